@@ -1,0 +1,68 @@
+"""The errors a user can meet, each with what was left as it was and what to do next."""
+
+from __future__ import annotations
+
+
+class JStackMagicError(Exception):
+    """Something the user can mend: shown as a few lines, never as a Python traceback.
+
+    Args:
+        problem: What was wrong, one sentence.
+        kept: What was left as it was, one sentence; empty where nothing was at stake.
+        advice: What to type or do next, a line each.
+    """
+
+    exit_status = 1
+
+    def __init__(self, problem: str, *, kept: str = "", advice: str | tuple[str, ...] = ()) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.kept = kept
+        self.advice = (advice,) if isinstance(advice, str) else tuple(advice)
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.problem, self.kept, *self.advice) if part)
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback (it looks for this very name)."""
+        red, bold, reset = "\x1b[31m", "\x1b[1m", "\x1b[0m"
+        lines = [f"{red}{type(self).__name__}{reset}: {bold}{self.problem}{reset}"]
+        lines += [self.kept] if self.kept else []
+        lines += [f"  → {line}" for line in self.advice]
+        return lines
+
+
+class UsageError(JStackMagicError):
+    """The command line cannot be understood; nothing was started."""
+
+    exit_status = 2
+
+
+class InvalidSpec(UsageError):
+    """A spec is none that the manager could read, so it was not handed to it."""
+
+
+class UnknownEnvironment(UsageError):
+    """No environment answers to that name, prefix or kernelspec."""
+
+
+class Stopped(JStackMagicError):
+    """A guard stopped the change before anything happened."""
+
+
+class CommandFailed(JStackMagicError):
+    """A manager ended with an error; the problem carries its own last words."""
+
+
+class Interrupted(JStackMagicError):
+    """The user interrupted a manager."""
+
+    exit_status = 130
+
+
+class HistoryError(JStackMagicError):
+    """The history file cannot be read or written."""
+
+
+class ExportError(JStackMagicError):
+    """The recipe cannot be rendered as asked."""

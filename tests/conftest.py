@@ -1,0 +1,207 @@
+"""What every test stands on: an isolated home, and the real parts of `support` as fixtures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from uv import find_uv_bin
+
+from support import cache, tiers
+from support.channel import Unfeasible
+from support.environments import Root, create_environment, make_root, uv
+from support.wheels import WheelIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from support.standin_conda import StandIn
+    from support.tiers import Channel
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Isolation
+
+_FOREIGN = (
+    *("CONDA_", "MAMBA_", "PIXI_", "PIP_", "UV_", "VIRTUAL_ENV", "PYTHON", "XDG_"),
+    *("JSTACKMAGIC_", "IPYTHON", "JUPYTER", "NB_", "GRANT_SUDO", "DOCKER_STACKS_"),
+)
+"""Beginnings of variables that would change what a test sees."""
+
+_KEPT = {
+    *("PIP_CERT", "PIP_DEFAULT_TIMEOUT", "PIP_INDEX_URL", "PIP_PROXY", "PIP_TRUSTED_HOST"),
+    *("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"),
+}
+"""How the package index is reached from here."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session_environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hides the user's home and settings for the whole run; downloads alone are still shared."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(_FOREIGN) and name not in _KEPT:
+                patch.delenv(name)
+        patch.setenv("UV_CACHE_DIR", cache.output(find_uv_bin(), "cache", "dir"))
+        patch.setenv("PIP_CACHE_DIR", str(cache.ROOT / "pip"))
+        patch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+        _set_home(patch, tmp_path_factory.mktemp("home"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def home(
+    _session_environ: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """An empty home folder of this test's own."""
+    home = tmp_path_factory.mktemp("home")
+    _set_home(monkeypatch, home)
+    return home
+
+
+def _set_home(patch: pytest.MonkeyPatch, home: Path) -> None:
+    patch.setenv("HOME", str(home))
+    patch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
+    patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    patch.setenv("XDG_DATA_HOME", str(home / ".local/share"))
+    patch.setenv("CONDARC", str(home / ".condarc"))
+    patch.setenv("JSTACKMAGIC_HISTORY", str(home / "history.jsonl"))
+
+
+@pytest.fixture
+def history_file(home: Path) -> Path:
+    """The history file that $JSTACKMAGIC_HISTORY names; it does not exist yet."""
+    return Path(os.environ["JSTACKMAGIC_HISTORY"])
+
+
+# Channels
+
+
+@pytest.fixture(scope="session")
+def shim_channel(_session_environ: None) -> Channel:
+    """A channel whose Python is a link to the running one: environments in a tenth of a second."""
+    return tiers.shim()
+
+
+@pytest.fixture(scope="session")
+def full_channel(_session_environ: None) -> Channel:
+    """A channel whose Python is a copy of the running one and hosts a kernel."""
+    try:
+        return tiers.full()
+    except Unfeasible as reason:
+        pytest.skip(str(reason))
+
+
+# Environments
+
+
+@pytest.fixture
+def conda_env(shim_channel: Channel, tmp_path: Path) -> Callable[..., Path]:
+    """Makes conda environments: `conda_env("python", "six")` returns the prefix.
+
+    Keywords: `name` (of the folder), `channel` (the shim channel unless given).
+    """
+    numbers = count(1)
+
+    def make(*specs: str, name: str = "", channel: Channel = shim_channel) -> Path:
+        prefix = tmp_path / (name or f"environment{next(numbers)}")
+        return create_environment(prefix, *specs, channels=[channel.url], packages=channel.packages)
+
+    return make
+
+
+@pytest.fixture
+def conda_root(shim_channel: Channel, tmp_path: Path) -> Root:
+    """A conda root without a conda executable; its base has a shim of Python."""
+    return make_root(tmp_path / "root", "python", channels=[shim_channel.url])
+
+
+@pytest.fixture
+def recording_conda(conda_root: Root) -> StandIn:
+    """A recording stand-in for conda, where `conda_root`'s executable would be."""
+    return conda_root.stand_in("conda")
+
+
+@pytest.fixture(scope="session")
+def full_root(full_channel: Channel, tmp_path_factory: pytest.TempPathFactory) -> Root:
+    """A conda root of full Pythons, for the whole run; make environments in it, leave its base."""
+    return make_root(
+        tmp_path_factory.mktemp("full") / "root", "python", "pip", channels=[full_channel.url]
+    )
+
+
+@pytest.fixture(scope="session")
+def jstackmagic_wheel(_session_environ: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This repository as a wheel, built from a copy."""
+    folder = tmp_path_factory.mktemp("build")
+    copy = folder / "source"
+    copy.mkdir()
+    for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
+        if (REPOSITORY / name).exists():
+            shutil.copy(REPOSITORY / name, copy)
+    shutil.copytree(
+        REPOSITORY / "src", copy / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__")
+    )
+    command = [find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(copy)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def make_kernel_env(full_root: Root, jstackmagic_wheel: Path) -> Callable[..., Path]:
+    """Makes named environments that host a kernel with jstackmagic in it, for tests that change
+    them: `make_kernel_env("one", "six")` returns the prefix."""
+
+    def make(name: str, *specs: str) -> Path:
+        prefix = full_root.create(name, "python", "ipykernel", "pip", *specs)
+        uv("pip", "install", jstackmagic_wheel, prefix=prefix)
+        return prefix
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def kernel_env(make_kernel_env: Callable[..., Path]) -> Path:
+    """The prefix of a named environment, never activated, whose kernel has jstackmagic. It is one
+    for the whole run: a test that changes it makes its own with `make_kernel_env`."""
+    return make_kernel_env("analysis")
+
+
+# Packages
+
+
+@pytest.fixture
+def wheel_index(tmp_path: Path) -> Iterator[WheelIndex]:
+    """A package index on the loopback address, empty at first."""
+    with WheelIndex(tmp_path / "wheels") as index:
+        yield index
+
+
+# Markers
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("apt"):
+        reason = _why_no_apt()
+        if reason:
+            pytest.skip(reason)
+
+
+def _why_no_apt() -> str | None:
+    if shutil.which("apt-get") is None:
+        return "there is no apt-get"
+    if os.geteuid() == 0:
+        return None
+    if (
+        shutil.which("sudo") is None
+        or subprocess.run(["sudo", "-n", "true"], check=False, capture_output=True).returncode
+    ):
+        return "apt-get needs root, or sudo without a password"
+    return None

@@ -1,0 +1,179 @@
+"""A Docker engine for the tests: the one that DOCKER_HOST names, or a private one of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import cache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docker import DockerClient
+
+RUN = Path("/run/jstackmagic-tests")
+"""Where the private engine's socket, pid file and state lie: a socket's path must be short."""
+
+DATA = cache.ROOT / "engine"
+"""Its images, kept between runs."""
+
+SOCKET = RUN / "docker.sock"
+_PID_FILE = RUN / "dockerd.pid"
+_LOG = RUN / "dockerd.log"
+_USUAL_SOCKET = Path("/var/run/docker.sock")
+
+
+class Unavailable(Exception):
+    """There can be no engine here; the message is a reason to skip a test."""
+
+
+@contextlib.contextmanager
+def engine() -> Iterator[DockerClient]:
+    """An engine that answers, reached as any program reaches it: by ``DOCKER_HOST``.
+
+    Raises:
+        Unavailable: None runs, and none can be started.
+    """
+    if cache.ENVIRON.get("DOCKER_HOST"):
+        yield _connect(cache.ENVIRON["DOCKER_HOST"])
+        return
+    if _USUAL_SOCKET.is_socket() and _answers(_USUAL_SOCKET):
+        # two engines on one machine fight over its network, and somebody's own is not to be filled
+        raise Unavailable(
+            "an engine runs here already: set DOCKER_HOST=unix:///var/run/docker.sock to let the"
+            " tests use it"
+        )
+    if os.geteuid() != 0:
+        raise Unavailable("a private Docker engine needs root; else name one with DOCKER_HOST")
+    install("docker.io", program="dockerd")
+    with _shared():
+        yield _connect(f"unix://{SOCKET}")
+
+
+def install(package: str, *, program: str) -> None:
+    """Installs a Debian package, unless the program that is wanted of it is there.
+
+    Raises:
+        Unavailable: There is no apt-get here, or it cannot install that.
+    """
+    if shutil.which(program):
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise Unavailable(f"{program} is not installed, and apt-get as root is not at hand")
+    environ = {**cache.ENVIRON, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", package]
+    for attempt in (["apt-get", "update"], command):
+        done = subprocess.run(
+            attempt, check=False, env=environ, capture_output=True, stdin=subprocess.DEVNULL
+        )
+    if done.returncode != 0:
+        raise Unavailable(f"{package} cannot be installed: {done.stderr.decode()[-500:]}")
+
+
+def _connect(host: str) -> DockerClient:
+    import docker
+
+    client = docker.DockerClient(base_url=host, timeout=120)
+    client.ping()
+    return client
+
+
+def _answers(socket: Path) -> bool:
+    import docker
+
+    try:
+        _connect(f"unix://{socket}").close()
+    except docker.errors.DockerException:
+        return False
+    return True
+
+
+# The private engine. Several test runs share one: the first starts it, the last stops it.
+
+
+@contextlib.contextmanager
+def _shared() -> Iterator[None]:
+    RUN.mkdir(mode=0o755, exist_ok=True)
+    with open(RUN / "users", "w") as users:
+        with _alone():
+            if not (SOCKET.is_socket() and _answers(SOCKET)):
+                _start()
+            fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            with _alone():
+                if _is_last(users):
+                    _stop()
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    with open(RUN / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_last(users: object) -> bool:
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[arg-type]
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _start() -> None:
+    DATA.mkdir(parents=True, exist_ok=True)
+    command = ["dockerd", "--data-root", DATA, "--exec-root", RUN / "exec", "--pidfile", _PID_FILE]
+    # 100 is the group of the images' user, who must be able to use the socket from inside
+    command += ["--host", f"unix://{SOCKET}", "--group", "100", "--storage-driver", "overlay2"]
+    # published ports are for this machine alone
+    command += ["--mtu", _mtu(), "--ip", "127.0.0.1"]
+    _PID_FILE.unlink(missing_ok=True)  # left by an engine that was killed; none answers here
+    with open(_LOG, "w") as log:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=cache.ENVIRON,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + 30
+    while not (SOCKET.is_socket() and _answers(SOCKET)):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise Unavailable(f"dockerd does not start here:\n{_LOG.read_text()[-1500:]}")
+        time.sleep(0.05)
+
+
+def _stop() -> None:
+    """Ends the engine by its own pid, and waits for that."""
+    pid = int(_PID_FILE.read_text())
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 30
+    while _runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    SOCKET.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # ours, where this run has started it
+    return Path(f"/proc/{pid}").exists()
+
+
+def _mtu() -> str:
+    """The default route's: a larger packet would be lost where the machine itself is a guest."""
+    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+        interface, destination = line.split()[:2]
+        if destination == "00000000":
+            return Path(f"/sys/class/net/{interface}/mtu").read_text().strip()
+    return "1500"

@@ -1,0 +1,228 @@
+"""Real environments: conda's, made from a channel with py-rattler, and virtual ones."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from uv import find_uv_bin
+
+from . import cache
+from .standin_conda import StandIn
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from rattler import PrefixRecord, RepoDataRecord
+
+_T = TypeVar("_T")
+
+
+def create_environment(
+    prefix: Path,
+    *specs: str,
+    channels: Sequence[str],
+    packages: Path,
+    command: str = "conda",
+) -> Path:
+    """Creates a conda environment as `COMMAND create --prefix PREFIX SPEC...` would.
+
+    `channels` are URLs, the first preferred; `packages` is the folder of extracted packages
+    (`ROOT/pkgs` in conda's own layout). Returns the prefix.
+    """
+    _apply(prefix, "create", specs, channels=channels, packages=packages, command=command)
+    return prefix
+
+
+def add_packages(
+    prefix: Path,
+    *specs: str,
+    channels: Sequence[str],
+    packages: Path,
+    command: str = "conda",
+) -> None:
+    """Changes an environment as `COMMAND install --prefix PREFIX SPEC...` would."""
+    _apply(prefix, "install", specs, channels=channels, packages=packages, command=command)
+
+
+@dataclass(frozen=True)
+class Root:
+    """A conda root laid out as its installer does, but without conda: no wheel brings that."""
+
+    prefix: Path
+    channels: tuple[str, ...]
+
+    @property
+    def packages(self) -> Path:
+        """The folder of extracted packages."""
+        return self.prefix / "pkgs"
+
+    def create(self, name: str, *specs: str) -> Path:
+        """Creates a named environment and returns its prefix."""
+        prefix = self.prefix / "envs" / name
+        return create_environment(prefix, *specs, channels=self.channels, packages=self.packages)
+
+    def stand_in(self, tool: str = "conda") -> StandIn:
+        """Puts a recording stand-in where the root's executable would be."""
+        stand_in = StandIn(self.prefix / "condabin", tool)
+        (self.prefix / "bin" / tool).symlink_to(stand_in.executable)
+        return stand_in
+
+
+def make_root(folder: Path, *specs: str, channels: Sequence[str]) -> Root:
+    """Creates a root whose base environment has `specs`; its packages are extracted to its own
+    `pkgs`, so that its environments' records lead back to it."""
+    root = Root(folder, tuple(channels))
+    create_environment(folder, *specs, channels=channels, packages=root.packages)
+    for name in ("condabin", "envs"):
+        (folder / name).mkdir()
+    for listing in ("urls", "urls.txt"):
+        (root.packages / listing).touch()
+    return root
+
+
+def make_venv(folder: Path, *, base: Path | None = None, pip: bool = True) -> Path:
+    """Creates a virtual environment with the standard library's venv, and returns its prefix.
+
+    `base` is the prefix it stands on: a conda environment with a full Python (a shim's venv would
+    stand on what the shim links to), by default the running Python's.
+    """
+    python = sys.executable if base is None else base / "bin" / "python"
+    # Without ensurepip, which takes two seconds; uv puts pip there in a tenth of one.
+    _run(python, "-m", "venv", "--without-pip", folder)
+    if pip:
+        wheels = cache.wheels(["--no-deps", "pip"])[0].parent
+        uv(
+            "pip",
+            "install",
+            "--offline",
+            "--no-index",
+            "--find-links",
+            wheels,
+            "pip",
+            prefix=folder,
+        )
+    return folder
+
+
+def make_uv_venv(folder: Path, *, base: Path | None = None) -> Path:
+    """Creates a virtual environment with uv: it has no pip. Returns its prefix."""
+    python = sys.executable if base is None else base / "bin" / "python"
+    _run(find_uv_bin(), "venv", "--no-project", "--no-config", "--python", python, folder)
+    return folder
+
+
+def uv(*arguments: str | Path, prefix: Path) -> None:
+    """Runs uv on the environment at `prefix`, as in `uv("pip", "install", "six", prefix=...)`."""
+    _run(find_uv_bin(), *arguments, "--python", prefix / "bin" / "python")
+
+
+def _run(*command: str | Path) -> None:
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout}{done.stderr}"
+
+
+def _apply(
+    prefix: Path,
+    verb: str,
+    specs: Sequence[str],
+    *,
+    channels: Sequence[str],
+    packages: Path,
+    command: str,
+) -> None:
+    before = {str(record.name.normalized): record for record in _records(prefix)}
+    after = _in_own_loop(
+        lambda: _solve_and_install(prefix, specs, list(before.values()), channels, packages)
+    )
+    argv = [command, verb, "--prefix", str(prefix), *specs]
+    _append_history(prefix, argv, specs, before, {str(r.name.normalized): r for r in after})
+
+
+def _records(prefix: Path) -> list[PrefixRecord]:
+    from rattler import PrefixRecord
+
+    return [PrefixRecord.from_path(path) for path in sorted(prefix.glob("conda-meta/*.json"))]
+
+
+async def _solve_and_install(
+    prefix: Path,
+    specs: Sequence[str],
+    installed: list[PrefixRecord],
+    channels: Sequence[str],
+    packages: Path,
+) -> list[RepoDataRecord]:
+    from rattler import Channel, Gateway, MatchSpec, VirtualPackage, install, solve
+
+    asked = [MatchSpec(spec) for spec in specs]
+    kept = [MatchSpec(str(record.name.normalized)) for record in installed]
+    solution = await solve(
+        sources=[Channel(url) for url in channels],
+        specs=[*asked, *kept],
+        gateway=Gateway(cache_dir=packages / "cache"),
+        locked_packages=installed,
+        virtual_packages=VirtualPackage.detect(),
+    )
+    requested = {str(spec.name.normalized): spec for spec in asked if spec.name is not None}
+    for record in installed:
+        for spec in record.requested_specs:
+            requested.setdefault(str(record.name.normalized), MatchSpec(spec))
+    await install(
+        solution,
+        target_prefix=prefix,
+        cache_dir=packages,
+        installed_packages=installed,
+        # The wrapped objects: rattler 0.28 takes no others, whatever its annotation says.
+        requested_specs=[spec._match_spec for spec in requested.values()],
+        show_progress=False,
+    )
+    return solution
+
+
+@functools.cache
+def _installer_thread() -> ThreadPoolExecutor:
+    # A process that ends right after rattler's install() can crash in tokio's own threads.
+    atexit.register(time.sleep, 0.2)
+    return ThreadPoolExecutor(1, "rattler")
+
+
+def _in_own_loop(work: Callable[[], Awaitable[_T]]) -> _T:
+    """Runs `work` in an event loop of its own: the caller may be inside one already."""
+
+    async def main() -> _T:
+        return await work()
+
+    return _installer_thread().submit(lambda: asyncio.run(main())).result()
+
+
+def _append_history(
+    prefix: Path,
+    argv: Sequence[str],
+    specs: Sequence[str],
+    before: dict[str, PrefixRecord],
+    after: dict[str, RepoDataRecord],
+) -> None:
+    """Writes what rattler does not: the lines conda finds the user's own specs in."""
+    removed = {_distribution(record) for record in before.values()}
+    added = {_distribution(record) for record in after.values()}
+    lines = [time.strftime("==> %Y-%m-%d %H:%M:%S <=="), f"# cmd: {' '.join(argv)}"]
+    lines += sorted(f"-{name}" for name in removed - added)
+    lines += sorted(f"+{name}" for name in added - removed)
+    lines.append(f"# update specs: {list(specs)!r}")
+    with (prefix / "conda-meta" / "history").open("a") as history:
+        history.write("\n".join(lines) + "\n")
+
+
+def _distribution(record: RepoDataRecord) -> str:
+    channel = (record.channel or "").rstrip("/")
+    return f"{channel}/{record.subdir}::{record.name.normalized}-{record.version}-{record.build}"

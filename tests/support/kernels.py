@@ -1,0 +1,222 @@
+"""Kernels started from an environment's own Python, as a notebook server starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from jupyter_client.blocking.client import BlockingKernelClient
+
+_PASSED_ON = (
+    *("HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *("PIP_CERT", "PIP_CACHE_DIR", "PIP_INDEX_URL", "UV_CACHE_DIR", "UV_DEFAULT_INDEX"),
+    *("JSTACKMAGIC_HISTORY", "CONDARC", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
+)
+
+
+def clean_environ(**variables: str) -> dict[str, str]:
+    """The variables of a process that no environment was activated for, with `variables` added."""
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", **passed_on, **variables}
+
+
+@dataclass
+class Result:
+    """What a cell did."""
+
+    status: str = ""
+    """"ok" or "error" (jupyter's own words), "" while the cell runs."""
+
+    stdout: str = ""
+    stderr: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    """The value of the last expression, by media type."""
+
+    displays: list[dict[str, Any]] = field(default_factory=list)
+    """What was displayed otherwise, each by media type, updates in place of what they update."""
+
+    error_name: str = ""
+    error_value: str = ""
+    traceback: str = ""
+
+    @property
+    def text(self) -> str:
+        """The last expression's value as plain text."""
+        return str(self.data.get("text/plain", ""))
+
+    @property
+    def html(self) -> str:
+        """Everything shown as HTML: the displays, then the last expression's value."""
+        shown = [*self.displays, self.data]
+        return "\n".join(data["text/html"] for data in shown if "text/html" in data)
+
+    @property
+    def shown(self) -> str:
+        """Everything a user reads, as plain text: both streams, displays, value, error."""
+        plain = [str(data.get("text/plain", "")) for data in (*self.displays, self.data)]
+        return "\n".join(filter(None, [self.stdout, self.stderr, *plain, self.traceback]))
+
+    def check(self) -> Result:
+        """Returns itself; fails if the cell raised."""
+        assert self.status == "ok", f"the cell failed\n{self.shown}"
+        return self
+
+
+class Cell:
+    """A cell that runs: started, not yet waited for."""
+
+    def __init__(self, client: BlockingKernelClient, code: str) -> None:
+        self.result = Result()
+        self._client = client
+        self._displayed: dict[str, dict[str, Any]] = {}
+        self._idle = False
+        self._message = client.execute(code, allow_stdin=False)
+
+    def wait(self, timeout: float = 60) -> Result:
+        """Waits at most `timeout` seconds for the end."""
+        self._read(time.monotonic() + timeout, lambda: self._idle and bool(self.result.status))
+        return self.result
+
+    def wait_for(self, text: str, timeout: float = 30) -> Result:
+        """Waits at most `timeout` seconds until `text` was shown; the cell goes on."""
+        self._read(time.monotonic() + timeout, lambda: text in self.result.shown)
+        return self.result
+
+    def _read(self, deadline: float, done: Any) -> None:
+        while not done():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the cell did not get there; so far:\n{self.result.shown}")
+            for receive in (self._client.get_iopub_msg, self._client.get_shell_msg):
+                try:
+                    message = receive(timeout=0.02)
+                except queue.Empty:
+                    continue
+                if message["parent_header"].get("msg_id") == self._message:
+                    self._take(message["msg_type"], message["content"])
+
+    def _take(self, kind: str, content: dict[str, Any]) -> None:
+        match kind:
+            case "stream" if content["name"] == "stdout":
+                self.result.stdout += content["text"]
+            case "stream":
+                self.result.stderr += content["text"]
+            case "execute_result":
+                self.result.data = content["data"]
+            case "display_data" | "update_display_data":
+                self._display(content)
+            case "error":
+                self.result.error_name = content["ename"]
+                self.result.error_value = content["evalue"]
+                self.result.traceback = "\n".join(content["traceback"])
+            case "execute_reply":
+                self.result.status = content["status"]
+            case "status":
+                self._idle = content["execution_state"] == "idle"
+
+    def _display(self, content: dict[str, Any]) -> None:
+        name = content.get("transient", {}).get("display_id")
+        if name in self._displayed:
+            self._displayed[name].clear()
+            self._displayed[name].update(content["data"])
+            return
+        data = dict(content["data"])
+        self.result.displays.append(data)
+        if name is not None:
+            self._displayed[name] = data
+
+
+class Kernel:
+    """An IPython kernel of the environment at `prefix`; a context manager that starts and ends it.
+
+    It is started by a kernelspec with no more variables than `clean_environ` gives, and `environ`:
+    no environment is activated.
+    """
+
+    def __init__(
+        self, prefix: Path, *, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self.prefix = prefix
+        self._cwd = cwd
+        self._environ = clean_environ(**(environ or {}))
+        self._folder = TemporaryDirectory(prefix="kernel-")
+        specs = KernelSpecManager(kernel_dirs=[self._folder.name], ensure_native_kernel=False)
+        write_kernelspec(Path(self._folder.name, "tested"), prefix)
+        connection = str(Path(self._folder.name, "connection.json"))
+        self._manager = KernelManager(
+            kernel_name="tested", kernel_spec_manager=specs, connection_file=connection
+        )
+        self._client: BlockingKernelClient | None = None
+
+    def __enter__(self) -> Kernel:
+        cwd = self._cwd or Path(self._folder.name)
+        self._manager.start_kernel(env=self._environ, cwd=str(cwd))
+        self._connect()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._client is not None:
+            self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+        self._folder.cleanup()
+
+    @property
+    def pid(self) -> int:
+        """The kernel's process id."""
+        return int(self._manager.provisioner.pid)  # type: ignore[union-attr]
+
+    def start(self, code: str) -> Cell:
+        """Starts a cell and does not wait for it."""
+        assert self._client is not None, "the kernel is not started: use `with`"
+        return Cell(self._client, code)
+
+    def run(self, code: str, timeout: float = 60) -> Result:
+        """Runs a cell to its end, at most `timeout` seconds."""
+        return self.start(code).wait(timeout)
+
+    def interrupt(self) -> None:
+        """Interrupts the running cell as the notebook's stop button does."""
+        self._manager.interrupt_kernel()
+
+    def kill(self) -> None:
+        """Ends the kernel's process at once, as the system does when memory runs out."""
+        self._manager.shutdown_kernel(now=True)
+
+    def restart(self) -> None:
+        """Restarts the kernel: a new process, nothing imported."""
+        assert self._client is not None
+        self._client.stop_channels()
+        self._manager.restart_kernel(now=True)
+        self._connect()
+
+    def _connect(self) -> None:
+        client = self._manager.client()
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        self._client = client
+
+
+def write_kernelspec(folder: Path, prefix: Path, *, display_name: str = "Tested") -> Path:
+    """Writes a kernelspec for the environment's Python into `folder` and returns that."""
+    folder.mkdir(parents=True, exist_ok=True)
+    argv = [str(prefix / "bin" / "python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": display_name, "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec, indent=1))
+    return folder

@@ -1,0 +1,241 @@
+"""A stand-in for an image of the Docker Stacks, made on the spot: no registry is needed.
+
+A minimal system from the host's own Debian or Ubuntu archive, and on it what
+``stacks_image/Dockerfile`` says. Each part is tagged by a hash of what went into it and made once.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import cache, channel, environments, standin_mamba, tiers
+from .channel import SHEBANG, ChannelBuilder, File
+from .engine import Unavailable, install
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from docker import DockerClient
+
+REPOSITORY = "jstackmagic-tests"
+_SOURCE = Path(__file__).with_name("stacks_image")
+_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_MAMBA = "2.8.1"
+
+_KERNEL = ("python", "pip", "ipykernel")
+_NEVER_PUBLISHED = ("man", "locale", "doc")
+
+
+def image(client: DockerClient) -> str:
+    """The tag of the stand-in, which is made now if the engine does not have it.
+
+    Raises:
+        Unavailable: This machine cannot make it.
+        Unfeasible: The running Python cannot be copied.
+    """
+    packages, wheels = _channel()
+    root = _root_image(client, packages)
+    inputs = [root, str(packages), *(_read(path) for path in _files(_SOURCE)), _host_settings()]
+    inputs += [Path(module).read_text() for module in (__file__, standin_mamba.__file__)]
+    tag = _tag("stacks", inputs)
+    if _is_there(client, tag):
+        return tag
+    with tempfile.TemporaryDirectory(prefix="stacks-") as folder:
+        _fill(Path(folder), packages, wheels)
+        build(client, tag, Path(folder), ROOT_IMAGE=root)
+    return tag
+
+
+def build(client: DockerClient, tag: str, folder: Path, **arguments: str) -> None:
+    """Builds a Dockerfile's folder; fails with the last lines of its log."""
+    log = []
+    events = client.api.build(
+        path=str(folder), tag=tag, rm=True, forcerm=True, decode=True, buildargs=arguments
+    )
+    for event in events:
+        log.append(event.get("stream", ""))
+        assert "error" not in event, f"{tag}: {event['error']}\n{''.join(log)[-3000:]}"
+
+
+def _tag(name: str, inputs: Iterable[object]) -> str:
+    digest = hashlib.sha256(repr(list(inputs)).encode()).hexdigest()[:16]
+    return f"{REPOSITORY}/{name}:{digest}"
+
+
+def _is_there(client: DockerClient, tag: str) -> bool:
+    return any(tag in image.tags for image in client.images.list(name=tag))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _read(path: Path) -> tuple[str, bytes]:
+    return path.name, path.read_bytes()
+
+
+# The conda channel in the image
+
+
+@functools.cache
+def _channel() -> tuple[Path, tuple[str, ...]]:
+    """The tests' full channel, with a server, py-rattler and a stand-in for mamba beside it.
+
+    Returns:
+        Its folder, and the names of the packages that make a server.
+    """
+    full = tiers.full()
+    wheels = cache.wheels(["jupyter_server", "py-rattler"])
+    there = {path.name.rsplit("-", 2)[0] for path in full.folder.glob("*/*.conda")}
+    names = {wheel: channel.canonicalize_name(wheel.name.split("-")[0]) for wheel in wheels}
+
+    def make(folder: Path) -> None:
+        builder = ChannelBuilder(folder)
+        for archive in full.folder.glob("*/*.conda"):
+            os.link(archive, folder / archive.parent.name / archive.name)
+        for wheel, name in names.items():
+            if name not in there:
+                builder.add_wheel(wheel)
+        _add_mamba(builder)
+        builder.index()
+
+    modules = (__file__, channel.__file__, standin_mamba.__file__)
+    sources = [Path(module).read_text() for module in modules]
+    inputs = (str(full.folder), [wheel.name for wheel in wheels], sources)
+    return cache.kept("stacks-channel", inputs, make), tuple(sorted(names.values()))
+
+
+def _add_mamba(builder: ChannelBuilder) -> None:
+    source = Path(standin_mamba.__file__).read_text()
+    builder.add_package(
+        "mamba",
+        _MAMBA,
+        build="standin_0",
+        depends=["python", "py-rattler"],
+        files={
+            "bin/mamba": File.text(SHEBANG + source, executable=True),
+            "bin/conda": File(link="mamba"),
+        },
+    )
+
+
+# The system
+
+
+def _root_image(client: DockerClient, packages: Path) -> str:
+    """The system alone, from the archives that the host itself installs from."""
+    debian = (*("apt", "bash", "ca-certificates", "netbase", "sudo", "tini"), *_libraries(packages))
+    release = _release()
+    sources = _apt_sources(release)
+    inputs = (release, debian, [_read(path) for path in sources], Path(__file__).read_text())
+    tag = _tag("root", inputs)
+    if _is_there(client, tag):
+        return tag
+    install("mmdebstrap", program="mmdebstrap")
+    command = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(debian)}"]
+    command += ["--aptopt=Acquire::Languages none", "--aptopt=Apt::Install-Recommends false"]
+    command += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _NEVER_PUBLISHED]
+    command += [release, "-", *map(str, sources)]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, env=cache.ENVIRON, stdin=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        repository, _, version = tag.partition(":")
+        client.api.import_image_from_stream(process.stdout, repository=repository, tag=version)
+        if process.wait() != 0:
+            client.images.remove(tag, force=True)
+            log.seek(0)
+            raise Unavailable(f"no root file system: {log.read().decode()[-1500:]}")
+    return tag
+
+
+def _release() -> str:
+    text = Path("/etc/os-release").read_text() if Path("/etc/os-release").exists() else ""
+    names = [line[17:] for line in text.splitlines() if line.startswith("VERSION_CODENAME=")]
+    if not names or not shutil.which("dpkg"):
+        raise Unavailable("the stand-in for the Docker Stacks is made on Debian or Ubuntu only")
+    return names[0].strip('"')
+
+
+def _apt_sources(release: str) -> list[Path]:
+    """The host's own lists that name its own release; not those of other archives."""
+    folder = Path("/etc/apt")
+    lists = [folder / "sources.list", *sorted(folder.glob("sources.list.d/*"))]
+    return [
+        path
+        for path in lists
+        if path.suffix in (".list", ".sources")
+        and path.exists()
+        and f"{release}-security" in path.read_text()
+    ]
+
+
+def _libraries(packages: Path) -> list[str]:
+    """The Debian packages whose shared libraries the channel's Python needs."""
+    boot = _boot(packages)
+    modules = boot.glob("lib/python3*/lib-dynload/*.so")
+    binaries = [boot / "bin/python", *(path for path in modules if "_tkinter" not in path.name)]
+    listed = subprocess.run(["ldd", *binaries], check=False, capture_output=True, text=True)
+    words = (line.split() for line in listed.stdout.splitlines())
+    found = {Path(line[2]).resolve() for line in words if len(line) > 3 and line[1] == "=>"}
+    outside = [str(path) for path in found if boot not in path.parents]
+    owners = subprocess.run(["dpkg", "-S", *outside], check=False, capture_output=True, text=True)
+    return sorted({line.split(":")[0] for line in owners.stdout.splitlines()})
+
+
+# The rest
+
+
+def _boot(packages: Path) -> Path:
+    """A Python with py-rattler, to make the image's own environments with."""
+
+    def make(folder: Path) -> None:
+        environments.create_environment(
+            folder / "boot",
+            "python",
+            "py-rattler",
+            channels=[packages.as_uri()],
+            packages=packages.parent / "extracted",
+        )
+
+    return cache.kept("stacks-boot", [str(packages)], make) / "boot"
+
+
+def _fill(folder: Path, packages: Path, server: Iterable[str]) -> None:
+    """Puts together what the Dockerfile copies."""
+    shutil.copytree(_SOURCE, folder, dirs_exist_ok=True)
+    ignored = shutil.ignore_patterns("__pycache__", "test", "pkgs")
+    shutil.copytree(_boot(packages), folder / "boot", symlinks=True, ignore=ignored)
+    shutil.copy(standin_mamba.__file__, folder / "boot/standin_mamba.py")
+    (folder / "boot/base.txt").write_text("\n".join([*_KERNEL, "mamba", *server]))
+    (folder / "boot/python2.txt").write_text("\n".join(_KERNEL))
+    shutil.copytree(packages, folder / "channel")
+    (folder / "condarc").write_text(json.dumps({"channels": ["file:///opt/channel"]}))
+    for name, text in _host_settings().items():
+        target = folder / "etc" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+
+def _host_settings() -> dict[str, str]:
+    """How this host reaches the package index: its certificates and the index itself."""
+    settings = {}
+    if _CERTIFICATES.exists():
+        settings["ssl/certs/ca-certificates.crt"] = _CERTIFICATES.read_text()
+        settings["pip.conf"] = f"[global]\ncert = {_CERTIFICATES}\n"
+    index = cache.ENVIRON.get("PIP_INDEX_URL")
+    if index:
+        settings["pip.conf"] = settings.get("pip.conf", "[global]\n") + f"index-url = {index}\n"
+    return settings
