@@ -1,0 +1,66 @@
+"""Showing a result in IPython: at once, and once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import Result
+
+
+class _Shown:
+    """The results that the running cell has displayed."""
+
+    cell: tuple[int, int] | None = None
+    results: list[Result] = []  # noqa: RUF012 - one interpreter, one running cell
+
+
+def show(result: Result) -> None:
+    """Display a result now; the same cell's output prompt will not repeat it.
+
+    A magic displays what it returns, because only a cell's last expression would be shown.
+    """
+    _publish(result)
+    mark_shown(result)
+
+
+def mark_shown(result: Result) -> None:
+    """Note that the running cell has displayed a result, in whichever form."""
+    cell = _current_cell()
+    if _Shown.cell != cell:
+        _Shown.cell, _Shown.results = cell, []
+    _Shown.results.append(result)
+
+
+def display_once(result: Result) -> None:
+    """Display a result unless this very cell has shown it already."""
+    shown = _Shown.cell == _current_cell() and any(item is result for item in _Shown.results)
+    if not shown:
+        _publish(result)
+    elif not _in_notebook():
+        # terminal IPython has printed "Out[n]:" already and something must follow
+        print(repr(result))  # noqa: T201
+
+
+def _current_cell() -> tuple[int, int] | None:
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return (id(shell), shell.execution_count) if shell is not None else None
+
+
+def _publish(result: Result) -> None:
+    from IPython.display import display
+
+    if _in_notebook():
+        data = {"text/plain": str(result), "text/html": result._repr_html_()}
+        display(data, raw=True)  # type: ignore[no-untyped-call]
+    else:
+        print(result)  # noqa: T201
+
+
+def _in_notebook() -> bool:
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return shell is not None and getattr(shell, "kernel", None) is not None

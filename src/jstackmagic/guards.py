@@ -1,0 +1,166 @@
+"""What stops a change before anything happens, and the way out of each."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from .errors import Stopped
+from .packages import conda_distributions, normalise, read_distributions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .environment import Environment
+    from .packages import Package
+    from .plan import Plan
+    from .request import Request
+
+KEEPERS = ("ipykernel", "ipython", "jstackmagic")
+"""What a kernel needs to go on, and to be asked for the next thing."""
+
+_NOTHING = "Nothing was changed."
+
+
+def check_target(request: Request, environment: Environment) -> None:
+    """Stop a request whose environment does not take it.
+
+    Raises:
+        Stopped: The environment is frozen (CEP 22), externally managed (PEP 668), has no place for
+            what was asked, or cannot be written to.
+    """
+    if request.manager == "apt":
+        return
+    where = f"The {describe(environment)}"
+    if request.manager == "conda" and not environment.is_conda:
+        # conda's single "=" is the likeliest reason why conda was meant
+        specs = [re.sub(r"(?<![=<>!~])=(?!=)", "==", spec) for spec in request.specs]
+        raise Stopped(
+            f"{where} is no conda environment.",
+            kept=_NOTHING,
+            advice=f"Install with pip: %envinstall --pip {shlex.join(specs)}",
+        )
+    if request.manager == "pip" and environment.executable is None:
+        raise Stopped(
+            f"{where} has no Python, so pip cannot install into it.",
+            kept=_NOTHING,
+            advice="Install with conda: %envinstall --conda …",
+        )
+    if environment.frozen is not None:
+        raise Stopped(
+            f"{where} is frozen: {environment.frozen or 'its owner wants no changes'}.",
+            kept=_NOTHING,
+            advice=(
+                "Make an environment of your own: conda create --name mine python ipykernel",
+                "or go on all the same: --force",
+            ),
+        )
+    if request.manager == "pip" and environment.externally_managed is not None:
+        raise Stopped(
+            f"{where} is managed by the system (PEP 668).\n{environment.externally_managed}",
+            kept=_NOTHING,
+            advice=(
+                "Make a virtual environment: python3 -m venv ~/env && ~/env/bin/pip install "
+                "ipykernel",
+                "or go on all the same: --force",
+            ),
+        )
+    if not environment.writable:
+        raise Stopped(
+            f"You may not write to the {describe(environment)}.",
+            kept=_NOTHING,
+            advice=(
+                "Keep the request for the image: --record-only, then %envexport dockerfile",
+                "or install for yourself alone: %envinstall --pip … -- --user, with --force",
+            ),
+        )
+
+
+def check_plan(plan: Plan, *, running_prefix: str = sys.prefix) -> None:
+    """Stop a plan that would break the kernel or its environment.
+
+    Args:
+        plan: What would be done.
+        running_prefix: The prefix of the interpreter that is asking.
+
+    Raises:
+        Stopped: It would replace the kernel's Python; remove or downgrade what the kernel needs; or
+            let pip overwrite what conda owns.
+    """
+    problems = [*_python(plan, running_prefix), *_keepers(plan), *_over_conda(plan)]
+    if problems:
+        raise Stopped(
+            "\n".join(problems),
+            kept=_NOTHING,
+            advice="To go on all the same, add --force",
+        )
+
+
+def hosts_kernel(environment: Environment) -> bool:
+    """Whether something that a kernel needs lies in an environment."""
+    names = {package.name for package in read_distributions(environment)}
+    return not names.isdisjoint(KEEPERS) or bool(
+        conda_distributions(environment).keys() & set(KEEPERS)
+    )
+
+
+def describe(environment: Environment) -> str:
+    """An environment in a sentence: its name where it has one, and its prefix."""
+    if environment.name:
+        return f"environment {environment.name} ({environment.prefix})"
+    return f"environment {environment.prefix}"
+
+
+def _lost(plan: Plan) -> Iterator[tuple[Package, Package | None]]:
+    """What the plan takes away, each with what comes in its place."""
+    if plan.change is not None:
+        yield from plan.change.changed
+        yield from ((package, None) for package in plan.change.removed)
+
+
+def _python(plan: Plan, running_prefix: str) -> Iterator[str]:
+    for old, new in _lost(plan):
+        if old.key != ("conda", "python"):
+            continue
+        whose = "this kernel's" if plan.environment.prefix == running_prefix else "its"
+        if new is None:
+            yield f"This would remove {whose} Python {old.version}."
+        elif new.version != old.version or plan.environment.prefix == running_prefix:
+            yield f"This would replace {whose} Python {old.version} by {new.version}."
+
+
+def _keepers(plan: Plan) -> Iterator[str]:
+    from packaging.version import InvalidVersion, Version
+
+    for old, new in _lost(plan):
+        if normalise(old.name) not in KEEPERS:
+            continue
+        if new is None:
+            yield f"This would remove {old.name} {old.version}, which the kernel needs."
+            continue
+        try:
+            lower = Version(new.version) < Version(old.version)
+        except InvalidVersion:
+            lower = new.version != old.version
+        if lower:
+            yield f"This would downgrade {old.name} {old.version} to {new.version}."
+
+
+def _over_conda(plan: Plan) -> Iterator[str]:
+    """Pip cannot remove what conda installed: it leaves a mixture of both behind."""
+    if plan.request.manager != "pip" or plan.change is None or not plan.environment.is_conda:
+        return
+    owned = conda_distributions(plan.environment)
+    touched = [*plan.change.added, *(new for _, new in plan.change.changed)]
+    for package in touched:
+        version = owned.get(package.name)
+        if version is not None:
+            yield (
+                f"pip would overwrite {package.name} {version}, which conda installed, "
+                f"by {package.version}."
+            )
+    for package in plan.change.removed:
+        if package.name in owned:
+            yield f"pip would remove {package.name}, which conda installed."

@@ -1,0 +1,334 @@
+"""From a user's words to requests: which manager each spec is for, and what a cell says.
+
+Pure: nothing here looks at an environment, a disk or a network. What no manager is named for, and
+more than one could read, stays *unsaid*: the install verb decides with the environment at hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NoReturn, get_args
+
+from .errors import InvalidSpec, UsageError
+from .packages import ManagerName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MANAGERS: tuple[ManagerName, ...] = get_args(ManagerName)
+
+_PREFIX = re.compile(r"(conda|pip|apt):(?!//|:)(.*)", re.DOTALL)
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_VCS = re.compile(r"(git|hg|svn|bzr)\+")
+_CONDA_ARCHIVE = (".conda", ".tar.bz2")
+_PIP_ARCHIVE = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.xz")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_CONTINUES = re.compile(r"[<>=!~*]|\d|\|")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a line or a cell asks for, before any environment is looked at.
+
+    Attributes:
+        specs: Each with its manager, or None where it was not said; in the user's order.
+        channels: conda channels, first is strongest.
+        index_url: Replaces pip's index.
+        extra_index_urls: Added to pip's index.
+        notes: What was read and left aside, for the user.
+    """
+
+    specs: tuple[tuple[ManagerName | None, str], ...] = ()
+    channels: tuple[str, ...] = ()
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def of(self, manager: ManagerName | None) -> tuple[str, ...]:
+        """The specs of one manager, or the unsaid ones."""
+        return tuple(dict.fromkeys(spec for said, spec in self.specs if said == manager))
+
+    def __add__(self, other: Asked) -> Asked:
+        return Asked(
+            specs=self.specs + other.specs,
+            channels=self.channels + other.channels,
+            index_url=other.index_url or self.index_url,
+            extra_index_urls=self.extra_index_urls + other.extra_index_urls,
+            notes=self.notes + other.notes,
+        )
+
+
+def split_words(line: str) -> list[str]:
+    """Split a magic's line as a shell does: quotes group, `` #`` begins a comment.
+
+    Raises:
+        UsageError: A quote is not closed.
+    """
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    try:
+        words = list(lexer)
+    except ValueError as error:
+        raise UsageError(
+            f"The line cannot be split into words: {str(error).lower()}.",
+            kept="Nothing was started.",
+            advice=f"Close the quote: {line.strip()}",
+        ) from None
+    for index, word in enumerate(words):
+        if word.startswith("#"):  # no spec does, and "#egg=" stands inside a word
+            return words[:index]
+    return words
+
+
+def read_specs(
+    words: Iterable[str], *, manager: ManagerName | None = None, folder: str = "."
+) -> Asked:
+    """Read specs, each with ``conda:``, ``pip:`` or ``apt:`` before it where the user said so.
+
+    Args:
+        words: One spec each.
+        manager: For the specs that do not say.
+        folder: What relative paths are relative to.
+
+    Raises:
+        InvalidSpec: No manager could read one of them.
+    """
+    return Asked(specs=tuple(_read_spec(word, manager, folder) for word in words))
+
+
+def only_reader(spec: str) -> ManagerName | None:
+    """The one manager that can read a spec; None where more than one can.
+
+    >>> only_reader("conda-forge::numpy"), only_reader("numpy=1.26=py312_0")
+    ('conda', 'conda')
+    >>> only_reader("dask[array]"), only_reader("git+https://host.example/r.git")
+    ('pip', 'pip')
+    >>> only_reader("numpy>=1.20") is None
+    True
+    """
+    if spec.startswith(("-r ", "-e ", "-c ")) or _VCS.match(spec):
+        return "pip"
+    path = re.split(r"[?#]", spec, maxsplit=1)[0] if _URL.match(spec) else spec
+    if path.endswith(_CONDA_ARCHIVE) and not path.endswith(_PIP_ARCHIVE):
+        return "conda"
+    if path.endswith(".deb"):
+        return "apt"
+    if path.endswith(_PIP_ARCHIVE) or _URL.match(spec):
+        return "pip"
+    if "::" in spec:
+        return "conda"
+    if is_path(spec):
+        return "pip"
+    bracket = re.fullmatch(r"[A-Za-z0-9._-]+\s*\[([^\]]*)\].*", spec, re.DOTALL)
+    if bracket:
+        return "conda" if "=" in bracket[1] else "pip"
+    if _NAME.match(spec) and re.search(r";|\s@\s|===", spec):
+        return "pip"
+    if re.fullmatch(r"[A-Za-z0-9._-]+=[^=].*", spec) or re.fullmatch(
+        r"[A-Za-z0-9._-]+\s+\d[^<>=!~]*", spec
+    ):
+        return "conda"
+    if re.fullmatch(r"[a-z0-9][a-z0-9.-]*\+[a-z0-9.+-]*", spec):  # g++, libstdc++6
+        return "apt"
+    return None
+
+
+def is_path(spec: str) -> bool:
+    """Whether a spec is a local path: pip's rule, it holds a separator or begins with a dot.
+
+    >>> is_path("./pkg"), is_path("dist/x.whl"), is_path("numpy")
+    (True, True, False)
+    """
+    if _URL.match(spec) or _VCS.match(spec) or " @ " in spec or "::" in spec:
+        return False
+    head = spec.split("[", 1)[0].split(";", 1)[0]
+    return head.startswith((".", "~/")) or os.sep in head
+
+
+def read_cell(body: str, *, manager: ManagerName | None = None, folder: str = ".") -> Asked:
+    """Read a cell: specs, sections per manager, requirement lines, or an ``environment.yml``.
+
+    Args:
+        body: The cell without its first line.
+        manager: For the lines before the first section.
+        folder: What relative paths are relative to.
+
+    Raises:
+        InvalidSpec: A line is no spec; it says which line.
+    """
+    if re.search(r"^(dependencies|channels):", body, re.MULTILINE):
+        return _read_environment_yml(body, folder)
+    asked = Asked()
+    section = manager
+    for line in _logical_lines(body):
+        header = re.fullmatch(r"(conda|pip|apt):(?:\s+(.*))?", line)
+        if header:
+            section = next(name for name in MANAGERS if name == header[1])
+            line = header[2] or ""
+        line = re.sub(r"^-\s+", "", line)  # a list item, as in YAML
+        if line:
+            asked += _read_line(line, section, folder)
+    return asked
+
+
+def _logical_lines(body: str) -> Iterator[str]:
+    joined = re.sub(r"\\\n", " ", body.replace("\r\n", "\n"))
+    for line in joined.split("\n"):
+        # as in a requirements file, a comment begins the line or follows a space
+        stripped = re.sub(r"(^|\s)#.*$", "", line).strip()
+        if stripped:
+            yield stripped
+
+
+def _read_line(line: str, manager: ManagerName | None, folder: str) -> Asked:
+    if line.startswith("-"):
+        return _read_option_line(line, folder)
+    if manager in (None, "pip") and _is_requirement(line):
+        return read_specs([_squeeze(line)], manager=manager, folder=folder)
+    return read_specs(_join_versions(split_words(line)), manager=manager, folder=folder)
+
+
+def _is_requirement(line: str) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        Requirement(line)
+    except InvalidRequirement:
+        return False
+    return True
+
+
+def _squeeze(requirement: str) -> str:
+    """``numpy >= 1.20`` as ``numpy>=1.20``; a marker or a direct URL stays as it is."""
+    if ";" in requirement or "@" in requirement:
+        return requirement
+    return re.sub(r"\s+", "", requirement)
+
+
+def _join_versions(words: list[str]) -> Iterator[str]:
+    """Join ``numpy >=1.20 py39_0`` to one match spec; ``numpy pandas`` stay two."""
+    spec = ""
+    for word in words:
+        if spec and _CONTINUES.match(word) and not word.endswith(_CONDA_ARCHIVE + _PIP_ARCHIVE):
+            spec += word if not word[0].isdigit() else f" {word}"
+        else:
+            if spec:
+                yield spec
+            spec = word
+    if spec:
+        yield spec
+
+
+class _LineParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(
+            f"A line of the cell cannot be read: {message}.",
+            kept="Nothing was started.",
+            advice="Save the list as a file and install it: %envinstall -r FILE",
+        )
+
+
+def _read_option_line(line: str, folder: str) -> Asked:
+    """The options of a requirements file, and ``-c CHANNEL`` is not one: there it is a file."""
+    parser = _LineParser(prog="", add_help=False, allow_abbrev=False)
+    parser.add_argument("-r", "--requirement", action="append", default=[])
+    parser.add_argument("-e", "--editable", action="append", default=[])
+    parser.add_argument("-c", "--constraint", action="append", default=[])
+    parser.add_argument("-i", "--index-url", default="")
+    parser.add_argument("--extra-index-url", action="append", default=[])
+    options = parser.parse_args(split_words(line))
+    specs = [f"-r {path}" for path in options.requirement]
+    specs += [f"-c {path}" for path in options.constraint]
+    specs += [f"-e {path}" for path in options.editable]
+    return replace(
+        read_specs(specs, manager="pip", folder=folder),
+        index_url=options.index_url,
+        extra_index_urls=tuple(options.extra_index_url),
+    )
+
+
+def _read_environment_yml(body: str, folder: str) -> Asked:
+    import yaml
+
+    try:
+        data = yaml.safe_load(body)
+    except yaml.YAMLError as error:
+        raise InvalidSpec(
+            f"The cell looks like an environment.yml and is no YAML: {error}",
+            kept="Nothing was started.",
+        ) from None
+    known = {"name", "channels", "dependencies"}
+    notes = [f"{key}: of the environment.yml is left aside." for key in data if key not in known]
+    if "name" in data:
+        notes.append(f"The environment.yml is named {data['name']!r}; the target stays as it is.")
+    conda: list[str] = []
+    asked = Asked(
+        channels=tuple(str(item) for item in data.get("channels") or () if item != "nodefaults")
+    )
+    for item in data.get("dependencies") or ():
+        if isinstance(item, dict):
+            for key, lines in item.items():
+                if key != "pip":
+                    raise InvalidSpec(
+                        f"The environment.yml has a section {key!r}, which nobody here can read.",
+                        kept="Nothing was started.",
+                    )
+                for line in lines or ():
+                    asked += _read_line(str(line), "pip", folder)
+        else:
+            conda.append(str(item))
+    first = read_specs(conda, manager="conda", folder=folder)
+    return replace(asked, specs=first.specs + asked.specs, notes=tuple(notes))
+
+
+def _read_spec(
+    word: str, manager: ManagerName | None, folder: str
+) -> tuple[ManagerName | None, str]:
+    said = _PREFIX.fullmatch(word)
+    if said:
+        manager = next(name for name in MANAGERS if name == said[1])
+        word = said[2]
+    word = word.strip(" ")
+    if not word or _CONTROL.search(word):
+        shown = repr(word) if word else "An empty word"
+        raise InvalidSpec(
+            f"{shown} is no package: a spec is one line of text.", kept="Nothing was started."
+        )
+    manager = manager or only_reader(word)
+    if word.startswith("-") and not word.startswith(("-r ", "-e ", "-c ")):
+        raise InvalidSpec(
+            f"{word!r} is an option, not a package.",
+            kept="Nothing was started.",
+            advice=f"What only the manager knows goes after two dashes: … -- {word}",
+        )
+    if manager is None and not _NAME.match(word):
+        raise InvalidSpec(
+            f"{word!r} is no package that conda, pip or apt could read.",
+            kept="Nothing was started.",
+            advice="A spec begins with a name: %envinstall pymongo 'numpy>=1.20' apt:graphviz",
+        )
+    return manager, _absolute(word, manager, folder)
+
+
+def _absolute(spec: str, manager: ManagerName | None, folder: str) -> str:
+    """Make a local path absolute: a record must mean the same from any working folder."""
+    flag, space, path = "", "", spec
+    if spec.startswith(("-r ", "-e ", "-c ")):
+        flag, space, path = spec[:2], " ", spec[3:].strip()
+    if _URL.match(path) or _VCS.match(path) or not (flag or is_path(path) or _archive(path)):
+        return spec
+    if manager == "apt" and not path.endswith(".deb"):  # name/release
+        return spec
+    path, bracket, extras = path.partition("[")
+    full = os.path.abspath(os.path.join(folder, os.path.expanduser(path)))
+    return f"{flag}{space}{full}{bracket}{extras}"
+
+
+def _archive(spec: str) -> bool:
+    return spec.endswith((*_CONDA_ARCHIVE, *_PIP_ARCHIVE, ".deb")) and " @ " not in spec

@@ -1,0 +1,131 @@
+"""What stops a change before anything happens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jstackmagic.environment import Environment
+from jstackmagic.errors import Stopped
+from jstackmagic.guards import check_plan, check_target
+from jstackmagic.packages import Change, Package
+from jstackmagic.plan import Plan
+from jstackmagic.request import Request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONDA = Environment(
+    kind="conda-named", name="work", prefix="/c/envs/work", python="3.12.1", executable="/c/python"
+)
+VENV = replace(CONDA, kind="venv", name=None)
+
+
+def request(manager: str, *specs: str) -> Request:
+    return Request(action="install", manager=manager, specs=specs)  # type: ignore[arg-type]
+
+
+def plan(change: Change | None, *, manager: str = "conda", where: Environment = CONDA) -> Plan:
+    return Plan(
+        request=request(manager, "x"), environment=where, engine="", commands=(), change=change
+    )
+
+
+@pytest.mark.parametrize(
+    ("where", "manager", "words"),
+    [
+        (replace(CONDA, frozen="Ask the platform team"), "conda", "Ask the platform team"),
+        (replace(CONDA, frozen=""), "pip", "frozen"),
+        (replace(VENV, kind="system", externally_managed="Use apt"), "pip", "PEP 668"),
+        (replace(CONDA, writable=False), "conda", "may not write"),
+        (replace(VENV, writable=False), "pip", "may not write"),
+        (VENV, "conda", "no conda environment"),
+        (replace(CONDA, executable=None, python=None), "pip", "has no Python"),
+    ],
+)
+def test_an_environment_that_takes_no_change_says_so_and_gives_a_way_out(
+    where: Environment, manager: str, words: str
+) -> None:
+    with pytest.raises(Stopped, match=words) as caught:
+        check_target(request(manager, "six"), where)
+    assert "Nothing was changed" in str(caught.value)
+    assert caught.value.advice
+
+
+def test_what_concerns_one_environment_does_not_stop_apt() -> None:
+    check_target(request("apt", "tree"), replace(CONDA, frozen="no", writable=False))
+
+
+def conda(name: str, version: str) -> Package:
+    return Package("conda", name, version)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (Change(removed=(conda("python", "3.12.1"),)), "remove its Python 3.12.1"),
+        (
+            Change(changed=((conda("python", "3.12.1"), conda("python", "3.13.0")),)),
+            "replace its Python 3.12.1 by 3.13.0",
+        ),
+        (Change(removed=(conda("ipykernel", "6.29"),)), "remove ipykernel"),
+        (
+            Change(changed=((conda("ipython", "9.1"), conda("ipython", "8.9")),)),
+            "downgrade ipython 9.1 to 8.9",
+        ),
+        (Change(removed=(Package("pip", "jstackmagic", "1"),)), "remove jstackmagic"),
+    ],
+)
+def test_a_plan_that_would_break_the_kernel_stops(change: Change, words: str) -> None:
+    with pytest.raises(Stopped, match=words) as caught:
+        check_plan(plan(change))
+    assert "--force" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        None,
+        Change(),
+        Change(added=(conda("ipykernel", "6.29"),), removed=(conda("six", "1"),)),
+        Change(changed=((conda("ipython", "8.9"), conda("ipython", "8.10")),)),
+        Change(
+            changed=((conda("python", "3.12.1"), replace(conda("python", "3.12.1"), build="b")),)
+        ),
+    ],
+)
+def test_an_upgrade_of_what_the_kernel_needs_goes_on(change: Change | None) -> None:
+    check_plan(plan(change))
+
+
+def test_even_a_rebuilt_python_stops_where_it_is_the_running_one() -> None:
+    rebuilt = Change(
+        changed=((conda("python", "3.12.1"), replace(conda("python", "3.12.1"), build="b")),)
+    )
+    with pytest.raises(Stopped, match="this kernel's Python"):
+        check_plan(plan(rebuilt), running_prefix=CONDA.prefix)
+
+
+def environment_with_condas_six(tmp_path: Path) -> Environment:
+    folder = tmp_path / "site/six-1.16.0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: six\nVersion: 1.16.0\n")
+    (folder / "INSTALLER").write_text("conda\n")
+    return replace(CONDA, site_packages=(str(tmp_path / "site"),))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change(added=(Package("pip", "six", "1.17.0"),)),
+        Change(changed=((Package("pip", "six", "1.16.0"), Package("pip", "six", "1.17.0")),)),
+        Change(removed=(Package("pip", "six", "1.16.0"),)),
+    ],
+)
+def test_pip_does_not_overwrite_or_remove_what_conda_owns(tmp_path: Path, change: Change) -> None:
+    where = environment_with_condas_six(tmp_path)
+    with pytest.raises(Stopped, match="six"):
+        check_plan(plan(change, manager="pip", where=where))
+    check_plan(plan(Change(added=(Package("pip", "attrs", "1"),)), manager="pip", where=where))
