@@ -1,0 +1,72 @@
+"""The package managers: one module each, all of one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from ..environment import Environment
+    from ..packages import Change, ManagerName, Package
+    from ..plan import Plan
+    from ..request import Request
+
+Output = Callable[[str], None]
+"""Where a manager's own words go, as they come: carriage returns and colours included."""
+
+
+class Manager(Protocol):
+    """What a package manager must be able to do."""
+
+    def check(self, request: Request, environment: Environment) -> None:
+        """Refuse specs that this manager could not read; nothing else is looked at.
+
+        Raises:
+            InvalidSpec: A spec is none of its.
+        """
+
+    def plan(self, request: Request, environment: Environment) -> Plan:
+        """Say exactly what would be run, and what it would change, and touch nothing.
+
+        Raises:
+            InvalidSpec: A spec is none this manager can read.
+            Stopped: It cannot be done here; the error says what to do instead.
+            CommandFailed: The manager was asked for its plan and refused (no such package,
+                a conflict).
+        """
+
+    def run(self, plan: Plan, output: Output) -> int:
+        """Carry the plan out and return the exit status (0 is success).
+
+        Raises:
+            CommandFailed: There is no such program, or it found out only now that there is no way.
+            Interrupted: The user interrupted it; says what state things are in.
+        """
+
+    def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
+        """For each spec that names a package, the package that serves it now, read from disk."""
+
+    def explain(self, plan: Plan, change: Change) -> Change:  # noqa: ARG002
+        """Add to an observed change what only the manager knows: where a package came from."""
+        return change
+
+    def advise(self, plan: Plan, change: Change) -> tuple[str, ...]:  # noqa: ARG002
+        """Sentences the user should read after a change."""
+        return ()
+
+
+def get(name: ManagerName, environment: Environment, *, thorough: bool = False) -> Manager:
+    """The manager that serves an environment.
+
+    conda-format packages are the business of the executable that governs the environment, and of
+    py-rattler, in this process, where no executable is in reach.
+
+    Args:
+        name: Which manager.
+        environment: What it is to serve.
+        thorough: Whether its plan must tell what would change, at the price of a dry run.
+    """
+    engine = "rattler" if name == "conda" and environment.conda is None else name
+    module = import_module(f".{engine}", __name__)
+    return cast("Manager", module.manager(thorough=thorough))

@@ -1,0 +1,148 @@
+"""A thread with an event loop of its own: rattler is asynchronous, and a cell runs in a loop.
+
+What the thread says comes out where the user waits for it, and an interrupt goes in, to be obeyed
+where the work can be left and noted where it cannot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+import time
+from functools import cache
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ...errors import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from .. import Output
+
+T = TypeVar("T")
+
+_SETTLE = 0.25  # seconds that tokio's threads take, at the most, to let go of what they held
+
+
+class Wire:
+    """Between the thread that works and the one that waits.
+
+    Attributes:
+        interrupted: Whether the user interrupted it.
+    """
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._words: SimpleQueue[str | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._point_of_no_return = ""
+        self._task: asyncio.Task[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def say(self, text: str) -> None:
+        """Send words to the user."""
+        self._words.put(text)
+
+    def commit(self, reason: str) -> None:
+        """From here on an interrupt is noted and no longer obeyed.
+
+        Args:
+            reason: Why, for a user who interrupts.
+
+        Raises:
+            asyncio.CancelledError: The user interrupted it just before.
+        """
+        with self._lock:
+            if self.interrupted:
+                raise asyncio.CancelledError
+            self._point_of_no_return = reason
+
+    def _interrupt(self) -> str:
+        """Note an interrupt; return what to tell the user."""
+        with self._lock:
+            self.interrupted = True
+            if self._point_of_no_return:
+                return f"\nInterrupted: {self._point_of_no_return}\n"
+            if self._loop is not None and self._task is not None:
+                self._loop.call_soon_threadsafe(self._task.cancel)
+            return ""
+
+
+class _Job(Generic[T]):
+    def __init__(self, work: Callable[[Wire], Coroutine[Any, Any, T]]) -> None:
+        self.wire = Wire()
+        self._work = work
+        self._result: T
+        self._error: BaseException | None = None
+
+    def __call__(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as error:
+            self._error = error
+        finally:
+            _used()
+            self.wire._words.put(None)
+
+    async def _main(self) -> None:
+        wire = self.wire
+        with wire._lock:
+            if wire.interrupted:
+                raise asyncio.CancelledError
+            wire._loop = asyncio.get_running_loop()
+            wire._task = asyncio.current_task()
+        self._result = await self._work(wire)
+
+    def result(self) -> T:
+        if isinstance(self._error, asyncio.CancelledError):
+            raise Interrupted("Interrupted.", kept="Nothing was changed.") from None
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+def run(work: Callable[[Wire], Coroutine[Any, Any, T]], output: Output | None = None) -> T:
+    """Run asynchronous work to its end, whether or not the caller is inside an event loop.
+
+    Args:
+        work: Called in the thread with the wire to this one.
+        output: Where the words of the work go, called in the calling thread.
+
+    Raises:
+        Interrupted: The user interrupted it where it could be left; nothing was changed.
+    """
+    job = _Job(work)
+    _guard_exit()
+    thread = threading.Thread(target=job, name="jstackmagic-rattler")
+    thread.start()
+    while True:
+        try:
+            words = job.wire._words.get()
+            if words is None:
+                break
+            if output is not None:
+                output(words)
+        except KeyboardInterrupt:
+            reply = job.wire._interrupt()
+            if reply and output is not None:
+                output(reply)
+    thread.join()
+    return job.result()
+
+
+# A process that ends right after rattler worked can crash: tokio's threads still let go of Python
+# objects when the interpreter is gone already (11 of 40 runs, py-rattler 0.28).
+
+_last_use = 0.0
+
+
+def _used() -> None:
+    global _last_use
+    _last_use = time.monotonic()
+
+
+@cache
+def _guard_exit() -> None:
+    atexit.register(lambda: time.sleep(max(0.0, _last_use + _SETTLE - time.monotonic())))

@@ -1,0 +1,368 @@
+"""The package cache, shared with conda: all is fetched and unpacked before a prefix changes.
+
+Laid out as conda does it: ``PKGS/NAME-VERSION-BUILD.conda`` beside the folder it was unpacked to,
+whose ``info/repodata_record.json`` tells where it came from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from ...credentials import mask
+from ...errors import CommandFailed
+from .._condaspec import NOTHING_CHANGED
+from . import repodata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rattler import Client, RepoDataRecord
+
+    from ...condarc import CondaConfig
+    from .engine import Wire
+
+_AT_ONCE = 8  # downloads
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A package in the cache.
+
+    Attributes:
+        folder: Where it is unpacked.
+        archive: Where its archive lies; empty where that was not kept.
+    """
+
+    folder: str
+    archive: str
+
+
+async def fetch(
+    records: Sequence[RepoDataRecord], config: CondaConfig, wire: Wire
+) -> list[Fetched]:
+    """Have every package in the cache.
+
+    Raises:
+        CommandFailed: One cannot be fetched, or is not what its channel says.
+    """
+    cache = Cache(config)
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(record: RepoDataRecord) -> Fetched:
+        async with gate:
+            return await cache.get(record, wire)
+
+    return list(await asyncio.gather(*map(one, records)))
+
+
+class Cache:
+    """The folders of packages that a configuration names.
+
+    Args:
+        config: conda's configuration.
+
+    Raises:
+        CommandFailed: None of the folders can be written to.
+    """
+
+    def __init__(self, config: CondaConfig) -> None:
+        self._config = config
+        self._folders = config.pkgs_dirs
+        self.writable = [folder for folder in config.pkgs_dirs if _make_writable(folder)]
+        if not self.writable:
+            raise CommandFailed(
+                f"No package cache can be written to: {', '.join(config.pkgs_dirs)}.",
+                kept=NOTHING_CHANGED,
+                advice="Name one of your own in the condarc: pkgs_dirs",
+            )
+
+    async def get(self, record: RepoDataRecord, wire: Wire) -> Fetched:
+        """One package: as it lies there, or unpacked from its archive, or fetched."""
+        found = await asyncio.to_thread(self._find, record)
+        if found is not None:
+            return found
+        archive = await asyncio.to_thread(self._archive_of, record)
+        if archive is None:
+            archive = await self._download(record, wire)
+        return await asyncio.to_thread(self._unpack, record, archive)
+
+    async def fetch_url(self, url: str, wire: Wire) -> str:
+        """Fetch an archive that is named by its URL; return where it lies.
+
+        Raises:
+            CommandFailed: It cannot be fetched, or is not what the hash behind ``#`` says.
+        """
+        address, _, digest = url.partition("#")
+        name = unquote(urlsplit(address).path).rpartition("/")[2]
+        archive = os.path.join(self.writable[0], name)
+        wire.say(f"Fetching {name}\n")
+        client = repodata.client_of(repodata.network_of(self._config))
+        with _temporary(archive) as partial:
+            await download(client, address, partial, wire)
+            kind, _, wanted = digest.rpartition(":")
+            found = _digest(partial, kind or "md5")
+            if wanted and found != wanted:
+                raise _broken(url, f"its {kind or 'md5'} is {found}")
+            os.replace(partial, archive)
+        return archive
+
+    def _find(self, record: RepoDataRecord) -> Fetched | None:
+        for folder in self.writable:  # rattler writes beside a package, also when it only reads it
+            package = os.path.join(folder, stem_of(record))
+            if _is_the_package(package, record) and _is_whole(package):
+                places = (os.path.join(folder, record.file_name), _file_of(record))
+                return Fetched(package, next(filter(os.path.isfile, places), ""))
+        return None
+
+    def _archive_of(self, record: RepoDataRecord) -> str | None:
+        local = _file_of(record)
+        if local:
+            _check(local, record)
+            return local
+        for folder in self._folders:
+            path = os.path.join(folder, record.file_name)
+            if os.path.isfile(path) and _differs(path, record) is None:
+                return path
+        return None
+
+    async def _download(self, record: RepoDataRecord, wire: Wire) -> str:
+        if self._config.offline:
+            raise CommandFailed(
+                f"conda's configuration says offline, and {record.file_name} is in no package "
+                "cache.",
+                kept=NOTHING_CHANGED,
+                advice="Take offline: true out of the condarc, or unset CONDA_OFFLINE.",
+            )
+        archive = os.path.join(self.writable[0], record.file_name)
+        wire.say(f"Fetching {record.file_name}{_readable(record.size)}\n")
+        client = repodata.client_of(repodata.network_of(self._config))
+        with _temporary(archive) as partial:
+            await download(client, record.url, partial, wire)
+            await asyncio.to_thread(_check, partial, record)
+            os.replace(partial, archive)
+        _note_url(self.writable[0], record)
+        return archive
+
+    def _unpack(self, record: RepoDataRecord, archive: str) -> Fetched:
+        from rattler.package_streaming import extract
+
+        package = os.path.join(self.writable[0], stem_of(record))
+        staged = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=self.writable[0]))
+        try:
+            try:
+                extract(Path(archive), staged)
+            except Exception as error:
+                raise CommandFailed(
+                    f"{archive} cannot be unpacked: {error}",
+                    kept=NOTHING_CHANGED,
+                    advice=f"Take it away, so that it is fetched anew: !rm '{archive}'",
+                ) from None
+            staged.chmod(0o755)
+            (staged / "info" / "repodata_record.json").write_text(_as_json(record))
+            _put_in_place(staged, package)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+        return Fetched(package, archive)
+
+
+def _file_of(record: RepoDataRecord) -> str:
+    """Where a package of a channel on this disk lies; empty for another channel's."""
+    url = urlsplit(record.url)
+    return unquote(url.path) if url.scheme == "file" else ""
+
+
+def stem_of(record: RepoDataRecord) -> str:
+    """NAME-VERSION-BUILD, by which a package goes in a cache and in ``conda-meta``."""
+    stem = f"{record.name.normalized}-{record.version}-{record.build}"
+    if os.sep in stem or os.sep in record.file_name:  # a channel's word, not to be trusted
+        raise CommandFailed(f"No package can be called {stem!r}.", kept=NOTHING_CHANGED)
+    return stem
+
+
+async def download(client: Client, url: str, path: str, wire: Wire) -> None:
+    """Fetch a URL into a file.
+
+    Raises:
+        CommandFailed: It cannot be fetched.
+    """
+    from rattler.package_streaming import download_to_writer
+
+    with _Target(path, wire) as target:
+        try:
+            await download_to_writer(client, url, target)
+        except (OSError, RuntimeError) as error:
+            if target.left:
+                raise asyncio.CancelledError from None
+            raise CommandFailed(
+                f"{mask(url)} cannot be fetched: {mask(str(error))}",
+                kept=NOTHING_CHANGED,
+                advice="Is there a network? What was fetched already is kept: try again.",
+            ) from None
+
+
+class _Target:
+    """The file that a download goes to, which ends one that was cancelled: rattler goes on."""
+
+    def __init__(self, path: str, wire: Wire) -> None:
+        self._file = open(path, "wb")  # noqa: SIM115  # closed by __exit__
+        self._wire = wire
+        self.left = False
+
+    def __enter__(self) -> _Target:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.left = True
+        self._file.close()
+
+    def write(self, data: bytes) -> int:
+        if self.left or self._wire.interrupted:
+            self.left = True
+            raise OSError(errno.ECANCELED, "interrupted")
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        if not self.left:
+            self._file.flush()
+
+
+# What is in a cache
+
+
+def _is_the_package(package: str, record: RepoDataRecord) -> bool:
+    """Whether a folder was unpacked from the very archive that a channel names.
+
+    conda notes it in ``info/repodata_record.json``, rattler in a file beside the folder: eight
+    bytes that count, then the sha256.
+    """
+    wanted = record.sha256.hex() if record.sha256 is not None else None
+    try:
+        noted = json.loads(Path(package, "info", "repodata_record.json").read_bytes())
+    except (OSError, ValueError):
+        noted = {}
+    if noted.get("sha256") and wanted:
+        return bool(noted["sha256"] == wanted)
+    if noted.get("md5") and record.md5 is not None:
+        return bool(noted["md5"] == record.md5.hex())
+    try:
+        return wanted is not None and Path(f"{package}.lock").read_bytes()[8:40].hex() == wanted
+    except OSError:
+        return False
+
+
+def _is_whole(package: str) -> bool:
+    try:
+        listed = json.loads(Path(package, "info", "paths.json").read_bytes())["paths"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return all(os.path.lexists(os.path.join(package, entry["_path"])) for entry in listed)
+
+
+def _check(path: str, record: RepoDataRecord) -> None:
+    reason = _differs(path, record)
+    if reason is not None:
+        raise _broken(record.url, reason)
+
+
+def _broken(url: str, reason: str) -> CommandFailed:
+    return CommandFailed(
+        f"{mask(url)} is not what its channel says: {reason}.",
+        kept=NOTHING_CHANGED,
+        advice="Try again; if it stays so, the channel or a proxy on the way is broken.",
+    )
+
+
+def _differs(path: str, record: RepoDataRecord) -> str | None:
+    """What of an archive is not as its channel says; None where all is."""
+    for kind, wanted in (("sha256", record.sha256), ("md5", record.md5)):
+        if wanted is not None:
+            try:
+                found = _digest(path, kind)
+            except OSError as error:
+                return str(error.strerror)
+            return None if found == wanted.hex() else f"its {kind} is {found}"
+    return None
+
+
+def _digest(path: str, kind: str) -> str:
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _as_json(record: RepoDataRecord) -> str:
+    from .records import source_of
+
+    data = json.loads(record.to_json())
+    return json.dumps(data | source_of(record), indent=2)
+
+
+# Folders
+
+
+def _make_writable(folder: str) -> bool:
+    """Whether packages can be put into a folder; it is made if need be, as conda makes it."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        for name in ("urls", "urls.txt"):
+            with open(os.path.join(folder, name), "ab"):
+                pass
+    except OSError:
+        return False
+    return True
+
+
+def _note_url(folder: str, record: RepoDataRecord) -> None:
+    """Note where an archive came from, as conda does; it only helps conda to find its channel."""
+    with contextlib.suppress(OSError), open(os.path.join(folder, "urls.txt"), "a") as file:
+        file.write(f"{mask(record.url)}\n")
+
+
+@contextlib.contextmanager
+def _temporary(path: str) -> Iterator[str]:
+    folder, name = os.path.split(path)
+    file, partial = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=folder)
+    os.close(file)
+    os.chmod(partial, 0o644)
+    try:
+        yield partial
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial)
+
+
+def _put_in_place(staged: Path, package: str) -> None:
+    """Rename a folder to where it belongs, what lay there under that name out of the way."""
+    aside = tempfile.mkdtemp(prefix=".replaced-", dir=os.path.dirname(package))
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(package, os.path.join(aside, "package"))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{package}.lock")  # rattler's note of what lay there
+        try:
+            os.rename(staged, package)
+        except OSError as error:
+            # another process was faster, with the same package
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _readable(size: int | None) -> str:
+    return (
+        "" if not size else f" ({size / 1e6:.1f} MB)" if size >= 1e5 else f" ({size / 1e3:.0f} kB)"
+    )
