@@ -1,0 +1,183 @@
+"""What an export comes to: a text, and the local files that must lie beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..credentials import mask
+from ..errors import ExportError
+
+LEFT_BEHIND = (
+    *(".git", ".hg", ".svn", "__pycache__", "*.pyc", ".ipynb_checkpoints", "node_modules"),
+    *(".venv", "venv", ".tox", ".nox", ".mypy_cache", ".pytest_cache", ".ruff_cache"),
+    *(".env", ".netrc", ".pypirc"),
+)
+"""What of a project's folder is not copied: what is made again, and where secrets are kept."""
+
+_NOTHING_WRITTEN = "Nothing was written."
+_INCLUDE = re.compile(r"\s*(?:-r|--requirement)(?:\s+|=)(?P<path>.+?)\s*(?:\s#.*)?")
+_LINE = re.compile(
+    r"\s*(?:(?P<option>-c|--constraint|-e|--editable|-f|--find-links)(?:\s+|=))?(?P<value>.*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Something to lie beside an artifact.
+
+    Attributes:
+        name: Its path from the artifact's folder; nothing in it needs quoting.
+        source: The file or folder to copy, as an absolute path, or the content itself.
+        sha256: What the file had when it was installed; empty where that is unknown.
+        requirements: Whether it is a requirements file, whose own ``-r`` lines are followed.
+    """
+
+    name: str
+    source: str | bytes
+    sha256: str = ""
+    requirements: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A rendered recipe.
+
+    Attributes:
+        text: The artifact's own text.
+        files: What must lie beside it.
+        notes: Sentences the user should read: what could not be kept, what a build needs.
+    """
+
+    text: str
+    files: tuple[File, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def check(self) -> tuple[str, ...]:
+        """Say which local files are gone, or are not what was installed; reads the disk."""
+        return tuple(filter(None, map(_fault, self.files)))
+
+    def write(self, path: Path) -> tuple[Path, ...]:
+        """Write the text to ``path`` and the files beside it; return what was written.
+
+        The text comes last: half an export is never taken for a whole one.
+
+        Raises:
+            ExportError: A local file is gone, holds a credential, or needs files of its own that
+                cannot be copied with it; or the folder cannot be written to.
+        """
+        contents = [_content(file) for file in self.files]
+        if path.is_dir():
+            raise ExportError(
+                f"{path} is a folder.",
+                kept=_NOTHING_WRITTEN,
+                advice=f"Name a file in it: {path / 'Dockerfile'}",
+            )
+        written = []
+        try:
+            for file, content in zip(self.files, contents, strict=True):
+                target = path.parent / file.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if isinstance(content, bytes):
+                    target.write_bytes(content)
+                else:
+                    _copy_folder(content, target)
+                written.append(target)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self.text, encoding="utf-8", newline="\n")
+        except (OSError, shutil.Error) as error:
+            raise ExportError(
+                f"{path} and what belongs beside it cannot be written: {error}.",
+                kept="The export is not complete.",
+                advice="Name another place for it.",
+            ) from error
+        return (path, *written)
+
+
+def _fault(file: File) -> str:
+    if isinstance(file.source, bytes):
+        return ""
+    if not os.path.exists(file.source):
+        return f"{file.source} was installed and is no longer there."
+    if file.sha256 and os.path.isfile(file.source):
+        digest = hashlib.sha256(Path(file.source).read_bytes()).hexdigest()
+        if digest != file.sha256:
+            return f"{file.source} has changed since it was installed."
+    return ""
+
+
+def _content(file: File) -> bytes | Path:
+    """What to write: bytes of a file, or the folder to copy."""
+    if isinstance(file.source, bytes):
+        return file.source
+    source = Path(file.source)
+    if source.is_dir():
+        return source
+    try:
+        if file.requirements:
+            return "".join(_requirements(source, ())).encode()
+        return source.read_bytes()
+    except FileNotFoundError:
+        raise ExportError(
+            f"{source} was installed and is no longer there.",
+            kept=_NOTHING_WRITTEN,
+            advice="Bring it back, or remove what it installed: %envremove",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExportError(f"{source} cannot be read: {error}.", kept=_NOTHING_WRITTEN) from error
+
+
+def _requirements(path: Path, includers: tuple[Path, ...]) -> list[str]:
+    """The lines of a requirements file, what it includes in the place of the ``-r`` line."""
+    if path in includers:
+        return []
+    lines = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        included = _INCLUDE.fullmatch(line)
+        if mask(line) != line:
+            problem = "holds a credential, which would lie in the image for all to read"
+            advice = "Write ${NAME} in its place, and give the build that variable."
+        elif _is_local(line):
+            problem = "names a local file that would be missing in the build"
+            advice = "Install that file with a spec of its own, beside -r, and take the line out."
+        elif included and "://" not in included["path"]:
+            lines += _requirements(path.parent / included["path"], (*includers, path))
+            continue
+        else:
+            lines.append(f"{line}\n")
+            continue
+        raise ExportError(
+            f"Line {number} of {path} {problem}.", kept=_NOTHING_WRITTEN, advice=advice
+        )
+    return lines
+
+
+def _is_local(line: str) -> bool:
+    """Whether a line of a requirements file names a file or folder of this machine."""
+    match = _LINE.fullmatch(line)
+    assert match is not None
+    value = match["value"].strip()
+    if value.startswith("file:") or "@ file:" in value:
+        return True
+    return "://" not in value if match["option"] else value.startswith((".", "/", "~"))
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder so that it holds what the source holds now, and nothing of an older copy."""
+    if source.resolve().is_relative_to(target.resolve()):
+        return  # it lies where it is wanted
+    if target.exists():
+        shutil.rmtree(target)
+    skip = shutil.ignore_patterns(*LEFT_BEHIND)
+    own = target.parent.resolve()
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        # the export may be written into the very project that it copies
+        inside = {name for name in names if Path(folder, name).resolve() == own}
+        return set(skip(folder, names)) | inside
+
+    shutil.copytree(source, target, symlinks=True, ignore=ignored)

@@ -1,0 +1,68 @@
+"""Words for a shell's command line, and what no line of text may hold."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from ..credentials import MASK, mask
+from ..errors import ExportError
+
+# what ends a line for some reader, and what makes it read in another order than it has
+_REFUSED = frozenset(
+    "\u2028\u2029\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
+
+def holds_credential(text: str) -> bool:
+    """Whether a text holds a credential, or the mask that was written in its place."""
+    return MASK in mask(text)
+
+
+def checked(text: str) -> str:
+    """The text, if one line can hold it and everybody may read it.
+
+    Raises:
+        ExportError: It holds a character that no quoting keeps inside a line, or a credential.
+    """
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs") or character in _REFUSED:
+            raise ExportError(
+                f"{text!r} holds U+{ord(character):04X}, which cannot be written on one line.",
+                kept="Nothing was written.",
+                advice="Take it out of the recipe: %envremove or %envundo",
+            )
+    if holds_credential(text):
+        raise ExportError(
+            f"{mask(text)!r} holds a credential where none can be passed to a build.",
+            kept="Nothing was written.",
+            advice="Give a channel with --channel and an index with --index-url; those can be.",
+        )
+    return text
+
+
+def quoted(text: str) -> str:
+    """One word for the shell, always in quotes.
+
+    >>> quoted("numpy>=1.20")
+    "'numpy>=1.20'"
+
+    Raises:
+        ExportError: See `checked`.
+    """
+    inner = checked(text).replace("'", "'\"'\"'")
+    return f"'{inner}'"
+
+
+def quoted_spec(text: str) -> str:
+    """One quoted spec, never one that the manager would take for an option.
+
+    Raises:
+        ExportError: It is an option; or see `checked`.
+    """
+    if text.lstrip().startswith("-"):
+        raise ExportError(
+            f"{text!r} is an option, not a package.",
+            kept="Nothing was written.",
+            advice="Options follow two dashes: %envinstall NAME -- OPTION",
+        )
+    return quoted(text)

@@ -1,0 +1,579 @@
+"""A Dockerfile that makes the same installs on top of the base image.
+
+Three styles: ``stacks``, the pattern that the Jupyter Docker Stacks document today; ``legacy``, the
+pattern of the images whose environments were called ``root`` and ``python2``; ``plain``, for any
+other image. The order is apt, conda, pip, so that each finds what it builds on. Nothing needs
+BuildKit but the secrets of private indexes, and there are no heredocs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Literal, get_args
+from urllib.parse import unquote
+
+from ..credentials import mask
+from ..errors import ExportError
+from ._artifact import LEFT_BEHIND, Artifact, File
+from ._pins import PINS, Pin, pinned
+from ._words import checked, holds_credential, quoted, quoted_spec
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from ..environment import EnvironmentRef
+    from ..recipe import Item, Recipe, Step
+
+Style = Literal["stacks", "legacy", "plain"]
+STYLES: tuple[Style, ...] = get_args(Style)
+
+FOLDER = "jstackmagic"
+"""The folder beside the Dockerfile, and below the image's /tmp, for the files that are copied."""
+
+_IMAGE = re.compile(r"[A-Za-z0-9][\w./:-]*(?:@[a-z0-9]+:[0-9a-f]+)?", re.ASCII)
+_STACKS_IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?jupyter/[\w-]+(?:[:@].*)?", re.ASCII)
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*", re.ASCII)
+_SAFE_PATH = re.compile(r"(?:/[\w.+@,-]+)+", re.ASCII)
+_UNSAFE = re.compile(r"[^\w.+!-]", re.ASCII)
+_LOCAL = re.compile(
+    r"(?P<before>[\w.-]+\s*(?:\[[^\]]*\])?\s*@\s*(?=file:))?(?P<url>file:(?://)?)?"
+    r"(?P<path>[/.~].*?)(?P<after>(?:\[[\w., -]*\])?(?:\s*;.*)?)",
+    re.DOTALL,
+)
+_FLAGS = {"-r": "--requirement ", "-c": "--constraint ", "-e": "--editable "}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``render``."""
+    in_stacks = {"CONDA_DIR", "NB_UID"} <= os.environ.keys()
+    parser.add_argument(
+        "--style",
+        choices=STYLES,
+        default="stacks" if in_stacks else None,
+        help="the pattern to follow (default: stacks in, or on, a Jupyter Docker Stacks image)",
+    )
+    parser.add_argument(
+        "--from",
+        dest="base_image",
+        metavar="IMAGE",
+        default="",
+        help="the base image, best with its digest",
+    )
+    parser.add_argument("--fragment", action="store_true", help="without FROM, to paste it")
+    parser.add_argument(
+        "--pin",
+        choices=PINS,
+        default="exact",
+        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
+    )
+
+
+def render(
+    recipe: Recipe,
+    *,
+    style: Style | None = None,
+    base_image: str = "",
+    fragment: bool = False,
+    pin: Pin = "exact",
+) -> Artifact:
+    """Render a recipe as a Dockerfile.
+
+    Args:
+        recipe: What to install.
+        style: The pattern to follow; by default ``plain`` on an image that is none of the stacks.
+        base_image: What to build on; ``stacks`` and ``legacy`` have a default.
+        fragment: Leave out what comes before the first instruction, to paste the rest.
+        pin: How exact to write versions.
+
+    Raises:
+        ExportError: There is no base image, or something cannot be said safely in a Dockerfile.
+    """
+    if style is None:
+        style = "plain" if base_image and not _STACKS_IMAGE.fullmatch(base_image) else "stacks"
+    page = _PAGES[style](pin)
+    if fragment:
+        return page.render(recipe, image="")
+    image = base_image or page.default_image
+    _check_image(image)
+    if not base_image:
+        page.notes.append(
+            f"The base image is not known, and {image} stands in its place. Name yours: --from"
+        )
+    return page.render(recipe, image=image)
+
+
+def _check_image(image: str) -> None:
+    if not image:
+        raise ExportError(
+            "The image to build on is not known.",
+            kept="Nothing was written.",
+            advice=("Name it: --from IMAGE", "Or leave it out, to paste the rest: --fragment"),
+        )
+    if not _IMAGE.fullmatch(image):
+        raise ExportError(f"{mask(image)!r} is no image's name.", kept="Nothing was written.")
+
+
+_Command = list[str]
+"""The head of a command, and those of its words that get a line of their own."""
+
+
+@dataclass
+class _Run:
+    """One RUN instruction.
+
+    Attributes:
+        commands: Joined by ``&&``.
+        secrets: The ids of the build secrets that they read.
+        bash: What bash runs before them, in the exec form; empty for the shell form.
+        alone: Whether it has no part that tidies up, so that it can share an instruction.
+    """
+
+    commands: list[_Command]
+    secrets: tuple[str, ...] = ()
+    bash: str = ""
+    alone: bool = False
+
+    def __str__(self) -> str:
+        mounts = [f"--mount=type=secret,id={key},required=true,mode=0444" for key in self.secrets]
+        if self.bash:
+            line = " && ".join((self.bash, *(" ".join(command) for command in self.commands)))
+            return " ".join(("RUN", *mounts, json.dumps(["bash", "-c", line], ensure_ascii=False)))
+        lines = " && \\\n    ".join(" \\\n    ".join(command) for command in self.commands)
+        return "RUN " + " \\\n    ".join((*mounts, lines))
+
+
+class _Page:
+    """One Dockerfile being written; its subclasses are the styles.
+
+    Attributes:
+        default_image: What to build on where nobody said; empty where that cannot be guessed.
+        shell: The SHELL instruction.
+        user: Who the image is left to, and who runs conda and pip; empty where that is not known.
+        copy: The COPY instruction up to its paths.
+        conda: The conda-family executable.
+        tidy_conda: What follows an install by conda in the same layer.
+        tidy_pip: What follows one by pip.
+        apt_get: apt-get, with what makes it ask nothing.
+        notes: Sentences the user should read.
+    """
+
+    default_image = ""
+    shell = ""
+    user = ""
+    copy = "COPY"
+    conda = "conda"
+    tidy_conda: tuple[str, ...] = ("conda clean --all --yes",)
+    tidy_pip: tuple[str, ...] = ()
+    apt_get = "DEBIAN_FRONTEND=noninteractive apt-get"
+
+    def __init__(self, pin: Pin) -> None:
+        self.notes: list[str] = []
+        self._pin = pin
+        self._blocks: list[_Run | str] = []
+        self._files: dict[str, File] = {}
+        self._secrets: dict[tuple[str, str], str] = {}
+        self._user = ""
+        self._ready: set[str] = set()
+
+    def render(self, recipe: Recipe, *, image: str) -> Artifact:
+        """Write everything; without an image, a fragment."""
+        self._blocks.append("# Made by jstackmagic from the record of what was installed.")
+        if image:
+            self._blocks += [f"ARG BASE_IMAGE={image}", "FROM $BASE_IMAGE"]
+        if not recipe.steps:
+            self._blocks.append("# Nothing was installed: this is the base image as it is.")
+            return self._artifact()
+        if image and self.shell:
+            self._blocks.append(self.shell)
+        for step in recipe.steps:
+            if step.environment is None:
+                self._become("root")
+                self._apt(step)
+                continue
+            self._become(self._user_of(step.environment))
+            if step.environment.prefix not in self._ready:
+                self._ready.add(step.environment.prefix)
+                self._make_ready(step.environment)
+            if step.manager == "conda":
+                self._conda(step, step.environment)
+            else:
+                self._pip(step, step.environment)
+        self._become(self.user)
+        return self._artifact()
+
+    def _artifact(self) -> Artifact:
+        if self._secrets:
+            options = " ".join(f"--secret id={key},src=FILE" for key in self._secrets.values())
+            self.notes.append(
+                f"Credentials were left out; BuildKit passes them: docker build {options} ."
+            )
+        self.notes += [
+            f"The FILE of the secret {key} holds {text}, with the credential for ****."
+            for (_, text), key in self._secrets.items()
+        ]
+        text = "\n".join(map(str, self._blocks)) + "\n"
+        notes = tuple(dict.fromkeys(map(mask, self.notes)))
+        return Artifact(text, tuple(self._files.values()), notes)
+
+    # -- environments
+
+    def _user_of(self, environment: EnvironmentRef) -> str:  # noqa: ARG002
+        return self.user
+
+    def _make_ready(self, environment: EnvironmentRef) -> None:
+        """Make the environment, and a kernelspec for it, where the image has none."""
+        if environment.kind in ("conda-base", "system"):
+            return
+        interpreter = self._inside(environment, "/bin/python")
+        version = re.match(r"\d+\.\d+", environment.python or "")
+        commands = []
+        if environment.kind.startswith("conda"):
+            there = self._inside(environment, "/conda-meta")
+            words = f" {quoted(f'python={version[0]}')} 'ipykernel'" if version else ""
+            commands.append(f"{self.conda} create --yes {self._target(environment)}{words}")
+        else:
+            there = interpreter
+            commands.append(f"python3 -m venv {self._inside(environment)}")
+            commands.append(f"{interpreter} -m pip install --no-cache-dir 'ipykernel'")
+        if version:
+            name = _UNSAFE.sub("-", environment.name or posixpath.basename(environment.prefix))
+            commands.append(f"{interpreter} -m ipykernel install --user --name={quoted(name)}")
+        body = " && \\\n        ".join(commands)
+        guarded = f"if [ ! -e {there} ]; then \\\n        {body}; \\\n    fi"
+        tidy = self.tidy_conda if environment.kind.startswith("conda") else self.tidy_pip
+        self._run([[guarded]], tidy)
+
+    def _inside(self, environment: EnvironmentRef, path: str = "") -> str:
+        """A path below an environment's prefix, quoted for the shell."""
+        return quoted(environment.prefix.rstrip("/") + path)
+
+    def _target(self, environment: EnvironmentRef) -> str:
+        """What tells conda which environment is meant."""
+        if environment.kind == "conda-base":
+            return "--name base"
+        return f"--prefix {self._inside(environment)}"
+
+    def _pip_program(self, environment: EnvironmentRef) -> str:
+        python = "/bin/python3" if environment.kind == "system" else "/bin/python"
+        return f"{self._inside(environment, python)} -m pip"
+
+    # -- apt
+
+    def _apt(self, step: Step) -> None:
+        commands = [[f"{self.apt_get} update --yes"]]
+        if step.remove:
+            commands.append([f"{self.apt_get} remove --yes", *map(quoted_spec, step.remove)])
+        if step.install:
+            words = [*map(quoted, step.options), *(self._apt_word(item) for item in step.install)]
+            commands.append([f"{self.apt_get} install --yes --no-install-recommends", *words])
+        seen = [item for item in step.install if item.version and "/" not in item.spec]
+        if seen and self._pin == "exact":
+            self._blocks.append("# Debian's archives keep no old versions to ask for. These were:")
+            self._blocks += [f"#   {checked(item.name)} {checked(item.version)}" for item in seen]
+        self._run(commands, ("apt-get clean && rm -rf /var/lib/apt/lists/*",))
+
+    def _apt_word(self, item: Item) -> str:
+        if item.spec.endswith(".deb") and "/" in item.spec:
+            return quoted(self._copied(item.spec, sha256=item.sha256))
+        return quoted_spec(pinned("apt", item, self._pin))
+
+    # -- conda
+
+    def _conda(self, step: Step, environment: EnvironmentRef) -> None:
+        target, secrets = self._target(environment), list[str]()
+        variables = self._conda_channels(step, secrets)
+        channels = [f"-c {quoted(channel)}" for channel in step.channels] if not variables else []
+        options = [*channels, *map(quoted, step.options)]
+        commands: list[_Command] = []
+        if step.remove:
+            names = map(quoted_spec, step.remove)
+            commands.append([f"{self.conda} remove --yes {target}".rstrip(), *names])
+        # conda takes archives by themselves
+        for _, items in groupby(step.install, key=lambda item: _is_conda_archive(item.spec)):
+            words = [self._conda_word(item, secrets) for item in items]
+            head = f"{variables}{self.conda} install --yes {target}".rstrip()
+            commands.append([head, *options, *words])
+        if self._pin != "exact":
+            self.notes += [
+                f"conda leaves {item.spec} as the base image has it; --pin exact moves it."
+                for item in step.install
+                if item.upgrade
+            ]
+        self._run(commands, self.tidy_conda, secrets)
+
+    def _conda_channels(self, step: Step, secrets: list[str]) -> str:
+        """The channels as a variable, where one is secret: conda records its command line."""
+        for channel in step.channels:
+            self._note_local(channel, "channel")
+        if not any(map(holds_credential, step.channels)):
+            return ""
+        values = [
+            f'"{self._secret("conda_channel", channel, secrets)}"'
+            if holds_credential(channel)
+            else quoted(channel)
+            for channel in step.channels
+        ]
+        return f"CONDA_CHANNELS={','.join(values)} "
+
+    def _conda_word(self, item: Item, secrets: list[str]) -> str:
+        spec = pinned("conda", item, self._pin)
+        if holds_credential(spec):
+            content = f"@EXPLICIT and, on a line of its own, {spec}"
+            text = content if _is_conda_archive(spec) else spec
+            return f"--file {self._secret_file('conda_spec', text, secrets)}"
+        local = _LOCAL.fullmatch(spec)
+        if local and _is_conda_archive(spec):
+            return quoted(self._copied(_path(local), sha256=item.sha256))
+        return quoted_spec(spec)
+
+    # -- pip
+
+    def _pip(self, step: Step, environment: EnvironmentRef) -> None:
+        program, secrets = self._pip_program(environment), list[str]()
+        variables, options = self._pip_indexes(step, secrets)
+        commands: list[_Command] = []
+        if step.remove:
+            commands.append([f"{program} uninstall --yes", *map(quoted_spec, step.remove)])
+        words = {item: self._pip_word(item, secrets) for item in step.install}
+        shared = [words.pop(item) for item in step.install if item.spec.startswith("-c ")]
+        shared += self._versions_of_files(step)
+        for upgrade, items in groupby(words, key=lambda item: self._upgrades(item)):
+            head = f"{variables}{program} install --no-cache-dir{' --upgrade' if upgrade else ''}"
+            commands.append([head, *options, *shared, *(words[item] for item in items)])
+        if commands:  # constraints alone install nothing
+            self._pip_run(environment, commands, secrets)
+
+    def _pip_run(
+        self,
+        environment: EnvironmentRef,  # noqa: ARG002
+        commands: list[_Command],
+        secrets: list[str],
+    ) -> None:
+        self._run(commands, self.tidy_pip, secrets)
+
+    def _upgrades(self, item: Item) -> bool:
+        return item.upgrade and self._pin != "exact"
+
+    def _pip_indexes(self, step: Step, secrets: list[str]) -> tuple[str, list[str]]:
+        """Indexes and options: what is secret as variables, the rest as words."""
+        variables, words = "", []
+        for url in (step.index_url, *step.extra_index_urls):
+            self._note_local(url, "index")
+        if holds_credential(step.index_url):
+            value = self._secret("pip_index_url", step.index_url, secrets)
+            variables += f'PIP_INDEX_URL="{value}" '
+        elif step.index_url:
+            words.append(f"--index-url {quoted(step.index_url)}")
+        private = [url for url in step.extra_index_urls if holds_credential(url)]
+        if private:
+            values = [self._secret("pip_extra_index_url", url, secrets) for url in private]
+            variables += f'PIP_EXTRA_INDEX_URL="{" ".join(values)}" '
+        public = [url for url in step.extra_index_urls if url not in private]
+        words += [f"--extra-index-url {quoted(url)}" for url in public]
+        for option in step.options:
+            if holds_credential(option):
+                words.append(f'"{self._secret("pip_option", option, secrets)}"')
+            else:
+                words.append(quoted(option))
+        return variables, words
+
+    def _pip_word(self, item: Item, secrets: list[str]) -> str:
+        spec = pinned("pip", item, self._pin)
+        if holds_credential(spec):
+            return f"--requirement {self._secret_file('pip_spec', spec, secrets)}"
+        flag = spec[:2] if spec[:3] in ("-r ", "-c ", "-e ") else ""
+        place = spec[3:].strip() if flag else spec
+        local = _LOCAL.fullmatch(place)
+        if local is None:
+            return f"{_FLAGS.get(flag, '')}{quoted_spec(place)}"
+        if flag in ("-r", "-c"):
+            return f"{_FLAGS[flag]}{quoted(self._copied(_path(local), requirements=True))}"
+        to = self._project_folder(_path(local)) if flag else ""
+        copied = self._copied(_path(local), to=to, sha256=item.sha256)
+        before = f"{local['before']}file://" if local["before"] else ""
+        return f"{_FLAGS.get(flag, '')}{quoted(before + copied + local['after'])}"
+
+    def _project_folder(self, path: str) -> str:
+        """Where an editable project goes: where it was, if COPY can say that."""
+        self.notes.append(
+            f"{path} is copied as it is, without {', '.join(LEFT_BEHIND[:3])} and the like."
+        )
+        if _SAFE_PATH.fullmatch(path):
+            return path
+        return f"/opt/{FOLDER}/{_UNSAFE.sub('_', posixpath.basename(path))}"
+
+    def _versions_of_files(self, step: Step) -> list[str]:
+        """The versions that ``-r FILE`` brought, as constraints: the file may leave them open."""
+        brought = {other.name: other for item in step.install for other in item.brought}
+        if not brought or self._pin != "exact":
+            return []
+        number = sum(isinstance(file.source, bytes) for file in self._files.values()) + 1
+        name = f"versions-{number}.txt"
+        lines = sorted(checked(f"{item.name}=={item.version}") for item in brought.values())
+        content = "".join(f"{line}\n" for line in lines)
+        return [f"--constraint {quoted(self._copy(File(f'{FOLDER}/{name}', content.encode())))}"]
+
+    # -- instructions
+
+    def _become(self, user: str) -> None:
+        if self.user and user != self._user:
+            self._user = user
+            self._blocks.append(f"USER {user}")
+
+    def _run(
+        self, commands: list[_Command], tidy: Sequence[str], secrets: Sequence[str] = ()
+    ) -> None:
+        """Add a RUN; one that is a single command joins another such, as hadolint asks (DL3059)."""
+        run = _Run([*commands, *([command] for command in tidy)], tuple(dict.fromkeys(secrets)))
+        run.alone = not tidy
+        last = self._blocks[-1]
+        if isinstance(last, _Run) and last.alone and run.alone:
+            last.commands += run.commands
+            last.secrets = tuple(dict.fromkeys(last.secrets + run.secrets))
+        else:
+            self._blocks.append(run)
+
+    def _copied(
+        self, source: str, *, to: str = "", sha256: str = "", requirements: bool = False
+    ) -> str:
+        """Copy a local file or folder into the image; return where it is there."""
+        source = posixpath.normpath(checked(source))
+        file = self._files.get(source)
+        if file is None:
+            base = _UNSAFE.sub("_", posixpath.basename(source)) or "folder"
+            taken = {other.name for other in self._files.values()}
+            names = [
+                f"{FOLDER}/{base}",
+                *(f"{FOLDER}/{n}/{base}" for n in range(2, len(taken) + 3)),
+            ]
+            name = next(name for name in names if name not in taken)
+            file = File(name, source, sha256, requirements)
+        return self._copy(file, to=to)
+
+    def _copy(self, file: File, *, to: str = "") -> str:
+        to = to or f"/tmp/{file.name}"  # noqa: S108
+        self._files.setdefault(file.source if isinstance(file.source, str) else file.name, file)
+        line = f"{self.copy} {file.name} {to}"
+        if line not in self._blocks:
+            self._blocks.append(line)
+        return to
+
+    def _secret(self, purpose: str, text: str, secrets: list[str]) -> str:
+        """What the shell reads a build secret with; to stand in double quotes."""
+        return f"$(cat {self._secret_file(purpose, text, secrets)})"
+
+    def _secret_file(self, purpose: str, text: str, secrets: list[str]) -> str:
+        known = (purpose, mask(text))
+        if known not in self._secrets:
+            number = sum(other == purpose for other, _ in self._secrets) + 1
+            self._secrets[known] = purpose if number == 1 else f"{purpose}_{number}"
+        secrets.append(self._secrets[known])
+        return f"/run/secrets/{self._secrets[known]}"
+
+    def _note_local(self, place: str, what: str) -> None:
+        if place.startswith(("file:", "/", "~", ".")):
+            self.notes.append(f"The {what} {place} is on this machine: a build cannot reach it.")
+
+
+class _Stacks(_Page):
+    """The pattern that the Jupyter Docker Stacks document; the variables are their images' own."""
+
+    _permissions = ('fix-permissions "${CONDA_DIR}"', 'fix-permissions "/home/${NB_USER}"')
+
+    default_image = "quay.io/jupyter/base-notebook"
+    shell = 'SHELL ["/bin/bash", "-o", "pipefail", "-c"]'
+    user = "${NB_UID}"
+    copy = "COPY --chown=${NB_UID}:${NB_GID}"
+    conda = "mamba"
+    tidy_conda = ("mamba clean --all -f -y", *_permissions)
+    tidy_pip = _permissions
+    apt_get = "apt-get"
+
+    def _user_of(self, environment: EnvironmentRef) -> str:
+        return "root" if environment.kind == "system" else self.user
+
+    def _inside(self, environment: EnvironmentRef, path: str = "") -> str:
+        name = environment.name or ""
+        if environment.kind == "conda-base":
+            return f'"${{CONDA_DIR}}{path}"'
+        if environment.kind == "conda-named" and _SAFE_NAME.fullmatch(name):
+            return f'"${{CONDA_DIR}}/envs/{name}{path}"'
+        return super()._inside(environment, path)
+
+    def _target(self, environment: EnvironmentRef) -> str:
+        return "" if environment.kind == "conda-base" else f"-p {self._inside(environment)}"
+
+    def _pip_program(self, environment: EnvironmentRef) -> str:
+        if environment.kind == "conda-base":
+            return "pip"
+        if environment.kind == "conda-named":
+            return self._inside(environment, "/bin/pip")
+        return super()._pip_program(environment)
+
+
+class _Legacy(_Page):
+    """The pattern of the images with environments named root and python2, until about 2017."""
+
+    default_image = "jupyter/scipy-notebook:82b978b3ceeb"
+    user = "jovyan"
+    tidy_conda = ("conda clean -tipsy",)
+
+    def _user_of(self, environment: EnvironmentRef) -> str:  # noqa: ARG002
+        return "root"
+
+    def _make_ready(self, environment: EnvironmentRef) -> None:
+        if not environment.kind.startswith("conda"):
+            super()._make_ready(environment)
+        elif environment.kind != "conda-base" and environment.name != "python2":
+            known = environment.name or environment.prefix
+            self.notes.append(f"The base image must hold the environment {known}.")
+
+    def _target(self, environment: EnvironmentRef) -> str:
+        if environment.kind == "conda-named":
+            return f"--name {self._name(environment)}"
+        return "--name root" if environment.kind == "conda-base" else super()._target(environment)
+
+    def _name(self, environment: EnvironmentRef) -> str:
+        name = environment.name or environment.prefix
+        return name if _SAFE_NAME.fullmatch(name) else quoted(name)
+
+    def _pip_program(self, environment: EnvironmentRef) -> str:
+        return "pip" if environment.kind.startswith("conda") else super()._pip_program(environment)
+
+    def _pip_run(
+        self, environment: EnvironmentRef, commands: list[_Command], secrets: list[str]
+    ) -> None:
+        if environment.kind in ("conda-named", "conda-prefix"):
+            activate = f"source activate {self._name(environment)}"
+            self._blocks.append(_Run(commands, tuple(dict.fromkeys(secrets)), bash=activate))
+        else:
+            super()._pip_run(environment, commands, secrets)
+
+
+class _Plain(_Page):
+    """For any other image: its user is not known, and stays."""
+
+    def _apt(self, step: Step) -> None:
+        self.notes.append(
+            "apt needs root: where the image's user is another, write USER root above, and that"
+            " user below."
+        )
+        super()._apt(step)
+
+
+_PAGES: dict[Style, type[_Page]] = {"stacks": _Stacks, "legacy": _Legacy, "plain": _Plain}
+
+
+def _is_conda_archive(spec: str) -> bool:
+    return spec.partition("#")[0].endswith((".conda", ".tar.bz2")) and "::" not in spec
+
+
+def _path(local: re.Match[str]) -> str:
+    path = local["path"].rstrip()
+    return unquote(path) if local["url"] else path
