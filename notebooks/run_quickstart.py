@@ -1,0 +1,150 @@
+"""Runs quickstart.ipynb in a real conda environment that was never activated.
+
+The environment is made on the spot, from a conda channel built out of wheels and the running
+Python, so that it needs neither conda nor a conda channel in reach. The Dockerfile that the last
+cell exports is printed; ``--write`` keeps the outputs in the notebook.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from uv import find_uv_bin
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "tests"))
+
+from support import tiers  # noqa: E402
+from support.environments import make_root, uv  # noqa: E402
+from support.kernels import clean_environ, write_kernelspec  # noqa: E402
+
+# a folder of a fixed name, so that the committed outputs do not change from run to run
+FOLDER = Path(tempfile.gettempdir(), "jstackmagic-quickstart")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="keep the outputs in the notebook")
+    write = parser.parse_args().write
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    try:
+        notebook = run(REPOSITORY / "notebooks" / "quickstart.ipynb")
+    finally:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    print(text_of(notebook.cells[-1]))
+    if write:
+        leave_logs_out(notebook)
+        nbformat.write(notebook, REPOSITORY / "notebooks" / "quickstart.ipynb")
+        readme = REPOSITORY / "README.md"
+        readme.write_text(with_outputs(readme.read_text(), notebook))
+
+
+def run(path: Path) -> nbformat.NotebookNode:
+    """Execute a notebook in a new named conda environment and return it with its outputs."""
+    channel = tiers.full()
+    root = make_root(FOLDER / "conda", "python", channels=[channel.url])
+    prefix = root.create("chapter", "python", "ipykernel", "pip")
+    uv("pip", "install", build_wheel(FOLDER / "wheel"), prefix=prefix)
+    home = FOLDER / "home"
+    home.mkdir()
+    # the channel under a name of its own, as a site's administrator would configure it
+    (FOLDER / "channels").mkdir()
+    (FOLDER / "channels/demo").symlink_to(channel.folder)
+    url = (FOLDER / "channels/demo").as_uri()
+    (home / ".condarc").write_text(f"channels: [{url!r}]\n")
+    write_kernelspec(home / ".local/share/jupyter/kernels/chapter", prefix)
+    notebook = nbformat.read(path, as_version=4)
+    if not may_use_apt():
+        print("No right to use apt-get here: that step is only recorded.", file=sys.stderr)
+        for cell in notebook.cells:
+            cell.source = cell.source.replace("%envinstall apt:", "%envinstall --record-only apt:")
+    os.environ["JUPYTER_PATH"] = str(home / ".local/share/jupyter")
+    client = NotebookClient(
+        notebook, timeout=300, kernel_name="chapter", resources={"metadata": {"path": str(home)}}
+    )
+    client.execute(
+        env=clean_environ(
+            HOME=str(home),
+            CONDARC=str(home / ".condarc"),
+            JSTACKMAGIC_HISTORY=str(home / "history.jsonl"),
+            XDG_CACHE_HOME=str(home / ".cache"),
+        )
+    )
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    return notebook
+
+
+def leave_logs_out(notebook: nbformat.NotebookNode) -> None:
+    """Keep of the managers' own words the command alone: the rest names this machine's mirrors."""
+    for cell in notebook.cells:
+        streams = [out for out in cell.get("outputs", ()) if out.output_type == "stream"]
+        others = [out for out in cell.get("outputs", ()) if out.output_type != "stream"]
+        said = "".join(out.text for out in streams)
+        commands = [line for line in said.splitlines() if line.startswith("$ ")]
+        if commands:
+            text = "\n".join([*commands, "…", ""])
+            cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text), *others]
+
+
+def with_outputs(readme: str, notebook: nbformat.NotebookNode) -> str:
+    """The README with what the notebook shows: the block after ``<!-- quickstart: CELL -->``."""
+    cells = {cell.id: cell for cell in notebook.cells}
+
+    def block(match: re.Match[str]) -> str:
+        text = text_of(cells[match["cell"]]).strip("\n")
+        return f"<!-- quickstart: {match['cell']} -->\n```\n{text}\n```\n"
+
+    marked = r"<!-- quickstart: (?P<cell>\w+) -->\n```\n.*?\n?```\n"
+    return re.sub(marked, block, readme, flags=re.DOTALL)
+
+
+def build_wheel(folder: Path) -> Path:
+    """This repository as a wheel, built from a copy so that no litter is left in the tree."""
+    copy = folder / "source"
+    copy.mkdir(parents=True)
+    for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, copy)
+    ignored = shutil.ignore_patterns("*.egg-info", "__pycache__")
+    shutil.copytree(REPOSITORY / "src", copy / "src", ignore=ignored)
+    command = [find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(copy)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return next(folder.glob("*.whl"))
+
+
+def may_use_apt() -> bool:
+    """Whether apt-get is there and this user may use it without a password."""
+    if not shutil.which("apt-get"):
+        return False
+    if os.geteuid() == 0:
+        return True
+    sudo = shutil.which("sudo")
+    return bool(sudo) and subprocess.run([sudo, "-n", "true"], check=False).returncode == 0
+
+
+def text_of(cell: nbformat.NotebookNode) -> str:
+    """What a cell shows, as plain text."""
+    shown = []
+    for output in cell.outputs:
+        data = output.get("data", {})
+        error = "\n".join(output.get("traceback", ()))
+        text = output.get("text") or data.get("text/plain") or re.sub(r"\x1b\[[\d;]*m", "", error)
+        shown.append(text.rstrip("\n"))
+    return "\n".join(filter(None, shown))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Install into the running kernel's environment, keep the record, make it permanent.
+
+``%load_ext jstackmagic`` in IPython or Jupyter; ``jstackmagic`` in a terminal.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__version__ = "0.1.0"
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register every verb as a magic; called by ``%load_ext jstackmagic``."""
+    from .magics import register
+
+    register(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take the magics out again; called by ``%unload_ext jstackmagic``."""
+    from .magics import unregister
+
+    unregister(shell)

@@ -1,0 +1,78 @@
+"""The terminal's surface: every verb of ``commands`` as ``jstackmagic <verb>``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from . import __version__, commands
+from .errors import JStackMagicError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; the exit status is 0, 1 for a failure, 2 for a usage error."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(words)
+    except JStackMagicError as error:
+        _say(error)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone; that is its right
+        sys.stderr.close()
+        return 0
+
+
+def _run(words: list[str]) -> int:
+    verbs = commands.names()
+    if not words or words[0] in ("-h", "--help"):
+        print(_overview(verbs))
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"jstackmagic {__version__}")
+        return 0
+    verb, *rest = words
+    if verb not in verbs:
+        raise UsageError(
+            f"{verb!r} is no verb.",
+            kept="Nothing was started.",
+            advice=f"jstackmagic {'|'.join(verbs)}, each with --help",
+        )
+    head = rest[: rest.index("--")] if "--" in rest else rest
+    # with --json, standard output is for the JSON alone
+    stream = sys.stderr if "--json" in head else sys.stdout
+
+    def output(text: str) -> None:
+        stream.write(text)
+        stream.flush()
+
+    result, as_json = commands.execute(verb, rest, commands.Session(output=output))
+    if as_json:
+        from .display import json_text
+
+        print(json_text(result))
+    else:
+        print(result)
+    return result.exit_status
+
+
+def _overview(verbs: Sequence[str]) -> str:
+    width = max(map(len, verbs))
+    lines = ["Install into an environment, keep the record, make it permanent.", ""]
+    for verb in verbs:
+        doc = (commands.load(verb).__doc__ or "").strip().split("\n", 1)[0]
+        lines.append(f"  jstackmagic {verb.ljust(width)}  {doc}")
+    return "\n".join([*lines, "", "jstackmagic VERB --help tells more."])
+
+
+def _say(error: JStackMagicError) -> None:
+    print(f"jstackmagic: {error.problem}", file=sys.stderr)
+    if error.kept:
+        print(error.kept, file=sys.stderr)
+    for line in error.advice:
+        print(f"  → {commands.for_terminal(line)}", file=sys.stderr)

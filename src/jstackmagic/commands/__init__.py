@@ -1,0 +1,182 @@
+"""The verbs, one module each: ``install.py`` is ``%envinstall`` and ``jstackmagic install``.
+
+A verb module has a docstring (the help text of both surfaces), ``arguments(parser)`` and
+``run(args, session)``, which returns a result to display. One whose name begins with an underscore
+is no verb.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..display import Result
+    from ..history import Context
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _ignore(_status: int) -> None:
+    pass
+
+
+@dataclass
+class Session:
+    """What a verb needs to know of the surface it was called from.
+
+    Attributes:
+        magic: Whether it was called as a magic, rather than in a terminal.
+        cell: The body of a cell magic.
+        notebook: The notebook's path, where the surface knows it.
+        output: Where a manager's own words go, as they come.
+        on_exit_status: Told the exit status of every command that was run.
+    """
+
+    magic: bool = False
+    cell: str | None = None
+    notebook: str = ""
+    output: Callable[[str], None] = _write
+    on_exit_status: Callable[[int], None] = _ignore
+
+    def context(self) -> Context:
+        """Who asks, for the history."""
+        from ..history import context
+        from ..host import look
+
+        host = look()
+        return context(
+            notebook=self.notebook, container=host.container_id or "", image=host.image or ""
+        )
+
+
+class Verb(Protocol):
+    """A module of this package."""
+
+    __doc__: str | None
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the arguments."""
+
+    def run(self, args: argparse.Namespace, session: Session) -> Result:
+        """Do it."""
+
+
+class _HelpWantedError(Exception):
+    pass
+
+
+class _Help(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(
+            option_strings, dest, nargs=0, default=argparse.SUPPRESS, help="show this help"
+        )
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,  # noqa: ARG002
+        values: object,  # noqa: ARG002
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> NoReturn:
+        raise _HelpWantedError(parser.format_help())
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises instead of leaving the process."""
+
+    def __init__(self, **options: object) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**{**options, "add_help": False, "allow_abbrev": False})  # type: ignore[arg-type]
+        if sys.version_info >= (3, 14):
+            self.color = False
+        self.add_argument("-h", "--help", action=_Help)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the mistake as an error that says what to type instead."""
+        raise UsageError(
+            f"{self.prog}: {message}.",
+            kept="Nothing was started.",
+            advice=(self.format_usage().strip(), f"All of it: {self.prog} --help"),
+        )
+
+
+def names() -> tuple[str, ...]:
+    """The verbs, found by listing this folder, so that loading the extension imports none."""
+    files = os.listdir(os.path.dirname(__file__))
+    return tuple(sorted(file[:-3] for file in files if file.endswith(".py") and file[0] != "_"))
+
+
+def load(name: str) -> Verb:
+    """Import one verb's module."""
+    return cast("Verb", import_module(f".{name}", __name__))
+
+
+def parser(name: str, *, magic: bool) -> Parser:
+    """The parser of one verb, as the notebook or the terminal calls it."""
+    verb = load(name)
+    made = Parser(
+        prog=f"%env{name}" if magic else f"jstackmagic {name}", description=help_text(verb, magic)
+    )
+    verb.arguments(made)
+    made.add_argument("--json", action="store_true", help="show the result as JSON")
+    return made
+
+
+def help_text(verb: Verb, magic: bool) -> str:
+    """A verb's docstring, its examples written for one surface."""
+    text = (verb.__doc__ or "").strip()
+    return text if magic else for_terminal(text)
+
+
+def for_terminal(text: str) -> str:
+    """Text that speaks of magics, for a terminal: ``%envverb`` is ``jstackmagic verb`` there."""
+    return re.sub(r"%?%env(\w+)", r"jstackmagic \1", text)
+
+
+def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, bool]:
+    """Run one verb.
+
+    Args:
+        name: The verb.
+        words: Its arguments; what follows ``--`` is for the manager.
+        session: The surface it was called from.
+
+    Returns:
+        What it gave, and whether JSON was asked for.
+
+    Raises:
+        JStackMagicError: As the verb does.
+    """
+    from ._help import HelpText
+
+    head, options = list(words), []
+    if "--" in head:
+        cut = head.index("--")
+        head, options = head[:cut], head[cut + 1 :]
+    as_json = "--json" in head  # wherever it stands, before or after a sub-command
+    head = [word for word in head if word != "--json"]
+    try:
+        args = _parse(parser(name, magic=session.magic), head)
+    except _HelpWantedError as wanted:
+        return HelpText(str(wanted)), as_json
+    args.options = tuple(options)
+    return load(name).run(args, session), as_json
+
+
+def _parse(made: Parser, words: list[str]) -> argparse.Namespace:
+    try:
+        return made.parse_intermixed_args(words)
+    except TypeError:  # argparse cannot mix options into a verb with sub-commands
+        return made.parse_args(words)

@@ -1,0 +1,209 @@
+"""What install and remove share: options, carrying them out, the table of what changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..display import Code, Part, Result, Table, Text, channel_text, size_text
+from ..guards import describe
+from ..packages import Change
+from ..transaction import Done
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from ..packages import Package
+    from ..transaction import Step
+    from . import Session
+
+
+def add_managers(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--conda``, ``--pip`` and ``--apt``."""
+    group = parser.add_argument_group("manager (spec by spec: conda:NAME pip:NAME apt:NAME)")
+    one = group.add_mutually_exclusive_group()
+    for name in ("conda", "pip", "apt"):
+        one.add_argument(
+            f"--{name}", dest="manager", action="store_const", const=name, help=f"ask {name}"
+        )
+
+
+def add_mode(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--dry-run``, ``--record-only``, ``--force`` and the habitual ``--yes``."""
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and do nothing")
+    parser.add_argument(
+        "--record-only",
+        action="store_true",
+        help="put it into the history, so that it reaches the Dockerfile, and do nothing else",
+    )
+    parser.add_argument("--force", action="store_true", help="go on where a guard would stop")
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="accepted out of habit: nothing here ever asks"
+    )
+
+
+def carry_out(
+    steps: Sequence[Step], args: argparse.Namespace, session: Session, notes: Sequence[str] = ()
+) -> ChangeResult:
+    """Carry steps out as one transaction, as the options say."""
+    from ..history import History
+    from ..transaction import Mode, Transaction
+
+    transaction = Transaction(
+        history=History(),
+        context=session.context(),
+        output=session.output,
+        mode=Mode(dry_run=args.dry_run, record_only=args.record_only, force=args.force),
+        on_exit_status=session.on_exit_status,
+    )
+    return ChangeResult(done=tuple(transaction.carry_out(steps)), notes=tuple(notes))
+
+
+@dataclass(frozen=True)
+class ChangeResult(Result):
+    """What an install or a removal came to.
+
+    Attributes:
+        done: Each step as it went.
+        notes: What was decided on the way, for the user.
+    """
+
+    done: tuple[Done, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def change(self) -> Change:
+        """What changed on disk, all steps together."""
+        changes = [item.outcome.change for item in self.done if item.outcome]
+        return Change(
+            added=tuple(package for change in changes for package in change.added),
+            changed=tuple(pair for change in changes for pair in change.changed),
+            removed=tuple(package for change in changes for package in change.removed),
+        )
+
+    def summary(self) -> str:
+        """How many packages were added, changed and removed."""
+        return count_text(self.change) or "nothing changed"
+
+    def parts(self) -> Sequence[Part]:
+        """Each step's table and advice, then the notes."""
+        parts: list[Part] = [Text(note, "warning") for note in self.notes]
+        for item in self.done:
+            parts += _parts_of(item)
+        return parts
+
+    def to_json(self) -> Any:
+        """The steps, with their records."""
+        import msgspec
+
+        return {
+            "changed": bool(self.change),
+            "notes": list(self.notes),
+            "steps": [
+                msgspec.to_builtins(
+                    {
+                        "manager": item.plan.request.manager,
+                        "environment": item.plan.environment.ref,
+                        "commands": [str(command) for command in item.plan.commands],
+                        "planned": item.plan.change,
+                        "record": item.record.id if item.record else None,
+                        "outcome": item.outcome,
+                        "restart": list(item.stale),
+                        "notes": [*item.plan.notes, *item.notes],
+                    }
+                )
+                for item in self.done
+            ],
+        }
+
+
+def count_text(change: Change) -> str:
+    """A change in a few words; empty where nothing changed."""
+    counts = (
+        (len(change.added), "added"),
+        (len(change.changed), "changed"),
+        (len(change.removed), "removed"),
+    )
+    return ", ".join(f"{number} {word}" for number, word in counts if number)
+
+
+def change_table(change: Change, caption: str = "") -> Table:
+    """A change as a table: what came, what moved from which version, what went."""
+    rows = [
+        *(_row("+", package, package.version) for package in change.added),
+        *(_row("~", new, _moved(old, new)) for old, new in change.changed),
+        *(_row("−", package, package.version) for package in change.removed),
+    ]
+    columns = ("", "Package", "Version", "Build", "From", "Size")
+    used = [i for i in range(len(columns)) if i < 3 or any(row[i] for row in rows)]
+    return Table(
+        columns=tuple(columns[i] for i in used),
+        rows=tuple(tuple(row[i] for i in used) for row in rows),
+        caption=caption,
+    )
+
+
+def _row(sign: str, package: Package, version: str) -> tuple[str, ...]:
+    origin = channel_text(package.source)
+    return (sign, package.name, version, package.build, origin, size_text(package.size))
+
+
+def _moved(old: Package, new: Package) -> str:
+    if old.version != new.version:
+        return f"{old.version} → {new.version}"
+    return f"{new.version} (was {old.build or channel_text(old.source) or 'another archive'})"
+
+
+def _parts_of(item: Done) -> Iterator[Part]:
+    plan, outcome = item.plan, item.outcome
+    where = "the system" if plan.request.manager == "apt" else describe(plan.environment)
+    if outcome is None:
+        yield from _planned(item, where)
+        return
+    if outcome.change:
+        did = {"install": "Installed into", "remove": "Removed from"}[plan.request.action]
+        yield change_table(
+            outcome.change, f"{did} {where} with {plan.engine}, {outcome.seconds:.1f} s"
+        )
+    for package in plan.satisfied:
+        yield Text(f"{package.name} {package.version} is already there ({package.manager}).")
+    if not outcome.change and not plan.satisfied:
+        yield Text(f"Nothing changed in {where}.")
+    for note in item.notes:
+        yield Text(note, "warning")
+    if item.running and outcome.change and plan.request.manager != "apt":
+        yield from _restart_advice(item)
+
+
+def _planned(item: Done, where: str) -> Iterator[Part]:
+    plan = item.plan
+    if item.record is not None:
+        yield Text(
+            f"Recorded, not installed: {plan.request.manager} {' '.join(item.record.request.specs)}"
+            f" for {where}. %envexport dockerfile puts it into the image."
+        )
+        return
+    if plan.commands:
+        yield Text(f"Would run, for {where}:")
+        yield Code("\n".join(str(command) for command in plan.commands))
+    for package in plan.satisfied:
+        yield Text(f"{package.name} {package.version} is already there ({package.manager}).")
+    if plan.change:
+        yield change_table(plan.change, "Would change")
+    elif plan.commands and plan.change is None:
+        yield Text("What it would change cannot be told beforehand.", "quiet")
+    for note in plan.notes:
+        yield Text(note, "quiet")
+
+
+def _restart_advice(item: Done) -> Iterator[Part]:
+    for stale in item.stale:
+        now = f"{stale.new} is installed now" if stale.new else "it is removed now"
+        yield Text(
+            f"Restart the kernel: {stale.module} was imported from {stale.package} {stale.old}; "
+            f"{now}.",
+            "warning",
+        )
+    if not item.stale and item.outcome and item.outcome.change.added:
+        yield Text("It can be imported now; no restart is needed.", "good")

@@ -1,0 +1,22 @@
+"""The help of a verb, as a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..display import Code, Part, Result
+
+
+@dataclass(frozen=True)
+class HelpText(Result):
+    """What ``--help`` shows."""
+
+    text: str
+
+    def parts(self) -> tuple[Part, ...]:
+        """The text, as it is."""
+        return (Code(self.text),)
+
+    def to_json(self) -> dict[str, str]:
+        """The text under one key."""
+        return {"help": self.text}

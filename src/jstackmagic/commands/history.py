@@ -1,0 +1,200 @@
+"""Show what was installed, when, where, by which manager and with which result.
+
+Examples:
+    %envhistory                        the latest first at the bottom
+    %envhistory 3f9a                   one transaction, whole
+    %envhistory --manager pip --status failed
+    %envhistory --since 7d --name base
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from ..display import Code, Part, Result, Table, Text
+from ..errors import UsageError
+from ._change import change_table, count_text
+from ._target import add_target, targets
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from . import Session
+
+from ..history import History, Record
+
+_AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("id", nargs="?", metavar="ID", help="one transaction or record, whole")
+    add_target(parser)
+    parser.add_argument("--manager", choices=("conda", "pip", "apt"), help="of one manager")
+    parser.add_argument(
+        "--status",
+        choices=("ok", "failed", "interrupted", "running", "planned", "found"),
+        help="of one status",
+    )
+    parser.add_argument("--since", metavar="TIME", help="2026-11-01, 2026-11-01T12:00, 90m, 8h, 7d")
+    parser.add_argument("--until", metavar="TIME", help="likewise")
+    parser.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="the latest N (default 50; 0 is all)"
+    )
+
+
+def run(args: argparse.Namespace, session: Session) -> HistoryTable | WholeRecords:  # noqa: ARG001
+    """Read the history and show what was asked for."""
+    history = History()
+    if args.id:
+        return WholeRecords(tuple(history.get(args.id)))
+    records = [record for record in history.records() if _wanted(record, args)]
+    shown = records[-args.limit :] if args.limit > 0 else records
+    return HistoryTable(tuple(shown), left_out=len(records) - len(shown), path=str(history.path))
+
+
+def _wanted(record: Record, args: argparse.Namespace) -> bool:
+    if args.name or args.prefix or args.kernel or args.all_kernels:
+        prefixes = {environment.prefix for environment in targets(args)}
+        if record.environment.prefix not in prefixes:
+            return False
+    when = datetime.fromisoformat(record.time.replace("Z", "+00:00"))
+    return (
+        (not args.manager or record.request.manager == args.manager)
+        and (not args.status or record.status == args.status)
+        and (not args.since or when >= _moment(args.since))
+        and (not args.until or when <= _moment(args.until))
+    )
+
+
+def _moment(text: str) -> datetime:
+    """A point in time from ``2026-11-01`` (local time) or ``7d`` (ago)."""
+    ago = re.fullmatch(r"(\d+)([mhdw])", text)
+    if ago:
+        return datetime.now(timezone.utc) - timedelta(**{_AGO[ago[2]]: int(ago[1])})
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no time.", advice="Write 2026-11-01, 2026-11-01T12:00, 90m, 8h, 7d or 2w"
+        ) from None
+
+
+@dataclass(frozen=True)
+class HistoryTable(Result):
+    """The history as a table.
+
+    Attributes:
+        records: What is shown, oldest first.
+        left_out: How many older ones are not.
+        path: The file.
+    """
+
+    records: tuple[Record, ...]
+    left_out: int = 0
+    path: str = ""
+
+    def summary(self) -> str:
+        """How many records there are."""
+        return f"{len(self.records)} records"
+
+    def parts(self) -> Sequence[Part]:
+        """The table, or that there is nothing yet."""
+        if not self.records:
+            return (Text(f"Nothing of that is recorded in {self.path}."),)
+        rows = tuple(
+            (
+                record.id,
+                _when(record),
+                f"{record.request.action} {' '.join(record.request.specs)}",
+                _where(record),
+                record.request.manager,
+                _result(record),
+            )
+            for record in self.records
+        )
+        columns = ("Id", "When", "What", "Where", "Manager", "Result")
+        more = f"{self.left_out} earlier records are not shown: --limit 0 shows all."
+        return (
+            Table(columns, rows),
+            *((Text(more, "quiet"),) if self.left_out else ()),
+        )
+
+    def to_json(self) -> Any:
+        """The records."""
+        return _json(self.records)
+
+
+@dataclass(frozen=True)
+class WholeRecords(Result):
+    """The records of one transaction, each whole."""
+
+    records: tuple[Record, ...]
+
+    def summary(self) -> str:
+        """Which they are."""
+        return ", ".join(record.id for record in self.records)
+
+    def parts(self) -> Sequence[Part]:
+        """Everything that each record says."""
+        parts: list[Part] = []
+        for record in self.records:
+            parts.append(Table(("Record", record.id), tuple(_facts(record))))
+            if record.outcome and record.outcome.change:
+                parts.append(change_table(record.outcome.change, "What changed on disk"))
+            if record.outcome and record.outcome.message:
+                parts.append(Code(record.outcome.message))
+        return parts
+
+    def to_json(self) -> Any:
+        """The records."""
+        return _json(self.records)
+
+
+def _facts(record: Record) -> Sequence[tuple[str, str]]:
+    request, context, outcome = record.request, record.context, record.outcome
+    facts = (
+        ("when", _when(record)),
+        ("status", record.status),
+        ("asked", f"{request.action} {' '.join(request.specs)}"),
+        ("manager", f"{request.manager} ({record.engine})" if record.engine else request.manager),
+        ("environment", f"{_where(record)}  {record.environment.prefix}"),
+        ("python", record.environment.python or ""),
+        *(("command", command) for command in record.commands),
+        ("took", f"{outcome.seconds:.1f} s" if outcome else ""),
+        ("exit status", str(outcome.exit_status) if outcome else ""),
+        ("undoes", record.undoes),
+        ("user", f"{context.user}@{context.host}" if context.user else ""),
+        ("notebook", context.notebook),
+        ("kernel", context.kernel),
+        ("container", context.container),
+        ("image", context.image),
+    )
+    return [(name, value) for name, value in facts if value]
+
+
+def _when(record: Record) -> str:
+    moment = datetime.fromisoformat(record.time.replace("Z", "+00:00"))
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _where(record: Record) -> str:
+    if record.request.manager == "apt":
+        return "system"
+    return record.environment.name or record.environment.prefix
+
+
+def _result(record: Record) -> str:
+    if record.status != "ok" or record.outcome is None:
+        return record.status
+    return count_text(record.outcome.change) or "already there"
+
+
+def _json(records: Sequence[Record]) -> Any:
+    import msgspec
+
+    return [msgspec.to_builtins(record) for record in records]

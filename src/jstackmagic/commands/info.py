@@ -1,0 +1,116 @@
+"""Show which environment this kernel runs in, what governs it, and what can be done here.
+
+Examples:
+    %envinfo                       the running kernel's environment
+    %envinfo --kernel ir           the environment of another kernelspec
+    %envinfo --name other
+    %envinfo --all-kernels
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..credentials import mask
+from ..display import Part, Result, Table, Text
+from ..environment import Environment
+from ..host import Host
+from ._target import add_target, left_out, targets
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from . import Session
+
+_KINDS = {
+    "conda-base": "conda environment (base)",
+    "conda-named": "conda environment",
+    "conda-prefix": "conda environment, known by its prefix only",
+    "venv": "virtual environment",
+    "venv-on-conda": "virtual environment on top of a conda environment",
+    "system": "system Python",
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_target(parser)
+
+
+def run(args: argparse.Namespace, session: Session) -> Info:  # noqa: ARG001
+    """Look at every target."""
+    from ..host import look
+
+    return Info(environments=targets(args), host=look(), notes=left_out(args))
+
+
+@dataclass(frozen=True)
+class Info(Result):
+    """Environments, and the host they are on."""
+
+    environments: tuple[Environment, ...]
+    host: Host
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """The prefixes."""
+        return ", ".join(environment.prefix for environment in self.environments)
+
+    def parts(self) -> Sequence[Part]:
+        """A table for each environment and one for the host."""
+        tables = [
+            Table(
+                ("Environment", environment.name or environment.prefix), tuple(_facts(environment))
+            )
+            for environment in self.environments
+        ]
+        here = Table(("Here", ""), tuple(_host_facts(self.host)))
+        return (*tables, here, *(Text(note, "warning") for note in self.notes))
+
+    def to_json(self) -> Any:
+        """The environments and the host."""
+        import json
+
+        import msgspec
+
+        data = msgspec.to_builtins({"environments": self.environments, "host": self.host})
+        return json.loads(mask(json.dumps(data)))
+
+
+def _facts(environment: Environment) -> Iterator[tuple[str, str]]:
+    yield "kind", _KINDS[environment.kind]
+    yield "prefix", environment.prefix
+    yield "Python", environment.python or "none"
+    if environment.base:
+        yield "stands on", environment.base
+    if environment.is_conda:
+        conda = environment.conda
+        yield (
+            "conda is",
+            f"{conda.path} ({conda.tool}, found by: {conda.found})"
+            if conda
+            else "not in reach: py-rattler does its work",
+        )
+        for number, channel in enumerate(environment.channels, start=1):
+            yield f"channel {number}", f"{mask(channel.channel)} (from: {channel.source})"
+        if environment.pins:
+            yield "pinned", ", ".join(environment.pins)
+    yield "can be written to", "yes" if environment.writable else "no"
+    if environment.frozen is not None:
+        yield "frozen", environment.frozen or "yes"
+    if environment.externally_managed is not None:
+        yield "externally managed", environment.externally_managed.split("\n", 1)[0]
+
+
+def _host_facts(host: Host) -> Iterator[tuple[str, str]]:
+    yield "user", f"{host.user} (root)" if host.is_root else host.user
+    yield "sudo without a password", f"{host.sudo} ({host.sudo_reason})"
+    yield "container", host.runtime or "none that shows"
+    if host.container_id:
+        yield "container id", host.container_id[:12]
+    if host.image:
+        yield "base image", f"{host.image} (from: {host.image_source})"
+    else:
+        yield "base image", "not known here; an export takes it with --from IMAGE"

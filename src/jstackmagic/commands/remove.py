@@ -1,0 +1,78 @@
+"""Remove packages from the running kernel's environment, and record it.
+
+Examples:
+    %envremove pymongo                 whoever installed it removes it
+    %envremove pip:twitter apt:graphviz
+    %envremove --name other six        from another environment
+    %envremove --dry-run pymongo       the plan alone
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from ..packages import ManagerName, PackageSet, normalise, read_packages
+from ..parsing import MANAGERS, read_specs
+from ..request import Request
+from ._change import ChangeResult, add_managers, add_mode, carry_out
+from ._target import add_target, left_out, targets
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..environment import Environment
+    from ..transaction import Step
+    from . import Session
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("specs", nargs="+", metavar="NAME", help="what to remove")
+    add_managers(parser)
+    add_target(parser)
+    add_mode(parser)
+
+
+def run(args: argparse.Namespace, session: Session) -> ChangeResult:
+    """Remove what was named from every target."""
+    from ..transaction import Step
+
+    asked = read_specs(args.specs, manager=args.manager)
+    steps: list[Step] = []
+    for environment in targets(args):
+        by_manager: dict[ManagerName, list[str]] = {}
+        here = read_packages(environment)
+        for said, spec in asked.specs:
+            by_manager.setdefault(said or _owner(spec, here, environment), []).append(spec)
+        steps += [
+            Step(
+                request=Request(
+                    action="remove",
+                    manager=manager,
+                    specs=tuple(dict.fromkeys(by_manager[manager])),
+                    options=args.options,
+                ),
+                environment=environment,
+            )
+            for manager in MANAGERS
+            if manager in by_manager
+        ]
+    return carry_out(steps, args, session, left_out(args))
+
+
+def _owner(spec: str, here: PackageSet, environment: Environment) -> ManagerName:
+    from ..guards import describe
+
+    if ("conda", spec.lower()) in here:
+        return "conda"
+    if ("pip", normalise(spec)) in here:
+        return "pip"
+    advice = "See what is there: %envhistory, or !conda list, !pip list"
+    if ("apt", spec) in here:
+        advice = f"It is a Debian package of the whole system: %envremove apt:{spec}"
+    raise UsageError(
+        f"{spec} is not installed in {describe(environment)}.",
+        kept="Nothing was removed.",
+        advice=advice,
+    )

@@ -1,0 +1,80 @@
+"""The notebook's surface: every verb of ``commands`` as ``%env<verb>``, found by looking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import commands
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .display import Result
+
+
+class Magic:
+    """One verb as a magic: nothing of the verb is imported before it is called."""
+
+    def __init__(self, shell: InteractiveShell, verb: str) -> None:
+        self.shell = shell
+        self.verb = verb
+        self.__name__ = f"env{verb}"
+
+    def __call__(self, line: str, cell: str | None = None) -> Result:
+        """Run the verb on a magic's line, and its cell; display and return what it gives."""
+        from .display import json_text
+        from .display.ipython import mark_shown, show
+        from .errors import UsageError
+        from .parsing import split_words
+
+        if cell is not None and self.verb != "install":
+            raise UsageError(
+                f"%%env{self.verb} takes no cell.",
+                kept="Nothing was started.",
+                advice=f"Write it on one line: %env{self.verb} {line}".rstrip(),
+            )
+        session = commands.Session(
+            magic=True,
+            cell=cell,
+            notebook=self._notebook(),
+            on_exit_status=self._set_exit_code,
+        )
+        result, as_json = commands.execute(self.verb, split_words(line), session)
+        if as_json:
+            session.output(json_text(result) + "\n")
+            mark_shown(result)
+        else:
+            show(result)
+        return result
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        """The verb's help: what ``%envverb?`` shows."""
+        return commands.parser(self.verb, magic=True).format_help()
+
+    def getdoc(self) -> str:
+        """What IPython's inspector asks for, in preference to ``__doc__``."""
+        return self.__doc__
+
+    def _set_exit_code(self, status: int) -> None:
+        self.shell.user_ns["_exit_code"] = status
+
+    def _notebook(self) -> str:
+        """The notebook's path as VS Code tells it; elsewhere the environment does."""
+        return str(self.shell.user_ns.get("__vsc_ipynb_file__", ""))
+
+
+def register(shell: InteractiveShell) -> None:
+    """Register every verb as a line and cell magic."""
+    for verb in commands.names():
+        shell.magics_manager.register_function(
+            Magic(shell, verb), magic_kind="line_cell", magic_name=f"env{verb}"
+        )
+
+
+def unregister(shell: InteractiveShell) -> None:
+    """Take out what ``register`` put in."""
+    registered: dict[str, dict[str, Any]] = shell.magics_manager.magics
+    for kind in registered.values():
+        for name in [name for name, magic in kind.items() if isinstance(magic, Magic)]:
+            del kind[name]

@@ -1,0 +1,65 @@
+"""The committed notebook: it runs, and shows what it shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import run_quickstart
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+NOTEBOOK = REPOSITORY / "notebooks" / "quickstart.ipynb"
+
+
+@pytest.mark.slow
+def test_the_quickstart_runs_and_ends_with_the_dockerfile(full_channel: object) -> None:
+    script = REPOSITORY / "notebooks" / "run_quickstart.py"
+    had_tree = shutil.which("tree")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=250
+    )
+    if not had_tree and shutil.which("tree"):
+        subprocess.run(["apt-get", "remove", "--yes", "tree"], check=True)
+    assert done.returncode == 0, done.stderr
+    assert "FROM $BASE_IMAGE" in done.stdout
+    committed = nbformat.read(NOTEBOOK, as_version=4)
+    shown = run_quickstart.text_of(committed.cells[-1])
+    assert without_versions(done.stdout) == without_versions(shown), (
+        "the committed outputs are stale: python notebooks/run_quickstart.py --write"
+    )
+
+
+def test_the_committed_outputs_tell_the_chapters_story() -> None:
+    cells = [
+        cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"
+    ]
+    assert all(cell.execution_count == number for number, cell in enumerate(cells, start=1))
+    errors = [cell for cell in cells for out in cell.outputs if out.output_type == "error"]
+    assert [cell.source for cell in errors] == [
+        "import pymongo",
+        "%envinstall --pip pymongo==4.10.1",
+    ]
+    dockerfile = run_quickstart.text_of(cells[-1])
+    assert all(name in dockerfile for name in ("pymongo", "twitter", "tree"))
+    assert os.path.expanduser("~") not in NOTEBOOK.read_text()
+
+
+def test_the_readme_shows_what_the_notebook_shows() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    assert readme.count("<!-- quickstart: ") == 5
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    assert run_quickstart.with_outputs(readme, notebook) == readme
+
+
+def without_versions(dockerfile: str) -> list[str]:
+    """The instructions, whatever the versions of today and of this machine's Python are."""
+    text = re.sub(r"\d+(\.\d+)+", "N", dockerfile)
+    # the comments tell Debian's versions, which who may not use apt-get has not seen
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
