@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.kernels import Kernel
+from support.environments import uv
+from support.kernels import Cell, Kernel, Server, clean_environ, write_kernelspec
 from support.tiers import PYMONGO, SIX
 from support.wheels import WheelIndex, build_wheel
 
@@ -154,6 +155,30 @@ def test_the_kernels_own_prefix_decides_and_never_conda_prefix(
         assert any(name.startswith("demo-tool-") for name in installed(prefix))
         assert not any(name.startswith("demo-tool-") for name in installed(full_root.prefix))
         kernel.run("%envremove demo-tool").check()
+
+
+def test_a_server_running_in_another_environment_does_not_decide(
+    prefix: Path, full_root: Root, home: Path, tmp_path: Path
+) -> None:
+    """The server's environment is activated, as in an image; its kernel is of another one."""
+    serving = full_root.create("serving", "python", "pip")
+    uv("pip", "install", "jupyter-server", "ipykernel", prefix=serving)
+    write_kernelspec(home / ".local/share/jupyter/kernels/chapter", prefix)
+    environ = clean_environ(
+        CONDA_PREFIX=str(serving),
+        CONDA_DEFAULT_ENV="serving",
+        PATH=f"{serving / 'bin'}:{os.environ['PATH']}",
+        JUPYTER_RUNTIME_DIR=str(tmp_path / "runtime"),
+    )
+    with Server(serving, environ=environ, folder=tmp_path) as server:
+        client = server.start_kernel("chapter")
+        Cell(client, "%load_ext jstackmagic").wait().check()
+        info = json.loads(Cell(client, "%envinfo --json").wait().check().stdout)
+        assert info["environments"][0]["prefix"] == str(prefix)
+        Cell(client, "%envinstall demo-tool").wait().check()
+        assert any(name.startswith("demo-tool-") for name in installed(prefix))
+        assert not any(name.startswith("demo-tool-") for name in installed(serving))
+        Cell(client, "%envremove demo-tool").wait().check()
 
 
 def test_asking_for_what_is_there_changes_nothing_and_says_so(kernel: Kernel, prefix: Path) -> None:
@@ -337,8 +362,6 @@ def test_a_kernel_killed_in_the_middle_leaves_an_interrupted_record(
 def test_another_environment_is_a_target_by_name_prefix_and_kernelspec(
     kernel: Kernel, full_root: Root, home: Path
 ) -> None:
-    from support.kernels import write_kernelspec
-
     other = full_root.create("other", "python", "pip")
     write_kernelspec(home / ".local/share/jupyter/kernels/other", other)
     for target in ("--name other", f"--prefix {other}", "--kernel other"):

@@ -31,9 +31,18 @@ def prefix(tmp_path_factory: pytest.TempPathFactory, jstackmagic_wheel: Path) ->
     return prefix
 
 
-@pytest.fixture
-def terminal(prefix: Path, tmp_path: Path) -> Iterator[pexpect.spawn]:
+@pytest.fixture(scope="module")
+def prefix_of_ipython_8(tmp_path_factory: pytest.TempPathFactory, jstackmagic_wheel: Path) -> Path:
+    """The same with the oldest IPython that we support."""
+    prefix = make_venv(tmp_path_factory.mktemp("terminal") / "ipython 8")
+    uv("pip", "install", jstackmagic_wheel, "ipython<9", prefix=prefix)
+    return prefix
+
+
+@pytest.fixture(params=["prefix", "prefix_of_ipython_8"])
+def terminal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[pexpect.spawn]:
     """Terminal IPython on a pseudo-terminal."""
+    prefix = request.getfixturevalue(request.param)
     arguments = ["--simple-prompt", "--no-banner", "--colors=NoColor", "--no-confirm-exit"]
     environ = {**os.environ, "PAGER": "cat", "IPYTHONDIR": str(tmp_path / "ipython")}
     child = pexpect.spawn(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import queue
+import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
 
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from jupyter_client.blocking.client import BlockingKernelClient
 
 _PASSED_ON = (
     *("HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
@@ -211,6 +213,65 @@ class Kernel:
         client.start_channels()
         client.wait_for_ready(timeout=60)
         self._client = client
+
+
+class Server:
+    """A Jupyter server that runs in the environment at `prefix`; a context manager."""
+
+    def __init__(self, prefix: Path, *, environ: Mapping[str, str], folder: Path) -> None:
+        self._prefix = prefix
+        self._environ = dict(environ)
+        self._folder = folder
+        self._runtime = Path(environ["JUPYTER_RUNTIME_DIR"])
+        self._clients: list[BlockingKernelClient] = []
+
+    def __enter__(self) -> Server:
+        options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
+        options += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
+        command = [str(self._prefix / "bin/python"), "-m", "jupyter_server", *options]
+        self._log = (self._folder / "server.log").open("w")
+        self._process = subprocess.Popen(
+            command, env=self._environ, cwd=self._folder, stdout=self._log, stderr=self._log
+        )
+        deadline = time.monotonic() + 30
+        while not (found := list(self._runtime.glob("jpserver-*.json"))):
+            assert self._process.poll() is None, (self._folder / "server.log").read_text()
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.05)
+        self._url = json.loads(found[0].read_text())["url"]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for client in self._clients:
+            client.stop_channels()
+        self._process.terminate()  # it ends its kernels itself
+        self._process.wait(timeout=30)
+        self._log.close()
+
+    def start_kernel(self, name: str) -> BlockingKernelClient:
+        """Has the server start a kernel by its kernelspec, and connects to that."""
+        data = json.dumps({"name": name}).encode()
+        request = Request(f"{self._url}api/kernels", data=data, method="POST")
+        with urlopen(request, timeout=60) as reply:
+            kernel = json.loads(reply.read())["id"]
+        client = BlockingKernelClient(connection_file=str(self._runtime / f"kernel-{kernel}.json"))
+        client.load_connection_file()
+        client.start_channels()
+        self._clients.append(client)
+        deadline = time.monotonic() + 60
+        while True:
+            # whose heart does not beat yet counts as dead: it is not our child
+            try:
+                client.wait_for_ready(timeout=30)
+            except RuntimeError:
+                assert time.monotonic() < deadline, "the kernel does not answer"
+            else:
+                return client
 
 
 def write_kernelspec(folder: Path, prefix: Path, *, display_name: str = "Tested") -> Path:

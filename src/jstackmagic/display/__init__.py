@@ -146,7 +146,7 @@ def _html_part(part: Part) -> str:
 def _html_table(table: Table) -> str:
     left = "text-align:left;padding:.15em .9em .15em 0;vertical-align:top;"
     caption = (
-        f'<caption style="{left}caption-side:top">{html.escape(table.caption)}</caption>'
+        f'<caption style="{left}caption-side:top;white-space:nowrap">{html.escape(table.caption)}</caption>'
         if table.caption
         else ""
     )
