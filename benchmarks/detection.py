@@ -126,13 +126,13 @@ def make_record(root: Path, name: str, count: int) -> dict[str, object]:
     version, build = "3.12.4", "h5ea8b6b_0_cpython"
     files = [f"lib/python3.12/site-packages/{name}/module_{number}.py" for number in range(count)]
     digest = "d3d4d8b5b2f04b0d9a8f6a4d1c1b7e6f5a4c3b2d1e0f9a8b7c6d5e4f3a2b1c0d"
-    url = f"https://conda.anaconda.org/conda-forge/linux-64/{name}-{version}-{build}.conda"
+    url = f"https://conda.example.com/conda-forge/linux-64/{name}-{version}-{build}.conda"
     source = str(root / "pkgs" / f"{name}-{version}-{build}")
     return {
         "arch": "x86_64",
         "build": build,
         "build_number": 0,
-        "channel": "https://conda.anaconda.org/conda-forge/linux-64",
+        "channel": "https://conda.example.com/conda-forge/linux-64",
         "constrains": [],
         "depends": ["libgcc-ng >=12", "libzlib >=1.3.1,<2.0a0", "ncurses >=6.5,<7.0a0"],
         "extracted_package_dir": source,

@@ -78,28 +78,31 @@ def timed(action: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - started, result
 
 
+def row(folder: str, count: int) -> str:
+    """Measure a history of `count` records, as a line of the table."""
+    history = History(Path(folder) / "history.jsonl")
+    fill(history.path, count)
+    size = history.path.stat().st_size
+    reading, records = timed(history.records)
+    folding, recipe = timed(lambda: fold(records))
+    exporting, _ = timed(lambda: get("dockerfile").render(recipe, base_image="base:1"))
+    # an install appends twice
+    appends = [timed(lambda n=n: install(history, count + n))[0] / 2 for n in range(APPENDS)]
+    return (
+        f"| {count:7,} | {size / 1e6:3.1f} MB | {statistics.median(appends) * 1e3:7.2f} ms "
+        f"| {reading:.3f} s | {folding:.3f} s | {exporting:.3f} s "
+        f"| {reading + folding + exporting:.3f} s |"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--counts", type=int, nargs="+", default=[10, 1_000, 100_000])
-    counts = parser.parse_args().counts
     print("| records |   file | one append | read | fold | export | read to export |")
     print("|--------:|-------:|-----------:|-----:|-----:|-------:|---------------:|")
-    for count in counts:
+    for count in parser.parse_args().counts:
         with tempfile.TemporaryDirectory() as folder:
-            history = History(Path(folder) / "history.jsonl")
-            fill(history.path, count)
-            size = history.path.stat().st_size
-            reading, records = timed(history.records)
-            folding, recipe = timed(lambda: fold(records))  # noqa: B023
-            exporting, _ = timed(lambda: get("dockerfile").render(recipe, base_image="base:1"))  # noqa: B023
-            appends = [
-                timed(lambda n=n: install(history, count + n))[0] / 2 for n in range(APPENDS)
-            ]
-            print(
-                f"| {count:7,} | {size / 1e6:3.1f} MB | {statistics.median(appends) * 1e3:7.2f} ms "
-                f"| {reading:.3f} s | {folding:.3f} s | {exporting:.3f} s "
-                f"| {reading + folding + exporting:.3f} s |"
-            )
+            print(row(folder, count))
 
 
 WHO = context(notebook="/home/jovyan/work/analysis.ipynb")

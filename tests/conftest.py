@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 from uv import find_uv_bin
 
-from support import cache, tiers
+from support import cache, engine, stacks, tiers
 from support.channel import Unfeasible
 from support.environments import Root, create_environment, make_root, uv
 from support.wheels import WheelIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from docker import DockerClient
 
     from support.standin_conda import StandIn
     from support.tiers import Channel
@@ -184,7 +186,53 @@ def wheel_index(tmp_path: Path) -> Iterator[WheelIndex]:
         yield index
 
 
+# Docker
+
+
+@pytest.fixture(scope="session")
+def docker_engine(_session_environ: None) -> Iterator[DockerClient]:
+    """A real engine: the one that DOCKER_HOST names, or a private one, stopped at the end."""
+    try:
+        with engine.engine() as client:
+            yield client
+    except engine.Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def stacks_image(docker_engine: DockerClient, full_channel: Channel) -> str:
+    """The tag of a stand-in for an image of the Docker Stacks."""
+    try:
+        return stacks.image(docker_engine)
+    except engine.Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def jstackmagic_image(
+    docker_engine: DockerClient, stacks_image: str, jstackmagic_wheel: Path
+) -> str:
+    """The same with jstackmagic in its base environment."""
+    return stacks.image_with(docker_engine, stacks_image, jstackmagic_wheel)
+
+
+@pytest.fixture
+def docker_host(docker_engine: DockerClient, monkeypatch: pytest.MonkeyPatch) -> DockerClient:
+    """The engine, where a program looks for it."""
+    monkeypatch.setenv("DOCKER_HOST", engine.host())
+    return docker_engine
+
+
 # Markers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module stays with one worker, whose fixtures it shares; so does all that needs apt, because
+    dpkg lets one in at a time, and all that needs the engine, of which there is one."""
+    for item in items:
+        shared = [name for name in ("docker", "apt") if item.get_closest_marker(name)]
+        group = shared[0] if shared else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -15,7 +15,7 @@ from jstackmagic.recipe import Item, Recipe, Step
 from jstackmagic.request import Request
 
 # a busy machine is no failure
-settings.register_profile("jstackmagic", deadline=None)
+settings.register_profile("jstackmagic", deadline=None, max_examples=60)
 settings.load_profile("jstackmagic")
 
 BASE = EnvironmentRef(kind="conda-base", name="base", prefix="/opt/conda", python="3.13.1")

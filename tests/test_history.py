@@ -97,10 +97,30 @@ class TestRecords:
 
     def test_found_stands_alone(self, history: History) -> None:
         record = history.plan(SIX, BASE, transaction="0a0a0a0a", step=1, context=Context())
-        line = json.loads(history.path.read_text())
-        line.update(event="found", outcome={"status": "ok", "exit_status": 0, "seconds": 0.5})
-        history.path.write_text(json.dumps(line) + "\n")
-        assert history.records() == [replace(record, status="found", outcome=Outcome("ok", 0, 0.5))]
+        found = history.note_found(
+            SIX,
+            BASE,
+            transaction="0b0b0b0b",
+            step=1,
+            time="2026-11-02T09:14:03.512Z",
+            commands=("sh setup.sh --token https://me:s3cret@example.org/",),
+            context=Context(),
+            outcome=DONE,
+        )
+        assert (found.status, found.outcome) == ("found", DONE)
+        assert found.time == "2026-11-02T09:14:03.512Z"
+        assert found.commands == ("sh setup.sh --token https://****@example.org/",)
+        assert history.records() == [record, found]
+        assert len(history.path.read_text().splitlines()) == 2
+
+    def test_begun_again_it_is_where_it_was_begun_last(self, history: History) -> None:
+        record = begin(history)
+        options = {"transaction": record.transaction, "step": 1, "engine": "pip"}
+        again = history.begin(SIX, SECOND, commands=("pip",), context=context(), **options)
+        ended = history.end(again, DONE)
+        assert again.id == record.id
+        assert history.records() == [ended]
+        assert ended.environment == SECOND
 
     def test_in_the_order_in_which_they_began(self, history: History) -> None:
         first, second = begin(history), begin(history)

@@ -23,7 +23,7 @@ import pytest
 from jstackmagic.environment import detect
 from jstackmagic.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
 from jstackmagic.managers import rattler
-from jstackmagic.managers.rattler import condahistory, journal
+from jstackmagic.managers.rattler import bytecode, condahistory, journal
 from jstackmagic.packages import Change, read_packages
 from jstackmagic.request import Request
 from support.channel import (
@@ -192,7 +192,7 @@ def last_entry(prefix: Path) -> list[str]:
 def settled(prefix: Path) -> None:
     """Waits until the bytecode is made."""
     deadline = time.monotonic() + 20
-    while journal.read(prefix) is not None or not journal.is_free(str(prefix)):
+    while not bytecode.is_made(str(prefix)) or not journal.is_free(str(prefix)):
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -297,7 +297,7 @@ class TestInstall:
         done = change(prefix, f"{other.url}::independent")
         assert [package.version for package in done.added] == ["0.5"]
         channel = record(prefix, "independent")["channel"]
-        assert channel == f"file://{other.folder}/{platform_subdir()}"
+        assert channel == f"{other.url}/{platform_subdir()}"
         assert plan(prefix, f"{other.url}::independent").commands == ()
         assert plan(prefix, f"{builder.url}::independent").commands
 
@@ -341,10 +341,10 @@ class TestRemove:
         data = json.loads(path.read_text())
         for entry in data["paths_data"]["paths"]:
             entry["_path"] = entry["_path"].replace(f"{STDLIB}/", "")
-        bytecode = f"{SITE_PACKAGES}/__pycache__/app_tool.{BYTECODE}"
-        (prefix / bytecode).parent.mkdir(exist_ok=True)
-        (prefix / bytecode).touch()
-        data["files"].append(bytecode)
+        compiled = f"{SITE_PACKAGES}/__pycache__/app_tool.{BYTECODE}"
+        (prefix / compiled).parent.mkdir(exist_ok=True)
+        (prefix / compiled).touch()
+        data["files"].append(compiled)
         path.write_text(json.dumps(data))
         remove(prefix, "app")
         assert not [name for name in tree(prefix) if "app" in Path(name).name]
@@ -353,7 +353,7 @@ class TestRemove:
 class TestAsConda:
     def test_the_history(self, make: Callable[..., Path], builder: ChannelBuilder) -> None:
         prefix = make("python")
-        channel = f"file://{builder.folder}"
+        channel = builder.url
         change(prefix, "app>=1.1,<2", "independent=1.0")
         head, command, *lines = last_entry(prefix)
         assert re.fullmatch(r"==> \d{4}-\d\d-\d\d \d\d:\d\d:\d\d <==", head)
@@ -381,8 +381,8 @@ class TestAsConda:
         change(prefix, "app=1.0")
         data = record(prefix, "app")
         archive = builder.folder / "noarch/app-1.0-py_0.tar.bz2"
-        assert data["channel"] == f"file://{builder.folder}/noarch"
-        assert data["url"] == f"file://{archive}"
+        assert data["channel"] == f"{builder.url}/noarch"
+        assert data["url"] == archive.as_uri()
         assert data["requested_spec"] == "app=1.0"
         assert data["requested_specs"] == ["app=1.0"]
         assert data["package_type"] == "noarch_python"
@@ -630,8 +630,9 @@ class TestArchive:
         assert outline(change(prefix, str(archive))) == (["local 1.5"], [], [])
         assert (prefix / "share/local").read_text() == "x"
         folder = archive.parent
-        assert record(prefix, "local")["channel"] == f"file://{folder}"
-        assert last_entry(prefix)[-1] == f"# update specs: ['file://{folder}::local==1.5=h1_0']"
+        assert record(prefix, "local")["channel"] == folder.as_uri()
+        spelled = f"{folder.as_uri()}::local==1.5=h1_0"
+        assert last_entry(prefix)[-1] == f"# update specs: ['{spelled}']"
         assert plan(prefix, str(archive)).commands == ()
 
     def test_beside_other_specs(self, make: Callable[..., Path], archive: Path) -> None:
@@ -793,10 +794,11 @@ class TestConfiguration:
     def test_no_place_for_packages(
         self, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        prefix = make("python")
+        prefix = make("python", "independent")
         monkeypatch.setenv("CONDA_PKGS_DIRS", "/dev/null/pkgs")
         with pytest.raises(CommandFailed, match="No package cache can be written to: /dev/null"):
             rattler.manager().run(plan(prefix, "app"), lambda _: None)
+        assert outline(remove(prefix, "independent"))[2] == ["independent 1.0"]
 
 
 class TestHistoryFile:
@@ -1024,14 +1026,13 @@ class TestRepair:
         prefix = make("python")
         change(prefix, "app")
         settled(prefix)
-        source = f"{SITE_PACKAGES}/app_tool.py"
-        bytecode = prefix / f"{SITE_PACKAGES}/__pycache__/app_tool.{BYTECODE}"
-        bytecode.unlink()
-        left = journal.Journal(argv=("conda",), compile=(source,), linked=True)
-        journal.write(str(prefix), left)
+        compiled = prefix / f"{SITE_PACKAGES}/__pycache__/app_tool.{BYTECODE}"
+        compiled.unlink()
+        left = [f"{SITE_PACKAGES}/app_tool.py", f"{SITE_PACKAGES}/gone.py"]
+        (prefix / "conda-meta/jstackmagic.bytecode").write_text("\n".join(left))
         change(prefix, "independent")
         settled(prefix)
-        assert bytecode.exists()
+        assert compiled.exists()
 
     def test_a_package_that_left_the_cache_is_fetched_again(
         self, make: Callable[..., Path], packages: Path
@@ -1060,7 +1061,6 @@ class TestRepair:
                 plan(prefix, "app")
             except Stopped:
                 assert rattler.repair(detect(prefix), lambda _: None)
-            settled_or_left(prefix)
             versions = {
                 package.name: package.version
                 for package in read_packages(detect(prefix), ("conda",)).packages
@@ -1078,13 +1078,6 @@ class TestRepair:
                 [prefix / "bin/python", "-c", code], check=True, capture_output=True, text=True
             )
             assert done.stdout == f"{versions['app']} {versions['library']}\n"
-
-
-def settled_or_left(prefix: Path) -> None:
-    """Waits for the bytecode, unless the process that was to make it is dead."""
-    left = journal.read(str(prefix))
-    if left is None or not left.linked or not journal.is_free(str(prefix)):
-        settled(prefix)
 
 
 # Over the network
@@ -1110,6 +1103,9 @@ class Server(http.server.ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, *_: object) -> None:
+        """A client that went away is none."""
 
     def archives(self) -> list[str]:
         return [path for path, _ in self.requests if path.endswith((".conda", ".bz2"))]
@@ -1394,3 +1390,96 @@ class TestAvailable:
         other.add_package("grown", "2.0")
         other.index()
         assert rattler.available(["grown"], environment, [other.url]) == {"grown": ("2.0", "1.0")}
+
+
+# Beside a real conda
+
+
+TRANSACTIONS = {
+    "new package": (["python"], [("install", "app=1.1")]),
+    "upgrade": (["python", "app=1.0"], [("install", "app=1.1")]),
+    "downgrade, .tar.bz2": (["python", "app=1.1", "library=1.0"], [("install", "app=1.0")]),
+    "removal with orphans": (["python", "app"], [("remove", "app")]),
+    "removal of what was needed": (["python", "app", "prefixed"], [("remove", "library")]),
+    "pin in force": (["python"], [("install", "app")]),
+    "build string": (["python"], [("install", "independent=1.0=a_0")]),
+    "prefix in text and in binary": (["python"], [("install", "prefixed")]),
+    "post-link script": (["python"], [("install", "scripted")]),
+    "pre-unlink script": (["python", "tidying"], [("remove", "tidying")]),
+    "5,000 files": (["python"], [("install", "many-files")]),
+    "several steps": (
+        ["python", "independent"],
+        [("install", "app=1.0", "prefixed"), ("install", "app=1.1"), ("remove", "app")],
+    ),
+    "something older": (["python", "library"], [("install", "old-library-user", "library<2")]),
+    "channel priority": (["python"], [("install", "doubled")]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CONDA is None, reason="there is no conda on the PATH")
+@pytest.mark.parametrize("name", TRANSACTIONS)
+def test_the_prefix_is_as_conda_makes_it(
+    name: str, builder: ChannelBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File by file and record by record, of two environments that conda made alike."""
+    monkeypatch.setenv("CONDA_ADD_PIP_AS_PYTHON_DEPENDENCY", "false")  # the channel has no pip
+    monkeypatch.setenv("CONDA_PKGS_DIRS", str(tmp_path / "pkgs"))
+    first, second = (ChannelBuilder(tmp_path / name) for name in ("first", "second"))
+    modules = {f"site-packages/many/m{n}.py": f"number = {n}\n" for n in range(5000)}
+    first.add_package("many-files", "1.0", noarch="python", depends=["python"], files=modules)
+    for number, channel in enumerate((first, second), start=1):
+        channel.add_package("doubled", f"{number}.0", files={"share/doubled": str(number)})
+        channel.index()
+    write_condarc(f"channels: ['{builder.url}', '{first.url}', '{second.url}']\n")
+    made, steps = TRANSACTIONS[name]
+    theirs, ours = tmp_path / "environmentA", tmp_path / "environmentB"
+    for prefix in (theirs, ours):
+        by_conda("create", prefix, *made)
+        if name == "pin in force":
+            (prefix / "conda-meta/pinned").write_text("library <2\n")
+    for action, *specs in steps:
+        by_conda(action, theirs, *specs)
+        change(ours, *specs, action=action)
+    settled(ours)
+    assert picture(ours) == picture(theirs)
+
+
+def by_conda(action: str, prefix: Path, *specs: str) -> None:
+    command = [str(CONDA), action, "--yes", "--quiet", "--prefix", str(prefix), *specs]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def picture(prefix: Path) -> dict[str, object]:
+    """What a prefix comes to, without the moments at which it was made."""
+    found: dict[str, object] = {}
+    for name in sorted(tree(prefix) - {"conda-meta/created_at"}):
+        path = prefix / name
+        if name.startswith("conda-meta/jstackmagic."):
+            continue
+        if path.is_symlink():
+            found[name] = os.readlink(path)
+        elif name == "conda-meta/history":
+            lines = [line for line in path.read_text().splitlines() if line[:1] in "+-#"]
+            told = [line for line in lines if not line.startswith(("# cmd", "# conda version"))]
+            # conda writes the specs in the order of a set
+            found[name] = ["".join(sorted(line)) if "specs" in line else line for line in told]
+        elif name.startswith("conda-meta/") and name.endswith(".json"):
+            found[name] = said(json.loads(path.read_text()))
+        elif name.endswith(".pyc"):
+            found[name] = path.read_bytes()[16:]  # behind the source's time
+        else:
+            data = path.read_bytes().replace(str(prefix).encode(), b"PREFIX")
+            # the scripts of entry points are indented by a tab, or by four spaces
+            found[name] = (oct(path.stat().st_mode), data.replace(b"\t", b"    "))
+    return found
+
+
+def said(data: dict[str, Any]) -> dict[str, Any]:
+    """A record, without what conda 26 spells in a way of its own."""
+    data["files"] = sorted(data["files"])
+    data["requested_specs"] = data.get("requested_specs") or []
+    return {
+        key: value for key, value in data.items() if key not in ("paths_data", "_requested_specs")
+    }

@@ -48,6 +48,8 @@ def test_an_open_quote_is_a_usage_error_that_shows_the_line() -> None:
         ("git+ssh://git@h.example/r.git", "pip"),
         ("https://h.example/six-1.0.tar.gz", "pip"),
         ("six @ https://h.example/six.whl", "pip"),
+        ("six@https://h.example/six.whl", "pip"),
+        ("dask[array] @ git+https://h.example/dask.git", "pip"),
         ("dist/six-1.17-py2.py3-none-any.whl", "pip"),
         ("./project", "pip"),
         ("../project[dev]", "pip"),
@@ -93,6 +95,11 @@ def test_local_paths_become_absolute() -> None:
     asked = read_specs(["-r req/dev.txt", "-e .", "./dist/a b.whl", "x.conda"], folder="/srv/my p")
     assert asked.of("pip") == ("-r /srv/my p/req/dev.txt", "-e /srv/my p", "/srv/my p/dist/a b.whl")
     assert asked.of("conda") == ("/srv/my p/x.conda",)
+
+
+def test_a_direct_url_is_no_path() -> None:
+    for spec in ("six@https://h.example/six.whl", "six @ file:///w/six.whl"):
+        assert read_specs([spec], folder="/srv").specs == (("pip", spec),)
 
 
 def test_a_cell_has_sections_comments_and_several_specs_a_line() -> None:

@@ -10,7 +10,9 @@ MASK = "****"
 # scheme://user:password@ or scheme://token@; an environment variable that pip expands
 # (``${TOKEN}``) and a bare user name of an ssh URL are no secrets.
 _USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<userinfo>[^\s/@'\"]+)@")
-_CONDA_TOKEN = re.compile(r"/t/(?!\$\{?\w+\}?/)[^/\s]+(?=/)")
+_CONDA_TOKEN = re.compile(
+    r"(?P<head>(?<![A-Za-z0-9+.-])(?!file:)[A-Za-z][A-Za-z0-9+.-]*://\S*?/t/)(?!\$\{?\w+\}?/)[^/\s]+(?=/)"
+)
 _QUERY = re.compile(
     r"(?P<key>[?&](?:access_token|api_key|apikey|auth|key|password|sig|signature|token)=)"
     r"(?!\$\{?\w+\}?)[^&#\s'\"]+",
@@ -25,13 +27,13 @@ def mask(text: str) -> str:
     '--index-url https://****@pypi.example/simple'
     >>> mask("git+ssh://git@host.example/repo.git")
     'git+ssh://git@host.example/repo.git'
-    >>> mask("https://conda.example/t/tk-123/channel/")
-    'https://conda.example/t/****/channel/'
+    >>> mask("https://conda.example/t/tk-123/channel/"), mask("/data/t/project/x.whl")
+    ('https://conda.example/t/****/channel/', '/data/t/project/x.whl')
     """
-    if "://" not in text and "/t/" not in text:
+    if "://" not in text:
         return text
     text = _USERINFO.sub(_mask_userinfo, text)
-    text = _CONDA_TOKEN.sub(f"/t/{MASK}", text)
+    text = _CONDA_TOKEN.sub(rf"\g<head>{MASK}", text)
     return _QUERY.sub(rf"\g<key>{MASK}", text)
 
 
@@ -52,7 +54,9 @@ def secrets_of(text: str) -> tuple[str, ...]:
         if _mask_userinfo(match) != match[0]:
             # a user name is no secret, and would hide every home folder of that name
             found += [match["userinfo"], match["userinfo"].partition(":")[2] or match["userinfo"]]
-    found += [match[0][3:] for match in _CONDA_TOKEN.finditer(text)]
+    found += [match[0][len(match["head"]) :] for match in _CONDA_TOKEN.finditer(text)]
     found += [match[0][len(match["key"]) :] for match in _QUERY.finditer(text)]
     found += [unquote(secret) for secret in found]
-    return tuple(dict.fromkeys(sorted(filter(None, found), key=len, reverse=True)))
+    return tuple(
+        dict.fromkeys(sorted(filter(None, found), key=lambda secret: (-len(secret), secret)))
+    )

@@ -182,6 +182,45 @@ class History:
         )
         return self._write("planned", record, kept="Nothing was recorded.")
 
+    def note_found(
+        self,
+        request: Request,
+        environment: EnvironmentRef,
+        *,
+        transaction: str,
+        step: int,
+        time: str,
+        commands: Iterable[str] = (),
+        context: Context,
+        outcome: Outcome,
+    ) -> Record:
+        """Write down a change that was found on disk and that no command is known to have made.
+
+        Args:
+            request: What somebody must have asked for.
+            environment: Where it was found.
+            transaction: What the records of one find share.
+            step: Its number among them.
+            time: Of the files, ISO 8601, UTC.
+            commands: What ran meanwhile and may have made it.
+            context: Who found it.
+            outcome: What was found.
+
+        Raises:
+            HistoryError: The file cannot be written.
+        """
+        record = Record(
+            id=f"{transaction}.{step}",
+            time=time,
+            status="found",
+            request=request,
+            environment=environment,
+            commands=tuple(commands),
+            context=context,
+            outcome=outcome,
+        )
+        return self._write("found", record, kept="Nothing was recorded.")
+
     def end(self, record: Record, outcome: Outcome) -> Record:
         """Write down how a begun record ended.
 
@@ -261,6 +300,7 @@ class History:
                 "engine": record.engine,
                 "commands": record.commands,
                 "context": record.context,
+                "outcome": record.outcome,
                 "undoes": record.undoes,
             }
         )
@@ -564,7 +604,7 @@ def _record(start: Any, outcome: Outcome | None, status: Status | None = None) -
 def _encode(line: dict[str, object]) -> bytes:
     import msgspec
 
-    lean = {key: _lean(value) for key, value in line.items() if value not in ("", ())}
+    lean = {key: _lean(value) for key, value in line.items() if value not in ("", (), None)}
     return msgspec.json.encode({"v": SCHEMA, **lean}) + b"\n"
 
 

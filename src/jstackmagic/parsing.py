@@ -24,6 +24,7 @@ MANAGERS: tuple[ManagerName, ...] = get_args(ManagerName)
 _PREFIX = re.compile(r"(conda|pip|apt):(?!//|:)(.*)", re.DOTALL)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _VCS = re.compile(r"(git|hg|svn|bzr)\+")
+_DIRECT = re.compile(r"[A-Za-z0-9._-]+\s*(\[[^\]]*\])?\s*@\s*[A-Za-z][A-Za-z0-9+.-]*://")
 _CONDA_ARCHIVE = (".conda", ".tar.bz2")
 _PIP_ARCHIVE = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.xz")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
@@ -128,7 +129,7 @@ def only_reader(spec: str) -> ManagerName | None:
     bracket = re.fullmatch(r"[A-Za-z0-9._-]+\s*\[([^\]]*)\].*", spec, re.DOTALL)
     if bracket:
         return "conda" if "=" in bracket[1] else "pip"
-    if _NAME.match(spec) and re.search(r";|\s@\s|===", spec):
+    if _DIRECT.match(spec) or (_NAME.match(spec) and re.search(r";|===", spec)):
         return "pip"
     if re.fullmatch(r"[A-Za-z0-9._-]+=[^=].*", spec) or re.fullmatch(
         r"[A-Za-z0-9._-]+\s+\d[^<>=!~]*", spec
@@ -145,7 +146,7 @@ def is_path(spec: str) -> bool:
     >>> is_path("./pkg"), is_path("dist/x.whl"), is_path("numpy")
     (True, True, False)
     """
-    if _URL.match(spec) or _VCS.match(spec) or " @ " in spec or "::" in spec:
+    if _URL.match(spec) or _VCS.match(spec) or _DIRECT.match(spec) or "::" in spec:
         return False
     head = spec.split("[", 1)[0].split(";", 1)[0]
     return head.startswith((".", "~/")) or os.sep in head
@@ -331,4 +332,4 @@ def _absolute(spec: str, manager: ManagerName | None, folder: str) -> str:
 
 
 def _archive(spec: str) -> bool:
-    return spec.endswith((*_CONDA_ARCHIVE, *_PIP_ARCHIVE, ".deb")) and " @ " not in spec
+    return spec.endswith((*_CONDA_ARCHIVE, *_PIP_ARCHIVE, ".deb")) and not _DIRECT.match(spec)

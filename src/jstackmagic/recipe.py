@@ -216,8 +216,8 @@ class _Shelf:
     Attributes:
         prefix: Empty for apt, which serves the whole system.
         seen: By name, every package as last seen on disk.
-        ours: The names of the packages that a record that counts had added.
-        base: The names of those that were there before any record touched them.
+        ours: The names of the packages that are there because a record that counts added them.
+        base: The names of those that were removed though none had added them.
         asked: By name, or by the whole spec where it names none.
         removals: The names of the base's packages that were removed, and since when.
     """
@@ -231,13 +231,8 @@ class _Shelf:
     removals: dict[str, int] = field(default_factory=dict)
 
     def added(self, name: str) -> None:
-        if name not in self.base:
-            self.ours.add(name)
+        self.ours.add(name)
         self.removals.pop(name, None)
-
-    def changed(self, name: str) -> None:
-        if name not in self.ours:
-            self.base.add(name)
 
     def removed(self, name: str) -> None:
         self.asked.pop(name, None)
@@ -267,7 +262,6 @@ class _Shelf:
         # of a planned removal nothing was seen: what nobody asked for must be the base's
         if name in self.base or (planned and not was_asked and name not in self.ours):
             self.removals.setdefault(name, since)
-        self.ours.discard(name)
 
     def since(self) -> Iterator[int]:
         """When what is left here was asked for."""
@@ -328,8 +322,6 @@ class _Net:
                 continue
             brought = () if name else _brought(record, set(names.values()))
             shelf.ask(_Entry(spec, name, options, self.count, request.upgrade, brought))
-            if record.status == "planned" and name not in shelf.base:
-                shelf.ours.add(name)
 
     def steps(self) -> Iterator[Step]:
         """The steps, in an order that works."""
@@ -417,10 +409,7 @@ def _observe(outcome: Outcome, shelves: dict[ManagerName, _Shelf], *, void: bool
         if not void:
             shelf.added(package.name)
     for _, package in change.changed:
-        shelf = shelves[package.manager]
-        shelf.seen[package.name] = package
-        if not void:
-            shelf.changed(package.name)
+        shelves[package.manager].seen[package.name] = package
     for package in outcome.resolved:
         shelves[package.manager].seen[package.name] = package
 

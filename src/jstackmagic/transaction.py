@@ -20,6 +20,7 @@ from .managers import Manager, Output
 from .packages import Change, Package, PackageSet, read_packages
 from .plan import Outcome, Plan
 from .process import Tail
+from .recipe import fold
 from .request import Request
 
 if TYPE_CHECKING:
@@ -130,10 +131,10 @@ class Transaction:
         steps = sorted(steps, key=lambda step: ORDER.index(step.request.manager))
         if self.mode.record_only:
             return self._record_only(steps)
-        return self.run(self.plan(steps))
+        return self.run([self._plan_on_record(step) for step in steps])
 
     def plan(self, steps: Sequence[Step]) -> list[Planned]:
-        """Ask the managers what each step comes to; nothing is touched.
+        """Ask the managers what each step comes to; nothing is touched, and nothing recorded.
 
         Raises:
             Stopped: A guard stopped it.
@@ -156,7 +157,7 @@ class Transaction:
             if each.manager is not None and any(
                 earlier.outcome and earlier.outcome.change for earlier in done
             ):
-                each = self._plan(each.step)  # what is there has changed since
+                each = self._plan_on_record(each.step)  # what is there has changed since
             try:
                 done.append(self._run(each, transaction, number))
             except JStackMagicError as error:
@@ -181,12 +182,18 @@ class Transaction:
                 plan = manager.plan(step.request, environment)
         except CommandFailed as error:
             error.problem = f"{error.problem}\n(for the {describe(environment)})"
-            if not self.mode.dry_run:
-                self._record_refusal(step, error)
             raise
         if not self.mode.force:
             check_plan(plan)
         return Planned(step=step, plan=plan, manager=manager)
+
+    def _plan_on_record(self, step: Step) -> Planned:
+        try:
+            return self._plan(step)
+        except CommandFailed as error:
+            if not self.mode.dry_run:
+                self._record_refusal(step, error)
+            raise
 
     @contextmanager
     def _patience(self, request: Request) -> Iterator[None]:
@@ -303,16 +310,15 @@ class Transaction:
 
     def _recorded(self, planned: Planned) -> bool:
         request = planned.step.asked or planned.plan.request
-        prefix, manager = planned.plan.environment.prefix, request.manager
-        recorded = {
-            spec
-            for record in self.history.records()
-            if record.status == "ok"
-            and record.request.manager == manager
-            and (manager == "apt" or record.environment.prefix == prefix)
-            for spec in record.request.specs
+        prefix = planned.plan.environment.prefix
+        wanted = {
+            item.spec
+            for step in fold(self.history.records()).steps
+            if step.manager == request.manager
+            and (step.environment is None or step.environment.prefix == prefix)
+            for item in step.install
         }
-        return {mask(spec) for spec in request.specs} <= recorded
+        return {mask(spec) for spec in request.specs} <= wanted
 
     def _begin(self, planned: Planned, transaction: str, number: int) -> Record:
         plan = planned.plan

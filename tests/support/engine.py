@@ -58,6 +58,11 @@ def engine() -> Iterator[DockerClient]:
         yield _connect(f"unix://{SOCKET}")
 
 
+def host() -> str:
+    """How the engine is reached, as DOCKER_HOST says it."""
+    return cache.ENVIRON.get("DOCKER_HOST") or f"unix://{SOCKET}"
+
+
 def install(package: str, *, program: str) -> None:
     """Installs a Debian package, unless the program that is wanted of it is there.
 

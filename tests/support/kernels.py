@@ -268,7 +268,7 @@ class Server:
             # whose heart does not beat yet counts as dead: it is not our child
             try:
                 client.wait_for_ready(timeout=30)
-            except RuntimeError:
+            except RuntimeError:  # noqa: PERF203
                 assert time.monotonic() < deadline, "the kernel does not answer"
             else:
                 return client

@@ -6,25 +6,27 @@ A minimal system from the host's own Debian or Ubuntu archive, and on it what
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
-import io
+import inspect
 import json
 import os
 import shutil
 import subprocess
-import sys
-import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import docker
 
 from . import cache, channel, environments, standin_mamba, tiers
 from .channel import SHEBANG, ChannelBuilder, File
 from .engine import Unavailable, install
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from docker import DockerClient
 
@@ -47,7 +49,7 @@ def image(client: DockerClient) -> str:
     packages, wheels = _channel()
     root = _root_image(client, packages)
     inputs = [root, str(packages), *(_read(path) for path in _files(_SOURCE)), _host_settings()]
-    inputs += [Path(module).read_text() for module in (__file__, standin_mamba.__file__)]
+    inputs += [inspect.getsource(_fill), inspect.getsource(standin_mamba)]
     tag = _tag("stacks", inputs)
     if _is_there(client, tag):
         return tag
@@ -55,6 +57,38 @@ def image(client: DockerClient) -> str:
         _fill(Path(folder), packages, wheels)
         build(client, tag, Path(folder), ROOT_IMAGE=root)
     return tag
+
+
+def image_with(client: DockerClient, base: str, wheel: Path) -> str:
+    """The tag of an image with jstackmagic in its base environment, made now if it is not there."""
+    with zipfile.ZipFile(wheel) as opened:
+        contents = sorted((entry.filename, entry.CRC) for entry in opened.infolist())
+        metadata = next(name for name, _ in contents if name.endswith("/METADATA"))
+        lines = opened.read(metadata).decode().splitlines()
+    needs = [line.partition(": ")[2] for line in lines if line.startswith("Requires-Dist: ")]
+    needs = [each for each in needs if "extra ==" not in each] + ["docker", "h2"]
+    tag = _tag("jstackmagic", [base, contents, inspect.getsource(image_with)])
+    if _is_there(client, tag):
+        return tag
+    with tempfile.TemporaryDirectory(prefix="stacks-") as folder:
+        shutil.copy(wheel, folder)
+        Path(folder, "needs.txt").write_text("\n".join(needs))
+        Path(folder, "Dockerfile").write_text(
+            f"FROM {base}\nCOPY needs.txt /tmp/\n"
+            "RUN pip install --no-cache-dir --requirement /tmp/needs.txt\n"
+            f"COPY {wheel.name} /tmp/\nRUN pip install --no-deps /tmp/{wheel.name}\n"
+        )
+        build(client, tag, Path(folder))
+    _remove_old(client, "jstackmagic", keep=tag)
+    return tag
+
+
+def _remove_old(client: DockerClient, name: str, *, keep: str) -> None:
+    """Removes what earlier runs made, unless it is in use."""
+    for image in client.images.list(name=f"{REPOSITORY}/{name}"):
+        if keep not in image.tags:
+            with contextlib.suppress(docker.errors.APIError):
+                client.images.remove(image.id)
 
 
 def build(client: DockerClient, tag: str, folder: Path, **arguments: str) -> None:
@@ -110,8 +144,7 @@ def _channel() -> tuple[Path, tuple[str, ...]]:
         _add_mamba(builder)
         builder.index()
 
-    modules = (__file__, channel.__file__, standin_mamba.__file__)
-    sources = [Path(module).read_text() for module in modules]
+    sources = [inspect.getsource(each) for each in (channel, standin_mamba, _add_mamba)]
     inputs = (str(full.folder), [wheel.name for wheel in wheels], sources)
     return cache.kept("stacks-channel", inputs, make), tuple(sorted(names.values()))
 
@@ -138,7 +171,7 @@ def _root_image(client: DockerClient, packages: Path) -> str:
     debian = (*("apt", "bash", "ca-certificates", "netbase", "sudo", "tini"), *_libraries(packages))
     release = _release()
     sources = _apt_sources(release)
-    inputs = (release, debian, [_read(path) for path in sources], Path(__file__).read_text())
+    inputs = (release, debian, [_read(path) for path in sources], inspect.getsource(_root_image))
     tag = _tag("root", inputs)
     if _is_there(client, tag):
         return tag

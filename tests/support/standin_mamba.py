@@ -136,7 +136,9 @@ VERBS = {"create": install, "install": install, "remove": remove, "clean": clean
 
 
 def same(one: RepoDataRecord, other: RepoDataRecord | None) -> bool:
-    return other is not None and (one.version, one.build) == (other.version, other.build)
+    if other is None:
+        return False
+    return (str(one.version), str(one.build)) == (str(other.version), str(other.build))
 
 
 def records(prefix: Path) -> dict[str, PrefixRecord]:
@@ -222,7 +224,7 @@ def entry(record: RepoDataRecord) -> dict[str, object]:
     return {
         "base_url": (record.channel or "").rstrip("/"),
         "build_number": record.build_number,
-        "build_string": record.build,
+        "build_string": str(record.build),
         "channel": (record.channel or "").rstrip("/"),
         "name": record.name.normalized,
         "platform": record.subdir,

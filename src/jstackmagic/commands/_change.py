@@ -60,7 +60,7 @@ def carry_out(
     return ChangeResult(done=tuple(transaction.carry_out(steps)), notes=tuple(notes))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ChangeResult(Result):
     """What an install or a removal came to.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..display import Code, Part, Result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HelpText(Result):
     """What ``--help`` shows."""
 

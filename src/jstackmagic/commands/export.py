@@ -39,10 +39,13 @@ def run(args: argparse.Namespace, session: Session) -> Exported:  # noqa: ARG001
     from pathlib import Path
 
     from ..history import History
+    from ..host import look
     from ..recipe import fold
 
     ours = {"format", "output", "options", "json"}
     options = {key: value for key, value in vars(args).items() if key not in ours}
+    if options.get("base_image") == "":
+        options["base_image"] = look().image or ""
     artifact = export.get(args.format).render(fold(History().records()), **options)
     faults = artifact.check()
     written = artifact.write(Path(args.output).expanduser()) if args.output else ()
@@ -52,7 +55,7 @@ def run(args: argparse.Namespace, session: Session) -> Exported:  # noqa: ARG001
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exported(Result):
     """A rendered recipe.
 

@@ -84,7 +84,7 @@ def _moment(text: str) -> datetime:
         ) from None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HistoryTable(Result):
     """The history as a table.
 
@@ -129,7 +129,7 @@ class HistoryTable(Result):
         return _json(self.records)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WholeRecords(Result):
     """The records of one transaction, each whole."""
 

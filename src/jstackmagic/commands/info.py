@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, session: Session) -> Info:  # noqa: ARG001
     return Info(environments=targets(args), host=look(), notes=left_out(args))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Info(Result):
     """Environments, and the host they are on."""
 

@@ -24,6 +24,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..guards import describe
 from ..packages import normalise, read_packages
 from ..parsing import MANAGERS, Asked, read_cell, read_specs
 from ..request import Request
@@ -61,12 +62,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-e", "--editable", action="append", default=[], metavar="PATH", help="for pip"
     )
+    parser.add_argument(
+        "--repair", action="store_true", help="finish a conda install that was cut off, first"
+    )
     add_mode(parser)
 
 
 def run(args: argparse.Namespace, session: Session) -> ChangeResult:
     """Install what was asked for into every target."""
     asked = _read(args, session)
+    if args.repair:
+        repaired = _repair(args, session)
+        if not asked.specs:
+            return ChangeResult(done=(), notes=repaired)
     if not asked.specs:
         raise UsageError(
             "There is nothing to install.",
@@ -80,6 +88,18 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
         notes += why
         steps += _steps(said, environment, args)
     return carry_out(_apt_once(steps), args, session, notes)
+
+
+def _repair(args: argparse.Namespace, session: Session) -> tuple[str, ...]:
+    from ..managers.rattler import repair
+
+    return tuple(
+        f"Finished what was cut off in the {describe(environment)}."
+        if repair(environment, session.output)
+        else f"Nothing was cut off in the {describe(environment)}."
+        for environment in targets(args)
+        if environment.is_conda
+    )
 
 
 def _read(args: argparse.Namespace, session: Session) -> Asked:

@@ -145,11 +145,8 @@ def _html_part(part: Part) -> str:
 
 def _html_table(table: Table) -> str:
     left = "text-align:left;padding:.15em .9em .15em 0;vertical-align:top;"
-    caption = (
-        f'<caption style="{left}caption-side:top;white-space:nowrap">{html.escape(table.caption)}</caption>'
-        if table.caption
-        else ""
-    )
+    above = f"{left}caption-side:top;white-space:nowrap"
+    caption = f'<caption style="{above}">{html.escape(table.caption)}</caption>'
     head = "".join(
         f'<th scope="col" style="{left}">{html.escape(name)}</th>' for name in table.columns
     )
@@ -158,7 +155,7 @@ def _html_table(table: Table) -> str:
         for row in table.rows
     )
     return (
-        f'<table style="border-collapse:collapse;margin:.3em 0;">{caption}'
+        f'<table style="border-collapse:collapse;margin:.3em 0;">{caption if table.caption else ""}'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     )
 

@@ -486,7 +486,7 @@ class _Stacks(_Page):
 
     _permissions = ('fix-permissions "${CONDA_DIR}"', 'fix-permissions "/home/${NB_USER}"')
 
-    default_image = "quay.io/jupyter/base-notebook"
+    default_image = "jupyter/base-notebook"
     shell = 'SHELL ["/bin/bash", "-o", "pipefail", "-c"]'
     user = "${NB_UID}"
     copy = "COPY --chown=${NB_UID}:${NB_GID}"

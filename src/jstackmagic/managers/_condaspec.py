@@ -236,11 +236,12 @@ def configuration(environment: Environment) -> CondaConfig:
 
 def records(prefix: str) -> dict[str, PrefixRecord]:
     """The records of ``conda-meta`` by package name; each is read once while it does not change."""
-    found = (_record(path) for path in _record_paths(prefix))
+    found = (_record(path) for path in record_paths(prefix))
     return {str(record.name.normalized): record for record in found}
 
 
-def _record_paths(prefix: str) -> list[str]:
+def record_paths(prefix: str) -> list[str]:
+    """The files of ``conda-meta`` that are records."""
     try:
         with os.scandir(os.path.join(prefix, "conda-meta")) as entries:
             names = [entry.path for entry in entries if entry.name.endswith(".json")]
@@ -273,7 +274,7 @@ class Installed:
         self._environment = environment
         self._paths = {
             os.path.basename(path).rsplit("-", 2)[0]: path
-            for path in _record_paths(environment.prefix)
+            for path in record_paths(environment.prefix)
         }
 
     @property

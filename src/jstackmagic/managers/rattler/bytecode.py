@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from .records import PythonLayout
 
+_LIST = "conda-meta/jstackmagic.bytecode"
+"""The modules that are still to be compiled, a line each, relative to the prefix."""
+
+# The list goes when the work is done; "$0" is the list and "$@" the command.
+_THEN_FORGET = ("/bin/sh", "-c", '"$@"; rm -f "$0"')
+
+
+def left(prefix: str, python: PythonLayout | None) -> list[str]:
+    """What a process that was killed, or ended, had still to compile."""
+    try:
+        listed = Path(prefix, _LIST).read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    return [
+        source
+        for source in listed
+        if python is not None
+        and os.path.exists(os.path.join(prefix, source))
+        and not os.path.exists(os.path.join(prefix, python.bytecode_of(source)))
+    ]
+
+
+def forget(prefix: str) -> None:
+    """Take the list of what is left to compile away."""
+    Path(prefix, _LIST).unlink(missing_ok=True)
+
+
+def is_made(prefix: str) -> bool:
+    """Whether nothing is left to compile."""
+    return not os.path.exists(os.path.join(prefix, _LIST))
+
 
 def compile_behind(
-    prefix: str, python: PythonLayout, sources: Sequence[str], done: Callable[[], None]
+    prefix: str, python: PythonLayout, sources: Iterable[str], done: Callable[[], None]
 ) -> None:
-    """Compile modules in a thread that outlives this call; the interpreter waits for it at its end.
+    """Compile modules in a process that outlives this call, and this process if need be.
 
     conda's own command is used, so that the files are the same. What cannot be compiled, as a
     module for another Python, is left, as conda leaves it.
@@ -25,38 +58,36 @@ def compile_behind(
         prefix: The environment.
         python: Its Python.
         sources: The modules, relative to the prefix.
-        done: Called when it is done, whatever came of it.
+        done: Called in a thread when it is done, whatever came of it.
     """
+    Path(prefix, _LIST).write_text("".join(f"{source}\n" for source in sources))
+    process = _start(prefix, python)
 
-    def work() -> None:
-        try:
-            _compile(prefix, python, sources)
-        finally:
-            done()
+    def wait() -> None:
+        if process is not None:
+            process.wait()
+        done()
 
-    threading.Thread(target=work, name="jstackmagic-bytecode").start()
+    # A daemon: a kernel that is restarted meanwhile does not wait.
+    threading.Thread(target=wait, name="jstackmagic-bytecode", daemon=True).start()
 
 
-def _compile(prefix: str, python: PythonLayout, sources: Sequence[str]) -> None:
+def _start(prefix: str, python: PythonLayout) -> subprocess.Popen[bytes] | None:
     program = os.path.join(prefix, "bin", f"python{python.minor}")
     if not os.path.exists(program):
         program = os.path.join(prefix, "bin", "python")
     # conda runs it in the prefix on relative paths, which end up in the bytecode
-    command = [program, "-Wi", "-m", "compileall", "-q", "-l", "-i", "-"]
+    command = [program, "-Wi", "-m", "compileall", "-q", "-l", "-i", _LIST]
     if tuple(map(int, python.minor.split("."))) > (3, 5):
         command += ["-j", "0"]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    try:
-        subprocess.run(
-            command,
-            input="".join(f"{source}\n" for source in sources),
+    with contextlib.suppress(OSError):
+        return subprocess.Popen(
+            [*_THEN_FORGET, _LIST, *command],
             cwd=prefix,
-            env=environ,
+            env={name: value for name, value in os.environ.items() if name[:6] != "PYTHON"},
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            text=True,
-            check=False,
             start_new_session=True,  # an interrupt of the next cell is not meant for it
         )
-    except OSError:  # no Python that runs here
-        return
+    return None

@@ -59,15 +59,13 @@ class Wire:
                 raise asyncio.CancelledError
             self._point_of_no_return = reason
 
-    def _interrupt(self) -> str:
-        """Note an interrupt; return what to tell the user."""
+    def _interrupt(self) -> None:
         with self._lock:
             self.interrupted = True
             if self._point_of_no_return:
-                return f"\nInterrupted: {self._point_of_no_return}\n"
-            if self._loop is not None and self._task is not None:
+                self.say(f"\nInterrupted: {self._point_of_no_return}\n")
+            elif self._loop is not None and self._task is not None:
                 self._loop.call_soon_threadsafe(self._task.cancel)
-            return ""
 
 
 class _Job(Generic[T]):
@@ -110,6 +108,8 @@ def run(work: Callable[[Wire], Coroutine[Any, Any, T]], output: Output | None = 
         work: Called in the thread with the wire to this one.
         output: Where the words of the work go, called in the calling thread.
 
+    An output that raises is not called again, and the work goes on to its end all the same.
+
     Raises:
         Interrupted: The user interrupted it where it could be left; nothing was changed.
     """
@@ -117,19 +117,23 @@ def run(work: Callable[[Wire], Coroutine[Any, Any, T]], output: Output | None = 
     _guard_exit()
     thread = threading.Thread(target=job, name="jstackmagic-rattler")
     thread.start()
+    failure: Exception | None = None
     while True:
         try:
             words = job.wire._words.get()
             if words is None:
                 break
-            if output is not None:
+            if output is not None and failure is None:
                 output(words)
         except KeyboardInterrupt:
-            reply = job.wire._interrupt()
-            if reply and output is not None:
-                output(reply)
+            job.wire._interrupt()
+        except Exception as error:  # the output's own: the work goes on to its end
+            failure = error
     thread.join()
-    return job.result()
+    result = job.result()
+    if failure is not None:
+        raise failure
+    return result
 
 
 # A process that ends right after rattler worked can crash: tokio's threads still let go of Python

@@ -56,6 +56,8 @@ async def fetch(
     Raises:
         CommandFailed: One cannot be fetched, or is not what its channel says.
     """
+    if not records:
+        return []
     cache = Cache(config)
     gate = asyncio.Semaphore(_AT_ONCE)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...credentials import mask
-from ...errors import Stopped
+from ...errors import CommandFailed, Stopped
 from .._condaspec import NOTHING_CHANGED
 
 if TYPE_CHECKING:
@@ -60,8 +60,6 @@ class Journal:
         updated: The specs for conda's history.
         removed: The removals for conda's history.
         history_size: How long conda's history was before, in bytes: longer, and the entry is there.
-        compile: Python modules whose bytecode is still to be made.
-        linked: Whether all else is done.
         started: When, in seconds since the epoch.
     """
 
@@ -72,8 +70,6 @@ class Journal:
     updated: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     history_size: int = 0
-    compile: tuple[str, ...] = ()
-    linked: bool = False
     started: float = field(default_factory=time.time)
 
     @property
@@ -134,12 +130,6 @@ def history_size(prefix: str) -> int:
         return 0
 
 
-def left_to_compile(prefix: str) -> tuple[str, ...]:
-    """The modules whose bytecode a killed process still had to make."""
-    journal = read(prefix)
-    return journal.compile if journal is not None else ()
-
-
 def check(prefix: str, *, locked: bool = False) -> None:
     """Stop where an earlier change was cut off, unless the process that makes it still lives.
 
@@ -151,7 +141,7 @@ def check(prefix: str, *, locked: bool = False) -> None:
         Stopped: Says what is half linked, and how to finish.
     """
     journal = read(prefix)
-    if journal is None or journal.linked or not (locked or is_free(prefix)):
+    if journal is None or not (locked or is_free(prefix)):
         return
     begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(journal.started))
     raise Stopped(
@@ -217,6 +207,12 @@ def _acquired(lock: FileLock) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return False
+    except OSError as error:
+        raise CommandFailed(
+            f"The environment cannot be locked: {lock.lock_file}: {error.strerror}.",
+            kept=NOTHING_CHANGED,
+            advice="Does it belong to you? Look: %envinfo",
+        ) from None
     return True
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ...errors import CommandFailed
-from .._condaspec import records
+from .._condaspec import record_paths, records
 from . import bytecode, condahistory, journal
 from .records import PythonLayout, all_paths, conform, distribution, note_requested
 
@@ -143,7 +143,7 @@ def _finish(prefix: str, plan: Journal, config: CondaConfig, lock: FileLock) -> 
         partial.unlink()
     there = records(prefix)
     python = PythonLayout.of(there.values())
-    sources = [source for source in plan.compile if os.path.exists(f"{prefix}/{source}")]
+    sources = bytecode.left(prefix, python)
     for item in plan.link:
         record = there[str(item.record["name"]).lower()]
         sources += conform(
@@ -154,24 +154,20 @@ def _finish(prefix: str, plan: Journal, config: CondaConfig, lock: FileLock) -> 
             note_requested(prefix, there[name], requested)
     _write_history(prefix, plan, config)
     _register(prefix)
+    journal.clear(prefix)
     if python is None or not sources:
-        journal.clear(prefix)
+        bytecode.forget(prefix)
         lock.release()
-        return
-    journal.write(prefix, replace(plan, compile=tuple(sources), linked=True))
-
-    def done() -> None:
-        journal.clear(prefix)
-        lock.release()
-
-    bytecode.compile_behind(prefix, python, sources, done)
+    else:
+        bytecode.compile_behind(prefix, python, sources, lock.release)
 
 
 def _write_history(prefix: str, plan: Journal, config: CondaConfig) -> None:
     path = os.path.join(prefix, "conda-meta", "history")
     if os.path.exists(path) and os.path.getsize(path) > plan.history_size:
         return  # an attempt that was cut off came this far
-    after = {distribution(record, config) for record in records(prefix).values()}
+    there = (json.loads(path.read_bytes()) for path in map(Path, record_paths(prefix)))
+    after = {distribution(data, config) for data in there}
     condahistory.append(
         prefix,
         condahistory.entry(

@@ -9,7 +9,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from .fetch import stem_of
 
@@ -29,30 +28,33 @@ UNKNOWN_CHANNEL = "<unknown>"
 
 
 def source_of(record: RepoDataRecord) -> dict[str, str]:
-    """The ``channel`` and ``url`` of a record as conda writes them.
+    """The ``channel`` (with the subdir) and ``url`` of a record as conda writes them.
 
-    The channel's URL with the subdir, a file's path unquoted, and no credentials in either.
+    Neither holds credentials.
     """
     url = _bare(record.url)
-    base, _, subdir = url.rpartition("/")[0].rpartition("/")
+    folder, _, subdir = url.rpartition("/")[0].rpartition("/")
     known = subdir == record.subdir
-    return {"channel": f"{base}/{subdir}" if known else UNKNOWN_CHANNEL, "url": url}
+    return {"channel": f"{folder}/{subdir}" if known else UNKNOWN_CHANNEL, "url": url}
 
 
 def _bare(url: str) -> str:
-    if url.startswith("file://"):
-        return unquote(url)
     url = re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/@]*@", r"\1", url)
     return re.sub(r"/t/[^/]+(?=/)", "", url, count=1)
 
 
-def distribution(record: RepoDataRecord, config: CondaConfig) -> str:
-    """A package as conda's history names it: ``conda-forge/noarch::six-1.17.0-pyhd8ed1ab_0``."""
+def distribution(data: Mapping[str, Any], config: CondaConfig) -> str:
+    """A package as conda's history names it: ``conda-forge/noarch::six-1.17.0-pyhd8ed1ab_0``.
+
+    Args:
+        data: Its record in ``conda-meta``.
+        config: Which channels have names.
+    """
     from ...condarc import channel_name
 
-    channel = source_of(record)["channel"]
-    name = channel if channel == UNKNOWN_CHANNEL else unquote(channel_name(channel, config))
-    return f"{name}/{record.subdir}::{stem_of(record)}"
+    channel, subdir = data.get("channel") or UNKNOWN_CHANNEL, data["subdir"]
+    name = channel if channel == UNKNOWN_CHANNEL else channel_name(channel, config)
+    return f"{name}/{subdir}::{data['name']}-{data['version']}-{data['build']}"
 
 
 def spelling(spec: CondaSpec, record: RepoDataRecord | None) -> str:
@@ -182,6 +184,9 @@ def conform(
     path = path_of(prefix, record)
     data = json.loads(Path(path).read_bytes())
     data |= source_of(record)
+    for key in ("arch", "platform"):  # said by the subdir
+        data.pop(key, None)
+    data.setdefault("constrains", [])
     if archive:
         data["package_tarball_full_path"] = archive
     _note_requested(data, requested)
@@ -191,6 +196,9 @@ def conform(
         if python is not None:
             sources = python.sources_of(data["files"])
             _add_bytecode(data, [python.bytecode_of(source) for source in sources])
+    for entry in data["paths_data"]["paths"]:
+        if entry["path_type"] == "unix_python_entry_point":
+            os.chmod(os.path.join(prefix, entry["_path"]), 0o755)  # noqa: S103  # not 0o775
     _write(path, data)
     return sources
 

@@ -40,6 +40,9 @@ async def carry_out(plan: Plan, wire: Wire) -> int:
         wire.say(f"{_summary(draft)}\n")
         journal.write(prefix, draft)
         failed = await linking.link(prefix, draft, config, lock, wire)
+    except OSError as error:
+        lock.release()
+        raise _on_disk(prefix, error) from None
     except BaseException:
         lock.release()
         raise
@@ -106,7 +109,6 @@ async def _draft(plan: Plan, detail: Detail, config: CondaConfig, wire: Wire) ->
         updated=() if remove else spelled,
         removed=spelled if remove else (),
         history_size=journal.history_size(plan.environment.prefix),
-        compile=journal.left_to_compile(plan.environment.prefix),
     )
 
 
@@ -129,8 +131,6 @@ async def repair(environment: Environment, wire: Wire) -> bool:
         if left is None:
             lock.release()
             return False
-        if left.linked:  # only bytecode is missing
-            left = replace(left, link=(), unlink=(), requested={})
         wire.say(f"Finishing: {left.command}\n")
         cut_off = [journal.as_record(item.record) for item in left.link]
         fetched = await fetch(cut_off, config, wire)
@@ -143,7 +143,20 @@ async def repair(environment: Environment, wire: Wire) -> bool:
         )
         wire.commit(_COMMITTED)
         await linking.link(prefix, again, config, lock, wire)
+    except OSError as error:
+        lock.release()
+        raise _on_disk(prefix, error) from None
     except BaseException:
         lock.release()
         raise
     return True
+
+
+def _on_disk(prefix: str, error: OSError) -> CommandFailed:
+    """An error of the file system: no space left, no right to write."""
+    begun = journal.read(prefix) is not None
+    return CommandFailed(
+        f"{error.strerror or error}: {error.filename or prefix}",
+        kept=f"{prefix} is changed in part." if begun else NOTHING_CHANGED,
+        advice="When the cause is mended, finish it: %envinstall --repair" if begun else (),
+    )

@@ -37,7 +37,11 @@ async def explain_conflict(
     unknown = [spec for spec in problem.specs if not held[spec.name]]
     if unknown:
         return await _no_such_package(unknown, problem.channels)
-    missing = [spec for spec in problem.specs if not _any_matches(spec, held[spec.name])]
+    missing = [
+        spec
+        for spec in problem.specs
+        if not any(_serves(record, spec, problem.channels) for record in held[spec.name])
+    ]
     if missing:
         return _no_such_version(missing, held, problem.channels)
     words = str(error).replace("Cannot solve the request because of: ", "").strip()
@@ -49,8 +53,8 @@ async def explain_conflict(
     )
 
 
-def _any_matches(spec: CondaSpec, records: Sequence[RepoDataRecord]) -> bool:
-    return any(spec.match.matches(record) for record in records)
+def _serves(record: RepoDataRecord, spec: CondaSpec, channels: Channels) -> bool:
+    return spec.match.matches(record) and repodata.is_from(record, spec, channels)
 
 
 async def _no_such_package(unknown: Sequence[CondaSpec], channels: Channels) -> CommandFailed:

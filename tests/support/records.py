@@ -1,0 +1,32 @@
+"""Entries of the history, written as an install writes them, where no install is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jstackmagic.environment import EnvironmentRef
+from jstackmagic.history import History, Record, context
+from jstackmagic.packages import Change, Package
+from jstackmagic.plan import Outcome
+from jstackmagic.request import Request
+
+if TYPE_CHECKING:
+    from jstackmagic.packages import ManagerName
+
+BASE = EnvironmentRef(kind="conda-base", name="base", prefix="/opt/conda", python="3.13.1")
+
+
+def remember(manager: ManagerName, specs: tuple[str, ...], name: str, version: str) -> Record:
+    """Writes a successful install of one package into the history that is in force."""
+    history = History()
+    package = Package(manager, name, version, requested=True)
+    record = history.begin(
+        Request("install", manager, specs),
+        BASE,
+        transaction=history.new_transaction(),
+        step=1,
+        engine=manager,
+        commands=(),
+        context=context(),
+    )
+    return history.end(record, Outcome("ok", 0, 0.1, Change(added=(package,)), (package,)))

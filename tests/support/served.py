@@ -1,0 +1,112 @@
+"""A notebook server in a container, and its kernels over HTTP and WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
+
+from .kernels import Cell, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from types import TracebackType
+
+
+class ServedKernel:
+    """A kernel of a notebook server: a context manager that starts and ends it.
+
+    Args:
+        url: The server's, with its token, as a user clicks on it.
+        name: The kernelspec's.
+    """
+
+    def __init__(self, url: str, name: str = "python3") -> None:
+        parts = urlsplit(url)
+        self._base = f"{parts.scheme}://{parts.netloc}"
+        self._token = parse_qs(parts.query)["token"][0]
+        self._name = name
+        self._headers = {"Authorization": f"token {self._token}"}
+
+    def __enter__(self) -> ServedKernel:
+        answer = requests.post(
+            f"{self._base}/api/kernels", json={"name": self._name}, headers=self._headers
+        )
+        answer.raise_for_status()
+        self._id = answer.json()["id"]
+        self._channels = _Channels(
+            f"{self._base.replace('http', 'ws', 1)}/api/kernels/{self._id}/channels", self._headers
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._channels.close()
+        requests.delete(f"{self._base}/api/kernels/{self._id}", headers=self._headers)
+
+    def run(self, code: str, timeout: float = 120) -> Result:
+        """Runs a cell to its end, at most `timeout` seconds."""
+        return Cell(self._channels, code).wait(timeout)  # type: ignore[arg-type]
+
+
+class _Channels:
+    """The channels of a kernel, as much of `BlockingKernelClient` as a `Cell` uses."""
+
+    def __init__(self, url: str, headers: dict[str, str]) -> None:
+        self._session = uuid.uuid4().hex
+        self._messages: dict[str, queue.Queue[dict[str, Any]]] = {
+            "iopub": queue.Queue(),
+            "shell": queue.Queue(),
+        }
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._socket = self._wait(self._connect(HTTPRequest(url, headers=headers)))
+
+    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    async def _connect(self, request: HTTPRequest) -> Any:
+        return await websocket_connect(request, on_message_callback=self._take)
+
+    def _take(self, text: str | bytes | None) -> None:
+        if isinstance(text, str):
+            message = json.loads(text)
+            message["msg_type"] = message["header"]["msg_type"]
+            if message["channel"] in self._messages:
+                self._messages[message["channel"]].put(message)
+
+    def execute(self, code: str, *, allow_stdin: bool) -> str:
+        identity = uuid.uuid4().hex
+        header = {"msg_id": identity, "msg_type": "execute_request", "session": self._session}
+        header |= {"username": "test", "version": "5.3", "date": ""}
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
+        content |= {"allow_stdin": allow_stdin, "stop_on_error": True}
+        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
+        text = json.dumps({**message, "buffers": [], "channel": "shell"})
+        self._wait(self._send(text))
+        return identity
+
+    async def _send(self, text: str) -> None:
+        await self._socket.write_message(text)
+
+    def get_iopub_msg(self, timeout: float) -> dict[str, Any]:
+        return self._messages["iopub"].get(timeout=timeout)
+
+    def get_shell_msg(self, timeout: float) -> dict[str, Any]:
+        return self._messages["shell"].get(timeout=timeout)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._socket.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)

@@ -1,0 +1,40 @@
+"""Verbs called as a terminal calls them, and what an environment holds, to the byte."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from jstackmagic import commands
+from jstackmagic.environment import detect
+from jstackmagic.packages import read_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+_LOGS = ("history", "jstackmagic.")
+"""How the names of the files begin that conda-meta holds beside the records."""
+
+
+def verb(name: str, *words: object) -> Any:
+    """Runs a verb; returns its result."""
+    session = commands.Session(output=lambda _: None)
+    result, _ = commands.execute(name, [str(word) for word in words], session)
+    return result
+
+
+def contents(prefix: Path) -> Mapping[str, object]:
+    """The packages of an environment, and the hash of every file but bytecode and logs."""
+    found: dict[str, object] = {"/".join(package.key): package for package in packages(prefix)}
+    for path in prefix.rglob("*"):
+        log = path.parent.name == "conda-meta" and path.name.startswith(_LOGS)
+        if path.is_file() and not log and path.suffix != ".pyc":
+            found[str(path.relative_to(prefix))] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def packages(prefix: Path) -> tuple[object, ...]:
+    """The conda and pip packages of an environment."""
+    return read_packages(detect(prefix), ("conda", "pip")).packages
