@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import commands
+from .capture import live
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -39,7 +40,8 @@ class Magic:
             notebook=self._notebook(),
             on_exit_status=self._set_exit_code,
         )
-        result, as_json = commands.execute(self.verb, split_words(line), session)
+        with live.paused():  # it keeps its own records
+            result, as_json = commands.execute(self.verb, split_words(line), session)
         if as_json:
             session.output(json_text(result) + "\n")
             mark_shown(result)
@@ -70,10 +72,12 @@ def register(shell: InteractiveShell) -> None:
         shell.magics_manager.register_function(
             Magic(shell, verb), magic_kind="line_cell", magic_name=f"env{verb}"
         )
+    live.start(shell)
 
 
 def unregister(shell: InteractiveShell) -> None:
     """Take out what ``register`` put in."""
+    live.stop(shell)
     registered: dict[str, dict[str, Any]] = shell.magics_manager.magics
     for kind in registered.values():
         for name in [name for name, magic in kind.items() if isinstance(magic, Magic)]:

@@ -1,0 +1,62 @@
+"""Installs made without us: read out of command lines, cells and notebook files.
+
+``shell`` reads shell text; ``argv`` and the ``*_tools`` read what a package manager was asked;
+``lines`` follows a command line through its wrappers; ``source``, ``calls`` and ``cells`` read
+IPython's and Python's ways to run one; ``notebooks`` and ``lists`` read files. All but the last two
+are pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # a find is never read back from JSON, so nothing resolves this at run time, and every
+    # %load_ext would pay for it
+    from ..request import Request  # noqa: TC004
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a command line itself says of the environment it reaches; empty where it is silent.
+
+    What is only known when the command runs stays as it was typed: ``{sys.prefix}``, ``$HOME/env``.
+
+    Attributes:
+        name: An environment's name: ``conda install -n NAME``, ``conda activate NAME``.
+        prefix: A prefix: ``-p PREFIX``, the one ``PREFIX/bin/pip`` lies in.
+        interpreter: The word that chooses the Python or the conda executable: ``pip3.10``,
+            ``{sys.executable}``, ``mamba``.
+        kernel: A kernelspec: ``%envinstall --kernel NAME``.
+        made: Whether the command makes that environment (``conda create``).
+    """
+
+    name: str = ""
+    prefix: str = ""
+    kernel: str = ""
+    interpreter: str = ""
+    made: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One install or removal that was found in a text.
+
+    Attributes:
+        command: As typed; it may hold credentials.
+        line: Where it begins, counted from 1.
+        request: What was asked; None where it is seen and not understood. A conda list or
+            ``environment.yml`` is one spec, ``--file PATH``: `lists.expand` reads it.
+        target: What the command says of where.
+        reason: Why it is not understood.
+        note: What the reader should know: what the shell does with it and was probably meant, or
+            which of its options no request can hold.
+    """
+
+    command: str
+    line: int = 1
+    request: Request | None = None
+    target: Target = field(default_factory=Target)
+    reason: str = ""
+    note: str = ""

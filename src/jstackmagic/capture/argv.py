@@ -1,0 +1,343 @@
+"""A program's arguments: which words are options, which their values, which the specs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidSpec
+from ..parsing import is_path, read_specs
+from ..request import Action, Request
+from . import Found, Target
+from .shell import Word
+
+if TYPE_CHECKING:
+    from ..packages import ManagerName
+
+_ARCHIVES = (".whl", ".deb", ".conda", ".tar.bz2", ".tar.gz", ".tgz", ".zip")
+_NAMED = re.compile(r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*@\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+_REMOTE = re.compile(rf"(?:{_NAMED.pattern})?(?:[A-Za-z][A-Za-z0-9+.-]*://|(?:git|hg|svn|bzr)\+)")
+
+
+def listed(text: str) -> frozenset[str]:
+    """Names that are written as text, apart by blanks."""
+    return frozenset(text.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a program, by every way to write them.
+
+    Attributes:
+        names: From each way to the name it goes by here and whether a value follows.
+    """
+
+    names: Mapping[str, tuple[str, bool]]
+
+    @classmethod
+    def of(cls, *, valued: str, flags: str) -> Options:
+        """Declare options as text: a line each, its names apart by blanks, the last is its own."""
+        names: dict[str, tuple[str, bool]] = {}
+        for text, takes_value in ((valued, True), (flags, False)):
+            for words in filter(None, map(str.split, text.split("\n"))):
+                names.update(dict.fromkeys(words, (words[-1], takes_value)))
+        return cls(names)
+
+    def __or__(self, other: Options) -> Options:
+        return Options({**self.names, **other.names})
+
+    def takes(self, name: str) -> bool | None:
+        """Whether a value follows the option; None where there is none of that name."""
+        return self.names[name][1] if name in self.names else None
+
+    def read(self, words: Iterable[Word], *, leading: bool = False) -> Given:
+        """Tell options from other words, as getopt, optparse and argparse do.
+
+        A long name may be shortened where that is clear, short ones may share a dash, a value may
+        follow after a blank, ``=`` or nothing; after ``--`` no word is an option.
+
+        Args:
+            words: The arguments.
+            leading: Whether the first word that is no option ends the reading; it and what follows
+                are the given's words.
+        """
+        rest = list(words)
+        items: list[tuple[str, Word | None]] = []
+        while rest:
+            word = rest.pop(0)
+            if word.text == "--":
+                break
+            if word.text.startswith("--"):
+                items.append(self._long(word, rest))
+            elif word.text.startswith("-") and len(word.text) > 1:
+                items += self._short(word, rest)
+            elif leading:
+                rest.insert(0, word)
+                break
+            else:
+                items.append(("", word))
+        items += [("", word) for word in rest]
+        return Given(tuple(items))
+
+    def _long(self, word: Word, rest: list[Word]) -> tuple[str, Word | None]:
+        name, equals, _ = word.text.partition("=")
+        own, takes_value = self._resolve(name)
+        if equals:
+            return own, word.tail(len(name) + 1)
+        return own, rest.pop(0) if takes_value and rest else None
+
+    def _resolve(self, name: str) -> tuple[str, bool]:
+        if name in self.names:
+            return self.names[name]
+        meant = {self.names[known] for known in self.names if known.startswith(name)}
+        return meant.pop() if len(meant) == 1 else (name, False)
+
+    def _short(self, word: Word, rest: list[Word]) -> Iterator[tuple[str, Word | None]]:
+        for at in range(1, len(word.text)):
+            own, takes_value = self.names.get(f"-{word.text[at]}", (f"-{word.text[at]}", False))
+            value = word.tail(at + 1)
+            if value.text.startswith("="):
+                yield own, value.tail(1)
+                return
+            if takes_value:
+                yield own, value if value.text else (rest.pop(0) if rest else None)
+                return
+            yield own, None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The arguments of one call, told apart.
+
+    Attributes:
+        items: In the order they were typed: an option's name and its value, or "" and a word.
+    """
+
+    items: tuple[tuple[str, Word | None], ...]
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words that are no options."""
+        return tuple(word for name, word in self.items if not name and word is not None)
+
+    def has(self, *names: str) -> bool:
+        """Whether one of the options is there."""
+        return any(name in names for name, _ in self.items)
+
+    def values(self, *names: str) -> tuple[Word, ...]:
+        """The values of options, in the order they were typed."""
+        return tuple(word for name, word in self.items if name in names and word is not None)
+
+    def last(self, *names: str) -> str:
+        """The value that counts where an option is given more than once; empty without one."""
+        return next((word.text for word in reversed(self.values(*names))), "")
+
+    def only(self, names: Container[str]) -> Given:
+        """The options of these names, without the other words."""
+        return Given(tuple(item for item in self.items if item[0] and item[0] in names))
+
+    def all_but(self, names: Container[str]) -> Given:
+        """The options of other names, without the other words."""
+        return Given(tuple(item for item in self.items if item[0] and item[0] not in names))
+
+    def without_verbs(self, number: int) -> Given:
+        """Without the first words, which say what to do."""
+        at = [at for at, (name, _) in enumerate(self.items) if not name][:number]
+        return Given(tuple(item for n, item in enumerate(self.items) if n not in at))
+
+    def written(self) -> tuple[str, ...]:
+        """Options and their values as words again."""
+        return tuple(
+            part for name, word in self.items for part in ((name, word.text) if word else (name,))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One program and its arguments, and where they stand.
+
+    Attributes:
+        words: The program first.
+        command: As typed.
+        line: Where it begins.
+        folder: What relative paths are relative to; None where only the run can tell.
+        target: What the words before it said of where.
+        variables: Set for this call alone.
+        note: What its redirections do to it.
+        fed: Why its words are not all there; empty where they are.
+    """
+
+    words: tuple[Word, ...]
+    command: str
+    line: int = 1
+    folder: str | None = "."
+    target: Target = field(default_factory=Target)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    fed: str = ""
+
+    @property
+    def program(self) -> str:
+        """The name that `program_name` gives it."""
+        return program_name(self.words[0])
+
+    @property
+    def arguments(self) -> tuple[Word, ...]:
+        """The words after the program."""
+        return self.words[1:]
+
+    def reaching(self, **hints: Any) -> Call:
+        """The call with more known of its target; what is empty adds nothing."""
+        given = {name: value for name, value in hints.items() if value}
+        return replace(self, target=replace(self.target, **given))
+
+    def by(self, word: Word) -> Call:
+        """The call with the interpreter, and the prefix where that is ``PREFIX/bin/PROGRAM``.
+
+        A bare name is looked up where an activation before it put it; anything else is not.
+        """
+        folder = os.path.dirname(word.text)
+        prefix, bin_folder = os.path.split(folder)
+        if bin_folder != "bin" or not prefix:
+            chosen = self.elsewhere if word.holes else self.reaching
+            return chosen(interpreter=word.text)
+        if not os.path.isabs(prefix) and not word.holes and self.folder is not None:
+            prefix = os.path.normpath(os.path.join(self.folder, os.path.expanduser(prefix)))
+        return self.elsewhere(interpreter=word.text, prefix=prefix)
+
+    def elsewhere(self, **hints: Any) -> Call:
+        """The call with another target than the words before it said."""
+        return replace(self, target=Target(**{"interpreter": self.target.interpreter, **hints}))
+
+    def found(self, request: Request, *, note: str = "") -> Found:
+        """What was found, understood."""
+        return Found(
+            command=self.command,
+            line=self.line,
+            request=request,
+            target=self.target,
+            note=" ".join(part for part in (self.note, note) if part),
+        )
+
+    def unread(self, reason: str) -> Found:
+        """What was found, not understood."""
+        return Found(
+            command=self.command, line=self.line, target=self.target, reason=reason, note=self.note
+        )
+
+    def unclear(self, words: Iterable[Word | None]) -> tuple[Found, ...]:
+        """What was found, not understood for the holes in some words; nothing without holes."""
+        reasons = [unknown(word) for word in words if word is not None and word.holes]
+        return (self.unread(" ".join(dict.fromkeys(reasons))),) if reasons else ()
+
+    def ask(
+        self,
+        action: Action,
+        manager: ManagerName,
+        specs: Sequence[tuple[str, Word]],
+        *,
+        note: str = "",
+        **fields: Any,
+    ) -> Iterator[Found]:
+        """A request for the specs that are clear, and the reason for each that is not.
+
+        Args:
+            action: Install or remove.
+            manager: Who is asked.
+            specs: Each with its option (``-r``, ``-e``, ``-c``, ``--file``) or "".
+            note: For the reader.
+            fields: The request's other fields.
+        """
+        if self.fed or not specs:
+            yield self.unread(self.fed or "It names no package.")
+            return
+        reasons = [self._unclear(flag, word) for flag, word in specs]
+        clear = [item for item, reason in zip(specs, reasons, strict=True) if not reason]
+        read = [self._spec(flag, word.text, manager) for flag, word in clear]
+        wrong = [word.text for (_, word), spec in zip(clear, read, strict=True) if not spec]
+        if wrong:  # the manager refuses the whole call
+            yield self.unread(f"{', '.join(map(repr, wrong))}: {manager} reads no package in it.")
+            return
+        if read:
+            request = Request(
+                action=action, manager=manager, specs=tuple(dict.fromkeys(read)), **fields
+            )
+            yield self.found(request, note=note)
+        if any(reasons):
+            yield self.unread(" ".join(dict.fromkeys(reason for reason in reasons if reason)))
+
+    def _unclear(self, flag: str, word: Word) -> str:
+        """Why only the run can tell what a spec means; empty where it is clear."""
+        if word.holes:
+            return unknown(word)
+        local = bool(flag) or is_path(word.text) or word.text.endswith(_ARCHIVES)
+        if not local or _REMOTE.match(word.text):
+            return ""
+        if word.pattern:
+            return f"The shell chooses the files by the pattern {word.text} when it runs."
+        if self.folder is None and not os.path.isabs(os.path.expanduser(word.text)):
+            return f"The folder that {word.text} is relative to is only known when it runs."
+        return ""
+
+    def _spec(self, flag: str, text: str, manager: ManagerName) -> str:
+        """A spec as requests hold it; empty where the manager could not read it."""
+        folder = self.folder or "."
+        if flag == "--file":
+            return f"--file {text if _REMOTE.match(text) else self.path(text)}"
+        named = _NAMED.match(text)
+        if named and not flag:
+            text = f"{named[1]} @ {text[named.end() :]}"
+        written = f"{flag} {text}" if flag else text
+        try:
+            spec = read_specs([written], manager=manager, folder=folder).specs[0][1]
+        except InvalidSpec:
+            return ""
+        return spec if flag or _is_spec(manager, spec) else ""
+
+    def path(self, text: str) -> str:
+        """A path, made absolute."""
+        return os.path.normpath(os.path.join(self.folder or ".", os.path.expanduser(text)))
+
+
+def unknown(word: Word) -> str:
+    """The sentence that tells of a word's holes."""
+    one = len(word.holes) == 1
+    return f"{', '.join(word.holes)} {'is' if one else 'are'} only known when it runs."
+
+
+def program_name(word: Word) -> str:
+    """The name that a program goes by, whatever its folder, version or suffix.
+
+    >>> program_name(Word("/opt/c/bin/pip3.11")), program_name(Word("$PIP", holes=("$PIP",)))
+    ('pip', 'pip')
+    """
+    text = word.text
+    if word.holes and text.endswith(word.holes[-1]):
+        # $CONDA_EXE, {sys.executable}: the name says what it is more often than not
+        name = re.sub(r"\W", " ", text).split()[-1:] or [""]
+        text = re.sub(r"_?(exe|executable|bin|path|cmd)$", "", name[0].lower()) or "python"
+    name_only = os.path.basename(text.replace("\\", "/")).lower().removesuffix(".exe")
+    return re.sub(r"-?\d+(\.\d+)*$", "", name_only)
+
+
+@lru_cache(maxsize=4096)
+def _is_spec(manager: ManagerName, spec: str) -> bool:
+    """Whether the manager could read a spec that is no path."""
+    if manager == "pip":
+        from packaging.requirements import InvalidRequirement, Requirement
+
+        if _REMOTE.match(spec) or is_path(spec):
+            return True
+        try:
+            Requirement(spec)
+        except InvalidRequirement:
+            return False
+        return True
+    if manager == "conda":
+        return bool(re.match(r"(\S+::?)?[A-Za-z0-9_*][\w.*-]*([^\w,]|$)", spec)) or is_path(spec)
+    # NAME- after ``install`` means to remove it, which no request can say
+    return bool(re.match(r"[A-Za-z0-9^?.*]([\w.+:^?*~=/-]*[\w.+^?*])?$", spec)) or is_path(spec)

@@ -1,0 +1,292 @@
+"""A cell as IPython runs it: shell escapes, magics, and Python that runs commands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from . import Found, Target, calls
+from .argv import listed
+from .lines import DOWNLOADERS, OTHERS, READERS, recognise, recognise_argv
+from .own import envinstall, envremove
+from .source import Line, logical_lines
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Iterator
+
+    from ..packages import ManagerName
+
+_NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)
+_MENTION = re.compile(
+    rf"install|envremove|(?<![A-Za-z])(?:{'|'.join(map(re.escape, _NAMES))})(?![A-Za-z])"
+    r"|PIP|CONDA|MAMBA|chdir|%cd|subprocess|get_ipython|(?:import|from)\s+os"
+)
+
+_SHELL_MAGICS = ("sx", "system", "!")
+_SHELL_CELLS = ("bash", "sh", "zsh")
+_TIMED = ("time", "timeit", "prun", "memit", "capture", "debug", "mprun", "lprun", "notify")
+"""Magics whose line or cell is Python, or IPython's, itself."""
+
+_PYTHON_CELLS = (*_TIMED, "python", "python2", "python3", "pypy", "pypy3")
+_TEXT_CELLS = listed(
+    """
+    writefile file html HTML javascript js latex markdown svg SVG perl ruby R cython css sql
+    writetemplate julia octave fortran
+    """
+)
+"""Cells in which an install is only text, or another language's."""
+
+_PACKAGING = ("pip", "uv")
+_CONDAS = ("conda", "mamba", "micromamba")
+_AUTOMAGIC = (*_PACKAGING, *_CONDAS)
+_KERNEL = "{sys.executable}"
+
+
+def mentions_install(source: str) -> bool:
+    """Whether a cell is worth reading: of one that is not, nothing would be found."""
+    return _MENTION.search(source) is not None
+
+
+class CellReader:
+    """Reads the cells of one session or notebook, in order: what one sets holds for the next.
+
+    Args:
+        folder: The working folder; None where only the run can tell.
+        unsaid: Who is asked by ``%envinstall`` for what no manager is named for.
+        notebook: Whether the text is a notebook's cell, rather than a plain script.
+    """
+
+    def __init__(
+        self, *, folder: str | None = ".", unsaid: ManagerName = "pip", notebook: bool = True
+    ) -> None:
+        self.folder = folder
+        self.unsaid: ManagerName = unsaid
+        self.notebook = notebook
+        self._names = calls.Names()
+
+    def read(self, source: str) -> Iterator[Found]:
+        """Find the installs and removals of one cell, in the order they stand in."""
+        if not mentions_install(source):
+            return
+        text = source.replace("\r\n", "\n")
+        body = text.lstrip("\n \t")
+        line = 1 + text[: len(text) - len(body)].count("\n")
+        if body.startswith("%%"):
+            yield from self._cell_magic(body, line)
+        elif self._is_automagic(body):
+            yield from self._magic(*_divided(body.strip()), line=line, typed=body.strip())
+        else:
+            yield from self._python(text)
+
+    def _is_automagic(self, body: str) -> bool:
+        """Whether the cell is one line that IPython takes for a magic without its ``%``."""
+        line = body.strip()
+        return (
+            self.notebook
+            and "\n" not in line
+            and _divided(line)[0] in _AUTOMAGIC
+            and calls.parse(line) is None
+        )
+
+    # -- cells in another language, or under a magic
+
+    def _cell_magic(self, text: str, line: int) -> Iterator[Found]:
+        first, _, body = text.partition("\n")
+        name, rest = _divided(first[2:])
+        yield from self._cell(name, rest, body, line=line + 1)
+
+    def _cell(self, name: str, rest: str, body: str, *, line: int) -> Iterator[Found]:
+        """What stands under a cell magic, whose body begins at ``line``."""
+        if name == "script":
+            name = _interpreter(rest)
+        if name in _SHELL_CELLS:
+            yield from recognise(body, folder=self.folder, line=line)
+        elif name in _SHELL_MAGICS:
+            yield from recognise(body, folder=self.folder, line=line, braces=True)
+        elif name in _PYTHON_CELLS:
+            yield from _moved(self.read(body), line - 1)
+        elif name == "envinstall":
+            command = f"%%{name} {rest}".rstrip()
+            yield from _moved(
+                envinstall(rest, body, command=command, folder=self.folder, unsaid=self.unsaid),
+                line - 2,
+            )
+        elif name not in _TEXT_CELLS:
+            reason = f"It stands under %%{name}, and what that does with it is not known here."
+            for found in _moved(self._python(body), line - 1):
+                yield replace(found, request=None, reason=reason)
+
+    # -- Python
+
+    def _python(self, text: str) -> Iterator[Found]:
+        lines = list(logical_lines(text))
+        steps: list[tuple[int, Line | calls.Event | Found]] = [
+            (line.number, line) for line in lines if line.escaped
+        ]
+        steps += self._calls(lines)
+        for number, step in sorted(steps, key=lambda item: item[0]):
+            if isinstance(step, Line):
+                found = self._escape(step.text)
+            elif isinstance(step, Found):
+                found = iter([step])
+            else:
+                found = self._event(step)
+            yield from _moved(found, number - 1)
+
+    def _calls(self, lines: list[Line]) -> Iterator[tuple[int, calls.Event | Found]]:
+        """The calls of a whole cell, or where Python cannot read it, of each line it can."""
+        source = "".join(line.python for line in lines)
+        events = self._events(calls.parse(source), source)
+        if events is not None:
+            yield from ((event.line, event) for event in events)
+            return
+        for line in lines:
+            if line.escaped or not mentions_install(line.text):
+                continue
+            text = line.text.strip()
+            events = self._events(*calls.parse_line(text))
+            if events is None:
+                yield from ((line.number, found) for found in self._unreadable(text))
+            else:
+                yield from ((line.number, event) for event in events)
+
+    def _events(self, tree: ast.Module | None, source: str) -> list[calls.Event] | None:
+        """The calls in a tree; None where there is none, or it is too deep."""
+        try:
+            return None if tree is None else calls.events(tree, source, self._names)
+        except RecursionError:
+            return None
+
+    def _unreadable(self, typed: str) -> Iterator[Found]:
+        """A line that Python refuses: a command without its ``!``, or a call that is not read."""
+        if typed.split()[0] in READERS and any(recognise(typed, folder=self.folder)):
+            yield Found(typed, reason="Without ! or % before it, Python refuses the line.")
+        elif re.search(r"\b(system|popen|subprocess|check_call|get_ipython)\b", typed):
+            yield Found(typed, reason="Python cannot read the line.")
+
+    def _event(self, event: calls.Event) -> Iterator[Found]:
+        for found in self._found(event):
+            yield replace(found, line=1)
+
+    def _found(self, event: calls.Event) -> Iterator[Found]:
+        what, folder, typed = event.what, self.folder, event.typed
+        if event.folder is not None:
+            folder = None if event.folder.hole else _entered(event.folder.text, folder)
+        if isinstance(what, calls.Folder):
+            self.folder = None if what.path is None else _entered(what.path, self.folder)
+        elif isinstance(what, calls.Magic) and what.body is not None:
+            yield from self._cell(what.name, what.line, what.body, line=2)
+        elif isinstance(what, calls.Magic):
+            yield from self._magic(what.name, what.line, line=1, typed=typed)
+        elif isinstance(what, calls.Cell):
+            yield from self.read(what.source)
+        else:
+            yield from _run(what, folder, typed)
+
+    # -- IPython's lines
+
+    def _escape(self, text: str) -> Iterator[Found]:
+        """A line that begins with ``!`` or ``%``."""
+        if text.startswith("!"):
+            command = text.lstrip("!")
+            yield from recognise(command, folder=self.folder, braces=True)
+        elif not text.rstrip().endswith("?"):
+            name, rest = _divided(text.lstrip("%"))
+            yield from self._magic(name, rest, line=1, typed=text.strip())
+
+    def _magic(self, name: str, rest: str, *, line: int, typed: str) -> Iterator[Found]:
+        found: Iterator[Found] = iter(())
+        if name in _PACKAGING:
+            found = recognise(
+                f"{_KERNEL} -m {name} {rest}", folder=self.folder, braces=True, command=typed
+            )
+        elif name in _CONDAS:
+            found = self._conda(name, rest, typed)
+        elif name in _SHELL_MAGICS:
+            found = recognise(rest, folder=self.folder, braces=True, command=typed)
+        elif name == "cd":
+            self.folder = _changed(rest, self.folder)
+        elif name in _TIMED:
+            found = self._timed(rest)
+        elif name == "envinstall":
+            found = envinstall(rest, None, command=typed, folder=self.folder, unsaid=self.unsaid)
+        elif name == "envremove":
+            found = envremove(rest, command=typed, folder=self.folder, unsaid=self.unsaid)
+        yield from _moved(found, line - 1)
+
+    def _conda(self, name: str, rest: str, typed: str) -> Iterator[Found]:
+        """IPython's ``%conda`` takes the quotes off and gives the line to a shell as it is then."""
+        try:
+            words = shlex.split(rest)
+        except ValueError as error:
+            yield Found(typed, reason=f"IPython cannot split the line: {error}.")
+            return
+        quotes = re.search("['\"]", rest)
+        for found in recognise(
+            " ".join([name, *words]),
+            folder=self.folder,
+            braces=True,
+            target=Target(prefix="{sys.prefix}"),
+            command=typed,
+        ):
+            lost = f"IPython's %{name} loses the quotes. {found.note}".rstrip()
+            yield replace(found, note=lost) if quotes and (found.note or found.reason) else found
+
+    def _timed(self, rest: str) -> Iterator[Found]:
+        """``%time !pip install six``: the statement after the options."""
+        words = rest.split(" ")
+        while words and words[0].startswith("-"):
+            words.pop(0)
+            if words and words[0].isdigit():  # -n 1
+                words.pop(0)
+        statement = " ".join(words)
+        if statement.startswith(("!", "%")):
+            yield from self._escape(statement)
+        else:
+            yield from self._python(statement)
+
+
+def _run(
+    what: calls.Shelled | calls.Argv | calls.Unread, folder: str | None, typed: str
+) -> Iterator[Found]:
+    if isinstance(what, calls.Shelled):
+        yield from recognise(what.text, folder=folder, braces=True, command=typed)
+    elif isinstance(what, calls.Argv):
+        yield from recognise_argv(what.words, folder=folder, command=typed)
+    elif any(_run(what.what, folder, typed)):
+        yield Found(typed, reason=what.reason)
+
+
+def _divided(text: str) -> tuple[str, str]:
+    name, _, rest = text.strip().partition(" ")
+    return name, rest.strip()
+
+
+def _interpreter(rest: str) -> str:
+    """The program that ``%%script`` starts."""
+    words = [word for word in rest.split() if not word.startswith("-")]
+    return os.path.basename(words[0]) if words else ""
+
+
+def _entered(path: str, folder: str | None) -> str | None:
+    path = os.path.expanduser(path)
+    if folder is None and not os.path.isabs(path):
+        return None
+    return os.path.normpath(os.path.join(folder or "", path))
+
+
+def _changed(rest: str, folder: str | None) -> str | None:
+    """The folder after ``%cd``; None where only the run can tell."""
+    path = rest.strip().strip("'\"").removeprefix("-q ").strip()
+    if not path:
+        return os.path.expanduser("~")
+    return None if re.search(r"[{$]|^-", path) else _entered(path, folder)
+
+
+def _moved(found: Iterator[Found], lines: int) -> Iterator[Found]:
+    for each in found:
+        yield replace(each, line=each.line + lines)

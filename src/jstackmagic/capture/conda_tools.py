@@ -1,0 +1,194 @@
+"""What conda, mamba and micromamba were asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .argv import Call, Given, Options, listed
+from .shell import Word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from . import Found
+
+CONDA = Options.of(
+    valued="""
+    -n --name
+    -p --prefix
+    -c --channel
+    --file
+    --revision
+    --clone
+    --subdir --platform
+    --solver
+    --repodata-fn
+    --experimental
+    --console
+    --alt-hint
+    --environment-specifier --env-spec --format
+    --cwd
+    --log-level
+    --safety-checks
+    --extra-safety-checks
+    --download-threads
+    --extract-threads
+    --category
+    --channel-priority
+    --root-prefix
+    --rc-file
+    """,
+    flags="""
+    -h --help
+    -V --version
+    -d --dry-run
+    --download-only
+    --update-all --all
+    --copy
+    -m --mkdir
+    -C --use-index-cache
+    -k --insecure
+    --offline
+    --json
+    -q --quiet
+    -v --verbose
+    -y --yes
+    --debug
+    --no-deps
+    --only-deps
+    --no-pin
+    --no-py-pin
+    --pyc
+    --no-pyc
+    --freeze-installed --no-update-deps
+    --no-update-dependencies --no-update-deps
+    --update-deps
+    --update-specs
+    -S --satisfied-skip-solve
+    --force-reinstall
+    --force-remove --force
+    --prune
+    --use-local
+    --override-channels
+    --strict-channel-priority
+    --no-channel-priority
+    --no-default-packages
+    --dev
+    --no-shortcuts
+    --show-channel-urls
+    --no-show-channel-urls
+    --unknown
+    --clobber
+    --features
+    --keep-env
+    --no-capture-output --live-stream
+    -f --force
+    """,
+)
+
+_WITH_FILES = Options.of(valued="-f --file", flags="")
+"""``-f`` is ``--force`` to ``conda install`` and ``--file`` to these."""
+
+_ROOT = Options.of(valued="-r --root-prefix", flags="")
+
+_KEPT = listed(
+    """
+    --platform --no-deps --only-deps --no-pin --no-py-pin --no-update-deps --update-deps
+    --force-reinstall --force --use-local --override-channels --strict-channel-priority
+    --no-channel-priority --channel-priority --no-default-packages --clobber --insecure
+    """
+)
+
+_VERBS = {
+    ("install",): "install",
+    ("create",): "create",
+    ("update",): "update",
+    ("upgrade",): "update",
+    ("remove",): "remove",
+    ("uninstall",): "remove",
+    ("rm",): "remove",
+    ("env", "create"): "env create",
+    ("env", "update"): "env update",
+    ("env", "remove"): "env remove",
+}
+
+
+def options(program: str, arguments: tuple[Word, ...]) -> Options:
+    """The options that a program of the family takes in a call."""
+    env = bool(arguments) and any(word.text == "env" for word in arguments[:3])
+    table = CONDA | _WITH_FILES if env or program != "conda" else CONDA
+    return table | _ROOT if program != "conda" else table
+
+
+def conda(call: Call) -> Iterator[Found]:
+    """Read what installs, updates, creates and removes."""
+    given = options(call.program, call.arguments).read(call.arguments)
+    if given.has("--help", "--version", "--dry-run", "--download-only"):
+        return
+    verbs = [word.text for word in given.words]
+    length = next((n for n in (2, 1) if tuple(verbs[:n]) in _VERBS), 0)
+    if not length:
+        yield from call.unclear(given.words[:1])
+        return
+    verb = _VERBS[tuple(verbs[:length])]
+    call = aimed(call, given)
+    reason = _beyond_packages(verb, given)
+    if reason:
+        yield call.unread(reason)
+        return
+    words = given.words[length:]
+    if verb in ("create", "env create", "env update"):
+        call = replace(call, target=replace(call.target, made=True))
+    specs = [("", word) for word in words]
+    specs += [("--file", word) for word in given.values("--file")]
+    if verb == "env create" and words and words[0].text.endswith((".yml", ".yaml")):
+        specs[0] = ("--file", words[0])
+    elif verb.startswith("env ") and not given.has("--file"):
+        specs = [("--file", Word("environment.yml"))]  # what conda takes where none is named
+    if verb == "create" and not specs:
+        return  # an empty environment holds nothing
+    yield from _ask(call, verb, given, specs)
+
+
+def aimed(call: Call, given: Given) -> Call:
+    """The call with the environment that its options name."""
+    for name, hint in (("--name", "name"), ("--prefix", "prefix")):
+        value = given.last(name)
+        if value:
+            if hint == "prefix" and not given.values(name)[-1].holes:
+                value = call.path(value)
+            call = call.elsewhere(interpreter=call.words[0].text, **{hint: value})
+    return call
+
+
+def _beyond_packages(verb: str, given: Given) -> str:
+    """Why a call is no request for packages by name; empty where it is one."""
+    where = given.last("--name", "--prefix") or "it is in"
+    if verb == "env remove" or (verb == "remove" and given.has("--all")):
+        return f"It removes the whole environment {where}."
+    if given.has("--all"):
+        return "It moves every package to its newest version and names none."
+    if given.has("--revision"):
+        return f"It goes back to the environment's revision {given.last('--revision')}."
+    if given.has("--clone"):
+        return f"It makes a copy of the environment {given.last('--clone')}."
+    return ""
+
+
+def _ask(call: Call, verb: str, given: Given, specs: list[tuple[str, Word]]) -> Iterator[Found]:
+    kept = given.only(_KEPT)
+    channels = given.values("--channel")
+    unclear = call.unclear([*channels, *(word for _, word in kept.items)])
+    if unclear:
+        yield from unclear
+        return
+    names = [name for word in channels for name in word.text.split(",")]
+    yield from call.ask(
+        "remove" if verb == "remove" else "install",
+        "conda",
+        specs,
+        upgrade=verb == "update",
+        channels=tuple(dict.fromkeys(names)),
+        options=kept.written(),
+    )

@@ -1,0 +1,136 @@
+"""What apt, aptitude and dpkg were asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .argv import Call, Options, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..request import Action
+    from . import Found
+
+APT = Options.of(
+    valued="""
+    -t --default-release --target-release
+    -o --option
+    -c --config-file
+    -a --host-architecture
+    -P --build-profiles
+    --solver
+    """,
+    flags="""
+    -h --help
+    -v --version
+    -s --simulate --just-print --dry-run --recon --no-act
+    --print-uris
+    -d --download-only
+    -y --yes --assume-yes
+    --assume-no
+    -q --quiet
+    -f --fix-broken
+    -m --ignore-missing --fix-missing
+    -u --show-upgraded
+    -V --verbose-versions
+    --no-install-recommends
+    --install-recommends
+    --install-suggests
+    --no-install-suggests
+    --reinstall
+    --only-upgrade
+    --no-upgrade
+    --allow-unauthenticated
+    --allow-downgrades
+    --allow-remove-essential
+    --allow-change-held-packages
+    --force-yes
+    --purge
+    --autoremove --auto-remove
+    --no-remove
+    --no-download
+    --trivial-only
+    --mark-auto
+    """,
+)
+
+_KEPT = listed(
+    """
+    --target-release --option --install-recommends --install-suggests --allow-unauthenticated
+    --allow-downgrades --allow-change-held-packages --force-yes --reinstall
+    """
+)
+"""What changes the result; recommended packages are left out here unless they are asked for."""
+
+_ACTIONS: dict[str, Action] = {
+    "install": "install",
+    "reinstall": "install",
+    "remove": "remove",
+    "purge": "remove",
+    "autoremove": "remove",
+    "autopurge": "remove",
+}
+
+_EVERYTHING = "It moves every package to its newest version and names none."
+_OTHER = {
+    "upgrade": _EVERYTHING,
+    "safe-upgrade": _EVERYTHING,
+    "dist-upgrade": _EVERYTHING,
+    "full-upgrade": _EVERYTHING,
+    "build-dep": "It installs what another package is built with.",
+    "satisfy": "It installs what a dependency says, not packages by name.",
+}
+
+
+def apt(call: Call) -> Iterator[Found]:
+    """Read apt, apt-get and aptitude; ``update`` installs nothing."""
+    given = APT.read(call.arguments)
+    looks = ("--help", "--version", "--no-act", "--print-uris", "--download-only")
+    if not given.words or given.has(*looks):
+        return
+    verb, *words = given.words
+    kept = given.only(_KEPT)
+    unclear = call.unclear([verb, *(word for _, word in kept.items)])
+    action = _ACTIONS.get(verb.text)
+    if unclear:
+        yield from unclear
+    elif verb.text in _OTHER:
+        yield call.unread(_OTHER[verb.text])
+    elif action is None:
+        return
+    elif verb.text.startswith("auto") and not words:
+        yield call.unread("It removes what no package needs any more and names none.")
+    elif not words and given.has("--fix-broken"):
+        yield call.unread("It mends dependencies and names no package.")
+    else:
+        yield from call.ask(
+            action,
+            "apt",
+            [("", word) for word in words],
+            upgrade=given.has("--only-upgrade"),
+            options=kept.written(),
+        )
+
+
+_DPKG = Options.of(
+    valued="--admindir\n--root\n--instdir",
+    flags="-i --install\n-r --remove\n-P --purge\n-R --recursive\n-E --skip-same-version\n"
+    "-G --refuse-downgrade\n-s --status\n-l --list\n-L --listfiles\n-S --search\n-c --contents\n"
+    "-I --info\n--configure\n--unpack\n--no-act --dry-run --simulate",
+)
+
+
+def dpkg(call: Call) -> Iterator[Found]:
+    """Read ``dpkg -i`` and what takes it back; for apt, a file is a spec like any other."""
+    given = _DPKG.read(call.arguments)
+    specs = [("", word) for word in given.words]
+    if given.has("--simulate"):
+        return
+    if given.has("--install"):
+        if given.has("--recursive"):
+            yield call.unread("It installs whatever packages lie in a folder.")
+        else:
+            yield from call.ask("install", "apt", specs)
+    elif given.has("--remove", "--purge"):
+        yield from call.ask("remove", "apt", specs)

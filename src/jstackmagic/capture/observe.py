@@ -1,0 +1,179 @@
+"""Which command made which change: what was asked and what was seen on disk, put together.
+
+Nothing here touches the disk or starts a process.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from ..packages import Change, ManagerName, Package, PackageSet
+from ..recipe import name_of
+from ..request import Action, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_CONDA_VERSION = re.compile(r"[\w.-]+\s*(==?)\s*([^=,|*\s]+)(?:=[^=]*)?$")
+_APT_VERSION = re.compile(r"[^=/]+=([^*]+)$")
+
+
+def names_of(request: Request) -> frozenset[str]:
+    """The names of the packages that a request names."""
+    return frozenset(name for spec in request.specs if (name := name_of(request.manager, spec)))
+
+
+def names_all(request: Request) -> bool:
+    """Whether each of its specs names a package: ``-r FILE`` does not."""
+    return all(name_of(request.manager, spec) for spec in request.specs)
+
+
+def says_all(request: Request) -> bool:
+    """Whether names and versions say all that it wants: a file or URL may be another build."""
+    return names_all(request) and not any("/" in spec for spec in request.specs)
+
+
+def is_served(request: Request, packages: PackageSet) -> bool:
+    """Whether things are as the request wants them, as far as its names and versions tell."""
+    manager = request.manager
+    if request.action == "remove":
+        return not any(_of_any(manager, name, packages) for name in names_of(request))
+    return all(
+        (package := packages.get(manager, name) or _of_any(manager, name, packages)) is not None
+        and _allows(manager, spec, package.version)
+        for spec in request.specs
+        if (name := name_of(manager, spec))
+    )
+
+
+def serving(request: Request, packages: PackageSet) -> tuple[Package, ...]:
+    """For each spec that names a package, the package that serves it."""
+    found = (
+        _of_any(request.manager, name_of(request.manager, spec), packages) for spec in request.specs
+    )
+    return tuple(package for package in found if package is not None)
+
+
+def _of_any(manager: ManagerName, name: str, packages: PackageSet) -> Package | None:
+    """What pip is content with: also with what conda installed under the same name."""
+    package = packages.get(manager, name)
+    if package is None and manager == "pip":
+        package = packages.get("conda", name)
+    return package
+
+
+def _allows(manager: ManagerName, spec: str, version: str) -> bool:
+    """Whether a version may serve a spec; what cannot be read allows all."""
+    if manager == "pip":
+        return _requirement_allows(spec, version)
+    match = _CONDA_VERSION.match(spec) if manager == "conda" else _APT_VERSION.match(spec)
+    if match is None:
+        return True
+    wanted = match[match.re.groups]
+    fuzzy = manager == "conda" and match[1] == "="
+    return version == wanted or (fuzzy and version.startswith(f"{wanted}."))
+
+
+def _requirement_allows(spec: str, version: str) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.version import InvalidVersion
+
+    try:
+        return Requirement(spec).specifier.contains(version, prereleases=True)
+    except (InvalidRequirement, InvalidVersion):
+        return True
+
+
+# Sharing a change out
+
+
+@dataclass
+class _Part:
+    added: list[Package] = field(default_factory=list)
+    changed: list[tuple[Package, Package]] = field(default_factory=list)
+    removed: list[Package] = field(default_factory=list)
+
+    def whole(self) -> Change:
+        return Change(tuple(self.added), tuple(self.changed), tuple(self.removed))
+
+
+def share(change: Change, requests: Sequence[Request]) -> list[Change]:
+    """Divide what changed in one environment among the requests that were carried out in it.
+
+    A package goes to the request that names it; what nobody named, such as a dependency, to the
+    last one of the same manager that could have brought or taken it.
+
+    Returns:
+        A change for each request, in their order; all of it is given away where there is a request.
+    """
+    parts = [_Part() for _ in requests]
+    if not requests:
+        return []
+    for package in change.added:
+        parts[_taker(requests, package, "install")].added.append(package)
+    for old, new in change.changed:
+        parts[_taker(requests, new, "install")].changed.append((old, new))
+    for package in change.removed:
+        parts[_taker(requests, package, "remove")].removed.append(package)
+    return [part.whole() for part in parts]
+
+
+def _taker(requests: Sequence[Request], package: Package, action: Action) -> int:
+    everyone = range(len(requests))
+    same = [at for at in everyone if requests[at].manager == package.manager] or list(everyone)
+    able = [at for at in same if requests[at].action == action] or same
+    named = [at for at in able if package.name in names_of(requests[at])]
+    return named[0] if named else able[-1]
+
+
+# Requests nobody wrote
+
+
+def requests_behind(change: Change) -> Iterator[tuple[Request, Change]]:
+    """What somebody must have asked for to make a change, each with its part of that.
+
+    What the manager marked as asked for by a person is named, and all of it where it marked
+    nothing.
+    """
+    managers: tuple[ManagerName, ...] = ("apt", "conda", "pip")
+    for manager in managers:
+        added = tuple(p for p in change.added if p.manager == manager)
+        changed = tuple(pair for pair in change.changed if pair[1].manager == manager)
+        removed = tuple(p for p in change.removed if p.manager == manager)
+        present = (*added, *(new for _, new in changed))
+        if present:
+            asked = [p for p in present if p.requested] or present
+            specs = tuple(_spec_of(p) for p in asked)
+            yield Request("install", manager, specs), Change(added=added, changed=changed)
+        if removed:
+            specs = tuple(p.name for p in removed)
+            yield Request("remove", manager, specs), Change(removed=removed)
+
+
+def _spec_of(package: Package) -> str:
+    if package.manager != "pip" or not package.source:
+        return package.name
+    if package.editable:
+        return f"-e {unquote(package.source.removeprefix('file://'))}"
+    return f"{package.name} @ {package.source}"
+
+
+def without(change: Change, told: Iterable[Change]) -> Change:
+    """What is left of a change when other changes have told their part."""
+    there: set[tuple[object, ...]] = set()
+    gone: set[tuple[object, ...]] = set()
+    for each in told:
+        there |= {(*p.key, p.version) for p in (*each.added, *(new for _, new in each.changed))}
+        gone |= {(*p.key, p.version) for p in each.removed}
+    return Change(
+        added=tuple(p for p in change.added if (*p.key, p.version) not in there),
+        changed=tuple(pair for pair in change.changed if _arrival(pair) not in there),
+        removed=tuple(p for p in change.removed if (*p.key, p.version) not in gone),
+    )
+
+
+def _arrival(pair: tuple[Package, Package]) -> tuple[object, ...]:
+    return (*pair[1].key, pair[1].version)

@@ -1,0 +1,129 @@
+"""Our own magics, as they stand in somebody's notebook."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from ..parsing import MANAGERS, Asked, read_cell, read_specs, split_words
+from ..request import Action, Request
+from . import Found, Target
+from .argv import Given, Options, unknown
+from .shell import Word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..packages import ManagerName
+
+_OPTIONS = Options.of(
+    valued="""
+    -n --name
+    -p --prefix
+    --kernel
+    -c --channel
+    -i --index-url
+    --extra-index-url
+    -r --requirement
+    --constraint
+    -e --editable
+    """,
+    flags="--conda\n--pip\n--apt\n--all-kernels\n-U --upgrade\n--dry-run\n-h --help",
+)
+_HOLE = re.compile(r"\{[^{}]+\}|\$\w+")
+_FLAGS = {"--requirement": "-r", "--constraint": "-c", "--editable": "-e"}
+
+
+def envinstall(
+    line: str, body: str | None, *, command: str, folder: str | None, unsaid: ManagerName
+) -> Iterator[Found]:
+    """Read ``%envinstall``, or ``%%envinstall`` where there is a body."""
+    yield from _read("install", line, body, command, folder, unsaid)
+
+
+def envremove(
+    line: str, *, command: str, folder: str | None, unsaid: ManagerName
+) -> Iterator[Found]:
+    """Read ``%envremove``."""
+    yield from _read("remove", line, None, command, folder, unsaid)
+
+
+def _read(
+    action: Action,
+    line: str,
+    body: str | None,
+    command: str,
+    folder: str | None,
+    unsaid: ManagerName,
+) -> Iterator[Found]:
+    try:
+        words = [Word(text, holes=tuple(_HOLE.findall(text))) for text in split_words(line)]
+        cut = next((at for at, word in enumerate(words) if word.text == "--"), len(words))
+        given = _OPTIONS.read(words[:cut])
+        if given.has("--dry-run", "--help"):
+            return
+        reason = _refusal(given, words, body, folder)
+        if reason:
+            yield Found(command, reason=reason)
+            return
+        asked = _asked(given, body, folder or "/")
+    except UsageError as error:
+        yield Found(command, reason=error.problem)
+        return
+    target = Target(
+        name=given.last("--name"), prefix=given.last("--prefix"), kernel=given.last("--kernel")
+    )
+    for request in _requests(action, asked, unsaid, given, words[cut + 1 :]):
+        yield Found(command, request=request, target=target)
+
+
+def _refusal(given: Given, words: Sequence[Word], body: str | None, folder: str | None) -> str:
+    """Why only the run can tell what is asked; empty where it is clear."""
+    if given.has("--all-kernels"):
+        return "It serves the environments of all kernels there are where it runs."
+    holes = " ".join(unknown(word) for word in words if word.holes)
+    if holes or folder is not None:
+        return holes
+    if _asked(given, body, "/one") == _asked(given, body, "/another"):
+        return ""
+    return "The folder that a path in it is relative to is only known when it runs."
+
+
+def _asked(given: Given, body: str | None, folder: str) -> Asked:
+    manager = next((name for name in MANAGERS if given.has(f"--{name}")), None)
+    specs = [word.text for word in given.words]
+    specs += [
+        f"{_FLAGS[name]} {word.text}" for name, word in given.items if name in _FLAGS and word
+    ]
+    asked = read_specs(specs, manager=manager, folder=folder)
+    if body is not None:
+        asked += read_cell(body, manager=manager, folder=folder)
+    return replace(
+        asked,
+        channels=(*(word.text for word in given.values("--channel")), *asked.channels),
+        index_url=given.last("--index-url") or asked.index_url,
+        extra_index_urls=(
+            *(word.text for word in given.values("--extra-index-url")),
+            *asked.extra_index_urls,
+        ),
+    )
+
+
+def _requests(
+    action: Action, asked: Asked, unsaid: ManagerName, given: Given, options: Sequence[Word]
+) -> Iterator[Request]:
+    for manager in MANAGERS:
+        specs = tuple(spec for said, spec in asked.specs if (said or unsaid) == manager)
+        if specs:
+            yield Request(
+                action=action,
+                manager=manager,
+                specs=tuple(dict.fromkeys(specs)),
+                upgrade=given.has("--upgrade"),
+                channels=asked.channels if manager == "conda" else (),
+                index_url=asked.index_url if manager == "pip" else "",
+                extra_index_urls=asked.extra_index_urls if manager == "pip" else (),
+                options=tuple(word.text for word in options),
+            )

@@ -1,0 +1,265 @@
+"""Where installs land: environments and the system, watched by the times of their folders."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass, field, replace
+from string import Template
+from typing import TYPE_CHECKING
+
+from ..environment import Environment, detect, find, is_conda_prefix
+from ..errors import JStackMagicError
+from ..packages import Change, ManagerName, PackageSet, read_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from . import Found
+
+DPKG_STATUS = "/var/lib/dpkg/status"
+"""Replaced by dpkg whenever it has changed a package (dpkg(1), FILES)."""
+
+_KERNELS_OWN = re.compile(r"\{\s*sys\.(executable|prefix)\s*\}")
+
+Stamp = tuple[int, ...]
+
+
+def stamp_of(paths: Iterable[str]) -> Stamp:
+    """The modification time of each path in ns; 0 for one that is not there."""
+    return tuple([_time_of(path) for path in paths])
+
+
+def _time_of(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+@dataclass
+class Place:
+    """An environment's packages, or the system's, as last read.
+
+    Attributes:
+        environment: Whose; of the system, the environment that a record names with apt.
+        managers: Whose packages lie here.
+        paths: What an install touches: a folder's time moves when something in it comes or goes.
+        stamp: The times of those when the packages were read.
+        packages: As last read.
+    """
+
+    environment: Environment
+    managers: tuple[ManagerName, ...]
+    paths: tuple[str, ...]
+    stamp: Stamp = ()
+    packages: PackageSet = field(default_factory=PackageSet)
+
+    @classmethod
+    def of(cls, environment: Environment) -> Place:
+        """An environment, read now."""
+        meta = f"{environment.prefix}/conda-meta"
+        conda = (meta, f"{meta}/history") if environment.is_conda else ()
+        place = cls(environment, ("conda", "pip"), (*environment.site_packages, *conda))
+        place.refresh()
+        return place
+
+    @classmethod
+    def system(cls, environment: Environment) -> Place:
+        """The Debian system, read now."""
+        place = cls(environment, ("apt",), (DPKG_STATUS,))
+        place.refresh()
+        return place
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it is the Debian system rather than an environment."""
+        return self.managers == ("apt",)
+
+    @property
+    def called(self) -> str:
+        """What people call it."""
+        if self.is_system:
+            return "system"
+        return self.environment.name or self.environment.prefix
+
+    def has_moved(self) -> bool:
+        """Whether something may have changed since it was read."""
+        return stamp_of(self.paths) != self.stamp
+
+    def newest(self) -> int:
+        """The latest of its times, in ns since the epoch."""
+        return max(stamp_of(self.paths), default=0)
+
+    def refresh(self) -> Change:
+        """Read it again; returns what has changed."""
+        before = self.packages
+        self.stamp = stamp_of(self.paths)  # first: what comes while we read moves it once more
+        self.packages = read_packages(self.environment, self.managers)
+        return self.packages - before
+
+
+class Places:
+    """The environments that commands of this process are likely to reach, and those they did."""
+
+    def __init__(self) -> None:
+        self.kernel = Place.of(_with_user_site(detect()))
+        self.system = Place.system(self.kernel.environment)
+        self._all = [self.kernel, self.system]
+        for prefix in _prefixes_on_path():
+            self.at(prefix)
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self._all)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What to look at to know whether any of them has moved."""
+        return tuple(dict.fromkeys(path for place in self._all for path in place.paths))
+
+    def at(self, prefix: str) -> Place | None:
+        """The place at a prefix, watched from now on; None where there is no environment."""
+        for place in self._all:
+            if not place.is_system and _same(place.environment.prefix, prefix):
+                return place
+        try:
+            place = Place.of(detect(prefix))
+        except JStackMagicError:
+            return None
+        self._all.append(place)
+        return place
+
+    def reached(self, found: Found, *, folder: str, environ: Mapping[str, str]) -> Place | None:
+        """The place that a command reaches; None where its words and variables do not tell.
+
+        Args:
+            found: The command.
+            folder: The folder it runs in.
+            environ: Its variables.
+        """
+        if found.request is not None and found.request.manager == "apt":
+            return self.system
+        prefix = _prefix_of(found, folder=folder, environ=environ)
+        return self.at(prefix) if prefix else None
+
+
+def is_said(found: Found) -> bool:
+    """Whether a command says itself which environment it means."""
+    target = found.target
+    return bool(target.name or target.prefix or "/" in target.interpreter)
+
+
+def _with_user_site(environment: Environment) -> Environment:
+    """The running environment with the folder of the user's own packages, if it looks there."""
+    import site
+
+    if not site.ENABLE_USER_SITE:
+        return environment
+    folders = (*environment.site_packages, site.getusersitepackages())
+    return replace(environment, site_packages=tuple(dict.fromkeys(folders)))
+
+
+def _prefixes_on_path() -> Iterator[str]:
+    path = os.environ.get("PATH", os.defpath)
+    found = (_prefix_of_script("pip", path), _prefix_of_conda("conda", os.environ))
+    return filter(None, found)
+
+
+# Which environment a command reaches
+
+
+def _prefix_of(found: Found, *, folder: str, environ: Mapping[str, str]) -> str | None:
+    target = found.target
+    path = environ.get("PATH", os.defpath)
+    if _KERNELS_OWN.search(target.prefix or target.interpreter):
+        return sys.prefix
+    if target.prefix:
+        prefix = Template(target.prefix).safe_substitute(environ)
+        return os.path.join(folder, os.path.expanduser(prefix))
+    if target.name:
+        return _prefix_of_name(target.name)
+    word = Template(target.interpreter).safe_substitute(environ)
+    program = os.path.basename(word)
+    if re.fullmatch(r"conda|mamba|micromamba", program):
+        return _prefix_of_conda(word, environ)
+    if program == "uv":
+        return _prefix_of_uv(found.command, folder=folder, environ=environ)
+    if os.path.isdir(os.path.join(folder, word)):
+        return os.path.join(folder, word)  # uv pip install --python PREFIX
+    if program.startswith("pip"):
+        return _prefix_of_script(word, path)
+    return _prefix_of_python(word, path)
+
+
+def _prefix_of_name(name: str) -> str | None:
+    try:
+        return find(name=name).prefix
+    except JStackMagicError:
+        return None
+
+
+def _prefix_of_script(word: str, path: str) -> str | None:
+    """The prefix that a Python script works on: its first line names the interpreter."""
+    script = shutil.which(word, path=path)
+    if script is None:
+        return None
+    try:
+        with open(script, encoding="utf-8", errors="replace") as file:
+            head = file.read(1024)
+    except OSError:
+        return None
+    # pip and conda write #!/bin/sh and '''exec' "PYTHON" "$0" "$@" where a path has blanks
+    match = re.match(r"#!/bin/sh\n'''exec' ['\"]?(.+?)['\"]? \"\$0\"", head) or re.match(
+        r"#!\s*(\S.*?)\s*\n", head
+    )
+    if match is None:
+        return None
+    interpreter = match[1].removeprefix("/usr/bin/env ").removeprefix("-S ").split(" -")[0]
+    return _prefix_of_python(interpreter, path)
+
+
+def _prefix_of_python(word: str, path: str) -> str | None:
+    """The prefix of an interpreter; a virtual environment's is a link that must not be followed."""
+    executable = shutil.which(word, path=path)
+    if executable is None:
+        return None
+    for file in (executable, os.path.realpath(executable)):
+        prefix = os.path.dirname(os.path.dirname(os.path.abspath(file)))
+        if os.path.isfile(f"{prefix}/pyvenv.cfg") or is_conda_prefix(prefix):
+            return prefix
+    return prefix
+
+
+def _prefix_of_conda(word: str, environ: Mapping[str, str]) -> str | None:
+    """The active environment, or the base of the executable: conda's choice where none is named."""
+    active = environ.get("CONDA_PREFIX")
+    executable = shutil.which(word, path=environ.get("PATH", os.defpath))
+    if active or executable is None:
+        return active
+    for file in (executable, os.path.realpath(executable)):
+        root = os.path.dirname(os.path.dirname(file))
+        if is_conda_prefix(root):
+            return root
+    return environ.get("MAMBA_ROOT_PREFIX")
+
+
+def _prefix_of_uv(command: str, *, folder: str, environ: Mapping[str, str]) -> str | None:
+    """What uv's documentation gives under "Using Python environments", in that order."""
+    path = environ.get("PATH", os.defpath)
+    if "--system" in command.split():
+        return _prefix_of_python("python3", path) or _prefix_of_python("python", path)
+    active = environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX")
+    if active:
+        return active
+    while True:
+        if os.path.isfile(f"{folder}/.venv/pyvenv.cfg"):
+            return f"{folder}/.venv"
+        if os.path.dirname(folder) == folder:
+            return None
+        folder = os.path.dirname(folder)
+
+
+def _same(one: str, other: str) -> bool:
+    return one == other or os.path.realpath(one) == os.path.realpath(other)

@@ -1,0 +1,469 @@
+"""What pip, uv and pipx were asked."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from .argv import Call, Given, Options, listed
+from .shell import Word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..request import Action
+    from . import Found
+
+PIP = Options.of(
+    valued="""
+    -r --requirement
+    -c --constraint
+    -e --editable
+    -i --pypi-url --index-url
+    --extra-index-url
+    -f --find-links
+    -t --target
+    --root
+    --prefix
+    --python
+    -d --download-dir --download-directory --download
+    -b --build-dir --build-directory --build
+    --src --source --source-dir --source-directory
+    --build-constraint
+    --requirements-from-script
+    --group
+    --platform
+    --python-version
+    --implementation
+    --abi
+    --upgrade-strategy
+    -C --config-setting --config-settings
+    --global-option
+    --install-option
+    --build-option
+    --all-releases
+    --only-final
+    --no-binary
+    --only-binary
+    --refresh-package
+    --uploaded-prior-to
+    --allow-external
+    --allow-unverified
+    --allow-insecure
+    -M --mirrors
+    --trusted-host
+    --cert
+    --client-cert
+    --proxy
+    --keyring-provider
+    --use-feature
+    --use-deprecated
+    --progress-bar
+    --root-user-action
+    --report
+    --log-file --local-log --log
+    --default-timeout --timeout
+    --retries
+    --resume-retries
+    --exists-action
+    --cache-dir
+    --download-cache
+    """,
+    flags="""
+    -U --upgrade
+    -h --help
+    -V --version
+    --dry-run
+    --no-install
+    --no-download
+    --no-dependencies --no-deps
+    --only-dependencies --only-deps
+    --user
+    --no-user
+    --pre
+    --force-reinstall
+    -I --ignore-installed
+    --ignore-requires-python
+    --no-build-isolation
+    --check-build-dependencies
+    --use-pep517
+    --no-use-pep517
+    --break-system-packages
+    --compile
+    --no-compile
+    --require-hashes
+    --no-require-hashes
+    --prefer-binary
+    --no-index
+    --no-use-wheel
+    --process-dependency-links
+    --allow-all-external
+    --egg
+    --use-mirrors
+    --isolated
+    -Z --unzip
+    --no-clean
+    --no-warn-script-location
+    --no-warn-conflicts
+    --debug
+    --require-venv --require-virtualenv
+    -v --verbose
+    -q --quiet
+    -y --yes
+    --no-input
+    --no-proxy-env
+    --no-cache-dir
+    --disable-pip-version-check
+    --no-color
+    --no-python-version-warning
+    """,
+)
+
+_LOOKS = ("--help", "--version", "--dry-run", "--download", "--no-install")
+"""With one of these nothing is installed."""
+
+_ELSEWHERE = ("--target", "--root", "--prefix", "--platform")
+"""With one of these pip installs into a folder that is no environment of its own interpreter."""
+
+_SPECS = {"": "", "--requirement": "-r", "--constraint": "-c", "--editable": "-e"}
+
+_INDEXES = ("--index-url", "--extra-index-url", "--index", "--default-index")
+
+_READ = frozenset((*_SPECS, *_LOOKS, *_ELSEWHERE, *_INDEXES, "--upgrade", "--python"))
+
+_MANNER = listed(
+    """
+    --verbose --quiet --yes --no-input --no-cache-dir --cache-dir --download-cache --log --report
+    --disable-pip-version-check --no-color --no-python-version-warning --progress-bar --debug
+    --root-user-action --no-warn-script-location --no-warn-conflicts --exists-action --timeout
+    --retries --resume-retries --no-clean --build --require-virtualenv --use-feature
+    --use-deprecated --check-build-dependencies --use-mirrors --no-proxy-env --no-require-hashes
+    """
+)
+"""How pip goes about it; the result is the same without."""
+
+
+def pip(call: Call) -> Iterator[Found]:
+    """Read ``pip install`` and ``pip uninstall``; what else pip does installs nothing."""
+    given = PIP.read(call.arguments)
+    if not given.words or given.has(*_LOOKS):
+        return
+    python = given.values("--python")
+    call = call.by(python[-1]) if python else call
+    verb = given.words[0]
+    if verb.text == "install":
+        kept = Given(given.all_but(_READ | _MANNER).items + tuple(_from_variables(call)))
+        yield from _install(call, given.without_verbs(1), kept)
+    elif verb.text == "uninstall":
+        yield from call.ask("remove", "pip", _specs(given.without_verbs(1)))
+    else:
+        yield from call.unclear([verb])
+
+
+def _from_variables(call: Call) -> Iterator[tuple[str, Word | None]]:
+    """The options that pip takes from variables of their names: ``PIP_NO_BINARY=six pip ...``."""
+    for variable, value in call.variables.items():
+        name = variable.removeprefix("PIP_").lower().replace("_", "-")
+        own = f"--{name}"
+        if not variable.startswith("PIP_") or own in _READ | _MANNER or not value:
+            continue
+        if PIP.takes(own):
+            yield own, Word(value)
+        elif PIP.takes(own) is False and value.lower() not in ("0", "no", "off", "false"):
+            yield own, None
+
+
+def _specs(given: Given) -> list[tuple[str, Word]]:
+    return [
+        (_SPECS[name], word) for name, word in given.items if name in _SPECS and word is not None
+    ]
+
+
+def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[Found]:
+    for name in _ELSEWHERE:
+        if given.has(name) and given.last(name) != "{sys.prefix}":
+            where = f"{name} {given.last(name)}"
+            yield call.unread(f"It installs with {where}, not into an environment.")
+            return
+    unclear = call.unclear([*given.values(*_INDEXES), *(word for _, word in kept.items)])
+    if unclear:
+        yield from unclear
+        return
+    index_url = _url(given.last("--index-url", "--default-index"))
+    extra = [_url(word.text) for word in given.values("--extra-index-url", "--index")]
+    yield from call.ask(
+        "install",
+        "pip",
+        _specs(given),
+        note=note,
+        upgrade=given.has("--upgrade"),
+        index_url=index_url or _variable(call, "INDEX_URL", "DEFAULT_INDEX"),
+        extra_index_urls=tuple(extra) or tuple(_variable(call, "EXTRA_INDEX_URL", "INDEX").split()),
+        options=tuple(_options(call, kept)),
+    )
+
+
+def _url(index: str) -> str:
+    """An index's URL; uv takes a name for it before, ``NAME=URL``."""
+    return re.sub(r"^[\w-]+=(?=\w+://)", "", index)
+
+
+def _variable(call: Call, *names: str) -> str:
+    tool = "UV" if call.program == "uv" else "PIP"
+    return next(
+        (call.variables[key] for name in names if (key := f"{tool}_{name}") in call.variables), ""
+    )
+
+
+def _options(call: Call, kept: Given) -> Iterator[str]:
+    for name, word in kept.items:
+        yield name
+        if word is not None:
+            local = name == "--find-links" and "://" not in word.text
+            yield call.path(word.text) if local else word.text
+
+
+# uv
+
+UV = Options.of(
+    valued="""
+    -r --requirements --requirement
+    -c --constraints --constraint
+    -e --editable
+    -i --index-url
+    --extra-index-url
+    --index
+    --default-index
+    -f --find-links
+    -t --target
+    --prefix
+    -p --python
+    --no-binary
+    --only-binary
+    --allow-insecure-host --trusted-host
+    --cert
+    --keyring-provider
+    -C --config-settings --config-setting
+    -b --build-constraints --build-constraint
+    --group
+    --python-version
+    --python-platform --platform
+    --with
+    --with-editable
+    --with-requirements
+    --with-executables-from
+    --overrides --override
+    --excludes
+    --extra
+    --no-editable-package
+    --index-strategy
+    --torch-backend
+    -P --upgrade-package
+    --upgrade-group
+    --resolution
+    --prerelease
+    --prerelease-package
+    --fork-strategy
+    --exclude-newer
+    --exclude-newer-package
+    --no-sources-package
+    --reinstall-package
+    --config-settings-package
+    --no-build-isolation-package
+    --link-mode
+    --output-format
+    --cache-dir
+    --refresh-package
+    --color
+    --directory
+    --project
+    --config-file
+    --script
+    --package
+    --optional
+    --rev
+    --tag
+    --branch
+    -m --marker
+    """,
+    flags="""
+    -U --upgrade
+    -h --help
+    -V --version
+    --dry-run
+    --no-deps
+    --user
+    --system
+    --break-system-packages
+    --no-index
+    --no-build-isolation
+    --reinstall --force-reinstall
+    --require-hashes
+    --pre
+    --compile --compile-bytecode
+    --no-build
+    --exact
+    --strict
+    --check
+    --all-extras
+    --no-sources
+    --no-editable
+    --dev
+    --frozen
+    --locked
+    --no-sync
+    --raw
+    --offline
+    --refresh
+    -n --no-cache-dir --no-cache
+    -q --quiet
+    -v --verbose
+    -y --yes
+    --no-progress
+    --no-config
+    --system-certs --native-tls
+    --managed-python
+    --no-managed-python
+    --no-python-downloads
+    --no-verify-hashes
+    --require-build-hashes
+    --no-break-system-packages
+    --preview
+    """,
+)
+
+UV_PROJECT = UV | Options.of(
+    valued="""
+    --bounds
+    -w --with
+    --no-binary-package
+    --no-build-package
+    --no-install-package
+    """,
+    flags="""
+    --no-binary
+    --active
+    --lfs
+    --workspace
+    --no-workspace
+    --no-install-workspace
+    --no-install-project
+    --no-install-local
+    --no-require-build-hashes
+    --force
+    """,
+)
+"""The options of ``uv add``, ``uv remove`` and ``uv tool``."""
+
+_UV_AS_PIP = listed(
+    """
+    --find-links --no-index --no-deps --no-binary --only-binary --no-build-isolation --user
+    --trusted-host --cert --keyring-provider --break-system-packages --require-hashes --pre
+    --force-reinstall --config-setting --build-constraint --group
+    """
+)
+"""What pip takes by the same name and means the same by."""
+
+_UV_MANNER = listed(
+    """
+    --no-cache --cache-dir --quiet --verbose --yes --no-progress --color --offline
+    --refresh --refresh-package --link-mode --output-format --compile-bytecode --native-tls
+    --directory --project --config-file --no-config --no-python-downloads --managed-python
+    --no-managed-python --frozen --locked --no-sync --raw --dev --strict --preview
+    --no-verify-hashes --require-build-hashes --no-break-system-packages --check --system --active
+    --no-require-build-hashes --no-install-workspace --no-install-project --no-install-local
+    --workspace --no-workspace --bounds --optional --package --script
+    """
+)
+
+
+def uv(call: Call) -> Iterator[Found]:
+    """Read ``uv pip install``, ``uv add``, ``uv tool install`` and what takes them back."""
+    first = UV.read(call.arguments, leading=True).words[:1]
+    table = UV if first and first[0].text == "pip" else UV_PROJECT
+    given = table.read(call.arguments)
+    verb = tuple(word.text for word in given.words)
+    if not verb or given.has("--help", "--version", "--dry-run"):
+        return
+    python = given.values("--python")
+    if python:
+        call = call.by(python[-1])
+    if verb[:2] == ("pip", "install"):
+        yield from _uv_install(call, given.without_verbs(2))
+    elif verb[:2] == ("pip", "uninstall"):
+        yield from call.ask("remove", "pip", _specs(given.without_verbs(2)))
+    elif verb[0] == "add":
+        yield from _uv_install(call, given.without_verbs(1))
+    elif verb[0] == "remove":
+        yield from call.ask("remove", "pip", _specs(given.without_verbs(1)))
+    elif verb[:2] in (("pip", "sync"), ("tool", "upgrade"), ("python", "install")):
+        yield call.unread(f"uv {' '.join(verb[:2])} is no request for packages by name.")
+    elif verb[0] == "sync":
+        yield call.unread("uv sync installs what the project's lock file says.")
+    elif verb[0] == "tool" and verb[1:2] in (("install",), ("uninstall",)):
+        yield from _applications(call, _PIPX[verb[1]], given.words[2:], "~/.local/share/uv/tools")
+
+
+def _uv_install(call: Call, given: Given) -> Iterator[Found]:
+    left = " ".join(given.all_but(_READ | _UV_MANNER | _UV_AS_PIP).written())
+    note = f"uv's {left} is left out: pip has no option that means the same." if left else ""
+    yield from _install(call, given, given.only(_UV_AS_PIP), note)
+
+
+# applications, each in an environment of its own
+
+PIPX = Options.of(
+    valued="""
+    --python
+    --spec
+    --suffix
+    -i --index-url
+    --pip-args
+    --backend
+    --preinstall
+    --fetch-missing-python
+    """,
+    flags="-h --help\n--version\n-q --quiet\n-v --verbose\n-f --force\n--include-deps\n"
+    "--system-site-packages\n-e --editable\n--global\n--include-apps",
+)
+
+_PIPX: dict[str, Action] = {
+    "install": "install",
+    "inject": "install",
+    "uninstall": "remove",
+    "uninject": "remove",
+}
+
+
+def pipx(call: Call) -> Iterator[Found]:
+    """Read pipx, which gives each application an environment of its own."""
+    given = PIPX.read(call.arguments)
+    if not given.words or given.has("--help", "--version"):
+        return
+    verb, *words = given.words
+    action = _PIPX.get(verb.text)
+    if action and "inject" in verb.text and words:
+        home = f"~/.local/share/pipx/venvs/{words[0].text}"
+        call = call.elsewhere(prefix=home)
+        yield from call.ask(action, "pip", [("", word) for word in words[1:]])
+    elif action:
+        spec = given.values("--spec")
+        yield from _applications(call, action, spec or tuple(words), "~/.local/share/pipx/venvs")
+    elif verb.text in ("upgrade", "upgrade-all", "install-all", "reinstall-all"):
+        yield call.unread(f"pipx {verb.text} is no request for packages by name.")
+
+
+def _applications(
+    call: Call, action: Action, words: tuple[Word, ...], folder: str
+) -> Iterator[Found]:
+    if not words:
+        yield call.unread("It names no package.")
+    for word in words:
+        own = call.elsewhere(prefix=f"{folder}/{_bare_name(word.text)}")
+        note = f"{call.program} keeps {word.text} in an environment of its own."
+        yield from own.ask(action, "pip", [("", word)], note=note)
+
+
+def _bare_name(spec: str) -> str:
+    found = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", spec)
+    return found[0] if found else spec

@@ -1,0 +1,425 @@
+"""Shell text as words, redirections and operators.
+
+The grammar is that of POSIX's Shell Command Language (XCU 2) with what notebooks use of bash:
+``<<<``, ``&>``, ``|&``, ``$'…'``, process substitution, array assignment. Nothing is expanded: what
+the shell would put in only when it runs stays in the word as a *hole*.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_DEPTH = 10
+"""How deep substitutions are followed into one another: people nest two or three."""
+
+_BLANK = " \t\r\f\v"
+_ENDS_WORD = frozenset(_BLANK + "\n;&|()<>")
+_OPERATORS = ("&&", "||", ";;&", ";;", ";&", "|&", ";", "&", "|", "(", ")", "\n")
+_REDIRECTIONS = ("&>>", "&>", "<<<", "<<-", "<<", "<>", "<&", ">>", ">|", ">&", "<", ">")
+_NAME = re.compile(r"[A-Za-z_]\w*|\d|[@*#?$!-]")
+_ANSI_C = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a command.
+
+    Attributes:
+        text: Its text, quotes taken off, holes as typed.
+        holes: What is only known when it runs: ``$HOME``, ``$(nproc)``, ``{sys.executable}``.
+        scripts: The commands inside its command and process substitutions.
+        pattern: Whether an unquoted ``*`` or ``?`` stands in it. ``[`` begins more extras of a
+            requirement than patterns, and reaches pip where no file fits.
+        quoted: Whether any of it is quoted.
+        start: Where it begins in the text that was read.
+        end: Where it ends.
+    """
+
+    text: str
+    holes: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
+    pattern: bool = False
+    quoted: bool = False
+    start: int = 0
+    end: int = 0
+
+    def tail(self, length: int) -> Word:
+        """The word without its first ``length`` characters."""
+        text = self.text[length:]
+        return replace(self, text=text, holes=tuple(hole for hole in self.holes if hole in text))
+
+
+@dataclass(frozen=True, slots=True)
+class Redirection:
+    """One redirection of a command.
+
+    Attributes:
+        operator: ``>``, ``<<``, …, with the number of a file descriptor before it where one stands.
+        target: The file, or the delimiter of a here-document.
+        start: Where it begins in the text that was read.
+        body: The here-document.
+    """
+
+    operator: str
+    target: Word
+    start: int
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A simple command; ``problem`` is why the shell would refuse it, empty where it would not."""
+
+    words: tuple[Word, ...]
+    redirections: tuple[Redirection, ...]
+    start: int
+    end: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What stands between commands: ``&&``, ``|``, ``(``, a newline."""
+
+    text: str
+    start: int
+
+
+def parse(text: str, *, braces: bool = False) -> tuple[Command | Operator, ...]:
+    """Read a script; every text gives a result.
+
+    Args:
+        text: The script.
+        braces: Whether ``{expression}`` is a hole and ``{{`` a brace, as in IPython's shell escapes
+            and in f-strings.
+    """
+    return tuple(_Reader(text, braces=braces).items())
+
+
+class _Reader:
+    def __init__(self, text: str, *, braces: bool, at: int = 0, depth: int = 0) -> None:
+        self.text = text
+        self.braces = braces
+        self.at = at
+        self.depth = depth
+        self._words: list[Word] = []
+        self._redirections: list[Redirection] = []
+        self._start = -1
+        self._end = at
+        self._problem = ""
+        self._after_documents = 0  # where to go on when the line of a here-document ends
+
+    # -- commands
+
+    def items(self, *, nested: bool = False) -> Iterator[Command | Operator]:
+        """Commands and operators; where nested, up to the ``)`` that closes a substitution."""
+        depth = 0
+        while self.at < len(self.text):
+            operator = self._next()
+            if operator == "(" and self._words:
+                self._after_words()
+            elif operator:
+                if nested and operator == ")" and depth == 0:
+                    break
+                depth += {"(": 1, ")": -1}.get(operator, 0)
+                start = self.at
+                self.at += len(operator)
+                if operator == "\n":
+                    self.at = max(self.at, self._after_documents)
+                yield from self._command()
+                yield Operator(operator, start)
+        yield from self._command()
+
+    def _next(self) -> str:
+        """Read one thing of a command, or return the operator that ends it."""
+        text, at = self.text, self.at
+        if text[at] in _BLANK:
+            self.at += 1
+        elif text.startswith("\\\n", at):
+            self.at += 2
+        elif text[at] == "#":
+            end = text.find("\n", at)
+            self.at = len(text) if end < 0 else end
+        elif self._redirection():
+            pass
+        elif text.startswith(("<(", ">("), at) or text[at] not in _ENDS_WORD:
+            self._begin()
+            self._words.append(self._word())
+            self._end = self.at
+        else:
+            return next(op for op in (*_OPERATORS, text[at]) if text.startswith(op, at))
+        return ""
+
+    def _begin(self) -> None:
+        if self._start < 0:
+            self._start = self.at
+
+    def _after_words(self) -> None:
+        """A ``(`` after words: of a function's definition, or a mistake."""
+        definition = re.compile(r"\(\s*\)").match(self.text, self.at)
+        if definition and len(self._words) == 1:
+            self.at = definition.end()
+            self._forget()
+        else:
+            self._problem = self._problem or "the shell does not expect the ( in it"
+            self.at += 1
+            self._end = self.at
+
+    def _command(self) -> Iterator[Command]:
+        if self._start >= 0:
+            yield Command(
+                words=tuple(self._words),
+                redirections=tuple(self._redirections),
+                start=self._start,
+                end=self._end,
+                problem=self._problem,
+            )
+        self._forget()
+
+    def _forget(self) -> None:
+        self._words, self._redirections = [], []
+        self._start, self._problem = -1, ""
+
+    # -- redirections
+
+    def _redirection(self) -> bool:
+        text, start = self.text, self.at
+        at = start
+        while text[at : at + 1].isdigit():
+            at += 1
+        operator = next((op for op in _REDIRECTIONS if text.startswith(op, at)), "")
+        if not operator or (at > start and operator[0] == "&"):
+            return False
+        if text.startswith("(", at + 1) and len(operator) == 1:
+            return False  # process substitution
+        self._begin()
+        self.at = at + len(operator)
+        self._skip_blanks()
+        target = self._word()
+        body = self._here_document(target.text, operator) if operator in ("<<", "<<-") else ""
+        self._redirections.append(Redirection(text[start:at] + operator, target, start, body))
+        self._end = self.at
+        return True
+
+    def _skip_blanks(self) -> None:
+        while self.at < len(self.text):
+            if self.text[self.at] in _BLANK:
+                self.at += 1
+            elif self.text.startswith("\\\n", self.at):
+                self.at += 2
+            else:
+                return
+
+    def _here_document(self, delimiter: str, operator: str) -> str:
+        """The lines after this one, up to the delimiter; the reader stays where it is."""
+        newline = self.text.find("\n", self.at)
+        at = max(self._after_documents, len(self.text) if newline < 0 else newline + 1)
+        lines = []
+        while at < len(self.text):
+            end = self.text.find("\n", at)
+            end = len(self.text) if end < 0 else end
+            line = self.text[at:end]
+            at = end + 1
+            if operator == "<<-":
+                line = line.lstrip("\t")
+            if line.rstrip("\r") == delimiter:
+                break
+            lines.append(line)
+        self._after_documents = at
+        return "\n".join(lines)
+
+    # -- words
+
+    def _word(self) -> Word:
+        word = _Growing(self.at)
+        while self.at < len(self.text):
+            char = self.text[self.at]
+            if self.text.startswith("\\\n", self.at):
+                self.at += 2
+            elif self.text.startswith(("<(", ">("), self.at):
+                self._substitution(word, 2)
+            elif char == "(" and re.fullmatch(r"\w+\+?=", word.text):
+                self._array(word)
+            elif char in _ENDS_WORD:
+                break
+            elif char == "'":
+                self._single_quoted(word)
+            elif char == '"':
+                self._double_quoted(word)
+            else:
+                self._unquoted(word)
+        return word.finished(self.at)
+
+    def _unquoted(self, word: _Growing) -> None:
+        char = self.text[self.at]
+        following = self.text[self.at + 1 : self.at + 2]
+        if char == "\\":
+            word.add(following)
+            word.quoted = True
+            self.at += 2
+        elif char == "$" and following == "'":
+            self._ansi_c_quoted(word)
+        elif char == "$" and following == '"':
+            self.at += 1
+        elif not self._hole(word):
+            word.pattern = word.pattern or char in "*?"
+            word.add(char)
+            self.at += 1
+
+    def _single_quoted(self, word: _Growing) -> None:
+        word.quoted = True
+        end = self.text.find("'", self.at + 1)
+        end = self._unclosed() if end < 0 else end
+        self.at += 1
+        while self.at < end:
+            if not self._brace(word):  # IPython and f-strings know nothing of the shell's quotes
+                word.add(self.text[self.at])
+                self.at += 1
+        self.at = end + 1
+
+    def _double_quoted(self, word: _Growing) -> None:
+        word.quoted = True
+        self.at += 1
+        while self.at < len(self.text):
+            char = self.text[self.at]
+            if char == '"':
+                self.at += 1
+                return
+            if char == "\\" and self.text[self.at + 1 : self.at + 2] in ("\\", '"', "$", "`", "\n"):
+                escaped = self.text[self.at + 1]
+                word.add("" if escaped == "\n" else escaped)
+                self.at += 2
+            elif not self._hole(word):
+                word.add(char)
+                self.at += 1
+        self._unclosed()
+
+    def _ansi_c_quoted(self, word: _Growing) -> None:
+        word.quoted = True
+        self.at += 2
+        while self.at < len(self.text):
+            char = self.text[self.at]
+            self.at += 1
+            if char == "'":
+                return
+            if char == "\\":
+                escaped = self.text[self.at : self.at + 1]
+                char = _ANSI_C.get(escaped, escaped)
+                self.at += 1
+            word.add(char)
+        self._unclosed()
+
+    def _unclosed(self) -> int:
+        self._problem = "a quote in it is not closed"
+        return len(self.text)
+
+    def _array(self, word: _Growing) -> None:
+        end = self.text.find(")", self.at)
+        end = len(self.text) if end < 0 else end + 1
+        word.add(self.text[self.at : end])
+        self.at = end
+
+    # -- holes
+
+    def _hole(self, word: _Growing) -> bool:
+        """Read what only the run can tell, if that is what stands here."""
+        if self.text[self.at] == "`":
+            self._backquoted(word)
+            return True
+        return self._dollar(word) if self.text[self.at] == "$" else self._brace(word)
+
+    def _dollar(self, word: _Growing) -> bool:
+        start = self.at
+        if self.text.startswith("$((", start):
+            self._hole_up_to(word, self._closing(start + 1, "()"))
+        elif self.text.startswith("$(", start):
+            self._substitution(word, 2)
+        elif self.text.startswith("${", start):
+            self._hole_up_to(word, self._closing(start + 1, "{}"))
+        else:
+            name = _NAME.match(self.text, start + 1)
+            if not name:
+                return False
+            self._hole_up_to(word, name.end())
+        return True
+
+    def _substitution(self, word: _Growing, opening: int) -> None:
+        if self.depth == MAX_DEPTH:
+            self._hole_up_to(word, len(self.text))
+            return
+        inner = _Reader(self.text, braces=self.braces, at=self.at + opening, depth=self.depth + 1)
+        for _ in inner.items(nested=True):
+            pass
+        word.scripts.append(self.text[self.at + opening : inner.at])
+        self._hole_up_to(word, min(inner.at + 1, len(self.text)))
+
+    def _backquoted(self, word: _Growing) -> None:
+        match = re.compile(r"`((?:[^`\\]|\\.)*)(?:`|$)", re.DOTALL).match(self.text, self.at)
+        end = match.end() if match else len(self.text)
+        word.scripts.append(re.sub(r"\\([`$\\])", r"\1", match[1] if match else ""))
+        self._hole_up_to(word, end)
+
+    def _brace(self, word: _Growing) -> bool:
+        if not self.braces or self.text[self.at] not in "{}":
+            return False
+        if self.text[self.at : self.at + 2] in ("{{", "}}"):
+            word.add(self.text[self.at])
+            self.at += 2
+            return True
+        end = self._closing(self.at, "{}")
+        inner = self.text[self.at + 1 : end - 1]
+        # of "{}", "{ a; b; }" and "{" Python's formatter makes nothing: they reach the shell
+        if self.text[self.at] == "}" or not inner.strip() or re.search(r"[;\n]", inner):
+            return False
+        self._hole_up_to(word, end)
+        return True
+
+    def _closing(self, opening: int, pair: str) -> int:
+        """The place after the bracket that closes the one at ``opening``."""
+        depth = 0
+        for at in range(opening, len(self.text)):
+            depth += {pair[0]: 1, pair[1]: -1}.get(self.text[at], 0)
+            if depth == 0:
+                return at + 1
+        return len(self.text)
+
+    def _hole_up_to(self, word: _Growing, end: int) -> None:
+        hole = self.text[self.at : end]
+        word.holes.append(hole)
+        word.add(hole)
+        self.at = end
+
+
+class _Growing:
+    """A word while it is read."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.parts: list[str] = []
+        self.holes: list[str] = []
+        self.scripts: list[str] = []
+        self.pattern = False
+        self.quoted = False
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
+
+    def add(self, text: str) -> None:
+        self.parts.append(text)
+
+    def finished(self, end: int) -> Word:
+        return Word(
+            text=self.text,
+            holes=tuple(self.holes),
+            scripts=tuple(self.scripts),
+            pattern=self.pattern,
+            quoted=self.quoted,
+            start=self.start,
+            end=end,
+        )

@@ -1,0 +1,134 @@
+"""A cell's source as logical lines, some of them IPython's: ``!command``, ``%magic``.
+
+What begins a logical line is found as Python's tokenizer would find it, so that a ``!pip`` inside a
+string or a bracket is none, and yet text that is no valid Python gives lines too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_INTERESTING = re.compile(r"""['"#\n\\()\[\]{}=]""")
+_ESCAPE = re.compile(r"[ \t]*([!%][^\n]*)")
+_SPLIT = re.compile(r"[ \t]*\\\n[ \t]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One logical line.
+
+    Attributes:
+        text: Of Python, all of it; of IPython's, from the ``!`` or ``%`` on, its continuations
+            joined as IPython joins them.
+        number: Where it begins, counted from 1.
+        escaped: Whether it is IPython's.
+        python: What stands in its place for Python: as many lines, and nothing of IPython's.
+    """
+
+    text: str
+    number: int
+    escaped: bool
+    python: str
+
+
+def logical_lines(text: str) -> Iterator[Line]:
+    """The logical lines of a cell without its first line, if that is a cell magic."""
+    at, number = 0, 1
+    while at < len(text):
+        escape = _ESCAPE.match(text, at)
+        end, assigned = _end(text, at)
+        if escape:
+            end = _end_of_escape(text, at)
+            indent = text[at : escape.start(1)]
+            yield _escaped(text, escape.start(1), end, number, f"{indent}pass")
+        elif assigned:
+            end = _end_of_escape(text, assigned)
+            yield _escaped(text, assigned, end, number, f"{text[at:assigned]}None")
+        else:
+            yield Line(text[at:end], number, False, text[at:end])
+        number += text.count("\n", at, end)
+        at = end
+
+
+def _escaped(text: str, start: int, end: int, number: int, python: str) -> Line:
+    raw = text[start:end]
+    return Line(_SPLIT.sub(" ", raw).rstrip("\n"), number, True, python + "\n" * raw.count("\n"))
+
+
+def _end_of_escape(text: str, at: int) -> int:
+    while True:
+        newline = text.find("\n", at)
+        if newline < 0:
+            return len(text)
+        if text[newline - 1] != "\\":
+            return newline + 1
+        at = newline + 1
+
+
+def _end(text: str, start: int) -> tuple[int, int]:
+    """Where a line of Python that begins at ``start`` ends; and where an escape is assigned in it.
+
+    The second is 0 without one: ``files = !ls`` holds one after its first character.
+    """
+    depth, at = 0, start
+    while True:
+        match = _INTERESTING.search(text, at)
+        if match is None:
+            return (len(text) if depth == 0 else _line_end(text, start)), 0
+        char, at = match[0], match.end()
+        if char == "\n":
+            if depth == 0:
+                return at, 0
+        elif char in "'\"":
+            at = _string_end(text, match.start())
+        elif char == "#":
+            newline = text.find("\n", at)
+            at = len(text) if newline < 0 else newline
+        elif char == "\\":
+            at += 1
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth = max(0, depth - 1)
+        elif depth == 0:
+            assigned = _assigned(text, start, match.start())
+            if assigned:
+                return at, assigned
+
+
+def _line_end(text: str, at: int) -> int:
+    newline = text.find("\n", at)
+    return len(text) if newline < 0 else newline + 1
+
+
+def _string_end(text: str, at: int) -> int:
+    """The place after a string; an unclosed one ends with its line, or with the text."""
+    quote = text[at]
+    if text.startswith(quote * 3, at):
+        return _triple_end(text, at + 3, quote * 3)
+    plain = rf"[^\\\n{quote}]*"
+    match = re.compile(rf"{plain}(?:\\.{plain})*{quote}?", re.DOTALL).match(text, at + 1)
+    return match.end() if match else len(text)
+
+
+def _triple_end(text: str, start: int, quotes: str) -> int:
+    at = text.find(quotes, start)
+    while at >= 0:
+        before = text[start:at]
+        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+            return at + 3
+        at = text.find(quotes, at + 1)
+    return len(text)
+
+
+def _assigned(text: str, start: int, equals: int) -> int:
+    """Where the escape begins that ``=`` assigns; 0 where it assigns none."""
+    if equals == start or text[equals - 1] in "=!<>:+-*/%&|^~@":
+        return 0
+    match = re.compile(r"=[ \t]*(?=![^=\n]|%{1,2}[A-Za-z])").match(text, equals)
+    return match.end() if match else 0

@@ -1,0 +1,112 @@
+"""Which environment a find is for: what it says itself, where that is here."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .. import environment, kernels
+from ..environment import EnvironmentRef
+from ..errors import UnknownEnvironment
+
+if TYPE_CHECKING:
+    from ..environment import Environment
+    from . import Found, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """An environment, and what the user should know of why it is that one."""
+
+    environment: EnvironmentRef
+    note: str = ""
+
+
+class Targets:
+    """Finds the environments of finds; one that an earlier find makes is known to the later.
+
+    Args:
+        default: For a find that says nothing, or names what is not here.
+    """
+
+    def __init__(self, default: Environment) -> None:
+        self.default = default
+        self._made: dict[str, EnvironmentRef] = {}
+        self._known: dict[tuple[str, str, str], EnvironmentRef | None] = {}
+        self._kernels: dict[str, Environment] = {}
+
+    def of(self, found: Found, kernel: str = "") -> Aim:
+        """The environment of a find whose request is known.
+
+        Args:
+            found: What was found.
+            kernel: The kernelspec of the notebook it stands in.
+        """
+        target, request = found.target, found.request
+        if request is not None and request.manager == "apt":
+            return Aim(self.default.ref)
+        home = self._home(kernel)
+        named = target.name or target.kernel or target.prefix
+        if not named or "{sys." in named:
+            return Aim(home.ref, _version_note(target, home))
+        here = self._find(target) or self._made.get(named)
+        if here is None and target.made:
+            here = self._made[named] = self._new(found)
+        if here is not None:
+            return Aim(here)
+        what = "kernel" if target.kernel else "environment"
+        return Aim(home.ref, f"There is no {what} {named} here: {_shown(home)} stands in for it.")
+
+    def _home(self, kernel: str) -> Environment:
+        """The environment of a notebook's kernel, if that is here and not just any Python's."""
+        if not kernel or kernel == kernels.NATIVE:
+            return self.default
+        if kernel not in self._kernels:
+            try:
+                self._kernels[kernel] = kernels.environment_of(kernel)
+            except UnknownEnvironment:
+                self._kernels[kernel] = self.default
+        return self._kernels[kernel]
+
+    def _find(self, target: Target) -> EnvironmentRef | None:
+        key = (target.name, target.kernel, target.prefix)
+        if key not in self._known:
+            try:
+                self._known[key] = _lookup(target).ref
+            except UnknownEnvironment:
+                self._known[key] = None
+        return self._known[key]
+
+    def _new(self, found: Found) -> EnvironmentRef:
+        """An environment that is made by the command, as it will be."""
+        target = found.target
+        specs = found.request.specs if found.request else ()
+        versions = (re.fullmatch(r"python\s*=+\s*(\d+(?:\.\d+)*)(?:[.*=].*)?", s) for s in specs)
+        python = next((match[1] for match in versions if match), None)
+        if target.prefix:
+            return EnvironmentRef("conda-prefix", None, target.prefix, python)
+        # ~/.conda is where conda makes one when it may not write to its root
+        root = self.default.root or os.path.expanduser("~/.conda")
+        return EnvironmentRef("conda-named", target.name, f"{root}/envs/{target.name}", python)
+
+
+def _lookup(target: Target) -> Environment:
+    if target.kernel:
+        return kernels.environment_of(target.kernel)
+    if target.name:
+        return environment.find(name=target.name)
+    return environment.find(prefix=target.prefix)
+
+
+def _version_note(target: Target, home: Environment) -> str:
+    """That ``pip2`` or ``python3.8`` asks for another Python than is here."""
+    match = re.fullmatch(r"(?:python|pip)-?(\d+(?:\.\d+)?)", os.path.basename(target.interpreter))
+    if not match or not home.python or f"{home.python}.".startswith(f"{match[1]}."):
+        return ""
+    return f"It asks for Python {match[1]}, and {_shown(home)} has {home.python}."
+
+
+def _shown(home: Environment) -> str:
+    return home.name or home.prefix

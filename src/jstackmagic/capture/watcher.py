@@ -1,0 +1,560 @@
+"""What a session's commands did to the places they reached, and the records of that."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from ..credentials import mask
+from ..history import Context, History, Record, context
+from ..host import look
+from ..packages import Change, PackageSet
+from ..plan import Outcome, OutcomeStatus
+from . import Found
+from .cells import CellReader, mentions_install
+from .lines import CONDAS, recognise, recognise_argv
+from .observe import (
+    is_served,
+    names_all,
+    names_of,
+    requests_behind,
+    says_all,
+    serving,
+    share,
+    without,
+)
+from .places import Place, Places, is_said, stamp_of
+from .shell import Word
+from .taps import Handle
+
+if TYPE_CHECKING:
+    from ..request import Request
+    from .taps import Start
+
+QUIET = 1.0
+"""Seconds for which nothing must have moved before a change that no cell made is recorded: another
+process may be in the middle of it."""
+
+_A_DAY = 86_400.0  # seconds; no install of another kernel takes longer
+_WIDTH = 72  # characters of a command in the line that tells of it
+_READS_INPUT = re.compile(r"(\S*/)?(ba|z|da|k)?sh( -[a-z]+)*")
+
+Changes = list[tuple[Place, Change]]
+
+
+@dataclass
+class Install:
+    """One request of a command that runs.
+
+    Attributes:
+        found: As it was recognised in what really runs.
+        typed: As the user typed it.
+        folder: The folder it runs in.
+        environ: Its variables.
+        place: The one it reaches; None where that is not known.
+        record: Begun; None where that is left until more is known.
+    """
+
+    found: Found
+    typed: str
+    folder: str
+    environ: Mapping[str, str]
+    place: Place | None = None
+    record: Record | None = None
+
+    @property
+    def request(self) -> Request | None:
+        """What it asks; None where it is seen and not understood."""
+        return self.found.request
+
+    @property
+    def engine(self) -> str:
+        """The program that does the work."""
+        program = os.path.basename(self.found.target.interpreter)
+        if program in (*CONDAS, "apt", "apt-get", "aptitude", "dpkg"):
+            return program
+        if re.search(r"\buv\b", self.found.command):
+            return "uv"
+        return self.request.manager if self.request else program
+
+
+@dataclass
+class Run:
+    """A program that was started and installs something.
+
+    Attributes:
+        installs: What of it was recognised.
+        alone: Whether it is nothing but one such command, whose exit status is the program's.
+        transaction: What its records share.
+        started: When, in seconds since the epoch.
+        ended: When it was seen to have ended; None while it has not.
+        handle: For what was not waited for.
+        exit_status: As `subprocess` gives it; None where it is not known.
+        tapped: Whether it was seen to be started; otherwise a cell's text and a change say so.
+    """
+
+    installs: list[Install]
+    alone: bool
+    transaction: str
+    started: float
+    ended: float | None = None
+    handle: Handle | None = None
+    exit_status: int | None = None
+    tapped: bool = True
+
+    def is_over(self) -> bool:
+        """Whether the program has ended."""
+        if self.ended is None and self.handle is not None:
+            over, self.exit_status = self.handle.look()
+            self.ended = time.time() if over else None
+        return self.ended is not None
+
+
+class Watcher:
+    """Watches the places, knows the commands that run, keeps the records.
+
+    Args:
+        notebook: Gives the notebook's path, or "" where it is not known.
+
+    Attributes:
+        lines: What is to be told to the user.
+    """
+
+    def __init__(self, notebook: Callable[[], str]) -> None:
+        self.lines: list[str] = []
+        self._notebook = notebook
+        self._places = Places()
+        self._runs: list[Run] = []
+        self._accounted = False  # whether a command of this cell was
+        self._others: list[str] = []
+        self._who: Context | None = None
+        self._mark()
+
+    # -- looking
+
+    def has_moved(self) -> bool:
+        """Whether any place may have changed since it was read; costs a few microseconds."""
+        return stamp_of(self._paths) != self._stamp
+
+    def is_busy(self) -> bool:
+        """Whether a command is still to be accounted for."""
+        return bool(self._runs)
+
+    def refresh(self) -> None:
+        """Take what is there now for known."""
+        self._changes()
+
+    def _changes(self) -> Changes:
+        """What has changed since the places were last read."""
+        changes = [(place, place.refresh()) for place in self._places if place.has_moved()]
+        self._mark()
+        return [(place, change) for place, change in changes if change]
+
+    def _mark(self) -> None:
+        """Note the times that the places were read at."""
+        self._paths = self._places.paths
+        known = {
+            path: time
+            for place in self._places
+            for path, time in zip(place.paths, place.stamp, strict=True)
+        }
+        self._stamp = tuple(known[path] for path in self._paths)
+        self._since = time.time()
+
+    # -- between cells, in a cell, and after one
+
+    def settle_between(self) -> None:
+        """Before a cell: what has changed since the last one, no command of this session did."""
+        if (
+            not self._runs
+            and abs(time.time() - self._newest()) > QUIET
+            and not self._is_busy_elsewhere()
+        ):
+            self._found()
+
+    def settle(self) -> None:
+        """In the middle of a cell: account for what was done so far."""
+        self._close()
+        if not self._runs and self.has_moved():
+            self._found()
+
+    def end_cell(self, cell: str) -> None:
+        """After a cell: account for what it did."""
+        self._close()
+        worth_it = self._accounted or self._others or mentions_install(cell)
+        if not self._runs and worth_it and self.has_moved():
+            read = [] if self._accounted else [each for each in _read(cell) if each.request]
+            if read:  # it was done in a way that is not tapped
+                self._account_for_text(read)
+            else:
+                self._found()
+        self._accounted = False
+        self._others.clear()
+
+    def _account_for_text(self, read: Sequence[Found]) -> None:
+        installs = [Install(found, found.command, os.getcwd(), dict(os.environ)) for found in read]
+        for install in installs:
+            install.place = self._reached(install)
+        now = time.time()
+        transaction = History().new_transaction()
+        run = Run(installs, False, transaction, now, ended=now, tapped=False)
+        self._account([run], self._changes())
+
+    # -- commands
+
+    def saw(self, text: str) -> None:
+        """A program is started that installs nothing as far as its words tell."""
+        self._others = [*self._others[-9:], text]
+
+    def begins(self, start: Start, cell: str) -> Run | None:
+        """A program is about to be started; None where it installs nothing."""
+        founds = _founds(start, cell)
+        if not founds:
+            self.saw(start.text)
+            return None
+        self.settle()
+        installs = [
+            Install(found, typed, start.folder, start.environ)
+            for found, typed in zip(founds, _as_typed(founds, cell), strict=True)
+        ]
+        for install in installs:
+            install.place = self._reached(install)
+        self._mark()  # a place may be new
+        transaction = History().new_transaction()
+        run = Run(installs, _is_alone(start, founds), transaction, time.time())
+        if not all(_is_idle(install) for install in installs):
+            for step, each in enumerate(installs, start=1):
+                if each.place is not None and each.request is not None:
+                    each.record = self._begin(transaction, step, each, each.request, each.place)
+        self._runs.append(run)
+        return run
+
+    def went(self, run: Run, result: int | Handle) -> None:
+        """It was started, or has ended."""
+        if isinstance(result, Handle):
+            run.handle = result
+        else:
+            run.exit_status, run.ended = result, time.time()
+            self._close()
+
+    def _reached(self, install: Install) -> Place | None:
+        return self._places.reached(install.found, folder=install.folder, environ=install.environ)
+
+    def _close(self) -> None:
+        """Account for the commands that have ended, once none is left that could change more."""
+        if self._runs and all(run.is_over() for run in self._runs):
+            runs, self._runs = self._runs, []
+            self._accounted = True
+            self._account(runs, self._changes())
+
+    def _account(self, runs: Sequence[Run], changes: Changes) -> None:
+        """Give every change to the request that made it, and write down how each one ended."""
+        everything = [install for run in runs for install in run.installs]
+        changes = [*changes, *self._made(everything)]
+        _lead_home(everything, changes)
+        shares: dict[int, Change] = {}
+        for place, change in changes:
+            here = [install for install in everything if install.place is place]
+            requests = [(each, each.request) for each in here if each.request is not None]
+            parts = share(change, [request for _, request in requests])
+            shares.update({id(each): part for (each, _), part in zip(requests, parts, strict=True)})
+            if here and not requests:
+                self._seen_only(here[0], place, change)
+            elif not here:
+                self._found_in(place, change)
+        for run in runs:
+            for step, install in enumerate(run.installs, start=1):
+                change = shares.get(id(install), Change())
+                if install.request is not None and (run.tapped or change):
+                    self._ended(run, step, install, install.request, change)
+
+    def _made(self, installs: Sequence[Install]) -> Iterator[tuple[Place, Change]]:
+        """The environments that did not exist when the command began; all in them is new."""
+        for install in installs:
+            if install.place is None and install.found.target.made:
+                install.place = self._reached(install)
+                if install.place is not None:
+                    self._mark()
+                    yield install.place, install.place.packages - PackageSet()
+
+    # -- records
+
+    def _begin(
+        self, transaction: str, step: int, install: Install, request: Request, place: Place
+    ) -> Record:
+        return History().begin(
+            request,
+            place.environment.ref,
+            transaction=transaction,
+            step=step,
+            engine=install.engine,
+            commands=(install.typed,),
+            context=self._context(),
+        )
+
+    def _ended(
+        self, run: Run, step: int, install: Install, request: Request, change: Change
+    ) -> None:
+        place = install.place or self._places.kernel
+        status = _status(run, install, request, change, place.packages)
+        idle = status == "ok" and not change and install.record is None
+        if idle and (request.action == "remove" or _is_recorded(request, place)):
+            self._tell_of_another(install, request, place)
+            return
+        record = install.record
+        if record is None or record.environment.prefix != place.environment.prefix:
+            record = self._begin(run.transaction, step, install, request, place)
+        known = run.alone and run.exit_status is not None
+        outcome = Outcome(
+            status=status,
+            exit_status=_shell_status(run.exit_status or 0) if known else int(status != "ok"),
+            seconds=round(_seconds(run, place), 3),
+            change=change,
+            resolved=serving(request, place.packages) if status == "ok" else (),
+            message="" if known or status == "ok" else "What it asks for is not there after it.",
+        )
+        History().end(record, outcome)
+        if status == "ok" and self._tell_of_another(install, request, place):
+            return
+        how = "" if status == "ok" else f" as {status}"
+        self._tell(f"recorded {_short(install.typed)}{how} ({place.called})")
+
+    def _seen_only(self, install: Install, place: Place, change: Change) -> None:
+        """Record what a command did that was not understood: the change tells what it was."""
+        transaction = History().new_transaction()
+        for step, (request, part) in enumerate(requests_behind(change), start=1):
+            record = self._begin(transaction, step, install, request, place)
+            History().end(record, _seen(request, place, part))
+        self._tell(f"recorded {_short(install.typed)} ({place.called})")
+
+    def _found(self) -> None:
+        """Record what changed and no command accounts for."""
+        for place, change in self._changes():
+            self._found_in(place, change)
+
+    def _found_in(self, place: Place, change: Change) -> None:
+        history = History()
+        change = without(change, self._told_by_others(history, place))
+        if not change:
+            return
+        transaction = history.new_transaction()
+        for step, (request, part) in enumerate(requests_behind(change), start=1):
+            history.note_found(
+                request,
+                place.environment.ref,
+                transaction=transaction,
+                step=step,
+                time=_iso(max(place.stamp) / 1e9),
+                # of several programs none is known to have done it
+                commands=self._others if len(self._others) == 1 else (),
+                context=self._context(),
+                outcome=_seen(request, place, part),
+            )
+        self._tell(f"found {_summary(change)} by another program ({place.called})")
+
+    def _told_by_others(self, history: History, place: Place) -> Iterator[Change]:
+        """What other kernels, or a terminal's jstackmagic, have recorded of a place by now."""
+        since, here, us = _iso(self._since - _A_DAY), os.uname().nodename, os.getpid()
+        for record in history.records():
+            by_another = record.context.host == here and record.context.pid != us
+            if by_another and record.outcome and record.time > since and _is_of(record, place):
+                yield record.outcome.change
+
+    def _is_busy_elsewhere(self) -> bool:
+        """Whether a recorded install is going on in a place that has moved."""
+        moved = [place for place in self._places if place.has_moved()]
+        return any(
+            record.status == "running" and any(_is_of(record, place) for place in moved)
+            for record in History().records()
+        )
+
+    def _newest(self) -> float:
+        """When the places that have moved last did, in seconds since the epoch."""
+        moved = (place for place in self._places if place.has_moved())
+        return max((place.newest() for place in moved), default=0) / 1e9
+
+    def _context(self) -> Context:
+        if self._who is None:
+            host = look()
+            self._who = context(
+                notebook=self._notebook(),
+                container=host.container_id or "",
+                image=host.image or "",
+            )
+        return self._who
+
+    # -- telling
+
+    def _tell(self, line: str) -> None:
+        self.lines.append(line)
+
+    def _tell_of_another(self, install: Install, request: Request, place: Place) -> bool:
+        """Say so where a command that names no environment reached another than the kernel's."""
+        kernel = self._places.kernel
+        if place is kernel or place.is_system or is_said(install.found):
+            return False
+        program = os.path.basename(install.found.target.interpreter)
+        what = " ".join(request.specs)
+        self._tell(
+            f"{_short(install.typed)} went to {place.called}: that {program} is not this kernel's "
+            f"({kernel.called}); %env{request.action} {_short(what)} reaches it"
+        )
+        return True
+
+
+# -- reading
+
+
+def _founds(start: Start, cell: str) -> list[Found]:
+    """The installs of a program that is about to start."""
+    if start.words is None:
+        founds = list(recognise(start.text, folder=start.folder))
+    else:
+        founds = list(recognise_argv([Word(word) for word in start.words], folder=start.folder))
+    if not founds and _READS_INPUT.fullmatch(start.text) and cell.lstrip().startswith("%%"):
+        founds = list(_read(cell))
+    # what is no business of conda, pip or apt names no interpreter
+    return [found for found in founds if found.request or found.target.interpreter]
+
+
+def _read(cell: str) -> Iterator[Found]:
+    """The installs in a cell's text that are not our own magics."""
+    for found in CellReader(folder=os.getcwd()).read(cell):
+        if not found.command.lstrip("%").startswith("env"):
+            yield found
+
+
+def _as_typed(founds: Sequence[Found], cell: str) -> Iterator[str]:
+    """Each command as the cell has it, or as it is run where the cell has none that is the same."""
+    texts = [found for found in _read(cell) if found.request]
+    for found in founds:
+        typed = next((text for text in texts if text.request == found.request), None)
+        if typed is not None:
+            texts.remove(typed)
+        yield (typed or found).command
+
+
+def _is_alone(start: Start, founds: Sequence[Found]) -> bool:
+    if len(founds) != 1:
+        return False
+    if start.words is None:
+        return founds[0].command.strip() == start.text.strip()
+    return not _READS_INPUT.match(start.words[0])
+
+
+# -- judging
+
+
+def _is_idle(install: Install) -> bool:
+    """Whether a command will probably find everything as it wants it."""
+    request, place = install.request, install.place
+    if request is None or place is None:
+        return False
+    if request.upgrade or not says_all(request):  # only the manager can tell
+        return _is_recorded(request, place)
+    return is_served(request, place.packages)
+
+
+def _lead_home(installs: Sequence[Install], changes: Changes) -> None:
+    """A change in a place that no command was thought to reach shows where one really went."""
+    moved = [place for place, _ in changes]
+    for place, change in changes:
+        if any(install.place is place for install in installs):
+            continue
+        managers = {package.manager for package in (*change.added, *change.removed)}
+        managers |= {new.manager for _, new in change.changed}
+        for install in installs:
+            lost = install.place is None or install.place not in moved
+            if lost and (install.request is None or install.request.manager in managers):
+                install.place = place
+
+
+def _status(
+    run: Run, install: Install, request: Request, change: Change, packages: PackageSet
+) -> OutcomeStatus:
+    """How one request ended: by its exit status where that is its own, else by what is there."""
+    status = run.exit_status
+    if status is not None and (status < 0 or 128 < status < 160):  # a signal, itself or by a shell
+        return "interrupted"
+    if run.alone and status is not None:
+        return "ok" if status == 0 else "failed"
+    if install.place is not None and names_all(request) and not _is_undone(install, run):
+        return "ok" if is_served(request, packages) else "failed"
+    return "ok" if change or status == 0 else "failed"
+
+
+def _is_undone(install: Install, run: Run) -> bool:
+    """Whether a later command of the same run was there to take it back."""
+    later = run.installs[run.installs.index(install) + 1 :]
+    requests = [each.request for each in later if each.request and each.place is install.place]
+    assert install.request is not None
+    return any(
+        request.action != install.request.action
+        and not names_of(request).isdisjoint(names_of(install.request))
+        for request in requests
+    )
+
+
+def _seen(request: Request, place: Place, change: Change) -> Outcome:
+    """The outcome of what is only known by its change; how long it took is not."""
+    resolved = serving(request, place.packages)
+    return Outcome(status="ok", exit_status=0, seconds=0.0, change=change, resolved=resolved)
+
+
+def _shell_status(status: int) -> int:
+    return 128 - status if status < 0 else status
+
+
+def _seconds(run: Run, place: Place) -> float:
+    """How long a run took; of one that nobody waited for, until it last changed something."""
+    ended = run.ended or run.started
+    if run.handle is not None:
+        ended = min(ended, max(place.stamp, default=0) / 1e9)
+    return max(0.0, ended - run.started)
+
+
+def _is_of(record: Record, place: Place) -> bool:
+    if place.is_system or record.request.manager == "apt":
+        return place.is_system and record.request.manager == "apt"
+    return record.environment.prefix == place.environment.prefix
+
+
+def _is_recorded(request: Request, place: Place) -> bool:
+    """Whether the history has a successful request for all of it."""
+    specs = {
+        spec
+        for record in History().records()
+        if record.status == "ok"
+        and record.request.action == request.action
+        and record.request.manager == request.manager
+        and _is_of(record, place)
+        for spec in record.request.specs
+    }
+    return {mask(spec) for spec in request.specs} <= specs
+
+
+# -- words
+
+
+def _short(command: str) -> str:
+    line = mask(" ".join(command.split()))  # first: half a URL shows nothing to mask
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
+
+
+def _summary(change: Change) -> str:
+    came = [f"{package.name} {package.version}" for package in change.added]
+    came += [f"{new.name} {old.version} → {new.version}" for old, new in change.changed]
+    gone = [package.name for package in change.removed]
+    parts = [f"{_short(', '.join(came))} installed" if came else ""]
+    parts += [f"{_short(', '.join(gone))} removed" if gone else ""]
+    return " and ".join(part for part in parts if part)
+
+
+def _iso(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,904 @@
+"""Installs that cells make without us: real cells of a real kernel, and the records they leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jstackmagic.capture import taps
+from jstackmagic.capture.lines import recognise
+from jstackmagic.capture.observe import is_served, requests_behind, share, without
+from jstackmagic.capture.places import Places, is_said
+from jstackmagic.capture.watcher import QUIET
+from jstackmagic.history import History
+from jstackmagic.packages import Change, Package, PackageSet
+from jstackmagic.request import Request
+from support import standin_mamba
+from support.debs import build_deb
+from support.environments import make_venv, uv
+from support.kernels import Kernel
+from support.tiers import SIX
+from support.wheels import WheelIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from jstackmagic.history import Record
+    from support.environments import Root
+    from support.kernels import Result
+    from support.tiers import Channel
+
+
+SPARING = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_COMPILE": "1"}
+"""What spares pip a second."""
+
+
+# Real kernels
+
+
+@pytest.fixture(scope="module")
+def prefix(make_kernel_env: Callable[..., Path]) -> Path:
+    """The environment these tests change."""
+    prefix = make_kernel_env("captured")
+    uv("pip", "install", "uv", prefix=prefix)
+    return prefix
+
+
+@pytest.fixture(scope="module")
+def server(full_root: Root) -> Path:
+    """Another environment with a pip, whose bin is on the PATH as a server's is."""
+    return full_root.create("server", "python", "pip")
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WheelIndex]:
+    with WheelIndex(tmp_path_factory.mktemp("wheels")) as index:
+        yield index
+
+
+@pytest.fixture(scope="module")
+def tools(
+    full_root: Root, full_channel: Channel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """A bin folder of stand-ins that really work: conda and its family on py-rattler, sudo without
+    asking anybody."""
+    folder = tmp_path_factory.mktemp("stand-ins") / "bin"
+    folder.mkdir()
+    condarc = full_root.prefix / ".condarc"
+    condarc.write_text(json.dumps({"channels": [full_channel.url]}))
+    for name in ("conda", "mamba", "micromamba"):
+        script = folder / name
+        script.write_text(
+            f"#!/bin/sh\nCONDA_ROOT='{full_root.prefix}' exec '{sys.executable}' -I "
+            f"'{standin_mamba.__file__}' \"$@\"\n"
+        )
+        script.chmod(0o755)
+    if shutil.which("sudo") is None:
+        (folder / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+        (folder / "sudo").chmod(0o755)
+    yield folder
+    condarc.unlink()  # the root is shared with other modules
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(
+    prefix: Path, index: WheelIndex, tools: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kernel]:
+    """A kernel with the extension, for all tests of this module that leave it as it was."""
+    environ = {
+        "PATH": f"{prefix / 'bin'}:{tools}:{os.environ['PATH']}",
+        **SPARING,
+        "PIP_INDEX_URL": index.url,
+        "UV_INDEX_URL": index.url,
+        "CONDA_EXE": str(tools / "conda"),
+        "CONDA_PREFIX": str(prefix),
+    }
+    with Kernel(prefix, cwd=tmp_path_factory.mktemp("cells"), environ=environ) as kernel:
+        kernel.run("%load_ext jstackmagic\nimport os, subprocess, sys").check()
+        yield kernel
+
+
+@pytest.fixture
+def kernel(shared_kernel: Kernel, history_file: Path) -> Kernel:
+    """The shared kernel, writing to this test's own history."""
+    shared_kernel.run(f"os.environ['JSTACKMAGIC_HISTORY'] = {str(history_file)!r}").check()
+    return shared_kernel
+
+
+@pytest.fixture
+def records(history_file: Path) -> Callable[[], list[Record]]:
+    """Reads the test's history, less what others do to the machine's Debian packages meanwhile."""
+
+    def read() -> list[Record]:
+        everything = History(history_file).records()
+        return [r for r in everything if (r.request.manager, r.status) != ("apt", "found")]
+
+    return read
+
+
+def told(result: Result) -> list[str]:
+    """The lines that were ours, less those of what others do to the machine meanwhile."""
+    lines = [line for line in result.stdout.splitlines() if line.startswith("jstackmagic: ")]
+    return [line for line in lines if not line.endswith("by another program (system)")]
+
+
+WAYS = {
+    "bang": "!pip install -q {name}",
+    "bang with the kernel's own python": "!{{sys.executable}} -m pip install -q {name}",
+    "bang in a chain": "!cd /tmp && pip install -q {name} 2>&1 | tail -1",
+    "bang assigned": "words = !pip install -q {name}",
+    "user site": "!pip install -q --user {name}",
+    "percent pip": "%pip install -q {name}",
+    "percent uv": "%uv pip install -q {name}",
+    "system": "get_ipython().system('pip install -q {name}')",
+    "bash cell": "%%bash\nset -e\npip install -q {name}",
+    "sh cell": "%%sh\npip install -q {name}",
+    "script cell": "%%script bash\npip install -q {name}",
+    "run": "subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', {name!r}])",
+    "run in a shell": "done = subprocess.run('pip install -q {name}', shell=True)",
+    "check_call": "subprocess.check_call(['pip', 'install', '-q', {name!r}])",
+    "os.system": "os.system('pip install -q {name}')",
+    "computed": "wanted = '{name}'[::-1]\nos.system('pip ' + 'install -q ' + wanted[::-1])",
+    "in a function": (
+        "def ensure(name):\n    subprocess.check_output(['pip', 'install', name])\nensure({name!r})"
+    ),
+    "pty": "import pty\nstatus = pty.spawn(['pip', 'install', '-q', {name!r}])",
+    "posix_spawn": (
+        "pip = os.path.join(sys.prefix, 'bin', 'pip')\n"
+        "pid = os.posix_spawn(pip, ['pip', 'install', '-q', {name!r}], os.environ)\n"
+        "status = os.waitpid(pid, 0)"
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_to_run_pip_is_recorded(
+    kernel: Kernel,
+    prefix: Path,
+    index: WheelIndex,
+    records: Callable[[], list[Record]],
+    way: str,
+) -> None:
+    name = f"way-{list(WAYS).index(way)}"
+    index.add(name, "1.0")
+    result = kernel.run(WAYS[way].format(name=name)).check()
+    (record,) = records()
+    assert record.status == "ok"
+    assert record.request.action == "install"
+    assert record.request.specs == (name,)
+    assert record.environment.prefix == str(prefix)
+    assert record.environment.name == "captured"
+    assert record.outcome is not None
+    assert [package.name for package in record.outcome.change.added] == [name]
+    assert [package.version for package in record.outcome.resolved] == ["1.0"]
+    assert record.context.kernel
+    assert record.engine == ("uv" if "uv" in way else "pip")
+    assert len(told(result)) == 1, result.shown
+    assert "(captured)" in told(result)[0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "typed"),
+    [
+        ("!{sys.executable} -m pip install -q typed", "{sys.executable} -m pip install -q typed"),
+        ("%pip install -q typed", "%pip install -q typed"),
+        ("%%bash\n# a comment\npip install  -q  typed", "pip install  -q  typed"),
+        ("name = '-q ' + 'typed'\n!pip install $name", "pip install -q typed"),
+    ],
+)
+def test_the_command_is_recorded_as_typed_or_where_it_was_computed_as_run(
+    kernel: Kernel,
+    index: WheelIndex,
+    records: Callable[[], list[Record]],
+    cell: str,
+    typed: str,
+) -> None:
+    index.add("typed", "1.0")
+    kernel.run(cell).check()
+    kernel.run("!pip uninstall -y -q typed").check()
+    install, removal = records()
+    assert install.commands == (typed,)
+    assert removal.request == Request("remove", "pip", ("typed",))
+    assert removal.outcome is not None
+    assert [package.name for package in removal.outcome.change.removed] == ["typed"]
+
+
+def test_an_upgrade_is_recorded_with_both_versions(
+    kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
+) -> None:
+    index.add("moved", "1.0")
+    kernel.run("!pip install -q moved").check()
+    index.add("moved", "2.0")
+    kernel.run("!pip install -q --upgrade moved").check()
+    _, upgrade = records()
+    assert upgrade.request.upgrade
+    assert upgrade.outcome is not None
+    ((old, new),) = upgrade.outcome.change.changed
+    assert (old.version, new.version) == ("1.0", "2.0")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "!pip install -q no-such-thing",
+        "!pip install -q no-such-thing 2>&1 | tail -1",
+        "!pip install -q no-such-thing || true",
+        "subprocess.run(['pip', 'install', '-q', 'no-such-thing'])",
+        "os.system('pip install -q no-such-thing')",
+        "%%bash --no-raise-error\npip install -q no-such-thing\necho done",
+    ],
+)
+def test_a_failed_command_is_recorded_as_failed(
+    kernel: Kernel, prefix: Path, records: Callable[[], list[Record]], cell: str
+) -> None:
+    result = kernel.run(cell).check()
+    (record,) = records()
+    assert record.status == "failed"
+    assert record.environment.prefix == str(prefix)
+    assert record.outcome is not None
+    assert record.outcome.exit_status == 1
+    assert not record.outcome.change
+    assert len(told(result)) == 1
+    assert "as failed" in told(result)[0]
+
+
+def test_several_commands_of_one_script_are_told_apart(
+    kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
+) -> None:
+    index.add("part-two", "1.0")
+    index.add("part-one", "1.0", requires=["part-dependency"])
+    index.add("part-dependency", "1.0")
+    kernel.run(
+        "%%bash\npip install -q part-one\npip install -q part-two\npip install -q no-such-thing\n"
+        "pip install -q part-two\npip uninstall -q -y part-two\ntrue"
+    ).check()
+    found = records()
+    assert len({record.transaction for record in found}) == 1
+    assert [(record.request.specs[0], record.status) for record in found] == [
+        ("part-one", "ok"),
+        ("part-two", "ok"),
+        ("no-such-thing", "failed"),
+        ("part-two", "ok"),
+        ("part-two", "ok"),
+    ]
+    added = [p.name for record in found if record.outcome for p in record.outcome.change.added]
+    assert sorted(added) == ["part-dependency", "part-one"]
+
+
+CONDAS = {
+    "percent conda": "%conda install six={new}",
+    "percent mamba": "%mamba install six={new}",
+    "percent micromamba": "%micromamba install six={new}",
+    "bang conda by name": "!conda install --yes --name captured six={new}",
+    "bang mamba by prefix": "!mamba install -y -p {prefix} six={new}",
+    "bang micromamba, active": "!micromamba install -y six={new} -n captured",
+    "bash cell": "%%bash\nconda install -y -n captured six={new}",
+}
+
+
+@pytest.mark.parametrize("way", CONDAS)
+def test_each_way_to_run_a_conda_is_recorded_with_a_stand_in_for_the_program(
+    kernel: Kernel, prefix: Path, records: Callable[[], list[Record]], way: str
+) -> None:
+    old, new = SIX if list(CONDAS).index(way) % 2 == 0 else SIX[::-1]
+    if not list(prefix.glob(f"conda-meta/six-{old}-*")):
+        kernel.run(f"!conda install --yes --name captured six={old}").check()
+    known = len(records())
+    result = kernel.run(CONDAS[way].format(new=new, prefix=prefix)).check()
+    (record,) = records()[known:]
+    assert record.status == "ok", result.shown
+    assert record.request == Request("install", "conda", (f"six={new}",))
+    assert record.environment.name == "captured"
+    assert record.engine == next(
+        name for name in ("micromamba", "mamba", "conda") if name in CONDAS[way]
+    )
+    assert record.outcome is not None
+    ((before, after),) = record.outcome.change.changed
+    assert (before.version, after.version) == (old, new)
+    assert len(told(result)) == 1
+
+
+@pytest.mark.apt
+@pytest.mark.parametrize(
+    ("install", "remove"),
+    [
+        ("!sudo apt-get install -y {deb}", "!sudo apt-get remove -y {name}"),
+        ("!DEBIAN_FRONTEND=noninteractive apt install -y {deb}", "!apt remove -y {name}"),
+        (
+            "%%bash\nset -e\napt-get -qq -y install {deb} > /dev/null",
+            "subprocess.run(['apt-get', '-qq', 'remove', '-y', '{name}'], check=True)",
+        ),
+    ],
+)
+def test_apt_is_recorded_for_the_system(
+    kernel: Kernel,
+    prefix: Path,
+    records: Callable[[], list[Record]],
+    tmp_path: Path,
+    install: str,
+    remove: str,
+) -> None:
+    name = "jstackmagic-test-captured"
+    deb = build_deb(tmp_path, name)
+    (tmp_path / "apt.conf").write_text('DPkg::Lock::Timeout "100";\n')
+    kernel.run(f"os.environ['APT_CONFIG'] = {str(tmp_path / 'apt.conf')!r}").check()
+    first = kernel.run(install.format(deb=deb), timeout=120).check()
+    second = kernel.run(remove.format(name=name), timeout=120).check()
+    installed, removed = records()
+    assert installed.request == Request("install", "apt", (str(deb),))
+    assert installed.environment.prefix == str(prefix)
+    assert installed.engine in ("apt", "apt-get")
+    assert installed.outcome is not None
+    assert name in [package.name for package in installed.outcome.change.added]
+    assert removed.request == Request("remove", "apt", (name,))
+    assert removed.outcome is not None
+    assert name in [package.name for package in removed.outcome.change.removed]
+    assert [line.endswith("(system)") for line in told(first) + told(second)] == [True, True]
+
+
+def test_a_pip_of_the_servers_is_recorded_for_what_it_is_and_the_user_is_told(
+    prefix: Path,
+    server: Path,
+    index: WheelIndex,
+    records: Callable[[], list[Record]],
+    tmp_path: Path,
+) -> None:
+    index.add("misled", "1.0")
+    environ = {
+        "PATH": f"{server / 'bin'}:{os.environ['PATH']}",
+        "PIP_INDEX_URL": index.url,
+        **SPARING,
+    }
+    with Kernel(prefix, cwd=tmp_path, environ=environ) as kernel:
+        # in the very cell that loads it
+        result = kernel.run("%load_ext jstackmagic\n!pip install -q misled").check()
+        again = kernel.run("!python3 -m pip install -q misled").check()
+        meant = kernel.run(f"!{server}/bin/pip uninstall -q -y misled").check()
+    install, removal = records()
+    assert install.environment.prefix == str(server)
+    assert install.outcome is not None
+    assert [package.name for package in install.outcome.change.added] == ["misled"]
+    (line,) = told(result)
+    assert line == (
+        "jstackmagic: pip install -q misled went to server: that pip is not this kernel's "
+        "(captured); %envinstall misled reaches it"
+    )
+    assert len(told(again)) == 1, "it is said each time, though there was nothing to record"
+    assert removal.environment.name == "server"
+    assert "not this kernel's" not in told(meant)[0], "whoever names an environment means it"
+
+
+def test_a_new_environment_is_recorded_as_it_was_made(
+    kernel: Kernel, full_root: Root, records: Callable[[], list[Record]]
+) -> None:
+    kernel.run("!conda create --yes --name fresh demo-tool").check()
+    kernel.run(f"!{full_root.prefix}/envs/fresh/bin/python -m pip --version").check()
+    (record,) = records()
+    assert record.environment.name == "fresh"
+    assert record.outcome is not None
+    assert "demo-tool" in [package.name for package in record.outcome.change.added]
+
+
+def test_what_is_there_already_is_recorded_once(
+    kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
+) -> None:
+    first = kernel.run("%pip install -q traitlets").check()
+    second = kernel.run("%pip install -q traitlets").check()
+    (record,) = records()
+    assert record.outcome is not None
+    assert not record.outcome.change
+    assert [package.name for package in record.outcome.resolved] == ["traitlets"]
+    assert (len(told(first)), len(told(second))) == (1, 0)
+
+
+def test_our_own_magics_are_not_captured_twice(
+    kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
+) -> None:
+    for name in ("mixed-before", "mixed-ours", "mixed-after"):
+        index.add(name, "1.0")
+    kernel.run(
+        "!pip install -q mixed-before\n%envinstall --pip mixed-ours\n!pip install -q mixed-after"
+    ).check()
+    kernel.run("1").check()
+    found = records()
+    assert [record.request.specs for record in found] == [
+        ("mixed-before",),
+        ("mixed-ours",),
+        ("mixed-after",),
+    ]
+    for record in found:
+        assert record.outcome is not None
+        assert [p.name for p in record.outcome.change.added] == list(record.request.specs)
+
+
+def test_a_program_that_is_not_waited_for_is_recorded_when_it_has_ended(
+    kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
+) -> None:
+    index.add("behind", "1.0")
+    kernel.run("process = subprocess.Popen(['pip', 'install', '-q', 'behind'])").check()
+    assert [record.status for record in records()] == ["running"]
+    kernel.run("status = process.wait()").check()
+    (record,) = records()
+    assert record.status == "ok"
+    assert record.outcome is not None
+    assert [package.name for package in record.outcome.change.added] == ["behind"]
+
+
+def test_a_script_that_cannot_be_read_is_found_with_its_command(
+    kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]], tmp_path: Path
+) -> None:
+    index.add("by-script", "1.0")
+    script = tmp_path / "prepare"
+    script.write_text("#!/bin/sh\nexec python -m pip install -q by-script\n")
+    script.chmod(0o755)
+    result = kernel.run(f"!{script}").check()
+    (record,) = records()
+    assert record.status == "found"
+    assert record.request == Request("install", "pip", ("by-script",))
+    assert record.commands == (str(script),)
+    assert "found by-script 1.0 installed" in told(result)[0]
+
+
+def test_a_command_that_only_the_shell_understands_is_recorded_with_what_it_did(
+    kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
+) -> None:
+    index.add("by-variable", "1.0", requires=["along"])
+    index.add("along", "1.0")
+    result = kernel.run("%%bash\nWHAT=by-variable\npip install -q $WHAT").check()
+    (record,) = records()
+    assert record.status == "ok"
+    assert record.request == Request("install", "pip", ("by-variable",))
+    assert record.commands == ("pip install -q $WHAT",)
+    assert record.outcome is not None
+    assert len(record.outcome.change.added) == 2
+    assert told(result) == ["jstackmagic: recorded pip install -q $WHAT (captured)"]
+
+
+def test_a_command_in_the_text_that_never_ran_is_no_record(
+    kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
+) -> None:
+    index.add("did-run", "1.0")
+    kernel.run(
+        "if False:\n    !pip install -q never-ran\n"
+        "from pip._internal.cli.main import main\nstatus = main(['install', '-q', 'did-run'])"
+    ).check()
+    (record,) = records()
+    assert record.request.specs == ("did-run",)
+
+
+def test_pip_run_inside_the_kernel_is_recorded(
+    kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
+) -> None:
+    index.add("inside", "1.0")
+    kernel.run(
+        "from pip._internal.cli.main import main\nstatus = main(['install', '-q', 'inside'])"
+    ).check()
+    (record,) = records()
+    assert record.status == "ok"
+    assert record.request.specs == ("inside",)
+    assert record.outcome is not None
+    assert [package.name for package in record.outcome.change.added] == ["inside"]
+
+
+def test_what_another_program_did_is_found_at_the_next_cell(
+    kernel: Kernel, prefix: Path, index: WheelIndex, records: Callable[[], list[Record]]
+) -> None:
+    index.add("elsewhere", "1.0", requires=["elsewhere-dependency"])
+    index.add("elsewhere-dependency", "1.0")
+    terminal = [prefix / "bin" / "python", "-m", "pip"]
+    before = time.time()
+    subprocess.run([*terminal, "install", "-q", "--index-url", index.url, "elsewhere"], check=True)
+    after = time.time()
+    assert not told(kernel.run("1").check()), "it may still be going on"
+    time.sleep(QUIET)
+    result = kernel.run("1").check()
+    (record,) = records()
+    assert record.status == "found"
+    assert record.request == Request("install", "pip", ("elsewhere",)), "the rest came along"
+    assert record.outcome is not None
+    assert len(record.outcome.change.added) == 2
+    assert before - 1 <= _seconds(record.time) <= after + 1, "the time of the files"
+    assert len(told(result)) == 1
+    assert result.text == "1"
+    subprocess.run([*terminal, "uninstall", "-q", "-y", "elsewhere"], check=True)
+    time.sleep(QUIET)
+    kernel.run("1").check()
+    assert records()[-1].request == Request("remove", "pip", ("elsewhere",))
+
+
+def _seconds(moment: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
+
+
+def test_what_another_kernel_recorded_is_not_found_again(
+    kernel: Kernel,
+    prefix: Path,
+    index: WheelIndex,
+    records: Callable[[], list[Record]],
+    tmp_path: Path,
+) -> None:
+    index.add("by-the-other", "1.0")
+    with Kernel(prefix, cwd=tmp_path, environ={"PIP_INDEX_URL": index.url, **SPARING}) as other:
+        other.run("%load_ext jstackmagic\n%pip install -q by-the-other").check()
+    time.sleep(QUIET)
+    assert not told(kernel.run("1").check())
+    assert [record.status for record in records()] == ["ok"]
+
+
+def test_capture_can_be_switched_off_and_on(
+    kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
+) -> None:
+    for name in ("unseen", "seen"):
+        index.add(name, "1.0")
+    assert "JStackMagic" in kernel.run("%config").check().stdout
+    kernel.run("%config JStackMagic.capture = False").check()
+    assert not told(kernel.run("!pip install -q unseen").check())
+    kernel.run("%config JStackMagic.capture = True").check()
+    time.sleep(QUIET)
+    kernel.run("1").check()
+    assert records() == []
+    kernel.run("!pip install -q seen").check()
+    assert [record.request.specs for record in records()] == [("seen",)]
+
+
+def test_a_kernel_killed_in_the_middle_leaves_an_interrupted_record(
+    prefix: Path, tmp_path: Path, records: Callable[[], list[Record]]
+) -> None:
+    project = tmp_path / "slow"
+    project.mkdir()
+    (project / "setup.py").write_text("import time\ntime.sleep(60)\n")
+    with Kernel(prefix, cwd=tmp_path) as kernel:
+        kernel.run("%load_ext jstackmagic").check()
+        kernel.start(f"%pip install --no-build-isolation {project}").wait_for("Processing")
+        kernel.kill()
+    (record,) = records()
+    assert record.status == "interrupted"
+    assert record.request.specs == (str(project),)
+
+
+def test_an_interrupted_command_is_not_recorded_as_done(
+    kernel: Kernel, records: Callable[[], list[Record]], tmp_path: Path
+) -> None:
+    project = tmp_path / "slow"
+    project.mkdir()
+    (project / "setup.py").write_text("import time\ntime.sleep(60)\n")
+    cell = kernel.start(f"%pip install --no-build-isolation {project}")
+    cell.wait_for("Processing")
+    time.sleep(0.5)
+    kernel.interrupt()
+    result = cell.wait()
+    (record,) = records()
+    # IPython hangs up on a command that does not end at once; pip may end before, by itself
+    assert record.status in ("interrupted", "failed")
+    assert f"as {record.status} (captured)" in told(result)[0]
+
+
+def test_in_terminal_ipython_too(
+    prefix: Path, index: WheelIndex, tmp_path: Path, records: Callable[[], list[Record]]
+) -> None:
+    index.add("typed-in-terminal", "1.0")
+    done = subprocess.run(
+        [prefix / "bin/python", "-m", "IPython", "--simple-prompt", "--no-banner"],
+        input="%load_ext jstackmagic\n!{__import__('sys').executable} -m pip install -q"
+        " typed-in-terminal\n!python -c 'import this_is_no_install'\n",
+        env={**os.environ, "PIP_INDEX_URL": index.url, **SPARING},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (record,) = records()
+    assert record.status == "ok"
+    assert record.environment.name == "captured"
+    assert done.stdout.count("jstackmagic: recorded") == 1
+
+
+def test_what_goes_wrong_in_capture_is_told_once_and_breaks_nothing(
+    prefix: Path, index: WheelIndex, tmp_path: Path
+) -> None:
+    index.add("all-the-same", "1.0")
+    environ = {"PIP_INDEX_URL": index.url, "JSTACKMAGIC_HISTORY": "/proc/no/history.jsonl"}
+    with Kernel(prefix, cwd=tmp_path, environ=environ) as kernel:
+        kernel.run("%load_ext jstackmagic").check()
+        first = kernel.run("%pip install -q all-the-same").check()
+        second = kernel.run("%pip uninstall -q -y all-the-same").check()
+        kernel.run("import all_the_same")
+    assert "cannot all be recorded" in first.stderr
+    assert len(first.stderr.strip().splitlines()) == 1
+    assert "jstackmagic" not in second.shown
+
+
+def test_credentials_reach_neither_the_record_nor_the_line(
+    kernel: Kernel, tmp_path: Path, history_file: Path
+) -> None:
+    with WheelIndex(tmp_path / "private", user="me", password="s3cret-token") as private:
+        private.add("hidden", "1.0")
+        url = private.url_with_credentials
+        result = kernel.run(f"!pip install -q hidden --index-url {url}").check()
+    assert "s3cret-token" not in history_file.read_text()
+    assert "s3cret-token" not in result.shown
+    assert "****" in history_file.read_text()
+
+
+def test_unloading_leaves_nothing_behind(prefix: Path, tmp_path: Path) -> None:
+    with Kernel(prefix, cwd=tmp_path) as kernel:
+        kernel.run(
+            "import os, pty, subprocess, ipykernel.zmqshell as zmqshell\n"
+            "def starters():\n"
+            "    return [os.system, os.posix_spawn, os.posix_spawnp, pty.spawn, zmqshell.system,\n"
+            "            subprocess.Popen.__init__]\n"
+            "shell = get_ipython()\n"
+            "def type_name(thing):\n    return type(thing).__name__\n"
+            "def state():\n"
+            "    return starters(), 'JStackMagic' in map(type_name, shell.configurables), {\n"
+            "        name: list(each) for name, each in shell.events.callbacks.items()}\n"
+            "before = state()"
+        ).check()
+        kernel.run("%load_ext jstackmagic").check()
+        assert kernel.run("state() == before").check().text == "False"
+        kernel.run("%reload_ext jstackmagic\n%unload_ext jstackmagic").check()
+        assert kernel.run("state() == before").check().text == "True"
+
+
+# Which environment a command reaches
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("pip install six", False),
+        ("pip3 install six", False),
+        ("python -m pip install six", False),
+        ("python3 -m pip uninstall -y six", False),
+        ("uv pip install six", False),
+        ("{prefix}/bin/pip install six", True),
+        ("'{prefix}/bin/python' -m pip install six", True),
+        (". '{prefix}/bin/activate' && pip install six", True),
+        ("uv pip install --python '{prefix}' six", True),
+    ],
+)
+def test_a_command_reaches_the_environment_its_words_and_path_tell(
+    places: Places, tmp_path: Path, command: str, said: bool
+) -> None:
+    venv = make_venv(tmp_path / ("venv" if command.startswith("{") else "a venv"))
+    shutil.copy(venv / "bin/pip", venv / "bin/pip3")
+    environ = {"PATH": f"{venv / 'bin'}:{os.environ['PATH']}"}
+    if command.startswith("uv"):
+        environ["VIRTUAL_ENV"] = str(venv)
+    (found,) = recognise(command.format(prefix=venv), folder=str(tmp_path))
+    place = places.reached(found, folder=str(tmp_path), environ=environ)
+    assert place is not None
+    assert place.environment.prefix == str(venv)
+    assert is_said(found) == said
+
+
+def test_a_conda_reaches_what_is_active_or_else_its_base(places: Places, conda_root: Root) -> None:
+    other = conda_root.create("other", "python")
+    conda_root.stand_in("conda")
+    environ = {"PATH": f"{conda_root.prefix / 'condabin'}:{os.environ['PATH']}"}
+    (found,) = recognise("conda install six")
+    for variables, prefix in (({}, conda_root.prefix), ({"CONDA_PREFIX": str(other)}, other)):
+        place = places.reached(found, folder="/", environ={**environ, **variables})
+        assert place is not None
+        assert place.environment.prefix == str(prefix)
+
+
+def test_the_nearest_virtual_environment_is_uvs(places: Places, tmp_path: Path) -> None:
+    venv = make_venv(tmp_path / ".venv", pip=False)
+    inner = tmp_path / "project" / "src"
+    inner.mkdir(parents=True)
+    (found,) = recognise("uv add six")
+    place = places.reached(found, folder=str(inner), environ={"PATH": os.environ["PATH"]})
+    assert place is not None
+    assert place.environment.prefix == str(venv)
+
+
+def test_a_command_that_is_not_there_reaches_nothing(places: Places) -> None:
+    for command in ("pip install six", "conda install six", "python -m pip install six"):
+        (found,) = recognise(command)
+        assert places.reached(found, folder="/", environ={"PATH": "/nowhere"}) is None
+
+
+# Which command made which change
+
+
+def packages(*names: str, manager: str = "pip", version: str = "1.0") -> tuple[Package, ...]:
+    return tuple(Package(manager, name, version) for name in names)  # type: ignore[arg-type]
+
+
+def test_a_change_is_shared_by_name_and_the_rest_goes_to_who_came_last() -> None:
+    old, new = packages("moved"), packages("moved", version="2.0")
+    change = Change(
+        added=(*packages("a", "b", "dependency"), *packages("tool", manager="apt")),
+        changed=((old[0], new[0]),),
+        removed=packages("gone"),
+    )
+    requests = [
+        Request("install", "pip", ("A==1.0", "moved>1")),
+        Request("remove", "pip", ("gone",)),
+        Request("install", "apt", ("tool",)),
+        Request("install", "pip", ("b",)),
+    ]
+    parts = share(change, requests)
+    assert parts == [
+        Change(added=packages("a"), changed=((old[0], new[0]),)),
+        Change(removed=packages("gone")),
+        Change(added=packages("tool", manager="apt")),
+        Change(added=packages("b", "dependency")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "manager", "spec", "served"),
+    [
+        ("install", "pip", "Six", True),
+        ("install", "pip", "six>=1.16,<2", True),
+        ("install", "pip", "six==2", False),
+        ("install", "pip", "other", False),
+        ("install", "pip", "by-conda", True),
+        ("install", "pip", "/w/six-2.0-py3-none-any.whl", True),
+        ("install", "conda", "by-conda=1", True),
+        ("install", "conda", "by-conda=1.1", False),
+        ("install", "conda", "by-conda==1.16.0", True),
+        ("install", "conda", "by-conda=1.16.0=py_0", True),
+        ("install", "conda", "six", False),
+        ("install", "apt", "tool=1.16.0", True),
+        ("install", "apt", "tool=2", False),
+        ("remove", "pip", "six", False),
+        ("remove", "pip", "other", True),
+    ],
+)
+def test_whether_a_request_has_what_it_wants(
+    action: str, manager: str, spec: str, served: bool
+) -> None:
+    there = PackageSet(
+        (
+            Package("pip", "six", "1.16.0"),
+            Package("conda", "by-conda", "1.16.0"),
+            Package("apt", "tool", "1.16.0"),
+        )
+    )
+    request = Request(action, manager, (spec,))  # type: ignore[arg-type]
+    assert is_served(request, there) == served
+
+
+def test_what_somebody_must_have_asked_for() -> None:
+    asked = Package("pip", "asked", "1.0", requested=True)
+    direct = Package("pip", "direct", "1.0", source="https://example.org/d.whl", requested=True)
+    project = Package("pip", "mine", "0", source="file:///w/a%20b", requested=True, editable=True)
+    change = Change(
+        added=(asked, direct, project, *packages("along"), *packages("tool", manager="apt")),
+        removed=packages("gone", manager="conda"),
+    )
+    found = [request for request, _ in requests_behind(change)]
+    assert found == [
+        Request("install", "apt", ("tool",)),
+        Request("remove", "conda", ("gone",)),
+        Request("install", "pip", ("asked", "direct @ https://example.org/d.whl", "-e /w/a b")),
+    ]
+    parts = [part for _, part in requests_behind(change)]
+    assert sum((part.added for part in parts), ()) == (
+        *packages("tool", manager="apt"),
+        asked,
+        direct,
+        project,
+        *packages("along"),
+    )
+
+
+def test_what_others_have_told_is_left_out() -> None:
+    old, new = packages("moved"), packages("moved", version="2.0")
+    change = Change(
+        added=packages("a", "b"), changed=((old[0], new[0]),), removed=packages("c", "d")
+    )
+    told_before = [
+        Change(added=(*packages("a"), *new)),
+        Change(removed=packages("c")),
+    ]
+    assert without(change, told_before) == Change(added=packages("b"), removed=packages("d"))
+
+
+# The taps
+
+
+class Recorder:
+    """Listens, and keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.starts: list[taps.Start] = []
+        self.results: list[int | taps.Handle] = []
+
+    def begins(self, start: taps.Start) -> object:
+        self.starts.append(start)
+        return start
+
+    def went(self, token: object, result: int | taps.Handle) -> None:
+        assert token is self.starts[-1]
+        self.results.append(result)
+
+
+@pytest.fixture
+def heard() -> Iterator[Recorder]:
+    recorder = Recorder()
+    tapped = taps.Taps(recorder)
+    tapped.open()
+    yield recorder
+    tapped.close()
+
+
+def test_every_start_is_heard_once_with_its_words_folder_and_variables(
+    heard: Recorder, tmp_path: Path
+) -> None:
+    subprocess.run(["true", "a b"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, check=True)
+    subprocess.run("exit 3", shell=True, check=False)
+    subprocess.run(["exit 3; true", "argument of the shell"], shell=True, check=False)
+    subprocess.run("true", close_fds=False, check=True)  # by posix_spawn, where that can be
+    subprocess.Popen(args=[b"true"]).wait()
+    os.system("exit 4")
+    assert [(start.text, start.words) for start in heard.starts] == [
+        ("true 'a b'", ("true", "a b")),
+        ("exit 3", None),
+        ("exit 3; true", None),
+        ("true", ("true",)),
+        ("true", ("true",)),
+        ("exit 4", None),
+    ]
+    assert heard.starts[0].folder == str(tmp_path)
+    assert heard.starts[0].environ == {"PATH": "/usr/bin:/bin"}
+    assert heard.starts[1].folder == os.getcwd()
+    handles = [result for result in heard.results if isinstance(result, taps.Handle)]
+    assert [handle.look() for handle in handles] == [(True, status) for status in (0, 3, 3, 0, 0)]
+    assert heard.results[-1] == 4
+
+
+def test_what_cannot_be_started_fails_as_without_us(heard: Recorder) -> None:
+    with pytest.raises(FileNotFoundError):
+        subprocess.run(["/no/such/program"], check=False)
+    with pytest.raises(TypeError):
+        subprocess.Popen(bufsize=1)  # type: ignore[call-overload]
+    assert heard.results == [127]
+
+
+def test_looking_at_a_program_takes_its_status_from_nobody() -> None:
+    process = subprocess.Popen(["sh", "-c", "sleep 0.2; exit 5"])
+    handle = taps.Handle(process.pid)
+    assert handle.look() == (False, None)
+    deadline = time.monotonic() + 10
+    while not handle.look()[0]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert handle.look() == (True, 5)
+    assert process.wait() == 5
+    assert handle.look() == (True, None), "nobody can tell any more"
+    assert taps.Handle(process.pid, process).look() == (True, 5)
+
+
+def test_taps_that_somebody_else_wrapped_are_left_and_silent() -> None:
+    recorder = Recorder()
+    tapped = taps.Taps(recorder)
+    original = os.system
+    tapped.open()
+    ours = os.system
+    try:
+        os.system = lambda command: ours(command)
+        tapped.close()
+        assert os.system is not original
+        assert os.system("true") == 0
+        assert recorder.starts == []
+    finally:
+        os.system = original
