@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from uv import find_uv_bin
 
 from support import cache, engine, stacks, tiers
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
     from support.standin_conda import StandIn
     from support.tiers import Channel
+
+# a slow machine is no bug, and a run in CI is to be repeatable
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jstackmagic import condarc
 from jstackmagic.condarc import (
     CondaConfig,
+    ConfiguredChannel,
     Setting,
     Source,
     channel_name,
@@ -21,7 +22,6 @@ from jstackmagic.condarc import (
     parse,
     search_path,
 )
-from jstackmagic.environment import ConfiguredChannel
 from jstackmagic.errors import JStackMagicError
 
 if TYPE_CHECKING:

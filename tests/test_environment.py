@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic import environment
+from jstackmagic.condarc import ConfiguredChannel
 from jstackmagic.environment import (
     CondaExecutable,
-    ConfiguredChannel,
     Environment,
     detect,
     find,

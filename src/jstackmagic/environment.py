@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from .condarc import CondaConfig
+    # not at run time: whoever needs the noun alone shall not pay for reading condarc files
+    from .condarc import CondaConfig, ConfiguredChannel  # noqa: TC004
 
 Tool = Literal["conda", "mamba", "micromamba"]
 Kind = Literal["conda-base", "conda-named", "conda-prefix", "venv", "venv-on-conda", "system"]
@@ -44,14 +45,6 @@ class CondaExecutable:
     tool: Tool
     path: str
     found: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConfiguredChannel:
-    """A channel and the file or variable that configured it."""
-
-    channel: str
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +204,7 @@ def _detect_conda(prefix: str) -> Environment:
         python=python.version if python else None,
         executable=python.executable if python else None,
         conda=executable,
-        channels=tuple(ConfiguredChannel(mask(each.channel), each.source) for each in channels),
+        channels=tuple(replace(each, channel=mask(each.channel)) for each in channels),
         pins=_pins(prefix),
         writable=_all_writable(
             (prefix, f"{prefix}/conda-meta", records.history_file, *site_packages)
@@ -309,7 +302,7 @@ def _is_record_of(package: str, name: str) -> bool:
 
 
 def _channels_of_records(records: _Records, config: CondaConfig) -> Iterator[ConfiguredChannel]:
-    from .condarc import DEFAULTS, channel_name
+    from .condarc import DEFAULTS, ConfiguredChannel, channel_name
 
     names = dict.fromkeys(channel_name(channel, config) for channel in records.channels())
     for name in names:

@@ -23,6 +23,7 @@ from ...credentials import mask
 from ...errors import CommandFailed
 from .._condaspec import NOTHING_CHANGED
 from . import repodata
+from .records import source_of, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -184,14 +185,6 @@ def _file_of(record: RepoDataRecord) -> str:
     return unquote(url.path) if url.scheme == "file" else ""
 
 
-def stem_of(record: RepoDataRecord) -> str:
-    """NAME-VERSION-BUILD, by which a package goes in a cache and in ``conda-meta``."""
-    stem = f"{record.name.normalized}-{record.version}-{record.build}"
-    if os.sep in stem or os.sep in record.file_name:  # a channel's word, not to be trusted
-        raise CommandFailed(f"No package can be called {stem!r}.", kept=NOTHING_CHANGED)
-    return stem
-
-
 async def download(client: Client, url: str, path: str, wire: Wire) -> None:
     """Fetch a URL into a file.
 
@@ -306,8 +299,6 @@ def _digest(path: str, kind: str) -> str:
 
 
 def _as_json(record: RepoDataRecord) -> str:
-    from .records import source_of
-
     data = json.loads(record.to_json())
     return json.dumps(data | source_of(record), indent=2)
 

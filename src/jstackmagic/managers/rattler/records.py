@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .fetch import stem_of
+from ...errors import CommandFailed
+from .._condaspec import NOTHING_CHANGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,14 @@ UNKNOWN_CHANNEL = "<unknown>"
 
 
 # Spelling
+
+
+def stem_of(record: RepoDataRecord) -> str:
+    """NAME-VERSION-BUILD, by which a package goes in a cache and in ``conda-meta``."""
+    stem = f"{record.name.normalized}-{record.version}-{record.build}"
+    if os.sep in stem or os.sep in record.file_name:  # a channel's word, not to be trusted
+        raise CommandFailed(f"No package can be called {stem!r}.", kept=NOTHING_CHANGED)
+    return stem
 
 
 def source_of(record: RepoDataRecord) -> dict[str, str]:

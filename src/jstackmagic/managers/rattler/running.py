@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from ...errors import CommandFailed
 from .._condaspec import NOTHING_CHANGED, configuration, read_specs
 from . import journal, linking
-from .fetch import fetch, stem_of
+from .fetch import fetch
 from .planning import Detail, solve, state_of
+from .records import stem_of
 
 if TYPE_CHECKING:
     from ...condarc import CondaConfig
