@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -238,7 +239,11 @@ class Server:
             assert self._process.poll() is None, (self._folder / "server.log").read_text()
             assert time.monotonic() < deadline, "the server does not start"
             time.sleep(0.05)
-        self._url = json.loads(found[0].read_text())["url"]
+        information = json.loads(found[0].read_text())
+        self._url = information["url"]
+        while not _answers(information["port"]):  # the file comes before the server listens
+            assert time.monotonic() < deadline, "the server does not listen"
+            time.sleep(0.05)
         return self
 
     def __exit__(
@@ -272,6 +277,11 @@ class Server:
                 assert time.monotonic() < deadline, "the kernel does not answer"
             else:
                 return client
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
 def write_kernelspec(folder: Path, prefix: Path, *, display_name: str = "Tested") -> Path:
