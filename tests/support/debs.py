@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
+
+from jstackmagic.packages import read_debian
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,3 +23,12 @@ def build_deb(folder: Path, name: str, version: str = "1.0", *, depends: str = "
     command = ["dpkg-deb", "--root-owner-group", "--build", control.parents[1], deb]
     subprocess.run(command, check=True, capture_output=True)
     return deb
+
+
+def purge(*names: str) -> None:
+    """Takes packages away that are installed; waits for others who are at dpkg."""
+    there = {package.name for package in read_debian()} & set(names)
+    if there:
+        root = () if os.geteuid() == 0 else ("sudo", "-n")
+        purge = ("apt-get", "purge", "--yes", "-o", "DPkg::Lock::Timeout=120")
+        subprocess.run([*root, *purge, *there], check=True, capture_output=True)

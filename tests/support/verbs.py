@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jstackmagic import commands
@@ -11,8 +13,9 @@ from jstackmagic.packages import read_packages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
     from typing import Any
+
+    from jstackmagic.packages import Package
 
 _LOGS = ("history", "jstackmagic.")
 """How the names of the files begin that conda-meta holds beside the records."""
@@ -26,15 +29,18 @@ def verb(name: str, *words: object) -> Any:
 
 
 def contents(prefix: Path) -> Mapping[str, object]:
-    """The packages of an environment, and the hash of every file but bytecode and logs."""
+    """The packages of an environment, and the hash of every file but bytecode, logs and pip's."""
     found: dict[str, object] = {"/".join(package.key): package for package in packages(prefix)}
-    for path in prefix.rglob("*"):
-        log = path.parent.name == "conda-meta" and path.name.startswith(_LOGS)
-        if path.is_file() and not log and path.suffix != ".pyc":
-            found[str(path.relative_to(prefix))] = hashlib.sha256(path.read_bytes()).hexdigest()
+    for folder, folders, files in os.walk(prefix):
+        folders[:] = [name for name in folders if name not in ("__pycache__", "pip")]
+        logs = _LOGS if folder.endswith("conda-meta") else ()
+        for name in files:
+            path = Path(folder, name)
+            if not (logs and name.startswith(logs)) and path.is_file():
+                found[str(path.relative_to(prefix))] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
 
-def packages(prefix: Path) -> tuple[object, ...]:
+def packages(prefix: Path) -> tuple[Package, ...]:
     """The conda and pip packages of an environment."""
     return read_packages(detect(prefix), ("conda", "pip")).packages

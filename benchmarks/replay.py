@@ -1,0 +1,88 @@
+"""Bringing everything back: `jstackmagic replay` beside the commands that were typed, run again.
+
+    python benchmarks/replay.py [--requests N]
+
+N requests (installs of one package and its dependency, every fourth of them an upgrade) are made in
+one virtual environment with pip, from an index on the loopback address. Then the same state is made
+twice in new ones: by the commands that the history recorded, one after the other as a script would
+run them, and by one replay. Both are whole processes with a warm cache, and end with the same
+packages, which is checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from jstackmagic.history import History
+from support.environments import make_venv
+from support.verbs import packages, verb
+from support.wheels import WheelIndex
+
+
+def make_history(prefix: Path, index: WheelIndex, requests: int) -> None:
+    """Installs as a user would over some days."""
+    for number in range(requests):
+        name, version = f"package{number - number % 4}", "1.0"
+        if number % 4 == 3:
+            version = "2.0"
+        elif number % 4:
+            name = f"package{number}"
+        verb("install", "--prefix", prefix, f"{name}=={version}", "-i", index.url)
+
+
+def fill(index: WheelIndex, requests: int) -> None:
+    for number in range(requests):
+        index.add(f"needed{number}", "1.0")
+        for version in ("1.0", "2.0"):
+            index.add(f"package{number}", version, requires=[f"needed{number}"])
+
+
+def rerun(old: Path, new: Path) -> float:
+    """Seconds that the recorded commands take in another environment."""
+    commands = [command for record in History().records() for command in record.commands]
+    start = perf_counter()
+    for command in commands:
+        words = shlex.split(command.replace(str(old), str(new)))
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    return perf_counter() - start
+
+
+def replay(new: Path) -> float:
+    """Seconds that a replay takes, the start of its process included."""
+    command = [sys.executable, "-m", "jstackmagic", "replay", "--prefix", str(new)]
+    start = perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=12)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, WheelIndex(Path(folder, "wheels")) as index:
+        os.environ["JSTACKMAGIC_HISTORY"] = os.path.join(folder, "history.jsonl")
+        os.environ["XDG_RUNTIME_DIR"] = os.path.join(folder, "run")
+        fill(index, options.requests)
+        first, second, third = (make_venv(Path(folder, name)) for name in ("a", "b", "c"))
+        for prefix in (second, third):  # pip's own modules compiled, as in an image
+            subprocess.run([prefix / "bin" / "python", "-m", "pip", "--version"], check=True)
+        make_history(first, index, options.requests)
+        typed, ours = rerun(first, second), replay(third)
+        versions = [{(p.name, p.version) for p in packages(prefix)} for prefix in (second, third)]
+        assert versions[0] == versions[1]
+    print(f"{options.requests} commands run again: {typed:.1f} s")
+    print(f"one replay: {ours:.1f} s")
+    print(f"ratio: {typed / ours:.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,293 @@
+"""One place where something is taken back: what that takes, what cannot be had, the doing of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .. import relink
+from ..errors import CommandFailed, InvalidSpec
+from ..plan import Plan
+from ..request import Action, Request
+from ..transaction import Planned, Step
+from ..undo import Inverse, Origins, inverse, net, requests, same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..environment import Environment, EnvironmentRef
+    from ..history import Record
+    from ..managers import Output
+    from ..marks import Wish
+    from ..packages import Package, PackageSet
+    from ..transaction import Transaction
+
+
+_OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}
+
+
+class Place:
+    """One environment, or the system, and the records that are to be taken back there.
+
+    Args:
+        prefix: Of the environment; empty for what apt installed.
+        records: The newest first.
+        origins: What the history knows of packages.
+        transaction: Who plans.
+        disk: Whether packages are to move, rather than the records alone.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        records: Sequence[Record],
+        origins: Origins,
+        transaction: Transaction,
+        *,
+        disk: bool,
+    ) -> None:
+        self._prefix = prefix
+        self._records = records
+        self._origins = origins
+        self._transaction = transaction
+        self._lost = ""
+        self.environment = self._find(records[0].environment)
+        self._wanted = Inverse()
+        self._here = self._look()
+        self._planned: list[Planned] = []
+        self._relinks: tuple[Package, ...] = ()
+        if disk and not self._lost:
+            self._wanted = inverse(net(reversed(records)), self._here, prefix, origins)
+            self._relinks = self._stripped()
+        self._wishes = self._wishes_before()
+
+    def _find(self, ref: EnvironmentRef) -> Environment:
+        from ..environment import Environment, detect
+        from ..errors import UnknownEnvironment
+
+        try:
+            return detect(self._prefix or None)
+        except UnknownEnvironment as error:
+            self._lost = f"{error.problem} What was changed there is gone with it."
+            return Environment(kind=ref.kind, name=ref.name, prefix=ref.prefix, python=ref.python)
+
+    def _look(self) -> PackageSet:
+        from ..packages import PackageSet, read_packages
+
+        if self._lost:
+            return PackageSet()
+        return read_packages(self.environment, ("conda", "pip") if self._prefix else ("apt",))
+
+    def check(self, *, force: bool) -> list[str]:
+        """Plan everything; what cannot be had as it was.
+
+        Raises:
+            Stopped: A guard stopped it.
+        """
+        problems = [self._lost] if self._lost else []
+        problems += [_moved_since(now, left) for now, left in self._wanted.moved_since]
+        problems += self._needs()
+        if not force:
+            self._guard()
+        if self._relinks:
+            relink.fetch(self._relinks, self.environment)
+        while True:
+            self._planned, missing, words = self._plan()
+            problems += words
+            if not missing or not force:
+                return problems
+            self._wanted = self._wanted.without(missing)
+
+    def _stripped(self) -> tuple[Package, ...]:
+        """Conda's packages whose files pip replaced by those of a distribution that goes now."""
+        names = {package.name for package in self._wanted.goes if package.manager == "pip"}
+        if not names or not self.environment.is_conda:
+            return ()
+        after = self._wanted.after()
+        owners = relink.owners(names, self._here, self.environment)
+        return tuple(package for package in owners if package.key not in after)
+
+    def _wishes_before(self) -> list[Wish]:
+        """What was asked for, of the packages that come back."""
+        from ..marks import Wish, words
+
+        return [
+            Wish(
+                package.manager,
+                package.name,
+                package.requested,
+                words(package, self.environment) if package.manager == "conda" else "",
+            )
+            for package in (*self._wanted.returns, *self._relinks)
+        ]
+
+    def _needs(self) -> list[str]:
+        from ..needs import broken_by
+
+        if not self._prefix or not self._wanted:
+            return []
+        after = self._wanted.after()
+        return [
+            f"{need.who[1]} needs {need.what}, and "
+            + (f"{then.name} would be {then.version}." if then else f"{need.whom[1]} would go.")
+            for need in broken_by(after, self._here, self.environment)
+            for then in (after[need.whom],)
+        ]
+
+    def _guard(self) -> None:
+        from ..guards import check_plan, check_target
+
+        for request in requests(self._wanted, self._origins, "channel"):
+            check_target(request, self.environment)
+            change = self._wanted.change(self._here, request.manager)
+            check_plan(Plan(request, self.environment, engine="", commands=(), change=change))
+
+    # Planning
+
+    def _plan(self) -> tuple[list[Planned], list[Package], list[str]]:
+        """The steps, the packages that are nowhere to be had, and what is to be said."""
+        steps: list[Planned] = []
+        problems: list[str] = []
+        by_archive = requests(self._wanted, self._origins, "archive")
+        for request, again in zip(
+            requests(self._wanted, self._origins, "channel"), by_archive, strict=True
+        ):
+            try:
+                planned, surplus = self._exactly(request, again)
+            except (CommandFailed, InvalidSpec) as error:
+                missing = self._missing(request, again)
+                problems += [f"{p.name} {p.version} is nowhere to be had." for p in missing]
+                problems.append(error.problem)
+                if not missing:
+                    raise
+                return [], missing, problems
+            steps.append(planned)
+            problems += surplus
+        return steps, [], problems
+
+    def _exactly(self, request: Request, again: Request) -> tuple[Planned, list[str]]:
+        """Plan a request so that it does what is wanted and no more, if there is a way.
+
+        A channel may have dropped a package that lies in the cache, and its solver may want to move
+        others along; by their archives, conda puts packages in as they are.
+        """
+        ways = [self._exact(request)] + ([again] if again != request else [])
+        found: tuple[Planned, list[str]] | None = None
+        failure: CommandFailed | InvalidSpec | None = None
+        for way in ways:
+            try:
+                (planned,) = self._transaction.plan([self._step(way)])
+            except (CommandFailed, InvalidSpec) as error:
+                failure = failure or error
+                continue
+            surplus = list(_surplus(planned.plan, self._wanted))
+            if not surplus:
+                return planned, []
+            found = found or (planned, surplus)
+        if found is None:
+            assert failure is not None
+            raise failure
+        return found
+
+    def _exact(self, request: Request) -> Request:
+        """Conda's own word for taking away what is named and nothing else."""
+        conda = request.manager == "conda" and self.environment.conda is not None
+        if conda and request.action == "remove":
+            return replace(request, options=("--force",))
+        return request
+
+    def _step(self, request: Request) -> Step:
+        mine = [record for record in self._records if record.request.manager == request.manager]
+        return Step(request, self.environment, undoes=(mine or self._records)[0].id)
+
+    def _missing(self, request: Request, again: Request) -> list[Package]:
+        """Which of the packages a request asks for are nowhere to be had."""
+        found = []
+        of_manager = [p for p in self._wanted.returns if p.manager == request.manager]
+        if request.action == "install" and len(of_manager) == 1:
+            return of_manager
+        for package in of_manager if request.action == "install" else ():
+            alone = Inverse(returns=(package,))
+            (one,) = requests(alone, self._origins, "channel")
+            (other,) = requests(alone, self._origins, "archive")
+            if not set(one.specs + other.specs) & set(request.specs + again.specs):
+                continue  # of another index
+            try:
+                self._exactly(one, other)
+            except (CommandFailed, InvalidSpec):
+                found.append(package)
+        return found
+
+    def planned(self) -> Iterator[Planned]:
+        """The steps that move packages, then the records that need no step of their own."""
+        yield from self._planned
+        covered = {planned.step.undoes for planned in self._planned}
+        for record in self._records:
+            if record.id not in covered:
+                asked = record.request
+                request = Request(_OPPOSITE[asked.action], asked.manager, asked.specs)
+                yield Planned(
+                    step=Step(request, self.environment, undoes=record.id),
+                    plan=Plan(request, self.environment, engine="", commands=(), change=None),
+                    manager=None,
+                )
+
+    # Afterwards
+
+    def settle(self, output: Output) -> list[str]:
+        """Put back what no request can; what is not as it was after all.
+
+        Raises:
+            CommandFailed: conda's own package cannot be linked again.
+        """
+        from ..marks import restore
+
+        if not self._wanted:
+            return []
+        still_there = {p.key for p in self._wanted.goes} & self._look().by_key.keys()
+        if self._relinks and not still_there:
+            relink.relink(self._relinks, self.environment, output)
+        restore(self._wishes, self.environment)
+        here = self._look()
+        return [
+            f"{key[1]} is {now.version if now else 'not there'}, "
+            f"and was {then.version if then else 'not there'}."
+            for key, then in self._wanted.after().items()
+            if not same(now := here.by_key.get(key), then)
+        ]
+
+
+def _moved_since(now: Package | None, left: Package | None) -> str:
+    package = now or left
+    assert package is not None
+    was = f"left {left.version}" if left else "left it out"
+    return f"{package.name} has changed since: this {was}, and there is " + (
+        f"{now.version} now." if now else "none now."
+    )
+
+
+def _surplus(plan: Plan, wanted: Inverse) -> Iterator[str]:
+    """What a plan would do beyond what is wanted, or otherwise."""
+    if plan.change is None:
+        return
+    after = wanted.after()
+    for package in plan.change.removed:
+        if package.key not in after:
+            yield f"{package.name} {package.version} would go too."
+    for package in (*plan.change.added, *(new for _, new in plan.change.changed)):
+        then = after.get(package.key)
+        if package.key not in after:
+            yield f"{package.name} {package.version} would come too."
+        elif then is not None and not same(package, then):
+            yield (
+                f"{package.name} {then.version} is to be had, but it is not the same: "
+                f"{_difference(package, then)}."
+            )
+
+
+def _difference(one: Package, other: Package) -> str:
+    for name in ("version", "build", "sha256", "source"):
+        here, there = getattr(one, name), getattr(other, name)
+        if here != there and here and there:
+            return f"its {name} is {here}, and was {there}"
+    return "it comes from elsewhere"

@@ -1,0 +1,361 @@
+"""Make the environments here what the history says: in a new container everything comes back.
+
+Examples:
+    %envreplay                     every environment, the very versions and builds there were
+    %envreplay --dry-run           the plan alone
+    %envreplay --loose             what was asked for, in the versions that are newest now
+    %envreplay --from FILE         what another history says; this one remembers it
+    %envreplay --prefix PATH       the environment of the history, to another place
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..display import Part, Text
+from ..environment import Environment
+from ..errors import CommandFailed, Interrupted, InvalidSpec, JStackMagicError, Stopped, UsageError
+from ..plan import Plan
+from ..replay import Exactness, Goal, Progress, goals, replays
+from ..request import Request
+from ..transaction import Done, Planned, Step, Transaction
+from ._change import ChangeResult
+from ._new_environment import located, make
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from ..history import History
+    from ..managers import Output
+    from ..packages import ManagerName
+    from . import Session
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--loose", action="store_true", help="the specs as they were asked, not the versions"
+    )
+    parser.add_argument("--from", dest="source", metavar="FILE", help="another history file")
+    target = parser.add_argument_group("target (the environments of the history, if not said)")
+    one = target.add_mutually_exclusive_group()
+    one.add_argument("-n", "--name", metavar="ENV", help="a conda environment, by name")
+    one.add_argument("-p", "--prefix", metavar="PATH", help="any environment, by its prefix")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and do nothing")
+    parser.add_argument("--force", action="store_true", help="go on where a guard would stop")
+    parser.add_argument("--log", metavar="FILE", help="where the managers' own words go")
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="accepted out of habit: nothing here ever asks"
+    )
+
+
+def run(args: argparse.Namespace, session: Session) -> ReplayResult:
+    """Find out what is missing, and bring it, one place after the other."""
+    from ..history import History
+    from ..transaction import Mode
+
+    source = _source(args.source)
+    wanted = goals(source.records())
+    with _alone(dry_run=args.dry_run), _words(args.log, session.output) as output:
+        transaction = Transaction(
+            # what this history says already, it need not be told again
+            history=History() if args.source else replays(),
+            context=session.context(),
+            output=output,
+            on_exit_status=session.on_exit_status,
+            mode=Mode(dry_run=args.dry_run, force=args.force),
+        )
+        places = _places(wanted, args, output)
+        return _Replay(transaction, args, places).carry_out()
+
+
+def _source(path: str | None) -> History:
+    from ..history import History
+
+    if path is None:
+        return History()
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise UsageError(f"There is no history {file}.", kept="Nothing was started.")
+    return History(file)
+
+
+@contextmanager
+def _alone(*, dry_run: bool) -> Iterator[None]:
+    """One replay at a time in a container.
+
+    Raises:
+        Stopped: Another one is at work.
+    """
+    from filelock import FileLock, Timeout
+
+    from ..baseline import folder
+
+    if dry_run:
+        yield
+        return
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileLock(folder() / "replay.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Stopped(
+            "Your history is being replayed already.",
+            kept="Nothing was started.",
+            advice="See how far it is: %envinfo",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _words(log: str | None, output: Output) -> Iterator[Output]:
+    """Where the managers' words go: to the user, or to a file as they come."""
+    if log is None:
+        yield output
+        return
+    with Path(log).expanduser().open("a", encoding="utf-8") as file:
+
+        def write(text: str) -> None:
+            file.write(text)
+            file.flush()
+
+        yield write
+
+
+# Places
+
+
+@dataclass
+class _Place:
+    """One environment, or the system, and what it is to hold.
+
+    Attributes:
+        goal: What it is to hold.
+        environment: It, once it is there.
+        prefix: Where it is, or is to be made.
+    """
+
+    goal: Goal
+    environment: Environment | None
+    prefix: str
+
+    @property
+    def managers(self) -> tuple[ManagerName, ...]:
+        return ("apt",) if self.goal.ref is None else ("conda", "pip")
+
+    @property
+    def where(self) -> str:
+        from ..guards import describe
+
+        if self.goal.ref is None:
+            return "the system"
+        return describe(self.environment) if self.environment else f"environment {self.prefix}"
+
+
+def _places(wanted: Sequence[Goal], args: argparse.Namespace, output: Output) -> list[_Place]:
+    from .. import environment
+
+    target = None
+    environments = [goal.ref.prefix for goal in wanted if goal.ref is not None]
+    if args.name or args.prefix:
+        target = environment.find(name=args.name, prefix=args.prefix)
+        if len(environments) > 1:
+            raise UsageError(
+                f"The history is of {len(environments)} environments, and the target is one: "
+                f"{', '.join(environments)}.",
+                kept="Nothing was started.",
+                advice="Leave the target out: each is made where it was.",
+            )
+    found = []
+    for goal in wanted:
+        if goal.ref is None:
+            found.append(_Place(goal, environment.detect(), ""))
+        elif target is not None:
+            found.append(_Place(goal, target, target.prefix))
+        else:
+            here, prefix = located(goal.ref)
+            if here is not None and here.prefix != goal.ref.prefix:
+                output(f"{goal.ref.prefix} is {here.prefix} here.\n")
+            found.append(_Place(goal, here, prefix))
+    return found
+
+
+# Doing it
+
+
+class _Replay:
+    def __init__(
+        self, transaction: Transaction, args: argparse.Namespace, places: Sequence[_Place]
+    ) -> None:
+        self._transaction = transaction
+        self._places = places
+        self._loose: bool = args.loose
+        self._foreign = args.source is not None
+        self._dry_run: bool = args.dry_run
+        self._done: list[Done] = []
+        self._notes: list[str] = []
+        self._failures: list[str] = []
+        self._pending: list[_Place] = []
+        self._progress = None if args.dry_run else Progress(args.log or "")
+
+    def carry_out(self) -> ReplayResult:
+        """Every place, the next also where one fails.
+
+        Raises:
+            CommandFailed: Some of it failed; says what.
+            Interrupted: The user interrupted it.
+        """
+        pairs = [(place, manager) for place in self._places for manager in place.managers]
+        failed: set[str] = set()
+        for number, (place, manager) in enumerate(pairs, start=1):
+            if place.prefix in failed:
+                continue
+            if self._progress:
+                self._progress.at(f"{manager}, {place.where}", number, len(pairs))
+            try:
+                self._bring(place, manager)
+            except Interrupted:
+                self._end("interrupted")
+                raise
+            except JStackMagicError as error:
+                failed.add(place.prefix)
+                self._failures.append(f"{place.where}: {error}")
+        if self._failures:
+            self._end("failed", self._failures[0].splitlines()[0])
+            raise CommandFailed(
+                "\n".join(self._failures),
+                kept=f"What came before it was done: {len(self._done)} steps.",
+                advice=() if self._loose else "Newer versions may do: %envreplay --loose",
+            )
+        self._end("done")
+        return ReplayResult(done=tuple(self._done), notes=tuple(self._notes))
+
+    def _end(self, state: str, message: str = "") -> None:
+        if self._progress:
+            self._progress.end(state, message)  # type: ignore[arg-type]
+
+    def _bring(self, place: _Place, manager: ManagerName) -> None:
+        from ..packages import PackageSet, read_packages
+
+        fresh = place.environment is None
+        if self._dry_run and (fresh or place in self._pending):
+            self._foretell(place, manager)
+            return
+        if place.environment is None:
+            assert place.goal.ref is not None
+            place.environment = make(place.goal.ref, place.prefix, self._transaction.output)
+        environment = place.environment
+        here = PackageSet() if fresh else read_packages(environment, place.managers)
+        for exactness in self._ways(manager):
+            requests = place.goal.requests(manager, here, exactness)
+            if fresh and manager == "conda":
+                requests = _with_python(requests, place.goal)
+            try:
+                planned = [*self._plan(place.goal, manager, requests, environment)]
+            except (CommandFailed, InvalidSpec) as error:
+                if exactness == self._ways(manager)[-1]:
+                    raise
+                reason = error.problem.splitlines()[-1]
+                self._notes.append(
+                    f"{place.where}, {manager}: not all that there was can be had again "
+                    f"({reason}); what was asked for is taken."
+                )
+                continue
+            self._carry_out(place, planned, exactness)
+            return
+
+    def _carry_out(self, place: _Place, planned: Sequence[Planned], exactness: Exactness) -> None:
+        from ..environment import detect
+        from ..marks import restore
+
+        self._done += self._transaction.run(planned)
+        if self._dry_run and any(each.plan.commands for each in planned):
+            self._pending.append(place)
+        if self._dry_run or not planned or place.environment is None:
+            return
+        managers = {each.plan.request.manager for each in planned}
+        if place.goal.ref is not None:  # its Python may be another now, or be there only now
+            place.environment = detect(place.prefix)
+        wishes = (wish for wish in place.goal.wishes(exactness) if wish.manager in managers)
+        restore(wishes, place.environment)
+
+    def _ways(self, manager: ManagerName) -> tuple[Exactness, ...]:
+        if self._loose:
+            return ("asked",)
+        return ("builds", "asked") if manager == "apt" else ("builds", "versions")
+
+    def _plan(
+        self,
+        goal: Goal,
+        manager: ManagerName,
+        requests: Sequence[Request],
+        environment: Environment,
+    ) -> Iterator[Planned]:
+        """The steps; for another history's, each remembered as it was asked there."""
+        installs = [request for request in requests if request.action == "install"]
+        removals = [request for request in requests if request.action == "remove"]
+        asked = goal.asked(manager) if self._foreign else []
+        yield from self._transaction.plan([Step(request, environment) for request in removals])
+        for request, said in zip_longest(installs, asked):
+            if request is None:
+                plan = Plan(said, environment, engine="", commands=())
+                yield Planned(Step(said, environment), plan, manager=None)
+            else:
+                nothing = Request("install", manager, ()) if self._foreign else None
+                step = Step(request, environment, asked=said or nothing)
+                yield from self._transaction.plan([step])
+
+    def _foretell(self, place: _Place, manager: ManagerName) -> None:
+        """What would be asked when what comes before it is done, which pip cannot be asked yet."""
+        from ..packages import PackageSet, read_packages
+
+        here = (
+            read_packages(place.environment, place.managers) if place.environment else PackageSet()
+        )
+        there = {package.key: package for package in here.packages}
+        there |= {key: p for key, p in place.goal.there.items() if key[0] != manager}
+        then = PackageSet(tuple(there.values()))
+        requests = place.goal.requests(manager, then, self._ways(manager)[0])
+        if place.environment is None and manager == "conda":
+            requests = _with_python(requests, place.goal)
+            self._notes.append(f"{place.where} would be made.")
+        self._notes += [
+            f"Then, with {manager}: {request.action} {' '.join(request.specs)}"
+            for request in requests
+        ]
+
+
+def _with_python(requests: Sequence[Request], goal: Goal) -> list[Request]:
+    """What conda is asked for in a new environment: its Python too, and pip for what pip brings."""
+    assert goal.ref is not None
+    if not goal.ref.kind.startswith("conda"):
+        return list(requests)
+    specs = [f"python={goal.ref.python}"] if goal.ref.python else []
+    if specs and any(step.manager == "pip" for step in goal.steps):
+        specs.append("pip")
+    there = [request for request in requests if request.action == "install"]
+    first = there[0] if there else Request("install", "conda", ())
+    named = {spec.rpartition("::")[2].partition("=")[0] for spec in first.specs}
+    specs = [spec for spec in specs if spec.partition("=")[0] not in named]
+    return [replace(first, specs=(*specs, *first.specs))] if specs or first.specs else []
+
+
+@dataclass(frozen=True)
+class ReplayResult(ChangeResult):
+    """What a replay came to."""
+
+    def parts(self) -> Sequence[Part]:
+        """The steps, or that there was nothing to do."""
+        moved = tuple(item for item in self.done if item.plan.commands or item.record)
+        parts = ChangeResult.parts(replace(self, done=moved))
+        if not moved and not self.notes:
+            return [Text("Everything that the history says is there already.", "good")]
+        return parts

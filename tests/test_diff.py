@@ -1,0 +1,205 @@
+"""What is here that nobody brought, measured from a real beginning."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jstackmagic import baseline
+from jstackmagic.environment import detect
+from jstackmagic.history import History
+from jstackmagic.packages import read_packages
+from jstackmagic.recipe import fold
+from support.environments import add_packages, make_venv, uv
+from support.tiers import SIX
+from support.verbs import verb
+from support.warm import warm_conda
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.tiers import Channel
+    from support.wheels import WheelIndex
+
+
+@pytest.fixture(autouse=True)
+def runtime(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This container's own folder is an empty one."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
+
+
+@pytest.fixture
+def conda(
+    tmp_path_factory: pytest.TempPathFactory, home: Path, shim_channel: Channel, tmp_path: Path
+) -> Path:
+    (home / ".condarc").write_text(json.dumps({"channels": [shim_channel.url]}))
+    return warm_conda(tmp_path_factory, tmp_path / "conda", shim_channel, f"six={SIX[0]}")
+
+
+def differences(prefix: Path) -> dict[str, tuple[str | None, str | None, bool]]:
+    """By name: the version before and now, and whether the history explains it."""
+    drift = verb("diff", "--prefix", prefix).drifts[0]
+    return {
+        found.package.name: (
+            found.before.version if found.before else None,
+            found.now.version if found.now else None,
+            bool(found.record),
+        )
+        for found in drift.differences
+    }
+
+
+def test_what_the_history_explains_and_what_nobody_recorded(
+    conda: Path, shim_channel: Channel, wheel_index: WheelIndex
+) -> None:
+    assert differences(conda) == {}
+    wheel_index.add("plain", "1.0")
+    verb("install", "--prefix", conda, "--conda", f"six={SIX[1]}")
+    add_packages(conda, "pymongo", channels=[shim_channel.url], packages=shim_channel.packages)
+    uv("pip", "install", "--index-url", wheel_index.url, "plain", prefix=conda)
+    assert differences(conda) == {
+        "six": (SIX[0], SIX[1], True),
+        "dnspython": (None, "2.7.0", False),
+        "pymongo": (None, "4.13.2", False),
+        "plain": (None, "1.0", False),
+    }
+    shown = str(verb("diff", "--prefix", conda))
+    assert "conda: conda's first revision, pip: the times of the files" in shown
+    assert "Nobody recorded 3 of these: %envdiff --adopt does." in shown
+    assert "six" not in str(verb("diff", "--unexplained", "--prefix", conda))
+
+
+def test_adopting_names_what_was_asked_for_and_not_what_that_brought(
+    conda: Path, shim_channel: Channel, wheel_index: WheelIndex
+) -> None:
+    wheel_index.add("plain", "1.0")
+    wheel_index.add("two", "1.0", requires=["plain"])
+    add_packages(conda, "pymongo", channels=[shim_channel.url], packages=shim_channel.packages)
+    uv("pip", "install", "--index-url", wheel_index.url, "two", prefix=conda)
+    result = verb("diff", "--adopt", "--prefix", conda)
+    assert all(found.record for found in result.drifts[0].differences)
+    records = History().records()
+    assert [record.status for record in records] == ["found", "found"]
+    assert [record.request.specs for record in records] == [("pymongo",), ("two",)]
+    steps = fold(records).steps
+    assert [(item.name, item.version) for step in steps for item in step.install] == [
+        ("pymongo", "4.13.2"),
+        ("two", "1.0"),
+    ]
+    assert abs(_seconds(records[0].time) - time.time()) < 60
+    verb("diff", "--adopt", "--prefix", conda)
+    assert len(History().records()) == 2, "and there is nothing left to adopt"
+    verb("undo")
+    assert differences(conda) == {}
+
+
+def _seconds(text: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def test_where_no_mark_tells_what_nobody_needs_was_asked_for(
+    conda: Path, wheel_index: WheelIndex
+) -> None:
+    wheel_index.add("plain", "1.0")
+    wheel_index.add("two", "1.0", requires=["plain"])
+    uv("pip", "install", "--index-url", wheel_index.url, "two", "plain", prefix=conda)
+    for mark in conda.rglob("REQUESTED"):
+        mark.unlink()
+    verb("diff", "--adopt", "--prefix", conda)
+    assert [record.request.specs for record in History().records()] == [("two",)]
+
+
+def test_pips_own_marks_are_believed(conda: Path, wheel_index: WheelIndex) -> None:
+    wheel_index.add("plain", "1.0")
+    wheel_index.add("other", "1.0")
+    wheel_index.add("two", "1.0", requires=["plain", "other"])
+    pip = [conda / "bin" / "python", "-m", "pip", "install", "--index-url", wheel_index.url]
+    subprocess.run([*pip, "two", "plain"], check=True, capture_output=True)
+    verb("diff", "--adopt", "--prefix", conda)
+    assert [record.request.specs for record in History().records()] == [("plain", "two")]
+
+
+def test_a_removal_nobody_recorded(conda: Path) -> None:
+    next(conda.glob("conda-meta/six-*.json")).unlink()
+    assert differences(conda) == {"six": (SIX[0], None, False)}
+    verb("diff", "--adopt", "--prefix", conda)
+    assert History().records()[0].request.action == "remove"
+    assert differences(conda) == {"six": (SIX[0], None, True)}
+
+
+def test_the_snapshot_comes_before_all_else(conda: Path, wheel_index: WheelIndex) -> None:
+    wheel_index.add("plain", "1.0")
+    uv("pip", "install", "--index-url", wheel_index.url, "plain", prefix=conda)
+    assert baseline.take_snapshot([detect(conda)])
+    assert differences(conda) == {}
+    verb("remove", "--prefix", conda, "six")
+    assert differences(conda) == {"six": (SIX[0], None, True)}
+    assert not baseline.take_snapshot([detect(conda)]), "once a container"
+    assert "the snapshot of" in str(verb("diff", "--prefix", conda))
+
+
+def test_a_snapshot_of_another_container_tells_nothing(conda: Path) -> None:
+    baseline.take_snapshot([detect(conda)])
+    path = baseline.folder() / "baseline.json"
+    snapshot = json.loads(path.read_text())
+    path.write_text(json.dumps(snapshot | {"machine": "another"}))
+    assert baseline.read_snapshot() is None
+    path.write_text("torn")
+    assert baseline.read_snapshot() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_snapshot_that_somebody_else_wrote_is_not_believed(conda: Path) -> None:
+    baseline.take_snapshot([detect(conda)])
+    os.chown(baseline.folder() / "baseline.json", 65534, 65534)
+    assert baseline.read_snapshot() is None
+
+
+def test_a_virtual_environment_begins_with_pip_alone(
+    tmp_path: Path, wheel_index: WheelIndex
+) -> None:
+    wheel_index.add("plain", "1.0")
+    prefix = make_venv(tmp_path / "venv")
+    uv("pip", "install", "--index-url", wheel_index.url, "plain", prefix=prefix)
+    assert differences(prefix) == {"plain": (None, "1.0", False)}
+
+
+def test_in_a_container_what_the_images_layers_brought_is_the_beginning(
+    conda: Path, shim_channel: Channel, wheel_index: WheelIndex
+) -> None:
+    """Revisions and files of the image's build are older than the container."""
+    wheel_index.add("plain", "1.0")
+    wheel_index.add("two", "1.0")
+    old = time.time() - 3600
+    uv("pip", "install", "--index-url", wheel_index.url, "plain", prefix=conda)
+    add_packages(conda, "demo-tool", channels=[shim_channel.url], packages=shim_channel.packages)
+    history = conda / "conda-meta" / "history"
+    now, then = (time.strftime("==> %Y-%m-%d %H:", time.localtime(t)) for t in (old + 3600, old))
+    history.write_text(history.read_text().replace(now, then))
+    for folder in conda.rglob("plain-*.dist-info"):
+        os.utime(folder, (old, old))
+    uv("pip", "install", "--index-url", wheel_index.url, "two", prefix=conda)
+    environment = detect(conda)
+    here = read_packages(environment, ("conda", "pip"))
+    found = baseline.of(environment, here, ("conda", "pip"), begun=old + 1800)
+    assert {p.name for p in (here - found.packages).added} == {"two"}
+    first = baseline.of(environment, here, ("conda",))
+    assert ("conda", "demo-tool") not in first.packages
+
+
+def test_where_nothing_tells_only_the_history_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = detect("/usr")
+    here = read_packages(environment, ("apt",))
+    assert baseline.of(environment, here, ("apt",)).told_by == {}
+    drift = verb("diff", "--prefix", "/usr").drifts[-1]
+    assert drift.differences == ()
+    assert drift.where == "the system"

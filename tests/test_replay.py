@@ -1,0 +1,403 @@
+"""A history made in one environment comes back in another, or in a new container."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jstackmagic import baseline, replay
+from jstackmagic.environment import detect
+from jstackmagic.errors import CommandFailed, Stopped, UsageError
+from jstackmagic.history import History
+from jstackmagic.packages import Package, PackageSet, read_packages
+from jstackmagic.recipe import fold
+from jstackmagic.replay import goals
+from strategies import World, worlds
+from support.debs import build_deb, purge
+from support.environments import make_root
+from support.tiers import DNSPYTHON, PYMONGO, SIX
+from support.verbs import contents, packages, verb
+from support.warm import warm_conda, warm_venv
+from support.wheels import build_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from jstackmagic.commands.replay import ReplayResult
+    from jstackmagic.packages import ManagerName
+    from support.tiers import Channel
+    from support.wheels import WheelIndex
+
+
+@pytest.fixture(autouse=True)
+def runtime(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This container's own folder is an empty one."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
+    return home / "run" / "jstackmagic"
+
+
+@pytest.fixture(autouse=True)
+def channels(home: Path, shim_channel: Channel) -> None:
+    (home / ".condarc").write_text(json.dumps({"channels": [shim_channel.url]}))
+
+
+@pytest.fixture
+def new(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, shim_channel: Channel
+) -> Callable[[], Path]:
+    """Makes environments as an image brings them."""
+    numbers = count(1)
+    return lambda: warm_conda(
+        tmp_path_factory, tmp_path / f"conda{next(numbers)}", shim_channel, f"six={SIX[0]}"
+    )
+
+
+@pytest.fixture
+def new_venv(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Callable[[], Path]:
+    """Makes virtual environments."""
+    numbers = count(1)
+    return lambda: warm_venv(tmp_path_factory, tmp_path / f"venv{next(numbers)}")
+
+
+def commands(result: ReplayResult) -> list[str]:
+    return [str(command) for item in result.done for command in item.plan.commands]
+
+
+def test_six_ways_of_installing_come_back_in_one_run_each(
+    new: Callable[[], Path], wheel_index: WheelIndex, shim_channel: Channel, tmp_path: Path
+) -> None:
+    first, second = new(), new()
+    wheel_index.add("plain", "1.0")
+    wheel_index.add("two", "1.0", requires=["plain"])
+    wheel_index.add("listed", "1.0")
+    wheel = build_wheel(tmp_path / "wheels of mine", "local", "1.0")
+    (tmp_path / "list.txt").write_text("listed\n")
+    for words in (
+        ["--conda", f"pymongo={PYMONGO[0]}", f"dnspython={DNSPYTHON[0]}"],
+        [f"{shim_channel.url}/noarch/demo-tool-1.0-py_0.conda"],
+        [f"conda:six={SIX[1]}", "pip:two", "-i", wheel_index.url],
+        [wheel, "pip:six[extra]"],
+        ["--pip", "-r", tmp_path / "list.txt", "-i", wheel_index.url],
+        ["demo-library=1.0=0"],
+    ):
+        verb("install", "--prefix", first, *words)
+    wheel_index.add("plain", "2.0")
+    shown = verb("replay", "--dry-run", "--prefix", second)
+    assert packages(second) != packages(first)
+    result = verb("replay", "--prefix", second)
+    assert packages(second) == packages(first)
+    assert commands(shown) == commands(result)[:1]
+    assert sum(note.startswith("Then, with pip: install") for note in shown.notes) == 1
+    assert [command.count(" install ") for command in commands(result)] == [1, 1]
+    assert result.notes == ()
+
+    was = contents(second)
+    again = verb("replay", "--prefix", second)
+    assert commands(again) == []
+    assert "there already" in str(again)
+    assert contents(second) == was
+
+
+def test_what_was_removed_from_the_base_and_what_was_taken_back(new: Callable[[], Path]) -> None:
+    first, second = new(), new()
+    verb("remove", "--prefix", first, "six")
+    verb("install", "--prefix", first, "--conda", "demo-tool")
+    verb("undo")
+    verb("replay", "--prefix", second)
+    assert packages(second) == packages(first)
+
+
+def test_it_goes_on_where_it_was_interrupted(new: Callable[[], Path]) -> None:
+    first, second = new(), new()
+    verb("install", "--prefix", first, "--conda", "pymongo", "demo-tool")
+    verb("replay", "--prefix", second)
+    verb("remove", "--prefix", second, "demo-tool")
+    History().path.write_text("\n".join(History().path.read_text().splitlines()[:2]) + "\n")
+    result = verb("replay", "--prefix", second)
+    assert packages(second) == packages(first)
+    (command,) = commands(result)
+    assert "demo-tool" in command
+    assert "pymongo" not in command
+
+
+def test_the_words_of_the_user_stay_as_they_were(new: Callable[[], Path]) -> None:
+    from jstackmagic.managers.rattler import condahistory
+
+    first, second = new(), new()
+    verb("install", "--prefix", first, "--conda", "pymongo>=4", "six>=1.17")
+    verb("replay", "--prefix", second)
+    wishes = condahistory.requested(str(second))
+    assert (wishes["pymongo"], wishes["six"]) == ("pymongo>=4", "six>=1.17")
+    assert "dnspython" not in wishes
+    assert len(History().records()) == 1, "and this history need not be told again"
+
+
+def test_loose_takes_what_is_newest_now(
+    new_venv: Callable[[], Path], wheel_index: WheelIndex
+) -> None:
+    first, second, third = new_venv(), new_venv(), new_venv()
+    wheel_index.add("plain", "1.0")
+    verb("install", "--prefix", first, "plain>=1", "-i", wheel_index.url)
+    wheel_index.add("plain", "2.0")
+    verb("replay", "--prefix", second)
+    verb("replay", "--loose", "--prefix", third)
+    versions = [read_packages(detect(p), ("pip",)).get("pip", "plain") for p in (second, third)]
+    assert [package.version for package in versions if package] == ["1.0", "2.0"]
+
+
+def test_a_build_that_is_not_to_be_had_is_another_build_of_the_version(
+    new: Callable[[], Path],
+) -> None:
+    first, second = new(), new()
+    verb("install", "--prefix", first, "--conda", "demo-tool=1.0")
+    history = History().path
+    history.write_text(history.read_text().replace("py_0", "py_77"))
+    result = verb("replay", "--prefix", second)
+    found = read_packages(detect(second), ("conda",)).get("conda", "demo-tool")
+    assert found is not None
+    assert (found.version, found.build) == ("1.0", "py_0")
+    assert "not all that there was can be had again" in result.notes[0]
+
+
+def test_a_place_that_fails_does_not_keep_the_next_from_its_own(
+    new: Callable[[], Path], new_venv: Callable[[], Path], wheel_index: WheelIndex
+) -> None:
+    wheel_index.add("plain", "1.0")
+    first, second = new(), new_venv()
+    verb("install", "--record-only", "--prefix", first, "--conda", "no-such-package")
+    verb("install", "--prefix", second, "plain", "-i", wheel_index.url)
+    shutil.rmtree(second)
+    with pytest.raises(CommandFailed, match="no-such-package") as caught:
+        verb("replay")
+    assert str(second) not in str(caught.value)
+    assert any(second.rglob("plain.py")), "a virtual environment is made anew"
+    status = replay.status()
+    assert status is not None
+    assert status.state == "failed"
+    assert "To try again: %envreplay" in str(status)
+
+
+def test_a_conda_environment_that_is_not_here_is_made(
+    tmp_path: Path, shim_channel: Channel, wheel_index: WheelIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel_index.add("plain", "1.0")
+    root = make_root(tmp_path / "root", "python", channels=[shim_channel.url])
+    prefix = root.create("analysis", "python", "pip")
+    verb("install", "--prefix", prefix, "conda:pymongo", "pip:plain", "-i", wheel_index.url)
+    was = {package.key for package in packages(prefix)}
+    shutil.rmtree(prefix)
+    shown = str(verb("replay", "--dry-run"))
+    assert f"environment {prefix} would be made." in shown
+    assert not prefix.exists()
+    verb("replay")
+    assert {package.key for package in packages(prefix)} == was
+    assert detect(prefix).kind == "conda-named"
+
+
+def test_the_base_of_another_root_is_the_base(
+    tmp_path: Path, shim_channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, here = (
+        make_root(tmp_path / name, "python", channels=[shim_channel.url]) for name in ("old", "new")
+    )
+    verb("install", "--prefix", old.prefix, "--conda", "demo-tool")
+    assert History().records()[0].environment.kind == "conda-base"
+    shutil.rmtree(old.prefix)
+    monkeypatch.setenv("CONDA_EXE", str(here.stand_in().executable))
+    result = verb("replay", "--dry-run")
+    assert [item.plan.environment.prefix for item in result.done] == [str(here.prefix)]
+
+
+def test_another_history_is_remembered_as_it_was_asked(
+    new: Callable[[], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    wheel_index: WheelIndex,
+) -> None:
+    wheel_index.add("plain", "1.0")
+    wheel_index.add("two", "1.0", requires=["plain"])
+    first, second = new(), new()
+    line = ["conda:pymongo>=4", "pip:two<2", "conda:six", "-i", wheel_index.url]
+    verb("install", "--prefix", first, *line)
+    theirs = History().path
+    monkeypatch.setenv("JSTACKMAGIC_HISTORY", str(tmp_path / "mine.jsonl"))
+    verb("replay", "--from", theirs, "--prefix", second)
+    assert packages(second) == packages(first)
+    specs = [item.spec for step in fold(History().records()).steps for item in step.install]
+    assert specs == ["pymongo>=4", "six", "two<2"]
+    with pytest.raises(UsageError, match="There is no history"):
+        verb("replay", "--from", tmp_path / "nowhere")
+
+
+def test_one_target_for_several_environments_is_a_mistake(new: Callable[[], Path]) -> None:
+    for prefix in (new(), new()):
+        verb("install", "--prefix", prefix, "--conda", "demo-tool")
+    with pytest.raises(UsageError, match="2 environments"):
+        verb("replay", "--prefix", new())
+
+
+def test_two_at_once(new: Callable[[], Path], runtime: Path) -> None:
+    from filelock import FileLock
+
+    runtime.mkdir(parents=True)
+    with FileLock(runtime / "replay.lock"), pytest.raises(Stopped, match="already"):
+        verb("replay")
+
+
+def test_how_far_it_is(new: Callable[[], Path], runtime: Path) -> None:
+    assert replay.status() is None
+    progress = replay.Progress()
+    progress.at("conda, environment base", 1, 2)
+    assert "(step 1 of 2: conda, environment base)" in str(replay.status())
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    path = runtime / "replay.json"
+    path.write_text(path.read_text().replace(str(os.getpid()), str(ended.pid)))
+    assert "cut off" in str(replay.status())
+    progress.end("done")
+    assert "was replayed here" in str(replay.status())
+    path.write_text("{torn")
+    assert replay.status() is None
+
+
+# apt
+
+
+@pytest.fixture
+def deb(tmp_path: Path) -> Iterator[Path]:
+    purge("jstackmagic-test-replay")
+    yield build_deb(tmp_path, "jstackmagic-test-replay")
+    purge("jstackmagic-test-replay")
+
+
+@pytest.mark.apt
+def test_debian_packages(deb: Path) -> None:
+    verb("install", f"apt:{deb}")
+    purge("jstackmagic-test-replay")
+    result = verb("replay")
+    assert ("apt", "jstackmagic-test-replay") in read_packages(detect(), ("apt",))
+    assert [item.plan.request.manager for item in result.done] == ["apt"]
+    assert commands(verb("replay")) == []
+
+
+# The pure part, by any history
+
+
+@given(worlds())
+def test_any_history_comes_back_from_the_base_it_began_with(world: World) -> None:
+    base = world.before[0] if world.before else world.state
+    disk = dict(base.disk)
+    for goal in goals(world.records):
+        place = goal.ref.prefix if goal.ref else ""
+        for manager, name in goal.gone:
+            disk.pop((place, manager, name), None)
+        for (manager, name), package in goal.there.items():
+            disk[place, manager, name] = package.version
+    assert disk == world.state.disk
+
+
+@given(worlds(), st.sampled_from(("conda", "pip", "apt")))
+def test_nothing_is_asked_for_where_all_is_there(world: World, manager: ManagerName) -> None:
+    for goal in goals(world.records):
+        place = goal.ref.prefix if goal.ref else ""
+        here = PackageSet(
+            tuple(Package(m, n, v) for (p, m, n), v in world.state.disk.items() if p == place)
+        )
+        asked = [r for r in goal.requests(manager, here, "builds") if manager != "apt"]
+        assert asked == []
+
+
+# The start-up hook
+
+
+def start(script: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Runs a hook as the Docker Stacks' run-hooks.sh does, in a shell that minds its status."""
+    command = ["sh", "-ec", '"$0"; echo the server starts', str(script)]
+    return subprocess.run(
+        command, env={**os.environ, **environ}, capture_output=True, text=True, check=False
+    )
+
+
+def ended() -> replay.Status:
+    """The status of a replay in the background, once it has ended."""
+    deadline = time.monotonic() + 60
+    while (status := replay.status()) is None or status.state == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return status
+
+
+def test_the_hook_notes_the_baseline_and_replays_behind_the_servers_back(
+    tmp_path: Path, shim_channel: Channel
+) -> None:
+    root = make_root(tmp_path / "a root", "python", channels=[shim_channel.url])
+    prefix = root.create("analysis", "python")
+    verb("install", "--prefix", prefix, "--conda", "pymongo")
+    was = packages(prefix)
+    shutil.rmtree(prefix)
+    root.create("analysis", "python")
+    folder = tmp_path / "before notebook.d"
+    verb("hook", "install", "--folder", folder)
+    script = next(folder.iterdir())
+    assert os.access(script, os.X_OK)
+    assert "." not in script.name, "run-hooks.sh sources what ends in .sh"
+    done = start(script)
+    assert (done.returncode, done.stdout) == (0, "the server starts\n")
+    assert ended().state == "done"
+    assert packages(prefix) == was
+    assert "pymongo" in (baseline.folder() / "replay.log").read_text()
+    assert baseline.read_snapshot() is not None
+    verb("hook", "remove", "--folder", folder)
+    assert list(folder.iterdir()) == []
+    assert "There is no" in str(verb("hook", "remove", "--folder", folder))
+
+
+@pytest.mark.parametrize("trouble", ["python is gone", "history is a folder", "no runtime folder"])
+def test_the_server_starts_whatever_happens(
+    trouble: str, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "hooks"
+    if trouble == "python is gone":
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
+    verb("hook", "install", "--folder", folder)
+    environ = {}
+    if trouble == "history is a folder":
+        environ["JSTACKMAGIC_HISTORY"] = str(home)
+    if trouble == "no runtime folder":
+        environ["XDG_RUNTIME_DIR"] = "/dev/null"
+        History().path.write_text("")
+    done = start(next(folder.iterdir()), **environ)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the server starts\n", "")
+
+
+def test_a_hook_of_another_hand_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "50-jstackmagic").write_text("#!/bin/sh\necho mine\n")
+    with pytest.raises(Stopped, match="not ours"):
+        verb("hook", "remove", "--folder", tmp_path)
+
+
+def test_lines_for_other_images(tmp_path: Path) -> None:
+    shown = str(verb("hook", "install"))
+    if not os.path.isdir("/usr/local/bin/before-notebook.d"):
+        assert "-m jstackmagic hook run" in shown
+    verb("hook", "install", "--snippet", tmp_path / "lines.sh")
+    lines = (tmp_path / "lines.sh").read_text()
+    assert subprocess.run(["sh", "-euc", f"{lines}\nexit 7"], check=False).returncode == 7
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_who_may_not_write_there_is_told_where_it_belongs() -> None:
+    with pytest.raises(Stopped) as caught:
+        verb("hook", "install", "--folder", "/usr/local/bin")
+    assert "RUN jstackmagic hook install" in str(caught.value)
