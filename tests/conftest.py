@@ -233,9 +233,11 @@ def docker_host(docker_engine: DockerClient, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A module stays with one worker, whose fixtures it shares; so does all that needs apt, because
-    dpkg lets one in at a time, and all that needs the engine, of which there is one."""
+    """A module stays with one worker, whose fixtures it shares; so does all that needs apt or looks
+    at what it changes, because there is one dpkg, and all that needs the one engine."""
     for item in items:
+        if item.get_closest_marker("xdist_group"):
+            continue
         shared = [name for name in ("docker", "apt") if item.get_closest_marker(name)]
         group = shared[0] if shared else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from support.kernels import Result
     from support.tiers import Channel
 
+# what another worker does with apt would show here
+pytestmark = pytest.mark.xdist_group("apt")
+
 
 SPARING = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_COMPILE": "1"}
 """What spares pip a second."""

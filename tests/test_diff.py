@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from support.tiers import Channel
     from support.wheels import WheelIndex
 
+# what another worker does with apt would show here
+pytestmark = pytest.mark.xdist_group("apt")
+
 
 @pytest.fixture(autouse=True)
 def runtime(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

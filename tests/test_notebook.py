@@ -44,6 +44,8 @@ def kernel(prefix: Path, tmp_path: Path) -> Iterator[Kernel]:
     """A kernel of that environment with the extension loaded."""
     with Kernel(prefix, cwd=tmp_path) as kernel:
         kernel.run("%load_ext jstackmagic").check()
+        # what other tests do with apt meanwhile would be found and recorded
+        kernel.run("%config JStackMagic.capture = False").check()
         yield kernel
 
 

@@ -14,6 +14,9 @@ import pytest
 
 import run_quickstart
 
+# what another worker does with apt would show here
+pytestmark = pytest.mark.xdist_group("apt")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOK = REPOSITORY / "notebooks" / "quickstart.ipynb"
 

@@ -118,6 +118,17 @@ def test_what_was_removed_from_the_base_and_what_was_taken_back(new: Callable[[]
     assert packages(second) == packages(first)
 
 
+def test_what_one_base_had_already_is_brought_to_one_that_lacks_it(
+    new: Callable[[], Path],
+) -> None:
+    first, second = new(), new()
+    verb("install", "--prefix", first, "--conda", "six")
+    verb("remove", "--prefix", second, "six")
+    History().path.write_text("\n".join(History().path.read_text().splitlines()[:2]) + "\n")
+    verb("replay", "--prefix", second)
+    assert packages(second) == packages(first)
+
+
 def test_it_goes_on_where_it_was_interrupted(new: Callable[[], Path]) -> None:
     first, second = new(), new()
     verb("install", "--prefix", first, "--conda", "pymongo", "demo-tool")

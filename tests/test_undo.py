@@ -232,6 +232,16 @@ def specs() -> list[str]:
     return [item.spec for step in fold(History().records()).steps for item in step.install]
 
 
+def test_back_to_a_point_also_undoes_what_an_undo_left(conda: Path, index: WheelIndex) -> None:
+    point = id_of(verb("install", "--prefix", conda, "--conda", "six=1.16.0"))
+    was = contents(conda)
+    verb("install", "--prefix", conda, "--conda", "demo-tool=1.0")
+    verb("undo", "--record-only")
+    verb("install", "--prefix", conda, "--conda", "demo-tool=2.0")
+    verb("undo", "--to", point)
+    assert contents(conda) == was
+
+
 def test_one_request_of_a_cell_and_then_the_rest(conda: Path, index: WheelIndex) -> None:
     cell = verb("install", "--prefix", conda, "conda:six", "pip:plain", "-i", index.url)
     verb("undo", f"{id_of(cell)}.2")

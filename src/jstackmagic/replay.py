@@ -138,9 +138,10 @@ class Goal:
         if exactness == "builds":
             specs += [conda_spec(package, "channel") for package in self._missing("conda", here)]
         for _, item in self._items("conda"):
+            by_build = exactness == "builds" and ("conda", item.name) in self.there
             if exactness == "asked" or self._unseen("conda", item):
                 specs.append(item.spec)
-            elif exactness == "versions" and not _is_at(item, here.get("conda", item.name)):
+            elif not by_build and not _is_at(item, here.get("conda", item.name)):
                 specs.append(pinned("conda", item, "exact"))
         channels = dict.fromkeys(channel for step in self._of("conda") for channel in step.channels)
         if specs:

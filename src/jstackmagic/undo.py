@@ -66,16 +66,24 @@ def latest(history: Sequence[Record]) -> list[Record]:
     return []
 
 
+def after(history: Sequence[Record], transaction: str) -> list[Record]:
+    """All records that began after those of a transaction."""
+    own = [number for number, record in enumerate(history) if record.transaction == transaction]
+    return list(history[own[-1] + 1 :])
+
+
 def since(history: Sequence[Record], transaction: str) -> list[Record]:
     """The records after a transaction that have to be taken back to return to that point."""
-    own = [number for number, record in enumerate(history) if record.transaction == transaction]
+    later = after(history, transaction)
     earlier = {
-        name for record in history[: own[-1] + 1] for name in (record.id, record.transaction)
+        name
+        for record in history[: len(history) - len(later)]
+        for name in (record.id, record.transaction)
     }
     taken = taken_back(history)
     return [
         record
-        for record in history[own[-1] + 1 :]
+        for record in later
         if record.id not in taken and (not record.undoes or record.undoes in earlier)
     ]
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
+from filelock import FileLock
 
 from . import cache, channel, environments, standin_mamba, tiers
 from .channel import SHEBANG, ChannelBuilder, File
@@ -47,13 +48,14 @@ def image(client: DockerClient) -> str:
         Unfeasible: The running Python cannot be copied.
     """
     packages, wheels = _channel()
-    root = _root_image(client, packages)
+    with _turn():
+        root = _root_image(client, packages)
     inputs = [root, str(packages), *(_read(path) for path in _files(_SOURCE)), _host_settings()]
     inputs += [inspect.getsource(_fill), inspect.getsource(standin_mamba)]
     tag = _tag("stacks", inputs)
-    if _is_there(client, tag):
-        return tag
-    with tempfile.TemporaryDirectory(prefix="stacks-") as folder:
+    with _turn(), tempfile.TemporaryDirectory(prefix="stacks-") as folder:
+        if _is_there(client, tag):
+            return tag
         _fill(Path(folder), packages, wheels)
         build(client, tag, Path(folder), ROOT_IMAGE=root)
     return tag
@@ -68,9 +70,9 @@ def image_with(client: DockerClient, base: str, wheel: Path) -> str:
     needs = [line.partition(": ")[2] for line in lines if line.startswith("Requires-Dist: ")]
     needs = [each for each in needs if "extra ==" not in each] + ["docker", "h2"]
     tag = _tag("jstackmagic", [base, contents, inspect.getsource(image_with)])
-    if _is_there(client, tag):
-        return tag
-    with tempfile.TemporaryDirectory(prefix="stacks-") as folder:
+    with _turn(), tempfile.TemporaryDirectory(prefix="stacks-") as folder:
+        if _is_there(client, tag):
+            return tag
         shutil.copy(wheel, folder)
         Path(folder, "needs.txt").write_text("\n".join(needs))
         Path(folder, "Dockerfile").write_text(
@@ -81,6 +83,12 @@ def image_with(client: DockerClient, base: str, wheel: Path) -> str:
         build(client, tag, Path(folder))
     _remove_old(client, "jstackmagic", keep=tag)
     return tag
+
+
+def _turn() -> FileLock:
+    """Several test runs at once, and the workers of one, make each image once."""
+    cache.ROOT.mkdir(parents=True, exist_ok=True)
+    return FileLock(cache.ROOT / "stacks-image.lock")
 
 
 def _remove_old(client: DockerClient, name: str, *, keep: str) -> None:

@@ -71,6 +71,11 @@ def root() -> Path:
     return Path(os.environ.get("CONDA_ROOT") or Path(sys.argv[0]).resolve().parent.parent)
 
 
+def packages() -> Path:
+    """The package cache: ``CONDA_PKGS_DIRS``, or the root's own."""
+    return Path(os.environ.get("CONDA_PKGS_DIRS") or root() / "pkgs")
+
+
 def prefix_of(options: argparse.Namespace) -> Path:
     """Which environment is meant; base where nothing says, for nothing is activated here."""
     if options.prefix:
@@ -81,7 +86,7 @@ def prefix_of(options: argparse.Namespace) -> Path:
 def clean(options: argparse.Namespace) -> dict[str, object]:
     """Removes the package cache."""
     if options.all or options.force_pkgs_dirs:
-        shutil.rmtree(root() / "pkgs", ignore_errors=True)
+        shutil.rmtree(packages(), ignore_errors=True)
     return {}
 
 
@@ -167,7 +172,7 @@ async def solution(
         return await solve(
             sources=[Channel(channel) for channel in channels(said)],
             specs=[*map(MatchSpec, specs), *map(MatchSpec, before)],
-            gateway=Gateway(cache_dir=root() / "pkgs/cache"),
+            gateway=Gateway(cache_dir=packages() / "cache"),
             locked_packages=list(before.values()),
             constraints=pins,
             virtual_packages=VirtualPackage.detect(),
@@ -192,7 +197,7 @@ async def link_all(
     await install(
         solved,
         target_prefix=prefix,
-        cache_dir=root() / "pkgs",
+        cache_dir=packages(),
         installed_packages=list(before.values()),
         # the wrapped objects: rattler 0.28 takes no others, whatever its annotation says
         requested_specs=[MatchSpec(spec)._match_spec for spec in requested.values()],

@@ -10,10 +10,10 @@ from ..errors import CommandFailed, InvalidSpec
 from ..plan import Plan
 from ..request import Action, Request
 from ..transaction import Planned, Step
-from ..undo import Inverse, Origins, inverse, net, requests, same
+from ..undo import Inverse, Origins, inverse, requests, same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ..environment import Environment, EnvironmentRef
     from ..history import Record
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..marks import Wish
     from ..packages import Package, PackageSet
     from ..transaction import Transaction
+    from ..undo import Key, Move
 
 
 _OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}
@@ -32,6 +33,7 @@ class Place:
     Args:
         prefix: Of the environment; empty for what apt installed.
         records: The newest first.
+        moves: What became of packages, everywhere, since the point to go back to.
         origins: What the history knows of packages.
         transaction: Who plans.
         disk: Whether packages are to move, rather than the records alone.
@@ -41,6 +43,7 @@ class Place:
         self,
         prefix: str,
         records: Sequence[Record],
+        moves: Mapping[Key, Move],
         origins: Origins,
         transaction: Transaction,
         *,
@@ -57,7 +60,7 @@ class Place:
         self._planned: list[Planned] = []
         self._relinks: tuple[Package, ...] = ()
         if disk and not self._lost:
-            self._wanted = inverse(net(reversed(records)), self._here, prefix, origins)
+            self._wanted = inverse(moves, self._here, prefix, origins)
             self._relinks = self._stripped()
         self._wishes = self._wishes_before()
 
@@ -89,14 +92,23 @@ class Place:
         problems += self._needs()
         if not force:
             self._guard()
-        if self._relinks:
-            relink.fetch(self._relinks, self.environment)
+        problems += self._fetch_relinks()
         while True:
             self._planned, missing, words = self._plan()
             problems += words
             if not missing or not force:
                 return problems
             self._wanted = self._wanted.without(missing)
+
+    def _fetch_relinks(self) -> list[str]:
+        try:
+            if self._relinks:
+                relink.fetch(self._relinks, self.environment)
+        except CommandFailed as error:
+            names = ", ".join(package.name for package in self._relinks)
+            self._relinks = ()
+            return [f"conda's own files of {names} are nowhere to be had: {error.problem}"]
+        return []
 
     def _stripped(self) -> tuple[Package, ...]:
         """Conda's packages whose files pip replaced by those of a distribution that goes now."""
@@ -116,10 +128,14 @@ class Place:
                 package.manager,
                 package.name,
                 package.requested,
-                words(package, self.environment) if package.manager == "conda" else "",
+                words(package, self.environment) if self._has_words(package) else "",
             )
             for package in (*self._wanted.returns, *self._relinks)
         ]
+
+    @staticmethod
+    def _has_words(package: Package) -> bool:
+        return package.manager == "conda" and package.requested
 
     def _needs(self) -> list[str]:
         from ..needs import broken_by

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ..display import Part, Text
 from ..errors import Stopped, UsageError
 from ..history import Record
-from ..undo import Origins, latest, since, taken_back
+from ..undo import Origins, after, latest, net, since, taken_back
 from ._change import ChangeResult, add_mode
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
 
     history = History()
     records = history.records()
-    chosen = _chosen(args, history, records)
+    chosen, seen = _chosen(args, history, records)
     transaction = Transaction(
         history=history,
         context=session.context(),
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
     )
     origins = Origins.of(records)
     places = [
-        Place(prefix, of_place, origins, transaction, disk=not args.record_only)
+        Place(prefix, of_place, net(seen), origins, transaction, disk=not args.record_only)
         for prefix, of_place in _by_place(chosen).items()
     ]
     problems = [problem for place in places for problem in place.check(force=args.force)]
@@ -77,24 +77,25 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
 # Which
 
 
-def _chosen(args: argparse.Namespace, history: History, records: list[Record]) -> list[Record]:
+def _chosen(
+    args: argparse.Namespace, history: History, records: list[Record]
+) -> tuple[list[Record], list[Record]]:
+    """What is to be taken back, and the records that tell how things were before it."""
     if args.id and args.to:
         raise UsageError("Name one record, or go back --to one; not both.")
     if args.to:
         point = history.get(args.to)[-1].transaction
-        found = since(records, point)
+        found, seen = since(records, point), after(records, point)
         if not found:
             raise UsageError(f"Nothing was recorded after {point}.", kept=_NOTHING)
-    elif args.id:
-        found = _not_yet(history.get(args.id), records)
     else:
-        found = latest(records)
+        found = seen = _not_yet(history.get(args.id), records) if args.id else latest(records)
         if not found:
             raise UsageError(
                 "There is nothing to take back.", kept=_NOTHING, advice="See: %envhistory"
             )
     _check_ended(found, force=args.force)
-    return found
+    return found, seen
 
 
 def _not_yet(chosen: list[Record], records: list[Record]) -> list[Record]:
