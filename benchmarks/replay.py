@@ -66,7 +66,7 @@ def replay(new: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=12)
+    parser.add_argument("--requests", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, WheelIndex(Path(folder, "wheels")) as index:
         os.environ["JSTACKMAGIC_HISTORY"] = os.path.join(folder, "history.jsonl")
@@ -74,7 +74,11 @@ def main() -> None:
         fill(index, options.requests)
         first, second, third = (make_venv(Path(folder, name)) for name in ("a", "b", "c"))
         for prefix in (second, third):  # pip's own modules compiled, as in an image
-            subprocess.run([prefix / "bin" / "python", "-m", "pip", "--version"], check=True)
+            subprocess.run(
+                [prefix / "bin" / "python", "-m", "pip", "help"],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
         make_history(first, index, options.requests)
         typed, ours = rerun(first, second), replay(third)
         versions = [{(p.name, p.version) for p in packages(prefix)} for prefix in (second, third)]

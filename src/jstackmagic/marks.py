@@ -103,8 +103,9 @@ def _conda(there: Iterable[Package], wanted: Mapping[str, Wish], environment: En
             unasked.append(package.name)
     if asked or unasked:
         now = condahistory.state(prefix)
-        argv = ("jstackmagic", "undo")
-        entry = condahistory.entry(argv=argv, before=now, after=now, removed=unasked, updated=asked)
+        entry = condahistory.entry(
+            argv=("jstackmagic",), before=now, after=now, removed=unasked, updated=asked
+        )
         condahistory.append(prefix, entry)
 
 
