@@ -491,6 +491,16 @@ def test_pip_run_inside_the_kernel_is_recorded(
     assert [package.name for package in record.outcome.change.added] == ["inside"]
 
 
+def run_until(kernel: Kernel, done: Callable[[], bool]) -> Result:
+    """Run a cell after the quiet that a find needs, again where the machine is too busy."""
+    for _ in range(10):
+        time.sleep(QUIET)
+        result = kernel.run("1").check()
+        if done():
+            break
+    return result
+
+
 def test_what_another_program_did_is_found_at_the_next_cell(
     kernel: Kernel, prefix: Path, index: WheelIndex, records: Callable[[], list[Record]]
 ) -> None:
@@ -501,8 +511,7 @@ def test_what_another_program_did_is_found_at_the_next_cell(
     subprocess.run([*terminal, "install", "-q", "--index-url", index.url, "elsewhere"], check=True)
     after = time.time()
     assert not told(kernel.run("1").check()), "it may still be going on"
-    time.sleep(QUIET)
-    result = kernel.run("1").check()
+    result = run_until(kernel, lambda: len(records()) == 1)
     (record,) = records()
     assert record.status == "found"
     assert record.request == Request("install", "pip", ("elsewhere",)), "the rest came along"
@@ -512,8 +521,7 @@ def test_what_another_program_did_is_found_at_the_next_cell(
     assert len(told(result)) == 1
     assert result.text == "1"
     subprocess.run([*terminal, "uninstall", "-q", "-y", "elsewhere"], check=True)
-    time.sleep(QUIET)
-    kernel.run("1").check()
+    run_until(kernel, lambda: len(records()) == 2)
     assert records()[-1].request == Request("remove", "pip", ("elsewhere",))
 
 
