@@ -18,6 +18,7 @@ from jstackmagic.errors import CommandFailed, InvalidSpec, Stopped
 from jstackmagic.managers import apt
 from jstackmagic.packages import Package, read_packages
 from jstackmagic.request import Request
+from support.debs import build_deb, purge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,25 +62,19 @@ def names(packages: tuple[Package, ...]) -> list[str]:
 
 @pytest.fixture
 def make_deb(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Builds packages without files, called jstackmagic-test-NAME; all are purged in the end."""
+    """Builds packages without files, called jstackmagic-test-NAME; none is there before or after,
+    not even one that a run which was killed left behind."""
     made: set[str] = set()
 
     def make(name: str, version: str = "1.0", depends: str = "") -> Path:
         name = f"jstackmagic-test-{name}"
+        if name not in made:
+            purge(name)
         made.add(name)
-        control = tmp_path / f"{name}-{version}" / "DEBIAN" / "control"
-        control.parent.mkdir(parents=True)
-        fields = {"Package": name, "Version": version, "Architecture": "all", "Depends": depends}
-        fields |= {"Maintainer": "nobody <nobody@example.org>", "Description": "made for a test"}
-        control.write_text("".join(f"{key}: {text}\n" for key, text in fields.items() if text))
-        deb = tmp_path / f"{name}_{version}_all.deb"
-        command = ["dpkg-deb", "--root-owner-group", "--build", control.parents[1], deb]
-        subprocess.run(command, check=True, capture_output=True)
-        return deb
+        return build_deb(tmp_path, name, version, depends=depends)
 
     yield make
-    if made:
-        subprocess.run([*ROOT, "dpkg", "--purge", *made], check=True, capture_output=True)
+    purge(*made)
 
 
 @pytest.fixture

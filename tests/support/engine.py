@@ -12,12 +12,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import docker
+
 from . import cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from docker import DockerClient
+    from docker.models.images import Image
 
 RUN = Path("/run/jstackmagic-tests")
 """Where the private engine's socket, pid file and state lie: a socket's path must be short."""
@@ -29,6 +32,8 @@ SOCKET = RUN / "docker.sock"
 _PID_FILE = RUN / "dockerd.pid"
 _LOG = RUN / "dockerd.log"
 _USUAL_SOCKET = Path("/var/run/docker.sock")
+_KEPT_IMAGES = 2  # of each name
+_KEPT_CACHE = 2_000_000_000  # bytes of what BuildKit keeps
 
 
 class Unavailable(Exception):
@@ -84,16 +89,12 @@ def install(package: str, *, program: str) -> None:
 
 
 def _connect(host: str) -> DockerClient:
-    import docker
-
     client = docker.DockerClient(base_url=host, timeout=120)
     client.ping()
     return client
 
 
 def _answers(socket: Path) -> bool:
-    import docker
-
     try:
         _connect(f"unix://{socket}").close()
     except docker.errors.DockerException:
@@ -111,6 +112,8 @@ def _shared() -> Iterator[None]:
         with _alone():
             if not (SOCKET.is_socket() and _answers(SOCKET)):
                 _start()
+            if _is_last(users):
+                _tidy()
             fcntl.flock(users, fcntl.LOCK_SH)
         try:
             yield
@@ -157,6 +160,25 @@ def _start() -> None:
         if process.poll() is not None or time.monotonic() > deadline:
             raise Unavailable(f"dockerd does not start here:\n{_LOG.read_text()[-1500:]}")
         time.sleep(0.05)
+
+
+def _tidy() -> None:
+    """Removes what runs that were killed left behind, and what no run is likely to use again."""
+    client = _connect(f"unix://{SOCKET}")
+    for container in client.containers.list(all=True):
+        container.remove(force=True, v=True)
+    made: dict[str, list[Image]] = {}
+    for image in client.images.list():
+        for repository in {tag.rpartition(":")[0] for tag in image.tags}:
+            made.setdefault(repository, []).append(image)
+    for images in made.values():
+        images.sort(key=lambda image: str(image.attrs["Created"]), reverse=True)
+        for image in images[_KEPT_IMAGES:]:
+            with contextlib.suppress(docker.errors.APIError):
+                client.images.remove(image.id, force=True)
+    client.images.prune({"dangling": True})
+    client.api.prune_builds(keep_storage=_KEPT_CACHE)
+    client.close()
 
 
 def _stop() -> None:

@@ -1,0 +1,193 @@
+"""What is sent to a build: the Dockerfile, the files it copies, the history, and the labels."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ExportError
+from ..history import History
+from ..image.labels import BASE, HISTORY, HISTORY_FILE, history_id, labels, recipe_hash
+from ..image.reference import Reference
+from ..recipe import Recipe, fold
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from ..export.dockerfile import Style
+    from ..history import Record
+    from ..image.container import Base
+    from ..image.engine import Engine
+
+FOLDER = "jstackmagic-image"
+"""Where the context is left, in the working folder, when no engine is in reach."""
+
+_HISTORY = "jstackmagic/history.jsonl"
+
+
+@dataclass(frozen=True)
+class Context:
+    """A folder to build, and what is known of it.
+
+    Attributes:
+        folder: The folder.
+        dockerfile: The Dockerfile's name in it.
+        default_tag: What to call the image where nobody said.
+        base: What it is built on; empty for a Dockerfile that was given.
+        recipe: What it installs; empty for a Dockerfile that was given.
+        labels: To put on the image.
+        notes: Sentences the user should read.
+    """
+
+    folder: Path
+    default_tag: Reference
+    dockerfile: str = "Dockerfile"
+    base: str = ""
+    recipe: Recipe = field(default_factory=Recipe)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@contextlib.contextmanager
+def given(file: str) -> Iterator[Context]:
+    """The folder of a Dockerfile that the user has."""
+    path = Path(file).expanduser().resolve()
+    yield Context(folder=path.parent, default_tag=_tag("file"), dockerfile=path.name)
+
+
+@contextlib.contextmanager
+def rendered(args: argparse.Namespace, engine: Engine) -> Iterator[Context]:
+    """The recipe, rendered into a temporary folder for the image that it is to stand on.
+
+    Raises:
+        ExportError: It cannot be rendered.
+        EngineError: The engine cannot be asked.
+    """
+    with tempfile.TemporaryDirectory(prefix="jstackmagic-image-") as folder:
+        yield write(Path(folder), args, _base(args, engine))
+
+
+def write(folder: Path, args: argparse.Namespace, base: Base | None = None) -> Context:
+    """Write a context to a folder.
+
+    Args:
+        folder: Where to; made if it is not there.
+        args: The options that say what to build on, and how.
+        base: What to build on; None where no engine can be asked for it.
+
+    Raises:
+        ExportError: It cannot be rendered or written.
+    """
+    from datetime import datetime, timezone
+
+    from ..export.dockerfile import render
+
+    history = History()
+    records = history.records()
+    recipe = fold(records)
+    reference = base.reference if base else _guessed_base(args, records)
+    style = getattr(args, "style", None) or _style(base.variables if base else None)
+    artifact = render(recipe, style=style, base_image=reference)
+    faults = artifact.check()
+    if faults:
+        raise ExportError(faults[0], kept="Nothing was built.", advice=faults[1:])
+    folder.mkdir(parents=True, exist_ok=True)
+    written = artifact.write(folder / "Dockerfile")
+    identity = recipe_hash(
+        artifact.text, base.image_id if base else "", [*_contents(folder, written[1:])]
+    )
+    _add_history(folder, history)
+    return Context(
+        folder=folder,
+        default_tag=_tag("latest"),
+        base=reference,
+        recipe=recipe,
+        labels=labels(
+            recipe=identity,
+            records=records,
+            base=reference,
+            base_digest=base.digest if base else "",
+            now=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        ),
+        notes=artifact.notes,
+    )
+
+
+def _contents(folder: Path, written: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+    for path in written:
+        files = path.rglob("*") if path.is_dir() else (path,)
+        for file in files:
+            if file.is_file():
+                yield str(file.relative_to(folder)), file.read_bytes()
+
+
+def _add_history(folder: Path, history: History) -> None:
+    """Let the image know its own past: last of all, so that no layer is built anew for it."""
+    copy = folder / _HISTORY
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_bytes(history.path.read_bytes() if history.path.exists() else b"")
+    copy.chmod(0o644)
+    with (folder / "Dockerfile").open("a", encoding="utf-8", newline="\n") as dockerfile:
+        dockerfile.write(f"COPY {_HISTORY} {HISTORY_FILE}\n")
+
+
+def _tag(tag: str) -> Reference:
+    """Called after the history, which has a random name of its own."""
+    name = history_id(History().records()).partition(".")[0]
+    return Reference(f"jstackmagic/{name or 'nothing-installed'}", tag)
+
+
+def _base(args: argparse.Namespace, engine: Engine) -> Base | None:
+    from ..host import look
+    from ..image.container import base_of, named_base, this_container
+
+    if args.base_image:
+        return named_base(engine, args.base_image)
+    records = History().records()
+    container = this_container(engine, look())
+    if container is not None:
+        base = base_of(engine, container)
+        return _first_base(engine, base, records) or base
+    guessed = _guessed_base(args, records)
+    return named_base(engine, guessed) if guessed else None
+
+
+def _first_base(engine: Engine, base: Base, records: Sequence[Record]) -> Base | None:
+    """What an image of this very history was built on; the history holds all that came since.
+
+    Otherwise each build would stand on the one before, and none could be made anew.
+    """
+    from ..image.container import named_base
+
+    reference = base.labels.get(BASE)
+    if not reference or base.labels.get(HISTORY) != history_id(records):
+        return None
+    first = named_base(engine, reference)
+    return first if first.image_id or first.digest else None
+
+
+def _guessed_base(args: argparse.Namespace, records: Sequence[Record]) -> str:
+    """What the user, the surroundings or the history say; empty where nothing does."""
+    from ..host import look
+
+    said: Any = getattr(args, "base_image", None) or look().image
+    return said or next((r.context.image for r in reversed(records) if r.context.image), "")
+
+
+def _style(variables: Mapping[str, str] | None) -> Style | None:
+    """The pattern that fits an image, by the variables that the Docker Stacks set.
+
+    They have set NB_GID since August 2017; what was before is the legacy pattern's.
+    """
+    from ..host import look
+
+    if variables is None:
+        return "stacks" if look().stacks else None
+    if {"CONDA_DIR", "NB_UID", "NB_GID"} <= variables.keys():
+        return "stacks"
+    return "legacy" if {"CONDA_DIR", "NB_USER"} <= variables.keys() else None

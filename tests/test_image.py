@@ -1,0 +1,659 @@
+"""The parts of the image that need no engine: names, build logs, the comparison, the family."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jstackmagic.cli import main
+from jstackmagic.commands._imagecontext import _style
+from jstackmagic.errors import UsageError
+from jstackmagic.history import Record
+from jstackmagic.image import commit, family, labels
+from jstackmagic.image.build import Progress, blame
+from jstackmagic.image.buildlog import Log, fields
+from jstackmagic.image.engine import NoEngine, connect
+from jstackmagic.image.proof import Proof, Side, absent, differences, same, unreadable
+from jstackmagic.image.reference import parse, parse_tag
+from jstackmagic.packages import Change, Package, PackageSet
+from jstackmagic.plan import Outcome
+from jstackmagic.recipe import Item, Recipe, Step
+from jstackmagic.request import Request
+from strategies import BASE, hostile
+from support.records import remember
+
+if TYPE_CHECKING:
+    from jstackmagic.environment import EnvironmentRef
+    from jstackmagic.packages import ManagerName
+
+# Names
+
+_COMPONENT = st.from_regex(r"[a-z0-9]+((\.|_|__|-{1,3})[a-z0-9]+){0,2}", fullmatch=True)
+_REGISTRY = st.sampled_from(
+    ["", "localhost/", "localhost:5000/", "registry.example.com/", "[::1]:5000/", "REG/"]
+)
+_TAG = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
+
+
+@st.composite
+def _references(draw: st.DrawFn) -> tuple[str, str, str]:
+    path = "/".join(draw(st.lists(_COMPONENT, min_size=1, max_size=3)))
+    name, tag = draw(_REGISTRY) + path, draw(st.just("") | _TAG)
+    digest = draw(st.sampled_from(["", f"sha256:{'ab' * 32}"]))
+    return name, tag, digest
+
+
+@settings(max_examples=300)
+@given(_references())
+def test_a_name_is_read_and_written_back(parts: tuple[str, str, str]) -> None:
+    name, tag, digest = parts
+    text = name + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
+    found = parse(text)
+    assert (found.name, found.tag, found.digest) == parts
+    assert str(found) == text
+
+
+@settings(max_examples=1000)
+@given(hostile)
+def test_a_hostile_name_is_refused_or_harmless(text: str) -> None:
+    try:
+        found = parse(text)
+    except UsageError:
+        return
+    assert re.fullmatch(r"[A-Za-z0-9._/:\[\]@-]+", text)
+    assert str(found) == text
+    assert not text.startswith("-")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "Analysis",
+            "a b",
+            "a:",
+            "a:b:c",
+            "a/",
+            "/a",
+            "a//b",
+            "--rm",
+            "a\n",
+            "a:" + "t" * 129,
+        ),
+        *("a" * 256, "ab" * 32, "x@sha256:12", "a;rm", "$(id)", "http://x/y"),
+    ],
+)
+def test_no_name(text: str) -> None:
+    with pytest.raises(UsageError, match="no image's name"):
+        parse(text)
+
+
+def test_a_tag_is_latest_and_never_a_digest() -> None:
+    assert str(parse_tag("analysis")) == "analysis:latest"
+    with pytest.raises(UsageError, match="has a digest"):
+        parse_tag(f"analysis@sha256:{'ab' * 32}")
+
+
+# Build logs
+
+
+def test_the_classic_builders_log() -> None:
+    log = Log()
+    for second, text in enumerate(
+        [
+            "Step 1/3 : FROM base\n",
+            " ---> 0123456789ab\n",
+            "Step 2/3 : RUN pip install six\n",
+            " ---> Using cache\n",
+            "Step 3/3 : RUN pip install \\\n    twitter\n",
+            " ---> Running in 0123456789ab\n",
+            "Collec",
+            "ting twitter\n  10%\r  90%\r 100%\n\x1b[31mERROR: no\x1b[0m\n",
+        ]
+    ):
+        log.take({"stream": text}, float(second))
+    log.take({"errorDetail": {"code": 1, "message": "returned 1"}, "error": "returned 1"}, 9.0)
+    assert [step.number for step in log.steps] == [1, 2, 3]
+    assert [step.cached for step in log.steps] == [False, True, False]
+    assert [step.seconds for step in log.steps] == [2.0, 2.0, None]
+    assert log.failed is log.steps[2]
+    assert log.steps[2].instruction == "RUN pip install \\\n    twitter"
+    assert log.steps[2].lines == ("Collecting twitter", " 100%", "ERROR: no")
+    assert log.error == "returned 1"
+
+
+def test_podmans_log() -> None:
+    log = Log()
+    for text in ("STEP 1/2: FROM base\n", "STEP 2/2: RUN true\n", "--> Using cache 0123\n"):
+        log.take({"stream": text}, 0.0)
+    assert [(step.number, step.total, step.cached) for step in log.steps] == [
+        (1, 2, False),
+        (2, 2, True),
+    ]
+
+
+def _message(*values: tuple[int, int | bytes]) -> bytes:
+    """A message of protocol buffers."""
+    found = b""
+    for number, value in values:
+        if isinstance(value, int):
+            found += _varint(number << 3) + _varint(value)
+        else:
+            found += _varint(number << 3 | 2) + _varint(len(value)) + value
+    return found
+
+
+def _varint(number: int) -> bytes:
+    encoded = []
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*encoded, number])
+
+
+def _trace(*vertices: bytes, logs: tuple[bytes, ...] = ()) -> dict[str, str]:
+    data = _message(*((1, vertex) for vertex in vertices), *((3, log) for log in logs))
+    return {"id": "moby.buildkit.trace", "aux": base64.b64encode(data).decode()}
+
+
+def test_buildkits_log() -> None:
+    first, second = b"sha256:1", b"sha256:2"
+    began, ended = _message((1, 100)), _message((1, 103), (2, 500_000_000))
+    internal = _message((1, b"sha256:0"), (3, b"[internal] load build context"), (5, began))
+    announced = _message((1, second), (3, b"[stage-0 2/2] RUN pip install six"))
+    log = Log()
+    assert log.take(_trace(internal, announced), 0.0) == []
+    base = _message((1, first), (3, b"[1/2] FROM base"), (4, 1), (5, began), (6, began))
+    assert [step.number for step in log.take(_trace(base), 0.0)] == [1]
+    log.take(_trace(_message((1, second), (3, b"[stage-0 2/2] RUN pip"), (5, began))), 0.0)
+    said = (_message((1, second), (4, b"Collec")), _message((1, second), (4, b"ting six\n")))
+    log.take(_trace(logs=said), 0.0)
+    failed = _message(
+        (1, second), (3, b"[stage-0 2/2] RUN pip"), (5, began), (6, ended), (7, b"exit code: 1")
+    )
+    log.take(_trace(failed), 0.0)
+    log.take({"error": "exit code: 1"}, 0.0)
+    assert [(step.number, step.cached, step.seconds) for step in log.steps] == [
+        (1, True, 0.0),
+        (2, False, 3.5),
+    ]
+    assert log.failed is log.steps[1]
+    assert log.steps[1].lines == ("Collecting six",)
+
+
+@settings(max_examples=500)
+@given(st.binary(max_size=60))
+def test_what_is_no_message_ends_and_raises_nothing(data: bytes) -> None:
+    assert len(list(fields(data))) <= len(data)
+
+
+def _shown(*, live: bool) -> str:
+    written: list[str] = []
+    progress, log = Progress(written.append, live=live), Log()
+    for text in ("Step 1/2 : FROM base\n", "Step 2/2 : RUN true\n", "working\n"):
+        progress.show(log.take({"stream": text}, 0.0))
+    progress.show(log.close(61.04))
+    progress.close()
+    return "".join(written)
+
+
+def test_a_line_a_step() -> None:
+    assert _shown(live=False) == " 1/2 FROM base  0.0 s\n 2/2 RUN true  61.0 s\n"
+    assert " 2/2 RUN true  working" in _shown(live=True)
+
+
+def _step(manager: ManagerName, *names: str) -> Step:
+    return Step(manager, BASE, install=tuple(Item(f"{name}>=1", name) for name in names))
+
+
+def test_the_blame_is_on_the_spec_that_is_named() -> None:
+    recipe = Recipe((_step("pip", "six", "zope-interface"), _step("conda", "pymongo")))
+    log = Log()
+    log.take({"stream": "Step 1/1 : RUN pip install 'six==1' 'zope.interface==2'\n"}, 0.0)
+    (step,) = log.steps
+    assert blame(recipe, step) == "That step was to install: six>=1, zope-interface>=1"
+    step.write("ERROR: No matching distribution found for zope_interface==2\n")
+    assert blame(recipe, step) == "It fell over: zope-interface>=1"
+    assert blame(recipe, None) == ""
+
+
+# The comparison
+
+
+def _package(manager: ManagerName, name: str, version: str, **details: object) -> Package:
+    return Package(manager, name, version, **details)  # type: ignore[arg-type]
+
+
+def _side(
+    here: list[Package], image: list[Package] | None, environment: EnvironmentRef | None = BASE
+) -> Side:
+    there = None if image is None else PackageSet(tuple(image))
+    return Side(environment, "/opt/conda", PackageSet(tuple(here)), there)
+
+
+def _record(
+    identity: str,
+    manager: ManagerName,
+    specs: tuple[str, ...],
+    change: Change | None,
+    *,
+    action: str = "install",
+) -> Record:
+    return Record(
+        id=identity,
+        time="2026-11-23T00:00:00Z",
+        status="planned" if change is None else "ok",
+        request=Request(action, manager, specs),  # type: ignore[arg-type]
+        environment=BASE,
+        outcome=None if change is None else Outcome("ok", 0, 1.0, change),
+    )
+
+
+def test_equal() -> None:
+    six = _package("pip", "six", "1.17.0")
+    side = _side([six], [six])
+    assert list(differences(side, [])) == []
+    assert Proof("i", "sha256:1", (("base", 1),)).equal
+
+
+def test_nothing_compared_is_not_equal() -> None:
+    assert not Proof("i", "sha256:1", ()).equal
+
+
+@pytest.mark.parametrize("field", ["differences", "absent", "unread", "files", "imports"])
+def test_anything_found_is_not_equal(field: str) -> None:
+    assert not Proof("i", "sha256:1", (("base", 1),), **{field: ("something",)}).equal  # type: ignore[arg-type]
+
+
+def test_what_is_missing_there_names_the_entry_that_installed_it() -> None:
+    six = _package("pip", "six", "1.17.0", requested=True)
+    (found,) = differences(
+        _side([six], []), [_record("a.1", "pip", ("six",), Change(added=(six,)))]
+    )
+    assert (found.here, found.image, found.entry) == (six, None, "a.1")
+    assert "a.1 installed it here" in found.mend
+
+
+def test_another_version_names_the_entry_that_has_it() -> None:
+    here, there = _package("conda", "six", "1.17.0"), _package("conda", "six", "1.16.0")
+    records = [_record("a.1", "conda", ("six",), Change(added=(here,)))]
+    (found,) = differences(_side([here], [there]), records)
+    assert found.entry == "a.1"
+    assert "a.1 has 1.17.0" in found.mend
+
+
+def test_what_nobody_recorded_is_to_be_recorded() -> None:
+    six = _package("pip", "six", "1.17.0", requested=True)
+    (found,) = differences(_side([six], []), [])
+    assert found.entry == ""
+    assert "%envinstall --record-only --name base pip:six==1.17.0" in found.mend
+
+
+def test_what_nobody_recorded_gone_is_to_be_removed() -> None:
+    six = _package("pip", "six", "1.17.0")
+    (found,) = differences(_side([], [six]), [])
+    assert "%envremove --record-only --name base pip:six" in found.mend
+
+
+def test_a_planned_entry_counts_for_what_it_names() -> None:
+    six = _package("pip", "six", "1.17.0")
+    (found,) = differences(_side([], [six]), [_record("a.1", "pip", ("six>=1",), None)])
+    assert found.entry == "a.1"
+    assert "a.1 asks for it, and it is not installed here" in found.mend
+
+
+def test_a_debian_package_is_the_systems() -> None:
+    hello = _package("apt", "hello", "2.10-3", build="amd64")
+    newer = _package("apt", "hello", "2.10-4", build="amd64")
+    records = [
+        _record("b.1", "pip", ("hello",), Change(added=(_package("pip", "hello", "1"),))),
+        _record("a.1", "apt", ("hello",), Change(added=(hello,))),
+        _record("c.1", "pip", ("hello",), Change(added=(_package("pip", "hello", "2"),))),
+    ]
+    side = Side(None, "/", PackageSet((hello,)), PackageSet((newer,)))
+    (found,) = differences(side, records)
+    assert (found.where, found.entry) == ("system", "a.1")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ({"source": "https://c.example/f"}, {"source": "https://c.example/f/"}, True),
+        ({"source": "https://c.example/f"}, {"source": "https://c.example/g"}, False),
+        ({"source": "https://a:b@c.example/f"}, {"source": "https://****@c.example/f"}, True),
+        ({"source": "file:///a%20b"}, {"source": "file:///a b"}, True),
+        ({"build": "py_0"}, {"build": "py_1"}, False),
+        ({"sha256": "a"}, {"sha256": ""}, True),
+    ],
+)
+def test_conda_packages_by_build_and_channel(
+    one: dict[str, str], other: dict[str, str], equal: bool
+) -> None:
+    packages = [_package("conda", "six", "1", **details) for details in (one, other)]
+    assert same(*packages) is equal
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ({}, {}, True),
+        ({"source": "git+https://e.org/r@1"}, {"source": "git+https://e.org/r@2"}, False),
+        ({"source": "git+https://u:p@e.org/r@1"}, {"source": "git+https://e.org/r@1"}, True),
+        ({"source": "git+https://e.org/r@1"}, {}, False),
+        ({"source": "file:///home/a.whl"}, {"source": "file:///tmp/a.whl"}, True),
+        (
+            {"source": "file:///home/a.whl", "sha256": "1"},
+            {"source": "file:///tmp/a.whl", "sha256": "2"},
+            False,
+        ),
+        ({"editable": True}, {"editable": False}, False),
+    ],
+)
+def test_distributions_by_where_they_came_from(
+    one: dict[str, object], other: dict[str, object], equal: bool
+) -> None:
+    packages = [_package("pip", "six", "1", **details) for details in (one, other)]
+    assert same(*packages) is equal
+
+
+def test_a_record_that_cannot_be_read_and_an_environment_that_is_not_there() -> None:
+    broken = _package("conda", "six", "1.17.0", build="0")
+    (said,) = unreadable(_side([broken], None))
+    assert "six in base here cannot be read" in said
+    (said,) = absent([_side([], None)])
+    assert "no environment base" in said
+
+
+_PACKAGES = st.lists(
+    st.builds(
+        Package,
+        manager=st.sampled_from(["conda", "pip"]),
+        name=st.sampled_from(["a", "b", "c"]),
+        version=st.sampled_from(["1", "2"]),
+        build=st.sampled_from(["", "0"]),
+        source=st.sampled_from(["", "file:///x/a.whl", "https://c.example/f"]),
+        sha256=st.sampled_from(["", "1", "2"]),
+    ),
+    max_size=5,
+    unique_by=lambda package: package.key,
+)
+
+
+@settings(max_examples=500)
+@given(_PACKAGES, _PACKAGES)
+def test_differences_are_none_exactly_where_all_are_the_same(
+    here: list[Package], image: list[Package]
+) -> None:
+    found = list(differences(_side(here, image), []))
+    by_key = {package.key: package for package in image}
+    equal = by_key.keys() == {package.key for package in here} and all(
+        same(package, by_key[package.key]) for package in here
+    )
+    assert (not found) is equal
+    assert len(found) == len({(each.where, each.package.key) for each in found})
+
+
+# Labels
+
+
+def test_the_recipes_hash_is_of_the_text_the_base_and_every_file() -> None:
+    one = labels.recipe_hash("FROM x\n", "id", [("a", b"1"), ("b", b"2")])
+    assert one == labels.recipe_hash("FROM x\n", "id", [("b", b"2"), ("a", b"1")])
+    others = [
+        ("FROM y\n", "id", [("a", b"1"), ("b", b"2")]),
+        ("FROM x\n", "other", [("a", b"1"), ("b", b"2")]),
+        ("FROM x\n", "id", [("a", b"1"), ("b", b"3")]),
+        ("FROM x\n", "id", [("a", b"1")]),
+        ("FROM x\n", "id", [("a", b"1b\0"), ("", b"2")]),
+    ]
+    assert one not in {labels.recipe_hash(*other) for other in others}
+
+
+def test_labels_say_only_what_is_known() -> None:
+    records = [_record("a1.1", "pip", ("six",), Change())]
+    found = labels.labels(
+        recipe="", records=records, base="base:1", base_digest="", now="2026-11-23T00:00:00+00:00"
+    )
+    assert found[labels.HISTORY] == "a1.1"
+    assert found[labels.BASE] == "base:1"
+    assert labels.RECIPE not in found
+    assert labels.BASE_DIGEST not in found
+
+
+# What a commit carries
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/home/jovyan/.netrc", "secrets"),
+        ("/home/jovyan/.ssh/id_ed25519", "secrets"),
+        ("/home/jovyan/.docker/config.json", "secrets"),
+        ("/home/jovyan/.local/share/jupyter/runtime/jpserver-7.json", "secrets"),
+        ("/home/jovyan/.local/share/jupyter/runtime/jupyter_cookie_secret", "secrets"),
+        ("/home/jovyan/.config/pip/pip.conf", "secrets"),
+        ("/home/jovyan/.cache/pip/http/0", "caches"),
+        ("/opt/conda/pkgs/six.conda", "caches"),
+        ("/var/lib/apt/lists/x", "caches"),
+        ("/home/jovyan/analysis.ipynb", "home"),
+        ("/tmp/x", "temporary"),
+        ("/opt/conda/lib/python3.13/site-packages/six.py", "packages"),
+        ("/opt/conda/ssl/cert.pem", "packages"),
+        ("/usr/bin/hello", "packages"),
+        ("/srv/data", "other"),
+    ],
+)
+def test_kinds_of_files(path: str, kind: str) -> None:
+    assert commit.kind_of(path, prefixes=["/opt/conda"], home="/home/jovyan") == kind
+
+
+def test_what_deserves_a_look_comes_first(tmp_path: Path) -> None:
+    sizes = {"project/big": 30, "project/small": 1, ".netrc": 5}
+    for name, size in sizes.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * size)
+    changes = [{"Path": str(tmp_path / name), "Kind": 1} for name in sizes]
+    changes += [{"Path": str(tmp_path / "project"), "Kind": 0}]  # a folder
+    changes += [{"Path": str(tmp_path / "gone"), "Kind": 2}]
+    found = commit.sort(changes, prefixes=[], home=str(tmp_path))
+    assert [(each.kind, each.files, each.size) for each in found] == [
+        ("secrets", 1, 5),
+        ("home", 2, 31),
+    ]
+    assert found[1].examples == (str(tmp_path / "project/big"), str(tmp_path / "project/small"))
+
+
+# The family
+
+
+def test_the_family_tree() -> None:
+    today, chapter = family.families()
+    assert today.date
+    assert today.source.startswith("https://")
+    assert len(chapter.stacks) == 8
+    tensorflow = today.get("tensorflow-notebook")
+    assert tensorflow is not None
+    assert tensorflow.ancestors[:3] == ("scipy-notebook", "minimal-notebook", "base-notebook")
+    assert tensorflow.has("pip", "tensorflow")
+    assert tensorflow.has("conda", "pandas")
+    assert tensorflow.has("apt", "pandoc")
+    assert not tensorflow.has("apt", "pandas")
+
+
+def test_who_installed_tensorflow_is_led_to_its_stack() -> None:
+    today = family.family_of("registry.example.com/jupyter/scipy-notebook:2026-11-02")
+    best, *others = family.candidates(today, [("pip", "tensorflow"), ("conda", "seaborn")])
+    assert today.reference(best.stack) == "jupyter/tensorflow-notebook"
+    assert best.left == ()
+    assert all(len(other.has) < 2 for other in others)
+
+
+def test_of_two_stacks_that_have_it_the_smaller_comes_first() -> None:
+    today = family.families()[0]
+    found = [each.stack.name for each in family.candidates(today, [("conda", "pandas")])]
+    assert found[0] == "scipy-notebook"
+    assert set(found) > {"datascience-notebook", "all-spark-notebook"}
+
+
+def test_the_chapters_tag_leads_to_the_chapters_family() -> None:
+    chapter = family.family_of("jupyter/scipy-notebook:82b978b3ceeb")
+    stack = family.stack_of("jupyter/scipy-notebook:82b978b3ceeb", chapter)
+    assert stack is not None
+    assert chapter.reference(stack) == "jupyter/scipy-notebook:82b978b3ceeb"
+    assert stack.has("conda", "vincent")
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_stack_is_known_by_what_it_has(index: int) -> None:
+    known = family.families()[index]
+    for stack in known.stacks:
+        found = family.likely_stack(known, [*stack.python, "more"], [*stack.debian, "more"])
+        assert found is not None
+        # what a Dockerfile gets without a package manager does not show
+        assert (found.python, found.debian) == (stack.python, stack.debian)
+    assert family.likely_stack(known, [], []) is None
+
+
+# No engine in reach
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A working folder, and DOCKER_HOST that leads nowhere."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere.sock")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def test_without_an_engine_the_folder_is_written_instead(
+    no_engine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = remember("pip", ("six",), "six", "1.17.0")
+    assert main(["image", "build", "--from", "base:1", "--style", "stacks"]) == 1
+    said = capsys.readouterr().err
+    assert "No container engine answers" in said
+    assert "docker build --tag TAG jstackmagic-image" in said
+    assert "DOCKER_HOST" in said
+    written = (no_engine / "jstackmagic-image/Dockerfile").read_text()
+    assert "ARG BASE_IMAGE=base:1" in written
+    assert "'six==1.17.0'" in written
+    assert written.endswith(f"COPY jstackmagic/history.jsonl {labels.HISTORY_FILE}\n")
+    copied = (no_engine / "jstackmagic-image/jstackmagic/history.jsonl").read_text()
+    assert json.loads(copied.splitlines()[0])["id"] == record.id
+
+
+@pytest.mark.parametrize("words", [["prove"], ["run"], ["commit", "x"]])
+def test_every_verb_that_needs_an_engine_says_so(
+    words: list[str], no_engine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remember("pip", ("six",), "six", "1.17.0")
+    assert main(["image", *words]) == 1
+    assert "No container engine answers" in capsys.readouterr().err
+
+
+def test_a_socket_that_may_not_be_used_is_told_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        monkeypatch.setattr("jstackmagic.image.engine.DOCKER_SOCKET", str(path))
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        with pytest.raises(NoEngine) as raised:
+            connect({})
+    assert f"NB_GID={path.stat().st_gid}" in str(raised.value)
+
+
+def test_nothing_asks_the_engine_unless_a_verb_of_image_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        server.setblocking(False)
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        remember("pip", ("six",), "six", "1.17.0")
+        for words in (["info"], ["history"], ["export", "dockerfile", "--fragment"]):
+            assert main(words) == 0
+        assert main(["image", "suggest"]) == 0
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+# What is built, and on what
+
+
+@pytest.mark.parametrize(
+    ("variables", "style"),
+    [
+        ({"CONDA_DIR": "/opt/conda", "NB_UID": "1000", "NB_GID": "100", "NB_USER": "j"}, "stacks"),
+        ({"CONDA_DIR": "/opt/conda", "NB_UID": "1000", "NB_USER": "jovyan"}, "legacy"),
+        ({"PATH": "/bin"}, None),
+    ],
+)
+def test_the_pattern_fits_the_base(variables: dict[str, str], style: str | None) -> None:
+    assert _style(variables) == style
+
+
+@pytest.mark.parametrize("style", ["stacks", "legacy", "plain"])
+def test_hadolint_has_nothing_to_say_of_what_is_sent(style: str, no_engine: Path) -> None:
+    remember("pip", ("six",), "six", "1.17.0")
+    remember("apt", ("hello",), "hello", "2.10-3")
+    main(["image", "build", "--from", "base:1", "--style", style])
+    program = shutil.which("hadolint", path=Path(sys.executable).parent)
+    assert program is not None
+    # the stacks' own exceptions
+    ignored = [f"--ignore={rule}" for rule in ("DL3006", "DL3008", "DL3013", "DL3066")]
+    command = [program, *ignored, str(no_engine / "jstackmagic-image/Dockerfile")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+# What users type
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["build", "Not A Name"], "no image's name"),
+        (["prove", "Not A Name"], "no image's name"),
+        (["run", "--rm"], "unrecognized"),
+        (["commit", "a:b:c"], "no image's name"),
+        (["build", "--file", "nowhere/Dockerfile"], "There is no file"),
+        ([], "required"),
+        (["build", "--builder", "other"], "invalid choice"),
+    ],
+)
+def test_a_mistake_starts_nothing(
+    words: list[str],
+    problem: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    assert main(["image", *words]) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_suggest(capsys: pytest.CaptureFixture[str]) -> None:
+    remember("pip", ("pandas",), "pandas", "3.0")
+    assert main(["image", "suggest", "--from", "registry.example.com/jupyter/base-notebook"]) == 0
+    said = capsys.readouterr().out
+    assert "scipy-notebook has pandas already" in said
+    assert "In place of base-notebook" in said
+    assert "github.com/jupyter/docker-stacks" in said

@@ -1,0 +1,642 @@
+"""The image, with a real engine: who we are, both builders, secrets, pushing, serving."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+import requests
+
+from jstackmagic.cli import main
+from jstackmagic.commands._imagecontext import _first_base
+from jstackmagic.errors import Interrupted, UsageError
+from jstackmagic.history import History
+from jstackmagic.image import labels
+from jstackmagic.image.build import Asked, BuildFailed, build, fetch, push
+from jstackmagic.image.container import (
+    Base,
+    _inspected,
+    base_of,
+    named_base,
+    this_container,
+)
+from jstackmagic.image.engine import EngineError, connect
+from jstackmagic.image.files import files_of, new_tree
+from jstackmagic.image.reference import parse_tag
+from support.engine import Unavailable, host, install
+from support.records import remember
+from support.served import ServedKernel
+from support.tiers import SIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+    from jstackmagic.image.build import Builder, Built
+    from jstackmagic.image.engine import Engine
+
+pytestmark = pytest.mark.docker
+
+REPOSITORY = f"jstackmagic-tests/made-{os.getpid()}"
+BUILDERS: tuple[Builder, ...] = ("classic", "buildkit")
+OUTPUT: Callable[[str], None] = lambda _text: None  # noqa: E731
+
+
+@pytest.fixture
+def engine(docker_host: DockerClient) -> Iterator[Engine]:
+    """The engine, reached as the product reaches it; what a test made is removed after it."""
+    found = connect()
+    yield found
+    for container in docker_host.containers.list(all=True, filters={"label": labels.SERVER}):
+        if container.labels[labels.SERVER].startswith(REPOSITORY):
+            container.remove(force=True, v=True)
+    for image in docker_host.images.list(name=REPOSITORY):
+        for tag in image.tags:  # and not the image itself: another may be the same
+            if tag.startswith(REPOSITORY):
+                docker_host.images.remove(tag)
+    found.client.close()
+
+
+@pytest.fixture
+def make(engine: Engine, tmp_path: Path) -> Callable[..., Built]:
+    """Builds a Dockerfile: `make("FROM ...", builder="classic", name="tag")`."""
+
+    def make(text: str, *, name: str = "image", **asked: object) -> Built:
+        (tmp_path / "Dockerfile").write_text(text)
+        said = Asked(parse_tag(f"{REPOSITORY}:{name}"), **asked)  # type: ignore[arg-type]
+        output = asked.pop("output", OUTPUT)
+        return build(engine, tmp_path, said, output=output, live=False)  # type: ignore[arg-type]
+
+    return make
+
+
+def contents(engine: Engine, image: str, path: str) -> bytes:
+    """One file of an image."""
+    with files_of(engine, image) as files, new_tree() as tree:
+        for member, _, archive in files._members(path):
+            file = archive.extractfile(member)
+            assert file is not None
+            return file.read()
+        raise AssertionError(tree.root)
+
+
+# Which container is this?
+
+WHO = """
+from jstackmagic.host import look
+from jstackmagic.image.container import base_of, this_container
+from jstackmagic.image.engine import connect
+engine = connect()
+found = this_container(engine, look())
+print(found.id if found else None, base_of(engine, found).reference if found else None)
+"""
+
+
+@pytest.fixture
+def run_here(
+    docker_host: DockerClient, jstackmagic_image: str
+) -> Iterator[Callable[..., Container]]:
+    """Runs Python in a container that has the engine's socket; returns it, ended."""
+    made = []
+
+    def run(code: str, *, socket: bool = True, **options: object) -> Container:
+        mounts = {host().removeprefix("unix://"): {"bind": "/var/run/docker.sock"}}
+        container = docker_host.containers.run(
+            jstackmagic_image,
+            ["/opt/conda/bin/python", "-c", code],
+            entrypoint=[],
+            detach=True,
+            volumes=mounts if socket else {},
+            **options,
+        )
+        made.append(container)
+        container.wait(timeout=60)
+        return container
+
+    yield run
+    for container in made:
+        container.remove(force=True, v=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"hostname": "somebody-else"},
+        {"network_mode": "host"},
+        {"cgroupns": "host"},
+        {"tmpfs": {"/tmp": "", "/var/tmp": ""}},
+        {"environment": {"HOME": "/nowhere"}},
+    ],
+    ids=lambda options: next(iter(options), "plain"),
+)
+def test_a_container_knows_itself_and_its_image(
+    options: dict[str, object], run_here: Callable[..., Container], jstackmagic_image: str
+) -> None:
+    container = run_here(WHO, **options)
+    said = container.logs().decode().split()
+    assert said == [container.id, jstackmagic_image], container.logs().decode()
+
+
+def test_with_another_containers_network_it_is_still_itself(
+    run_here: Callable[..., Container], docker_host: DockerClient, stacks_image: str
+) -> None:
+    """The mounted files are the other's: only asking the engine tells the two apart."""
+    other = docker_host.containers.run(stacks_image, ["sleep", "60"], entrypoint=[], detach=True)
+    try:
+        container = run_here(WHO, network_mode=f"container:{other.id}")
+        assert container.logs().decode().split()[0] == container.id
+    finally:
+        other.remove(force=True, v=True)
+
+
+def test_in_a_container_without_a_socket_there_is_no_engine(
+    run_here: Callable[..., Container],
+) -> None:
+    container = run_here(WHO, socket=False)
+    assert "No container engine can be reached from here." in container.logs().decode()
+
+
+def test_a_socket_that_the_user_may_not_use(run_here: Callable[..., Container]) -> None:
+    container = run_here(WHO, user="1234:1234")
+    said = container.logs().decode()
+    assert "this user may not use it" in said
+    assert "NB_GID=" in said
+
+
+def test_outside_of_a_container_there_is_none(engine: Engine) -> None:
+    from jstackmagic.host import look
+
+    here = look()
+    if here.runtime is None:
+        assert this_container(engine, here) is None
+
+
+def test_an_image_whose_name_has_gone_can_still_be_built_on(
+    engine: Engine, make: Callable[..., Built], stacks_image: str, docker_host: DockerClient
+) -> None:
+    first = make(f"FROM {stacks_image}\nENV GENERATION=1\n", name="moving")
+    container = docker_host.containers.create(first.tag, ["true"])
+    try:
+        make(f"FROM {stacks_image}\nENV GENERATION=2\n", name="moving")
+        base = base_of(engine, _inspected(container.attrs))
+        assert base.reference != first.tag
+        assert base.variables["GENERATION"] == "1"
+        make(f"FROM {base.reference}\n", name="on-it", builder="classic")
+        docker_host.images.remove(base.reference, noprune=True)
+    finally:
+        container.remove(v=True)
+
+
+def test_an_image_of_this_history_is_built_anew_from_its_own_base(
+    engine: Engine, stacks_image: str
+) -> None:
+    record = remember("pip", ("six",), "six", "1.16.0")
+    records = History().records()
+    made = {labels.HISTORY: record.id, labels.BASE: stacks_image}
+    first = _first_base(engine, Base("made:1", labels=made), records)
+    assert first is not None
+    assert first.reference == stacks_image
+    others = ({}, {**made, labels.HISTORY: "other.1"}, {**made, labels.BASE: "gone/since:1"})
+    for other in others:
+        assert _first_base(engine, Base("made:1", labels=other), records) is None
+
+
+# Building
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_build(
+    builder: Builder, engine: Engine, stacks_image: str, tmp_path: Path, make: Callable[..., Built]
+) -> None:
+    (tmp_path / "kept").write_text("kept")
+    (tmp_path / "left").write_text("left")
+    (tmp_path / ".dockerignore").write_text("# what stays here\nleft\n")
+    text = (
+        f"FROM {stacks_image}\nUSER root\nCOPY . /srv/\n"
+        f"RUN echo 'first line' && echo 'last line' > /srv/made  # {uuid4()}\n"
+    )
+    said: list[str] = []
+    (tmp_path / "Dockerfile").write_text(text)
+    asked = Asked(parse_tag(f"{REPOSITORY}:x"), builder=builder, labels={"org.example.a": "b c"})
+    first = build(engine, tmp_path, asked, output=said.append, live=False)
+    assert first.builder == builder
+    assert first.image_id == engine.client.images.get(f"{REPOSITORY}:x").id
+    assert engine.client.images.get(first.tag).labels["org.example.a"] == "b c"
+    assert contents(engine, first.tag, "/srv/made") == b"last line\n"
+    with files_of(engine, first.tag) as files:
+        assert files.resolve("/srv/kept") == "/srv/kept"
+        assert files.resolve("/srv/left") is None
+    lines = "".join(said).splitlines()
+    assert re.fullmatch(r" 1/\d FROM .*", lines[0])
+    assert any(re.fullmatch(r" \d/\d RUN echo 'first line' .*\d\.\d s", line) for line in lines)
+    assert "last line\n" not in "".join(said)
+
+    again = build(engine, tmp_path, asked, output=OUTPUT, live=False)
+    assert again.cached > first.cached
+    assert make(text, builder=builder, no_cache=True).cached <= 1  # the base, to BuildKit
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_a_failed_step_is_named_with_its_last_lines(
+    builder: Builder, stacks_image: str, make: Callable[..., Built]
+) -> None:
+    before = make(f"FROM {stacks_image}\n", builder=builder)
+    with pytest.raises(BuildFailed) as raised:
+        make(
+            f"FROM {stacks_image}\nRUN true\n"
+            "RUN echo one && echo 'no such package: six' >&2 && exit 7\n",
+            builder=builder,
+        )
+    said = str(raised.value)
+    assert "step 3 of 3 failed: RUN echo one" in said
+    assert "no such package: six" in said
+    assert "No image was made" in said
+    assert raised.value.step is not None
+    assert raised.value.step.number == 3
+    assert make(f"FROM {stacks_image}\n", builder=builder).image_id == before.image_id
+
+
+def test_a_base_that_cannot_be_had(engine: Engine) -> None:
+    with pytest.raises(EngineError, match="could not be pulled"):
+        fetch(engine, "localhost:1/nothing/here:1", output=OUTPUT)
+
+
+def test_a_secret_reaches_its_instruction_and_no_layer(
+    engine: Engine, stacks_image: str, make: Callable[..., Built]
+) -> None:
+    secret = "hunter2-" * 40
+    built = make(
+        f"FROM {stacks_image}\nUSER root\n"
+        "RUN --mount=type=secret,id=pip_index_url,required=true,mode=0444"
+        " sha256sum < /run/secrets/pip_index_url > /srv/sum\n",
+        builder="buildkit",
+        secrets={"pip_index_url": secret.encode()},
+    )
+    import hashlib
+
+    assert (
+        hashlib.sha256(secret.encode()).hexdigest()
+        in contents(engine, built.tag, "/srv/sum").decode()
+    )
+    image = engine.client.images.get(built.tag)
+    assert secret not in json.dumps([image.attrs, image.history()])
+    # the last layer, which the instruction made, holds the sum and nothing else
+    archive = io.BytesIO(b"".join(image.save()))
+    with tarfile.open(fileobj=archive) as saved:
+        for member in saved:
+            if member.isfile():
+                assert secret.encode() not in saved.extractfile(member).read()  # type: ignore[union-attr]
+
+
+def test_a_secret_that_was_not_given_fails_the_build(
+    stacks_image: str, make: Callable[..., Built]
+) -> None:
+    text = f"FROM {stacks_image}\nRUN --mount=type=secret,id=token,required=true true\n"
+    with pytest.raises(BuildFailed, match="token"):
+        make(text, builder="buildkit", secrets={"other": b"x"})
+
+
+def test_the_classic_builder_gets_no_secret(stacks_image: str, make: Callable[..., Built]) -> None:
+    with pytest.raises(UsageError, match="Only BuildKit"):
+        make(f"FROM {stacks_image}\n", builder="classic", secrets={"a": b"x"})
+
+
+@pytest.mark.parametrize("asked", [{"platform": "linux;rm"}, {"labels": {"a b": "c"}}])
+def test_what_is_no_platform_or_label_starts_nothing(
+    asked: dict[str, object], stacks_image: str, make: Callable[..., Built]
+) -> None:
+    with pytest.raises(UsageError, match="is no "):
+        make(f"FROM {stacks_image}\n", **asked)
+
+
+# A registry
+
+
+@pytest.fixture
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Debian's own registry on the loopback address; yields its host and port."""
+    try:
+        install("docker-registry", program="docker-registry")
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    folder = tmp_path_factory.mktemp("registry")
+    settings = {
+        "version": 0.1,
+        "log": {"level": "error"},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+        "http": {"addr": address},
+    }
+    (folder / "config.yml").write_text(json.dumps(settings))
+    command = ["docker-registry", "serve", str(folder / "config.yml")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(100):
+        try:
+            requests.get(f"http://{address}/v2/", timeout=1)
+            break
+        except requests.RequestException:
+            time.sleep(0.1)
+    yield address
+    process.terminate()
+    process.wait()
+
+
+def test_push_pull_and_the_digest_of_the_base(
+    registry: str, engine: Engine, tmp_path: Path, docker_host: DockerClient
+) -> None:
+    """A small image made of nothing: what counts is what the engine and the registry say."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\nENV CONDA_DIR=/c\n")
+    tag = parse_tag(f"{registry}/team/base:2026-11")
+    build(engine, tmp_path, Asked(tag), output=OUTPUT, live=False)
+    digest = push(engine, tag, output=OUTPUT)
+    assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
+    docker_host.images.remove(str(tag))
+
+    said: list[str] = []
+    fetch(engine, str(tag), output=said.append)
+    assert said == [f"Pulling {tag} …\n"]
+    base = named_base(engine, str(tag))
+    assert base.digest == digest
+    container = docker_host.containers.create(str(tag), ["true"])
+    try:
+        pinned = base_of(engine, _inspected(container.attrs))
+    finally:
+        container.remove()
+    assert pinned.reference == f"{tag}@{digest}"
+    for builder in BUILDERS:
+        (tmp_path / "Dockerfile").write_text(f"FROM {pinned.reference}\n")
+        asked = Asked(parse_tag(f"{REPOSITORY}:on-pinned"), builder=builder)
+        build(engine, tmp_path, asked, output=OUTPUT, live=False)
+    docker_host.images.remove(str(tag), force=True)
+
+
+def test_a_registry_that_refuses(engine: Engine, stacks_image: str) -> None:
+    with pytest.raises(EngineError, match="could not be pushed"):
+        push(engine, parse_tag("localhost:1/nothing/here:1"), output=OUTPUT)
+
+
+# The verb, in a terminal
+
+
+def test_build_list_run_and_stop(
+    engine: Engine,
+    stacks_image: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record = remember("pip", ("six==1.16.0",), "six", "1.16.0")
+    tag = f"{REPOSITORY}:analysis"
+    words = ["image", "build", tag, "--from", stacks_image, "--label", "org.example.x=y", "--json"]
+    assert main(words) == 0
+    built = json.loads(capsys.readouterr().out)
+    assert built["base"] == stacks_image
+    image = engine.client.images.get(tag)
+    assert image.id == built["image_id"]
+    assert image.labels["org.example.x"] == "y"
+    assert image.labels[labels.BASE] == stacks_image
+    assert image.labels[labels.HISTORY] == record.id
+    assert image.labels[labels.RECIPE]
+    assert labels.CREATED in image.labels
+    copied = contents(engine, tag, labels.HISTORY_FILE)
+    assert copied == History().path.read_bytes()
+
+    assert main(["image", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [each["tags"] for each in listed["images"] if each["history"] == record.id] == [[tag]]
+
+    work = tmp_path / "my work"
+    work.mkdir(mode=0o777)
+    work.chmod(0o777)
+    monkeypatch.chdir(work)
+    assert main(["image", "run", "--grant-sudo", "--json"]) == 0
+    server = json.loads(capsys.readouterr().out)
+    assert server["work"] == str(work)
+    assert all(place.startswith("127.0.0.1:") for _, place in server["ports"])
+    with ServedKernel(server["url"]) as kernel:
+        assert kernel.run("import six; six.__version__").check().text == "'1.16.0'"
+        kernel.run("open('/home/jovyan/work/made', 'w').write('here')").check()
+        said = kernel.run("!sudo -n id -u").check()
+        assert said.stdout.strip() == "0"
+    assert (work / "made").read_text() == "here"
+
+    assert main(["image", "list"]) == 0
+    assert server["url"] in capsys.readouterr().out
+    assert main(["image", "stop", server["name"]]) == 0
+    assert f"Stopped: {server['name']}" in capsys.readouterr().out
+    assert main(["image", "stop", server["name"]]) == 2
+    assert "No server is called" in capsys.readouterr().err
+
+
+def test_a_server_that_ends_is_told_with_its_last_words(
+    engine: Engine,
+    stacks_image: str,
+    make: Callable[..., Built],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    built = make(f'FROM {stacks_image}\nCMD ["bash", "-c", "echo I cannot >&2; exit 3"]\n')
+    assert main(["image", "run", built.tag, "--no-work"]) == 1
+    said = capsys.readouterr().err
+    assert "ended" in said
+    assert "I cannot" in said
+
+
+def test_a_failed_build_names_the_spec(
+    engine: Engine, stacks_image: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remember("pip", ("no-such-distribution-1",), "no-such-distribution-1", "1.0")
+    remember("pip", ("six",), "six", "1.16.0")
+    assert main(["image", "build", f"{REPOSITORY}:failing", "--from", stacks_image]) == 1
+    said = capsys.readouterr().err
+    assert "It fell over: no-such-distribution-1\n" in said
+
+
+def test_the_folder_builds_without_us(
+    engine: Engine,
+    stacks_image: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is written where no engine is in reach, with `docker build` from the command line."""
+    docker = shutil.which("docker", path="/usr/bin:/usr/local/bin")
+    if docker is None:
+        pytest.skip("there is no docker command")
+    remember("pip", ("six==1.16.0",), "six", "1.16.0")
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+        assert main(["image", "build", "--from", stacks_image, "--style", "stacks"]) == 1
+    command = [docker, "build", "--quiet", "--tag", f"{REPOSITORY}:alone", "jstackmagic-image"]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    assert b"1.16.0" in engine.client.containers.run(
+        f"{REPOSITORY}:alone", ["pip", "show", "six"], remove=True
+    )
+
+
+def test_an_interrupted_build_makes_no_image(
+    engine: Engine, stacks_image: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {stacks_image}\nRUN sleep 60  # {uuid4()}\n")
+    tag = parse_tag(f"{REPOSITORY}:interrupted")
+
+    def interrupt(text: str) -> None:
+        if "sleep" in text:
+            raise KeyboardInterrupt
+
+    for builder in BUILDERS:
+        with pytest.raises(Interrupted):
+            build(engine, tmp_path, Asked(tag, builder=builder), output=interrupt, live=False)
+        assert not engine.client.images.list(name=str(tag))
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_a_platform(builder: Builder, stacks_image: str, make: Callable[..., Built]) -> None:
+    system = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}.get(os.uname().machine)
+    if system is None:
+        pytest.skip(f"no name for the platform of {os.uname().machine}")
+    assert make(f"FROM {stacks_image}\n", builder=builder, platform=system).image_id
+
+
+# Proving, outside of a container
+
+
+def test_a_pipeline_proves_one_environment(
+    engine: Engine,
+    conda_env: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An image made of nothing but the environment's own files: here, then tampered with."""
+    prefix = conda_env("python", f"six={SIX[0]}", "demo-library")
+    name = prefix.name
+
+    def prove(text: str) -> dict[str, Any]:
+        (tmp_path / "Dockerfile").write_text(f"FROM scratch\n{text}")
+        words = ["image", "prove", f"{REPOSITORY}:pipeline", "--prefix", str(prefix), "--json"]
+        status = main([*words, "--file", str(tmp_path / "Dockerfile")])
+        proof: dict[str, Any] = json.loads(capsys.readouterr().out)
+        assert status == (0 if proof["equal"] else 1)
+        return proof
+
+    copy = f"COPY [{json.dumps(name)}, {json.dumps(str(prefix))}]\n"
+    proof = prove(copy)
+    assert proof["equal"]
+    assert [count for _, count in proof["compared"]] == [3]
+
+    (meta,) = (prefix / "conda-meta").glob("six-*.json")
+    record = meta.read_text()
+    meta.write_text(record.replace(SIX[0], SIX[1]))
+    try:
+        tag = parse_tag(f"{REPOSITORY}:other")
+        build(engine, tmp_path, Asked(tag), output=OUTPUT, live=False)
+    finally:
+        meta.write_text(record)
+    words = ["image", "prove", f"{REPOSITORY}:other", "--prefix", str(prefix), "--json"]
+    assert main(words) == 1
+    (found,) = json.loads(capsys.readouterr().out)["differences"]
+    assert (found["here"]["version"], found["image"]["version"]) == SIX
+
+    words = ["image", "prove", "--prefix", str(prefix), "--file", str(tmp_path / "Dockerfile")]
+    for _ in range(2):  # without a name it is called the same again
+        assert main(words) == 0
+    engine.client.images.remove("jstackmagic/nothing-installed:file")
+    capsys.readouterr()
+
+    proof = prove("COPY Dockerfile /\n")
+    assert not proof["equal"]
+    assert "no environment" in proof["absent"][0]
+
+
+def test_a_prefix_that_is_a_link_in_the_image(
+    engine: Engine,
+    conda_env: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    prefix = conda_env("python", "six")
+    folder = tmp_path / "context"
+    (folder / "real").mkdir(parents=True)
+    shutil.copytree(prefix, folder / "real/place", symlinks=True)
+    link = folder / str(prefix).lstrip("/")
+    link.parent.mkdir(parents=True)
+    link.symlink_to("/real/place")
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    tag = f"{REPOSITORY}:link"
+    build(engine, folder, Asked(parse_tag(tag)), output=OUTPUT, live=False)
+    assert main(["image", "prove", tag, "--prefix", str(prefix)]) == 0, capsys.readouterr().out
+
+
+# podman
+
+
+@pytest.fixture
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """podman's own socket, which speaks Docker's language; yields its address."""
+    if os.geteuid() != 0:
+        pytest.skip("podman's service needs root here")
+    try:
+        install("podman", program="podman")
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    folder = tmp_path_factory.mktemp("podman")
+    # a container in a machine with lower limits than podman asks for by itself
+    (folder / "containers.conf").write_text(
+        '[containers]\ndefault_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]\n'
+        '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+    )
+    storage = ["--root", f"{folder}/root", "--runroot", f"{folder}/run"]
+    process = subprocess.Popen(
+        ["podman", *storage, "system", "service", "--time=0", f"unix://{folder}/podman.sock"],
+        env={**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for _ in range(100):
+        if (folder / "podman.sock").is_socket():
+            break
+        time.sleep(0.1)
+    yield f"unix://{folder}/podman.sock"
+    process.terminate()
+    process.wait()
+    subprocess.run(["umount", f"{folder}/root/overlay"], check=False, capture_output=True)
+
+
+def test_podman_builds_and_proves(
+    podman: str,
+    conda_env: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", podman)
+    prefix = conda_env("python", "six")
+    copy = f"COPY [{json.dumps(prefix.name)}, {json.dumps(str(prefix))}]\n"
+    (tmp_path / "Dockerfile").write_text(f"FROM scratch\n{copy}")
+    words = ["image", "prove", "team/analysis:1", "--file", str(tmp_path / "Dockerfile")]
+    assert main([*words, "--prefix", str(prefix)]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^ 1/\d FROM scratch +\d", said, re.MULTILINE)
+    assert "team/analysis:1 holds exactly what is here." in said
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY nothing /\n")
+    assert main(["image", "build", "team/analysis:2", *words[3:]]) == 1
+    assert "step 2 of 2 failed: COPY nothing /" in capsys.readouterr().err
+    assert main(["image", "build", "x", *words[3:], "--builder", "buildkit"]) == 2
+    assert "does not offer BuildKit" in capsys.readouterr().err
