@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from support.tiers import Channel
 
 # what another worker does with apt would show here
-pytestmark = pytest.mark.xdist_group("apt")
+pytestmark = pytest.mark.dpkg
 
 
 SPARING = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_COMPILE": "1"}

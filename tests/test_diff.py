@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from support.wheels import WheelIndex
 
 # what another worker does with apt would show here
-pytestmark = pytest.mark.xdist_group("apt")
+pytestmark = pytest.mark.dpkg
 
 
 @pytest.fixture(autouse=True)

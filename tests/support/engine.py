@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import docker
 
-from . import cache
+from . import cache, dpkg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,11 +79,13 @@ def install(package: str, *, program: str) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Unavailable(f"{program} is not installed, and apt-get as root is not at hand")
     environ = {**cache.ENVIRON, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", package]
-    for attempt in (["apt-get", "update"], command):
-        done = subprocess.run(
-            attempt, check=False, env=environ, capture_output=True, stdin=subprocess.DEVNULL
-        )
+    wait = ("-o", "DPkg::Lock::Timeout=300")  # for others than us
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *wait, package]
+    with dpkg.TURN:
+        for attempt in (["apt-get", "update", *wait], command):
+            done = subprocess.run(
+                attempt, check=False, env=environ, capture_output=True, stdin=subprocess.DEVNULL
+            )
     if done.returncode != 0:
         raise Unavailable(f"{package} cannot be installed: {done.stderr.decode()[-500:]}")
 

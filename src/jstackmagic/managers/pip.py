@@ -585,7 +585,11 @@ def _is_configured(environment: Environment, keys: Iterable[str]) -> bool:
     if any(f"PIP_{key.upper()}" in os.environ for key in keys):
         return True
     config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    folders = ("/etc/xdg/pip", "/etc", "~/.pip", f"{config}/pip", environment.prefix)
+    site = (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
+    folders = (
+        *(f"{folder}/pip" for folder in site),
+        *("/etc", "~/.pip", f"{config}/pip", environment.prefix),
+    )
     files = [os.path.join(os.path.expanduser(folder), "pip.conf") for folder in folders]
     files = [
         file for file in (*files, os.environ.get("PIP_CONFIG_FILE", "")) if os.path.exists(file)
