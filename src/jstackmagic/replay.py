@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Literal
 
 from .credentials import MASK
 from .environment import EnvironmentRef
-from .export._pins import pinned
 from .marks import Wish
 from .packages import ManagerName, Package, PackageSet
+from .pins import pinned
 from .recipe import Item, Step, fold
 from .request import Request
 from .undo import Origins, as_on_disk, conda_spec, net, pip_spec, same
