@@ -402,8 +402,9 @@ def test_lines_for_other_images(tmp_path: Path) -> None:
     shown = str(verb("hook", "install"))
     if not os.path.isdir("/usr/local/bin/before-notebook.d"):
         assert "-m jstackmagic hook run" in shown
-    verb("hook", "install", "--snippet", tmp_path / "lines.sh")
+    verb("hook", "install", "--keep", "--snippet", tmp_path / "lines.sh")
     lines = (tmp_path / "lines.sh").read_text()
+    assert "-m jstackmagic hook run --keep\n" in lines
     assert subprocess.run(["sh", "-euc", f"{lines}\nexit 7"], check=False).returncode == 7
 
 
