@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from support.wheels import WheelIndex
 
 
-@pytest.fixture(autouse=True)
-def runtime(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This container's own folder is an empty one."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
-
-
 @pytest.fixture
 def remote(shim_channel: Channel, home: Path) -> Iterator[Folder]:
     """The channel, over HTTP, in the user's condarc."""

@@ -172,8 +172,8 @@ def _start_replay(*, keep: bool) -> str:
     """Replay in a process that outlives us and is nobody's to wait for."""
     import subprocess
 
-    from ..baseline import folder
     from ..history import History
+    from ..progress import folder
 
     history = History()
     if not history.path.exists():

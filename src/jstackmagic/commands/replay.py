@@ -23,7 +23,8 @@ from ..environment import Environment
 from ..errors import CommandFailed, Interrupted, InvalidSpec, JStackMagicError, Stopped, UsageError
 from ..keep import Store, Taken
 from ..plan import Plan
-from ..replay import Exactness, Goal, Progress, goals, replays
+from ..progress import Progress, folder, replays
+from ..replay import Exactness, Goal, goals
 from ..request import Request
 from ..transaction import Done, Planned, Step, Transaction
 from ._change import ChangeResult
@@ -99,8 +100,6 @@ def _alone(*, dry_run: bool) -> Iterator[None]:
         Stopped: Another one is at work.
     """
     from filelock import FileLock, Timeout
-
-    from ..baseline import folder
 
     if dry_run:
         yield
