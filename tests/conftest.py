@@ -80,6 +80,7 @@ def _set_home(patch: pytest.MonkeyPatch, home: Path) -> None:
     patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
     patch.setenv("XDG_CONFIG_DIRS", str(home / "etc/xdg"))  # pip reads the machine's settings there
     patch.setenv("XDG_DATA_HOME", str(home / ".local/share"))
+    patch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
     patch.setenv("CONDARC", str(home / ".condarc"))
     patch.setenv("JSTACKMAGIC_HISTORY", str(home / "history.jsonl"))
 

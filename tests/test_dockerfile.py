@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from jstackmagic import export
 from jstackmagic.environment import EnvironmentRef
 from jstackmagic.errors import ExportError, UsageError
-from jstackmagic.export._pins import pinned
 from jstackmagic.export._words import holds_credential
 from jstackmagic.export.dockerfile import STYLES, arguments, render
+from jstackmagic.pins import pinned
 from jstackmagic.recipe import Item, Recipe, Step
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
+    from ..progress import Status
     from .taps import Handle, Start
     from .watcher import Run, Watcher
 
@@ -54,6 +55,7 @@ class Live:
         self._watcher: Watcher | None = None
         self._failed = False
         self._cell = ""
+        self._replay: Status | None = None  # one that was going on when last looked at
         self._taps = Taps(self, escapes=_ESCAPES)
         self._timer = threading.Timer(LEARN_AFTER, self._guarded(self._learn))
         self._timer.daemon = True
@@ -68,6 +70,7 @@ class Live:
         if not self._settings.capture:
             self._paused += 1
         self._timer.start()
+        self._guarded(self._look_at_replay)()
 
     def close(self) -> None:
         """Listen no more."""
@@ -119,6 +122,8 @@ class Live:
 
     def _after_cell(self, _result: object) -> None:
         cell, self._cell = self._cell, ""
+        if self._replay is not None:
+            self._guarded(self._look_at_replay)()
         watcher = self._watcher
         if watcher is None or os.getpid() != self._pid:
             return
@@ -130,9 +135,16 @@ class Live:
     def _tell(self, watcher: Watcher) -> None:
         """Say what was recorded: after the cell, so that no ``%%capture`` takes it."""
         lines, watcher.lines = watcher.lines, []
-        for line in lines:
-            sys.stdout.write(f"jstackmagic: {line}\n")
-        sys.stdout.flush()
+        _say(*lines)
+
+    def _look_at_replay(self) -> None:
+        """Tell of the start-up hook's replay: that it goes on, when it is over, that it failed."""
+        from ..progress import status
+
+        was, now = self._replay, status()
+        self._replay = now if now is not None and now.state == "running" else None
+        if now is not None and (now.state != "done" if was is None else self._replay is None):
+            _say(str(now))
 
     # -- programs: the listener of `taps`
 
@@ -192,6 +204,12 @@ class Live:
                 f"jstackmagic: what cells install cannot all be recorded ({reason}); they run as "
                 "ever. %config JStackMagic.capture = False stops trying.\n"
             )
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        sys.stdout.write(f"jstackmagic: {line}\n")
+    sys.stdout.flush()
 
 
 _live: Live | None = None

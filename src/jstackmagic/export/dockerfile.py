@@ -19,8 +19,8 @@ from urllib.parse import unquote
 
 from ..credentials import mask
 from ..errors import ExportError
+from ..pins import PINS, Pin, pinned
 from ._artifact import LEFT_BEHIND, Artifact, File
-from ._pins import PINS, Pin, pinned
 from ._words import checked, holds_credential, quoted, quoted_spec
 
 if TYPE_CHECKING:
