@@ -141,6 +141,12 @@ def read_conda(prefix: str | Path) -> tuple[Package, ...]:
     return tuple(record.package for record in _cached(_conda_records(prefix), _read_conda_record))
 
 
+def read_depends(prefix: str | Path) -> dict[str, tuple[str, ...]]:
+    """The match specs that each conda package of a prefix needs, by the package's name."""
+    records = _cached(_conda_records(prefix), _read_conda_record)
+    return {record.package.name: record.depends for record in records}
+
+
 def read_distributions(environment: Environment) -> tuple[Package, ...]:
     """The Python distributions of an environment that conda does not own."""
     return tuple(item.package for item in _distributions(environment) if not item.by_conda)
@@ -226,6 +232,7 @@ def _conda_records(prefix: str | Path) -> list[str]:
 class _CondaRecord:
     package: Package
     files: tuple[str, ...]
+    depends: tuple[str, ...]
 
     @property
     def egg_info(self) -> Iterator[str]:
@@ -257,6 +264,7 @@ class _PrefixRecord:
     sha256: str | None = None
     requested_spec: str | None = None
     requested_specs: list[str] | None = None
+    depends: list[str] | None = None
     files: list[str] | None = None
     paths_data: _PathsData | None = None
 
@@ -289,6 +297,7 @@ def _read_conda_record(path: str) -> _CondaRecord:
             requested=requested,
         ),
         files=tuple(record.files or ()),
+        depends=tuple(record.depends or ()),
     )
 
 

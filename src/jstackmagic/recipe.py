@@ -82,10 +82,37 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What an environment holds: what was asked for, and all that came with it.
+
+    Attributes:
+        environment: Whose packages they are; None for the system's Debian packages.
+        packages: By manager and name, as last seen on disk.
+        depends: Of its conda packages, by name, the match specs that each needs.
+        platform: conda's name of the platform, such as ``linux-64``; empty where it is not known.
+        whole: Whether it is all there is. A history knows only of what changed; the environment
+            itself, where it is here, can be read whole.
+    """
+
+    environment: EnvironmentRef | None
+    packages: tuple[Package, ...] = ()
+    depends: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    platform: str = ""
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """Steps in an order that works: apt, then for each environment conda, then pip."""
+    """Steps in an order that works: apt, then for each environment conda, then pip.
+
+    Attributes:
+        steps: What to ask for.
+        holdings: What asking for it came to, for what must say every package; no part of what two
+            recipes are compared by. An environment has one, or one a platform.
+    """
 
     steps: tuple[Step, ...] = ()
+    holdings: tuple[Holding, ...] = field(default=(), compare=False)
 
 
 def fold(records: Iterable[Record]) -> Recipe:
@@ -111,7 +138,7 @@ def fold(records: Iterable[Record]) -> Recipe:
         net = _Net()
         for record in history:
             net.apply(record, void=record.id in void)
-        return Recipe(tuple(net.steps()))
+        return Recipe(tuple(net.steps()), tuple(net.holdings()))
 
 
 @lru_cache(maxsize=65_536)
@@ -335,6 +362,15 @@ class _Net:
             yield from self._steps_of(self.shelves[prefix]["conda"])
             yield from self._steps_of(self.shelves[prefix]["pip"])
 
+    def holdings(self) -> Iterator[Holding]:
+        """What was last seen on disk: the system's, then each environment's."""
+        if self.system.seen:
+            yield Holding(None, _sorted(self.system.seen.values()))
+        for prefix, shelves in self.shelves.items():
+            seen = (*shelves["conda"].seen.values(), *shelves["pip"].seen.values())
+            if seen:
+                yield Holding(self.environments[prefix], _sorted(seen))
+
     def _steps_of(self, shelf: _Shelf) -> Iterator[Step]:
         environment = self.environments[shelf.prefix] if shelf.prefix else None
         remove = tuple(shelf.removals)
@@ -385,6 +421,10 @@ class _Net:
         conda = self.shelves[shelf.prefix]["conda"].seen
         found = conda.get(name) or conda.get(name.replace("-", "_"))
         return None if found is None else Package("pip", name, found.version)
+
+
+def _sorted(packages: Iterable[Package]) -> tuple[Package, ...]:
+    return tuple(sorted(packages, key=lambda package: package.key))
 
 
 @lru_cache(maxsize=1024)

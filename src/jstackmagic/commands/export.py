@@ -41,12 +41,14 @@ def run(args: argparse.Namespace, session: Session) -> Exported:  # noqa: ARG001
     from ..history import History
     from ..host import look
     from ..recipe import fold
+    from ._holdings import on_disk
 
     ours = {"format", "output", "options", "json"}
     options = {key: value for key, value in vars(args).items() if key not in ours}
     if options.get("base_image") == "":
         options["base_image"] = look().image or ""
-    artifact = export.get(args.format).render(fold(History().records()), **options)
+    recipe = on_disk(fold(History().records()))
+    artifact = export.get(args.format).render(recipe, **options)
     faults = artifact.check()
     written = artifact.write(Path(args.output).expanduser()) if args.output else ()
     return Exported(
