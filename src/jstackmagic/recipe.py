@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .environment import EnvironmentRef
 from .history import collector_paused
-from .packages import Change, ManagerName, Package, normalise
+from .packages import Change, CondaDetail, ManagerName, Package, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -82,21 +82,42 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """A wheel or a source archive of an index.
+
+    Attributes:
+        name: The distribution's, normalised.
+        version: As the environment has it.
+        url: Where it lies.
+        sha256: In hexadecimal.
+    """
+
+    name: str
+    version: str
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """What an environment holds: what was asked for, and all that came with it.
 
     Attributes:
         environment: Whose packages they are; None for the system's Debian packages.
         packages: By manager and name, as last seen on disk.
-        depends: Of its conda packages, by name, the match specs that each needs.
-        platform: conda's name of the platform, such as ``linux-64``; empty where it is not known.
+        details: Of its conda packages, where they could be read.
+        archives: The files of an index that serve the versions of its pip packages, where it was
+            asked; there is one more for every other platform.
+        platform: conda's name of the platform, such as ``linux-64``, where it is another than the
+            one that the history is of.
         whole: Whether it is all there is. A history knows only of what changed; the environment
             itself, where it is here, can be read whole.
     """
 
     environment: EnvironmentRef | None
     packages: tuple[Package, ...] = ()
-    depends: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    details: tuple[CondaDetail, ...] = ()
+    archives: tuple[Archive, ...] = ()
     platform: str = ""
     whole: bool = False
 

@@ -584,6 +584,19 @@ def _is_configured(environment: Environment, keys: Iterable[str]) -> bool:
     keys = {key.replace("-", "_") for key in keys}
     if any(f"PIP_{key.upper()}" in os.environ for key in keys):
         return True
+    settings = _settings(environment)
+    return settings is None or not settings.keys().isdisjoint(keys)
+
+
+def configured(environment: Environment, key: str) -> str:
+    """What a variable or pip's configuration files say of an option; empty where none does."""
+    key = key.replace("-", "_")
+    said = os.environ.get(f"PIP_{key.upper()}")
+    return said if said is not None else (_settings(environment) or {}).get(key, "")
+
+
+def _settings(environment: Environment) -> dict[str, str] | None:
+    """What pip's configuration files say for an install; None where one cannot be read."""
     config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     folders = ("/etc/xdg/pip", "/etc", "~/.pip", f"{config}/pip", environment.prefix)
     files = [os.path.join(os.path.expanduser(folder), "pip.conf") for folder in folders]
@@ -591,16 +604,16 @@ def _is_configured(environment: Environment, keys: Iterable[str]) -> bool:
         file for file in (*files, os.environ.get("PIP_CONFIG_FILE", "")) if os.path.exists(file)
     ]
     if not files:
-        return False
+        return {}
     from configparser import Error, RawConfigParser
 
     parser = RawConfigParser(strict=False)
     try:
         parser.read(files, encoding="utf-8")
     except (Error, UnicodeDecodeError):
-        return True
+        return None
     sections = [parser[name] for name in ("global", "install") if parser.has_section(name)]
-    return any(option.replace("-", "_") in keys for section in sections for option in section)
+    return {option.replace("-", "_"): section[option] for section in sections for option in section}
 
 
 def _find(name: str, folders: Iterable[str]) -> Installed | None:
