@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, get_args
 from .credentials import mask
 from .errors import InvalidSpec, UsageError
 from .packages import ManagerName
+from .request import split_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -207,7 +208,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _read_line(line: str, manager: ManagerName | None, folder: str) -> Asked:
-    if line.startswith("-") or _HASHES.search(line):
+    if line.startswith("-") or " --hash" in line:
         return read_requirement(line, folder=folder)
     if manager in (None, "pip") and _is_requirement(line):
         return read_specs([_squeeze(line)], manager=manager, folder=folder)
@@ -228,18 +229,14 @@ def read_requirement(line: str, *, folder: str = ".") -> Asked:
     """
     if line.startswith("-"):
         return _read_option_line(line, folder)
-    hashes = _HASHES.search(line)
-    requirement = line[: hashes.start()] if hashes else line
+    requirement, hashes = split_hashes(re.sub(r"(\s--hash)\s*[\s=]\s*", r"\1=", line))
     if re.search(r"\s--\w", requirement):
         _LineParser(prog="").error(f"{mask(line)!r} has options of its own")
     if _is_requirement(requirement):
         requirement = _squeeze(requirement)
     asked = read_specs([requirement], manager="pip", folder=folder)
-    if not hashes:
-        return asked
     ((_, spec),) = asked.specs
-    found = re.findall(r"--hash[=\s]\s*(\S+)", hashes[0])
-    return replace(asked, specs=(("pip", " ".join((spec, *(f"--hash={each}" for each in found)))),))
+    return replace(asked, specs=(("pip", " ".join((spec, *(f"--hash={h}" for h in hashes)))),))
 
 
 def _is_requirement(line: str) -> bool:
@@ -272,8 +269,6 @@ def _join_versions(words: list[str]) -> Iterator[str]:
     if spec:
         yield spec
 
-
-_HASHES = re.compile(r"(?:\s+--hash(?:=|\s+)[a-z0-9]+:[0-9A-Fa-f]+)+\s*$")
 
 _FLAGS = ("--no-index", "--pre", "--prefer-binary", "--require-hashes")
 _VALUED = ("--find-links", "--no-binary", "--only-binary", "--trusted-host", "--use-feature")

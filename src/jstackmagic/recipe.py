@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .environment import EnvironmentRef
 from .history import collector_paused
 from .packages import Change, CondaDetail, ManagerName, Package, normalise
+from .request import split_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -194,6 +195,7 @@ def _apt_name(spec: str) -> str:
 
 
 def _pip_name(spec: str) -> str:
+    spec, _ = split_hashes(spec)
     match = _REQUIREMENT.match(spec)
     if match and not _PIP_ARCHIVE.search(match[0]):
         return normalise(match[0])
@@ -530,7 +532,7 @@ def _bare(place: str) -> str:
     """What a spec and the URL in the installed metadata share, of one and the same place."""
     from urllib.parse import unquote
 
-    place = re.sub(r"^-e ", "", place).partition("#")[0]
+    place = re.sub(r"^-e ", "", split_hashes(place)[0]).partition("#")[0]
     place = re.sub(r"(?<=://)[^/@]*@", "", place).removeprefix("file://")
     if _VCS.match(place):
         scheme, slashes, path = place.partition("://")

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from ..errors import UsageError
 from ..parsing import read_requirement
 from ..recipe import Item
+from ..request import split_hashes
 from ._artifact import File
 from ._locked import hashes_of, resolved
 from ._pins import Pin, pinned
@@ -33,7 +34,6 @@ _PLACE = re.compile(
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _WITHOUT_HASH = "{} {}, and pip wants one for all or for none: it is not in this file."
-HASH = re.compile(r"\s--hash=(\w+:\w+)")
 
 
 class Requirements:
@@ -81,7 +81,7 @@ class Requirements:
             hashes = hashes_of(package, holding) if package else ()
             if not _can_have_hash(line):
                 self.notes.append(_WITHOUT_HASH.format(line, "can have no hash"))
-            elif HASH.search(line):
+            elif split_hashes(line)[1]:
                 lines.append(line)
             elif hashes:
                 lines.append(" ".join((line, *(f"--hash=sha256:{each}" for each in hashes))))
@@ -141,9 +141,9 @@ class Requirements:
 
     def line(self, item: Item) -> str:
         """One requirement; a local file of it lies beside the list."""
-        hashes = "".join(f" --hash={each}" for each in HASH.findall(item.spec))
-        if hashes:
-            item = replace(item, spec=HASH.sub("", item.spec))
+        spec, found = split_hashes(item.spec)
+        hashes = "".join(f" --hash={each}" for each in found)
+        item = replace(item, spec=spec)
         spec = pinned("pip", item, self._pin)
         if public(spec) != spec:
             self.notes.append(f"The credential of {public(spec)} is not written.")

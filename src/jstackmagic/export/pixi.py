@@ -6,12 +6,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..credentials import mask
+from ..request import split_hashes
 from ._artifact import Artifact
 from ._choice import add_choice, choose
 from ._locked import platform_of
 from ._match_specs import channels, match_specs
 from ._pins import PINS, Pin
-from ._requirements import HASH, Requirements
+from ._requirements import Requirements
 from ._toml import as_toml
 from ._words import checked
 
@@ -115,10 +116,9 @@ def _pypi(chosen: Chosen, writer: Requirements) -> dict[str, Any]:
 def _requirement(item: Item, writer: Requirements) -> str | dict[str, Any]:
     from packaging.requirements import InvalidRequirement, Requirement
 
-    line = writer.line(item)
-    if HASH.search(line):
+    line, hashes = split_hashes(writer.line(item))
+    if hashes:
         writer.notes.append(f"A pixi manifest holds no hashes: those of {item.name} are left out.")
-        line = HASH.sub("", line)
     editable = line.startswith("-e ")
     place = line.removeprefix("-e ")
     extras: list[str] = []
