@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, session: Session) -> Exported:  # noqa: ARG001
     if options.get("name") == options.get("prefix") == "":
         options["prefix"] = _here(recipe)
     which = {"name": options.get("name", ""), "prefix": options.get("prefix", "")}
-    if options.pop("ask_index", False) and options.get("hashes", True):
+    if options.get("ask_index") and options.get("hashes", True):
         recipe, notes = _holdings.of_index(recipe, **which)
     if options.get("platforms"):
         recipe = _holdings.of_platforms(recipe, options["platforms"], **which)

@@ -44,6 +44,7 @@ def render(
     prefix: str = "",
     pin: Pin = "exact",
     hashes: bool = False,
+    ask_index: bool = False,  # noqa: ARG001
 ) -> Artifact:
     """Render a recipe as a requirements file.
 
@@ -53,6 +54,7 @@ def render(
         prefix: The environment, where it has no name.
         pin: How exact to write versions; hashes need them exact.
         hashes: Whether to lock.
+        ask_index: Whether whoever calls asks the index first, for the archives in the recipe.
 
     Raises:
         ExportError: There is nothing to write, or something cannot be said safely.

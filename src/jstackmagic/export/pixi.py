@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..recipe import Item, Recipe
     from ._choice import Chosen
 
-_VCS = re.compile(r"git\+(?P<url>\w+://.+?)(?:@(?P<commit>[^@/]+))?(?:#(?P<rest>.*))?")
+_VCS = re.compile(r"git\+(?P<url>\w+://.+?)(?:@(?P<commit>[^@/#]+))?(?:#(?P<rest>.*))?")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

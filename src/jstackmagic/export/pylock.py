@@ -36,13 +36,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_ask_index(parser)
 
 
-def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
+def render(
+    recipe: Recipe,
+    *,
+    name: str = "",
+    prefix: str = "",
+    ask_index: bool = False,  # noqa: ARG001
+) -> Artifact:
     """Render what pip installed in an environment as a lock file.
 
     Args:
         recipe: With what its environments hold.
         name: The environment.
         prefix: The environment, where it has no name.
+        ask_index: Whether whoever calls asks the index first, for the archives in the recipe.
 
     Raises:
         ExportError: Nothing is known of any package, or something cannot be said safely.
