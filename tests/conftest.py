@@ -14,6 +14,7 @@ from hypothesis import settings
 from uv import find_uv_bin
 
 from support import cache, dpkg, engine, stacks, tiers
+from support.acceptance import make as make_acceptance
 from support.channel import Unfeasible
 from support.environments import Root, create_environment, make_root, uv
 from support.wheels import WheelIndex
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from support.acceptance import Acceptance
     from support.standin_conda import StandIn
     from support.tiers import Channel
 
@@ -192,6 +194,20 @@ def wheel_index(tmp_path: Path) -> Iterator[WheelIndex]:
     """A package index on the loopback address, empty at first."""
     with WheelIndex(tmp_path / "wheels") as index:
         yield index
+
+
+# Histories
+
+
+@pytest.fixture(scope="session")
+def acceptance(
+    shim_channel: Channel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Acceptance]:
+    """A real history with all that an export may meet; read it and leave it as it is."""
+    made, indexes = make_acceptance(tmp_path_factory.mktemp("acceptance"), shim_channel)
+    yield made
+    for index in indexes:
+        index.stop()
 
 
 # Docker

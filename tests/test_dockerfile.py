@@ -24,8 +24,9 @@ from jstackmagic.environment import EnvironmentRef
 from jstackmagic.errors import ExportError, UsageError
 from jstackmagic.export._words import holds_credential
 from jstackmagic.export.dockerfile import STYLES, arguments, render
+from jstackmagic.packages import CondaDetail, Package
 from jstackmagic.pins import pinned
-from jstackmagic.recipe import Item, Recipe, Step
+from jstackmagic.recipe import Holding, Item, Recipe, Step
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 
 if TYPE_CHECKING:
@@ -93,7 +94,29 @@ RICH = Recipe(
         Step("pip", VENV, install=(Item("aa", "aa", "1"),)),
         Step("pip", VENV, install=(Item("bb", "bb", "1"),), index_url="https://b.example.com/s"),
         Step("pip", SYSTEM, install=(Item("cc", "cc", "1"),)),
-    )
+    ),
+    holdings=(
+        Holding(
+            BASE,
+            (
+                Package(
+                    "conda",
+                    "pymongo",
+                    "4.13.2",
+                    url="https://conda.example.com/lab/linux-64/pymongo-4.13.2-0.conda",
+                    sha256="0" * 64,
+                ),
+                Package(
+                    "pip",
+                    "flake8",
+                    "7.3.0",
+                    url="https://pypi.example.com/flake8-7.3.0-py3-none-any.whl",
+                    sha256="1" * 64,
+                ),
+            ),
+            details=(CondaDetail("pymongo", ("python",), "2" * 32),),
+        ),
+    ),
 )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from ..recipe import Recipe
     from . import Session
 
 
@@ -41,18 +42,36 @@ def run(args: argparse.Namespace, session: Session) -> Exported:  # noqa: ARG001
     from ..history import History
     from ..host import look
     from ..recipe import fold
+    from . import _holdings
 
     ours = {"format", "output", "options", "json"}
     options = {key: value for key, value in vars(args).items() if key not in ours}
     if options.get("base_image") == "":
         options["base_image"] = look().image or ""
-    artifact = export.get(args.format).render(fold(History().records()), **options)
+    recipe = _holdings.on_disk(fold(History().records()))
+    notes: tuple[str, ...] = ()
+    if options.get("name") == options.get("prefix") == "":
+        options["prefix"] = _here(recipe)
+    which = {"name": options.get("name", ""), "prefix": options.get("prefix", "")}
+    if options.get("ask_index") and options.get("hashes", True):
+        recipe, notes = _holdings.of_index(recipe, **which)
+    if options.get("platforms"):
+        recipe = _holdings.of_platforms(recipe, options["platforms"], **which)
+    artifact = export.get(args.format).render(recipe, **options)
     faults = artifact.check()
     written = artifact.write(Path(args.output).expanduser()) if args.output else ()
     return Exported(
-        artifact=replace(artifact, notes=(*artifact.notes, *faults)),
+        artifact=replace(artifact, notes=(*artifact.notes, *notes, *faults)),
         written=tuple(str(path) for path in written),
     )
+
+
+def _here(recipe: Recipe) -> str:
+    """The running environment's prefix, where the recipe has something of it; else empty."""
+    import sys
+
+    known = (step.environment.prefix for step in recipe.steps if step.environment)
+    return sys.prefix if sys.prefix in known else ""
 
 
 @dataclass(frozen=True, repr=False)

@@ -12,7 +12,7 @@ import json
 import os
 import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import unquote
@@ -20,6 +20,7 @@ from urllib.parse import unquote
 from ..credentials import mask
 from ..errors import ExportError
 from ..pins import PINS, Pin, pinned
+from ..request import split_hashes
 from ._artifact import LEFT_BEHIND, Artifact, File
 from ._words import checked, holds_credential, quoted, quoted_spec
 
@@ -340,9 +341,16 @@ class _Page:
         commands: list[_Command] = []
         if step.remove:
             commands.append([f"{program} uninstall --yes", *map(quoted_spec, step.remove)])
-        words = {item: self._pip_word(item, secrets) for item in step.install}
+        words = {
+            item: self._pip_word(item, secrets)
+            for item in step.install
+            if not split_hashes(item.spec)[1]
+        }
         shared = [words.pop(item) for item in step.install if item.spec.startswith("-c ")]
         shared += self._versions_of_files(step)
+        hashed = [item for item in step.install if split_hashes(item.spec)[1]]
+        if hashed:
+            words[hashed[0]] = self._pip_list(hashed)
         for upgrade, items in groupby(words, key=lambda item: self._upgrades(item)):
             head = f"{variables}{program} install --no-cache-dir{' --upgrade' if upgrade else ''}"
             commands.append([head, *options, *shared, *(words[item] for item in items)])
@@ -398,6 +406,22 @@ class _Page:
         copied = self._copied(_path(local), to=to, sha256=item.sha256)
         before = f"{local['before']}file://" if local["before"] else ""
         return f"{_FLAGS.get(flag, '')}{quoted(before + copied + local['after'])}"
+
+    def _pip_list(self, items: Sequence[Item]) -> str:
+        """What has hashes, as a file: pip takes them from nowhere else."""
+        lines = []
+        for item in items:
+            spec, hashes = split_hashes(item.spec)
+            spec = pinned("pip", replace(item, spec=spec), self._pin)
+            local = _LOCAL.fullmatch(spec)
+            if local:
+                before = f"{local['before']}file://" if local["before"] else ""
+                copied = self._copied(_path(local), sha256=item.sha256)
+                spec = f"{before}{copied}{local['after']}"
+            lines.append(checked(" ".join((spec, *(f"--hash={each}" for each in hashes)))))
+        number = sum(isinstance(file.source, bytes) for file in self._files.values()) + 1
+        content = "".join(f"{line}\n" for line in lines).encode()
+        return f"--requirement {quoted(self._copy(File(f'{FOLDER}/hashes-{number}.txt', content)))}"
 
     def _project_folder(self, path: str) -> str:
         """Where an editable project goes: where it was, if COPY can say that."""

@@ -1,0 +1,68 @@
+"""An environment.yml: the channels in order, what conda was asked for, and a pip section.
+
+Unlike `conda env export --from-history` it has the versions, and what pip installed; and `python`
+is always in it. The local wheels and lists that the pip section names lie beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..credentials import mask
+from ..pins import PINS, Pin
+from ._artifact import Artifact
+from ._choice import add_choice, choose
+from ._match_specs import channels, match_specs
+from ._requirements import Requirements
+from ._words import checked
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..recipe import Recipe
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``render``."""
+    add_choice(parser)
+    parser.add_argument(
+        "--pin",
+        choices=PINS,
+        default="exact",
+        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
+    )
+
+
+def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
+    """Render a recipe as an ``environment.yml``.
+
+    Args:
+        recipe: What to install.
+        name: The environment.
+        prefix: The environment, where it has no name.
+        pin: How exact to write versions.
+
+    Raises:
+        ExportError: There is nothing to write, or something cannot be said safely.
+    """
+    chosen = choose(recipe, name=name, prefix=prefix)
+    notes = list(chosen.left_out)
+    requirements = Requirements(pin)
+    found = channels(chosen, notes)
+    specs = list(dict.fromkeys(spec for _, spec in match_specs(chosen, pin, notes)))
+    lines = requirements.lines(chosen.of("pip"))
+    if lines and not any(item.name == "pip" for item in chosen.items("conda")):
+        specs.append("pip")
+    content: dict[str, Any] = {"name": checked(chosen.name)}
+    if found:
+        content["channels"] = found
+    content["dependencies"] = [*specs, *([{"pip": lines}] if lines else [])]
+    notes += requirements.notes
+    return Artifact(as_yaml(content), requirements.files, tuple(dict.fromkeys(map(mask, notes))))
+
+
+def as_yaml(content: object) -> str:
+    """YAML with its keys in the order given, one line an entry."""
+    import yaml
+
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=2**31)
