@@ -35,12 +35,14 @@ class File:
         source: The file or folder to copy, as an absolute path, or the content itself.
         sha256: What the file had when it was installed; empty where that is unknown.
         requirements: Whether it is a requirements file, whose own ``-r`` lines are followed.
+        executable: Whether it is a program.
     """
 
     name: str
     source: str | bytes
     sha256: str = ""
     requirements: bool = False
+    executable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,15 @@ class Artifact:
         text: The artifact's own text.
         files: What must lie beside it.
         notes: Sentences the user should read: what could not be kept, what a build needs.
+        secrets: The ids of the build secrets that it reads.
+        executable: Whether it is a program.
     """
 
     text: str
     files: tuple[File, ...] = ()
     notes: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    executable: bool = False
 
     def check(self) -> tuple[str, ...]:
         """Say which local files are gone, or are not what was installed; reads the disk."""
@@ -84,11 +90,13 @@ class Artifact:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if isinstance(content, bytes):
                     target.write_bytes(content)
+                    _set_mode(target, executable=file.executable)
                 else:
                     _copy_folder(content, target)
                 written.append(target)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.text, encoding="utf-8", newline="\n")
+            _set_mode(path, executable=self.executable)
         except (OSError, shutil.Error) as error:
             raise ExportError(
                 f"{path} and what belongs beside it cannot be written: {error}.",
@@ -164,6 +172,13 @@ def _is_local(line: str) -> bool:
     if value.startswith("file:") or "@ file:" in value:
         return True
     return "://" not in value if match["option"] else value.startswith((".", "/", "~"))
+
+
+def _set_mode(path: Path, *, executable: bool) -> None:
+    """Let those run a program who may read it."""
+    if executable:
+        mode = path.stat().st_mode
+        path.chmod(mode | (mode & 0o444) >> 2)
 
 
 def _copy_folder(source: Path, target: Path) -> None:

@@ -15,12 +15,12 @@ import re
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal, get_args
-from urllib.parse import unquote
 
 from ..credentials import mask
 from ..errors import ExportError
 from ..request import split_hashes
 from ._artifact import LEFT_BEHIND, Artifact, File
+from ._beside import FOLDER, UNSAFE, Beside, Place, is_conda_archive, place_in
 from ._pins import PINS, Pin, pinned
 from ._words import checked, holds_credential, quoted, quoted_spec
 
@@ -34,19 +34,12 @@ if TYPE_CHECKING:
 Style = Literal["stacks", "legacy", "plain"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
-FOLDER = "jstackmagic"
-"""The folder beside the Dockerfile, and below the image's /tmp, for the files that are copied."""
+FILES: dict[str, dict[str, object]] = {"Dockerfile": {}}
 
 _IMAGE = re.compile(r"[A-Za-z0-9][\w./:-]*(?:@[a-z0-9]+:[0-9a-f]+)?", re.ASCII)
 _STACKS_IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?jupyter/[\w-]+(?:[:@].*)?", re.ASCII)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*", re.ASCII)
 _SAFE_PATH = re.compile(r"(?:/[\w.+@,-]+)+", re.ASCII)
-_UNSAFE = re.compile(r"[^\w.+!-]", re.ASCII)
-_LOCAL = re.compile(
-    r"(?P<before>[\w.-]+\s*(?:\[[^\]]*\])?\s*@\s*(?=file:))?(?P<url>file:(?://)?)?"
-    r"(?P<path>[/.~].*?)(?P<after>(?:\[[\w., -]*\])?(?:\s*;.*)?)",
-    re.DOTALL,
-)
 _FLAGS = {"-r": "--requirement ", "-c": "--constraint ", "-e": "--editable "}
 
 
@@ -149,7 +142,7 @@ class _Run:
         return "RUN " + " \\\n    ".join((*mounts, lines))
 
 
-class _Page:
+class Page:
     """One Dockerfile being written; its subclasses are the styles.
 
     Attributes:
@@ -172,6 +165,7 @@ class _Page:
     tidy_conda: tuple[str, ...] = ("conda clean --all --yes",)
     tidy_pip: tuple[str, ...] = ()
     apt_get = "DEBIAN_FRONTEND=noninteractive apt-get"
+    _beside: Beside
 
     def __init__(self, pin: Pin) -> None:
         self.notes: list[str] = []
@@ -184,6 +178,7 @@ class _Page:
 
     def render(self, recipe: Recipe, *, image: str) -> Artifact:
         """Write everything; without an image, a fragment."""
+        self._beside = Beside(recipe)
         self._blocks.append("# Made by jstackmagic from the record of what was installed.")
         if image:
             self._blocks += [f"ARG BASE_IMAGE={image}", "FROM $BASE_IMAGE"]
@@ -220,7 +215,8 @@ class _Page:
         ]
         text = "\n".join(map(str, self._blocks)) + "\n"
         notes = tuple(dict.fromkeys(map(mask, self.notes)))
-        return Artifact(text, tuple(self._files.values()), notes)
+        secrets = tuple(self._secrets.values())
+        return Artifact(text, tuple(self._files.values()), notes, secrets)
 
     # -- environments
 
@@ -243,7 +239,7 @@ class _Page:
             commands.append(f"python3 -m venv {self._inside(environment)}")
             commands.append(f"{interpreter} -m pip install --no-cache-dir 'ipykernel'")
         if version:
-            name = _UNSAFE.sub("-", environment.name or posixpath.basename(environment.prefix))
+            name = UNSAFE.sub("-", environment.name or posixpath.basename(environment.prefix))
             commands.append(f"{interpreter} -m ipykernel install --user --name={quoted(name)}")
         body = " && \\\n        ".join(commands)
         guarded = f"if [ ! -e {there} ]; then \\\n        {body}; \\\n    fi"
@@ -280,8 +276,9 @@ class _Page:
         self._run(commands, ("apt-get clean && rm -rf /var/lib/apt/lists/*",))
 
     def _apt_word(self, item: Item) -> str:
-        if item.spec.endswith(".deb") and "/" in item.spec:
-            return quoted(self._copied(item.spec, sha256=item.sha256))
+        place = place_in("apt", item.spec)
+        if place is not None:
+            return self._local_word(place, item)
         return quoted_spec(pinned("apt", item, self._pin))
 
     # -- conda
@@ -296,7 +293,7 @@ class _Page:
             names = map(quoted_spec, step.remove)
             commands.append([f"{self.conda} remove --yes {target}".rstrip(), *names])
         # conda takes archives by themselves
-        for _, items in groupby(step.install, key=lambda item: _is_conda_archive(item.spec)):
+        for _, items in groupby(step.install, key=lambda item: is_conda_archive(item.spec)):
             words = [self._conda_word(item, secrets) for item in items]
             head = f"{variables}{self.conda} install --yes {target}".rstrip()
             commands.append([head, *options, *words])
@@ -326,11 +323,11 @@ class _Page:
         spec = pinned("conda", item, self._pin)
         if holds_credential(spec):
             content = f"@EXPLICIT and, on a line of its own, {spec}"
-            text = content if _is_conda_archive(spec) else spec
+            text = content if is_conda_archive(spec) else spec
             return f"--file {self._secret_file('conda_spec', text, secrets)}"
-        local = _LOCAL.fullmatch(spec)
-        if local and _is_conda_archive(spec):
-            return quoted(self._copied(_path(local), sha256=item.sha256))
+        place = place_in("conda", spec)
+        if place is not None:
+            return self._local_word(place, item)
         return quoted_spec(spec)
 
     # -- pip
@@ -395,17 +392,11 @@ class _Page:
         spec = pinned("pip", item, self._pin)
         if holds_credential(spec):
             return f"--requirement {self._secret_file('pip_spec', spec, secrets)}"
+        place = place_in("pip", spec)
+        if place is not None:
+            return f"{_FLAGS.get(place.flag, '')}{self._local_word(place, item)}"
         flag = spec[:2] if spec[:3] in ("-r ", "-c ", "-e ") else ""
-        place = spec[3:].strip() if flag else spec
-        local = _LOCAL.fullmatch(place)
-        if local is None:
-            return f"{_FLAGS.get(flag, '')}{quoted_spec(place)}"
-        if flag in ("-r", "-c"):
-            return f"{_FLAGS[flag]}{quoted(self._copied(_path(local), requirements=True))}"
-        to = self._project_folder(_path(local)) if flag else ""
-        copied = self._copied(_path(local), to=to, sha256=item.sha256)
-        before = f"{local['before']}file://" if local["before"] else ""
-        return f"{_FLAGS.get(flag, '')}{quoted(before + copied + local['after'])}"
+        return f"{_FLAGS.get(flag, '')}{quoted_spec(spec[3:].strip() if flag else spec)}"
 
     def _pip_list(self, items: Sequence[Item]) -> str:
         """What has hashes, as a file: pip takes them from nowhere else."""
@@ -430,7 +421,7 @@ class _Page:
         )
         if _SAFE_PATH.fullmatch(path):
             return path
-        return f"/opt/{FOLDER}/{_UNSAFE.sub('_', posixpath.basename(path))}"
+        return f"/opt/{FOLDER}/{UNSAFE.sub('_', posixpath.basename(path))}"
 
     def _versions_of_files(self, step: Step) -> list[str]:
         """The versions that ``-r FILE`` brought, as constraints: the file may leave them open."""
@@ -463,22 +454,12 @@ class _Page:
         else:
             self._blocks.append(run)
 
-    def _copied(
-        self, source: str, *, to: str = "", sha256: str = "", requirements: bool = False
-    ) -> str:
-        """Copy a local file or folder into the image; return where it is there."""
-        source = posixpath.normpath(checked(source))
-        file = self._files.get(source)
-        if file is None:
-            base = _UNSAFE.sub("_", posixpath.basename(source)) or "folder"
-            taken = {other.name for other in self._files.values()}
-            names = [
-                f"{FOLDER}/{base}",
-                *(f"{FOLDER}/{n}/{base}" for n in range(2, len(taken) + 3)),
-            ]
-            name = next(name for name in names if name not in taken)
-            file = File(name, source, sha256, requirements)
-        return self._copy(file, to=to)
+    def _local_word(self, place: Place, item: Item) -> str:
+        """Bring a local file or folder along; return the word that names it there."""
+        to = self._project_folder(place.path) if place.flag == "-e" else ""
+        copied = self._copy(self._beside.file(place, item), to=to)
+        before = f"{place.before}file://" if place.before else ""
+        return quoted(f"{before}{copied}{place.after}")
 
     def _copy(self, file: File, *, to: str = "") -> str:
         to = to or f"/tmp/{file.name}"  # noqa: S108
@@ -505,7 +486,7 @@ class _Page:
             self.notes.append(f"The {what} {place} is on this machine: a build cannot reach it.")
 
 
-class _Stacks(_Page):
+class _Stacks(Page):
     """The pattern that the Jupyter Docker Stacks document; the variables are their images' own."""
 
     _permissions = ('fix-permissions "${CONDA_DIR}"', 'fix-permissions "/home/${NB_USER}"')
@@ -541,7 +522,7 @@ class _Stacks(_Page):
         return super()._pip_program(environment)
 
 
-class _Legacy(_Page):
+class _Legacy(Page):
     """The pattern of the images with environments named root and python2, until about 2017."""
 
     default_image = "jupyter/scipy-notebook:82b978b3ceeb"
@@ -580,7 +561,7 @@ class _Legacy(_Page):
             super()._pip_run(environment, commands, secrets)
 
 
-class _Plain(_Page):
+class _Plain(Page):
     """For any other image: its user is not known, and stays."""
 
     def _apt(self, step: Step) -> None:
@@ -591,13 +572,4 @@ class _Plain(_Page):
         super()._apt(step)
 
 
-_PAGES: dict[Style, type[_Page]] = {"stacks": _Stacks, "legacy": _Legacy, "plain": _Plain}
-
-
-def _is_conda_archive(spec: str) -> bool:
-    return spec.partition("#")[0].endswith((".conda", ".tar.bz2")) and "::" not in spec
-
-
-def _path(local: re.Match[str]) -> str:
-    path = local["path"].rstrip()
-    return unquote(path) if local["url"] else path
+_PAGES: dict[Style, type[Page]] = {"stacks": _Stacks, "legacy": _Legacy, "plain": _Plain}
