@@ -153,6 +153,7 @@ class Page:
         conda: The conda-family executable.
         tidy_conda: What follows an install by conda in the same layer.
         tidy_pip: What follows one by pip.
+        tidy_apt: What follows one by apt-get.
         apt_get: apt-get, with what makes it ask nothing.
         notes: Sentences the user should read.
     """
@@ -164,6 +165,7 @@ class Page:
     conda = "conda"
     tidy_conda: tuple[str, ...] = ("conda clean --all --yes",)
     tidy_pip: tuple[str, ...] = ()
+    tidy_apt: tuple[str, ...] = ("apt-get clean && rm -rf /var/lib/apt/lists/*",)
     apt_get = "DEBIAN_FRONTEND=noninteractive apt-get"
     _beside: Beside
 
@@ -188,20 +190,23 @@ class Page:
         if image and self.shell:
             self._blocks.append(self.shell)
         for step in recipe.steps:
-            if step.environment is None:
-                self._become("root")
-                self._apt(step)
-                continue
-            self._become(self._user_of(step.environment))
-            if step.environment.prefix not in self._ready:
-                self._ready.add(step.environment.prefix)
-                self._make_ready(step.environment)
-            if step.manager == "conda":
-                self._conda(step, step.environment)
-            else:
-                self._pip(step, step.environment)
+            self._step(step)
         self._become(self.user)
         return self._artifact()
+
+    def _step(self, step: Step) -> None:
+        if step.environment is None:
+            self._become("root")
+            self._apt(step)
+            return
+        self._become(self._user_of(step.environment))
+        if step.environment.prefix not in self._ready:
+            self._ready.add(step.environment.prefix)
+            self._make_ready(step.environment)
+        if step.manager == "conda":
+            self._conda(step, step.environment)
+        else:
+            self._pip(step, step.environment)
 
     def _artifact(self) -> Artifact:
         if self._secrets:
@@ -227,6 +232,14 @@ class Page:
         """Make the environment, and a kernelspec for it, where the image has none."""
         if environment.kind in ("conda-base", "system"):
             return
+        there, commands = self._making(environment)
+        body = " && \\\n        ".join(commands)
+        guarded = f"if [ ! -e {there} ]; then \\\n        {body}; \\\n    fi"
+        tidy = self.tidy_conda if environment.kind.startswith("conda") else self.tidy_pip
+        self._run([[guarded]], tidy)
+
+    def _making(self, environment: EnvironmentRef) -> tuple[str, list[str]]:
+        """What is there once an environment is made, and the commands that make it."""
         interpreter = self._inside(environment, "/bin/python")
         version = re.match(r"\d+\.\d+", environment.python or "")
         commands = []
@@ -241,10 +254,7 @@ class Page:
         if version:
             name = UNSAFE.sub("-", environment.name or posixpath.basename(environment.prefix))
             commands.append(f"{interpreter} -m ipykernel install --user --name={quoted(name)}")
-        body = " && \\\n        ".join(commands)
-        guarded = f"if [ ! -e {there} ]; then \\\n        {body}; \\\n    fi"
-        tidy = self.tidy_conda if environment.kind.startswith("conda") else self.tidy_pip
-        self._run([[guarded]], tidy)
+        return there, commands
 
     def _inside(self, environment: EnvironmentRef, path: str = "") -> str:
         """A path below an environment's prefix, quoted for the shell."""
@@ -273,7 +283,7 @@ class Page:
         if seen and self._pin == "exact":
             self._blocks.append("# Debian's archives keep no old versions to ask for. These were:")
             self._blocks += [f"#   {checked(item.name)} {checked(item.version)}" for item in seen]
-        self._run(commands, ("apt-get clean && rm -rf /var/lib/apt/lists/*",))
+        self._run(commands, self.tidy_apt)
 
     def _apt_word(self, item: Item) -> str:
         place = place_in("apt", item.spec)
@@ -290,8 +300,7 @@ class Page:
         options = [*channels, *map(quoted, step.options)]
         commands: list[_Command] = []
         if step.remove:
-            names = map(quoted_spec, step.remove)
-            commands.append([f"{self.conda} remove --yes {target}".rstrip(), *names])
+            commands.append(self._conda_removal(target, step.remove))
         # conda takes archives by themselves
         for _, items in groupby(step.install, key=lambda item: is_conda_archive(item.spec)):
             words = [self._conda_word(item, secrets) for item in items]
@@ -304,6 +313,9 @@ class Page:
                 if item.upgrade
             ]
         self._run(commands, self.tidy_conda, secrets)
+
+    def _conda_removal(self, target: str, names: Sequence[str]) -> _Command:
+        return [f"{self.conda} remove --yes {target}".rstrip(), *map(quoted_spec, names)]
 
     def _conda_channels(self, step: Step, secrets: list[str]) -> str:
         """The channels as a variable, where one is secret: conda records its command line."""
@@ -432,7 +444,7 @@ class Page:
         name = f"versions-{number}.txt"
         lines = sorted(checked(f"{item.name}=={item.version}") for item in brought.values())
         content = "".join(f"{line}\n" for line in lines)
-        return [f"--constraint {quoted(self._copy(File(f'{FOLDER}/{name}', content.encode())))}"]
+        return [f"--constraint {self._word_of(File(f'{FOLDER}/{name}', content.encode()))}"]
 
     # -- instructions
 
@@ -457,17 +469,22 @@ class Page:
     def _local_word(self, place: Place, item: Item) -> str:
         """Bring a local file or folder along; return the word that names it there."""
         to = self._project_folder(place.path) if place.flag == "-e" else ""
-        copied = self._copy(self._beside.file(place, item), to=to)
-        before = f"{place.before}file://" if place.before else ""
-        return quoted(f"{before}{copied}{place.after}")
+        return self._word_of(self._beside.file(place, item), place.before, place.after, to)
+
+    def _word_of(self, file: File, before: str = "", after: str = "", to: str = "") -> str:
+        copied = self._copy(file, to=to)
+        return quoted(f"{before}file://{copied}{after}" if before else f"{copied}{after}")
 
     def _copy(self, file: File, *, to: str = "") -> str:
         to = to or f"/tmp/{file.name}"  # noqa: S108
-        self._files.setdefault(file.source if isinstance(file.source, str) else file.name, file)
+        self._take(file)
         line = f"{self.copy} {file.name} {to}"
         if line not in self._blocks:
             self._blocks.append(line)
         return to
+
+    def _take(self, file: File) -> None:
+        self._files.setdefault(file.source if isinstance(file.source, str) else file.name, file)
 
     def _secret(self, purpose: str, text: str, secrets: list[str]) -> str:
         """What the shell reads a build secret with; to stand in double quotes."""
