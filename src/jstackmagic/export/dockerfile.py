@@ -17,10 +17,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..credentials import mask
-from ..errors import ExportError
 from ..request import split_hashes
 from ._artifact import LEFT_BEHIND, Artifact, File
 from ._beside import FOLDER, UNSAFE, Beside, Place, is_conda_archive, place_in
+from ._images import check_image
 from ._pins import PINS, Pin, pinned
 from ._words import checked, holds_credential, quoted, quoted_spec
 
@@ -36,7 +36,6 @@ STYLES: tuple[Style, ...] = get_args(Style)
 
 FILES: dict[str, dict[str, object]] = {"Dockerfile": {}}
 
-_IMAGE = re.compile(r"[A-Za-z0-9][\w./:-]*(?:@[a-z0-9]+:[0-9a-f]+)?", re.ASCII)
 _STACKS_IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?jupyter/[\w-]+(?:[:@].*)?", re.ASCII)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*", re.ASCII)
 _SAFE_PATH = re.compile(r"(?:/[\w.+@,-]+)+", re.ASCII)
@@ -94,23 +93,12 @@ def render(
     if fragment:
         return page.render(recipe, image="")
     image = base_image or page.default_image
-    _check_image(image)
+    check_image(image, advice=("Name it: --from IMAGE", "To paste the rest: --fragment"))
     if not base_image:
         page.notes.append(
             f"The base image is not known, and {image} stands in its place. Name yours: --from"
         )
     return page.render(recipe, image=image)
-
-
-def _check_image(image: str) -> None:
-    if not image:
-        raise ExportError(
-            "The image to build on is not known.",
-            kept="Nothing was written.",
-            advice=("Name it: --from IMAGE", "Or leave it out, to paste the rest: --fragment"),
-        )
-    if not _IMAGE.fullmatch(image):
-        raise ExportError(f"{mask(image)!r} is no image's name.", kept="Nothing was written.")
 
 
 _Command = list[str]
