@@ -903,8 +903,7 @@ class TestFormats:
             assert module.__doc__
             options = argparse.ArgumentParser()
             module.arguments(options)
-            artifact = module.render(RICH, **vars(options.parse_args([])))
-            assert artifact.text
+            assert module.FILES
 
     def test_one_more_file_is_one_more_format(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import ExportError
 from ._artifact import Artifact
 from ._beside import place_in
-from ._choice import chosen, left_out
+from ._left_out import left_out
 from ._pins import PINS, Pin
 from ._words import checked
 
@@ -50,10 +50,11 @@ def render(recipe: Recipe, *, pin: Pin = "none") -> Artifact:
     Raises:
         ExportError: A package's name is none that Debian knows.
     """
-    choice = chosen(recipe)
     lines: set[str] = set()
     notes: list[str] = []
-    for step in choice.apt:
+    for step in recipe.steps:
+        if step.environment is not None:
+            continue
         for item in step.install:
             if place_in("apt", item.spec):
                 notes.append(f"apt.txt names packages of Debian's archives, not {item.spec}.")
@@ -62,7 +63,7 @@ def render(recipe: Recipe, *, pin: Pin = "none") -> Artifact:
         notes += [f"apt.txt cannot say that {name} is to be removed." for name in step.remove]
         if step.options:
             notes.append(f"apt.txt holds no options: {' '.join(step.options)}")
-    others = (*choice.conda, *choice.pip, *choice.others)
+    others = [step for step in recipe.steps if step.environment]
     notes += left_out("apt.txt holds Debian packages alone.", others)
     text = "# Made by jstackmagic from the record of what was installed.\n"
     return Artifact(text + "".join(f"{line}\n" for line in sorted(lines)), notes=tuple(notes))

@@ -8,6 +8,7 @@ recipe when the container is made.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ExportError
@@ -98,14 +99,13 @@ def render(
         made = dockerfile.render(recipe, base_image=base_image, pin=pin)
         said["build"] = {"dockerfile": "Dockerfile"}
         if made.secrets:
-            said["build"]["options"] = [
-                f"--secret=id={key},env={key.upper()}" for key in made.secrets
-            ]
+            variables = {key: key.upper() for key in made.secrets}
+            said["build"]["options"] = [f"--secret=id={k},env={v}" for k, v in variables.items()]
+            note = f"The build reads them from these variables: {', '.join(variables.values())}."
+            made = replace(made, notes=(*made.notes, note))
         made = _beside("Dockerfile", made)
     if features:
         said["features"] = {checked(feature): {} for feature in features}
-    if made.secrets:
-        said["secrets"] = {key.upper(): {} for key in made.secrets}
     said["customizations"] = {"vscode": {"extensions": ["ms-toolsai.jupyter"]}}
     text = json.dumps(said, indent=2, ensure_ascii=False) + "\n"
     return Artifact(text, made.files, made.notes, made.secrets)
