@@ -224,15 +224,19 @@ def _all(source: _Source, args: argparse.Namespace) -> Iterator[_Rendered]:
         options |= {
             key: value
             for key, value in said.items()
-            if value is not None and options.get(key, None) in ("", True)
+            if value is not None and options.get(key) in ("", True)
         }
         for file, more in module.FILES.items():
-            try:
-                artifact = source.render(module, {**options, **more})
-            except JStackMagicError as error:
-                yield _Rendered(name, file, _summary(module), reason=error.problem)
-            else:
-                yield _Rendered(name, file, _summary(module), artifact)
+            yield _one(source, name, file, {**options, **more})
+
+
+def _one(source: _Source, name: str, file: str, options: dict[str, Any]) -> _Rendered:
+    module = export.get(name)
+    try:
+        artifact = source.render(module, options)
+    except JStackMagicError as error:
+        return _Rendered(name, file, _summary(module), reason=error.problem)
+    return _Rendered(name, file, _summary(module), artifact)
 
 
 def _readme(rendered: Sequence[_Rendered]) -> Artifact:

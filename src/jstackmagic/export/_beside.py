@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from ..request import split_hashes
 from ._artifact import File
 from ._words import checked
 
@@ -27,7 +28,6 @@ _LOCAL = re.compile(
     re.DOTALL,
 )
 _CONDA_ARCHIVE = (".conda", ".tar.bz2")
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -61,7 +61,7 @@ def place_in(manager: ManagerName, spec: str) -> Place | None:
         return Place(spec) if spec.endswith(".deb") and "/" in spec else None
     if manager == "conda" and not is_conda_archive(spec):
         return None
-    text = spec[3:].strip() if flag else spec
+    text = split_hashes(spec[3:].strip() if flag else spec)[0]
     match = _LOCAL.fullmatch(text)
     if match is None:
         return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..credentials import mask
 from ._artifact import Artifact
+from ._beside import Beside
 from ._choice import add_choice, choose
 from ._match_specs import channels, match_specs
 from ._pins import PINS, Pin
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     import argparse
 
     from ..recipe import Recipe
+    from ._choice import Chosen
+
+
+FILES: dict[str, dict[str, object]] = {"environment.yml": {}}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +51,26 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
         ExportError: There is nothing to write, or something cannot be said safely.
     """
     chosen = choose(recipe, name=name, prefix=prefix)
-    notes = list(chosen.left_out)
-    requirements = Requirements(pin)
+    requirements = Requirements(pin, Beside(recipe))
+    text, notes = environment_yml(chosen, requirements, pin)
+    notes = (*chosen.left_out, *notes)
+    return Artifact(text, requirements.files, tuple(dict.fromkeys(map(mask, notes))))
+
+
+def environment_yml(
+    chosen: Chosen, requirements: Requirements, pin: Pin
+) -> tuple[str, tuple[str, ...]]:
+    """One environment's file, and sentences that the user should read.
+
+    Args:
+        chosen: The environment.
+        requirements: What writes the pip section, and gathers the files that it names.
+        pin: How exact to write versions.
+
+    Raises:
+        ExportError: Something cannot be said safely.
+    """
+    notes: list[str] = []
     found = channels(chosen, notes)
     specs = list(dict.fromkeys(spec for _, spec in match_specs(chosen, pin, notes)))
     lines = requirements.lines(chosen.of("pip"))
@@ -57,8 +80,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     if found:
         content["channels"] = found
     content["dependencies"] = [*specs, *([{"pip": lines}] if lines else [])]
-    notes += requirements.notes
-    return Artifact(as_yaml(content), requirements.files, tuple(dict.fromkeys(map(mask, notes))))
+    return as_yaml(content), (*notes, *requirements.notes)
 
 
 def as_yaml(content: object) -> str:

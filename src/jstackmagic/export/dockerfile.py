@@ -26,7 +26,7 @@ from ._words import checked, holds_credential, quoted, quoted_spec
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..environment import EnvironmentRef
     from ..recipe import Item, Recipe, Step
@@ -338,19 +338,17 @@ class Page:
         commands: list[_Command] = []
         if step.remove:
             commands.append([f"{program} uninstall --yes", *map(quoted_spec, step.remove)])
-        words = {
-            item: self._pip_word(item, secrets)
-            for item in step.install
-            if not split_hashes(item.spec)[1]
-        }
-        shared = [words.pop(item) for item in step.install if item.spec.startswith("-c ")]
+        limits = [item for item in step.install if item.spec.startswith("-c ")]
+        shared = [self._pip_word(item, secrets) for item in limits]
+        asked = [item for item in step.install if item not in limits]
+        words = {item: self._pip_word(item, secrets) for item in asked if not _has_hashes(item)}
         shared += self._versions_of_files(step)
-        hashed = [item for item in step.install if split_hashes(item.spec)[1]]
-        if hashed:
-            words[hashed[0]] = self._pip_list(hashed)
-        for upgrade, items in groupby(words, key=lambda item: self._upgrades(item)):
+        # pip wants hashes for all that one run installs, or for none
+        kinds = groupby(asked, key=lambda item: (self._upgrades(item), item not in words))
+        for (upgrade, hashed), items in kinds:
             head = f"{variables}{program} install --no-cache-dir{' --upgrade' if upgrade else ''}"
-            commands.append([head, *options, *shared, *(words[item] for item in items)])
+            these = self._hashed(items) if hashed else [words[item] for item in items]
+            commands.append([head, *options, *shared, *these])
         if commands:  # constraints alone install nothing
             self._pip_run(environment, commands, secrets)
 
@@ -389,6 +387,7 @@ class Page:
         return variables, words
 
     def _pip_word(self, item: Item, secrets: list[str]) -> str:
+        item = replace(item, spec=split_hashes(item.spec)[0])
         spec = pinned("pip", item, self._pin)
         if holds_credential(spec):
             return f"--requirement {self._secret_file('pip_spec', spec, secrets)}"
@@ -398,21 +397,14 @@ class Page:
         flag = spec[:2] if spec[:3] in ("-r ", "-c ", "-e ") else ""
         return f"{_FLAGS.get(flag, '')}{quoted_spec(spec[3:].strip() if flag else spec)}"
 
-    def _pip_list(self, items: Sequence[Item]) -> str:
-        """What has hashes, as a file: pip takes them from nowhere else."""
-        lines = []
-        for item in items:
-            spec, hashes = split_hashes(item.spec)
-            spec = pinned("pip", replace(item, spec=spec), self._pin)
-            local = _LOCAL.fullmatch(spec)
-            if local:
-                before = f"{local['before']}file://" if local["before"] else ""
-                copied = self._copied(_path(local), sha256=item.sha256)
-                spec = f"{before}{copied}{local['after']}"
-            lines.append(checked(" ".join((spec, *(f"--hash={each}" for each in hashes)))))
+    def _hashed(self, items: Iterable[Item]) -> list[str]:
+        """Requirements with hashes, as a file: pip's command line takes none."""
+        content = "".join(f"{checked(item.spec)}\n" for item in items)
+        return [f"--requirement {self._word_of(self._generated('hashed', content))}"]
+
+    def _generated(self, name: str, content: str) -> File:
         number = sum(isinstance(file.source, bytes) for file in self._files.values()) + 1
-        content = "".join(f"{line}\n" for line in lines).encode()
-        return f"--requirement {quoted(self._copy(File(f'{FOLDER}/hashes-{number}.txt', content)))}"
+        return File(f"{FOLDER}/{name}-{number}.txt", content.encode())
 
     def _project_folder(self, path: str) -> str:
         """Where an editable project goes: where it was, if COPY can say that."""
@@ -428,11 +420,9 @@ class Page:
         brought = {other.name: other for item in step.install for other in item.brought}
         if not brought or self._pin != "exact":
             return []
-        number = sum(isinstance(file.source, bytes) for file in self._files.values()) + 1
-        name = f"versions-{number}.txt"
         lines = sorted(checked(f"{item.name}=={item.version}") for item in brought.values())
         content = "".join(f"{line}\n" for line in lines)
-        return [f"--constraint {self._word_of(File(f'{FOLDER}/{name}', content.encode()))}"]
+        return [f"--constraint {self._word_of(self._generated('versions', content))}"]
 
     # -- instructions
 
@@ -575,6 +565,11 @@ class _Plain(Page):
             " user below."
         )
         super()._apt(step)
+
+
+def _has_hashes(item: Item) -> bool:
+    """Whether pip has to check a hash; of a file that is copied along we check it ourselves."""
+    return bool(split_hashes(item.spec)[1]) and place_in("pip", item.spec) is None
 
 
 _PAGES: dict[Style, type[Page]] = {"stacks": _Stacks, "legacy": _Legacy, "plain": _Plain}

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..credentials import MASK, mask
 from ..errors import ExportError
+from ..request import split_hashes
 from ._artifact import Artifact, File
 from ._beside import Beside, place_in
 from ._choice import add_choice, choose
@@ -107,6 +108,10 @@ class _Block:
     def add(self, item: Item) -> None:
         """Take one item in, or note why not."""
         place = place_in("pip", item.spec)
+        bare, hashes = split_hashes(item.spec)
+        if hashes:
+            self.notes.append(f"PEP 723 holds no hashes: those of {item.name} are left out.")
+            item = replace(item, spec=bare)
         spec = pinned("pip", item, self.pin)
         if item.spec.startswith("-c "):
             if self.pin != "exact":
