@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _LOCAL = re.compile(
     re.DOTALL,
 )
 _CONDA_ARCHIVE = (".conda", ".tar.bz2")
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -75,6 +77,12 @@ def place_in(manager: ManagerName, spec: str) -> Place | None:
 def is_conda_archive(spec: str) -> bool:
     """Whether a spec is a conda package's file or URL, rather than a match spec."""
     return spec.partition("#")[0].endswith(_CONDA_ARCHIVE) and "::" not in spec
+
+
+def generated(name: str, content: str) -> File:
+    """A text of our own; its name has its hash, so that two formats never want two under one."""
+    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+    return File(f"{FOLDER}/{name}-{digest}.txt", content.encode())
 
 
 class Beside:

@@ -10,8 +10,7 @@ from ..errors import UsageError
 from ..parsing import read_requirement
 from ..recipe import Item
 from ..request import split_hashes
-from ._artifact import File
-from ._beside import FOLDER, Beside, Place, place_in
+from ._beside import Beside, Place, generated, place_in
 from ._locked import hashes_of, resolved
 from ._pins import Pin, pinned
 from ._words import checked, public
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..recipe import Holding, Step
+    from ._artifact import File
 
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
@@ -172,10 +172,10 @@ class Requirements:
         brought = {other.name: other for item in step.install for other in item.brought}
         if not brought or self._pin != "exact":
             return []
-        name = f"{FOLDER}/versions-{sum(isinstance(f.source, bytes) for f in self.files) + 1}.txt"
         lines = sorted(checked(f"{item.name}=={item.version}") for item in brought.values())
-        self._files[name] = File(name, "".join(f"{line}\n" for line in lines).encode())
-        return [f"-c {name}"]
+        file = generated("versions", "".join(f"{line}\n" for line in lines))
+        self._files[file.name] = file
+        return [f"-c {file.name}"]
 
 
 def _can_have_hash(line: str) -> bool:

@@ -50,6 +50,18 @@ def render(recipe: Recipe, *, pin: Pin = "none") -> Artifact:
     Raises:
         ExportError: A package's name is none that Debian knows.
     """
+    lines, notes = packages(recipe, pin)
+    others = [step for step in recipe.steps if step.environment]
+    notes += left_out("apt.txt holds Debian packages alone.", others)
+    return Artifact(text_of(lines), notes=tuple(notes))
+
+
+def packages(recipe: Recipe, pin: Pin) -> tuple[list[str], list[str]]:
+    """The Debian packages of a recipe, and sentences on what apt.txt cannot say of them.
+
+    Raises:
+        ExportError: A package's name is none that Debian knows.
+    """
     lines: set[str] = set()
     notes: list[str] = []
     for step in recipe.steps:
@@ -63,10 +75,13 @@ def render(recipe: Recipe, *, pin: Pin = "none") -> Artifact:
         notes += [f"apt.txt cannot say that {name} is to be removed." for name in step.remove]
         if step.options:
             notes.append(f"apt.txt holds no options: {' '.join(step.options)}")
-    others = [step for step in recipe.steps if step.environment]
-    notes += left_out("apt.txt holds Debian packages alone.", others)
-    text = "# Made by jstackmagic from the record of what was installed.\n"
-    return Artifact(text + "".join(f"{line}\n" for line in sorted(lines)), notes=tuple(notes))
+    return sorted(lines), notes
+
+
+def text_of(lines: list[str]) -> str:
+    """The text of an apt.txt."""
+    head = "# Made by jstackmagic from the record of what was installed.\n"
+    return head + "".join(f"{line}\n" for line in lines)
 
 
 def _line(item: Item, pin: Pin) -> str:

@@ -19,6 +19,7 @@ from ._words import checked
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from ..recipe import Recipe
     from ._choice import Chosen
@@ -58,7 +59,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
 
 
 def environment_yml(
-    chosen: Chosen, requirements: Requirements, pin: Pin
+    chosen: Chosen, requirements: Requirements, pin: Pin, *, more: Sequence[str] = ()
 ) -> tuple[str, tuple[str, ...]]:
     """One environment's file, and sentences that the user should read.
 
@@ -66,6 +67,7 @@ def environment_yml(
         chosen: The environment.
         requirements: What writes the pip section, and gathers the files that it names.
         pin: How exact to write versions.
+        more: Further packages that it needs.
 
     Raises:
         ExportError: Something cannot be said safely.
@@ -73,8 +75,10 @@ def environment_yml(
     notes: list[str] = []
     found = channels(chosen, notes)
     specs = list(dict.fromkeys(spec for _, spec in match_specs(chosen, pin, notes)))
+    asked = {item.name for item in chosen.items("conda")}
+    specs += [spec for spec in more if spec not in asked]
     lines = requirements.lines(chosen.of("pip"))
-    if lines and not any(item.name == "pip" for item in chosen.items("conda")):
+    if lines and "pip" not in asked:
         specs.append("pip")
     content: dict[str, Any] = {"name": checked(chosen.name)}
     if found:

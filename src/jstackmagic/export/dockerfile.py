@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from ..credentials import mask
 from ..request import split_hashes
 from ._artifact import LEFT_BEHIND, Artifact, File
-from ._beside import FOLDER, UNSAFE, Beside, Place, is_conda_archive, place_in
+from ._beside import FOLDER, UNSAFE, Beside, Place, generated, is_conda_archive, place_in
 from ._images import check_image
 from ._pins import PINS, Pin, pinned
 from ._words import checked, holds_credential, quoted, quoted_spec
@@ -400,11 +400,7 @@ class Page:
     def _hashed(self, items: Iterable[Item]) -> list[str]:
         """Requirements with hashes, as a file: pip's command line takes none."""
         content = "".join(f"{checked(item.spec)}\n" for item in items)
-        return [f"--requirement {self._word_of(self._generated('hashed', content))}"]
-
-    def _generated(self, name: str, content: str) -> File:
-        number = sum(isinstance(file.source, bytes) for file in self._files.values()) + 1
-        return File(f"{FOLDER}/{name}-{number}.txt", content.encode())
+        return [f"--requirement {self._word_of(generated('hashed', content))}"]
 
     def _project_folder(self, path: str) -> str:
         """Where an editable project goes: where it was, if COPY can say that."""
@@ -422,7 +418,7 @@ class Page:
             return []
         lines = sorted(checked(f"{item.name}=={item.version}") for item in brought.values())
         content = "".join(f"{line}\n" for line in lines)
-        return [f"--constraint {self._word_of(self._generated('versions', content))}"]
+        return [f"--constraint {self._word_of(generated('versions', content))}"]
 
     # -- instructions
 
