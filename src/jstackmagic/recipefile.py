@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .credentials import mask
 from .errors import InvalidSpec
+from .export._pins import pinned
 from .recipe import Recipe, Step
+from .request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .environment import EnvironmentRef
 
 VERSION = 1
 """What ``v`` says. A new optional field does not raise it."""
@@ -56,6 +63,30 @@ def recipe_of(text: str | bytes) -> Recipe:
             advice="Upgrade jstackmagic.",
         )
     return Recipe(file.steps)
+
+
+def requests_of(recipe: Recipe) -> Iterator[tuple[EnvironmentRef | None, Request]]:
+    """What must be asked for to make a recipe true elsewhere, with the versions that were seen.
+
+    Yields:
+        An environment, None for the system; and a request.
+    """
+    for step in recipe.steps:
+        if step.remove:
+            yield step.environment, Request("remove", step.manager, step.remove)
+        if step.install:
+            yield (
+                step.environment,
+                Request(
+                    "install",
+                    step.manager,
+                    tuple(pinned(step.manager, item, "exact") for item in step.install),
+                    channels=step.channels,
+                    index_url=step.index_url,
+                    extra_index_urls=step.extra_index_urls,
+                    options=step.options,
+                ),
+            )
 
 
 @lru_cache(maxsize=1)
