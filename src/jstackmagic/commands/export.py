@@ -160,7 +160,7 @@ class _Source:
         if self.here and given.get("name") == given.get("prefix") == "":
             given["prefix"] = self._running()
         which = {"name": given.get("name", ""), "prefix": given.get("prefix", "")}
-        if given.pop("ask_index", False) and given.get("hashes", True):
+        if given.get("ask_index") and given.get("hashes", True):
             recipe, notes = _holdings.of_index(recipe, **which)
         if given.get("platforms"):
             recipe = _holdings.of_platforms(recipe, given["platforms"], **which)
