@@ -517,8 +517,16 @@ def _name(spec: str, record: Record, shelf: _Shelf) -> str:
     name = name_of(shelf.manager, spec)
     if shelf.manager == "apt" and ":" in name and name not in shelf.seen:
         return name.partition(":")[0]  # dpkg names its own architecture nowhere
-    if name or shelf.manager != "pip" or record.outcome is None:
-        return name
+    return name or name_of_place(spec, record)
+
+
+def name_of_place(spec: str, record: Record) -> str:
+    """The name of what a record's request installed from a path or URL; empty if that is not seen.
+
+    pip alone takes a place that does not say it.
+    """
+    if record.request.manager != "pip" or record.outcome is None:
+        return ""
     candidates = (*record.outcome.resolved, *_arrived(record.outcome.change))
     where = _bare(spec)
     return next((p.name for p in candidates if p.source and _bare(p.source) == where), "")

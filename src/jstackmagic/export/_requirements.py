@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from ..errors import UsageError
 from ..parsing import read_requirement
 from ..pins import Pin, pinned
 from ..recipe import Item
 from ..request import split_hashes
-from ._artifact import File
+from ._beside import Beside, Place, generated, place_in
 from ._locked import hashes_of, resolved
 from ._words import checked, public
 
@@ -21,16 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..recipe import Holding, Step
+    from ._artifact import File
 
-FOLDER = "jstackmagic"
-"""The folder beside a file, for the local files that it names."""
-
-_UNSAFE = re.compile(r"[^\w.+!-]", re.ASCII)
-_PLACE = re.compile(
-    r"(?P<name>[\w.-]+\s*(?:\[[^\]]*\])?\s*@\s*(?=file:))?(?P<url>file:(?://)?)?"
-    r"(?P<path>[/.~].*?)(?P<after>(?:\[[\w., -]*\])?(?:\s*;.*)?)",
-    re.DOTALL,
-)
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _WITHOUT_HASH = "{} {}, and pip wants one for all or for none: it is not in this file."
@@ -39,13 +29,20 @@ _WITHOUT_HASH = "{} {}, and pip wants one for all or for none: it is not in this
 class Requirements:
     """The lines of a requirements file being written.
 
+    Args:
+        pin: How exact to write versions.
+        beside: What the files beside it are called.
+        projects: Whether folders are copied too, which else are needed where they are.
+
     Attributes:
         notes: Sentences the user should read.
     """
 
-    def __init__(self, pin: Pin) -> None:
+    def __init__(self, pin: Pin, beside: Beside, *, projects: bool = False) -> None:
         self.notes: list[str] = []
         self._pin = pin
+        self._beside = beside
+        self._projects = projects
         self._files: dict[str, File] = {}
 
     @property
@@ -148,44 +145,37 @@ class Requirements:
         if public(spec) != spec:
             self.notes.append(f"The credential of {public(spec)} is not written.")
             spec = public(spec)
-        flag = spec[:2] if spec[:3] in ("-r ", "-c ", "-e ") else ""
-        place = spec[3:].strip() if flag else spec
-        local = _PLACE.fullmatch(place)
-        if local is not None:
-            place = self._local(local, flag, item)
-        return checked(f"{flag} {place}{hashes}".strip())
+        place = place_in("pip", spec)
+        return checked(f"{self._local(place, spec, item) if place else spec}{hashes}")
 
-    def _local(self, local: re.Match[str], flag: str, item: Item) -> str:
-        path = unquote(local["path"].rstrip()) if local["url"] else local["path"].rstrip()
-        if flag == "-e" or not (flag or _ARCHIVE.search(path)):
-            self.notes.append(f"{path} is a folder of this machine, and is needed where it is.")
-            return local[0]
-        name = self._beside(path, item, requirements=flag in ("-r", "-c"))
-        if local["name"]:  # a relative path is no URL
-            marker = local["after"].strip()
-            extras = re.search(r"\[[^\]]*\]", local["name"])
-            return f"./{name}{extras[0] if extras else ''}{f' {marker}' if marker else ''}"
-        return f"{'' if flag else './'}{name}{local['after']}"
-
-    def _beside(self, path: str, item: Item, *, requirements: bool) -> str:
-        path = posixpath.normpath(checked(path))
-        if path not in self._files:
-            base = _UNSAFE.sub("_", posixpath.basename(path))
-            taken = {file.name for file in self._files.values()}
-            places = (FOLDER, *(f"{FOLDER}/{number}" for number in range(2, len(taken) + 3)))
-            name = next(f"{place}/{base}" for place in places if f"{place}/{base}" not in taken)
-            self._files[path] = File(name, path, item.sha256, requirements)
-        return self._files[path].name
+    def _local(self, place: Place, spec: str, item: Item) -> str:
+        """The requirement with the file that lies beside the list; a folder stays where it is."""
+        is_folder = place.flag == "-e" or not (place.flag or _ARCHIVE.search(place.path))
+        if is_folder and not self._projects:
+            self.notes.append(
+                f"{place.path} is a folder of this machine, and is needed where it is."
+            )
+            return spec
+        file = self._beside.file(place, item)
+        self._files.setdefault(file.name, file)
+        if place.flag in ("-r", "-c"):
+            return f"{place.flag} {file.name}"
+        flag = f"{place.flag} " if place.flag else ""
+        if place.before:  # a relative path is no URL
+            marker = place.after.strip()
+            extras = re.search(r"\[[^\]]*\]", place.before)
+            return f"./{file.name}{extras[0] if extras else ''}{f' {marker}' if marker else ''}"
+        return f"{flag}./{file.name}{place.after}"
 
     def _brought(self, step: Step) -> list[str]:
         """The versions that ``-r FILE`` brought, as constraints: the file may leave them open."""
         brought = {other.name: other for item in step.install for other in item.brought}
         if not brought or self._pin != "exact":
             return []
-        name = f"{FOLDER}/versions-{sum(isinstance(f.source, bytes) for f in self.files) + 1}.txt"
         lines = sorted(checked(f"{item.name}=={item.version}") for item in brought.values())
-        self._files[name] = File(name, "".join(f"{line}\n" for line in lines).encode())
-        return [f"-c {name}"]
+        file = generated("versions", "".join(f"{line}\n" for line in lines))
+        self._files[file.name] = file
+        return [f"-c {file.name}"]
 
 
 def _can_have_hash(line: str) -> bool:

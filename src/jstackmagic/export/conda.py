@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..credentials import mask
 from ..pins import PINS, Pin
 from ._artifact import Artifact
+from ._beside import Beside
 from ._choice import add_choice, choose
 from ._match_specs import channels, match_specs
 from ._requirements import Requirements
@@ -18,8 +19,13 @@ from ._words import checked
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from ..recipe import Recipe
+    from ._choice import Chosen
+
+
+FILES: dict[str, dict[str, object]] = {"environment.yml": {}}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,19 +52,39 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
         ExportError: There is nothing to write, or something cannot be said safely.
     """
     chosen = choose(recipe, name=name, prefix=prefix)
-    notes = list(chosen.left_out)
-    requirements = Requirements(pin)
+    requirements = Requirements(pin, Beside(recipe))
+    text, notes = environment_yml(chosen, requirements, pin)
+    notes = (*chosen.left_out, *notes)
+    return Artifact(text, requirements.files, tuple(dict.fromkeys(map(mask, notes))))
+
+
+def environment_yml(
+    chosen: Chosen, requirements: Requirements, pin: Pin, *, more: Sequence[str] = ()
+) -> tuple[str, tuple[str, ...]]:
+    """One environment's file, and sentences that the user should read.
+
+    Args:
+        chosen: The environment.
+        requirements: What writes the pip section, and gathers the files that it names.
+        pin: How exact to write versions.
+        more: Further packages that it needs.
+
+    Raises:
+        ExportError: Something cannot be said safely.
+    """
+    notes: list[str] = []
     found = channels(chosen, notes)
     specs = list(dict.fromkeys(spec for _, spec in match_specs(chosen, pin, notes)))
+    asked = {item.name for item in chosen.items("conda")}
+    specs += [spec for spec in more if spec not in asked]
     lines = requirements.lines(chosen.of("pip"))
-    if lines and not any(item.name == "pip" for item in chosen.items("conda")):
+    if lines and "pip" not in asked:
         specs.append("pip")
     content: dict[str, Any] = {"name": checked(chosen.name)}
     if found:
         content["channels"] = found
     content["dependencies"] = [*specs, *([{"pip": lines}] if lines else [])]
-    notes += requirements.notes
-    return Artifact(as_yaml(content), requirements.files, tuple(dict.fromkeys(map(mask, notes))))
+    return as_yaml(content), (*notes, *requirements.notes)
 
 
 def as_yaml(content: object) -> str:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ._choice import Chosen
 
 
+FILES: dict[str, dict[str, object]] = {"explicit.txt": {}}
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``render``."""
     add_choice(parser)

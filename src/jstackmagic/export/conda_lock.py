@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ._choice import Chosen
 
 
+FILES: dict[str, dict[str, object]] = {"conda-lock.yml": {}}
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``render``."""
     add_choice(parser)

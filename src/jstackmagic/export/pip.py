@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..credentials import mask
 from ..pins import PINS, Pin
 from ._artifact import Artifact
+from ._beside import Beside
 from ._choice import add_ask_index, add_choice, choose
 from ._requirements import Requirements
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import argparse
 
     from ..recipe import Recipe
+
+
+FILES: dict[str, dict[str, object]] = {"requirements.txt": {}}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +64,7 @@ def render(
         ExportError: There is nothing to write, or something cannot be said safely.
     """
     chosen = choose(recipe, name=name, prefix=prefix)
-    requirements = Requirements("exact" if hashes else pin)
+    requirements = Requirements("exact" if hashes else pin, Beside(recipe))
     steps = chosen.of("pip")
     lines = requirements.locked(steps, chosen.holding) if hashes else requirements.lines(steps)
     text = "".join(f"{line}\n" for line in lines)

@@ -9,6 +9,7 @@ from ..credentials import mask
 from ..pins import PINS, Pin
 from ..request import split_hashes
 from ._artifact import Artifact
+from ._beside import Beside
 from ._choice import add_choice, choose
 from ._locked import platform_of
 from ._match_specs import channels, match_specs
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from ._choice import Chosen
 
 _VCS = re.compile(r"git\+(?P<url>\w+://.+?)(?:@(?P<commit>[^@/#]+))?(?:#(?P<rest>.*))?")
+
+
+FILES: dict[str, dict[str, object]] = {"pixi.toml": {}}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +66,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
         },
         "dependencies": _conda(chosen, pin, notes),
     }
-    writer = Requirements(pin)
+    writer = Requirements(pin, Beside(recipe))
     pypi = _pypi(chosen, writer)
     options = _options(list(writer.heading(chosen.of("pip"))), writer)
     content |= {"pypi-dependencies": pypi} if pypi else {}

@@ -13,9 +13,9 @@ from urllib.parse import unquote, urlsplit
 from ..credentials import mask
 from ..errors import ExportError
 from ._artifact import Artifact, File
+from ._beside import FOLDER
 from ._choice import add_ask_index, add_choice, choose
 from ._locked import archives_of, resolved
-from ._requirements import FOLDER
 from ._toml import as_toml
 from ._words import checked, public
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ._choice import Chosen
 
 _VCS = re.compile(r"(?P<kind>git|hg|svn|bzr)\+(?P<url>.+)@(?P<commit>[0-9a-f]+)(?:#(?P<rest>.*))?")
+
+
+FILES: dict[str, dict[str, object]] = {"pylock.toml": {}}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
