@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .credentials import mask
 from .errors import InvalidSpec
-from .export._pins import pinned
+from .pins import pinned
 from .recipe import Recipe, Step
 from .request import Request
 

@@ -94,8 +94,13 @@ class Live:
     def resume(self) -> None:
         """Take what is there now for known."""
         self._paused -= 1
-        if not self._paused and self._watcher is not None:
-            self._guarded(self._watcher.refresh)()
+        if not self._paused:
+            self._guarded(self._refresh)()
+
+    def _refresh(self) -> None:
+        # the lock is held: what the thread that learns read before now is out of date
+        if self._watcher is not None:
+            self._watcher.refresh()
 
     def _settle(self) -> None:
         if self._watcher is not None:
