@@ -6,7 +6,6 @@ its name. With ``--profile NAME`` the image is one that users may choose, else i
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ._artifact import Artifact
@@ -98,5 +97,13 @@ def _config(image: str, profile: str) -> str:
 
 
 def _word(text: str) -> str:
-    """A string as JSON writes it, which YAML and Python read alike."""
-    return json.dumps(text)
+    """A string in double quotes, with the escapes that YAML and Python read alike."""
+    escaped = (
+        f"\\{character}"
+        if character in '"\\'
+        else character
+        if character.isprintable()
+        else f"\\U{ord(character):08x}"
+        for character in text
+    )
+    return f'"{"".join(escaped)}"'

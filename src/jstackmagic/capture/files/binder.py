@@ -99,7 +99,7 @@ def _post_build(folder: Path) -> Iterator[Found]:
     if not file.is_file():
         return
     text = text_of(file)
-    head = re.match(r"#!\s*(\S+)(?:\s+(\S+))?", text)
+    head = re.match(r"#![ \t]*(\S+)(?:[ \t]+(\S+))?", text)
     program = (head[2] or head[1]).rpartition("/")[2] if head else "sh"
     if program not in ("sh", "bash", "dash", "zsh"):
         yield Found("postBuild", reason=f"It is a script for {program}, which is not read here.")
