@@ -645,6 +645,29 @@ def test_in_terminal_ipython_too(
     assert done.stdout.count("jstackmagic: recorded") == 1
 
 
+def test_the_last_command_of_a_script_is_recorded(
+    prefix: Path, index: WheelIndex, tmp_path: Path, records: Callable[[], list[Record]]
+) -> None:
+    """IPython runs a script's cells silently: no cell comes after the last one, or ends."""
+    index.add("last-of-all", "1.0")
+    script = tmp_path / "cells.ipy"
+    script.write_text(
+        "%load_ext jstackmagic\nimport subprocess, sys\n"
+        "done = subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', 'last-of-all'])\n"
+    )
+    subprocess.run(
+        [prefix / "bin/python", "-m", "IPython", "--no-banner", script],
+        env={**os.environ, "PIP_INDEX_URL": index.url, **SPARING},
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    (record,) = records()
+    assert record.status == "ok"
+    assert record.outcome is not None
+    assert [package.name for package in record.outcome.change.added] == ["last-of-all"]
+
+
 def test_what_goes_wrong_in_capture_is_told_once_and_breaks_nothing(
     prefix: Path, index: WheelIndex, tmp_path: Path
 ) -> None:

@@ -155,8 +155,9 @@ class Goal:
             there = here.get("apt", item.name)
             if there is not None and "=" not in item.spec:
                 continue
-            exact = f"{item.name}={item.version}"
-            specs.append(exact if item.version and exactness != "asked" else item.spec)
+            archive = item.spec.endswith(".deb") and os.path.exists(item.spec)
+            exact = item.version and exactness != "asked" and not archive
+            specs.append(f"{item.name}={item.version}" if exact else item.spec)
         if specs:
             yield Request("install", "apt", tuple(specs))
 

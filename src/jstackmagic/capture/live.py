@@ -10,6 +10,7 @@ changed, and no command of this session accounts for, was `found`.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
@@ -70,6 +71,7 @@ class Live:
         if not self._settings.capture:
             self._paused += 1
         self._timer.start()
+        atexit.register(self._at_exit)
         self._guarded(self._look_at_replay)()
 
     def close(self) -> None:
@@ -77,11 +79,17 @@ class Live:
         from .. import config
 
         self._timer.cancel()
+        atexit.unregister(self._at_exit)
         self._taps.close()
         self._settings.unobserve(self._switched, "capture")
         config.disconnect(self.shell)
         self.shell.events.unregister("pre_run_cell", self._before_cell)
         self.shell.events.unregister("post_run_cell", self._after_cell)
+
+    def _at_exit(self) -> None:
+        """Account for what no cell came after: a script's last command, a silent cell's."""
+        if not self._paused and os.getpid() == self._pid:
+            self._guarded(self._settle)()
 
     # -- pauses
 

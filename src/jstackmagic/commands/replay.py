@@ -263,8 +263,8 @@ class _Replay:
             assert place.goal.ref is not None
             place.environment = make(place.goal.ref, place.prefix, self._transaction.output)
         environment = place.environment
-        here = PackageSet() if fresh else read_packages(environment, place.managers)
         for exactness in self._ways(manager):
+            here = PackageSet() if fresh else read_packages(environment, place.managers)
             requests = place.goal.requests(manager, here, exactness)
             if fresh and manager == "conda":
                 requests = _with_python(requests, place.goal)
@@ -272,7 +272,9 @@ class _Replay:
                 return
             try:
                 planned = [*self._plan(place.goal, manager, requests, environment)]
+                self._carry_out(place, planned, exactness)
             except (CommandFailed, InvalidSpec) as error:
+                # apt finds out only with its lists what its archive dropped, and then does nothing
                 if exactness == self._ways(manager)[-1]:
                     raise
                 reason = error.problem.splitlines()[-1]
@@ -280,9 +282,8 @@ class _Replay:
                     f"{place.where}, {manager}: not all that there was can be had again "
                     f"({reason}); what was asked for is taken."
                 )
-                continue
-            self._carry_out(place, planned, exactness)
-            return
+            else:
+                return
 
     def _bring_kept(self, place: _Place, requests: Sequence[Request], here: PackageSet) -> bool:
         """Whether what is kept in the home volume did."""
@@ -361,7 +362,9 @@ class _Replay:
                 yield Planned(Step(said, environment), plan, manager=None)
             else:
                 nothing = Request("install", manager, ()) if self._foreign else None
-                step = Step(request, environment, asked=said or nothing)
+                # where the history has pip's in the place of conda's, that is what there was
+                over = frozenset(name for owner, name in goal.there if owner == "pip")
+                step = Step(request, environment, asked=said or nothing, over_conda=over)
                 yield from self._transaction.plan([step])
 
     def _foretell(self, place: _Place, manager: ManagerName) -> None:
