@@ -53,7 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     formats = parser.add_subparsers(dest="format", metavar="FORMAT")
     for name, module in export.formats().items():
         summary = _summary(module)
-        one = formats.add_parser(name, help=summary, description=summary)
+        one = formats.add_parser(name, help=summary.replace("%", "%%"), description=summary)
         one.add_argument(
             "-o", "--output", metavar="FILE", help="write it, and what it needs beside it"
         )
