@@ -18,7 +18,7 @@ from uv import find_uv_bin
 
 from jstackmagic.environment import Environment, detect
 from jstackmagic.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
-from jstackmagic.managers import pip
+from jstackmagic.managers import _distributions, pip
 from jstackmagic.packages import read_packages
 from jstackmagic.process import Tail
 from jstackmagic.request import Request
@@ -166,13 +166,13 @@ def test_an_old_pip_may_be_given_an_old_version(tmp_path: Path) -> None:
     prefix = tmp_path / "stub of an environment of Python 2"
     write_dist_info(prefix, "pip", "20.3.4")
     python2 = environment(prefix, python="2.7.18")
-    pip.check_specs(install("pytz==2004d", "foo[bar]>=1.0-custom,<2"), python2)
+    pip.manager().check(install("pytz==2004d", "foo[bar]>=1.0-custom,<2"), python2)
     for spec in ("numpy=1.20", "a;rm -rf x", "numpy>=", "numpy>=1,,"):
         with pytest.raises(InvalidSpec):
-            pip.check_specs(install(spec), python2)
+            pip.manager().check(install(spec), python2)
     write_dist_info(tmp_path / "new", "pip", "24.1")
     with pytest.raises(InvalidSpec):
-        pip.check_specs(install("pytz==2004d"), environment(tmp_path / "new"))
+        pip.manager().check(install("pytz==2004d"), environment(tmp_path / "new"))
 
 
 def write_dist_info(prefix: Path, name: str, version: str, *requires: str) -> None:
@@ -248,8 +248,8 @@ def test_what_pip_would_have_to_look_at_is_left_to_it(request_: Request, tmp_pat
     prefix = tmp_path / "environment"
     write_dist_info(prefix, "demo-app", "1.0", "demo-library>=1", "demo-extra; extra == 'more'")
     write_dist_info(prefix, "demo-library", "1.5")
-    assert pip.satisfied(install("demo-app"), environment(prefix)) is not None
-    assert pip.satisfied(request_, environment(prefix)) is None
+    assert _distributions.satisfied(install("demo-app"), environment(prefix)) is not None
+    assert _distributions.satisfied(request_, environment(prefix)) is None
 
 
 def test_dependencies_are_followed_to_the_end_for_the_targets_python(tmp_path: Path) -> None:
@@ -259,16 +259,16 @@ def test_dependencies_are_followed_to_the_end_for_the_targets_python(tmp_path: P
     write_dist_info(prefix, "c", "1.0b1", "d>=2")
     write_dist_info(prefix, "d", "2")
     request = install("a")
-    assert pip.satisfied(request, environment(prefix))
-    assert pip.satisfied(request, environment(prefix, python="2.7.18")) is None
+    assert _distributions.satisfied(request, environment(prefix))
+    assert _distributions.satisfied(request, environment(prefix, python="2.7.18")) is None
     write_dist_info(prefix, "old", "1")
-    assert pip.satisfied(request, environment(prefix, python="2.7.18"))
+    assert _distributions.satisfied(request, environment(prefix, python="2.7.18"))
 
     metadata = next((prefix / LIBRARY).glob("d-*")) / "METADATA"
     metadata.write_text(metadata.read_text().replace("Version: 2\n", "Version: 1.9\n"))
-    assert pip.satisfied(request, environment(prefix)) is None
+    assert _distributions.satisfied(request, environment(prefix)) is None
     metadata.unlink()  # as pip leaves it when it is killed
-    assert pip.satisfied(request, environment(prefix)) is None
+    assert _distributions.satisfied(request, environment(prefix)) is None
 
 
 @pytest.mark.parametrize(("version", "requires"), [("2004d", "b>1"), ("1", "b >>= 1")])
@@ -278,7 +278,7 @@ def test_metadata_that_no_standard_covers_is_left_to_pip(
     prefix = tmp_path / "environment"
     write_dist_info(prefix, "a", "1", requires)
     write_dist_info(prefix, "b", version)
-    assert pip.satisfied(install("a"), environment(prefix)) is None
+    assert _distributions.satisfied(install("a"), environment(prefix)) is None
 
 
 def test_pips_own_settings_are_heeded(
@@ -290,16 +290,16 @@ def test_pips_own_settings_are_heeded(
     (home / ".config/pip").mkdir(parents=True)
     config = home / ".config/pip/pip.conf"
     config.write_text("[global]\nindex-url = https://host.example\n[list]\nconstraint = x\n")
-    assert pip.satisfied(install("a"), target)
+    assert _distributions.satisfied(install("a"), target)
     config.write_text("[install]\nforce-reinstall = yes\n")
-    assert pip.satisfied(install("a"), target) is None
+    assert _distributions.satisfied(install("a"), target) is None
     config.unlink()
-    assert pip.satisfied(install("a"), target)
+    assert _distributions.satisfied(install("a"), target)
     (prefix / "pip.conf").write_text("[global]\nconstraint = /etc/constraints.txt\n")
-    assert pip.satisfied(install("a"), target) is None
+    assert _distributions.satisfied(install("a"), target) is None
     (prefix / "pip.conf").unlink()
     monkeypatch.setenv("PIP_CONSTRAINT", "/etc/constraints.txt")
-    assert pip.satisfied(install("a"), target) is None
+    assert _distributions.satisfied(install("a"), target) is None
 
 
 def test_saying_so_is_many_times_faster_than_pip(venv: Environment, index: WheelIndex) -> None:
@@ -650,9 +650,9 @@ def test_what_the_users_own_site_hides_is_said(
     imported = subprocess.run([str(conda.executable), "-c", code], check=True, capture_output=True)
     assert imported.stdout == b"1.5\n"
     venv = environment(Path(conda.prefix), kind="venv")
-    assert pip.shadowed(venv, ["demo-library"]) == ()
+    assert _distributions.shadowed(venv, ["demo-library"]) == ()
     os.environ["PYTHONNOUSERSITE"] = "1"
     try:
-        assert pip.shadowed(conda, ["demo-library"]) == ()
+        assert _distributions.shadowed(conda, ["demo-library"]) == ()
     finally:
         del os.environ["PYTHONNOUSERSITE"]
