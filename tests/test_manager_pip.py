@@ -18,7 +18,7 @@ from uv import find_uv_bin
 
 from jstackmagic.environment import Environment, detect
 from jstackmagic.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
-from jstackmagic.managers import _distributions, pip
+from jstackmagic.managers import _distributions, _pipconfig, pip
 from jstackmagic.packages import read_packages
 from jstackmagic.process import Tail
 from jstackmagic.request import Request
@@ -300,6 +300,66 @@ def test_pips_own_settings_are_heeded(
     (prefix / "pip.conf").unlink()
     monkeypatch.setenv("PIP_CONSTRAINT", "/etc/constraints.txt")
     assert _distributions.satisfied(install("a"), target) is None
+    caps = tmp_path / "caps.txt"
+    monkeypatch.setenv("PIP_CONSTRAINT", str(caps))
+    caps.write_text("A<2\nother<1\n")
+    assert _distributions.satisfied(install("a"), target)
+    caps.write_text("a>1\n")
+    assert _distributions.satisfied(install("a"), target) is None
+    monkeypatch.delenv("PIP_CONSTRAINT")
+    assert _distributions.satisfied(install("a", f"-c {caps}"), target) is None
+
+
+def test_pips_own_settings_are_merged_as_pip_merges_them(
+    venv: Environment, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip itself is asked, by the way in which its own parser reads them."""
+    monkeypatch.setenv("XDG_CONFIG_DIRS", f"{tmp_path}/one:{tmp_path}/two")
+    named = tmp_path / "named.conf"
+    files = {
+        tmp_path / "one/pip/pip.conf": "[global]\ntimeout = 1\nretries = 1\n[install]\npre = yes\n",
+        tmp_path / "two/pip/pip.conf": "[global]\ntimeout = 2\nproxy = http://two.example\n",
+        home / ".pip/pip.conf": "[global]\nindex_url = https://legacy.example\nno-color = 1\n",
+        home / ".config/pip/pip.conf": "[global]\nindex-url = https://user.example\npre = no\n",
+        Path(venv.prefix, "pip.conf"): "[global]\nretries = 3\n[install]\nfind-links = /a /b\n",
+        named: "[global]\nretries = 4\n[list]\ntimeout = 9\n",
+    }
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://a.example https://b.example")
+
+    def ours() -> dict[str, str]:
+        found = _pipconfig.configured(venv).values()
+        return {item.name: item.value for item in found}
+
+    def theirs() -> dict[str, str]:
+        code = (
+            "from pip._internal.commands import create_command\n"
+            "command = create_command('install')\n"
+            "for key, value in command.parser._get_ordered_configuration_items():\n"
+            "    print(key, value)\n"
+        )
+        # pip loads its configuration when it gives its defaults
+        code = code.replace("for key", "command.parser.config.load()\nfor key", 1)
+        done = subprocess.run(
+            [str(venv.executable), "-c", code], capture_output=True, text=True, check=True
+        )
+        return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+    assert ours() == theirs()
+    assert ours()["index-url"] == "https://user.example"
+    assert ours()["pre"] == "yes"
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(named))
+    assert ours() == theirs()
+    assert "index-url" not in ours()
+    assert ours()["retries"] == "4"
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    assert ours() == theirs()
+    assert "retries" not in ours()
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(named))
+    named.write_text("not a configuration")
+    assert _pipconfig.configured(venv)[_pipconfig.UNREADABLE].source == str(named)
 
 
 def test_saying_so_is_many_times_faster_than_pip(venv: Environment, index: WheelIndex) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..request import Request
 
 _CHANGES_THE_QUESTION = {
-    *("constraint", "editable", "force-reinstall", "ignore-installed", "prefix"),
+    *("editable", "force-reinstall", "ignore-installed", "prefix"),
     *("requirement", "root", "target", "upgrade"),
     UNREADABLE,
 }
@@ -64,22 +64,34 @@ def satisfied(request: Request, environment: Environment) -> tuple[Package, ...]
     """The packages that serve every spec already, with all that they require.
 
     Decided from metadata on disk, for the target's Python. None where only pip can decide: for a
-    URL, a path, a constraints file, an upgrade, options, an old-style version.
+    URL, a path, an upgrade, options, an old-style version.
     """
-    if request.upgrade or request.options or _CHANGES_THE_QUESTION & configured(environment).keys():
+    settings = configured(environment)
+    if request.upgrade or request.options or _CHANGES_THE_QUESTION & settings.keys():
         return None
-    requirements: list[Requirement] = []
-    for spec in request.specs:
-        plain = plain_requirements(spec)
-        if plain is None:
-            return None
-        requirements += plain
+    capped = [spec for spec in request.specs if spec.startswith("-c ")]
+    specs = [spec for spec in request.specs if spec not in capped]
+    if "constraint" in settings:
+        capped += [f"-c {file}" for file in settings["constraint"].words]
+    requirements, constraints = _plain(specs), _plain(capped)
+    if requirements is None or constraints is None:
+        return None
     markers = _markers(environment)
-    if not _all_there(requirements, markers, environment):
+    if not _all_there(requirements, constraints, markers, environment):
         return None
     wanted = (item for item in requirements if item.marker is None or item.marker.evaluate(markers))
     found = (_present(item.name, environment) for item in wanted)
     return tuple(dict.fromkeys(package for package in found if package is not None))
+
+
+def _plain(specs: Iterable[str]) -> list[Requirement] | None:
+    found: list[Requirement] = []
+    for spec in specs:
+        plain = plain_requirements(spec)
+        if plain is None:
+            return None
+        found += plain
+    return found
 
 
 def _present(name: str, environment: Environment) -> Package | None:
@@ -91,11 +103,18 @@ def _present(name: str, environment: Environment) -> Package | None:
 
 
 def _all_there(
-    requirements: Iterable[Requirement], markers: dict[str, str], environment: Environment
+    requirements: Iterable[Requirement],
+    constraints: Iterable[Requirement],
+    markers: dict[str, str],
+    environment: Environment,
 ) -> bool:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.version import InvalidVersion
 
+    caps: dict[str, list[Requirement]] = {}
+    for cap in constraints:
+        if cap.marker is None or cap.marker.evaluate(markers):
+            caps.setdefault(normalise(cap.name), []).append(cap)
     seen: set[tuple[str, str]] = set()
     waiting = [(requirement, "") for requirement in requirements]
     while waiting:
@@ -107,9 +126,10 @@ def _all_there(
         if found is None or requirement.url:
             return False
         try:
-            # as pip: what is installed may be a pre-release
-            if not requirement.specifier.contains(found.version, prereleases=True):
-                return False
+            for item in (requirement, *caps.get(normalise(requirement.name), ())):
+                # as pip: what is installed may be a pre-release
+                if not item.specifier.contains(found.version, prereleases=True):
+                    return False
             for extra in ("", *requirement.extras):
                 key = (normalise(requirement.name), extra)
                 if key not in seen:
