@@ -165,7 +165,7 @@ def secrets_in_files(request: Request) -> tuple[str, ...]:
     return tuple(secrets)
 
 
-def index_of(url: str, plan: Plan) -> str:
+def index_of(url: str, request: Request, environment: Environment) -> str:
     """The index that an archive came from: the default one, or one asked for on the same host.
 
     pip tells the archive's URL alone; where neither is sure, its host has to do.
@@ -173,11 +173,11 @@ def index_of(url: str, plan: Plan) -> str:
     from urllib.parse import urlsplit
 
     host = urlsplit(url).netloc
-    asked = [*filter(None, (plan.request.index_url, *plan.request.extra_index_urls))]
+    asked = [*filter(None, (request.index_url, *request.extra_index_urls))]
     for index in asked:
         if urlsplit(index).netloc.rpartition("@")[2] == host:
             return mask(index)
-    if not (asked or plan.request.options or _SAYS_WHERE & configured(plan.environment).keys()):
+    if not (asked or request.options or _SAYS_WHERE & configured(environment).keys()):
         return "PyPI"
     return f"{urlsplit(url).scheme}://{host}" if host else ""
 

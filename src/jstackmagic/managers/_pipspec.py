@@ -129,6 +129,25 @@ def name_of(spec: str) -> str:
         return normalise(name[0]) if name else ""
 
 
+def url_of(spec: str) -> str:
+    """The URL of the archive that a spec names; empty where it names a project or an index has it.
+
+    >>> url_of("six @ https://host.example/six-1.17.0-py3-none-any.whl")
+    'https://host.example/six-1.17.0-py3-none-any.whl'
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    place = spec
+    if not is_place(spec):
+        try:
+            place = Requirement(spec).url or ""
+        except InvalidRequirement:
+            return ""
+    if place.startswith(("/", ".", "~")):
+        return Path(place).expanduser().resolve().as_uri()
+    return place
+
+
 def plain_requirements(spec: str) -> list[Requirement] | None:
     """The requirements of a spec or of a file of specs; None where one is not only a name.
 

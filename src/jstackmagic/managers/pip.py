@@ -183,7 +183,9 @@ def _read_report(report: Path, plan: Plan) -> Iterator[Package]:
             manager="pip",
             name=normalise(item["metadata"]["name"]),
             version=item["metadata"]["version"],
-            source=_origin(download, url) if item.get("is_direct") else index_of(url, plan),
+            source=_origin(download, url)
+            if item.get("is_direct")
+            else index_of(url, plan.request, plan.environment),
             url=url,
             sha256=((download.get("archive_info") or {}).get("hashes") or {}).get("sha256", ""),
             requested=bool(item.get("requested")),

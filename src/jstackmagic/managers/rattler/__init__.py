@@ -25,7 +25,7 @@ _ENGINE = "rattler"
 
 
 def manager(*, thorough: bool = False) -> Rattler:  # noqa: ARG001
-    """The manager of conda packages where no executable is in reach; its plans are always whole."""
+    """The manager of conda packages in this process; its plans are always whole."""
     return Rattler()
 
 
@@ -48,7 +48,7 @@ class Rattler(Manager):
         """
         from . import engine, journal, planning
 
-        _check_options(request, environment)
+        _check_options(request)
         journal.check(environment.prefix)
         specs = read_specs(request)
         installed = Installed(environment)
@@ -96,13 +96,24 @@ class Rattler(Manager):
         return resolved(request, environment)
 
 
-def _check_options(request: Request, environment: Environment) -> None:
-    if request.options:
+_FORCE = ("--force", "--force-remove")
+"""conda's words for removing what is named and nothing else."""
+
+
+def unserved(request: Request) -> tuple[str, ...]:
+    """The options of a request that are for a conda executable alone."""
+    known = _FORCE if request.action == "remove" else ()
+    return tuple(option for option in request.options if option not in known)
+
+
+def _check_options(request: Request) -> None:
+    options = unserved(request)
+    if options:
         raise Stopped(
-            f"{' '.join(request.options)} is for a conda executable, and none governs "
-            f"{environment.prefix}: py-rattler does its work here.",
+            f"{' '.join(options)} is for a conda executable, and py-rattler does the work here.",
             kept=NOTHING_CHANGED,
-            advice="Leave out what follows the two dashes.",
+            advice="Leave out what follows the two dashes, or let an executable do it: "
+            "--engine conda",
         )
 
 

@@ -306,6 +306,8 @@ def remove(
     specs: Sequence[CondaSpec],
     installed: Mapping[str, PrefixRecord],
     wanted: Mapping[str, str],
+    *,
+    alone: bool = False,
 ) -> Solution:
     """Take packages away, with what needs them, and what nobody needs any more, as conda does.
 
@@ -315,13 +317,14 @@ def remove(
         specs: What to take away; each is installed.
         installed: What is there, by name.
         wanted: What the user asked for, by name: that stays though nobody needs it.
+        alone: Whether nothing goes but what is named, as with conda's ``--force``.
     """
     needs = {name: set(_needs(record)) for name, record in installed.items()}
     gone = {spec.name for spec in specs}
-    while more := {name for name in needs.keys() - gone if needs[name] & gone}:
+    while not alone and (more := {name for name in needs.keys() - gone if needs[name] & gone}):
         gone |= more
     stays = wanted.keys() | ({"pip"} if "python" not in gone else set())  # conda's Python needs pip
-    while lonely := _lonely(gone, needs) - stays:
+    while not alone and (lonely := _lonely(gone, needs) - stays):
         gone |= lonely
     return Solution(
         unlink=tuple(record for name, record in installed.items() if name in gone),
