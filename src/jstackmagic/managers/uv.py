@@ -9,7 +9,9 @@ is left out: it could ask for something else.
 Where uv finds no way, pip is asked before the user is told (it may: an old build, a version that
 only pip takes for a candidate).
 
-What differs on disk: ``INSTALLER`` says "uv", and nothing is byte-compiled before it is imported.
+What differs on disk: ``INSTALLER`` says "uv"; ``uv_cache.json`` lies in the metadata of a wheel
+that was named by its path; an empty ``.lock`` in the prefix keeps two runs apart; and nothing is
+byte-compiled before it is imported.
 """
 
 from __future__ import annotations
