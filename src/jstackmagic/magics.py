@@ -26,6 +26,7 @@ class Magic:
         from .config import JStackMagic
         from .display import json_text
         from .display.ipython import mark_shown, show
+        from .display.progress import screen
         from .errors import UsageError
         from .parsing import split_words
 
@@ -39,6 +40,7 @@ class Magic:
             magic=True,
             cell=cell,
             notebook=self._notebook(),
+            output=screen(),
             on_exit_status=self._set_exit_code,
             engines=JStackMagic.instance().engines,
         )

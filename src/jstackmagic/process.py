@@ -152,6 +152,8 @@ class Tail:
 
     def __init__(self, output: Output, *, lines: int = 12) -> None:
         self._output = output
+        if hasattr(output, "progress"):  # its bars are no words
+            self.progress = output.progress
         self._lines = lines
         self._ended: deque[str] = deque(maxlen=10 * lines)  # many, because blank ones are left out
         self._line = ""

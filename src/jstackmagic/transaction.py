@@ -183,7 +183,7 @@ class Transaction:
             or hosts_kernel(environment)
         )
         choice = choose(step.request.manager, environment, self.mode.engines, step.request)
-        manager = managers.get(choice, thorough=thorough)
+        manager = managers.get(choice, thorough=thorough, output=self.output)
         try:
             with self._patience(step.request):
                 plan = manager.plan(step.request, choice.environment)

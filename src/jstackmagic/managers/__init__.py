@@ -57,14 +57,17 @@ class Manager(Protocol):
         return ()
 
 
-def get(choice: Choice, *, thorough: bool = False) -> Manager:
+def get(choice: Choice, *, thorough: bool = False, output: Output | None = None) -> Manager:
     """The manager that does the work of a choice.
 
     Args:
         choice: As `_choice.choose` gives it.
         thorough: Whether its plan must tell what would change, at the price of a dry run.
+        output: Where the progress of planning goes, of a manager that can tell it.
     """
     module = import_module(f".{choice.engine}", __name__)
+    if choice.engine == "rattler":
+        return cast("Manager", module.manager(output=output))
     if choice.engine == "uv":
         return cast("Manager", module.manager(thorough=thorough, strict=choice.asked))
     return cast("Manager", module.manager(thorough=thorough))

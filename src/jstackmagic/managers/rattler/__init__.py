@@ -24,13 +24,20 @@ if TYPE_CHECKING:
 _ENGINE = "rattler"
 
 
-def manager(*, thorough: bool = False) -> Rattler:  # noqa: ARG001
+def manager(*, thorough: bool = False, output: Output | None = None) -> Rattler:  # noqa: ARG001
     """The manager of conda packages in this process; its plans are always whole."""
-    return Rattler()
+    return Rattler(output)
 
 
 class Rattler(Manager):
-    """Plans and changes in this process."""
+    """Plans and changes in this process.
+
+    Args:
+        output: Where the progress of planning goes.
+    """
+
+    def __init__(self, output: Output | None = None) -> None:
+        self._output = output
 
     def check(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
         """Refuse specs that are none of its; see ``Manager.check``."""
@@ -62,7 +69,9 @@ class Rattler(Manager):
                 commands=(),
                 satisfied=resolved(request, environment),
             )
-        return engine.run(lambda wire: planning.plan(request, environment, specs, _ENGINE, wire))
+        return engine.run(
+            lambda wire: planning.plan(request, environment, specs, _ENGINE, wire), self._output
+        )
 
     def run(self, plan: Plan, output: Output) -> int:
         """Fetch, link, and leave the prefix as conda would have left it.

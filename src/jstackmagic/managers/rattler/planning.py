@@ -109,7 +109,7 @@ async def solve(
         solution = solving.Solution(unlink=(), link=(), keep=tuple(there.values()))
         if named:
             problem = solving.Problem.of(request, environment, named, there)
-            solution = await solving.solve(problem)
+            solution = await solving.solve(problem, wire)
         archives = [spec.archive for spec in specs if spec.archive]
         if archives:
             found = await _archive_records(archives, environment, wire)

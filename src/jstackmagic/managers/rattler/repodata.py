@@ -112,6 +112,12 @@ def _check_allowed(urls: Iterable[str], config: CondaConfig) -> None:
 # Asking them
 
 
+async def read(channels: Channels, names: Iterable[str]) -> None:
+    """Have what the channels say of some names in memory; a solver that asks next waits less."""
+    gateway = gateway_of(channels)
+    await gateway.query(channels.sources(), platforms(), list(names), recursive=False)
+
+
 async def versions(
     channels: Channels, names: Sequence[str], *, refresh: bool = False
 ) -> dict[str, list[RepoDataRecord]]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...errors import CommandFailed
+from ...meter import Progress
 from .._condaspec import NOTHING_CHANGED, CondaSpec, Installed, name_of, parse
 from . import condahistory, repodata
 from .repodata import Channels
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ...environment import Environment
     from ...request import Request
+    from .engine import Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +174,12 @@ def at_url(spec: CondaSpec, channels: Channels) -> MatchSpec:
 # Installing
 
 
-async def solve(problem: Problem) -> Solution:
+async def solve(problem: Problem, wire: Wire) -> Solution:
     """Find what is to become of the prefix.
+
+    Args:
+        problem: What is asked.
+        wire: To the user.
 
     Raises:
         CommandFailed: There is no way; the error says why, and what would be one.
@@ -181,11 +187,15 @@ async def solve(problem: Problem) -> Solution:
     from rattler.exceptions import FetchRepoDataError, GatewayError, SolverError
 
     try:
+        wire.show(Progress("Reading the channels"))
+        await repodata.read(problem.channels, problem.asked)
+        wire.show(Progress("Solving"))
         try:
             records = await _solve(problem)
         except SolverError:
             if repodata.is_fresh(problem.channels):
                 raise
+            wire.show(Progress("Reading the channels anew"))
             records = await _solve(problem, refresh=True)
     except SolverError as error:
         raise await explain_conflict(problem, error, _solvable) from None
