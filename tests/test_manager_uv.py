@@ -148,7 +148,7 @@ def test_the_wheel_that_was_taken_is_told_from_its_brothers(
     index.add("tagged", "1.0", tag=f"{minor}-none-any")
     index.add("tagged", "1.0", tag="py2-none-any")
     request = install("tagged", index_url=index.url)
-    manager = get(choose("pip", bare, UV, request), thorough=True)
+    manager = get(choose("pip", bare, UV, request), exact=True)
     plan = manager.plan(request, bare)
     assert plan.change is not None
     (planned,) = plan.change.added

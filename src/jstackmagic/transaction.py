@@ -176,14 +176,10 @@ class Transaction:
             check_target(step.request, step.environment)
         # a guard needs to know what pip would change wherever that could harm a kernel
         environment = step.environment
-        thorough = (
-            self.mode.thorough
-            or self.mode.dry_run
-            or imports.is_running(environment)
-            or hosts_kernel(environment)
-        )
+        exact = self.mode.thorough or self.mode.dry_run
+        thorough = exact or imports.is_running(environment) or hosts_kernel(environment)
         choice = choose(step.request.manager, environment, self.mode.engines, step.request)
-        manager = managers.get(choice, thorough=thorough, output=self.output)
+        manager = managers.get(choice, thorough=thorough, exact=exact, output=self.output)
         try:
             with self._patience(step.request):
                 plan = manager.plan(step.request, choice.environment)

@@ -57,17 +57,20 @@ class Manager(Protocol):
         return ()
 
 
-def get(choice: Choice, *, thorough: bool = False, output: Output | None = None) -> Manager:
+def get(
+    choice: Choice, *, thorough: bool = False, exact: bool = False, output: Output | None = None
+) -> Manager:
     """The manager that does the work of a choice.
 
     Args:
         choice: As `_choice.choose` gives it.
         thorough: Whether its plan must tell what would change, at the price of a dry run.
+        exact: Whether it must tell also which archives that takes.
         output: Where the progress of planning goes, of a manager that can tell it.
     """
     module = import_module(f".{choice.engine}", __name__)
     if choice.engine == "rattler":
         return cast("Manager", module.manager(output=output))
     if choice.engine == "uv":
-        return cast("Manager", module.manager(thorough=thorough, strict=choice.asked))
+        return cast("Manager", module.manager(thorough=exact, strict=choice.asked))
     return cast("Manager", module.manager(thorough=thorough))

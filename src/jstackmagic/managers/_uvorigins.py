@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,15 +30,15 @@ if TYPE_CHECKING:
 _WORDS = ("--format", "pylock.toml", "--no-deps", "--no-header", "--quiet")
 
 
-def origins(
-    packages: Sequence[Package], request: Request, environment: Environment, command: Command
-) -> dict[str, Package]:
-    """The packages with their URL, hash and index, by name; what cannot be told is left out.
+Locked = Mapping[str, dict[str, Any]]
+"""What a lock file has of packages, by their names."""
+
+
+def lock(packages: Sequence[Package], command: Command) -> Locked:
+    """Lock the very versions of packages; empty where uv cannot.
 
     Args:
         packages: What is installed, or is going to be.
-        request: By which request.
-        environment: Where.
         command: ``uv pip compile`` for the environment, with its indexes.
     """
     if not packages:
@@ -50,10 +51,25 @@ def origins(
         done = process.capture(replace(command, argv=argv))
     if done.exit_status != 0:
         return {}
-    locked = {normalise(item["name"]): item for item in _read_toml(done.stdout)["packages"]}
+    return {normalise(item["name"]): item for item in _read_toml(done.stdout)["packages"]}
+
+
+def origins(
+    packages: Sequence[Package], locked: Locked, request: Request, environment: Environment
+) -> dict[str, Package]:
+    """The packages with their URL, hash and index, by name; what cannot be told is left out.
+
+    Args:
+        packages: What is installed, or is going to be.
+        locked: As `lock` gives it.
+        request: By which request they come.
+        environment: Where.
+    """
     found = {}
     for package in packages:
         item = locked.get(package.name, {})
+        if str(item.get("version", package.version)) != package.version:
+            continue
         archive = _archive(item, package, environment)
         if archive:
             url = mask(str(archive.get("url") or _url(str(archive.get("path") or ""))))

@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ from ._pipplan import (
     secrets_in_files,
 )
 from ._pipspec import arguments, name_of, plain_requirements, url_of
+from ._uvorigins import lock, origins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from ..packages import Change
     from ..request import Request
     from . import Output
+    from ._uvorigins import Locked
     from .pip import Pip
 
 _ENGINE = "uv"
@@ -89,6 +92,7 @@ class Uv(OfPip):
         self._thorough = thorough
         self._strict = strict
         self._instead: Pip | None = None
+        self._known: dict[str, Locked] = {}
 
     def plan(self, request: Request, environment: Environment) -> Plan:
         """Say what pip would be run with, and what uv would change; see ``Manager.plan``."""
@@ -116,7 +120,7 @@ class Uv(OfPip):
                 raise
             return self._ask_pip(request, environment)
         if self._thorough:
-            known = _origins(new, request, environment)
+            known = origins(new, _locked(new, request, environment), request, environment)
             new = [known.get(package.name, package) for package in new]
         change = foreseen(new, environment)
         if not change:
@@ -145,7 +149,10 @@ class Uv(OfPip):
         command = plan.detail
         assert isinstance(command, Command)
         secrets = (*_secrets(command), *secrets_in_files(plan.request))
-        status = process.run(command, output, secrets=secrets, risk=RISK)
+        with ThreadPoolExecutor(1) as beside:  # nobody waits for it longer than for uv itself
+            locked = beside.submit(_locked, _coming(plan), plan.request, plan.environment)
+            status = process.run(command, output, secrets=secrets, risk=RISK)
+            self._known[plan.environment.prefix] = locked.result()
         _mark(plan)
         return status
 
@@ -154,10 +161,11 @@ class Uv(OfPip):
         if self._instead is not None:
             return self._instead.explain(plan, change)
         if plan.request.action == "install" and change:
+            prefix = plan.environment.prefix
             fresh = (*change.added, *(new for _, new in change.changed))
             arrived = [package for package in fresh if package.manager == "pip"]
-            told = _origins(arrived, plan.request, plan.environment)
-            self._told[plan.environment.prefix] = told
+            locked = self._known.get(prefix, {})
+            self._told[prefix] = origins(arrived, locked, plan.request, plan.environment)
         return super().explain(plan, change)
 
 
@@ -188,14 +196,19 @@ def _command(environment: Environment, verb: str, terms: _uvterms.Terms, *specs:
     )
 
 
+def _coming(plan: Plan) -> list[Package]:
+    change = plan.change
+    if change is None or plan.request.action == "remove":
+        return []
+    return [*change.added, *(new for _, new in change.changed)]
+
+
 def _mark(plan: Plan) -> None:
     """Take the mark of what was asked for from what was only needed: uv gives it to everything."""
     from ..marks import Wish, restore
 
     asked = {name for spec in plan.request.specs for name in _names(spec)}
-    change = plan.change
-    came = () if change is None else (*change.added, *(new for _, new in change.changed))
-    wishes = [Wish("pip", package.name, False) for package in came if package.name not in asked]
+    wishes = [Wish("pip", p.name, requested=False) for p in _coming(plan) if p.name not in asked]
     restore(wishes, plan.environment)
 
 
@@ -212,13 +225,9 @@ def _secrets(command: Command) -> Iterator[str]:
         yield from secrets_of(value)
 
 
-def _origins(
-    packages: Sequence[Package], request: Request, environment: Environment
-) -> dict[str, Package]:
-    from ._uvorigins import origins
-
+def _locked(packages: Sequence[Package], request: Request, environment: Environment) -> Locked:
     terms = _uvterms.places(environment, request)
-    return origins(packages, request, environment, _command(environment, "compile", terms))
+    return lock(packages, _command(environment, "compile", terms))
 
 
 def _dry_run(command: Command, request: Request) -> list[Package]:
