@@ -74,7 +74,7 @@ def main() -> None:
         bench.conda(small, "warm", "20 (8 with bytecode)")
         large = large_channel(Path(folder, "large"), options.records)
         bench.conda(f"{large} {small}", f"{options.records:,} records", "15")
-        bench.memory(large, small)
+        bench.memory(large, small, options.records)
         bench.linking()
         bench.wheels()
         bench.satisfied(small)
@@ -133,13 +133,13 @@ class Bench:
         else:
             print(f"| {what} | {tool}: not here | {statistics.median(ours) * 1000:,.0f} ms | | | |")
 
-    def memory(self, large: str, small: str) -> None:
+    def memory(self, large: str, small: str, records: int) -> None:
         """The peak of a new process that solves against the large channel, and conda's."""
         self._rc.write_text(json.dumps({"channels": [large, small]}))
         prefix = self._environment("memory")
         words = ["install", "--dry-run", "--prefix", str(prefix), "--conda", "pymongo"]
         ours = _peak([sys.executable, "-m", "jstackmagic", *words, "--engine", "rattler"])
-        what = "peak memory of solving, 200,000 records"
+        what = f"peak memory of solving, {records:,} records"
         if not CONDA:
             print(f"| {what} | conda: not here | {ours:,.0f} MB | | | |")
             return

@@ -615,7 +615,8 @@ def test_without_pip_the_way_out_is_said(tmp_path: Path, conda_env: Callable[...
             uv("pip", "install", "six", prefix=Path(bare.prefix))
         with pytest.raises(Stopped, match="has no pip") as caught:
             pip.manager().plan(request, bare)
-        assert caught.value.advice == (f"Put one there: !{bare.executable} -m ensurepip",)
+        way = f"%envinstall --prefix {bare.prefix} --pip pip"
+        assert caught.value.advice == (f"Put one there: {way}, or !{bare.executable} -m ensurepip",)
     conda = detect(conda_env("python"))
     with pytest.raises(Stopped) as caught:
         pip.manager().plan(install("six"), conda)

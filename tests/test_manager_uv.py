@@ -99,11 +99,18 @@ def test_an_environment_without_pip(bare: Environment, index: WheelIndex) -> Non
         assert len(package.sha256) == 64
     assert [package.requested for package in change.added] == [True, False]
     assert "Installed" in words
+    assert "\r" not in words
     verb("remove", "--prefix", bare.prefix, "--pip", "app")
     assert versions(bare) == {"library": "2.0"}
     removal = History().records()[-1]
     assert (removal.engine, removal.status) == ("uv", "ok")
     assert removal.commands[0].endswith("-m pip uninstall --yes app")
+
+
+def test_uv_puts_pip_there_for_what_only_pip_does(bare: Environment, tmp_path: Path) -> None:
+    with pytest.raises(Stopped, match="has no pip") as caught:
+        verb("install", "--prefix", bare.prefix, "-e", tmp_path)
+    assert f"%envinstall --prefix {bare.prefix} --pip pip" in caught.value.advice[0]
 
 
 def test_what_lies_on_disk_is_what_pip_writes(

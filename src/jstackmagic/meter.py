@@ -45,6 +45,11 @@ def report_of(output: Output) -> Report:
     return report if report is not None else Lines(output)
 
 
+def is_terminal(output: Output) -> bool:
+    """Whether an output understands what moves a terminal's cursor about, several lines of bars."""
+    return bool(getattr(output, "terminal", False))
+
+
 class Meter:
     """Rate and time left of one kind of work, smoothed by tqdm.
 

@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 from .credentials import MASK, secrets_of
 from .errors import CommandFailed, Interrupted
+from .meter import is_terminal
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -154,6 +155,7 @@ class Tail:
         self._output = output
         if hasattr(output, "progress"):  # its bars are no words
             self.progress = output.progress
+        self.terminal = is_terminal(output)
         self._lines = lines
         self._ended: deque[str] = deque(maxlen=10 * lines)  # many, because blank ones are left out
         self._line = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -181,7 +181,8 @@ class Transaction:
         choice = choose(step.request.manager, environment, self.mode.engines, step.request)
         manager = managers.get(choice, thorough=thorough, exact=exact, output=self.output)
         try:
-            with self._patience(step.request):
+            # py-rattler tells of its own accord how far it is
+            with nullcontext() if choice.engine == "rattler" else self._patience(step.request):
                 plan = manager.plan(step.request, choice.environment)
         except CommandFailed as error:
             error.problem = f"{error.problem}\n(for the {describe(environment)})"

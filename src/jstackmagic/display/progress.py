@@ -29,14 +29,18 @@ class Screen:
     Args:
         stream: Where the words go; standard output, as it is at the time, unless given.
         notebook: Whether a notebook shows what is displayed.
+
+    Attributes:
+        terminal: Whether what moves the cursor about is understood.
     """
 
     def __init__(self, stream: TextIO | None = None, *, notebook: bool = False) -> None:
         self._stream = stream
         self.progress: Report
+        self.terminal = not notebook and self._out.isatty()
         if notebook:
             self.progress = _NotebookBar()
-        elif self._out.isatty():
+        elif self.terminal:
             self.progress = _TerminalBar(self._out)
         else:
             self.progress = Lines(self)

@@ -122,6 +122,8 @@ def _pip_version(environment: Environment) -> Version:
     """
     from packaging.version import Version
 
+    from .uv import unserved
+
     version = version_on_disk(environment)
     if version is not None:
         return version
@@ -132,8 +134,11 @@ def _pip_version(environment: Environment) -> Version:
     if said:
         return Version(said[1])
     ways = [f"!{shlex.quote(str(environment.executable))} -m ensurepip"]
+    target = shlex.join(environment.conda_target())
     if environment.is_conda:
-        ways.insert(0, f"%envinstall {shlex.join(environment.conda_target())} --conda pip")
+        ways.insert(0, f"%envinstall {target} --conda pip")
+    elif not unserved(environment):  # uv can
+        ways.insert(0, f"%envinstall {target} --pip pip")
     raise Stopped(
         f"The environment at {environment.prefix} has no pip.",
         kept=NOTHING,

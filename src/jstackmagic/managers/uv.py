@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from .. import process
 from ..credentials import mask, secrets_of
 from ..errors import CommandFailed, Stopped
+from ..meter import is_terminal
 from ..packages import Package, normalise
 from ..plan import Command, Plan
 from . import _uvterms
@@ -149,6 +150,8 @@ class Uv(OfPip):
         command = plan.detail
         assert isinstance(command, Command)
         secrets = (*_secrets(command), *secrets_in_files(plan.request))
+        if not is_terminal(output):  # a notebook would show each state of uv's bars as lines
+            command = replace(command, argv=(*command.argv[:3], "--no-progress", *command.argv[3:]))
         with ThreadPoolExecutor(1) as beside:  # nobody waits for it longer than for uv itself
             locked = beside.submit(_locked, _coming(plan), plan.request, plan.environment)
             status = process.run(command, output, secrets=secrets, risk=RISK)
