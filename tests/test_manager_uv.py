@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from dataclasses import replace
@@ -225,6 +226,9 @@ SERVED: list[Request] = [
     install("x @ https://host.example/x-1-py3-none-any.whl#sha256=abc"),
     install("https://host.example/x-1-py3-none-any.whl"),
     install("six", upgrade=True, options=("--pre", "--no-deps")),
+    install("six", options=("--no-index", "--find-links", "/there", "--only-binary=:all:")),
+    install("six==1.17.0 --hash=sha256:00"),
+    install("six", index_url="http://a.example", options=("--trusted-host", "a.example")),
 ]
 
 LEFT: list[tuple[Request, str]] = [
@@ -326,6 +330,21 @@ def test_the_network_is_reached_as_pip_reaches_it(
     assert _uvterms.places(bare).variables["SSL_CERT_DIR"] == str(tmp_path)
 
 
+def test_the_options_of_a_list_of_requirements(bare: Environment, index: WheelIndex) -> None:
+    digest = hashlib.sha256(next(index.folder.glob("library-1.0-*")).read_bytes()).hexdigest()
+    where = ("--no-index", "--find-links", str(index.folder))
+    index.stop()
+    wrong = install(f"library==1.0 --hash=sha256:{'0' * 64}", options=where)
+    manager = get(choose("pip", bare, UV, wrong))
+    words: list[str] = []
+    assert manager.run(manager.plan(wrong, bare), words.append) != 0
+    assert "Hash mismatch" in "".join(words)
+    assert versions(bare) == {}
+    _, change, _ = carry_out(install(f"library==1.0 --hash=sha256:{digest}", options=where), bare)
+    (library,) = change.added
+    assert (library.requested, library.sha256) == (True, digest)
+
+
 # Where uv finds no way
 
 
@@ -342,6 +361,16 @@ def test_pip_is_asked_before_the_user_is_told(venv: Environment, index: WheelInd
     assert "uv found no way; pip does it." in plan.notes
     assert versions(venv) == {"by-url": "1.0", "needs-url": "1.0"}
     assert all(package.sha256 for package in change.added)
+
+
+def test_without_a_network_pip_is_not_asked_too(
+    venv: Environment, index: WheelIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    url = index.url
+    index.stop()
+    with pytest.raises(CommandFailed, match="uv cannot install this"):
+        carry_out(install("not-yet-cached", index_url=url), venv, Engines())
 
 
 def test_what_nobody_can_do_is_told(bare: Environment, index: WheelIndex) -> None:

@@ -137,7 +137,7 @@ def url_of(spec: str) -> str:
     """
     from packaging.requirements import InvalidRequirement, Requirement
 
-    place = spec
+    place = spec = split_hashes(spec)[0]
     if not is_place(spec):
         try:
             place = Requirement(spec).url or ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..credentials import mask
+from ..request import split_hashes
 from ._distributions import find, serving, user_site
 from ._pipconfig import UNREADABLE, Setting, configured
 from ._pipspec import is_place, plain_requirements
@@ -62,7 +63,7 @@ def translate(environment: Environment, request: Request | None = None) -> Terms
         assert request is not None
         return Terms(reasons=(*_unfit(environment), *_kept(request, environment)))
     terms = places(environment, request)
-    reasons = [*_unfit(environment), *_odd(settings, environment), *_unsafe(terms, settings)]
+    reasons = [*_unfit(environment), *_odd(settings, environment), *_unsafe(terms)]
     for name, words in _FLAGS.items():
         if name in settings and settings[name].is_on:
             terms.words += words
@@ -74,16 +75,37 @@ def translate(environment: Environment, request: Request | None = None) -> Terms
         reasons += _of_file(file)
     if request is not None:
         reasons += [reason for spec in request.specs for reason in _of_spec(spec)]
-        for option in request.options:
-            name = option.removeprefix("--")
-            if option.startswith("--") and name in _FLAGS:
+        for name, value in _options(request):
+            if name in _FLAGS:
                 terms.words += _FLAGS[name]
-            else:
-                reasons.append(f"{option} is an option for pip")
+            elif name in ("only-binary", "no-binary"):
+                for part in value.split(","):
+                    terms.words += (f"--{name}", part)
+            elif name not in _WHERE:
+                reasons.append(f"{name} is an option for pip")
+        if any(split_hashes(spec)[1] for spec in request.specs):
+            terms.words.append("--require-hashes")  # as pip, where one has a hash
         if request.upgrade and not reasons:
             terms.words += _moving(request.specs)
     terms.reasons = tuple(dict.fromkeys(reasons))
     return terms
+
+
+_WHERE = ("find-links", "no-index", "trusted-host")
+_VALUED = ("find-links", "no-binary", "only-binary", "trusted-host")
+
+
+def _options(request: Request) -> Iterator[tuple[str, str]]:
+    """The options of a request, each with its value; what is not known stays as it is written."""
+    words = iter(request.options)
+    for word in words:
+        name, _, value = word.removeprefix("--").partition("=")
+        if word.startswith("--") and name in _VALUED:
+            yield name, value or next(words, "")
+        elif word.startswith("--") and not value and (name in _FLAGS or name == "no-index"):
+            yield name, ""
+        else:
+            yield word, ""
 
 
 # The environment
@@ -161,6 +183,7 @@ _FLAGS = {
     "force-reinstall": ("--reinstall",),
     "no-deps": ("--no-deps",),
     "pre": ("--prerelease", "allow"),
+    "require-hashes": ("--require-hashes",),
 }
 """The flags that both have, under whatever name."""
 
@@ -201,8 +224,13 @@ def places(environment: Environment, request: Request | None = None) -> Terms:
 
     index = (request.index_url if request else "") or one("index-url")
     extra = (*many("extra-index-url"), *(request.extra_index_urls if request else ()))
-    links = [link for link in many("find-links") if not _is_lost(link)]
-    if one("no-index") and settings["no-index"].is_on:
+    options = list(_options(request)) if request else []
+
+    def said(name: str) -> tuple[str, ...]:
+        return (*many(name), *(value for option, value in options if option == name))
+
+    links = [link for link in said("find-links") if not _is_lost(link)]
+    if ("no-index", "") in options or (one("no-index") and settings["no-index"].is_on):
         terms.words.append("--no-index")
     elif index:
         variables["UV_INDEX_URL"] = index
@@ -210,8 +238,8 @@ def places(environment: Environment, request: Request | None = None) -> Terms:
         variables["UV_EXTRA_INDEX_URL"] = " ".join(extra)
     if links:
         variables["UV_FIND_LINKS"] = ",".join(links)
-    if many("trusted-host"):
-        variables["UV_INSECURE_HOST"] = " ".join(many("trusted-host"))
+    if said("trusted-host"):
+        variables["UV_INSECURE_HOST"] = " ".join(said("trusted-host"))
     if one("keyring-provider") == "subprocess":
         variables["UV_KEYRING_PROVIDER"] = "subprocess"
     if one("no-cache-dir") and settings["no-cache-dir"].is_on:
@@ -248,9 +276,9 @@ def _is_lost(link: str) -> bool:
     return "://" not in link and not os.path.exists(os.path.expanduser(link))
 
 
-def _unsafe(terms: Terms, settings: Mapping[str, Setting]) -> Iterator[str]:
+def _unsafe(terms: Terms) -> Iterator[str]:
     """The places that pip passes over, because nothing protects what comes from there."""
-    trusted = settings["trusted-host"].words if "trusted-host" in settings else ()
+    trusted = terms.variables.get("UV_INSECURE_HOST", "").split()
     named = [
         url
         for name, separator in (
@@ -275,6 +303,7 @@ def _unsafe(terms: Terms, settings: Mapping[str, Setting]) -> Iterator[str]:
 def _of_spec(spec: str) -> Iterator[str]:
     from packaging.requirements import InvalidRequirement, Requirement
 
+    spec, _ = split_hashes(spec)
     if spec.startswith("-e "):
         yield f"{spec[3:].strip()} is a project to edit"
     elif spec.startswith(("-r ", "-c ")):
@@ -308,6 +337,7 @@ def _moving(specs: Iterable[str]) -> Iterator[str]:
     """What ``--upgrade`` moves in pip: what is named, and no more than that needs."""
     named: list[Requirement] = []
     for spec in specs:
+        spec, _ = split_hashes(spec)
         if not spec.startswith("-c ") and not is_place(spec):
             named += plain_requirements(spec) or ()
     for name in dict.fromkeys(requirement.name for requirement in named):

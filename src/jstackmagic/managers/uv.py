@@ -63,6 +63,9 @@ _KEPT = re.compile(
 """uv's own variables that say how it works rather than what comes of it."""
 
 
+_NO_NETWORK = re.compile(r"dns error|tcp connect error|operation timed out")
+
+
 def manager(*, thorough: bool = False, strict: bool = False) -> Uv:
     """The manager; see `Uv`."""
     return Uv(thorough=thorough, strict=strict)
@@ -116,8 +119,9 @@ class Uv(OfPip):
         command = _command(environment, "install", terms, *arguments(request.specs))
         try:
             new = _dry_run(command, request)
-        except CommandFailed:
-            if self._strict or version_on_disk(environment) is None:
+        except CommandFailed as error:
+            offline = _NO_NETWORK.search(error.problem)  # for pip too
+            if self._strict or offline or version_on_disk(environment) is None:
                 raise
             return self._ask_pip(request, environment)
         if self._thorough:
