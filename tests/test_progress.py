@@ -18,6 +18,8 @@ import pytest
 
 from jstackmagic import meter
 from jstackmagic.display.progress import bar_html
+from jstackmagic.environment import detect
+from jstackmagic.managers import rattler
 from jstackmagic.meter import Lines, Meter, Progress
 from support.channel import ChannelBuilder, File
 from support.kernels import Kernel, clean_environ
@@ -39,7 +41,7 @@ class _Slow(http.server.SimpleHTTPRequestHandler):
         while data := source.read(piece):
             outputfile.write(data)
             if slow:
-                time.sleep(0.12)
+                time.sleep(0.2)
 
     def log_message(self, *_arguments: object) -> None:
         """Nothing: a test's output is its own."""
@@ -108,6 +110,19 @@ def test_a_log_gets_a_line(prefix: Path) -> None:
     assert len(lines) == 1
     assert re.match(r"Fetching large-1\.0-\S+: 0.00B of 1\.50MB", lines[0])
     assert "\r" not in done.stdout
+
+
+def test_looking_for_who_has_a_package_is_told_too(prefix: Path) -> None:
+    seen: list[Progress | None] = []
+
+    class Output:
+        progress = seen.append
+
+        def __call__(self, _text: str) -> None:
+            pass
+
+    assert rattler.available(["large"], detect(prefix), output=Output()) == {"large": ("1.0",)}
+    assert seen == [Progress("Reading the channels"), None]
 
 
 # Words

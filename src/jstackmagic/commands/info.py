@@ -100,8 +100,8 @@ class Info(Result):
 
     environments: tuple[Environment, ...]
     host: Host
+    engines: tuple[tuple[Engine, ...], ...]
     replay: Status | None = None
-    engines: tuple[tuple[Engine, ...], ...] = ()
     notes: tuple[str, ...] = ()
 
     def summary(self) -> str:

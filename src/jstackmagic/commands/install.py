@@ -103,7 +103,7 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
         notes += _notes(reading)
     steps: list[Step] = []
     for environment in targets(args):
-        said, why = _route(asked, environment)
+        said, why = _route(asked, environment, session)
         notes += why
         steps += _steps(said, environment, args)
         for reading in readings:
@@ -198,7 +198,7 @@ def _steps_of(
         yield Step(request=request, environment=environment)
 
 
-def _route(asked: Asked, environment: Environment) -> tuple[Asked, list[str]]:
+def _route(asked: Asked, environment: Environment, session: Session) -> tuple[Asked, list[str]]:
     """Give every spec a manager: conda first in a conda environment, then pip.
 
     What is installed already stays with the manager that installed it.
@@ -220,7 +220,7 @@ def _route(asked: Asked, environment: Environment) -> tuple[Asked, list[str]]:
         if unknown:
             from ..managers.rattler import available
 
-            offered = available(unknown, environment, asked.channels)
+            offered = available(unknown, environment, asked.channels, session.output)
             for spec in unknown:
                 if offered[spec]:
                     chosen[spec] = "conda"

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from ..meter import Report
 
-_PATIENCE = 0.4  # seconds before anything is drawn: what is done by then needs no bar
+# Seconds before anything is drawn: what is done by then needs no bar. Notebooks keep the last one.
+_PATIENCE, _PATIENCE_OF_NOTEBOOKS = 0.4, 1.0
 _PAUSE = 0.2  # seconds between two updates of a notebook's output
 
 
@@ -82,7 +83,7 @@ class _NotebookBar:
             if self._meter is None:
                 self._meter = Meter(progress)
             self._meter.update(progress)
-        if now - self._begun < _PATIENCE and self._handle is None:
+        if now - self._begun < _PATIENCE_OF_NOTEBOOKS and self._handle is None:
             return
         if self._handle is None and progress is None:
             return

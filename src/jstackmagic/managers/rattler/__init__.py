@@ -127,7 +127,10 @@ def _check_options(request: Request) -> None:
 
 
 def available(
-    specs: Sequence[str], environment: Environment, channels: Sequence[str] = ()
+    specs: Sequence[str],
+    environment: Environment,
+    channels: Sequence[str] = (),
+    output: Output | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """Which versions of packages the channels hold.
 
@@ -135,6 +138,7 @@ def available(
         specs: Match specs; one that is none is held by no channel.
         environment: Whose channels to ask.
         channels: More of them, asked before those.
+        output: Where the progress goes.
 
     Returns:
         For each spec the newest versions that match it, a few; empty where none does.
@@ -145,7 +149,7 @@ def available(
     """
     from . import asking, engine
 
-    return engine.run(lambda _: asking.available(specs, environment, channels))
+    return engine.run(lambda wire: asking.available(specs, environment, channels, wire), output)
 
 
 def on_platform(
