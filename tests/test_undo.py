@@ -17,9 +17,9 @@ from jstackmagic.errors import CommandFailed, Stopped, UsageError
 from jstackmagic.history import Context, History
 from jstackmagic.packages import Change, Package, PackageSet, read_packages
 from jstackmagic.plan import Outcome
-from jstackmagic.recipe import fold
+from jstackmagic.recipe import fold, taken_back
 from jstackmagic.request import Request
-from jstackmagic.undo import Origins, inverse, net, since, taken_back
+from jstackmagic.undo import Origins, inverse, net, since
 from strategies import World, worlds
 from support.debs import build_deb, purge
 from support.kernels import Kernel
