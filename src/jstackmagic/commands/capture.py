@@ -57,8 +57,27 @@ def run(args: argparse.Namespace, session: Session) -> Capture:
                 kept="Nothing was recorded.",
                 advice="Name notebooks or folders: %envcapture analysis.ipynb ~/work",
             )
-    environments = targets(args)
-    planner = _Planner(History(), environments, session.context(), dry_run=args.dry_run)
+    captures, problems, files = read_into(
+        History(), paths, targets(args), session.context(), dry_run=args.dry_run
+    )
+    return Capture(tuple(captures), tuple(problems), files=files, dry_run=args.dry_run)
+
+
+def read_into(
+    history: History,
+    paths: Sequence[str],
+    environments: Sequence[Environment],
+    context: Context,
+    *,
+    dry_run: bool = False,
+) -> tuple[list[Captured], list[tuple[str, str]], int]:
+    """Read files, and record what they ask for as planned.
+
+    Returns:
+        The finds; the files that could not be read, or not whole, with the reason; how many files
+        there were.
+    """
+    planner = _Planner(history, environments, context, dry_run=dry_run)
     unsaid: ManagerName = "conda" if environments[0].is_conda else "pip"
     captures: list[Captured] = []
     problems: list[tuple[str, str]] = []
@@ -69,7 +88,7 @@ def run(args: argparse.Namespace, session: Session) -> Capture:
             if reading.problem:
                 problems.append((file, reading.problem))
             captures += planner.plan(reading)
-    return Capture(tuple(captures), tuple(problems), files=files, dry_run=args.dry_run)
+    return captures, problems, files
 
 
 def _files(paths: Sequence[str]) -> Iterator[str]:
