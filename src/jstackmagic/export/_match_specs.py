@@ -49,8 +49,8 @@ def match_specs(chosen: Chosen, pin: Pin, notes: list[str]) -> Iterator[tuple[It
     """The specs, Python first, each with the item that it is of."""
     items = list(chosen.items("conda"))
     python = next((item for item in items if item.name == "python"), None)
-    if python is None and chosen.python:
-        yield None, f"python={chosen.python}"
+    if chosen.python and (python is None or pin == "none"):
+        yield python, f"python={chosen.python}"
     elif python is not None:
         yield python, spec_of(python, pin, notes)
     for item in items:

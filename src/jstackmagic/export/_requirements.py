@@ -180,6 +180,7 @@ class Requirements:
 
 def _can_have_hash(line: str) -> bool:
     """Whether pip can check one: of a version control checkout or a folder it cannot."""
+    line, _ = split_hashes(line)
     if line.startswith("-e ") or re.search(r"(?:^|@\s*)(?:git|hg|svn|bzr)\+", line):
         return False
     return bool(_ARCHIVE.search(re.split(r"[\[;#?]", line)[0].strip())) or not line.startswith(

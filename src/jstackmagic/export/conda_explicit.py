@@ -51,7 +51,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
             kept="Nothing was written.",
             advice="A list of names and versions: %envexport conda",
         )
-    platform = platform_of(chosen.holding)
+    platform = platform_of(lines)
     if not chosen.holding.whole:
         notes.append(
             f"{chosen.name} is not here: only what was installed on top of its image is in it."

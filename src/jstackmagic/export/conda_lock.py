@@ -14,7 +14,7 @@ from ..credentials import mask
 from ..errors import ExportError
 from ._artifact import Artifact
 from ._choice import add_choice, choose
-from ._locked import hashes_of, platform_of
+from ._locked import hashes_of, platform_of_holding
 from ._match_specs import channels
 from ._words import checked, public
 from .conda import as_yaml
@@ -61,7 +61,7 @@ def render(
     """
     chosen = choose(recipe, name=name, prefix=prefix)
     notes = list(chosen.left_out)
-    own = platform_of(chosen.holding)
+    own = platform_of_holding(chosen.holding)
     held = {own: chosen.holding, **{other.platform: other for other in chosen.elsewhere}}
     missing = [platform for platform in platforms if platform not in held]
     if missing:
@@ -98,6 +98,12 @@ def _notes(chosen: Chosen, own: str, held: list[str]) -> Iterator[str]:
         yield f"It is for {own} only; --platform adds another."
     elif any(chosen.items("pip")):
         yield f"What pip installed is in it for {own} only."
+    locked = {package.key for package in chosen.holding.packages}
+    for step in chosen.steps:
+        for item in step.install:
+            is_list = item.spec.startswith(("-r ", "-c "))  # what came of it is among the rest
+            if (step.manager, item.name) not in locked and not is_list:
+                yield f"{item.spec} was never seen installed: it is not locked."
     if not chosen.holding.whole:
         yield f"{chosen.name} is not here: only what was installed on top of its image is in it."
 
