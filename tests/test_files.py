@@ -470,6 +470,32 @@ def test_install_takes_a_lock_and_checks_its_hashes(
     assert dockerfile.files[0].source == f"plain==1.0 --hash=sha256:{digest}\n".encode()
 
 
+def test_a_credential_and_hashes_cannot_go_together(venv: Path) -> None:
+    spec = f"x @ https://me:s3cret@files.example.com/x-1.0-py3-none-any.whl --hash=sha256:{SHA}"
+    with pytest.raises(InvalidSpec, match=r"\*{4}@.*\.netrc") as raised:
+        verb("install", "--prefix", venv, "--pip", "--dry-run", spec)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_install_takes_a_conda_lock(
+    acceptance: Acceptance,
+    conda_env: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("JSTACKMAGIC_HISTORY", str(acceptance.history))
+        verb("export", "conda-lock", "--output", tmp_path / "conda-lock.yml")
+    prefix = conda_env("python", "pip")
+    verb(
+        "install", "--prefix", prefix, "-f", tmp_path / "conda-lock.yml", "-i", acceptance.index.url
+    )
+    assert versions_in(prefix) == versions_in(acceptance.base)
+    assert [(p.name, p.version, p.sha256) for p in read_conda(prefix)] == [
+        (p.name, p.version, p.sha256) for p in read_conda(acceptance.base)
+    ]
+
+
 def test_install_takes_an_environment_yml_and_a_group(
     conda_env: Callable[..., Path],
     shim_channel: Channel,
@@ -549,16 +575,23 @@ def test_a_conda_command_in_a_notebook_reads_the_file(
     prefix = conda_env("python")
     write("list.txt", f"@EXPLICIT\nhttps://conda.example.com/lab/noarch/a-1.0-0.conda#{MD5}\n")
     write("plain.txt", "numpy=1.26\nscipy >=1.10\n")
+    write("env.yml", "variables: {A: b}\ndependencies: [r-base]\n")
     cells = [
         {"cell_type": "code", "source": source}
-        for source in ("!conda install --file list.txt", "!conda install --file plain.txt")
+        for source in (
+            "!conda install --file list.txt",
+            "!conda install --file plain.txt",
+            "!conda env update --file env.yml",
+        )
     ]
     path = write("note.ipynb", json.dumps({"cells": cells, "nbformat": 4, "metadata": {}}))
     capture = verb("capture", "--prefix", prefix, path)
     assert [record.request.specs for record in capture.records] == [
         (f"https://conda.example.com/lab/noarch/a-1.0-0.conda#{MD5}",),
         ("numpy=1.26", "scipy>=1.10"),
+        ("r-base",),
     ]
+    assert any("variables" in note for note in capture.captures[-1].notes)
 
 
 # Round trips: export, read, export

@@ -67,6 +67,7 @@ def _listed(found: Found, request: Request, file: str) -> Iterator[Found]:
         if listed is not None and listed.manager == "conda":
             channels = (*request.channels, *listed.channels)
             listed = replace(listed, channels=channels, options=request.options)
-        yield replace(found, request=listed, target=target, reason=each.reason)
+        note = " ".join(filter(None, (found.note, each.note, *reading.notes)))
+        yield replace(found, request=listed, target=target, reason=each.reason, note=note)
     if not reading.found:
         yield replace(found, request=None, reason=f"{file} names no package.")
