@@ -16,11 +16,13 @@ from packaging.pylock import Pylock
 from uv import find_uv_bin
 
 from jstackmagic import export
-from jstackmagic.environment import detect
+from jstackmagic.environment import EnvironmentRef, detect
 from jstackmagic.errors import ExportError, JStackMagicError
+from jstackmagic.history import Context, History
 from jstackmagic.packages import Package, read_conda, read_distributions
 from jstackmagic.recipe import Holding, Item, Recipe, Step
-from strategies import BASE, recipes
+from jstackmagic.request import Request
+from strategies import BASE, VENV, recipes
 from support import channel as channel_parts
 from support.acceptance import (
     APT,
@@ -517,6 +519,87 @@ def test_an_environment_that_has_no_records() -> None:
     assert "--name python310" in raised.value.advice
     with pytest.raises(ExportError, match="Nothing is recorded"):
         export.get("pip").render(Recipe())
+
+
+DIRECT = Recipe(
+    (Step("pip", BASE, (Item("aa", "aa", "1.0"),)),),
+    (
+        Holding(
+            BASE,
+            (
+                Package("conda", "cc", "1.0", url="https://c.example.com/linux-64/cc-1.0-0.conda"),
+                Package(
+                    *("pip", "aa", "1.0"),
+                    source="https://pypi.example.com",
+                    url="https://files.example.com/aa-1.0-py3-none-any.whl",
+                    sha256="1" * 64,
+                ),
+                Package(
+                    *("pip", "bb", "1.0"),
+                    source="https://h.example.com/bb-1.0-py3-none-any.whl",
+                    sha256="2" * 64,
+                ),
+            ),
+        ),
+    ),
+)
+"""One of an index, whose URL ends as a file's might, and one that came along from a URL."""
+
+
+def test_an_index_is_told_from_an_archive() -> None:
+    aa, bb = yaml.safe_load(export.get("conda-lock").render(DIRECT).text)["package"]
+    assert (aa["url"], "source" in aa) == (
+        "https://files.example.com/aa-1.0-py3-none-any.whl",
+        False,
+    )
+    assert bb["source"] == {"type": "url", "url": "https://h.example.com/bb-1.0-py3-none-any.whl"}
+    packages = tomllib.loads(export.get("pylock").render(DIRECT).text)["packages"]
+    assert [sorted(package) for package in packages] == [
+        ["name", "version", "wheels"],
+        ["archive", "name", "version"],
+    ]
+    assert export.get("pip").render(DIRECT, hashes=True).text == (
+        f"aa==1.0 \\\n    --hash=sha256:{'1' * 64}\n"
+        "bb @ https://h.example.com/bb-1.0-py3-none-any.whl \\\n"
+        f"    --hash=sha256:{'2' * 64}\n"
+    )
+
+
+def test_a_virtual_environment_has_no_conda_lock(venv: Path) -> None:
+    recipe = Recipe(
+        (Step("pip", VENV, (Item("aa", "aa", "1.0"),)),),
+        (Holding(VENV, (Package("pip", "aa", "1.0"),)),),
+    )
+    for name in ("conda-lock", "conda-explicit"):
+        with pytest.raises(ExportError, match="conda package of venv"):
+            export.get(name).render(recipe)
+    data = yaml.safe_load(export.get("conda").render(recipe).text)
+    assert data["dependencies"] == ["python=3.12", "pip", {"pip": ["aa==1.0"]}]
+
+
+def test_the_running_environment_comes_first(home: Path) -> None:
+    for prefix, spec in (("/elsewhere", "aa"), (sys.prefix, "bb")):
+        environment = EnvironmentRef("venv", None, prefix, PYTHON)
+        history = History()
+        history.plan(
+            Request("install", "pip", (spec,)),
+            environment,
+            transaction=history.new_transaction(),
+            step=1,
+            context=Context(),
+        )
+    assert verb("export", "pip").text == "bb\n"
+    assert verb("export", "pip", "--prefix", "/elsewhere").text == "aa\n"
+
+
+def test_an_index_that_cannot_be_asked_is_told(
+    acceptance: Acceptance, exported: Callable[..., Path], home: Path
+) -> None:
+    (home / ".netrc").unlink()
+    result = verb("export", "pylock", "--name", OTHER)
+    assert _digest(acceptance, "demo_private-1.0") in result.text
+    assert any("credential" in note for note in result.artifact.notes)
+    assert any("only the installed ones" in note for note in result.artifact.notes)
 
 
 # Tools

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,7 +30,6 @@ from support.verbs import verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from support.acceptance import Acceptance
     from support.tiers import Channel
@@ -415,6 +415,26 @@ class TestPyproject:
             pyproject.read_group(path, "loop")
         with pytest.raises(InvalidSpec, match="no dependency group nothing"):
             pyproject.read_group(path, "nothing")
+
+
+def test_no_two_formats_take_the_same_file(write: Callable[..., Path]) -> None:
+    samples = {
+        "environment.yml": "dependencies: [six]\n",
+        "conda-lock.yml": TestCondaLock().text(platform_subdir()),
+        "requirements.txt": "six\n",
+        "apt.txt": "graphviz\n",
+        "list.txt": "@EXPLICIT\n",
+        "spec.txt": "# This file may be used to create an environment using:\nsix=1=0\n",
+        "pylock.toml": TestPylock.TEXT,
+        "pyproject.toml": TestPyproject.TEXT,
+        "script.py": SCRIPT,
+    }
+    for name, text in samples.items():
+        path = write(name, text)
+        found = [key for key, module in files.formats().items() if module.recognises(path)]
+        assert len(found) == 1, (name, found)
+        path.unlink()
+    assert files.reader(Path("/nowhere/requirements.txt")) is None
 
 
 # By the verbs

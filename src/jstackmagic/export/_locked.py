@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ..packages import Package
     from ..recipe import Archive, Holding, Item, Step
 
+_ARCHIVE = re.compile(r"[a-z]+:.*\.(?:whl|zip|tgz|tar\.\w+)(?:#.*)?", re.ASCII)
+_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _SUBDIR = re.compile(r".*/(?P<subdir>[a-z]+-(?:\d+|[a-z]\w*))/[^/]+$")
 
 
@@ -24,6 +26,14 @@ def resolved(
             yield item, packages.pop(item.name, None)
     for package in packages.values():
         yield None, package
+
+
+def is_direct(package: Package) -> bool:
+    """Whether a package came from a place of its own (PEP 610) and not from an index."""
+    source = package.source
+    if package.editable or source.startswith("file:") or _VCS.match(source):
+        return True
+    return _ARCHIVE.fullmatch(source) is not None
 
 
 def archives_of(package: Package, holding: Holding) -> tuple[Archive, ...]:

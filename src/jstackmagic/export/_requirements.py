@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from ..parsing import read_requirement
 from ..pins import Pin, pinned
-from ..recipe import Item
 from ..request import split_hashes
 from ._beside import Beside, Place, generated, place_in
-from ._locked import hashes_of, resolved
+from ._locked import hashes_of, is_direct, resolved
 from ._words import checked, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..recipe import Holding, Step
+    from ..packages import Package
+    from ..recipe import Holding, Item, Step
     from ._artifact import File
 
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")
@@ -72,9 +72,7 @@ class Requirements:
                 line = self.line(item)
             else:
                 assert package is not None
-                line = self.line(Item(package.name, package.name, package.version))
-                if package.editable or _VCS.match(package.source):
-                    line = f"{'-e ' if package.editable else ''}{public(package.source)}"
+                line = self._came_along(package)
             hashes = hashes_of(package, holding) if package else ()
             if not _can_have_hash(line):
                 self.notes.append(_WITHOUT_HASH.format(line, "can have no hash"))
@@ -87,6 +85,17 @@ class Requirements:
         return list(dict.fromkeys(lines))
 
     # -- parts
+
+    def _came_along(self, package: Package) -> str:
+        """The requirement of a package that nobody asked for; an editable one has its flag."""
+        if not is_direct(package):
+            return checked(f"{package.name}=={package.version}")
+        source = public(package.source)
+        if package.editable or _VCS.match(source):
+            return f"{'-e ' if package.editable else ''}{source}"
+        if source.startswith("file:"):
+            self.notes.append(f"{source} is on this machine.")
+        return checked(f"{package.name} @ {source}")
 
     def heading(self, steps: Sequence[Step]) -> Iterator[str]:
         """The indexes and options of all steps: a requirements file has one set of them."""

@@ -15,7 +15,7 @@ from ..errors import ExportError
 from ._artifact import Artifact, File
 from ._beside import FOLDER
 from ._choice import add_ask_index, add_choice, choose
-from ._locked import archives_of, resolved
+from ._locked import archives_of, is_direct, resolved
 from ._toml import as_toml
 from ._words import checked, public
 
@@ -118,7 +118,7 @@ class _Page:
             return {"directory": {"path": path} | ({"editable": True} if package.editable else {})}
         if source.startswith("file:"):
             return {**version, "archive": self._beside(source, package)}
-        if re.match(r"[a-z]+://.*\.(?:whl|zip|tgz|tar\.\w+)$", source) and package.sha256:
+        if is_direct(package) and package.sha256:
             url = {"url": source.partition("#")[0]}
             return {**version, "archive": url | {"hashes": {"sha256": package.sha256}}}
         return self._of_index(package, version)
