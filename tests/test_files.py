@@ -409,12 +409,12 @@ class TestPyproject:
         assert reading.found[0].line == 4
         assert any("--group dev" in note for note in reading.notes)
         assert any("plot" in note for note in reading.notes)
-        assert pyproject.read_group(path, "dev").requests == (pip("pytest>=8", "sphinx"),)
-        assert pyproject.read_group(path, "docs.all").requests == (pip("sphinx"),)
+        assert pyproject.read_group(f"{path}:dev").requests == (pip("pytest>=8", "sphinx"),)
+        assert pyproject.read_group(f"{path}:docs.all").requests == (pip("sphinx"),)
         with pytest.raises(InvalidSpec, match="loop → loop"):
-            pyproject.read_group(path, "loop")
+            pyproject.read_group(f"{path}:loop")
         with pytest.raises(InvalidSpec, match="no dependency group nothing"):
-            pyproject.read_group(path, "nothing")
+            pyproject.read_group(f"{path}:nothing")
 
 
 def test_no_two_formats_take_the_same_file(write: Callable[..., Path]) -> None:
@@ -580,6 +580,16 @@ def test_capture_plans_what_files_say(
     assert any(c.reason and c.found.command == "unsaid" for c in capture.captures)
     steps = fold(History().records()).steps
     assert {step.manager for step in steps} == {"conda", "pip"}
+
+
+def test_capture_takes_groups(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write("pyproject.toml", TestPyproject.TEXT).parent)
+    capture = verb("capture", "--group", "dev")
+    assert [record.request.specs for record in capture.records] == [("pytest>=8", "sphinx")]
+    with pytest.raises(UsageError, match="nothing to read"):
+        verb("capture")
+    with pytest.raises(UsageError, match=r"elsewhere/pyproject\.toml cannot be read"):
+        verb("install", "--group", "elsewhere/pyproject.toml:dev")
 
 
 def test_what_capture_cannot_read_is_listed(write: Callable[..., Path]) -> None:
