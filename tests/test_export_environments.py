@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.acceptance import Acceptance
+    from support.wheels import WheelIndex
 
 FORMATS = ("conda", "conda-explicit", "conda-lock", "pip", "pylock", "pixi")
 HOLDS = {"conda": ("conda", "pip"), "pip": ("pip",), "pixi": ("conda", "pip")}
@@ -307,6 +308,29 @@ class TestPip:
         result = verb("export", "pip", "--hashes")
         assert "demo-git" not in result.text
         assert any("demo-git" in note and "no hash" in note for note in result.artifact.notes)
+
+    def test_lists_and_constraints_lie_beside_it(
+        self, wheel_index: WheelIndex, venv: Path, tmp_path: Path
+    ) -> None:
+        for version in ("1.0", "2.0", "3.0"):
+            wheel_index.add("plain", version)
+            wheel_index.add("other", version)
+        (tmp_path / "list.txt").write_text("plain\n-r deep/more.txt\n")
+        (tmp_path / "deep").mkdir()
+        (tmp_path / "deep/more.txt").write_text("other; python_version > '3'\n")
+        (tmp_path / "limits.txt").write_text("other<3\n")
+        items = (
+            Item(f"-c {tmp_path}/limits.txt"),
+            Item(f"-r {tmp_path}/list.txt", brought=(Item("plain", "plain", "1.0"),)),
+        )
+        recipe = Recipe((Step("pip", VENV, items, index_url=wheel_index.url),))
+        path = tmp_path / "out/requirements.txt"
+        export.get("pip").render(recipe).write(path)
+        done = pip(venv, "-r", path.name, folder=path.parent)
+        assert done.returncode == 0, done.stderr
+        assert versions(venv) == {"plain": "1.0", "other": "2.0"}
+        section = yaml.safe_load(export.get("conda").render(recipe).text)["dependencies"][-1]["pip"]
+        assert section == path.read_text().splitlines()
 
 
 class TestPylock:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.acceptance import Acceptance
+    from support.environments import Root
     from support.tiers import Channel
     from support.wheels import WheelIndex
 
@@ -582,6 +583,20 @@ def test_capture_plans_what_files_say(
     assert {step.manager for step in steps} == {"conda", "pip"}
 
 
+def test_capture_goes_to_the_environment_that_a_file_names(
+    conda_root: Root, home: Path, write: Callable[..., Path]
+) -> None:
+    prefix = conda_root.create("analysis", "python")
+    path = write("environment.yml", "name: analysis\ndependencies: [six]\n")
+    (home / ".condarc").write_text(f"envs_dirs: [{conda_root.prefix}/envs]\n")
+    (record,) = verb("capture", "--prefix", conda_root.prefix, path).records
+    assert record.environment.prefix == str(prefix)
+    path.write_text("name: elsewhere\ndependencies: [r-base]\n")
+    capture = verb("capture", "--prefix", conda_root.prefix, path)
+    assert capture.records[0].environment.prefix == str(conda_root.prefix)
+    assert any("no environment elsewhere here" in note for note in capture.captures[0].notes)
+
+
 def test_capture_takes_groups(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write("pyproject.toml", TestPyproject.TEXT).parent)
     capture = verb("capture", "--group", "dev")
@@ -752,14 +767,14 @@ def round_trip(
     return first, again
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=environments(), pin=st.sampled_from(("exact", "spec", "none")))
 def test_environment_yml_and_back(recipe: Recipe, pin: str, tmp_path: Path) -> None:
     first, again = round_trip(recipe, tmp_path, "conda", "environment.yml", pin=pin)
     assert again == first
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=environments(), pin=st.sampled_from(("exact", "spec", "none")))
 def test_requirements_and_back(recipe: Recipe, pin: str, tmp_path: Path) -> None:
     if any(step.manager == "pip" for step in recipe.steps):
@@ -767,7 +782,7 @@ def test_requirements_and_back(recipe: Recipe, pin: str, tmp_path: Path) -> None
         assert again == first
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=environments())
 def test_requirements_with_hashes_and_back(recipe: Recipe, tmp_path: Path) -> None:
     text = export.get("pip").render(recipe, hashes=True).text
@@ -776,7 +791,7 @@ def test_requirements_with_hashes_and_back(recipe: Recipe, tmp_path: Path) -> No
         assert again == first
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=environments())
 def test_explicit_and_back(recipe: Recipe, tmp_path: Path) -> None:
     if any(package.manager == "conda" for package in recipe.holdings[0].packages):

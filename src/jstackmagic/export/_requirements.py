@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from ..errors import UsageError
 from ..parsing import read_requirement
@@ -93,8 +94,10 @@ class Requirements:
         source = public(package.source)
         if package.editable or _VCS.match(source):
             return f"{'-e ' if package.editable else ''}{source}"
-        if source.startswith("file:"):
-            self.notes.append(f"{source} is on this machine.")
+        if source.startswith("file:") and package.sha256:
+            file = self._beside.archive(unquote(urlsplit(source).path), package.sha256)
+            self._files.setdefault(file.name, file)
+            return f"./{file.name}"
         return checked(f"{package.name} @ {source}")
 
     def heading(self, steps: Sequence[Step]) -> Iterator[str]:
