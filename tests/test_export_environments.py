@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from packaging.pylock import Pylock
 from uv import find_uv_bin
 
 from jstackmagic import export
+from jstackmagic.commands._holdings import of_index
 from jstackmagic.environment import EnvironmentRef, detect
 from jstackmagic.errors import ExportError, JStackMagicError
 from jstackmagic.history import Context, History
@@ -614,6 +616,18 @@ def test_the_running_environment_comes_first(home: Path) -> None:
         )
     assert verb("export", "pip").text == "bb\n"
     assert verb("export", "pip", "--prefix", "/elsewhere").text == "aa\n"
+
+
+@pytest.mark.parametrize(
+    "index", ["file:///nowhere/simple", "http://127.0.0.1:9/simple", "{index}files"]
+)
+def test_what_is_no_index_is_told(index: str, wheel_index: WheelIndex) -> None:
+    index = index.format(index=wheel_index.url.removesuffix("simple/"))
+    (wheel_index.folder / "aa").write_text("no page")
+    step = replace(DIRECT.steps[0], index_url=index)
+    recipe, notes = of_index(replace(DIRECT, steps=(step,)), name="base", prefix="")
+    assert recipe.holdings == DIRECT.holdings
+    assert f"{index} could not be asked" in notes[0]
 
 
 def test_an_index_that_cannot_be_asked_is_told(

@@ -33,6 +33,7 @@ def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
     project of that name.
     """
     import requests
+    from pypi_simple import UnsupportedRepoVersionError
 
     wanted = [p for p in chosen.holding.packages if p.manager == "pip" and not is_direct(p)]
     if not wanted:
@@ -46,7 +47,7 @@ def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
             continue
         try:
             archives = _ask(index, missing)
-        except requests.RequestException as error:
+        except (requests.RequestException, UnsupportedRepoVersionError, ValueError) as error:
             notes.append(f"{mask(index)} could not be asked: {type(error).__name__}.")
             continue
         found += archives
@@ -84,6 +85,8 @@ def _ask(index: str, packages: Sequence[Package]) -> list[Archive]:
 
     Raises:
         requests.RequestException: It cannot be reached, or answers with an error.
+        UnsupportedRepoVersionError: It is of a later time.
+        ValueError: It is no index.
     """
     shares = [packages[start::_AT_ONCE] for start in range(min(_AT_ONCE, len(packages)))]
     with ThreadPoolExecutor(_AT_ONCE) as threads:
