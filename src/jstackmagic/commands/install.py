@@ -33,6 +33,7 @@ from ..packages import normalise, read_packages
 from ..parsing import MANAGERS, Asked, read_cell, read_specs
 from ..request import Request
 from ._change import ChangeResult, add_managers, add_mode, carry_out
+from ._group import add_group
 from ._target import add_target, left_out, targets
 
 if TYPE_CHECKING:
@@ -67,13 +68,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a list of packages: requirements.txt, environment.yml, a lock file, …",
     )
-    parser.add_argument(
-        "--group",
-        action="append",
-        default=[],
-        metavar="[FILE:]NAME",
-        help="a dependency group of pyproject.toml",
-    )
+    add_group(parser)
     parser.add_argument("--constraint", action="append", default=[], metavar="FILE", help="for pip")
     parser.add_argument(
         "-e", "--editable", action="append", default=[], metavar="PATH", help="for pip"
@@ -161,10 +156,7 @@ def _files(args: argparse.Namespace) -> list[Reading]:
     readings = [
         files.read(Path(path).expanduser()) for path in args.requirement if not _is_pips(path)
     ]
-    for group in args.group:
-        path, _, name = group.rpartition(":")
-        readings.append(pyproject.read_group(Path(path or "pyproject.toml").expanduser(), name))
-    return readings
+    return [*readings, *map(pyproject.read_group, args.group)]
 
 
 def _notes(reading: Reading) -> Iterator[str]:
