@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from jstackmagic.environment import detect
+from jstackmagic.packages import read_packages
+
+from jstackmagic.history import History
+from jstackmagic.recipe import fold
+
+from dataclasses import replace
+
 import re
 import shlex
 import subprocess
@@ -64,9 +72,6 @@ class TestAptTxt:
 
     @pytest.mark.apt
     def test_apt_get_takes_what_it_says(self) -> None:
-        from jstackmagic.environment import detect
-        from jstackmagic.packages import read_packages
-
         here = read_packages(detect(), ("apt",))
         version = here.by_key["apt", "bash"].version
         text = apt.render(one("apt", Item("bash", "bash", version)), pin="exact").text
@@ -214,8 +219,6 @@ class TestBinder:
         self, recipe: Recipe, text: str
     ) -> None:
         """Hostile names of environments; specs are in YAML alone."""
-        from dataclasses import replace
-
         other = replace(SECOND, name=text, prefix=f"/opt/envs/{text}")
         recipe = Recipe((*recipe.steps, Step("conda", other, install=(Item("aa", "aa", "1"),))))
         try:
@@ -262,9 +265,6 @@ class TestReadBack:
     def test_captured_it_reaches_both_environments(
         self, tmp_path: Path, history_file: Path
     ) -> None:
-        from jstackmagic.history import History
-        from jstackmagic.recipe import fold
-
         binder.render(two_environments()).write(tmp_path / "binder" / "environment.yml")
         verb("capture", tmp_path, "--prefix", "/usr")
         recipe = fold(History(history_file).records())
