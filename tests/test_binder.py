@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from jstackmagic.environment import detect
-from jstackmagic.packages import read_packages
-
-from jstackmagic.history import History
-from jstackmagic.recipe import fold
-
-from dataclasses import replace
-
 import re
 import shlex
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,9 +15,12 @@ from hypothesis import strategies as st
 
 from jstackmagic import export
 from jstackmagic.capture import files
+from jstackmagic.environment import detect
 from jstackmagic.errors import ExportError, UsageError
 from jstackmagic.export import apt, binder
-from jstackmagic.recipe import Item, Recipe, Step
+from jstackmagic.history import History
+from jstackmagic.packages import read_packages
+from jstackmagic.recipe import Item, Recipe, Step, fold
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 from support.acceptance import PASSWORD
 from support.exports import one, repo2docker, two_environments
