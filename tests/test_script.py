@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from jstackmagic.errors import ExportError
 from jstackmagic.export import script
 from jstackmagic.export._beside import place_in
-from jstackmagic.export._pins import pinned
+from jstackmagic.pins import pinned
 from jstackmagic.recipe import Item, Recipe, Step
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 from support.acceptance import PASSWORD, Acceptance
