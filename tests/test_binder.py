@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,17 @@ from jstackmagic.history import History
 from jstackmagic.packages import read_packages
 from jstackmagic.recipe import Item, Recipe, Step, fold
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
+from support import r2d_image
 from support.acceptance import PASSWORD
 from support.exports import one, repo2docker, two_environments
+from support.tiers import DNSPYTHON, SIX
 from support.verbs import verb
+from support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from docker import DockerClient
 
     from jstackmagic.export import Artifact
     from support.acceptance import Acceptance
@@ -227,6 +233,40 @@ class TestBinder:
                 assert re.fullmatch(r"[\w./${}+!=-]+", word), word
         yaml.safe_load(artifact.text)
         assert binder.render(recipe) == artifact
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_repo2docker_builds_it(
+    docker_engine: DockerClient, stacks_image: str, tmp_path: Path
+) -> None:
+    """Debian, conda in two environments with a kernel each, a local wheel, all of it installed."""
+    wheel = build_wheel(tmp_path / "local", "demo-local", "1.0")
+    python = ".".join(map(str, sys.version_info[:3]))
+    second = replace(SECOND, name="second", prefix="/opt/conda/envs/second", python=python)
+    here = replace(BASE, python=python)
+    recipe = Recipe(
+        (
+            Step("apt", None, install=(Item("tree", "tree"),)),
+            Step("conda", here, install=(Item("six", "six", SIX[0]),)),
+            Step("pip", here, install=(Item(str(wheel), "demo-local", "1.0"),)),
+            Step("conda", second, install=(Item("dnspython", "dnspython", DNSPYTHON[0]),)),
+        )
+    )
+    repository = tmp_path / "repository"
+    binder.render(recipe).write(repository / "binder/environment.yml")
+    base = r2d_image.base_image(docker_engine, stacks_image)
+    tag = r2d_image.build(base, repository, tmp_path)
+    say = (
+        "which tree; python -c 'import six, demo_local; print(six.__version__)';"
+        " /srv/conda/envs/second/bin/python -c 'import dns.version as v; print(v.version)';"
+        " ls /srv/conda/envs/notebook/share/jupyter/kernels"
+    )
+    try:
+        output = docker_engine.containers.run(tag, ["bash", "-c", say], entrypoint=[], remove=True)
+    finally:
+        docker_engine.images.remove(tag, force=True)
+    assert output.decode().split() == ["/usr/bin/tree", SIX[0], DNSPYTHON[0], "python3", "second"]
 
 
 class TestReadBack:
