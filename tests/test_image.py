@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from jstackmagic.cli import main
 from jstackmagic.commands._imagecontext import _style
 from jstackmagic.errors import UsageError
-from jstackmagic.history import Record
+from jstackmagic.history import IMAGE_HISTORY, Record
 from jstackmagic.image import commit, family, labels
 from jstackmagic.image.build import Progress, blame
 from jstackmagic.image.buildlog import Log, fields
@@ -551,7 +551,7 @@ def test_without_an_engine_the_folder_is_written_instead(
     written = (no_engine / "jstackmagic-image/Dockerfile").read_text()
     assert "ARG BASE_IMAGE=base:1" in written
     assert "'six==1.17.0'" in written
-    assert written.endswith(f"COPY jstackmagic/history.jsonl {labels.HISTORY_FILE}\n")
+    assert written.endswith(f"COPY jstackmagic/history.jsonl {IMAGE_HISTORY}\n")
     copied = (no_engine / "jstackmagic-image/jstackmagic/history.jsonl").read_text()
     assert json.loads(copied.splitlines()[0])["id"] == record.id
 

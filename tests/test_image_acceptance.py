@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from docker.types import Mount
 
+from jstackmagic.history import IMAGE_HISTORY
 from jstackmagic.image import labels
 from jstackmagic.image.engine import connect
 from jstackmagic.image.serve import wait
@@ -282,7 +283,7 @@ def test_commit_says_what_it_carries(live: Live) -> None:
     assert image.attrs["Config"]["User"] == "1000"
     assert image.labels[labels.HISTORY] == entry(live, "pymongo=4.10.1")
     said = live.client.containers.run(
-        image.id, ["cat", labels.HISTORY_FILE, "/home/jovyan/.netrc"], remove=True, user="1000"
+        image.id, ["cat", str(IMAGE_HISTORY), "/home/jovyan/.netrc"], remove=True, user="1000"
     )
     assert b"twitter" in said
     assert b"login me" in said

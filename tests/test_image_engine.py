@@ -19,7 +19,7 @@ import requests
 from jstackmagic.cli import main
 from jstackmagic.commands._imagecontext import _first_base
 from jstackmagic.errors import Interrupted, UsageError
-from jstackmagic.history import History
+from jstackmagic.history import IMAGE_HISTORY, History
 from jstackmagic.image import labels
 from jstackmagic.image.build import Asked, BuildFailed, build, fetch, push
 from jstackmagic.image.container import (
@@ -415,7 +415,7 @@ def test_build_list_run_and_stop(
     assert image.labels[labels.HISTORY] == record.id
     assert image.labels[labels.RECIPE]
     assert labels.CREATED in image.labels
-    copied = contents(engine, tag, labels.HISTORY_FILE)
+    copied = contents(engine, tag, str(IMAGE_HISTORY))
     assert copied == History().path.read_bytes()
 
     assert main(["image", "list", "--json"]) == 0

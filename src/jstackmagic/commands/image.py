@@ -22,6 +22,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..credentials import mask
 from ..errors import ExportError, JStackMagicError, UsageError
 from ..export.dockerfile import STYLES
 from ..image.build import BUILDERS
@@ -215,7 +216,7 @@ def _build_context(
         platform=args.platform,
         no_cache=args.no_cache,
         labels={**context.labels, **_pairs(args.label)},
-        secrets=_secrets(args.secret),
+        secrets=_all_secrets(context, _secrets(args.secret)),
     )
     try:
         return build(engine, context.folder, asked, output=session.output, live=_is_live(session))
@@ -267,6 +268,35 @@ def _secrets(words: list[str]) -> Mapping[str, bytes]:
             ) from None
         found[name] = content
     return found
+
+
+def _all_secrets(context: Context, given: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """What was given, and what the Dockerfile asks for besides: this kernel's settings have it.
+
+    Raises:
+        UsageError: A secret is in neither.
+    """
+    missing = {key: text for key, text in context.secrets.items() if key not in given}
+    found = {mask(url): url for url in _configured_urls()} if missing else {}
+    unknown = [key for key, text in missing.items() if text not in found]
+    if unknown:
+        raise UsageError(
+            f"The build needs {missing[unknown[0]]} with the credential for ****, which was never"
+            " recorded.",
+            kept="Nothing was built.",
+            advice=tuple(f"--secret id={key},src=FILE, which holds that" for key in unknown),
+        )
+    return {**given, **{key: found[text].encode() for key, text in missing.items()}}
+
+
+def _configured_urls() -> Iterator[str]:
+    """The indexes and channels that pip's variables and conda's settings name here."""
+    from ..environment import detect
+
+    for variable in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        yield from os.environ.get(variable, "").split()
+    for channel in detect().channels:
+        yield channel.channel
 
 
 def _is_live(session: Session) -> bool:
@@ -366,7 +396,7 @@ def _commit(args: argparse.Namespace, session: Session) -> CommittedImage:
                 base_digest=base.digest,
                 now=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             ),
-            history=history.path.read_bytes() if history.path.exists() else b"",
+            history=history.content(),
             clean=args.clean,
         )
     return CommittedImage(committed)

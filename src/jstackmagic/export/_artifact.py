@@ -6,7 +6,8 @@ import hashlib
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..credentials import mask
@@ -51,11 +52,13 @@ class Artifact:
         text: The artifact's own text.
         files: What must lie beside it.
         notes: Sentences the user should read: what could not be kept, what a build needs.
+        secrets: The build secrets it asks for: by id what each holds, its credential masked.
     """
 
     text: str
     files: tuple[File, ...] = ()
     notes: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     def check(self) -> tuple[str, ...]:
         """Say which local files are gone, or are not what was installed; reads the disk."""

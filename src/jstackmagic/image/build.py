@@ -110,7 +110,7 @@ def build(engine: Engine, folder: Path, asked: Asked, *, output: Output, live: b
         Interrupted: The user interrupted it.
         UsageError: A platform, label or secret is none, or not to be had of this builder.
     """
-    builder = _builder(engine, asked)
+    builder = builder_of(engine, asked.builder)
     _check(asked, builder)
     started = time.monotonic()
     log, progress = Log(), Progress(output, live=live)
@@ -237,14 +237,19 @@ def _names(text: str, name: str) -> bool:
 # The two builders
 
 
-def _builder(engine: Engine, asked: Asked) -> Builder:
-    if asked.builder == "buildkit" and not engine.offers_buildkit:
+def builder_of(engine: Engine, asked: Builder | None) -> Builder:
+    """The builder that was asked for, or BuildKit where the engine offers it.
+
+    Raises:
+        UsageError: The engine does not offer it.
+    """
+    if asked == "buildkit" and not engine.offers_buildkit:
         raise UsageError(
             f"This engine ({engine.name} {engine.version}) does not offer BuildKit.",
             kept="Nothing was built.",
             advice="With what it has: --builder classic",
         )
-    return asked.builder or ("buildkit" if engine.offers_buildkit else "classic")
+    return asked or ("buildkit" if engine.offers_buildkit else "classic")
 
 
 def _check(asked: Asked, builder: Builder) -> None:

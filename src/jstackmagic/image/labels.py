@@ -25,9 +25,6 @@ VERSION = "jstackmagic.version"
 SERVER = "jstackmagic.server"
 """Of a container: the image it serves."""
 
-HISTORY_FILE = "/etc/jstackmagic/history.jsonl"
-"""Where an image has the history it was made from."""
-
 
 def labels(
     *, recipe: str, records: Sequence[Record], base: str, base_digest: str, now: str
