@@ -349,9 +349,10 @@ class Suggestions(Result):
 
     @property
     def best(self) -> Candidate | None:
-        """The stack that has most of it, if that is another one than the base."""
+        """The stack that has most of it, if that is more than the base has."""
         best = next(iter(self.candidates), None)
-        return best if best and (self.base is None or best.stack.name != self.base.name) else None
+        own = next((each for each in self.candidates if each.stack == self.base), None)
+        return best if best and len(best.has) > len(own.has if own else ()) else None
 
     def summary(self) -> str:
         """The best, in a few words."""

@@ -192,9 +192,11 @@ def _first_base(engine: Engine, base: Base, records: Sequence[Record]) -> Base |
 def _guessed_base(args: argparse.Namespace, records: Sequence[Record]) -> str:
     """What the user, the surroundings or the history say; empty where nothing does."""
     from ..host import look
+    from ._suggest import likely_image
 
     said: Any = getattr(args, "base_image", None) or look().image
-    return said or next((r.context.image for r in reversed(records) if r.context.image), "")
+    recorded = (each.context.image for each in reversed(records) if each.context.image)
+    return said or next(recorded, "") or likely_image(records)
 
 
 def _style(variables: Mapping[str, str] | None) -> Style | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from ..history import Record
     from . import Session
 
 
@@ -39,20 +40,40 @@ def run(args: argparse.Namespace, session: Session) -> Exported:  # noqa: ARG001
     from pathlib import Path
 
     from ..history import History
-    from ..host import look
     from ..recipe import fold
 
     ours = {"format", "output", "options", "json"}
     options = {key: value for key, value in vars(args).items() if key not in ours}
-    if options.get("base_image") == "":
-        options["base_image"] = look().image or ""
-    artifact = export.get(args.format).render(fold(History().records()), **options)
+    records = History().records()
+    hints: tuple[str, ...] = ()
+    if "base_image" in options:
+        options["base_image"], hints = _base_image(options["base_image"], records)
+    artifact = export.get(args.format).render(fold(records), **options)
     faults = artifact.check()
     written = artifact.write(Path(args.output).expanduser()) if args.output else ()
     return Exported(
-        artifact=replace(artifact, notes=(*artifact.notes, *faults)),
+        artifact=replace(artifact, notes=(*artifact.notes, *faults, *hints)),
         written=tuple(str(path) for path in written),
     )
+
+
+def _base_image(said: str, records: Sequence[Record]) -> tuple[str, tuple[str, ...]]:
+    """What to build on where nobody said, and what else the Docker Stacks' table tells."""
+    from ..host import look
+    from ._suggest import likely_image, suggestions
+
+    image, hints = said or look().image or "", list[str]()
+    if not image:
+        image = likely_image(records)
+        if image:
+            hints.append(
+                f"Nothing names the base image; by what is in it, it is {image}. Name yours: --from"
+            )
+    found = suggestions(image, records)
+    if found.base and found.best:
+        has = ", ".join(found.best.has)
+        hints.append(f"{found.best.stack.name} has {has} already: %envimage suggest")
+    return image, tuple(hints)
 
 
 @dataclass(frozen=True, repr=False)

@@ -483,33 +483,7 @@ def _stop(args: argparse.Namespace, session: Session) -> Stopped:
 
 def _suggest(args: argparse.Namespace, session: Session) -> Suggestions:  # noqa: ARG001
     """Say which of the Docker Stacks has what was installed already. No engine is asked."""
-    from ..environment import detect
     from ..history import History
-    from ..host import look
-    from ..image.family import candidates, family_of, likely_stack, stack_of
-    from ..packages import read_packages
-    from ..recipe import fold
-    from ._image import Suggestions
+    from ._suggest import suggestions
 
-    image = args.base_image or look().image
-    family = family_of(image)
-    asked = [
-        (step.manager, item.name)
-        for step in fold(History().records()).steps
-        for item in step.install
-        if item.name
-    ]
-    stack = stack_of(image, family)
-    if stack is None and not image:
-        here = read_packages(detect()).packages
-        stack = likely_stack(
-            family,
-            [package.name for package in here if package.manager != "apt"],
-            [package.name for package in here if package.manager == "apt"],
-        )
-    return Suggestions(
-        family=family,
-        base=stack,
-        asked=tuple(dict.fromkeys(asked)),
-        candidates=tuple(candidates(family, asked)),
-    )
+    return suggestions(args.base_image, History().records())
