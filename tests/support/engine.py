@@ -78,14 +78,29 @@ def install(package: str, *, program: str) -> None:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Unavailable(f"{program} is not installed, and apt-get as root is not at hand")
-    environ = {**cache.ENVIRON, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", package]
-    for attempt in (["apt-get", "update"], command):
-        done = subprocess.run(
-            attempt, check=False, env=environ, capture_output=True, stdin=subprocess.DEVNULL
-        )
+    _apt_get("update")
+    done = _apt_get("install", "--yes", "--no-install-recommends", package)
     if done.returncode != 0:
-        raise Unavailable(f"{package} cannot be installed: {done.stderr.decode()[-500:]}")
+        raise Unavailable(f"{package} cannot be installed: {done.stderr[-500:]}")
+
+
+def _apt_get(*words: str) -> subprocess.CompletedProcess[str]:
+    """Runs apt-get, in turn with others: its own time limit waits for one of its two locks only."""
+    environ = {**cache.ENVIRON, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", *words]
+    for _ in range(150):
+        done = subprocess.run(
+            command,
+            check=False,
+            env=environ,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        if "Could not get lock" not in done.stderr:
+            break
+        time.sleep(2)
+    return done
 
 
 def _connect(host: str) -> DockerClient:

@@ -107,7 +107,7 @@ def write(
     reference = base.reference if base else _guessed_base(args, records)
     style = getattr(args, "style", None) or _style(base.variables if base else None)
     artifact = plain = render(recipe, style=style, base_image=reference)
-    if builder == "buildkit":
+    if builder == "buildkit" and _can_write_caches(style, base):
         artifact = render(recipe, style=style, base_image=reference, cache_mounts=True)
     faults = artifact.check()
     if faults:
@@ -197,6 +197,15 @@ def _guessed_base(args: argparse.Namespace, records: Sequence[Record]) -> str:
     said: Any = getattr(args, "base_image", None) or look().image
     recorded = (each.context.image for each in reversed(records) if each.context.image)
     return said or next(recorded, "") or likely_image(records)
+
+
+def _can_write_caches(style: Style | None, base: Base | None) -> bool:
+    """Whether conda and pip can write to the caches as an export mounts them."""
+    if base is None or not base.image_id:
+        return False
+    if style == "stacks":
+        return (base.variables.get("NB_UID"), base.variables.get("NB_GID")) == ("1000", "100")
+    return style == "legacy" or base.user in ("", "0", "root")
 
 
 def _style(variables: Mapping[str, str] | None) -> Style | None:

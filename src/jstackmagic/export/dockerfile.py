@@ -97,7 +97,8 @@ def render(
         base_image: What to build on; ``stacks`` and ``legacy`` have a default.
         fragment: Leave out what comes before the first instruction, to paste the rest.
         pin: How exact to write versions.
-        cache_mounts: Have BuildKit keep the managers' downloads between builds.
+        cache_mounts: Have BuildKit keep the managers' downloads between builds. conda and pip must
+            be able to write to them: as user 1000 in the stacks, elsewhere as root.
 
     Raises:
         ExportError: There is no base image, or something cannot be said safely in a Dockerfile.
@@ -131,14 +132,15 @@ _Command = list[str]
 """The head of a command, and those of its words that get a line of their own."""
 
 _Manager = Literal["apt", "conda", "pip"]
-# Every Debian has these folders, so that no mount leaves an empty one behind. The two of apt are
-# root's; in the third each user of an image has a folder of their own, whose number may be any.
+# Every Debian has these folders, so that no mount leaves an empty one behind.
 _APT_CACHES = tuple(
     f"--mount=type=cache,id=jstackmagic-{name},target={target},sharing=locked"
     for name, target in (("apt", "/var/cache/apt"), ("apt-lists", "/var/lib/apt/lists"))
 )
-_USER_CACHE = ("--mount=type=cache,id=jstackmagic-packages,target=/mnt,mode=0777,sharing=locked",)
-_CACHES = {"apt": _APT_CACHES, "conda": _USER_CACHE, "pip": _USER_CACHE}
+_USER_CACHE = (
+    "--mount=type=cache,id=jstackmagic-packages-{uid},target=/mnt,uid={uid},gid={gid}"
+    ",sharing=locked"
+)
 _CACHE_FOLDERS = {"conda": "CONDA_PKGS_DIRS", "pip": "PIP_CACHE_DIR"}
 # The images of Debian and Ubuntu empty apt's usual folder after each install (docker-clean).
 _KEEP_ARCHIVES = "-o Dir::Cache::Archives=kept"
@@ -154,6 +156,7 @@ class _Run:
         bash: What bash runs before them, in the exec form; empty for the shell form.
         alone: Whether it has no part of its own, so that it can share an instruction.
         kept: The manager whose downloads BuildKit keeps; None where it keeps none.
+        caches: What is mounted for it.
     """
 
     commands: list[_Command]
@@ -161,15 +164,15 @@ class _Run:
     bash: str = ""
     alone: bool = False
     kept: _Manager | None = None
+    caches: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         mounts = [f"--mount=type=secret,id={key},required=true,mode=0444" for key in self.secrets]
         commands = self.commands
-        if self.kept:
-            mounts += _CACHES[self.kept]
+        mounts += self.caches
         if self.kept in _CACHE_FOLDERS:
             name = _CACHE_FOLDERS[self.kept]
-            commands = [[f'{name}="/mnt/{self.kept}-$(id -u)" && export {name}'], *commands]
+            commands = [[f"export {name}=/mnt/{self.kept}"], *commands]
         # hadolint knows a cache that is mounted only where root has it
         head = "# hadolint ignore=DL3042\nRUN" if self.kept == "pip" else "RUN"
         if self.bash:
@@ -190,6 +193,7 @@ class _Page:
         conda: The conda-family executable.
         clean_conda: What empties conda's caches in the layer that filled them.
         permissions: What follows an install by conda or pip in the same layer.
+        owner: The numbers of the user and group who run conda and pip: a mount takes no variables.
         apt_get: apt-get, with what makes it ask nothing.
         notes: Sentences the user should read.
     """
@@ -201,6 +205,7 @@ class _Page:
     conda = "conda"
     clean_conda: str = "conda clean --all --yes"
     permissions: tuple[str, ...] = ()
+    owner = (0, 0)
     apt_get = "DEBIAN_FRONTEND=noninteractive apt-get"
 
     def __init__(self, pin: Pin, *, cache_mounts: bool) -> None:
@@ -471,13 +476,19 @@ class _Page:
         kept = self._kept(manager, secrets)
         tidy = self._tidy(manager, kept=kept is not None)
         run = _Run([*commands, *([each] for each in tidy)], tuple(dict.fromkeys(secrets)))
-        run.alone, run.kept = not (tidy or kept), kept
+        run.alone = not (tidy or kept)
+        self._mount(run, kept)
         last = self._blocks[-1]
         if isinstance(last, _Run) and last.alone and run.alone:
             last.commands += run.commands
             last.secrets = tuple(dict.fromkeys(last.secrets + run.secrets))
         else:
             self._blocks.append(run)
+
+    def _mount(self, run: _Run, kept: _Manager | None) -> None:
+        uid, gid = self.owner
+        own = (_USER_CACHE.format(uid=uid, gid=gid),)
+        run.kept, run.caches = kept, {None: (), "apt": _APT_CACHES}.get(kept, own)
 
     def _kept(self, manager: _Manager, secrets: Sequence[str]) -> _Manager | None:
         """Whose downloads are kept: not what a credential gave access to."""
@@ -540,6 +551,7 @@ class _Stacks(_Page):
     copy = "COPY --chown=${NB_UID}:${NB_GID}"
     conda = "mamba"
     clean_conda = "mamba clean --all -f -y"
+    owner = (1000, 100)  # as documented; NB_UID and NB_GID of an image may be others
     permissions = ('fix-permissions "${CONDA_DIR}"', 'fix-permissions "/home/${NB_USER}"')
     apt_get = "apt-get"
 
@@ -599,8 +611,9 @@ class _Legacy(_Page):
     ) -> None:
         if environment.kind in ("conda-named", "conda-prefix"):
             activate = f"source activate {self._name(environment)}"
-            kept, named = self._kept("pip", secrets), tuple(dict.fromkeys(secrets))
-            self._blocks.append(_Run(commands, named, bash=activate, kept=kept))
+            run = _Run(commands, tuple(dict.fromkeys(secrets)), bash=activate)
+            self._mount(run, self._kept("pip", secrets))
+            self._blocks.append(run)
         else:
             super()._pip_run(environment, commands, secrets)
 

@@ -33,6 +33,8 @@ BUILDERS: tuple[Builder, ...] = get_args(Builder)
 
 _PLATFORM = re.compile(r"[a-z0-9]+(?:/[a-z0-9]+){0,2}")
 _LABEL = re.compile(r"[^\s=\"'\x00-\x1f\x7f]+")
+# what an export writes before the command that counts
+_PREPARATIONS = re.compile(r"^RUN (?:--\S+ )+(?:export \w+=\S+ && )?")
 _SHOWN_LINES = 15
 _LONGEST_SECRET = 60_000  # bytes, which fit into one window of HTTP/2
 
@@ -406,6 +408,7 @@ def _title(step: Step) -> str:
 
 def _shown(step: Step) -> str:
     text = mask(" ".join(step.instruction.replace("\\\n", " ").split()))
+    text = _PREPARATIONS.sub("RUN ", text)
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

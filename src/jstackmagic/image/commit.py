@@ -35,7 +35,7 @@ _CACHES = ("/var/cache", "/var/lib/apt/lists", "/root/.cache")
 _TEMPORARY = ("/tmp", "/var/tmp", "/run", "/var/run", "/var/log")  # noqa: S108
 _SYSTEM = ("/bin", "/etc", "/lib", "/lib64", "/opt", "/sbin", "/usr", "/var/lib")
 _MODIFIED, _ADDED = 0, 1
-_EXAMPLES = 5
+_EXAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
