@@ -236,6 +236,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A module stays with one worker, whose fixtures it shares; so does all that needs apt or looks
     at what it changes, because there is one dpkg, and all that needs the one engine."""
     for item in items:
+        # the first one of a run makes the engine's images, which takes minutes on a slow machine
+        if item.get_closest_marker("docker") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(900))
         if item.get_closest_marker("xdist_group"):
             continue
         shared = [name for name in ("docker", "apt") if item.get_closest_marker(name)]

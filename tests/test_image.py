@@ -105,6 +105,19 @@ def test_no_name(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "registry"),
+    [
+        ("analysis:1", ""),
+        ("team/analysis", ""),
+        ("e.org/a", "e.org"),
+        ("localhost:5/a", "localhost:5"),
+    ],
+)
+def test_the_registry_of_a_name(text: str, registry: str) -> None:
+    assert parse(text).registry == registry
+
+
 def test_a_tag_is_latest_and_never_a_digest() -> None:
     assert str(parse_tag("analysis")) == "analysis:latest"
     with pytest.raises(UsageError, match="has a digest"):

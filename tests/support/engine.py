@@ -68,6 +68,19 @@ def host() -> str:
     return cache.ENVIRON.get("DOCKER_HOST") or f"unix://{SOCKET}"
 
 
+def docker_command() -> str:
+    """The plain command-line client; some distributions have it in a package of its own.
+
+    Raises:
+        Unavailable: It is not here and cannot be installed.
+    """
+    # not by $PATH: what a user has put first there may be a client of any kind
+    places = "/usr/bin:/usr/local/bin"
+    if not shutil.which("docker", path=places):
+        install("docker-cli", program="docker")
+    return shutil.which("docker", path=places) or "docker"
+
+
 def install(package: str, *, program: str) -> None:
     """Installs a Debian package, unless the program that is wanted of it is there.
 
@@ -79,9 +92,28 @@ def install(package: str, *, program: str) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Unavailable(f"{program} is not installed, and apt-get as root is not at hand")
     _apt_get("update")
-    done = _apt_get("install", "--yes", "--no-install-recommends", package)
+    with _no_services():
+        done = _apt_get("install", "--yes", "--no-install-recommends", package)
     if done.returncode != 0:
         raise Unavailable(f"{package} cannot be installed: {done.stderr[-500:]}")
+
+
+@contextlib.contextmanager
+def _no_services() -> Iterator[None]:
+    """Debian's own way to install a program without starting its service.
+
+    A dockerd that the package starts would be a second one beside the tests' own.
+    """
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink(missing_ok=True)
 
 
 def _apt_get(*words: str) -> subprocess.CompletedProcess[str]:

@@ -275,8 +275,8 @@ class Images(Result):
     """The images that there are, and the servers.
 
     Attributes:
-        images: The images that were made from any history.
-        servers: The servers that were started from any image.
+        images: The images that were made from this history, or from any.
+        servers: The servers that it started, or anybody.
         history: The name of this history.
     """
 
@@ -292,12 +292,12 @@ class Images(Result):
         """A table of each."""
         parts: list[Part] = []
         if not self.images:
-            parts.append(Text("No image was made from a history yet: %envimage build"))
+            parts.append(Text("No image was made from this history yet: %envimage build"))
         else:
             rows = tuple(
                 (
                     ", ".join(image.tags) or image.id.rpartition(":")[2][:12],
-                    "this one" if image.history == self.history else image.history,
+                    "this one" if image.history == self.history else image.history or "none",
                     image.created,
                     size_text(image.size),
                     image.base,

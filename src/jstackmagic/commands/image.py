@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,12 +85,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     run_.add_argument("--grant-sudo", action="store_true", help="let its user use sudo")
     run_.add_argument("--public", action="store_true", help="let other machines reach it")
 
-    verbs.add_parser(
+    list_ = verbs.add_parser(
         "list", help="the images and the servers", description=cleandoc(_list.__doc__ or "")
     )
+    list_.add_argument("--all", action="store_true", help="those of other histories as well")
 
     stop = verbs.add_parser("stop", help="stop servers", description=cleandoc(_stop.__doc__ or ""))
-    stop.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
+    stop.add_argument("names", nargs="*", metavar="NAME", help="which (default: this history's)")
+    stop.add_argument("--all", action="store_true", help="those of other histories as well")
 
     suggest = verbs.add_parser(
         "suggest",
@@ -315,10 +318,8 @@ def _engine(args: argparse.Namespace) -> Iterator[Engine]:
         engine = connect()
     except NoEngine as error:
         raise _without_engine(args, error) from None
-    try:
+    with contextlib.closing(engine):
         yield engine
-    finally:
-        engine.client.close()
 
 
 def _without_engine(args: argparse.Namespace, error: JStackMagicError) -> JStackMagicError:
@@ -408,6 +409,8 @@ def _run(args: argparse.Namespace, session: Session) -> Running:
     The folder is mounted where the image has its work; without --public only the engine's own
     machine can reach the server.
     """
+    from ..history import History
+    from ..image.labels import history_id
     from ..image.reference import parse
     from ..image.serve import Wanted, start, wait
     from ._image import Running
@@ -418,7 +421,13 @@ def _run(args: argparse.Namespace, session: Session) -> Running:
         image = args.tag or _own_image(engine)
         work, notes = ("", []) if args.no_work else _on_host(engine, args.work)
         session.output(f"Starting {image} …\n")
-        wanted = Wanted(image, work=work, grant_sudo=args.grant_sudo, public=args.public)
+        wanted = Wanted(
+            image,
+            work=work,
+            grant_sudo=args.grant_sudo,
+            public=args.public,
+            history=history_id(History().records()),
+        )
         server = wait(engine, start(engine, wanted), seconds=SERVER_SECONDS)
     return Running(server=server, work=work, notes=tuple(notes))
 
@@ -437,7 +446,8 @@ def _own_image(engine: Engine) -> str:
             kept="No server was started.",
             advice=("Build it: %envimage build", "Or name one: %envimage run TAG"),
         )
-    return found[0].tags[0]
+    # one that was built is of that history alone, a commit is not
+    return next((image for image in found if image.recipe), found[0]).tags[0]
 
 
 def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
@@ -460,25 +470,36 @@ def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
 
 
 def _list(args: argparse.Namespace, session: Session) -> Images:  # noqa: ARG001
-    """The images that were made from this history and from others, and the servers."""
+    """The images that were made from this history, and the servers that it started."""
     from ..history import History
     from ..image.engine import connect
     from ..image.labels import history_id
     from ..image.serve import images, servers
     from ._image import Images
 
-    engine = connect()
     own = history_id(History().records())
-    return Images(images=images(engine), servers=servers(engine), history=own)
+    with contextlib.closing(connect()) as engine:
+        found = Images(images=images(engine), servers=servers(engine), history=own)
+    if args.all:
+        return found
+    return replace(
+        found,
+        images=tuple(each for each in found.images if each.history == own and each.tags),
+        servers=tuple(each for each in found.servers if each.history == own),
+    )
 
 
 def _stop(args: argparse.Namespace, session: Session) -> Stopped:
     """Stop the servers that were started here, and take their containers away."""
+    from ..history import History
     from ..image.engine import connect
+    from ..image.labels import history_id
     from ..image.serve import stop
     from ._image import Stopped
 
-    return Stopped(stop(connect(), args.names, output=session.output))
+    with contextlib.closing(connect()) as engine:
+        own = None if args.all else history_id(History().records())
+        return Stopped(stop(engine, args.names, history=own, output=session.output))
 
 
 def _suggest(args: argparse.Namespace, session: Session) -> Suggestions:  # noqa: ARG001

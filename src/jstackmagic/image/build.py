@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from ..credentials import mask
 from ..errors import Interrupted, JStackMagicError, UsageError
 from .buildlog import Log, Step
-from .engine import speaking
+from .engine import EngineError, speaking
 from .labels import RECIPE
 from .reference import Reference
 
@@ -35,6 +35,7 @@ _PLATFORM = re.compile(r"[a-z0-9]+(?:/[a-z0-9]+){0,2}")
 _LABEL = re.compile(r"[^\s=\"'\x00-\x1f\x7f]+")
 # what an export writes before the command that counts
 _PREPARATIONS = re.compile(r"^RUN (?:--\S+ )+(?:export \w+=\S+ && )?")
+_WANTS_LOGIN = re.compile("no basic auth|authentication required|denied|unauthorized", re.I)
 _SHOWN_LINES = 15
 _LONGEST_SECRET = 60_000  # bytes, which fit into one window of HTTP/2
 
@@ -193,12 +194,18 @@ def push(engine: Engine, tag: Reference, *, output: Output) -> str:
     Raises:
         EngineError: The registry refused.
     """
-    digest = ""
+    digest, kept = "", "The image is here all the same."
     output(f"Pushing {tag} …\n")
-    with speaking(f"{tag} could not be pushed", kept="The image is here all the same."):
-        for event in engine.client.api.push(tag.name, tag=tag.tag, stream=True, decode=True):
-            _raise_error(event)
-            digest = (event.get("aux") or {}).get("Digest") or digest
+    try:
+        with speaking(f"{tag} could not be pushed", kept=kept):
+            for event in engine.client.api.push(tag.name, tag=tag.tag, stream=True, decode=True):
+                _raise_error(event)
+                digest = (event.get("aux") or {}).get("Digest") or digest
+    except EngineError as error:
+        if not _WANTS_LOGIN.search(error.problem):
+            raise
+        advice = f"Log in, as the user of this kernel: docker login {tag.registry}".rstrip()
+        raise EngineError(error.problem, kept=kept, advice=advice) from error
     return digest
 
 

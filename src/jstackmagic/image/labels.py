@@ -25,6 +25,9 @@ VERSION = "jstackmagic.version"
 SERVER = "jstackmagic.server"
 """Of a container: the image it serves."""
 
+STARTED_BY = "jstackmagic.started-by"
+"""Of a container: the history of whoever started it."""
+
 
 def labels(
     *, recipe: str, records: Sequence[Record], base: str, base_digest: str, now: str
