@@ -13,7 +13,8 @@ import pytest
 from hypothesis import settings
 from uv import find_uv_bin
 
-from support import cache, engine, stacks, tiers
+from support import cache, dpkg, engine, stacks, tiers
+from support.acceptance import make as make_acceptance
 from support.channel import Unfeasible
 from support.environments import Root, create_environment, make_root, uv
 from support.wheels import WheelIndex
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from support.acceptance import Acceptance
     from support.standin_conda import StandIn
     from support.tiers import Channel
 
@@ -78,7 +80,9 @@ def _set_home(patch: pytest.MonkeyPatch, home: Path) -> None:
     patch.setenv("HOME", str(home))
     patch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
     patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    patch.setenv("XDG_CONFIG_DIRS", str(home / "etc/xdg"))  # pip reads the machine's settings there
     patch.setenv("XDG_DATA_HOME", str(home / ".local/share"))
+    patch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
     patch.setenv("CONDARC", str(home / ".condarc"))
     patch.setenv("JSTACKMAGIC_HISTORY", str(home / "history.jsonl"))
 
@@ -192,6 +196,20 @@ def wheel_index(tmp_path: Path) -> Iterator[WheelIndex]:
         yield index
 
 
+# Histories
+
+
+@pytest.fixture(scope="session")
+def acceptance(
+    shim_channel: Channel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Acceptance]:
+    """A real history with all that an export may meet; read it and leave it as it is."""
+    made, indexes = make_acceptance(tmp_path_factory.mktemp("acceptance"), shim_channel)
+    yield made
+    for index in indexes:
+        index.stop()
+
+
 # Docker
 
 
@@ -233,17 +251,25 @@ def docker_host(docker_engine: DockerClient, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A module stays with one worker, whose fixtures it shares; so does all that needs apt or looks
-    at what it changes, because there is one dpkg, and all that needs the one engine."""
+    """With several workers, a module stays with one, whose fixtures it shares; so does all that
+    needs the one dpkg, and all that needs the one engine."""
     for item in items:
         # the first one of a run makes the engine's images, which takes minutes on a slow machine
         if item.get_closest_marker("docker") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(900))
-        if item.get_closest_marker("xdist_group"):
-            continue
-        shared = [name for name in ("docker", "apt") if item.get_closest_marker(name)]
+        shared = [name for name in ("docker", "dpkg") if item.get_closest_marker(name)]
+        shared += ["dpkg"] if item.get_closest_marker("apt") else []
         group = shared[0] if shared else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """A test that looks at dpkg runs while nobody else changes what it sees there."""
+    if item.get_closest_marker("apt") or item.get_closest_marker("dpkg"):
+        with dpkg.TURN:
+            return (yield)
+    return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

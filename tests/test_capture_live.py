@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,12 +20,14 @@ from jstackmagic.capture.places import Places, is_said
 from jstackmagic.capture.watcher import QUIET
 from jstackmagic.history import History
 from jstackmagic.packages import Change, Package, PackageSet
+from jstackmagic.progress import Progress
 from jstackmagic.request import Request
 from support import standin_mamba
 from support.debs import build_deb
 from support.environments import make_venv, uv
 from support.kernels import Kernel
 from support.tiers import SIX
+from support.verbs import verb
 from support.wheels import WheelIndex
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from support.tiers import Channel
 
 # what another worker does with apt would show here
-pytestmark = pytest.mark.xdist_group("apt")
+pytestmark = pytest.mark.dpkg
 
 
 SPARING = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_COMPILE": "1"}
@@ -546,6 +549,34 @@ def test_what_another_kernel_recorded_is_not_found_again(
     assert [record.status for record in records()] == ["ok"]
 
 
+def test_a_replay_beside_a_kernel_is_told_of_and_not_found(
+    prefix: Path,
+    index: WheelIndex,
+    records: Callable[[], list[Record]],
+    history_file: Path,
+    tmp_path: Path,
+) -> None:
+    index.add("comes-back", "1.0")
+    verb("install", "--prefix", prefix, "--pip", "comes-back", "-i", index.url)
+    uv("pip", "uninstall", "comes-back", prefix=prefix)
+    history_file.write_text(re.sub(r'"time":"\d+', '"time":"2020', history_file.read_text()))
+    Progress().at("pip, environment captured", 2, 2)
+    with Kernel(prefix, cwd=tmp_path) as kernel:
+        (line,) = told(kernel.run("%load_ext jstackmagic").check())
+        assert "is being installed here (step 2 of 2: pip, environment captured)" in line
+        assert not told(kernel.run("# pip: what is there is read now").check())
+        verb("replay", "--prefix", prefix)  # in a process of its own, as the start-up hook's is
+        lines = told(kernel.run("import comes_back").check())
+        for _ in range(2):
+            time.sleep(QUIET)
+            lines += told(kernel.run("1").check())
+        assert [line.partition(" in ")[0] for line in lines] == [
+            "jstackmagic: Your history was replayed here"
+        ]
+        assert "replay" in kernel.run("%envinfo").check().shown
+    assert [record.status for record in records()] == ["ok"]
+
+
 def test_capture_can_be_switched_off_and_on(
     kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
 ) -> None:
@@ -612,6 +643,29 @@ def test_in_terminal_ipython_too(
     assert record.status == "ok"
     assert record.environment.name == "captured"
     assert done.stdout.count("jstackmagic: recorded") == 1
+
+
+def test_the_last_command_of_a_script_is_recorded(
+    prefix: Path, index: WheelIndex, tmp_path: Path, records: Callable[[], list[Record]]
+) -> None:
+    """IPython runs a script's cells silently: no cell comes after the last one, or ends."""
+    index.add("last-of-all", "1.0")
+    script = tmp_path / "cells.ipy"
+    script.write_text(
+        "%load_ext jstackmagic\nimport subprocess, sys\n"
+        "done = subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', 'last-of-all'])\n"
+    )
+    subprocess.run(
+        [prefix / "bin/python", "-m", "IPython", "--no-banner", script],
+        env={**os.environ, "PIP_INDEX_URL": index.url, **SPARING},
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    (record,) = records()
+    assert record.status == "ok"
+    assert record.outcome is not None
+    assert [package.name for package in record.outcome.change.added] == ["last-of-all"]
 
 
 def test_what_goes_wrong_in_capture_is_told_once_and_breaks_nothing(

@@ -14,6 +14,7 @@ from jstackmagic import baseline
 from jstackmagic.environment import detect
 from jstackmagic.history import History
 from jstackmagic.packages import read_packages
+from jstackmagic.progress import folder
 from jstackmagic.recipe import fold
 from support.environments import add_packages, make_venv, uv
 from support.tiers import SIX
@@ -27,13 +28,7 @@ if TYPE_CHECKING:
     from support.wheels import WheelIndex
 
 # what another worker does with apt would show here
-pytestmark = pytest.mark.xdist_group("apt")
-
-
-@pytest.fixture(autouse=True)
-def runtime(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This container's own folder is an empty one."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
+pytestmark = pytest.mark.dpkg
 
 
 @pytest.fixture
@@ -150,7 +145,7 @@ def test_the_snapshot_comes_before_all_else(conda: Path, wheel_index: WheelIndex
 
 def test_a_snapshot_of_another_container_tells_nothing(conda: Path) -> None:
     baseline.take_snapshot([detect(conda)])
-    path = baseline.folder() / "baseline.json"
+    path = folder() / "baseline.json"
     snapshot = json.loads(path.read_text())
     path.write_text(json.dumps(snapshot | {"machine": "another"}))
     assert baseline.read_snapshot() is None
@@ -161,7 +156,7 @@ def test_a_snapshot_of_another_container_tells_nothing(conda: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_snapshot_that_somebody_else_wrote_is_not_believed(conda: Path) -> None:
     baseline.take_snapshot([detect(conda)])
-    os.chown(baseline.folder() / "baseline.json", 65534, 65534)
+    os.chown(folder() / "baseline.json", 65534, 65534)
     assert baseline.read_snapshot() is None
 
 
@@ -186,8 +181,8 @@ def test_in_a_container_what_the_images_layers_brought_is_the_beginning(
     history = conda / "conda-meta" / "history"
     now, then = (time.strftime("==> %Y-%m-%d %H:", time.localtime(t)) for t in (old + 3600, old))
     history.write_text(history.read_text().replace(now, then))
-    for folder in conda.rglob("plain-*.dist-info"):
-        os.utime(folder, (old, old))
+    for metadata in conda.rglob("plain-*.dist-info"):
+        os.utime(metadata, (old, old))
     uv("pip", "install", "--index-url", wheel_index.url, "two", prefix=conda)
     environment = detect(conda)
     here = read_packages(environment, ("conda", "pip"))

@@ -36,9 +36,6 @@ REMOVE = (*APT_GET, "remove", "--yes", "-o", "DPkg::Lock::Timeout=120")
 SYSTEM = Environment(kind="system", name=None, prefix=sys.prefix)
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="sudo would reset the variables this needs")
 
-# what one test does with dpkg shows in another
-pytestmark = pytest.mark.xdist_group("apt")
-
 
 def install(*specs: str, **details: object) -> Request:
     return Request(action="install", manager="apt", specs=specs, **details)  # type: ignore[arg-type]

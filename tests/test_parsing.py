@@ -148,8 +148,21 @@ def test_a_cell_takes_a_pasted_requirements_list() -> None:
     assert asked.of("pip") == ("-c /srv/limits.txt", "dask[array]>=2024.1")
 
 
+def test_a_hash_stays_with_its_requirement_and_pips_options_are_kept() -> None:
+    asked = read_cell(
+        "--no-binary :all:\n--pre\n-f ./wheels\n"
+        "six == 1.17.0 ; python_version > '3' \\\n    --hash=sha256:00 \\\n    --hash sha512:11\n",
+        folder="/srv",
+    )
+    assert asked.specs == (
+        ("pip", "six == 1.17.0 ; python_version > '3' --hash=sha256:00 --hash=sha512:11"),
+    )
+    assert asked.pip_options == ("--no-binary", ":all:", "--pre", "--find-links", "/srv/wheels")
+
+
 @pytest.mark.parametrize(
-    "body", ["--hash=sha256:00", "six --hash=sha256:00", "channels: [a\ndependencies: {", "$(id)"]
+    "body",
+    ["--hash=sha256:00", "six --config-settings=a=b", "channels: [a\ndependencies: {", "$(id)"],
 )
 def test_a_cell_that_cannot_be_read_raises_before_anything_is_started(body: str) -> None:
     with pytest.raises(UsageError, match="Nothing was started"):

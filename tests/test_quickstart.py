@@ -15,7 +15,7 @@ import pytest
 import run_quickstart
 
 # what another worker does with apt would show here
-pytestmark = pytest.mark.xdist_group("apt")
+pytestmark = pytest.mark.dpkg
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOK = REPOSITORY / "notebooks" / "quickstart.ipynb"

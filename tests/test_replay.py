@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jstackmagic import baseline, replay
+from jstackmagic import baseline, progress
 from jstackmagic.environment import detect
 from jstackmagic.errors import CommandFailed, Stopped, UsageError
 from jstackmagic.history import History
@@ -41,9 +41,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def runtime(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """This container's own folder is an empty one."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
+def runtime(home: Path) -> Path:
+    """This container's own folder, an empty one."""
     return home / "run" / "jstackmagic"
 
 
@@ -193,7 +192,7 @@ def test_a_place_that_fails_does_not_keep_the_next_from_its_own(
         verb("replay")
     assert str(second) not in str(caught.value)
     assert any(second.rglob("plain.py")), "a virtual environment is made anew"
-    status = replay.status()
+    status = progress.status()
     assert status is not None
     assert status.state == "failed"
     assert "To try again: %envreplay" in str(status)
@@ -267,19 +266,21 @@ def test_two_at_once(new: Callable[[], Path], runtime: Path) -> None:
 
 
 def test_how_far_it_is(new: Callable[[], Path], runtime: Path) -> None:
-    assert replay.status() is None
-    progress = replay.Progress()
-    progress.at("conda, environment base", 1, 2)
-    assert "(step 1 of 2: conda, environment base)" in str(replay.status())
+    assert progress.status() is None
+    reporter = progress.Progress()
+    reporter.at("conda, environment base", 1, 2)
+    assert "(step 1 of 2: conda, environment base)" in str(progress.status())
+    assert "(step 1 of 2: conda, environment base)" in str(verb("info"))
+    assert verb("info").to_json()["replay"]["state"] == "running"
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     path = runtime / "replay.json"
     path.write_text(path.read_text().replace(str(os.getpid()), str(ended.pid)))
-    assert "cut off" in str(replay.status())
-    progress.end("done")
-    assert "was replayed here" in str(replay.status())
+    assert "cut off" in str(progress.status())
+    reporter.end("done")
+    assert "was replayed here" in str(progress.status())
     path.write_text("{torn")
-    assert replay.status() is None
+    assert progress.status() is None
 
 
 # apt
@@ -340,10 +341,10 @@ def start(script: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def ended() -> replay.Status:
+def ended() -> progress.Status:
     """The status of a replay in the background, once it has ended."""
     deadline = time.monotonic() + 60
-    while (status := replay.status()) is None or status.state == "running":
+    while (status := progress.status()) is None or status.state == "running":
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return status
@@ -367,7 +368,7 @@ def test_the_hook_notes_the_baseline_and_replays_behind_the_servers_back(
     assert (done.returncode, done.stdout) == (0, "the server starts\n")
     assert ended().state == "done"
     assert packages(prefix) == was
-    assert "pymongo" in (baseline.folder() / "replay.log").read_text()
+    assert "pymongo" in (progress.folder() / "replay.log").read_text()
     assert baseline.read_snapshot() is not None
     verb("hook", "remove", "--folder", folder)
     assert list(folder.iterdir()) == []
@@ -402,8 +403,9 @@ def test_lines_for_other_images(tmp_path: Path) -> None:
     shown = str(verb("hook", "install"))
     if not os.path.isdir("/usr/local/bin/before-notebook.d"):
         assert "-m jstackmagic hook run" in shown
-    verb("hook", "install", "--snippet", tmp_path / "lines.sh")
+    verb("hook", "install", "--keep", "--snippet", tmp_path / "lines.sh")
     lines = (tmp_path / "lines.sh").read_text()
+    assert "-m jstackmagic hook run --keep\n" in lines
     assert subprocess.run(["sh", "-euc", f"{lines}\nexit 7"], check=False).returncode == 7
 
 

@@ -181,4 +181,4 @@ def test_loading_the_extension_imports_nothing_heavy() -> None:
     assert not [name for name in loaded if name.startswith(HEAVY)]
     ours = {name.removeprefix("jstackmagic.") for name in loaded if "jstackmagic" in name}
     surface = {"jstackmagic", "magics", "commands", "errors", "config"}
-    assert ours <= surface | {"capture", "capture.live", "capture.taps"}
+    assert ours <= surface | {"capture", "capture.live", "capture.taps", "progress"}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .packages import ManagerName, Package, PackageSet, read_packages
+from .progress import folder
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -108,16 +109,6 @@ class Snapshot:
             return list(self.system)
         found = self.prefixes.get(environment.prefix)
         return None if found is None else [p for p in found if p.manager == manager]
-
-
-def folder() -> Path:
-    """Where this container keeps what is nobody else's business, unlike the home volume."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime:
-        return Path(runtime, "jstackmagic")
-    import tempfile
-
-    return Path(tempfile.gettempdir(), f"jstackmagic-{os.geteuid()}")
 
 
 def take_snapshot(environments: Iterable[Environment]) -> bool:

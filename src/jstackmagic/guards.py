@@ -11,7 +11,7 @@ from .errors import Stopped
 from .packages import conda_distributions, normalise, read_distributions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from .environment import Environment
     from .packages import Package
@@ -78,18 +78,21 @@ def check_target(request: Request, environment: Environment) -> None:
         )
 
 
-def check_plan(plan: Plan, *, running_prefix: str = sys.prefix) -> None:
+def check_plan(
+    plan: Plan, *, running_prefix: str = sys.prefix, over_conda: Container[str] = ()
+) -> None:
     """Stop a plan that would break the kernel or its environment.
 
     Args:
         plan: What would be done.
         running_prefix: The prefix of the interpreter that is asking.
+        over_conda: The distributions that pip may put over conda's.
 
     Raises:
         Stopped: It would replace the kernel's Python; remove or downgrade what the kernel needs; or
             let pip overwrite what conda owns.
     """
-    problems = [*_python(plan, running_prefix), *_keepers(plan), *_over_conda(plan)]
+    problems = [*_python(plan, running_prefix), *_keepers(plan), *_over_conda(plan, over_conda)]
     if problems:
         raise Stopped(
             "\n".join(problems),
@@ -148,7 +151,7 @@ def _keepers(plan: Plan) -> Iterator[str]:
             yield f"This would downgrade {old.name} {old.version} to {new.version}."
 
 
-def _over_conda(plan: Plan) -> Iterator[str]:
+def _over_conda(plan: Plan, allowed: Container[str]) -> Iterator[str]:
     """Pip cannot remove what conda installed: it leaves a mixture of both behind."""
     if plan.request.manager != "pip" or plan.change is None or not plan.environment.is_conda:
         return
@@ -156,7 +159,7 @@ def _over_conda(plan: Plan) -> Iterator[str]:
     touched = [*plan.change.added, *(new for _, new in plan.change.changed)]
     for package in touched:
         version = owned.get(package.name)
-        if version is not None:
+        if version is not None and package.name not in allowed:
             yield (
                 f"pip would overwrite {package.name} {version}, which conda installed, "
                 f"by {package.version}."

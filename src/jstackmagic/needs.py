@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .packages import ManagerName, Package, PackageSet, conda_distributions, normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from packaging.specifiers import SpecifierSet
     from rattler import PackageRecord
@@ -63,6 +63,30 @@ def needed(here: PackageSet, environment: Environment) -> set[Key]:
     return {need.whom for need in _needs(here.by_key.keys(), here, environment)}
 
 
+def lacking(depends: Mapping[str, Iterable[str]], after: Mapping[Key, Package]) -> list[str]:
+    """What conda packages need and would not find; of the system (``__glibc``) nothing is asked.
+
+    Args:
+        depends: By the name of each package, what it needs, as match specs.
+        after: What there will be.
+    """
+    from .managers._condaspec import parse
+
+    missing = []
+    for name, texts in depends.items():
+        for text in texts:
+            key: Key = ("conda", _name_in(text))
+            there = after.get(key)
+            if key[1].startswith("__") or (there and _conda_test(parse(text).matches)(there)):
+                continue
+            missing.append(f"{name} needs {text}.")
+    return missing
+
+
+def _name_in(text: str) -> str:
+    return re.split(r"[\s<>=!~\[]", text, maxsplit=1)[0].lower()
+
+
 def _needs(whom: Container[Key], here: PackageSet, environment: Environment) -> Iterator[Need]:
     """The needs for some packages that are there."""
     if environment.is_conda:
@@ -75,7 +99,7 @@ def _of_conda(whom: Container[Key], here: PackageSet, environment: Environment) 
 
     for name, record in records(environment.prefix).items():
         for text in record.depends:
-            key: Key = ("conda", re.split(r"[\s<>=!~\[]", text, maxsplit=1)[0].lower())
+            key: Key = ("conda", _name_in(text))
             if key in whom and key in here:
                 yield Need(("conda", name), text, key, _conda_test(parse(text).matches))
 

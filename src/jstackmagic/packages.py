@@ -59,6 +59,21 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
+class CondaDetail:
+    """What a lock says of a conda package and a history does not.
+
+    Attributes:
+        name: The package's.
+        depends: The match specs of what it needs.
+        md5: Of its archive, in hexadecimal, where that is known.
+    """
+
+    name: str
+    depends: tuple[str, ...] = ()
+    md5: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """The difference between two package sets."""
 
@@ -139,6 +154,12 @@ def read_packages(
 def read_conda(prefix: str | Path) -> tuple[Package, ...]:
     """The conda packages of a prefix, from the records in ``conda-meta``."""
     return tuple(record.package for record in _cached(_conda_records(prefix), _read_conda_record))
+
+
+def read_details(prefix: str | Path) -> tuple[CondaDetail, ...]:
+    """What the records of a prefix say beside the packages themselves, in order of their names."""
+    records = _cached(_conda_records(prefix), _read_conda_record)
+    return tuple(sorted((record.detail for record in records), key=lambda detail: detail.name))
 
 
 def read_distributions(environment: Environment) -> tuple[Package, ...]:
@@ -226,6 +247,7 @@ def _conda_records(prefix: str | Path) -> list[str]:
 class _CondaRecord:
     package: Package
     files: tuple[str, ...]
+    detail: CondaDetail
 
     @property
     def egg_info(self) -> Iterator[str]:
@@ -255,8 +277,10 @@ class _PrefixRecord:
     channel: str | None = None
     url: str | None = None
     sha256: str | None = None
+    md5: str | None = None
     requested_spec: str | None = None
     requested_specs: list[str] | None = None
+    depends: list[str] | None = None
     files: list[str] | None = None
     paths_data: _PathsData | None = None
 
@@ -289,6 +313,7 @@ def _read_conda_record(path: str) -> _CondaRecord:
             requested=requested,
         ),
         files=tuple(record.files or ()),
+        detail=CondaDetail(record.name, tuple(record.depends or ()), record.md5 or ""),
     )
 
 

@@ -13,8 +13,10 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn, get_args
 
+from .credentials import mask
 from .errors import InvalidSpec, UsageError
 from .packages import ManagerName
+from .request import split_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,6 +43,8 @@ class Asked:
         channels: conda channels, first is strongest.
         index_url: Replaces pip's index.
         extra_index_urls: Added to pip's index.
+        pip_options: Other options of a requirements file, as pip's command line takes them.
+        name: Of the environment, where an ``environment.yml`` says one.
         notes: What was read and left aside, for the user.
     """
 
@@ -48,6 +52,8 @@ class Asked:
     channels: tuple[str, ...] = ()
     index_url: str = ""
     extra_index_urls: tuple[str, ...] = ()
+    pip_options: tuple[str, ...] = ()
+    name: str = ""
     notes: tuple[str, ...] = ()
 
     def of(self, manager: ManagerName | None) -> tuple[str, ...]:
@@ -60,6 +66,8 @@ class Asked:
             channels=self.channels + other.channels,
             index_url=other.index_url or self.index_url,
             extra_index_urls=self.extra_index_urls + other.extra_index_urls,
+            pip_options=self.pip_options + other.pip_options,
+            name=other.name or self.name,
             notes=self.notes + other.notes,
         )
 
@@ -164,10 +172,14 @@ def read_cell(body: str, *, manager: ManagerName | None = None, folder: str = ".
         InvalidSpec: A line is no spec; it says which line.
     """
     if re.search(r"^(dependencies|channels):", body, re.MULTILINE):
-        return _read_environment_yml(body, folder)
+        asked = read_environment_yml(body, folder=folder)
+        if not asked.name:
+            return asked
+        note = f"The environment.yml is named {asked.name!r}; the target stays as it is."
+        return replace(asked, notes=(*asked.notes, note))
     asked = Asked()
     section = manager
-    for line in _logical_lines(body):
+    for _, line in logical_lines(body):
         header = re.fullmatch(r"(conda|pip|apt):(?:\s+(.*))?", line)
         if header:
             section = next(name for name in MANAGERS if name == header[1])
@@ -178,21 +190,53 @@ def read_cell(body: str, *, manager: ManagerName | None = None, folder: str = ".
     return asked
 
 
-def _logical_lines(body: str) -> Iterator[str]:
-    joined = re.sub(r"\\\n", " ", body.replace("\r\n", "\n"))
-    for line in joined.split("\n"):
-        # as in a requirements file, a comment begins the line or follows a space
-        stripped = re.sub(r"(^|\s)#.*$", "", line).strip()
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that say something, with their numbers, as pip reads a requirements file.
+
+    A backslash at a line's end joins it with the next; a comment begins a line or follows a space.
+    """
+    joined, first = "", 0
+    for number, line in enumerate([*text.replace("\r\n", "\n").split("\n"), ""], start=1):
+        first = first or number
+        if line.endswith("\\") and not line.lstrip().startswith("#"):
+            joined += f"{line[:-1]} "
+            continue
+        stripped = re.sub(r"(^|\s)#.*$", "", joined + line).strip()
         if stripped:
-            yield stripped
+            yield first, stripped
+        joined, first = "", 0
 
 
 def _read_line(line: str, manager: ManagerName | None, folder: str) -> Asked:
-    if line.startswith("-"):
-        return _read_option_line(line, folder)
+    if line.startswith("-") or " --hash" in line:
+        return read_requirement(line, folder=folder)
     if manager in (None, "pip") and _is_requirement(line):
         return read_specs([_squeeze(line)], manager=manager, folder=folder)
     return read_specs(_join_versions(split_words(line)), manager=manager, folder=folder)
+
+
+def read_requirement(line: str, *, folder: str = ".") -> Asked:
+    """Read one logical line of a requirements file.
+
+    A requirement's hashes stay with it, as ``six==1.17.0 --hash=sha256:…``.
+
+    Args:
+        line: From `logical_lines`.
+        folder: What relative paths are relative to.
+
+    Raises:
+        UsageError: Only pip, reading the file itself, could do what it says.
+    """
+    if line.startswith("-"):
+        return _read_option_line(line, folder)
+    requirement, hashes = split_hashes(re.sub(r"(\s--hash)\s*[\s=]\s*", r"\1=", line))
+    if re.search(r"\s--\w", requirement):
+        _LineParser(prog="").error(f"{mask(line)!r} has options of its own")
+    if _is_requirement(requirement):
+        requirement = _squeeze(requirement)
+    asked = read_specs([requirement], manager="pip", folder=folder)
+    ((_, spec),) = asked.specs
+    return replace(asked, specs=(("pip", " ".join((spec, *(f"--hash={h}" for h in hashes)))),))
 
 
 def _is_requirement(line: str) -> bool:
@@ -226,10 +270,14 @@ def _join_versions(words: list[str]) -> Iterator[str]:
         yield spec
 
 
+_FLAGS = ("--no-index", "--pre", "--prefer-binary", "--require-hashes")
+_VALUED = ("--find-links", "--no-binary", "--only-binary", "--trusted-host", "--use-feature")
+
+
 class _LineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(
-            f"A line of the cell cannot be read: {message}.",
+            f"A line cannot be read: {message}.",
             kept="Nothing was started.",
             advice="Save the list as a file and install it: %envinstall -r FILE",
         )
@@ -243,7 +291,21 @@ def _read_option_line(line: str, folder: str) -> Asked:
     parser.add_argument("-c", "--constraint", action="append", default=[])
     parser.add_argument("-i", "--index-url", default="")
     parser.add_argument("--extra-index-url", action="append", default=[])
+    for flag in _FLAGS:
+        parser.add_argument(flag, dest="others", action="append_const", const=flag, default=[])
+    parser.add_argument("-f", dest="find_links", action="append", default=[])
+    for option in _VALUED:
+        parser.add_argument(option, action="append", default=[])
     options = parser.parse_args(split_words(line))
+    others = list(options.others)
+    for option in _VALUED:
+        values = getattr(options, option[2:].replace("-", "_"))
+        if option == "--find-links":
+            values = [
+                value if ":" in value else os.path.abspath(os.path.join(folder, value))
+                for value in values
+            ]
+        others += [word for value in values for word in (option, value)]
     specs = [f"-r {path}" for path in options.requirement]
     specs += [f"-c {path}" for path in options.constraint]
     specs += [f"-e {path}" for path in options.editable]
@@ -251,26 +313,42 @@ def _read_option_line(line: str, folder: str) -> Asked:
         read_specs(specs, manager="pip", folder=folder),
         index_url=options.index_url,
         extra_index_urls=tuple(options.extra_index_url),
+        pip_options=tuple(others),
     )
 
 
-def _read_environment_yml(body: str, folder: str) -> Asked:
+def read_environment_yml(text: str, *, folder: str = ".") -> Asked:
+    """Read an ``environment.yml``.
+
+    Args:
+        text: The whole of it.
+        folder: What relative paths are relative to.
+
+    Raises:
+        InvalidSpec: It is none, or has a section that nobody here can read.
+        UsageError: A line of its pip section cannot be read.
+    """
     import yaml
 
     try:
-        data = yaml.safe_load(body)
+        data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InvalidSpec(
-            f"The cell looks like an environment.yml and is no YAML: {error}",
+            f"It looks like an environment.yml and is no YAML: {error}",
             kept="Nothing was started.",
         ) from None
+    data = data if isinstance(data, dict) else {}
+    for key in ("channels", "dependencies"):
+        if not isinstance(data.get(key) or [], list):
+            raise InvalidSpec(
+                f"The {key} of the environment.yml are no list.", kept="Nothing was started."
+            )
     known = {"name", "channels", "dependencies"}
     notes = [f"{key}: of the environment.yml is left aside." for key in data if key not in known]
-    if "name" in data:
-        notes.append(f"The environment.yml is named {data['name']!r}; the target stays as it is.")
     conda: list[str] = []
     asked = Asked(
-        channels=tuple(str(item) for item in data.get("channels") or () if item != "nodefaults")
+        channels=tuple(str(item) for item in data.get("channels") or () if item != "nodefaults"),
+        name=str(data.get("name") or ""),
     )
     for item in data.get("dependencies") or ():
         if isinstance(item, dict):
@@ -281,7 +359,7 @@ def _read_environment_yml(body: str, folder: str) -> Asked:
                         kept="Nothing was started.",
                     )
                 for line in lines or ():
-                    asked += _read_line(str(line), "pip", folder)
+                    asked += read_requirement(str(line).strip(), folder=folder)
         else:
             conda.append(str(item))
     first = read_specs(conda, manager="conda", folder=folder)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .environment import EnvironmentRef
 from .history import collector_paused
-from .packages import Change, ManagerName, Package, normalise
+from .packages import Change, CondaDetail, ManagerName, Package, normalise
+from .request import split_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -82,10 +83,58 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """A wheel or a source archive of an index.
+
+    Attributes:
+        name: The distribution's, normalised.
+        version: As the environment has it.
+        url: Where it lies.
+        sha256: In hexadecimal.
+    """
+
+    name: str
+    version: str
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What an environment holds: what was asked for, and all that came with it.
+
+    Attributes:
+        environment: Whose packages they are; None for the system's Debian packages.
+        packages: By manager and name, as last seen on disk.
+        details: Of its conda packages, where they could be read.
+        archives: The files of an index that serve the versions of its pip packages, where it was
+            asked; there is one more for every other platform.
+        platform: conda's name of the platform, such as ``linux-64``, where it is another than the
+            one that the history is of.
+        whole: Whether it is all there is. A history knows only of what changed; the environment
+            itself, where it is here, can be read whole.
+    """
+
+    environment: EnvironmentRef | None
+    packages: tuple[Package, ...] = ()
+    details: tuple[CondaDetail, ...] = ()
+    archives: tuple[Archive, ...] = ()
+    platform: str = ""
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """Steps in an order that works: apt, then for each environment conda, then pip."""
+    """Steps in an order that works: apt, then for each environment conda, then pip.
+
+    Attributes:
+        steps: What to ask for.
+        holdings: What asking for it came to, for what must say every package; no part of what two
+            recipes are compared by. An environment has one, or one a platform.
+    """
 
     steps: tuple[Step, ...] = ()
+    holdings: tuple[Holding, ...] = field(default=(), compare=False)
 
 
 def fold(records: Iterable[Record]) -> Recipe:
@@ -111,7 +160,7 @@ def fold(records: Iterable[Record]) -> Recipe:
         net = _Net()
         for record in history:
             net.apply(record, void=record.id in void)
-        return Recipe(tuple(net.steps()))
+        return Recipe(tuple(net.steps()), tuple(net.holdings()))
 
 
 @lru_cache(maxsize=65_536)
@@ -146,6 +195,7 @@ def _apt_name(spec: str) -> str:
 
 
 def _pip_name(spec: str) -> str:
+    spec, _ = split_hashes(spec)
     match = _REQUIREMENT.match(spec)
     if match and not _PIP_ARCHIVE.search(match[0]):
         return normalise(match[0])
@@ -335,6 +385,15 @@ class _Net:
             yield from self._steps_of(self.shelves[prefix]["conda"])
             yield from self._steps_of(self.shelves[prefix]["pip"])
 
+    def holdings(self) -> Iterator[Holding]:
+        """What was last seen on disk: the system's, then each environment's."""
+        if self.system.seen:
+            yield Holding(None, _sorted(self.system.seen.values()))
+        for prefix, shelves in self.shelves.items():
+            seen = (*shelves["conda"].seen.values(), *shelves["pip"].seen.values())
+            if seen:
+                yield Holding(self.environments[prefix], _sorted(seen))
+
     def _steps_of(self, shelf: _Shelf) -> Iterator[Step]:
         environment = self.environments[shelf.prefix] if shelf.prefix else None
         remove = tuple(shelf.removals)
@@ -385,6 +444,10 @@ class _Net:
         conda = self.shelves[shelf.prefix]["conda"].seen
         found = conda.get(name) or conda.get(name.replace("-", "_"))
         return None if found is None else Package("pip", name, found.version)
+
+
+def _sorted(packages: Iterable[Package]) -> tuple[Package, ...]:
+    return tuple(sorted(packages, key=lambda package: package.key))
 
 
 @lru_cache(maxsize=1024)
@@ -454,8 +517,16 @@ def _name(spec: str, record: Record, shelf: _Shelf) -> str:
     name = name_of(shelf.manager, spec)
     if shelf.manager == "apt" and ":" in name and name not in shelf.seen:
         return name.partition(":")[0]  # dpkg names its own architecture nowhere
-    if name or shelf.manager != "pip" or record.outcome is None:
-        return name
+    return name or name_of_place(spec, record)
+
+
+def name_of_place(spec: str, record: Record) -> str:
+    """The name of what a record's request installed from a path or URL; empty if that is not seen.
+
+    pip alone takes a place that does not say it.
+    """
+    if record.request.manager != "pip" or record.outcome is None:
+        return ""
     candidates = (*record.outcome.resolved, *_arrived(record.outcome.change))
     where = _bare(spec)
     return next((p.name for p in candidates if p.source and _bare(p.source) == where), "")
@@ -469,7 +540,7 @@ def _bare(place: str) -> str:
     """What a spec and the URL in the installed metadata share, of one and the same place."""
     from urllib.parse import unquote
 
-    place = re.sub(r"^-e ", "", place).partition("#")[0]
+    place = re.sub(r"^-e ", "", split_hashes(place)[0]).partition("#")[0]
     place = re.sub(r"(?<=://)[^/@]*@", "", place).removeprefix("file://")
     if _VCS.match(place):
         scheme, slashes, path = place.partition("://")

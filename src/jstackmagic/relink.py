@@ -16,6 +16,8 @@ from .packages import files_of, normalise
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
+    from rattler import PrefixRecord  # no noun: nobody reads it back
+
     from .environment import Environment
     from .managers import Output
     from .managers.rattler.engine import Wire
@@ -45,10 +47,10 @@ def fetch(packages: Iterable[Package], environment: Environment) -> None:
         CommandFailed: One is nowhere to be had.
     """
     from .managers._condaspec import configuration
-    from .managers.rattler import engine, journal
+    from .managers.rattler import engine
     from .managers.rattler.fetch import fetch as fetch_all
 
-    records = [journal.as_record(_record(package, environment)) for package in packages]
+    records = [record_of(package, environment) for package in packages]
 
     async def work(wire: Wire) -> None:
         await fetch_all(records, configuration(environment), wire)
@@ -80,6 +82,13 @@ def relink(packages: Sequence[Package], environment: Environment, output: Output
         ),
     )
     rattler.repair(environment, output)
+
+
+def record_of(package: Package, environment: Environment) -> PrefixRecord:
+    """The record of a conda package that is there, as rattler takes it."""
+    from .managers.rattler import journal
+
+    return journal.as_record(_record(package, environment))
 
 
 def _linked(record: dict[str, Any]) -> Any:

@@ -1,33 +1,27 @@
 """Making environments what a history says: its net, asked for in as few runs as there can be.
 
-Nothing here but `status` and `Progress` touches the disk; ``commands/replay.py`` does, with what
-this module finds out.
+Nothing here touches the disk; ``commands/replay.py`` does, with what this module finds out.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from .credentials import MASK
 from .environment import EnvironmentRef
-from .export._pins import pinned
 from .marks import Wish
 from .packages import ManagerName, Package, PackageSet
+from .pins import pinned
 from .recipe import Item, Step, fold
 from .request import Request
 from .undo import Origins, as_on_disk, conda_spec, net, pip_spec, same
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from .history import History, Record
+    from .history import Record
 
 Exactness = Literal["builds", "versions", "asked"]
 """The very packages there were, what they needed included; the versions of what was asked for; or
@@ -161,8 +155,9 @@ class Goal:
             there = here.get("apt", item.name)
             if there is not None and "=" not in item.spec:
                 continue
-            exact = f"{item.name}={item.version}"
-            specs.append(exact if item.version and exactness != "asked" else item.spec)
+            archive = item.spec.endswith(".deb") and os.path.exists(item.spec)
+            exact = item.version and exactness != "asked" and not archive
+            specs.append(f"{item.name}={item.version}" if exact else item.spec)
         if specs:
             yield Request("install", "apt", tuple(specs))
 
@@ -274,112 +269,3 @@ def goals(records: Sequence[Record]) -> list[Goal]:
 
 def _place_of(step: Step) -> str:
     return os.path.normpath(step.environment.prefix) if step.environment else ""
-
-
-# How far a replay is
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How far the last replay in this container is.
-
-    Attributes:
-        state: ``interrupted`` where it began and its process is gone.
-        pid: Its process.
-        began: When, in seconds since the epoch.
-        ended: When; None while it runs.
-        doing: What it is at, or was at last.
-        number: Which of its steps that is, from 1.
-        steps: How many there are.
-        message: What went wrong; empty where nothing did.
-        log: The file that has the managers' own words.
-    """
-
-    state: Literal["running", "done", "failed", "interrupted"]
-    pid: int
-    began: float
-    ended: float | None = None
-    doing: str = ""
-    number: int = 0
-    steps: int = 0
-    message: str = ""
-    log: str = ""
-
-    def __str__(self) -> str:
-        """In a sentence."""
-        if self.state == "running":
-            at = f" (step {self.number} of {self.steps}: {self.doing})" if self.steps else ""
-            return f"What your history says is being installed here{at}; imports may still fail."
-        if self.state == "interrupted":
-            return "Replaying your history was cut off. To go on: %envreplay"
-        if self.state == "failed":
-            return f"Replaying your history failed: {self.message} To try again: %envreplay"
-        took = f" in {self.ended - self.began:.0f} s" if self.ended is not None else ""
-        return f"Your history was replayed here{took}."
-
-
-def status() -> Status | None:
-    """How far the replay in this container is; None where there was none."""
-    try:
-        found = Status(**json.loads(_status_file().read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return None
-    if found.state == "running" and not _lives(found.pid):
-        return replace(found, state="interrupted")
-    return found
-
-
-def replays() -> History:
-    """What replays did in this container, told apart from the history, which said it before."""
-    from .baseline import folder
-    from .history import History
-
-    return History(folder() / "replays.jsonl")
-
-
-class Progress:
-    """Tells others in this container how far a replay is.
-
-    A container that cannot be written to is no reason to fail: then nobody is told.
-
-    Args:
-        log: The file that has the managers' own words; empty where they are shown.
-    """
-
-    def __init__(self, log: str = "") -> None:
-        self._status = Status("running", os.getpid(), time.time(), log=log)
-        self._write()
-
-    def at(self, doing: str, number: int, steps: int) -> None:
-        """A step begins."""
-        self._status = replace(self._status, doing=doing, number=number, steps=steps)
-        self._write()
-
-    def end(self, state: Literal["done", "failed", "interrupted"], message: str = "") -> None:
-        """All is over."""
-        self._status = replace(self._status, state=state, ended=time.time(), message=message)
-        self._write()
-
-    def _write(self) -> None:
-        path = _status_file()
-        partial = path.with_suffix(".partial")
-        with suppress(OSError):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            partial.write_text(json.dumps(asdict(self._status)), encoding="utf-8")
-            partial.replace(path)
-
-
-def _status_file() -> Path:
-    from .baseline import folder
-
-    return folder() / "replay.json"
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

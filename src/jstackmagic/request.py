@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from .packages import ManagerName
 
 Action = Literal["install", "remove"]
+
+_HASHES = re.compile(r"(?:\s+--hash=\w+:\w+)+\s*$")
+
+
+def split_hashes(spec: str) -> tuple[str, tuple[str, ...]]:
+    """A requirement without its hashes, and these.
+
+    >>> split_hashes("six==1.17.0 --hash=sha256:00 --hash=sha256:11")
+    ('six==1.17.0', ('sha256:00', 'sha256:11'))
+    """
+    if "--hash=" not in spec:
+        return spec, ()
+    match = _HASHES.search(spec)
+    if match is None:
+        return spec, ()
+    return spec[: match.start()], tuple(re.findall(r"--hash=(\S+)", match[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +36,8 @@ class Request:
         manager: Which package manager is asked.
         specs: What the user wrote, one argument each: a match spec, a requirement, a Debian
             package, a path or URL. ``-r FILE``, ``-c FILE`` and ``-e PATH`` are one spec each, as
-            in a requirements file. Local paths are absolute.
+            in a requirements file, and a requirement may end in the ``--hash=…`` that its archive
+            must have. Local paths are absolute.
         upgrade: Also move what is already there to the newest version allowed.
         channels: Extra conda channels, first is strongest.
         index_url: Replaces pip's index.

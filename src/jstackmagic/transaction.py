@@ -41,12 +41,14 @@ class Step:
         environment: Where.
         undoes: The id of the record that this takes back.
         asked: What the record says was asked, where the manager is asked for something more exact.
+        over_conda: The distributions that pip may put over conda's.
     """
 
     request: Request
     environment: Environment
     undoes: str = ""
     asked: Request | None = None
+    over_conda: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ class Transaction:
             error.problem = f"{error.problem}\n(for the {describe(environment)})"
             raise
         if not self.mode.force:
-            check_plan(plan)
+            check_plan(plan, over_conda=step.over_conda)
         return Planned(step=step, plan=plan, manager=manager)
 
     def _plan_on_record(self, step: Step) -> Planned:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import docker
 
-from . import cache
+from . import cache, dpkg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,19 +68,6 @@ def host() -> str:
     return cache.ENVIRON.get("DOCKER_HOST") or f"unix://{SOCKET}"
 
 
-def docker_command() -> str:
-    """The plain command-line client; some distributions have it in a package of its own.
-
-    Raises:
-        Unavailable: It is not here and cannot be installed.
-    """
-    # not by $PATH: what a user has put first there may be a client of any kind
-    places = "/usr/bin:/usr/local/bin"
-    if not shutil.which("docker", path=places):
-        install("docker-cli", program="docker")
-    return shutil.which("docker", path=places) or "docker"
-
-
 def install(package: str, *, program: str) -> None:
     """Installs a Debian package, unless the program that is wanted of it is there.
 
@@ -91,8 +78,8 @@ def install(package: str, *, program: str) -> None:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Unavailable(f"{program} is not installed, and apt-get as root is not at hand")
-    _apt_get("update")
-    with _no_services():
+    with dpkg.TURN, _no_services():
+        _apt_get("update")
         done = _apt_get("install", "--yes", "--no-install-recommends", package)
     if done.returncode != 0:
         raise Unavailable(f"{package} cannot be installed: {done.stderr[-500:]}")
@@ -117,7 +104,7 @@ def _no_services() -> Iterator[None]:
 
 
 def _apt_get(*words: str) -> subprocess.CompletedProcess[str]:
-    """Runs apt-get, in turn with others: its own time limit waits for one of its two locks only."""
+    """Runs apt-get, in turn with others than us: its own limit waits for one of its locks only."""
     environ = {**cache.ENVIRON, "DEBIAN_FRONTEND": "noninteractive"}
     command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", *words]
     for _ in range(150):
@@ -133,6 +120,19 @@ def _apt_get(*words: str) -> subprocess.CompletedProcess[str]:
             break
         time.sleep(2)
     return done
+
+
+def docker_command() -> str:
+    """The plain command-line client; some distributions have it in a package of its own.
+
+    Raises:
+        Unavailable: It is not here and cannot be installed.
+    """
+    # not by $PATH: what a user has put first there may be a client of any kind
+    places = "/usr/bin:/usr/local/bin"
+    if not shutil.which("docker", path=places):
+        install("docker-cli", program="docker")
+    return shutil.which("docker", path=places) or "docker"
 
 
 def _connect(host: str) -> DockerClient:

@@ -1,4 +1,4 @@
-"""A notebook server in a container, and its kernels over HTTP and WebSocket."""
+"""A notebook server in a container, and its kernels over HTTP and WebSocket; a served folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import queue
 import threading
 import uuid
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +18,8 @@ from tornado.websocket import websocket_connect
 from .kernels import Cell, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
     from types import TracebackType
 
 
@@ -110,3 +112,48 @@ class _Channels:
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._socket.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+class Folder:
+    """The files of a folder over HTTP on the loopback address: a context manager.
+
+    Attributes:
+        requests: The paths asked for so far.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.requests: list[str] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(str(folder)))
+
+    def _handler(self, folder: str) -> Callable[..., SimpleHTTPRequestHandler]:
+        requests = self.requests
+
+        class Handler(SimpleHTTPRequestHandler):
+            def __init__(self, *arguments: Any) -> None:
+                super().__init__(*arguments, directory=folder)
+
+            def log_message(self, *_: object) -> None:
+                requests.append(self.path)
+
+        return Handler
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Folder:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stops serving: from now on connections are refused."""
+        self._server.shutdown()
+        self._server.server_close()

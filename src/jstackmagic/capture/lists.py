@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..parsing import read_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..packages import ManagerName
     from ..request import Request
     from . import Found
 
@@ -47,42 +46,25 @@ def _local_file(spec: str) -> str:
 
 
 def _listed(found: Found, request: Request, file: str) -> Iterator[Found]:
+    from .files import conda_list, reader, requirements
+
+    path = Path(file)
+    module = reader(path)
+    if module is None or module is requirements:  # to conda a plain list holds specs of its own
+        module = conda_list
     try:
-        with open(file, encoding="utf-8") as opened:
-            text = opened.read()
-        # the lines that begin with @ say how to read a list: @EXPLICIT
-        text = "\n".join(line for line in text.splitlines() if not line.startswith("@"))
-        asked = read_cell(text, manager="conda", folder=os.path.dirname(file))
-        name = _name(text) if found.target.made else ""
-    except (OSError, UnicodeDecodeError, UsageError) as error:
+        reading = module.read(path)
+    except (OSError, UsageError) as error:
         yield replace(found, request=None, reason=f"{file} cannot be read: {error}")
         return
-    target = found.target
-    if name and not (target.name or target.prefix):
-        target = replace(target, name=name)
-    managers: tuple[ManagerName, ...] = ("conda", "pip")
-    for manager in managers:
-        specs = asked.of(manager)
-        if specs:
-            listed = replace(request, manager=manager, specs=specs)
-            if manager == "conda":
-                listed = replace(listed, channels=(*request.channels, *asked.channels))
-            else:
-                listed = replace(
-                    listed,
-                    channels=(),
-                    options=(),
-                    index_url=asked.index_url,
-                    extra_index_urls=asked.extra_index_urls,
-                )
-            yield replace(found, request=listed, target=target)
-    if not asked.specs:
+    for each in reading.found:
+        target = found.target
+        if target.made and each.target.name and not (target.name or target.prefix):
+            target = replace(target, name=each.target.name)
+        listed = each.request
+        if listed is not None and listed.manager == "conda":
+            channels = (*request.channels, *listed.channels)
+            listed = replace(listed, channels=channels, options=request.options)
+        yield replace(found, request=listed, target=target, reason=each.reason)
+    if not reading.found:
         yield replace(found, request=None, reason=f"{file} names no package.")
-
-
-def _name(text: str) -> str:
-    """The name that an ``environment.yml`` gives its environment; empty where it gives none."""
-    import yaml
-
-    data = yaml.safe_load(text)
-    return str(data.get("name") or "") if isinstance(data, dict) else ""

@@ -10,6 +10,7 @@ changed, and no command of this session accounts for, was `found`.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
+    from ..progress import Status
     from .taps import Handle, Start
     from .watcher import Run, Watcher
 
@@ -54,6 +56,7 @@ class Live:
         self._watcher: Watcher | None = None
         self._failed = False
         self._cell = ""
+        self._replay: Status | None = None  # one that was going on when last looked at
         self._taps = Taps(self, escapes=_ESCAPES)
         self._timer = threading.Timer(LEARN_AFTER, self._guarded(self._learn))
         self._timer.daemon = True
@@ -68,17 +71,25 @@ class Live:
         if not self._settings.capture:
             self._paused += 1
         self._timer.start()
+        atexit.register(self._at_exit)
+        self._guarded(self._look_at_replay)()
 
     def close(self) -> None:
         """Listen no more."""
         from .. import config
 
         self._timer.cancel()
+        atexit.unregister(self._at_exit)
         self._taps.close()
         self._settings.unobserve(self._switched, "capture")
         config.disconnect(self.shell)
         self.shell.events.unregister("pre_run_cell", self._before_cell)
         self.shell.events.unregister("post_run_cell", self._after_cell)
+
+    def _at_exit(self) -> None:
+        """Account for what no cell came after: a script's last command, a silent cell's."""
+        if not self._paused and os.getpid() == self._pid:
+            self._guarded(self._settle)()
 
     # -- pauses
 
@@ -91,8 +102,13 @@ class Live:
     def resume(self) -> None:
         """Take what is there now for known."""
         self._paused -= 1
-        if not self._paused and self._watcher is not None:
-            self._guarded(self._watcher.refresh)()
+        if not self._paused:
+            self._guarded(self._refresh)()
+
+    def _refresh(self) -> None:
+        # the lock is held: what the thread that learns read before now is out of date
+        if self._watcher is not None:
+            self._watcher.refresh()
 
     def _settle(self) -> None:
         if self._watcher is not None:
@@ -119,6 +135,8 @@ class Live:
 
     def _after_cell(self, _result: object) -> None:
         cell, self._cell = self._cell, ""
+        if self._replay is not None:
+            self._guarded(self._look_at_replay)()
         watcher = self._watcher
         if watcher is None or os.getpid() != self._pid:
             return
@@ -130,9 +148,16 @@ class Live:
     def _tell(self, watcher: Watcher) -> None:
         """Say what was recorded: after the cell, so that no ``%%capture`` takes it."""
         lines, watcher.lines = watcher.lines, []
-        for line in lines:
-            sys.stdout.write(f"jstackmagic: {line}\n")
-        sys.stdout.flush()
+        _say(*lines)
+
+    def _look_at_replay(self) -> None:
+        """Tell of the start-up hook's replay: that it goes on, when it is over, that it failed."""
+        from ..progress import status
+
+        was, now = self._replay, status()
+        self._replay = now if now is not None and now.state == "running" else None
+        if now is not None and (now.state != "done" if was is None else self._replay is None):
+            _say(str(now))
 
     # -- programs: the listener of `taps`
 
@@ -192,6 +217,12 @@ class Live:
                 f"jstackmagic: what cells install cannot all be recorded ({reason}); they run as "
                 "ever. %config JStackMagic.capture = False stops trying.\n"
             )
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        sys.stdout.write(f"jstackmagic: {line}\n")
+    sys.stdout.flush()
 
 
 _live: Live | None = None

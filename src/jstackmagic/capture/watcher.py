@@ -15,6 +15,7 @@ from ..history import Context, History, Record, context
 from ..host import look
 from ..packages import Change, PackageSet
 from ..plan import Outcome, OutcomeStatus
+from ..progress import replays
 from . import Found
 from .cells import CellReader, mentions_install
 from .lines import CONDAS, recognise, recognise_argv
@@ -358,9 +359,9 @@ class Watcher:
         self._tell(f"found {_summary(change)} by another program ({place.called})")
 
     def _told_by_others(self, history: History, place: Place) -> Iterator[Change]:
-        """What other kernels, or a terminal's jstackmagic, have recorded of a place by now."""
+        """What other kernels, a terminal's jstackmagic or a replay have recorded by now."""
         since, here, us = _iso(self._since - _A_DAY), os.uname().nodename, os.getpid()
-        for record in history.records():
+        for record in (*history.records(), *replays().records()):
             by_another = record.context.host == here and record.context.pid != us
             if by_another and record.outcome and record.time > since and _is_of(record, place):
                 yield record.outcome.change
@@ -370,7 +371,7 @@ class Watcher:
         moved = [place for place in self._places if place.has_moved()]
         return any(
             record.status == "running" and any(_is_of(record, place) for place in moved)
-            for record in History().records()
+            for record in (*History().records(), *replays().records())
         )
 
     def _newest(self) -> float:

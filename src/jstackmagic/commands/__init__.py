@@ -103,6 +103,11 @@ class Parser(argparse.ArgumentParser):
             self.color = False
         self.add_argument("-h", "--help", action=_Help)
 
+    def format_help(self) -> str:
+        """The help, its examples written for the surface that ``prog`` names."""
+        text = super().format_help()
+        return text if self.prog.startswith("%") else for_terminal(text)
+
     def error(self, message: str) -> NoReturn:
         """Raise the mistake as an error that says what to type instead."""
         raise UsageError(
@@ -127,17 +132,12 @@ def parser(name: str, *, magic: bool) -> Parser:
     """The parser of one verb, as the notebook or the terminal calls it."""
     verb = load(name)
     made = Parser(
-        prog=f"%env{name}" if magic else f"jstackmagic {name}", description=help_text(verb, magic)
+        prog=f"%env{name}" if magic else f"jstackmagic {name}",
+        description=(verb.__doc__ or "").strip(),
     )
     verb.arguments(made)
     made.add_argument("--json", action="store_true", help="show the result as JSON")
     return made
-
-
-def help_text(verb: Verb, magic: bool) -> str:
-    """A verb's docstring, its examples written for one surface."""
-    text = (verb.__doc__ or "").strip()
-    return text if magic else for_terminal(text)
 
 
 def for_terminal(text: str) -> str:

@@ -1,6 +1,8 @@
-"""Read installs out of notebooks and plan them, so that exports and replays honour them.
+"""Read installs out of notebooks and lists, and plan them: exports and replays honour them.
 
-Reads .ipynb, .py, .md and .qmd files; in a folder, those that are notebooks. A find goes to the
+Reads .ipynb, .py, .md and .qmd files; in a folder, those that are notebooks. Of lists it reads
+requirements.txt, environment.yml, pylock.toml, conda-lock.yml, @EXPLICIT, pyproject.toml, the
+script block of PEP 723, and what else `%envinstall -f` takes. A find goes to the
 environment that its own command names, if that is here; else to that of the notebook's kernel, if
 that is here; else to the target. What is not understood is listed with the reason.
 
@@ -14,9 +16,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..capture import Found, lists, notebooks
+from ..capture import files as lists_of_packages
 from ..capture.notebooks import Finding, Reading
 from ..capture.targets import Targets
 from ..credentials import mask
@@ -59,13 +63,36 @@ def run(args: argparse.Namespace, session: Session) -> Capture:
     captures: list[Captured] = []
     problems: list[tuple[str, str]] = []
     files = 0
-    for file in notebooks.files(paths):
+    for file in _files(paths):
         files += 1
-        reading = notebooks.read(file, unsaid=unsaid)
-        if reading.problem:
-            problems.append((file, reading.problem))
-        captures += planner.plan(reading)
+        for reading in _readings(file, unsaid):
+            if reading.problem:
+                problems.append((file, reading.problem))
+            captures += planner.plan(reading)
     return Capture(tuple(captures), tuple(problems), files=files, dry_run=args.dry_run)
+
+
+def _files(paths: Sequence[str]) -> Iterator[str]:
+    """What is named, and the notebooks in the folders among it."""
+    for path in paths:
+        if os.path.isdir(path) and lists_of_packages.reader(Path(path)) is not None:
+            yield path
+    yield from notebooks.files(paths)
+
+
+def _readings(file: str, unsaid: ManagerName) -> Iterator[Reading]:
+    """What a file is read as: a list of packages, a notebook, or both."""
+    module = lists_of_packages.reader(Path(file))
+    if module is not None:
+        try:
+            listed = lists_of_packages.read(Path(file))
+        except UsageError as error:
+            yield Reading(file, problem=error.problem)
+            return
+        found = tuple(Finding(file, 0, each.line, each) for each in listed.found)
+        yield Reading(file, found, problem=" ".join(listed.notes))
+    if module is None or file.endswith(notebooks.SUFFIXES):
+        yield notebooks.read(file, unsaid=unsaid)
 
 
 @dataclass(frozen=True, slots=True)

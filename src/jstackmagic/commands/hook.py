@@ -4,6 +4,7 @@ Examples:
     %envhook install                   as root, in the image: RUN jstackmagic hook install
     %envhook install --folder PATH     another folder of start-up hooks
     %envhook install --snippet FILE    lines for an image's or a hub's own start-up script
+    %envhook install --keep            also keep the archives in the home volume, for no network
     %envhook remove
     %envhook run                       what the hook does
 """
@@ -44,7 +45,7 @@ _SCRIPT = """\
 # Notes what the image brought, and brings back in the background what the home volume's history
 # says. Whatever happens here, the server starts.
 (
-    set -- {python} -m jstackmagic hook run
+    set -- {python} -m jstackmagic hook run{options}
     if [ "$(id -u)" = 0 ] && [ "${{NB_USER:-root}}" != root ]; then
         set -- sudo --preserve-env --set-home --user "${{NB_USER}}" "PATH=${{PATH}}" "$@"
     fi
@@ -63,6 +64,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         one = verbs.add_parser(name)
         if name != "run":
             one.add_argument("--folder", metavar="PATH", help=f"of hooks; {FOLDER} if not said")
+        if name != "remove":
+            one.add_argument(
+                "--keep", action="store_true", help="have the replay keep wheels and conda packages"
+            )
         if name == "install":
             one.add_argument(
                 "--snippet", metavar="FILE", help="write the lines to a file of their own instead"
@@ -72,17 +77,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> HookResult:  # noqa: ARG001
     """Install it, take it out, or do what it does."""
     if args.what == "run":
-        return HookResult(tuple(_run()))
+        return HookResult(tuple(_run(keep=args.keep)))
     folder = Path(args.folder).expanduser() if args.folder else FOLDER
     if args.what == "remove":
         return _remove(folder / _NAME)
     if args.snippet:
         path = Path(args.snippet).expanduser()
-        _write(path, script(), mode=0o644)
+        _write(path, script(keep=args.keep), mode=0o644)
         return HookResult((f"Wrote {path}. Have the start-up script read it: . {path}",))
     if not args.folder and not folder.is_dir():
-        return HookResult((_ELSEWHERE,), snippet=script())
-    _write(folder / _NAME, f"#!/bin/sh\n{script()}", mode=0o755)
+        return HookResult((_ELSEWHERE,), snippet=script(keep=args.keep))
+    _write(folder / _NAME, f"#!/bin/sh\n{script(keep=args.keep)}", mode=0o755)
     return HookResult((f"Wrote {folder / _NAME}: every server that starts from now on runs it.",))
 
 
@@ -93,9 +98,14 @@ _ELSEWHERE = (
 )
 
 
-def script() -> str:
+def script(*, keep: bool = False) -> str:
     """The lines for a shell: POSIX, and always successful."""
-    return _SCRIPT.format(mark=_MARK, python=shlex.quote(sys.executable), seconds=_SECONDS)
+    return _SCRIPT.format(
+        mark=_MARK,
+        python=shlex.quote(sys.executable),
+        options=" --keep" if keep else "",
+        seconds=_SECONDS,
+    )
 
 
 def _write(path: Path, text: str, *, mode: int) -> None:
@@ -129,7 +139,7 @@ def _remove(path: Path) -> HookResult:
 # What it does
 
 
-def _run() -> list[str]:
+def _run(*, keep: bool) -> list[str]:
     """The baseline first, then the replay, which would change it; one failing spares the other."""
     from ..baseline import take_snapshot
 
@@ -140,7 +150,7 @@ def _run() -> list[str]:
     except (JStackMagicError, OSError) as error:
         said.append(f"What the image brought cannot be noted: {error}")
     try:
-        said.append(_start_replay())
+        said.append(_start_replay(keep=keep))
     except (JStackMagicError, OSError) as error:
         said.append(f"The replay cannot be started: {error}")
     return said
@@ -158,12 +168,12 @@ def _environments() -> list[Environment]:
     return list({each.prefix: each for each in found}.values())
 
 
-def _start_replay() -> str:
+def _start_replay(*, keep: bool) -> str:
     """Replay in a process that outlives us and is nobody's to wait for."""
     import subprocess
 
-    from ..baseline import folder
     from ..history import History
+    from ..progress import folder
 
     history = History()
     if not history.path.exists():
@@ -171,6 +181,7 @@ def _start_replay() -> str:
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     log = folder() / "replay.log"
     command = [sys.executable, "-m", "jstackmagic", "replay", "--log", str(log)]
+    command += ["--keep"] if keep else []
     with log.open("ab") as output:
         subprocess.Popen(
             command,

@@ -505,6 +505,10 @@ def _stop(args: argparse.Namespace, session: Session) -> Stopped:
 def _suggest(args: argparse.Namespace, session: Session) -> Suggestions:  # noqa: ARG001
     """Say which of the Docker Stacks has what was installed already. No engine is asked."""
     from ..history import History
-    from ._suggest import suggestions
+    from ..host import look
+    from ..recipe import fold
+    from ._suggest import likely_image, suggestions
 
-    return suggestions(args.base_image, History().records())
+    records = History().records()
+    image = args.base_image or look().image or likely_image(records)
+    return suggestions(image, fold(records))

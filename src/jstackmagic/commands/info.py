@@ -16,6 +16,7 @@ from ..credentials import mask
 from ..display import Part, Result, Table, Text
 from ..environment import Environment
 from ..host import Host
+from ..progress import Status
 from ._target import add_target, left_out, targets
 
 if TYPE_CHECKING:
@@ -42,16 +43,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> Info:  # noqa: ARG001
     """Look at every target."""
     from ..host import look
+    from ..progress import status
 
-    return Info(environments=targets(args), host=look(), notes=left_out(args))
+    return Info(environments=targets(args), host=look(), replay=status(), notes=left_out(args))
 
 
 @dataclass(frozen=True, repr=False)
 class Info(Result):
-    """Environments, and the host they are on."""
+    """Environments, and the host they are on.
+
+    Attributes:
+        replay: How far the replay in this container is; None where there was none.
+    """
 
     environments: tuple[Environment, ...]
     host: Host
+    replay: Status | None = None
     notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
@@ -66,7 +73,9 @@ class Info(Result):
             )
             for environment in self.environments
         ]
-        here = Table(("Here", ""), tuple(_host_facts(self.host)))
+        facts = [*_host_facts(self.host)]
+        facts += [("replay", str(self.replay))] if self.replay else []
+        here = Table(("Here", ""), tuple(facts))
         return (*tables, here, *(Text(note, "warning") for note in self.notes))
 
     def to_json(self) -> Any:
@@ -75,7 +84,9 @@ class Info(Result):
 
         import msgspec
 
-        data = msgspec.to_builtins({"environments": self.environments, "host": self.host})
+        data = msgspec.to_builtins(
+            {"environments": self.environments, "host": self.host, "replay": self.replay}
+        )
         return json.loads(mask(json.dumps(data)))
 
 

@@ -4,6 +4,8 @@ Examples:
     %envinstall pymongo                         conda first, then pip, in a conda environment
     %envinstall pymongo pip:twitter apt:graphviz
     %envinstall --pip "numpy>=1.20" -r requirements.txt
+    %envinstall -f environment.yml              or pylock.toml, conda-lock.yml, @EXPLICIT, a script
+    %envinstall --group dev                     a dependency group of pyproject.toml
     %envinstall --conda -c conda-forge python-graphviz
     %envinstall --name other six                another environment
     %envinstall --dry-run pandas                the plan alone
@@ -21,8 +23,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..credentials import mask
 from ..errors import UsageError
 from ..guards import describe
 from ..packages import normalise, read_packages
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from ..capture.files import Reading
     from ..environment import Environment
     from ..transaction import Step
     from . import Session
@@ -56,7 +61,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--extra-index-url", action="append", default=[], metavar="URL", help="beside pip's index"
     )
     parser.add_argument(
-        "-r", "--requirement", action="append", default=[], metavar="FILE", help="for pip"
+        *("-r", "--requirement", "-f", "--file"),
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a list of packages: requirements.txt, environment.yml, a lock file, …",
+    )
+    parser.add_argument(
+        "--group",
+        action="append",
+        default=[],
+        metavar="[FILE:]NAME",
+        help="a dependency group of pyproject.toml",
     )
     parser.add_argument("--constraint", action="append", default=[], metavar="FILE", help="for pip")
     parser.add_argument(
@@ -71,22 +87,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> ChangeResult:
     """Install what was asked for into every target."""
     asked = _read(args, session)
+    readings = _files(args)
     if args.repair:
         repaired = _repair(args, session)
-        if not asked.specs:
+        if not asked.specs and not readings:
             return ChangeResult(done=(), notes=repaired)
-    if not asked.specs:
+    if not asked.specs and not any(reading.requests for reading in readings):
         raise UsageError(
             "There is nothing to install.",
             kept="Nothing was started.",
             advice="Name a package: %envinstall pymongo",
         )
     notes = [*asked.notes, *left_out(args)]
+    for reading in readings:
+        notes += _notes(reading)
     steps: list[Step] = []
     for environment in targets(args):
         said, why = _route(asked, environment)
         notes += why
         steps += _steps(said, environment, args)
+        for reading in readings:
+            steps += _steps_of(reading, environment, args)
     return carry_out(_apt_once(steps), args, session, notes)
 
 
@@ -106,7 +127,7 @@ def _read(args: argparse.Namespace, session: Session) -> Asked:
     folder = os.getcwd()
     words = [
         *args.specs,
-        *(f"-r {path}" for path in args.requirement),
+        *(f"-r {path}" for path in args.requirement if _is_pips(path)),
         *(f"-c {path}" for path in args.constraint),
         *(f"-e {path}" for path in args.editable),
     ]
@@ -119,6 +140,62 @@ def _read(args: argparse.Namespace, session: Session) -> Asked:
         index_url=args.index_url or asked.index_url,
         extra_index_urls=(*args.extra_index_url, *asked.extra_index_urls),
     )
+
+
+def _is_pips(path: str) -> bool:
+    """Whether pip reads a list itself: one of its own, one far away, one that is not there."""
+    from ..capture.files import reader, requirements
+
+    return reader(Path(path).expanduser()) in (None, requirements)
+
+
+def _files(args: argparse.Namespace) -> list[Reading]:
+    """The lists that pip cannot read, and the groups.
+
+    Raises:
+        UsageError: One cannot be read.
+    """
+    from ..capture import files
+    from ..capture.files import pyproject
+
+    readings = [
+        files.read(Path(path).expanduser()) for path in args.requirement if not _is_pips(path)
+    ]
+    for group in args.group:
+        path, _, name = group.rpartition(":")
+        readings.append(pyproject.read_group(Path(path or "pyproject.toml").expanduser(), name))
+    return readings
+
+
+def _notes(reading: Reading) -> Iterator[str]:
+    """What of a file is not done, or done otherwise."""
+    yield from reading.notes
+    for name in dict.fromkeys(found.target.name for found in reading.found if found.target.name):
+        yield f"{reading.path} is of an environment {name}; the target stays as it is."
+    for found in reading.problems:
+        yield f"{reading.path}:{found.line}: {mask(found.command)} is left out. {found.reason}"
+    yield from (f"{reading.path}: {found.note}" for found in reading.found if found.note)
+
+
+def _steps_of(
+    reading: Reading, environment: Environment, args: argparse.Namespace
+) -> Iterator[Step]:
+    from ..transaction import Step
+
+    for asked in reading.requests:
+        request = replace(asked, upgrade=args.upgrade, options=(*asked.options, *args.options))
+        if request.manager == "conda":
+            request = replace(
+                request, channels=tuple(dict.fromkeys((*args.channel, *asked.channels)))
+            )
+        elif request.manager == "pip":
+            extra = dict.fromkeys((*args.extra_index_url, *asked.extra_index_urls))
+            request = replace(
+                request,
+                index_url=args.index_url or asked.index_url,
+                extra_index_urls=tuple(extra),
+            )
+        yield Step(request=request, environment=environment)
 
 
 def _route(asked: Asked, environment: Environment) -> tuple[Asked, list[str]]:
@@ -181,6 +258,7 @@ def _steps(asked: Asked, environment: Environment, args: argparse.Namespace) -> 
                 request,
                 index_url=asked.index_url,
                 extra_index_urls=tuple(dict.fromkeys(asked.extra_index_urls)),
+                options=(*asked.pip_options, *request.options),
             )
         yield Step(request=request, environment=environment)
 

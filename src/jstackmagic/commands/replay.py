@@ -6,6 +6,8 @@ Examples:
     %envreplay --loose             what was asked for, in the versions that are newest now
     %envreplay --from FILE         what another history says; this one remembers it
     %envreplay --prefix PATH       the environment of the history, to another place
+    %envreplay --keep              also keep the archives in the home volume: the next replay
+                                   needs no network then
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..display import Part, Text
+from ..display import Part, Text, size_text
 from ..environment import Environment
 from ..errors import CommandFailed, Interrupted, InvalidSpec, JStackMagicError, Stopped, UsageError
+from ..keep import Store, Taken
 from ..plan import Plan
-from ..replay import Exactness, Goal, Progress, goals, replays
+from ..progress import Progress, folder, replays
+from ..replay import Exactness, Goal, goals
 from ..request import Request
 from ..transaction import Done, Planned, Step, Transaction
 from ._change import ChangeResult
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 
     from ..history import History
     from ..managers import Output
-    from ..packages import ManagerName
+    from ..packages import ManagerName, PackageSet
     from . import Session
 
 
@@ -46,6 +50,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     one = target.add_mutually_exclusive_group()
     one.add_argument("-n", "--name", metavar="ENV", help="a conda environment, by name")
     one.add_argument("-p", "--prefix", metavar="PATH", help="any environment, by its prefix")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep wheels and conda packages for the next time"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show the plan and do nothing")
     parser.add_argument("--force", action="store_true", help="go on where a guard would stop")
     parser.add_argument("--log", metavar="FILE", help="where the managers' own words go")
@@ -93,8 +100,6 @@ def _alone(*, dry_run: bool) -> Iterator[None]:
         Stopped: Another one is at work.
     """
     from filelock import FileLock, Timeout
-
-    from ..baseline import folder
 
     if dry_run:
         yield
@@ -199,11 +204,14 @@ class _Replay:
         self._places = places
         self._loose: bool = args.loose
         self._foreign = args.source is not None
+        self._keeps: bool = args.keep and not args.dry_run
+        self._store = Store()
         self._dry_run: bool = args.dry_run
         self._done: list[Done] = []
         self._notes: list[str] = []
         self._failures: list[str] = []
         self._pending: list[_Place] = []
+        self._kept = ""
         self._progress = None if args.dry_run else Progress(args.log or "")
 
     def carry_out(self) -> ReplayResult:
@@ -228,6 +236,8 @@ class _Replay:
             except JStackMagicError as error:
                 failed.add(place.prefix)
                 self._failures.append(f"{place.where}: {error}")
+        if self._keeps:
+            self._keep()
         if self._failures:
             self._end("failed", self._failures[0].splitlines()[0])
             raise CommandFailed(
@@ -236,7 +246,7 @@ class _Replay:
                 advice=() if self._loose else "Newer versions may do: %envreplay --loose",
             )
         self._end("done")
-        return ReplayResult(done=tuple(self._done), notes=tuple(self._notes))
+        return ReplayResult(done=tuple(self._done), notes=tuple(self._notes), kept=self._kept)
 
     def _end(self, state: str, message: str = "") -> None:
         if self._progress:
@@ -253,14 +263,18 @@ class _Replay:
             assert place.goal.ref is not None
             place.environment = make(place.goal.ref, place.prefix, self._transaction.output)
         environment = place.environment
-        here = PackageSet() if fresh else read_packages(environment, place.managers)
         for exactness in self._ways(manager):
+            here = PackageSet() if fresh else read_packages(environment, place.managers)
             requests = place.goal.requests(manager, here, exactness)
             if fresh and manager == "conda":
                 requests = _with_python(requests, place.goal)
+            if exactness == "builds" and self._bring_kept(place, requests, here):
+                return
             try:
                 planned = [*self._plan(place.goal, manager, requests, environment)]
+                self._carry_out(place, planned, exactness)
             except (CommandFailed, InvalidSpec) as error:
+                # apt finds out only with its lists what its archive dropped, and then does nothing
                 if exactness == self._ways(manager)[-1]:
                     raise
                 reason = error.problem.splitlines()[-1]
@@ -268,9 +282,47 @@ class _Replay:
                     f"{place.where}, {manager}: not all that there was can be had again "
                     f"({reason}); what was asked for is taken."
                 )
-                continue
-            self._carry_out(place, planned, exactness)
-            return
+            else:
+                return
+
+    def _bring_kept(self, place: _Place, requests: Sequence[Request], here: PackageSet) -> bool:
+        """Whether what is kept in the home volume did."""
+        environment = place.environment
+        assert environment is not None
+        served = self._store.serve(requests, place.goal, here, environment)
+        if served is None:
+            return False
+        try:
+            with self._store.offered(environment):
+                manager = served[0].manager
+                planned = [*self._plan(place.goal, manager, served, environment)]
+                self._carry_out(place, planned, "builds")
+        except (CommandFailed, InvalidSpec) as error:
+            self._transaction.output(f"{error.problem}\nWhat is kept does not do.\n")
+            return False
+        return True
+
+    def _keep(self) -> None:
+        """Have the archives of all that is there in the home volume."""
+        if self._progress:
+            self._progress.at("keeping what was brought", 1, 1)
+        found = []
+        for place in self._places:
+            if place.environment is not None:
+                try:
+                    taken = self._store.take(
+                        place.goal, place.environment, self._transaction.output
+                    )
+                except OSError as error:
+                    taken = Taken(left_out=(f"Nothing more can be kept: {error}",))
+                found.append(taken)
+                self._notes += taken.left_out
+        files = [file for taken in found for file in taken.files]
+        if files:
+            size = size_text(sum(taken.size for taken in found))
+            self._kept = f"Kept {len(files)} archives ({size}) in {self._store.folder}."
+        else:
+            self._kept = f"All that can be kept is in {self._store.folder}."
 
     def _carry_out(self, place: _Place, planned: Sequence[Planned], exactness: Exactness) -> None:
         from ..environment import detect
@@ -310,7 +362,9 @@ class _Replay:
                 yield Planned(Step(said, environment), plan, manager=None)
             else:
                 nothing = Request("install", manager, ()) if self._foreign else None
-                step = Step(request, environment, asked=said or nothing)
+                # where the history has pip's in the place of conda's, that is what there was
+                over = frozenset(name for owner, name in goal.there if owner == "pip")
+                step = Step(request, environment, asked=said or nothing, over_conda=over)
                 yield from self._transaction.plan([step])
 
     def _foretell(self, place: _Place, manager: ManagerName) -> None:
@@ -350,12 +404,18 @@ def _with_python(requests: Sequence[Request], goal: Goal) -> list[Request]:
 
 @dataclass(frozen=True)
 class ReplayResult(ChangeResult):
-    """What a replay came to."""
+    """What a replay came to.
+
+    Attributes:
+        kept: What was kept for the next one, a sentence; empty where that was not asked.
+    """
+
+    kept: str = ""
 
     def parts(self) -> Sequence[Part]:
-        """The steps, or that there was nothing to do."""
+        """The steps, or that there was nothing to do, and what was kept."""
         moved = tuple(item for item in self.done if item.plan.commands or item.record)
-        parts = ChangeResult.parts(replace(self, done=moved))
+        parts = [*ChangeResult.parts(replace(self, done=moved))]
         if not moved and not self.notes:
-            return [Text("Everything that the history says is there already.", "good")]
-        return parts
+            parts.append(Text("Everything that the history says is there already.", "good"))
+        return [*parts, *([Text(self.kept, "good")] if self.kept else [])]

@@ -3,8 +3,10 @@
 ``dockerfile.py`` is the format ``dockerfile``; adding a module adds a format and touches no other
 file. A format's module has a docstring (its first line describes it to users),
 ``arguments(parser)``, which declares its own options, and ``render(recipe, **options)``, which is
-pure and takes them as keyword arguments. A module whose name begins with an underscore is shared by
-the formats and is none itself.
+pure and takes them as keyword arguments; one that takes ``records`` is given the history's too.
+``FILES`` has the path that the file usually has in a repository, with the options for it; a format
+of several files has several. A module whose name begins with an underscore is shared by the formats
+and is none itself.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ class Format(Protocol):
     """A module of this package."""
 
     __doc__: str | None
+    FILES: dict[str, dict[str, object]]
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options; each one's ``dest`` is a keyword of ``render``."""

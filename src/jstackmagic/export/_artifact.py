@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import hashlib
 import os
 import re
@@ -9,9 +11,13 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..credentials import mask
 from ..errors import ExportError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LEFT_BEHIND = (
     *(".git", ".hg", ".svn", "__pycache__", "*.pyc", ".ipynb_checkpoints", "node_modules"),
@@ -36,12 +42,14 @@ class File:
         source: The file or folder to copy, as an absolute path, or the content itself.
         sha256: What the file had when it was installed; empty where that is unknown.
         requirements: Whether it is a requirements file, whose own ``-r`` lines are followed.
+        executable: Whether it is a program.
     """
 
     name: str
     source: str | bytes
     sha256: str = ""
     requirements: bool = False
+    executable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +60,15 @@ class Artifact:
         text: The artifact's own text.
         files: What must lie beside it.
         notes: Sentences the user should read: what could not be kept, what a build needs.
-        secrets: The build secrets it asks for: by id what each holds, its credential masked.
+        secrets: The build secrets that it reads: by id what each holds, its credential masked.
+        executable: Whether it is a program.
     """
 
     text: str
     files: tuple[File, ...] = ()
     notes: tuple[str, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
+    executable: bool = False
 
     def check(self) -> tuple[str, ...]:
         """Say which local files are gone, or are not what was installed; reads the disk."""
@@ -73,32 +83,104 @@ class Artifact:
             ExportError: A local file is gone, holds a credential, or needs files of its own that
                 cannot be copied with it; or the folder cannot be written to.
         """
-        contents = [_content(file) for file in self.files]
         if path.is_dir():
             raise ExportError(
                 f"{path} is a folder.",
                 kept=_NOTHING_WRITTEN,
                 advice=f"Name a file in it: {path / 'Dockerfile'}",
             )
+        written = self.write_beside(path.parent)
+        write_text(path, self.text, executable=self.executable)
+        return (path, *written)
+
+    def write_beside(self, folder: Path) -> tuple[Path, ...]:
+        """Write the files that belong beside the text into a folder; return what was written.
+
+        Raises:
+            ExportError: As `write` does.
+        """
+        contents = [_content(file) for file in self.files]
         written = []
-        try:
-            for file, content in zip(self.files, contents, strict=True):
-                target = path.parent / file.name
+        for file, content in zip(self.files, contents, strict=True):
+            target = folder / file.name
+            with _told(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if isinstance(content, bytes):
                     target.write_bytes(content)
+                    _set_mode(target, executable=file.executable)
                 else:
                     _copy_folder(content, target)
-                written.append(target)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self.text, encoding="utf-8", newline="\n")
-        except (OSError, shutil.Error) as error:
-            raise ExportError(
-                f"{path} and what belongs beside it cannot be written: {error}.",
-                kept="The export is not complete.",
-                advice="Name another place for it.",
-            ) from error
-        return (path, *written)
+            written.append(target)
+        return tuple(written)
+
+    def difference(self, path: Path, *, beside: bool = True) -> str:
+        """How what lies at ``path`` and beside it differs from what `write` would write there.
+
+        Returns:
+            A unified diff, and a line for each other file that is missing or another; empty where
+            all is up to date. A folder that was copied is only looked for.
+        """
+        parts = [_text_difference(path, self.text.encode())]
+        if beside:
+            parts += [_file_difference(path.parent / file.name, file) for file in self.files]
+        return "".join(parts)
+
+
+def write_text(path: Path, text: str, *, executable: bool = False) -> None:
+    """Write a text whole, with line ends as they are.
+
+    Raises:
+        ExportError: It cannot be written.
+    """
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        _set_mode(path, executable=executable)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, shutil.Error) as error:
+        raise ExportError(
+            f"{path} cannot be written: {error}.",
+            kept="The export is not complete.",
+            advice="Name another place for it.",
+        ) from error
+
+
+def _text_difference(path: Path, wanted: bytes) -> str:
+    try:
+        there = path.read_bytes()
+    except FileNotFoundError:
+        there = b""
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror}.") from error
+    if there == wanted and path.exists():
+        return ""
+    old, new = (
+        text.decode("utf-8", "replace").splitlines(keepends=True) for text in (there, wanted)
+    )
+    lines = difflib.unified_diff(old, new, str(path), "as it should be")
+    diff = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+    return mask(diff) or f"{path} is not as it should be\n"
+
+
+def _file_difference(path: Path, file: File) -> str:
+    if isinstance(file.source, bytes):
+        return _text_difference(path, file.source)
+    if not path.exists():
+        return f"{path} is missing\n"
+    if not path.is_file():
+        return ""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if os.path.exists(file.source):
+        content = _content(file)
+        wanted = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else ""
+    else:
+        wanted = file.sha256 or digest  # on another machine only the hash can tell
+    return "" if digest == wanted else f"{path} is not what was installed\n"
 
 
 def _fault(file: File) -> str:
@@ -167,6 +249,13 @@ def _is_local(line: str) -> bool:
     if value.startswith("file:") or "@ file:" in value:
         return True
     return "://" not in value if match["option"] else value.startswith((".", "/", "~"))
+
+
+def _set_mode(path: Path, *, executable: bool) -> None:
+    """Let those run a program who may read it."""
+    if executable:
+        mode = path.stat().st_mode
+        path.chmod(mode | (mode & 0o444) >> 2)
 
 
 def _copy_folder(source: Path, target: Path) -> None:

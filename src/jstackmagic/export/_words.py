@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from ..credentials import MASK, mask
@@ -66,3 +67,19 @@ def quoted_spec(text: str) -> str:
             advice="Options follow two dashes: %envinstall NAME -- OPTION",
         )
     return quoted(text)
+
+
+def public(text: str) -> str:
+    """A text as everybody may read it: its URLs without their credentials.
+
+    >>> public("https://me:s3cret@pypi.example.com/simple")
+    'https://pypi.example.com/simple'
+    >>> public("https://conda.example.com/t/****/lab"), public("https://e.example.com/x?token=1&a=b")
+    ('https://conda.example.com/lab', 'https://e.example.com/x?a=b')
+    """
+    masked = mask(text)
+    if MASK not in masked:
+        return text
+    masked = masked.replace(f"://{MASK}@", "://").replace(f"/t/{MASK}", "")
+    masked = re.sub(rf"(?<=[?&])\w+={re.escape(MASK)}(?:&|(?=$|[#\s'\"]))", "", masked)
+    return re.sub(r"[?&](?=$|[#\s'\"])", "", masked)

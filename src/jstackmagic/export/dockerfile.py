@@ -13,20 +13,21 @@ import json
 import os
 import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal, get_args
-from urllib.parse import unquote
 
 from ..credentials import mask
-from ..errors import ExportError
+from ..pins import PINS, Pin, pinned
+from ..request import split_hashes
 from ._artifact import LEFT_BEHIND, Artifact, File
-from ._pins import PINS, Pin, pinned
+from ._beside import FOLDER, UNSAFE, Beside, Place, generated, is_conda_archive, place_in
+from ._images import check_image
 from ._words import checked, holds_credential, quoted, quoted_spec
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..environment import EnvironmentRef
     from ..recipe import Item, Recipe, Step
@@ -34,19 +35,11 @@ if TYPE_CHECKING:
 Style = Literal["stacks", "legacy", "plain"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
-FOLDER = "jstackmagic"
-"""The folder beside the Dockerfile, and below the image's /tmp, for the files that are copied."""
+FILES: dict[str, dict[str, object]] = {"Dockerfile": {}}
 
-_IMAGE = re.compile(r"[A-Za-z0-9][\w./:-]*(?:@[a-z0-9]+:[0-9a-f]+)?", re.ASCII)
 _STACKS_IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?jupyter/[\w-]+(?:[:@].*)?", re.ASCII)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*", re.ASCII)
 _SAFE_PATH = re.compile(r"(?:/[\w.+@,-]+)+", re.ASCII)
-_UNSAFE = re.compile(r"[^\w.+!-]", re.ASCII)
-_LOCAL = re.compile(
-    r"(?P<before>[\w.-]+\s*(?:\[[^\]]*\])?\s*@\s*(?=file:))?(?P<url>file:(?://)?)?"
-    r"(?P<path>[/.~].*?)(?P<after>(?:\[[\w., -]*\])?(?:\s*;.*)?)",
-    re.DOTALL,
-)
 _FLAGS = {"-r": "--requirement ", "-c": "--constraint ", "-e": "--editable "}
 
 
@@ -109,7 +102,7 @@ def render(
     if fragment:
         return page.render(recipe, image="")
     image = base_image or page.default_image
-    _check_image(image)
+    check_image(image, advice=("Name it: --from IMAGE", "To paste the rest: --fragment"))
     if not base_image:
         page.notes.append(
             f"The base image is not known, and {image} stands in its place. Name yours: --from"
@@ -117,21 +110,10 @@ def render(
     return page.render(recipe, image=image)
 
 
-def _check_image(image: str) -> None:
-    if not image:
-        raise ExportError(
-            "The image to build on is not known.",
-            kept="Nothing was written.",
-            advice=("Name it: --from IMAGE", "Or leave it out, to paste the rest: --fragment"),
-        )
-    if not _IMAGE.fullmatch(image):
-        raise ExportError(f"{mask(image)!r} is no image's name.", kept="Nothing was written.")
-
-
 _Command = list[str]
 """The head of a command, and those of its words that get a line of their own."""
 
-_Manager = Literal["apt", "conda", "pip"]
+Manager = Literal["apt", "conda", "pip"]
 # Every Debian has these folders, so that no mount leaves an empty one behind.
 _APT_CACHES = tuple(
     f"--mount=type=cache,id=jstackmagic-{name},target={target},sharing=locked"
@@ -163,7 +145,7 @@ class _Run:
     secrets: tuple[str, ...] = ()
     bash: str = ""
     alone: bool = False
-    kept: _Manager | None = None
+    kept: Manager | None = None
     caches: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -182,7 +164,7 @@ class _Run:
         return f"{head} " + " \\\n    ".join((*mounts, lines))
 
 
-class _Page:
+class Page:
     """One Dockerfile being written; its subclasses are the styles.
 
     Attributes:
@@ -192,6 +174,7 @@ class _Page:
         copy: The COPY instruction up to its paths.
         conda: The conda-family executable.
         clean_conda: What empties conda's caches in the layer that filled them.
+        clean_apt: What empties apt's.
         permissions: What follows an install by conda or pip in the same layer.
         owner: The numbers of the user and group who run conda and pip: a mount takes no variables.
         apt_get: apt-get, with what makes it ask nothing.
@@ -203,12 +186,14 @@ class _Page:
     user = ""
     copy = "COPY"
     conda = "conda"
-    clean_conda: str = "conda clean --all --yes"
+    clean_conda: tuple[str, ...] = ("conda clean --all --yes",)
+    clean_apt: tuple[str, ...] = ("apt-get clean && rm -rf /var/lib/apt/lists/*",)
     permissions: tuple[str, ...] = ()
     owner = (0, 0)
     apt_get = "DEBIAN_FRONTEND=noninteractive apt-get"
+    _beside: Beside
 
-    def __init__(self, pin: Pin, *, cache_mounts: bool) -> None:
+    def __init__(self, pin: Pin, *, cache_mounts: bool = False) -> None:
         self.notes: list[str] = []
         self._pin = pin
         self._keeps = cache_mounts
@@ -220,6 +205,7 @@ class _Page:
 
     def render(self, recipe: Recipe, *, image: str) -> Artifact:
         """Write everything; without an image, a fragment."""
+        self._beside = Beside(recipe)
         self._blocks.append("# Made by jstackmagic from the record of what was installed.")
         if image:
             self._blocks += [f"ARG BASE_IMAGE={image}", "FROM $BASE_IMAGE"]
@@ -229,20 +215,23 @@ class _Page:
         if image and self.shell:
             self._blocks.append(self.shell)
         for step in recipe.steps:
-            if step.environment is None:
-                self._become("root")
-                self._apt(step)
-                continue
-            self._become(self._user_of(step.environment))
-            if step.environment.prefix not in self._ready:
-                self._ready.add(step.environment.prefix)
-                self._make_ready(step.environment)
-            if step.manager == "conda":
-                self._conda(step, step.environment)
-            else:
-                self._pip(step, step.environment)
+            self._step(step)
         self._become(self.user)
         return self._artifact()
+
+    def _step(self, step: Step) -> None:
+        if step.environment is None:
+            self._become("root")
+            self._apt(step)
+            return
+        self._become(self._user_of(step.environment))
+        if step.environment.prefix not in self._ready:
+            self._ready.add(step.environment.prefix)
+            self._make_ready(step.environment)
+        if step.manager == "conda":
+            self._conda(step, step.environment)
+        else:
+            self._pip(step, step.environment)
 
     def _artifact(self) -> Artifact:
         if self._secrets:
@@ -268,6 +257,13 @@ class _Page:
         """Make the environment, and a kernelspec for it, where the image has none."""
         if environment.kind in ("conda-base", "system"):
             return
+        there, commands = self._making(environment)
+        body = " && \\\n        ".join(commands)
+        guarded = f"if [ ! -e {there} ]; then \\\n        {body}; \\\n    fi"
+        self._run([[guarded]], "conda" if environment.kind.startswith("conda") else "pip")
+
+    def _making(self, environment: EnvironmentRef) -> tuple[str, list[str]]:
+        """What is there once an environment is made, and the commands that make it."""
         interpreter = self._inside(environment, "/bin/python")
         version = re.match(r"\d+\.\d+", environment.python or "")
         commands = []
@@ -280,11 +276,9 @@ class _Page:
             commands.append(f"python3 -m venv {self._inside(environment)}")
             commands.append(f"{interpreter} -m pip install{self._no_cache()} 'ipykernel'")
         if version:
-            name = _UNSAFE.sub("-", environment.name or posixpath.basename(environment.prefix))
+            name = UNSAFE.sub("-", environment.name or posixpath.basename(environment.prefix))
             commands.append(f"{interpreter} -m ipykernel install --user --name={quoted(name)}")
-        body = " && \\\n        ".join(commands)
-        guarded = f"if [ ! -e {there} ]; then \\\n        {body}; \\\n    fi"
-        self._run([[guarded]], "conda" if environment.kind.startswith("conda") else "pip")
+        return there, commands
 
     def _inside(self, environment: EnvironmentRef, path: str = "") -> str:
         """A path below an environment's prefix, quoted for the shell."""
@@ -303,12 +297,12 @@ class _Page:
     # -- apt
 
     def _apt(self, step: Step) -> None:
-        keep = f" {_KEEP_ARCHIVES}" if self._keeps else ""
         commands = [[f"{self.apt_get} update --yes"]]
         if step.remove:
             commands.append([f"{self.apt_get} remove --yes", *map(quoted_spec, step.remove)])
         if step.install:
             words = [*map(quoted, step.options), *(self._apt_word(item) for item in step.install)]
+            keep = f" {_KEEP_ARCHIVES}" if self._keeps else ""
             install = f"{self.apt_get} install --yes --no-install-recommends{keep}"
             commands.append([install, *words])
         seen = [item for item in step.install if item.version and "/" not in item.spec]
@@ -318,8 +312,9 @@ class _Page:
         self._run(commands, "apt")
 
     def _apt_word(self, item: Item) -> str:
-        if item.spec.endswith(".deb") and "/" in item.spec:
-            return quoted(self._copied(item.spec, sha256=item.sha256))
+        place = place_in("apt", item.spec)
+        if place is not None:
+            return self._local_word(place, item)
         return quoted_spec(pinned("apt", item, self._pin))
 
     # -- conda
@@ -331,10 +326,9 @@ class _Page:
         options = [*channels, *map(quoted, step.options)]
         commands: list[_Command] = []
         if step.remove:
-            names = map(quoted_spec, step.remove)
-            commands.append([f"{self.conda} remove --yes {target}".rstrip(), *names])
+            commands.append(self._conda_removal(target, step.remove))
         # conda takes archives by themselves
-        for _, items in groupby(step.install, key=lambda item: _is_conda_archive(item.spec)):
+        for _, items in groupby(step.install, key=lambda item: is_conda_archive(item.spec)):
             words = [self._conda_word(item, secrets) for item in items]
             head = f"{variables}{self.conda} install --yes {target}".rstrip()
             commands.append([head, *options, *words])
@@ -345,6 +339,9 @@ class _Page:
                 if item.upgrade
             ]
         self._run(commands, "conda", secrets)
+
+    def _conda_removal(self, target: str, names: Sequence[str]) -> _Command:
+        return [f"{self.conda} remove --yes {target}".rstrip(), *map(quoted_spec, names)]
 
     def _conda_channels(self, step: Step, secrets: list[str]) -> str:
         """The channels as a variable, where one is secret: conda records its command line."""
@@ -364,11 +361,11 @@ class _Page:
         spec = pinned("conda", item, self._pin)
         if holds_credential(spec):
             content = f"@EXPLICIT and, on a line of its own, {spec}"
-            text = content if _is_conda_archive(spec) else spec
+            text = content if is_conda_archive(spec) else spec
             return f"--file {self._secret_file('conda_spec', text, secrets)}"
-        local = _LOCAL.fullmatch(spec)
-        if local and _is_conda_archive(spec):
-            return quoted(self._copied(_path(local), sha256=item.sha256))
+        place = place_in("conda", spec)
+        if place is not None:
+            return self._local_word(place, item)
         return quoted_spec(spec)
 
     # -- pip
@@ -379,13 +376,18 @@ class _Page:
         commands: list[_Command] = []
         if step.remove:
             commands.append([f"{program} uninstall --yes", *map(quoted_spec, step.remove)])
-        words = {item: self._pip_word(item, secrets) for item in step.install}
-        shared = [words.pop(item) for item in step.install if item.spec.startswith("-c ")]
+        limits = [item for item in step.install if item.spec.startswith("-c ")]
+        shared = [self._pip_word(item, secrets) for item in limits]
+        asked = [item for item in step.install if item not in limits]
+        words = {item: self._pip_word(item, secrets) for item in asked if not _has_hashes(item)}
         shared += self._versions_of_files(step)
-        for upgrade, items in groupby(words, key=lambda item: self._upgrades(item)):
+        # pip wants hashes for all that one run installs, or for none
+        kinds = groupby(asked, key=lambda item: (self._upgrades(item), item not in words))
+        for (upgrade, hashed), items in kinds:
             head = f"{variables}{program} install{self._no_cache(secrets)}"
             head += " --upgrade" if upgrade else ""
-            commands.append([head, *options, *shared, *(words[item] for item in items)])
+            these = self._hashed(items) if hashed else [words[item] for item in items]
+            commands.append([head, *options, *shared, *these])
         if commands:  # constraints alone install nothing
             self._pip_run(environment, commands, secrets)
 
@@ -427,20 +429,20 @@ class _Page:
         return variables, words
 
     def _pip_word(self, item: Item, secrets: list[str]) -> str:
+        item = replace(item, spec=split_hashes(item.spec)[0])
         spec = pinned("pip", item, self._pin)
         if holds_credential(spec):
             return f"--requirement {self._secret_file('pip_spec', spec, secrets)}"
+        place = place_in("pip", spec)
+        if place is not None:
+            return f"{_FLAGS.get(place.flag, '')}{self._local_word(place, item)}"
         flag = spec[:2] if spec[:3] in ("-r ", "-c ", "-e ") else ""
-        place = spec[3:].strip() if flag else spec
-        local = _LOCAL.fullmatch(place)
-        if local is None:
-            return f"{_FLAGS.get(flag, '')}{quoted_spec(place)}"
-        if flag in ("-r", "-c"):
-            return f"{_FLAGS[flag]}{quoted(self._copied(_path(local), requirements=True))}"
-        to = self._project_folder(_path(local)) if flag else ""
-        copied = self._copied(_path(local), to=to, sha256=item.sha256)
-        before = f"{local['before']}file://" if local["before"] else ""
-        return f"{_FLAGS.get(flag, '')}{quoted(before + copied + local['after'])}"
+        return f"{_FLAGS.get(flag, '')}{quoted_spec(spec[3:].strip() if flag else spec)}"
+
+    def _hashed(self, items: Iterable[Item]) -> list[str]:
+        """Requirements with hashes, as a file: pip's command line takes none."""
+        content = "".join(f"{checked(item.spec)}\n" for item in items)
+        return [f"--requirement {self._word_of(generated('hashed', content))}"]
 
     def _project_folder(self, path: str) -> str:
         """Where an editable project goes: where it was, if COPY can say that."""
@@ -449,18 +451,16 @@ class _Page:
         )
         if _SAFE_PATH.fullmatch(path):
             return path
-        return f"/opt/{FOLDER}/{_UNSAFE.sub('_', posixpath.basename(path))}"
+        return f"/opt/{FOLDER}/{UNSAFE.sub('_', posixpath.basename(path))}"
 
     def _versions_of_files(self, step: Step) -> list[str]:
         """The versions that ``-r FILE`` brought, as constraints: the file may leave them open."""
         brought = {other.name: other for item in step.install for other in item.brought}
         if not brought or self._pin != "exact":
             return []
-        number = sum(isinstance(file.source, bytes) for file in self._files.values()) + 1
-        name = f"versions-{number}.txt"
         lines = sorted(checked(f"{item.name}=={item.version}") for item in brought.values())
         content = "".join(f"{line}\n" for line in lines)
-        return [f"--constraint {quoted(self._copy(File(f'{FOLDER}/{name}', content.encode())))}"]
+        return [f"--constraint {self._word_of(generated('versions', content))}"]
 
     # -- instructions
 
@@ -469,9 +469,7 @@ class _Page:
             self._user = user
             self._blocks.append(f"USER {user}")
 
-    def _run(
-        self, commands: list[_Command], manager: _Manager, secrets: Sequence[str] = ()
-    ) -> None:
+    def _run(self, commands: list[_Command], manager: Manager, secrets: Sequence[str] = ()) -> None:
         """Add a RUN; one that is a single command joins another such, as hadolint asks (DL3059)."""
         kept = self._kept(manager, secrets)
         tidy = self._tidy(manager, kept=kept is not None)
@@ -485,45 +483,40 @@ class _Page:
         else:
             self._blocks.append(run)
 
-    def _mount(self, run: _Run, kept: _Manager | None) -> None:
+    def _mount(self, run: _Run, kept: Manager | None) -> None:
         uid, gid = self.owner
         own = (_USER_CACHE.format(uid=uid, gid=gid),)
         run.kept, run.caches = kept, {None: (), "apt": _APT_CACHES}.get(kept, own)
 
-    def _kept(self, manager: _Manager, secrets: Sequence[str]) -> _Manager | None:
+    def _kept(self, manager: Manager, secrets: Sequence[str]) -> Manager | None:
         """Whose downloads are kept: not what a credential gave access to."""
         return manager if self._keeps and not secrets else None
 
-    def _tidy(self, manager: _Manager, *, kept: bool) -> Sequence[str]:
+    def _tidy(self, manager: Manager, *, kept: bool) -> Sequence[str]:
         if manager == "apt":
-            return () if kept else ("apt-get clean && rm -rf /var/lib/apt/lists/*",)
-        clean = (self.clean_conda,) if manager == "conda" and not kept else ()
+            return () if kept else self.clean_apt
+        clean = self.clean_conda if manager == "conda" and not kept else ()
         return (*clean, *self.permissions)
 
-    def _copied(
-        self, source: str, *, to: str = "", sha256: str = "", requirements: bool = False
-    ) -> str:
-        """Copy a local file or folder into the image; return where it is there."""
-        source = posixpath.normpath(checked(source))
-        file = self._files.get(source)
-        if file is None:
-            base = _UNSAFE.sub("_", posixpath.basename(source)) or "folder"
-            taken = {other.name for other in self._files.values()}
-            names = [
-                f"{FOLDER}/{base}",
-                *(f"{FOLDER}/{n}/{base}" for n in range(2, len(taken) + 3)),
-            ]
-            name = next(name for name in names if name not in taken)
-            file = File(name, source, sha256, requirements)
-        return self._copy(file, to=to)
+    def _local_word(self, place: Place, item: Item) -> str:
+        """Bring a local file or folder along; return the word that names it there."""
+        to = self._project_folder(place.path) if place.flag == "-e" else ""
+        return self._word_of(self._beside.file(place, item), place.before, place.after, to)
+
+    def _word_of(self, file: File, before: str = "", after: str = "", to: str = "") -> str:
+        copied = self._copy(file, to=to)
+        return quoted(f"{before}file://{copied}{after}" if before else f"{copied}{after}")
 
     def _copy(self, file: File, *, to: str = "") -> str:
         to = to or f"/tmp/{file.name}"  # noqa: S108
-        self._files.setdefault(file.source if isinstance(file.source, str) else file.name, file)
+        self._take(file)
         line = f"{self.copy} {file.name} {to}"
         if line not in self._blocks:
             self._blocks.append(line)
         return to
+
+    def _take(self, file: File) -> None:
+        self._files.setdefault(file.source if isinstance(file.source, str) else file.name, file)
 
     def _secret(self, purpose: str, text: str, secrets: list[str]) -> str:
         """What the shell reads a build secret with; to stand in double quotes."""
@@ -542,7 +535,7 @@ class _Page:
             self.notes.append(f"The {what} {place} is on this machine: a build cannot reach it.")
 
 
-class _Stacks(_Page):
+class _Stacks(Page):
     """The pattern that the Jupyter Docker Stacks document; the variables are their images' own."""
 
     default_image = "jupyter/base-notebook"
@@ -550,9 +543,9 @@ class _Stacks(_Page):
     user = "${NB_UID}"
     copy = "COPY --chown=${NB_UID}:${NB_GID}"
     conda = "mamba"
-    clean_conda = "mamba clean --all -f -y"
-    owner = (1000, 100)  # as documented; NB_UID and NB_GID of an image may be others
+    clean_conda = ("mamba clean --all -f -y",)
     permissions = ('fix-permissions "${CONDA_DIR}"', 'fix-permissions "/home/${NB_USER}"')
+    owner = (1000, 100)  # as documented; NB_UID and NB_GID of an image may be others
     apt_get = "apt-get"
 
     def _user_of(self, environment: EnvironmentRef) -> str:
@@ -577,12 +570,12 @@ class _Stacks(_Page):
         return super()._pip_program(environment)
 
 
-class _Legacy(_Page):
+class _Legacy(Page):
     """The pattern of the images with environments named root and python2, until about 2017."""
 
     default_image = "jupyter/scipy-notebook:82b978b3ceeb"
     user = "jovyan"
-    clean_conda = "conda clean -tipsy"
+    clean_conda = ("conda clean -tipsy",)
 
     def _user_of(self, environment: EnvironmentRef) -> str:  # noqa: ARG002
         return "root"
@@ -618,7 +611,7 @@ class _Legacy(_Page):
             super()._pip_run(environment, commands, secrets)
 
 
-class _Plain(_Page):
+class _Plain(Page):
     """For any other image: its user is not known, and stays."""
 
     def _apt(self, step: Step) -> None:
@@ -629,13 +622,9 @@ class _Plain(_Page):
         super()._apt(step)
 
 
-_PAGES: dict[Style, type[_Page]] = {"stacks": _Stacks, "legacy": _Legacy, "plain": _Plain}
+def _has_hashes(item: Item) -> bool:
+    """Whether pip has to check a hash; of a file that is copied along we check it ourselves."""
+    return bool(split_hashes(item.spec)[1]) and place_in("pip", item.spec) is None
 
 
-def _is_conda_archive(spec: str) -> bool:
-    return spec.partition("#")[0].endswith((".conda", ".tar.bz2")) and "::" not in spec
-
-
-def _path(local: re.Match[str]) -> str:
-    path = local["path"].rstrip()
-    return unquote(path) if local["url"] else path
+_PAGES: dict[Style, type[Page]] = {"stacks": _Stacks, "legacy": _Legacy, "plain": _Plain}

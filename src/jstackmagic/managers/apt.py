@@ -80,7 +80,7 @@ class Apt(Manager):
         root = _rights(request)
         verb = ("install", "--yes", "--no-install-recommends")
         install = _apt_get(root, verb, (*request.specs, *request.options))
-        if _lists_are_fresh():
+        if _lists_are_fresh() or _are_enough(request):
             change = _simulate(request, request.specs)
             return Plan(request, environment, "apt-get", (install,), change=change)
         update = Command((*root, "apt-get", "update"))
@@ -108,6 +108,17 @@ class Apt(Manager):
         installed = _system()
         found = (_installed(_name_of(spec), installed) for spec in request.specs)
         return tuple(dict.fromkeys(package for package in found if package is not None))
+
+
+def _are_enough(request: Request) -> bool:
+    """Whether these are archives that need nothing else, so that no list need be fetched."""
+    if not all(spec.endswith(".deb") for spec in request.specs):
+        return False
+    try:
+        _simulate(request, request.specs)
+    except CommandFailed:
+        return False
+    return True
 
 
 # Specs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -23,10 +24,11 @@ from ..packages import (
     read_distributions,
 )
 from ..plan import Command, Plan
+from ..request import split_hashes
 from . import Manager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from packaging.requirements import Requirement
     from packaging.version import Version
@@ -195,6 +197,7 @@ def _problem(spec: str, *, legacy: bool) -> str:
     """What is wrong with a spec; empty where pip can read it."""
     from packaging.requirements import InvalidRequirement, Requirement
 
+    spec, _ = split_hashes(spec)
     if _CONTROL.search(spec) or not spec.strip():
         return f"{spec!r} is no requirement: it is not one line of text."
     if spec.startswith(_FLAGS):
@@ -243,6 +246,7 @@ def _name_of(spec: str) -> str:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+    spec, _ = split_hashes(spec)
     if spec.startswith(_FLAGS):
         spec = spec[3:].strip() if spec.startswith("-e ") else ""
     egg = re.search(r"[#&]egg=([^&\[]+)", spec)
@@ -315,11 +319,26 @@ def _pip(environment: Environment, *words: str) -> Command:
 
 
 def _arguments(specs: Iterable[str]) -> list[str]:
-    """One argument each, but ``-r FILE`` is two."""
+    """One argument each, but ``-r FILE`` is two; what has hashes goes into a file together."""
     words: list[str] = []
+    hashed: list[str] = []
     for spec in specs:
-        words += (spec[:2], spec[3:].strip()) if spec.startswith(_FLAGS) else (spec,)
-    return words
+        if split_hashes(spec)[1]:
+            hashed.append(spec)
+        else:
+            words += (spec[:2], spec[3:].strip()) if spec.startswith(_FLAGS) else (spec,)
+    return [*words, *(("-r", _listed(hashed)) if hashed else ())]
+
+
+def _listed(specs: Sequence[str]) -> str:
+    """A file of specs: pip takes hashes from nowhere else. It stays, so that the command does."""
+    from platformdirs import user_cache_path
+
+    text = "".join(f"{spec}\n" for spec in specs)
+    name = f"requirements-{hashlib.sha256(text.encode()).hexdigest()[:16]}.txt"
+    file = user_cache_path("jstackmagic", ensure_exists=True) / name
+    file.write_text(text, encoding="utf-8")
+    return str(file)
 
 
 def _secrets_in_files(request: Request) -> tuple[str, ...]:
@@ -584,23 +603,40 @@ def _is_configured(environment: Environment, keys: Iterable[str]) -> bool:
     keys = {key.replace("-", "_") for key in keys}
     if any(f"PIP_{key.upper()}" in os.environ for key in keys):
         return True
+    settings = _settings(environment)
+    return settings is None or not settings.keys().isdisjoint(keys)
+
+
+def configured(environment: Environment, key: str) -> str:
+    """What a variable or pip's configuration files say of an option; empty where none does."""
+    key = key.replace("-", "_")
+    said = os.environ.get(f"PIP_{key.upper()}")
+    return said if said is not None else (_settings(environment) or {}).get(key, "")
+
+
+def _settings(environment: Environment) -> dict[str, str] | None:
+    """What pip's configuration files say for an install; None where one cannot be read."""
     config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    folders = ("/etc/xdg/pip", "/etc", "~/.pip", f"{config}/pip", environment.prefix)
+    site = (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
+    folders = (
+        *(f"{folder}/pip" for folder in site),
+        *("/etc", "~/.pip", f"{config}/pip", environment.prefix),
+    )
     files = [os.path.join(os.path.expanduser(folder), "pip.conf") for folder in folders]
     files = [
         file for file in (*files, os.environ.get("PIP_CONFIG_FILE", "")) if os.path.exists(file)
     ]
     if not files:
-        return False
+        return {}
     from configparser import Error, RawConfigParser
 
     parser = RawConfigParser(strict=False)
     try:
         parser.read(files, encoding="utf-8")
     except (Error, UnicodeDecodeError):
-        return True
+        return None
     sections = [parser[name] for name in ("global", "install") if parser.has_section(name)]
-    return any(option.replace("-", "_") in keys for section in sections for option in section)
+    return {option.replace("-", "_"): section[option] for section in sections for option in section}
 
 
 def _find(name: str, folders: Iterable[str]) -> Installed | None:
@@ -647,7 +683,7 @@ def _serving(spec: str, environment: Environment) -> Package | None:
 
 def _place(spec: str) -> str:
     """What ``direct_url.json`` begins with for a spec that is a path or URL; else empty."""
-    spec = spec[3:].strip() if spec.startswith("-e ") else spec
+    spec, _ = split_hashes(spec[3:].strip() if spec.startswith("-e ") else spec)
     if not _is_place(spec):
         return ""
     if spec.startswith(("/", ".", "~")):

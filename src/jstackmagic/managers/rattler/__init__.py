@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...environment import Environment
-    from ...packages import Package
+    from ...packages import CondaDetail, Package
     from ...request import Request
     from .. import Output
     from .engine import Wire
@@ -126,6 +126,27 @@ def available(
     from . import asking, engine
 
     return engine.run(lambda _: asking.available(specs, environment, channels))
+
+
+def on_platform(
+    platform: str, specs: Sequence[str], environment: Environment, channels: Sequence[str] = ()
+) -> tuple[tuple[Package, ...], tuple[CondaDetail, ...]]:
+    """What an environment with some specs would hold on another platform.
+
+    Args:
+        platform: conda's name of it, such as ``osx-arm64``.
+        specs: Match specs.
+        environment: Whose channels to ask.
+        channels: More of them, asked before those.
+
+    Raises:
+        InvalidSpec: One is no match spec.
+        CommandFailed: There is no such platform or environment, or the channels cannot be read.
+        Interrupted: The user interrupted it.
+    """
+    from . import elsewhere, engine
+
+    return engine.run(lambda _: elsewhere.solve_for(platform, specs, environment, channels))
 
 
 def repair(environment: Environment, output: Output) -> bool:

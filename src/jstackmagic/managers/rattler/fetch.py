@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -69,6 +69,27 @@ async def fetch(
     return list(await asyncio.gather(*map(one, records)))
 
 
+async def keep(
+    records: Sequence[RepoDataRecord], folder: str, config: CondaConfig, wire: Wire
+) -> list[str]:
+    """Have the archives themselves in one folder, laid out as a package cache.
+
+    Raises:
+        CommandFailed: The folder cannot be written to, or one of them cannot be fetched, or is not
+            what its channel says.
+    """
+    cache = Cache(replace(config, pkgs_dirs=tuple(dict.fromkeys((folder, *config.pkgs_dirs)))))
+    if cache.writable[0] != folder:
+        raise CommandFailed(f"{folder} cannot be written to.", kept=NOTHING_CHANGED)
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(record: RepoDataRecord) -> str:
+        async with gate:
+            return await cache.keep(record, wire)
+
+    return list(await asyncio.gather(*map(one, records)))
+
+
 class Cache:
     """The folders of packages that a configuration names.
 
@@ -100,25 +121,51 @@ class Cache:
             archive = await self._download(record, wire)
         return await asyncio.to_thread(self._unpack, record, archive)
 
+    async def keep(self, record: RepoDataRecord, wire: Wire) -> str:
+        """One package's archive, in the first folder; return where it lies."""
+        kept = os.path.join(self.writable[0], record.file_name)
+        archive = await asyncio.to_thread(self._archive_of, record)
+        if archive is None:
+            archive = await self._download(record, wire)
+        if archive != kept:
+            with _temporary(kept) as partial:
+                await asyncio.to_thread(shutil.copyfile, archive, partial)
+                os.replace(partial, kept)
+            _note_url(self.writable[0], record.url)
+        return kept
+
     async def fetch_url(self, url: str, wire: Wire) -> str:
-        """Fetch an archive that is named by its URL; return where it lies.
+        """Fetch an archive that is named by its URL, if it is in no cache; return where it lies.
 
         Raises:
             CommandFailed: It cannot be fetched, or is not what the hash behind ``#`` says.
         """
         address, _, digest = url.partition("#")
         name = unquote(urlsplit(address).path).rpartition("/")[2]
+        noted = await asyncio.to_thread(self._noted, name, address)
+        if noted is not None and _is_digest(noted, digest):
+            return noted
         archive = os.path.join(self.writable[0], name)
         wire.say(f"Fetching {name}\n")
         client = repodata.client_of(repodata.network_of(self._config))
         with _temporary(archive) as partial:
             await download(client, address, partial, wire)
-            kind, _, wanted = digest.rpartition(":")
-            found = _digest(partial, kind or "md5")
-            if wanted and found != wanted:
-                raise _broken(url, f"its {kind or 'md5'} is {found}")
+            if not _is_digest(partial, digest):
+                kind = digest.rpartition(":")[0] or "md5"
+                raise _broken(url, f"its {kind} is {_digest(partial, kind)}")
             os.replace(partial, archive)
+        _note_url(self.writable[0], address)
         return archive
+
+    def _noted(self, name: str, url: str) -> str | None:
+        """The archive of that name in a cache that notes that it came from that very URL."""
+        for folder in self._folders:
+            path = os.path.join(folder, name)
+            with contextlib.suppress(OSError):
+                lines = Path(folder, "urls.txt").read_text(encoding="utf-8").splitlines()
+                if mask(url) in lines and os.path.isfile(path):
+                    return path
+        return None
 
     def _find(self, record: RepoDataRecord) -> Fetched | None:
         for folder in self.writable:  # rattler writes beside a package, also when it only reads it
@@ -154,7 +201,7 @@ class Cache:
             await download(client, record.url, partial, wire)
             await asyncio.to_thread(_check, partial, record)
             os.replace(partial, archive)
-        _note_url(self.writable[0], record)
+        _note_url(self.writable[0], record.url)
         return archive
 
     def _unpack(self, record: RepoDataRecord, archive: str) -> Fetched:
@@ -290,6 +337,12 @@ def _differs(path: str, record: RepoDataRecord) -> str | None:
     return None
 
 
+def _is_digest(path: str, wanted: str) -> bool:
+    """Whether a file has the hash that stands behind the ``#`` of a URL: ``sha256:…``, or md5's."""
+    kind, _, digest = wanted.rpartition(":")
+    return not digest or _digest(path, kind or "md5") == digest
+
+
 def _digest(path: str, kind: str) -> str:
     digest = hashlib.new(kind, usedforsecurity=False)
     with open(path, "rb") as file:
@@ -318,10 +371,10 @@ def _make_writable(folder: str) -> bool:
     return True
 
 
-def _note_url(folder: str, record: RepoDataRecord) -> None:
-    """Note where an archive came from, as conda does; it only helps conda to find its channel."""
+def _note_url(folder: str, url: str) -> None:
+    """Note where an archive came from, as conda does: one that is asked for by its URL is found."""
     with contextlib.suppress(OSError), open(os.path.join(folder, "urls.txt"), "a") as file:
-        file.write(f"{mask(record.url)}\n")
+        file.write(f"{mask(url)}\n")
 
 
 @contextlib.contextmanager

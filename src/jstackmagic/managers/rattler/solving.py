@@ -123,7 +123,7 @@ class Problem:
     @property
     def new(self) -> list[MatchSpec]:
         """The new specs, their channels spelled as URLs."""
-        return [_at_url(spec, self.channels) for spec in self.specs]
+        return [at_url(spec, self.channels) for spec in self.specs]
 
     @property
     def goals(self) -> list[MatchSpec]:
@@ -159,7 +159,7 @@ def _anywhere(match: MatchSpec) -> MatchSpec:
     return parse(f"{name_of(match)} {version} {build}")
 
 
-def _at_url(spec: CondaSpec, channels: Channels) -> MatchSpec:
+def at_url(spec: CondaSpec, channels: Channels) -> MatchSpec:
     """A spec whose channel's name is spelled as the URL that the configuration gives it."""
     if "::" not in spec.text or not spec.channel:
         return spec.match

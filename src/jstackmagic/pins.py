@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-    from ..packages import ManagerName
-    from ..recipe import Item
+    from .packages import ManagerName
+    from .recipe import Item
 
 Pin = Literal["exact", "spec", "none"]
 PINS: tuple[Pin, ...] = get_args(Pin)

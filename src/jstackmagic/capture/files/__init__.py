@@ -1,0 +1,110 @@
+"""Files that list packages, read as requests: one module a format.
+
+``environment_yml.py`` reads ``environment.yml``; adding a module adds a format and touches no other
+file. A format's module has a docstring (its first line says what it reads),
+``recognises(path)``, which judges by the name and a cheap look at the content, and ``read(path)``.
+No two modules recognise the same file. A module whose name begins with an underscore is shared by
+the formats and is none itself.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from ...errors import UsageError
+from .. import Found
+
+if TYPE_CHECKING:
+    from ...request import Request
+
+__all__ = ["Format", "Found", "Reading", "formats", "read", "reader"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one file asks for.
+
+    Attributes:
+        path: The file, or the folder.
+        found: In the order in which they are to be done. ``found.request`` is what is asked;
+            ``found.target.name`` is the environment that the file names; ``found.line`` is where
+            it stands, 0 where that is not known. What the file says and cannot be done here is
+            among them, with the reason and without a request.
+        notes: What holds for the whole file and its reader should know.
+    """
+
+    path: Path
+    found: tuple[Found, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """What is asked."""
+        return tuple(found.request for found in self.found if found.request is not None)
+
+    @property
+    def problems(self) -> tuple[Found, ...]:
+        """What cannot be done here, each with the reason."""
+        return tuple(found for found in self.found if found.request is None)
+
+
+class Format(Protocol):
+    """A module of this package."""
+
+    __doc__: str | None
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a file or folder is of this format; False for one that cannot be read."""
+
+    def read(self, path: Path) -> Reading:
+        """Read it; local paths in the requests are absolute.
+
+        Raises:
+            InvalidSpec: It is of this format and broken.
+            OSError: It cannot be read.
+        """
+
+
+def formats() -> dict[str, Format]:
+    """The modules by their names, in alphabetical order."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return {
+        name: cast("Format", import_module(f".{name}", __name__))
+        for name in names
+        if not name.startswith("_")
+    }
+
+
+def reader(path: Path) -> Format | None:
+    """The format that a file or folder is of; None where no module recognises it."""
+    return next((module for module in formats().values() if module.recognises(path)), None)
+
+
+def read(path: Path) -> Reading:
+    """Read a file or folder of any format.
+
+    Raises:
+        UsageError: It is of none, is broken, or cannot be read.
+    """
+    module = reader(path)
+    if module is None:
+        missing = not path.exists()
+        raise UsageError(
+            f"There is no file {path}." if missing else f"{path} is no list of packages.",
+            kept="Nothing was started.",
+            advice=() if missing else ("These are read:", *map(_summary, formats().values())),
+        )
+    try:
+        return module.read(path)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror or error}.", kept="Nothing was started."
+        ) from None
+
+
+def _summary(module: Format) -> str:
+    return (module.__doc__ or "").strip().partition("\n")[0].rstrip(".")

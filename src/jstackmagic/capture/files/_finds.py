@@ -1,0 +1,82 @@
+"""What the formats share: texts, and requests out of what was asked."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ...errors import InvalidSpec
+from ...request import Request
+from .. import Found, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ...packages import ManagerName
+    from ...parsing import Asked
+
+_LOOK = 65_536  # bytes; a lock file's heading, and any file that a person wrote
+
+ORDER: tuple[ManagerName, ...] = ("apt", "conda", "pip")
+
+
+def beginning(path: Path) -> str:
+    """The beginning of a text file; empty where there is none that can be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_LOOK).decode("utf-8", "replace").removeprefix("\ufeff")
+    except OSError:
+        return ""
+
+
+def has(path: Path, pattern: str) -> bool:
+    """Whether the beginning of a file holds a line that matches."""
+    return re.search(pattern, beginning(path), re.MULTILINE) is not None
+
+
+def text_of(path: Path) -> str:
+    """The whole text.
+
+    Raises:
+        InvalidSpec: It is not UTF-8.
+        OSError: It cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidSpec(f"{path} is no text in UTF-8.", kept="Nothing was started.") from None
+
+
+def folder_of(path: Path) -> str:
+    """What a file's relative paths are relative to."""
+    return str(path.absolute().parent)
+
+
+def finds(asked: Asked, *, line: int = 0) -> Iterator[Found]:
+    """The requests that a text comes to, one a manager, in the order in which they work.
+
+    Args:
+        asked: With a manager for every spec.
+        line: Where it begins.
+    """
+    target = Target(name=asked.name)
+    for manager in ORDER:
+        specs = asked.of(manager)
+        if not specs:
+            continue
+        request = Request("install", manager, specs)
+        if manager == "conda":
+            request = Request(
+                "install", manager, specs, channels=tuple(dict.fromkeys(asked.channels))
+            )
+        elif manager == "pip":
+            request = Request(
+                "install",
+                manager,
+                specs,
+                index_url=asked.index_url,
+                extra_index_urls=tuple(dict.fromkeys(asked.extra_index_urls)),
+                options=asked.pip_options,
+            )
+        yield Found(command=" ".join(specs), line=line, request=request, target=target)

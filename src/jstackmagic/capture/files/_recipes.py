@@ -1,0 +1,33 @@
+"""What the formats that hold a recipe of ours share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...recipefile import requests_of
+from .. import Found, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...environment import EnvironmentRef
+    from ...recipe import Recipe
+
+
+def found_in(recipe: Recipe) -> Iterator[Found]:
+    """The requests that a recipe comes to, each for its environment."""
+    for environment, request in requests_of(recipe):
+        yield Found(
+            command=" ".join((request.action, *request.specs)),
+            line=0,
+            request=request,
+            target=_target(environment) if environment else Target(),
+        )
+
+
+def _target(environment: EnvironmentRef) -> Target:
+    if environment.kind == "conda-base":
+        return Target(name="base")
+    if environment.kind == "conda-named" and environment.name:
+        return Target(name=environment.name, made=True)
+    return Target(prefix=environment.prefix, made=environment.kind == "conda-prefix")

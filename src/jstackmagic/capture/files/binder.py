@@ -1,0 +1,113 @@
+"""A binder/ folder, or the folder of a repository that has one, as repo2docker reads it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .. import Found, Target
+from ..lines import recognise
+from . import Reading, apt_txt, dockerfile, environment_yml, requirements
+from ._finds import beginning, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FOLDERS = ("binder", ".binder")
+_FILES = ("Dockerfile", "environment.yml", "environment.yaml", "requirements.txt", "apt.txt")
+_ALL_FILES = (*_FILES, "postBuild", "runtime.txt")
+_FOREIGN = {
+    "Pipfile": "pipenv's lists are not read here.",
+    "Pipfile.lock": "pipenv's lists are not read here.",
+    "Project.toml": "Julia's packages cannot be asked for here.",
+    "REQUIRE": "Julia's packages cannot be asked for here.",
+    "install.R": "What an R script installs is not to be seen here.",
+    "DESCRIPTION": "R's packages cannot be asked for here.",
+    "default.nix": "Nix's packages cannot be asked for here.",
+    "requirements3.txt": "It is of the server's own environment where the kernel's Python is 2.",
+}
+# the two ways in which a script says where it lies itself
+_OWN_FOLDER = re.compile(
+    r"""\"?\$\(\s*dirname\s+(?:--\s+)?\"?\$(?:0|\{0\}|\{BASH_SOURCE(?:\[0\])?\})\"?\s*\)\"?"""
+)
+_SERVER = re.compile(r"\$\{?(?:NB|KERNEL)_PYTHON_PREFIX\}?/?")
+"""repo2docker's names for the environment that it installs into."""
+
+
+def recognises(path: Path) -> bool:
+    """Whether the folder, or its binder/ or .binder/, has a file that repo2docker reads."""
+    folder = _folder(path)
+    return folder is not None and any((folder / name).is_file() for name in _ALL_FILES)
+
+
+def _folder(path: Path) -> Path | None:
+    if not path.is_dir():
+        return None
+    if path.absolute().name in _FOLDERS:
+        return path
+    found = [path / name for name in _FOLDERS if (path / name).is_dir()]
+    return found[0] if len(found) == 1 else None
+
+
+def read(path: Path) -> Reading:
+    """Read its files in repo2docker's order; a Dockerfile stands for all of them.
+
+    Raises:
+        InvalidSpec: A file is broken.
+        OSError: One cannot be read.
+    """
+    folder = _folder(path)
+    assert folder is not None
+    if (folder / "Dockerfile").is_file():
+        reading = dockerfile.read(folder / "Dockerfile")
+        note = "repo2docker builds its Dockerfile, and reads none of the other files."
+        return replace(reading, path=path, notes=(*reading.notes, note))
+    readings = list(_readings(folder))
+    found = [each for reading in readings for each in reading.found]
+    notes = [note for reading in readings for note in reading.notes]
+    found += _post_build(folder)
+    for name, reason in _FOREIGN.items():
+        if (folder / name).is_file():
+            found.append(Found(name, reason=reason))
+    if (folder / "runtime.txt").is_file():
+        runtime = beginning(folder / "runtime.txt").strip()
+        notes.append(f"Its runtime.txt asks for {runtime}; the target's stays as it is.")
+    if (folder / "start").is_file():
+        notes.append("What its start script does whenever a server starts is left out.")
+    return Reading(path, tuple(found), tuple(notes))
+
+
+def _readings(folder: Path) -> Iterator[Reading]:
+    if (folder / "apt.txt").is_file():
+        yield apt_txt.read(folder / "apt.txt")
+    for name in ("environment.yml", "environment.yaml"):
+        if (folder / name).is_file():
+            # its name means nothing: repo2docker updates its own environment
+            reading = environment_yml.read(folder / name)
+            own = (replace(f, target=replace(f.target, name="")) for f in reading.found)
+            yield replace(reading, found=tuple(own))
+            return
+    if (folder / "requirements.txt").is_file():
+        yield requirements.read(folder / "requirements.txt")
+
+
+def _post_build(folder: Path) -> Iterator[Found]:
+    file = folder / "postBuild"
+    if not file.is_file():
+        return
+    text = text_of(file)
+    head = re.match(r"#![ \t]*(\S+)(?:[ \t]+(\S+))?", text)
+    program = (head[2] or head[1]).rpartition("/")[2] if head else "sh"
+    if program not in ("sh", "bash", "dash", "zsh"):
+        yield Found("postBuild", reason=f"It is a script for {program}, which is not read here.")
+        return
+    own = shlex.quote(str(folder.absolute()))
+    text = _OWN_FOLDER.sub(lambda _: own, text)
+    # repo2docker runs it in the repository's folder
+    for found in recognise(text, folder=str(folder.absolute().parent)):
+        prefix = found.target.prefix
+        target = Target() if _SERVER.fullmatch(prefix) else dockerfile.named(found.target)
+        yield replace(found, target=target)

@@ -1,0 +1,85 @@
+"""conda-lock.yml, conda-lock's unified lock file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...errors import InvalidSpec
+from ...parsing import Asked, read_requirement, read_specs
+from .. import Found
+from . import Reading
+from ._finds import finds, folder_of, has, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ...packages import ManagerName
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is YAML with locked packages."""
+    yaml = path.suffix in (".yml", ".yaml")
+    return yaml and has(path, r"^package:") and has(path, r"^metadata:")
+
+
+def read(path: Path) -> Reading:
+    """Read what it locks for this platform: archives for conda, then what pip can check by a hash.
+
+    Raises:
+        InvalidSpec: It is none, or has nothing for this platform.
+        OSError: It cannot be read.
+    """
+    import yaml
+    from rattler.platform import Subdir
+
+    here = str(Subdir.current())
+    text = text_of(path)
+    try:
+        data = yaml.safe_load(text)
+        packages = [dict(package) for package in data["package"]]
+        platforms = [str(platform) for platform in data["metadata"]["platforms"]]
+    except (yaml.YAMLError, TypeError, KeyError, ValueError) as error:
+        raise InvalidSpec(f"{path} is no lock file: {error}", kept="Nothing was started.") from None
+    if here not in platforms:
+        raise InvalidSpec(
+            f"{path} locks {', '.join(platforms)}, and this machine is {here}.",
+            kept="Nothing was started.",
+            advice=f"Lock it for this machine too: conda-lock --platform {here}",
+        )
+    line = next(
+        n for n, line in enumerate(text.splitlines(), start=1) if line.startswith("package:")
+    )
+    own = [package for package in packages if package.get("platform") == here]
+    wanted = [package for package in own if package.get("category", "main") == "main"]
+    found = [*_found(wanted, folder_of(path), line)]
+    others = sorted({str(p["category"]) for p in own if p not in wanted})
+    notes = [f"Its {category} packages are left aside." for category in others]
+    return Reading(path, tuple(found), tuple(notes))
+
+
+def _found(packages: list[dict[str, Any]], folder: str, line: int) -> Iterator[Found]:
+    specs: dict[ManagerName, list[str]] = {"conda": [], "pip": []}
+    unhashed: list[str] = []
+    for package in packages:
+        name, url = str(package.get("name")), str(package.get("url") or "")
+        digest = (package.get("hash") or {}).get("sha256") or ""
+        if package.get("manager") == "conda" and url:
+            md5 = (package.get("hash") or {}).get("md5") or ""
+            suffix = f"#sha256:{digest}" if digest else f"#{md5}" if md5 else ""
+            specs["conda"].append(f"{url}{suffix}")
+        elif package.get("manager") == "pip" and package.get("version"):
+            direct = package.get("source") or "+" in url.partition("://")[0]
+            spec = f"{name} @ {url}" if direct else f"{name}=={package['version']}"
+            if digest and "+" not in url.partition("://")[0]:
+                specs["pip"].append(f"{spec} --hash=sha256:{digest}")
+            else:
+                unhashed.append(spec)
+        else:
+            yield Found(name, line, reason="The lock does not say where it comes from.")
+    yield from finds(read_specs(specs["conda"], manager="conda", folder=folder), line=line)
+    for lines in (specs["pip"], unhashed):
+        asked = Asked(pip_options=("--no-deps",))  # a lock is whole
+        for each in lines:
+            asked += read_requirement(each, folder=folder)
+        yield from finds(asked, line=line)

@@ -1,0 +1,31 @@
+"""environment.yml, conda's list of an environment's packages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...parsing import read_environment_yml
+from . import Reading
+from ._finds import finds, folder_of, has, text_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is YAML with dependencies."""
+    return path.suffix in (".yml", ".yaml") and has(path, r"^dependencies:")
+
+
+def read(path: Path) -> Reading:
+    """Read the conda part, then the pip part.
+
+    Raises:
+        InvalidSpec: It is no YAML, or has a section that nobody here can read.
+        OSError: It cannot be read.
+    """
+    text = text_of(path)
+    asked = read_environment_yml(text, folder=folder_of(path))
+    lines = text.splitlines()
+    line = next(n for n, line in enumerate(lines, start=1) if line.startswith("dependencies:"))
+    return Reading(path, tuple(finds(asked, line=line)), asked.notes)

@@ -1,0 +1,59 @@
+"""An @EXPLICIT list of conda archives, as `conda list --explicit` writes it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ...errors import InvalidSpec
+from ...parsing import Asked, logical_lines, read_specs
+from . import Reading
+from ._finds import finds, folder_of, has, text_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ARCHIVE = re.compile(
+    r"(?P<url>\S+\.(?:conda|tar\.bz2))(?:#(?:sha256:|md5:)?(?P<hash>[0-9a-f]{64}|[0-9a-f]{32}))?"
+)
+
+
+def recognises(path: Path) -> bool:
+    """Whether it has the line that says so."""
+    return path.is_file() and path.suffix != ".py" and has(path, r"^@EXPLICIT\s*$")
+
+
+def read(path: Path) -> Reading:
+    """Read it as one request, each archive with its hash.
+
+    Raises:
+        InvalidSpec: It is no text, or a line names no archive.
+        OSError: It cannot be read.
+    """
+    specs: list[str] = []
+    text, first = text_of(path), 0
+    for number, line in logical_lines(text):
+        if line.startswith("@"):
+            continue
+        archive = _ARCHIVE.fullmatch(line)
+        if archive is None:
+            raise InvalidSpec(
+                f"Line {number} of {path} names no conda archive: {line}",
+                kept="Nothing was started.",
+            )
+        first = first or number
+        specs.append(f"{archive['url']}{_fragment(archive['hash'])}")
+    asked = read_specs(specs, manager="conda", folder=folder_of(path))
+    # conda-lock writes what pip has to install as comments, for itself and micromamba
+    lines = re.findall(r"^# pip (.+)$", text, re.MULTILINE)
+    if lines:
+        asked += read_specs(map(str.strip, lines), manager="pip", folder=folder_of(path))
+        asked += Asked(pip_options=("--no-deps",))  # all there is to install is in the list
+    return Reading(path, tuple(finds(asked, line=first)))
+
+
+def _fragment(digest: str | None) -> str:
+    """A hash as conda writes it behind a URL."""
+    if not digest:
+        return ""
+    return f"#sha256:{digest}" if len(digest) == 64 else f"#{digest}"

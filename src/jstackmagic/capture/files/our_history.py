@@ -1,0 +1,39 @@
+"""A history of jstackmagic's, such as the history.jsonl of somebody else."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ...history import History
+from ...recipe import fold
+from . import Reading
+from ._finds import beginning
+from ._recipes import found_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def recognises(path: Path) -> bool:
+    """Whether its first line is a line of a history."""
+    if path.suffix != ".jsonl":
+        return False
+    try:
+        line = json.loads(beginning(path).partition("\n")[0])
+    except ValueError:
+        return False
+    return isinstance(line, dict) and {"v", "event", "id"} <= line.keys()
+
+
+def read(path: Path) -> Reading:
+    """Read its net: what was undone, removed or replaced is not asked for.
+
+    Raises:
+        HistoryError: It cannot be read.
+    """
+    records = History(path).records()
+    recipe = fold(records)
+    gone = len(records) - sum(len(step.install) for step in recipe.steps)
+    notes = (f"It has {len(records)} records; what is left of them is asked for.",)
+    return Reading(path, tuple(found_in(recipe)), notes if gone else ())

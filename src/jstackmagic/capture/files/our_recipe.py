@@ -1,0 +1,33 @@
+"""recipe.json, a recipe that %envexport json wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import InvalidSpec
+from ...recipefile import KIND, recipe_of
+from . import Reading
+from ._finds import has, text_of
+from ._recipes import found_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is JSON that says so."""
+    return path.suffix == ".json" and has(path, rf'^\s*"kind": "{KIND}"')
+
+
+def read(path: Path) -> Reading:
+    """Read what it installs, and removes, in each environment; versions are those that it saw.
+
+    Raises:
+        InvalidSpec: It is broken, or of a newer jstackmagic.
+        OSError: It cannot be read.
+    """
+    try:
+        recipe = recipe_of(text_of(path))
+    except InvalidSpec as error:
+        raise InvalidSpec(f"{path}: {error.problem}", kept="Nothing was started.") from None
+    return Reading(path, tuple(found_in(recipe)))

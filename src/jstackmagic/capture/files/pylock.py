@@ -1,0 +1,123 @@
+"""pylock.toml, the lock file of PEP 751."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ...errors import InvalidSpec
+from ...parsing import Asked, read_requirement
+from .. import Found
+from . import Reading
+from ._finds import finds, folder_of, text_of
+from ._toml import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from packaging.pylock import Package
+
+_NAME = re.compile(r"pylock(?:\.[^.]+)?\.toml")
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is called as the standard demands."""
+    return path.is_file() and _NAME.fullmatch(path.name) is not None
+
+
+def read(path: Path) -> Reading:
+    """Read it as two requests: what pip can check by a hash, and what it cannot.
+
+    A lock is whole, so that nothing is resolved (``--no-deps``). A package's marker goes with it;
+    one that depends on extras or groups counts as by default.
+
+    Raises:
+        InvalidSpec: It is none.
+        OSError: It cannot be read.
+    """
+    try:
+        from packaging.pylock import Pylock, PylockValidationError
+    except ImportError:
+        raise InvalidSpec(
+            f"{path} is read with packaging 26 or newer, which is not here.",
+            kept="Nothing was started.",
+            advice="%envinstall 'packaging>=26'",
+        ) from None
+    text = text_of(path)
+    try:
+        lock = Pylock.from_dict(parse(text, path))
+    except (PylockValidationError, ValueError) as error:
+        raise InvalidSpec(f"{path} is no lock file: {error}", kept="Nothing was started.") from None
+    starts = [
+        n for n, line in enumerate(text.splitlines(), start=1) if line.strip() == "[[packages]]"
+    ]
+    lines = dict(zip(map(id, lock.packages), starts, strict=False))
+    groups = frozenset(lock.default_groups or ())
+    hashed, unhashed = Asked(), Asked()
+    problems: list[Found] = []
+    for package in lock.packages:
+        marker = _marker(package, groups)
+        if marker is None:
+            continue  # of an extra or a group that nobody asked for
+        requirement = _requirement(package, folder_of(path))
+        line = lines.get(id(package), 0)
+        if not requirement:
+            reason = "The lock names no archive that pip could install."
+            problems.append(Found(str(package.name), line, reason=reason))
+            continue
+        spec, *hashes = requirement.split(" --hash=")
+        entry = spec + (f" ; {marker}" if marker else "") + "".join(f" --hash={h}" for h in hashes)
+        asked = read_requirement(entry, folder=folder_of(path))
+        hashed, unhashed = (hashed + asked, unhashed) if hashes else (hashed, unhashed + asked)
+    first = starts[0] if starts else 0
+    locked = Asked(pip_options=("--no-deps",))
+    found = [*finds(hashed + locked, line=first), *finds(unhashed + locked, line=first)]
+    return Reading(path, (*found, *problems), tuple(_notes(lock)))
+
+
+def _notes(lock: Any) -> Iterator[str]:
+    if lock.requires_python is not None:
+        yield f"It was locked for Python {lock.requires_python}."
+    for extra in lock.extras or ():
+        yield f"Its extra {extra} is not installed."
+
+
+def _marker(package: Package, groups: frozenset[str]) -> str | None:
+    """The marker that pip can evaluate; None for what only an extra or another group brings."""
+    marker = str(package.marker or "")
+    if not re.search(r"\b(?:extras|dependency_groups)\b", marker):
+        return marker
+    sets = {"extras": frozenset[str](), "dependency_groups": groups}
+    assert package.marker is not None
+    return "" if package.marker.evaluate(sets, context="lock_file") else None
+
+
+def _requirement(package: Package, folder: str) -> str:
+    """The requirement that pip installs the very same by; empty where there is none."""
+    if package.vcs is not None:
+        vcs = package.vcs
+        place = vcs.url or f"file://{folder}/{vcs.path}"
+        below = f"#subdirectory={vcs.subdirectory}" if vcs.subdirectory else ""
+        return f"{package.name} @ {vcs.type}+{place}@{vcs.commit_id}{below}"
+    if package.directory is not None:
+        flag = "-e " if package.directory.editable else ""
+        return f"{flag}{_path(package.directory.path)}"
+    if package.archive is not None:
+        archive = package.archive
+        place = f"{package.name} @ {archive.url}" if archive.url else _path(str(archive.path))
+        return f"{place}{_hashes(archive.hashes)}"
+    archives = [*(package.wheels or ()), *([package.sdist] if package.sdist else ())]
+    if not archives or package.version is None:
+        return ""
+    hashes = dict.fromkeys(_hashes(archive.hashes) for archive in archives)
+    return f"{package.name}=={package.version}{''.join(hashes)}"
+
+
+def _path(path: str) -> str:
+    """A path that pip takes for one."""
+    return path if path.startswith(("/", ".")) else f"./{path}"
+
+
+def _hashes(hashes: Any) -> str:
+    return f" --hash=sha256:{hashes['sha256']}" if "sha256" in hashes else ""

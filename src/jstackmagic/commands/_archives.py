@@ -1,0 +1,127 @@
+"""All archives of an index that serve the installed versions, for exports that lock."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..credentials import MASK, mask
+from ..environment import detect
+from ..errors import JStackMagicError
+from ..packages import Package, normalise
+from ..recipe import Archive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pypi_simple import PyPISimple
+
+    from ..export._choice import Chosen
+    from ..recipe import Holding
+
+_SECONDS = 30.0
+_AT_ONCE = 8
+
+
+def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
+    """What an environment holds, with the archives that its indexes have; and what went wrong.
+
+    An index counts where it has the very archive that was installed: another one may have another
+    project of that name.
+    """
+    import requests
+
+    wanted = [p for p in chosen.holding.packages if p.manager == "pip" and _is_of_an_index(p)]
+    if not wanted:
+        return chosen.holding, ()
+    found: list[Archive] = []
+    notes: list[str] = []
+    missing = wanted
+    for index in _indexes(chosen):
+        if MASK in index:
+            notes.append(f"{index} needs its credential, which is not recorded: it was not asked.")
+            continue
+        try:
+            archives = _ask(index, missing)
+        except requests.RequestException as error:
+            notes.append(f"{mask(index)} could not be asked: {type(error).__name__}.")
+            continue
+        found += archives
+        served = {archive.name for archive in archives}
+        missing = [package for package in missing if package.name not in served]
+    if missing:
+        names = ", ".join(package.name for package in missing)
+        notes.append(f"No index told the archives of {names}: only the installed ones are locked.")
+    return replace(chosen.holding, archives=tuple(found)), tuple(notes)
+
+
+def _is_of_an_index(package: Package) -> bool:
+    """Whether it was not installed from a place of its own."""
+    place = package.source
+    direct = place.startswith(("file:", "git+", "hg+", "svn+", "bzr+"))
+    return not (package.editable or direct or place.endswith((".whl", ".gz", ".zip")))
+
+
+def _indexes(chosen: Chosen) -> Iterator[str]:
+    """Those asked for, each once, and pip's own where a step named none."""
+    steps = chosen.of("pip")
+    named = [step.index_url for step in steps if step.index_url]
+    extra = [url for step in steps for url in step.extra_index_urls]
+    if len(named) < len(steps) or not steps:
+        named.append(_default(chosen.environment.prefix))
+    yield from dict.fromkeys((*named, *extra))
+
+
+def _default(prefix: str) -> str:
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT
+
+    from ..managers import pip
+
+    try:
+        return pip.configured(detect(prefix), "index-url") or PYPI_SIMPLE_ENDPOINT
+    except JStackMagicError:  # the environment is not here
+        return os.environ.get("PIP_INDEX_URL") or PYPI_SIMPLE_ENDPOINT
+
+
+def _ask(index: str, packages: Sequence[Package]) -> list[Archive]:
+    import requests
+    from pypi_simple import PyPISimple
+
+    with requests.Session() as session, ThreadPoolExecutor(_AT_ONCE) as threads:
+        session.verify = os.environ.get("PIP_CERT") or session.verify
+        client = PyPISimple(index, session=session)
+        pages = threads.map(lambda package: list(_archives(client, package)), packages)
+        return [archive for page in pages for archive in page]
+
+
+def _archives(client: PyPISimple, package: Package) -> Iterable[Archive]:
+    from pypi_simple import NoSuchProjectError
+
+    try:
+        page = client.get_project_page(package.name, timeout=_SECONDS)
+    except NoSuchProjectError:
+        return ()
+    found = [
+        Archive(package.name, package.version, mask(file.url), file.digests["sha256"])
+        for file in page.packages
+        if file.project is not None
+        and normalise(file.project) == package.name
+        and file.version is not None
+        and _same_version(file.version, package.version)
+        and file.package_type in ("wheel", "sdist")
+        and "sha256" in file.digests
+    ]
+    if package.sha256 and all(archive.sha256 != package.sha256 for archive in found):
+        return ()
+    return found
+
+
+def _same_version(one: str, other: str) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(one) == Version(other)
+    except InvalidVersion:
+        return one == other

@@ -1,0 +1,89 @@
+"""What a recipe's environments hold, on this disk, in an index, on another platform.
+
+For the exports that must say every package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..environment import detect
+from ..errors import JStackMagicError
+from ..export._choice import choose
+from ..export._locked import platform_of
+from ..packages import Package, read_details, read_packages
+from ..recipe import Holding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..recipe import Recipe
+
+
+def on_disk(recipe: Recipe) -> Recipe:
+    """The recipe with what lies on this disk in the place of what the history saw, where it can."""
+    return replace(recipe, holdings=tuple(map(_read, recipe.holdings)))
+
+
+def of_index(recipe: Recipe, *, name: str, prefix: str) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe with all archives that serve an environment's pip packages, and what to know."""
+    from ._archives import complete
+
+    chosen = choose(recipe, name=name, prefix=prefix)
+    holding, notes = complete(chosen)
+    holdings = (holding if held is chosen.holding else held for held in recipe.holdings)
+    return replace(recipe, holdings=tuple(holdings)), notes
+
+
+def of_platforms(recipe: Recipe, platforms: Sequence[str], *, name: str, prefix: str) -> Recipe:
+    """The recipe with what an environment would hold on other platforms.
+
+    Raises:
+        CommandFailed: The channels cannot be read, or have no such environment.
+    """
+    from ..export._match_specs import match_specs
+    from ..managers import rattler
+
+    chosen = choose(recipe, name=name, prefix=prefix)
+    own = platform_of(chosen.holding)
+    environment = detect(chosen.environment.prefix)
+    specs = [spec for _, spec in match_specs(chosen, "exact", [])]
+    channels = [channel for step in chosen.of("conda") for channel in step.channels]
+    found = []
+    for platform in dict.fromkeys(platforms):
+        if platform != own:
+            packages, details = rattler.on_platform(platform, specs, environment, channels)
+            found.append(
+                Holding(chosen.environment, packages, details, platform=platform, whole=True)
+            )
+    return replace(recipe, holdings=(*recipe.holdings, *found))
+
+
+def _read(holding: Holding) -> Holding:
+    if holding.environment is None:
+        return holding
+    try:
+        environment = detect(holding.environment.prefix)
+    except JStackMagicError:  # another machine's, or gone
+        return holding
+    known = {package.key: package for package in holding.packages}
+    found = read_packages(environment, ("conda", "pip")).packages
+    return replace(
+        holding,
+        packages=tuple(_explained(package, known.get(package.key)) for package in found),
+        details=read_details(environment.prefix),
+        whole=True,
+    )
+
+
+def _explained(package: Package, known: Package | None) -> Package:
+    """A package with what only its manager knew when it was installed: where pip found it."""
+    if known is None or known.version != package.version:
+        return package
+    return replace(
+        package,
+        source=package.source or known.source,
+        url=package.url or known.url,
+        sha256=package.sha256 or known.sha256,
+    )

@@ -1,0 +1,142 @@
+"""The one environment that a format of one environment is of, and what it leaves out."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..environment import EnvironmentRef
+from ..errors import ExportError
+from ..recipe import Holding, Step
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from ..packages import ManagerName
+    from ..recipe import Item, Recipe
+
+_NO_STEPS = "Nothing is recorded, so that there is nothing to write: install something first."
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--name`` and ``--prefix``."""
+    group = parser.add_argument_group("environment (the running kernel's, if not said)")
+    one = group.add_mutually_exclusive_group()
+    one.add_argument("-n", "--name", metavar="ENV", default="", help="by its name")
+    one.add_argument("-p", "--prefix", metavar="PATH", default="", help="by its prefix")
+
+
+def add_ask_index(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--offline``; who calls ``render`` asks the index, and ``render`` does not."""
+    parser.add_argument(
+        "--offline",
+        dest="ask_index",
+        action="store_false",
+        help="ask no index for the archives of other platforms: lock the installed ones alone",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An environment of a recipe.
+
+    Attributes:
+        environment: Which.
+        steps: Its own, conda's and then pip's.
+        holding: What it holds.
+        elsewhere: What it holds on other platforms, where that was found out.
+        left_out: Sentences: what the recipe has beside it.
+    """
+
+    environment: EnvironmentRef
+    steps: tuple[Step, ...]
+    holding: Holding
+    elsewhere: tuple[Holding, ...]
+    left_out: tuple[str, ...]
+
+    def of(self, manager: ManagerName) -> tuple[Step, ...]:
+        """The steps of one manager."""
+        return tuple(step for step in self.steps if step.manager == manager)
+
+    def items(self, manager: ManagerName) -> Iterator[Item]:
+        """What one manager is asked for."""
+        for step in self.of(manager):
+            yield from step.install
+
+    @property
+    def name(self) -> str:
+        """A name for it, also where only its prefix identifies it."""
+        return called(self.environment)
+
+    @property
+    def python(self) -> str:
+        """The minor version of its Python; empty where it has none."""
+        match = re.match(r"\d+\.\d+", self.environment.python or "")
+        return match[0] if match else ""
+
+
+def called(environment: EnvironmentRef) -> str:
+    """What to call an environment."""
+    return environment.name or posixpath.basename(environment.prefix.rstrip("/")) or "root"
+
+
+def choose(recipe: Recipe, *, name: str = "", prefix: str = "") -> Chosen:
+    """The environment of that name or prefix; without both, the first that the recipe has.
+
+    Raises:
+        ExportError: The recipe has none, or none of that name or prefix.
+    """
+    known = {step.environment.prefix: step.environment for step in recipe.steps if step.environment}
+    if not known:
+        raise ExportError(_NO_STEPS, kept="Nothing was written.")
+    fits = [
+        environment
+        for environment in known.values()
+        if (not name or environment.name == name)
+        and (not prefix or posixpath.normpath(environment.prefix) == posixpath.normpath(prefix))
+    ]
+    if not fits:
+        raise ExportError(
+            f"Nothing is recorded of an environment {name or prefix}.",
+            kept="Nothing was written.",
+            advice=("There are records of:", *map(_option, known.values())),
+        )
+    environment = fits[0]
+    holdings = [held for held in recipe.holdings if _is_of(held, environment)]
+    return Chosen(
+        environment=environment,
+        steps=tuple(step for step in recipe.steps if step.environment == environment),
+        holding=next((held for held in holdings if not held.platform), Holding(environment)),
+        elsewhere=tuple(held for held in holdings if held.platform),
+        left_out=tuple(_left_out(recipe, environment)),
+    )
+
+
+def _is_of(holding: Holding, environment: EnvironmentRef) -> bool:
+    return holding.environment is not None and holding.environment.prefix == environment.prefix
+
+
+def _option(environment: EnvironmentRef) -> str:
+    named = environment.name is not None
+    return f"--name {environment.name}" if named else f"--prefix {environment.prefix}"
+
+
+def _left_out(recipe: Recipe, environment: EnvironmentRef) -> Iterator[str]:
+    others = [
+        step.environment for step in recipe.steps if step.environment not in (None, environment)
+    ]
+    for other in dict.fromkeys(others):
+        assert other is not None
+        yield f"The environment {called(other)} needs a file of its own: {_option(other)}."
+    debian = [
+        item.spec for step in recipe.steps if step.environment is None for item in step.install
+    ]
+    if debian:
+        yield f"Debian packages are not in this file: {', '.join(debian)}."
+    for step in recipe.steps:
+        if step.remove and step.environment in (None, environment):
+            where = "the system" if step.environment is None else called(environment)
+            yield f"This file cannot say that {', '.join(step.remove)} was removed from {where}."

@@ -1,0 +1,53 @@
+"""What the locking formats share: which packages, in which order, with which archives."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..packages import Package
+    from ..recipe import Archive, Holding, Item, Step
+
+_SUBDIR = re.compile(r".*/(?P<subdir>[a-z]+-(?:\d+|[a-z]\w*))/[^/]+$")
+
+
+def resolved(
+    steps: Sequence[Step], holding: Holding
+) -> Iterator[tuple[Item | None, Package | None]]:
+    """What pip was asked for, with the package it came to, then what came along."""
+    packages = {package.name: package for package in holding.packages if package.manager == "pip"}
+    for step in steps:
+        for item in step.install:
+            yield item, packages.pop(item.name, None)
+    for package in packages.values():
+        yield None, package
+
+
+def archives_of(package: Package, holding: Holding) -> tuple[Archive, ...]:
+    """The archives of the index that serve a package's version, by file name."""
+    found = (
+        archive
+        for archive in holding.archives
+        if (archive.name, archive.version) == (package.name, package.version)
+    )
+    return tuple(sorted(found, key=lambda archive: archive.url.rpartition("/")[2]))
+
+
+def hashes_of(package: Package, holding: Holding) -> tuple[str, ...]:
+    """The hashes that serve: of the installed archive, and of all others of its version."""
+    found = {archive.sha256 for archive in archives_of(package, holding)}
+    return tuple(sorted(found | ({package.sha256} - {""})))
+
+
+def platform_of(holding: Holding) -> str:
+    """Conda's name of a platform, such as ``linux-64``; empty where nothing tells."""
+    if holding.platform:
+        return holding.platform
+    for package in holding.packages:
+        match = _SUBDIR.fullmatch(package.url) if package.manager == "conda" else None
+        if match:
+            return match["subdir"]
+    return ""

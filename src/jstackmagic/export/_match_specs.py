@@ -1,0 +1,81 @@
+"""conda's part of a recipe: its channels in order, and its match specs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..pins import Pin, pinned
+from ._words import checked, public
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..recipe import Item
+    from ._choice import Chosen
+
+_ARCHIVE = re.compile(r"(?P<url>.*\.(?:conda|tar\.bz2))(?:#.*)?")
+
+
+def is_archive(spec: str) -> bool:
+    """Whether a spec is a package archive, by path or URL."""
+    return _ARCHIVE.fullmatch(spec) is not None and "::" not in spec
+
+
+def channels(chosen: Chosen, notes: list[str]) -> list[str]:
+    """The channels, strongest first: those asked for, then those that served."""
+    from ..condarc import CondaConfig, channel_name
+
+    asked = [channel for step in chosen.of("conda") for channel in step.channels]
+    served = [item.source for item in chosen.items("conda") if item.source]
+    served += [p.source for p in chosen.holding.packages if p.manager == "conda" and p.source]
+    found = []
+    for channel in dict.fromkeys((*asked, *served)):
+        if public(channel) != channel:
+            notes.append(
+                f"The credential of {public(channel)} is not written: conda takes it from .netrc"
+                " or .condarc."
+            )
+        name = channel_name(public(channel), CondaConfig())
+        if name.startswith(("file:", "/", "~", ".")):
+            notes.append(f"The channel {name} is on this machine.")
+        found.append(checked(name))
+    if not found and any(chosen.items("conda")):
+        notes.append("No channel is on record: whoever reads this file takes its own.")
+    return list(dict.fromkeys(found))
+
+
+def match_specs(chosen: Chosen, pin: Pin, notes: list[str]) -> Iterator[tuple[Item | None, str]]:
+    """The specs, Python first, each with the item that it is of."""
+    items = list(chosen.items("conda"))
+    python = next((item for item in items if item.name == "python"), None)
+    if python is None and chosen.python:
+        yield None, f"python={chosen.python}"
+    elif python is not None:
+        yield python, spec_of(python, pin, notes)
+    for item in items:
+        if item is not python:
+            yield item, spec_of(item, pin, notes)
+    for step in chosen.of("conda"):
+        if step.options:
+            options = public(" ".join(step.options))
+            notes.append(f"This file cannot say {options}, which was given to conda here.")
+
+
+def spec_of(item: Item, pin: Pin, notes: list[str]) -> str:
+    """One spec; of an archive of this machine, its name, version and build."""
+    spec = pinned("conda", item, pin)
+    if public(spec) != spec:
+        notes.append(f"The credential of {public(spec)} is not written.")
+        spec = public(spec)
+    archive = _ARCHIVE.fullmatch(spec) if is_archive(spec) else None
+    if archive is None:
+        return checked(spec)
+    url = archive["url"]
+    if re.match(r"(?!file:)[a-z]+://", url):
+        return checked(url)
+    name, version, build = re.sub(r"\.(?:conda|tar\.bz2)$", "", url.rpartition("/")[2]).rsplit(
+        "-", 2
+    )
+    notes.append(f"{url} is on this machine: its name, version and build stand in its place.")
+    return checked(f"{name}={version}={build}")

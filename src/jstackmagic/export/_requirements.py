@@ -1,0 +1,187 @@
+"""pip's part of a recipe as the lines of a requirements file, and the files that they name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from ..parsing import read_requirement
+from ..pins import Pin, pinned
+from ..recipe import Item
+from ..request import split_hashes
+from ._beside import Beside, Place, generated, place_in
+from ._locked import hashes_of, resolved
+from ._words import checked, public
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..recipe import Holding, Step
+    from ._artifact import File
+
+_ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")
+_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
+_WITHOUT_HASH = "{} {}, and pip wants one for all or for none: it is not in this file."
+
+
+class Requirements:
+    """The lines of a requirements file being written.
+
+    Args:
+        pin: How exact to write versions.
+        beside: What the files beside it are called.
+        projects: Whether folders are copied too, which else are needed where they are.
+
+    Attributes:
+        notes: Sentences the user should read.
+    """
+
+    def __init__(self, pin: Pin, beside: Beside, *, projects: bool = False) -> None:
+        self.notes: list[str] = []
+        self._pin = pin
+        self._beside = beside
+        self._projects = projects
+        self._files: dict[str, File] = {}
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """What must lie beside it."""
+        return tuple(self._files.values())
+
+    def lines(self, steps: Sequence[Step]) -> list[str]:
+        """Indexes and options, then what was asked for, in the user's order."""
+        lines = [*self.heading(steps)]
+        for step in steps:
+            lines += [self.line(item) for item in step.install]
+            lines += self._brought(step)
+        return list(dict.fromkeys(lines))
+
+    def locked(self, steps: Sequence[Step], holding: Holding) -> list[str]:
+        """Every package with the hashes of its archives, what was asked for first.
+
+        pip takes a hash for all or for none: what can have none is left out, and noted. Of a list
+        (``-r FILE``) and of constraints the packages that came of them stand for them.
+        """
+        lines = [*self.heading(steps)]
+        for item, package in resolved(steps, holding):
+            if item is not None:
+                if item.spec.startswith(("-r ", "-c ")):
+                    continue
+                line = self.line(item)
+            else:
+                assert package is not None
+                line = self.line(Item(package.name, package.name, package.version))
+                if package.editable or _VCS.match(package.source):
+                    line = f"{'-e ' if package.editable else ''}{public(package.source)}"
+            hashes = hashes_of(package, holding) if package else ()
+            if not _can_have_hash(line):
+                self.notes.append(_WITHOUT_HASH.format(line, "can have no hash"))
+            elif split_hashes(line)[1]:
+                lines.append(line)
+            elif hashes:
+                lines.append(" ".join((line, *(f"--hash=sha256:{each}" for each in hashes))))
+            else:
+                self.notes.append(_WITHOUT_HASH.format(line, "has no hash on record"))
+        return list(dict.fromkeys(lines))
+
+    # -- parts
+
+    def heading(self, steps: Sequence[Step]) -> Iterator[str]:
+        """The indexes and options of all steps: a requirements file has one set of them."""
+        indexes = list(dict.fromkeys(step.index_url for step in steps))
+        first, *others = [url for url in indexes if url] or [""]
+        extra = [*others, *(url for step in steps for url in step.extra_index_urls)]
+        if len(indexes) > 1:
+            self.notes.append(
+                "Not all were taken from the same index; in this file every package may come from"
+                " any of them."
+            )
+        if first:
+            yield f"--index-url {self._index(first)}"
+        for url in dict.fromkeys(extra):
+            yield f"--extra-index-url {self._index(url)}"
+        for step in steps:
+            yield from self._options(step.options)
+
+    def _index(self, url: str) -> str:
+        if public(url) != url:
+            self.notes.append(
+                f"The credential of {public(url)} is not written: pip takes it from .netrc, a"
+                " keyring, or PIP_INDEX_URL."
+            )
+        if url.startswith(("file:", "/", "~", ".")):
+            self.notes.append(f"The index {url} is on this machine.")
+        return checked(public(url))
+
+    def _options(self, options: Sequence[str]) -> Iterator[str]:
+        """Those that a requirements file may hold, each with its value."""
+        waiting = list(options)
+        while waiting:
+            word = waiting.pop(0)
+            takes_value = waiting and not waiting[0].startswith("-") and "=" not in word
+            for line in ([f"{word} {waiting[0]}"] if takes_value else []) + [word]:
+                try:
+                    read = read_requirement(line, folder="/")
+                except UsageError:
+                    continue
+                if read.pip_options or read.index_url or read.extra_index_urls:
+                    if line != word:
+                        waiting.pop(0)
+                    yield checked(public(line))
+                    break
+            else:
+                self.notes.append(
+                    f"A requirements file cannot say {public(word)}; it was given to pip here."
+                )
+
+    def line(self, item: Item) -> str:
+        """One requirement; a local file of it lies beside the list."""
+        spec, found = split_hashes(item.spec)
+        hashes = "".join(f" --hash={each}" for each in found)
+        item = replace(item, spec=spec)
+        spec = pinned("pip", item, self._pin)
+        if public(spec) != spec:
+            self.notes.append(f"The credential of {public(spec)} is not written.")
+            spec = public(spec)
+        place = place_in("pip", spec)
+        return checked(f"{self._local(place, spec, item) if place else spec}{hashes}")
+
+    def _local(self, place: Place, spec: str, item: Item) -> str:
+        """The requirement with the file that lies beside the list; a folder stays where it is."""
+        is_folder = place.flag == "-e" or not (place.flag or _ARCHIVE.search(place.path))
+        if is_folder and not self._projects:
+            self.notes.append(
+                f"{place.path} is a folder of this machine, and is needed where it is."
+            )
+            return spec
+        file = self._beside.file(place, item)
+        self._files.setdefault(file.name, file)
+        if place.flag in ("-r", "-c"):
+            return f"{place.flag} {file.name}"
+        flag = f"{place.flag} " if place.flag else ""
+        if place.before:  # a relative path is no URL
+            marker = place.after.strip()
+            extras = re.search(r"\[[^\]]*\]", place.before)
+            return f"./{file.name}{extras[0] if extras else ''}{f' {marker}' if marker else ''}"
+        return f"{flag}./{file.name}{place.after}"
+
+    def _brought(self, step: Step) -> list[str]:
+        """The versions that ``-r FILE`` brought, as constraints: the file may leave them open."""
+        brought = {other.name: other for item in step.install for other in item.brought}
+        if not brought or self._pin != "exact":
+            return []
+        lines = sorted(checked(f"{item.name}=={item.version}") for item in brought.values())
+        file = generated("versions", "".join(f"{line}\n" for line in lines))
+        self._files[file.name] = file
+        return [f"-c {file.name}"]
+
+
+def _can_have_hash(line: str) -> bool:
+    """Whether pip can check one: of a version control checkout or a folder it cannot."""
+    if line.startswith("-e ") or re.search(r"(?:^|@\s*)(?:git|hg|svn|bzr)\+", line):
+        return False
+    return bool(_ARCHIVE.search(re.split(r"[\[;#?]", line)[0].strip())) or not line.startswith(
+        (".", "/")
+    )

@@ -1,0 +1,99 @@
+"""apt.txt, the list of Debian packages that repo2docker and many other tools read.
+
+One bare name a line; ``--pin exact`` and ``--pin spec`` write ``NAME=VERSION``, which repo2docker
+and apt-get both take, though Debian's archives drop a version when the next one comes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..errors import ExportError
+from ..pins import PINS, Pin
+from ._artifact import Artifact
+from ._beside import place_in
+from ._left_out import left_out
+from ._words import checked
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..recipe import Item, Recipe
+
+FILES: dict[str, dict[str, object]] = {"apt.txt": {}}
+
+# Debian policy 5.6.1 and 5.6.12, with the architecture and the release that apt-get takes.
+# repo2docker puts the lines into a shell's command line as they stand.
+_SPEC = re.compile(
+    r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[0-9][A-Za-z0-9.+~:-]*|/[a-z0-9][a-z0-9.+~-]*)?"
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``render``."""
+    parser.add_argument(
+        "--pin",
+        choices=PINS,
+        default="none",
+        help="bare names (none, the default), as asked for (spec), or as seen on disk (exact)",
+    )
+
+
+def render(recipe: Recipe, *, pin: Pin = "none") -> Artifact:
+    """Render the Debian packages of a recipe.
+
+    Args:
+        recipe: What to install.
+        pin: How exact to write versions.
+
+    Raises:
+        ExportError: A package's name is none that Debian knows.
+    """
+    lines, notes = packages(recipe, pin)
+    others = [step for step in recipe.steps if step.environment]
+    notes += left_out("apt.txt holds Debian packages alone.", others)
+    return Artifact(text_of(lines), notes=tuple(notes))
+
+
+def packages(recipe: Recipe, pin: Pin) -> tuple[list[str], list[str]]:
+    """The Debian packages of a recipe, and sentences on what apt.txt cannot say of them.
+
+    Raises:
+        ExportError: A package's name is none that Debian knows.
+    """
+    lines: set[str] = set()
+    notes: list[str] = []
+    for step in recipe.steps:
+        if step.environment is not None:
+            continue
+        for item in step.install:
+            if place_in("apt", item.spec):
+                notes.append(f"apt.txt names packages of Debian's archives, not {item.spec}.")
+            else:
+                lines.add(_line(item, pin))
+        notes += [f"apt.txt cannot say that {name} is to be removed." for name in step.remove]
+        if step.options:
+            notes.append(f"apt.txt holds no options: {' '.join(step.options)}")
+    return sorted(lines), notes
+
+
+def text_of(lines: list[str]) -> str:
+    """The text of an apt.txt."""
+    head = "# Made by jstackmagic from the record of what was installed.\n"
+    return head + "".join(f"{line}\n" for line in lines)
+
+
+def _line(item: Item, pin: Pin) -> str:
+    line = item.spec
+    if pin != "spec":
+        line = re.split(r"[=/]", line, maxsplit=1)[0]
+    if pin == "exact" and item.version:
+        line = f"{line}={item.version}"
+    if not _SPEC.fullmatch(line):
+        raise ExportError(
+            f"{checked(line)!r} is no Debian package.",
+            kept="Nothing was written.",
+            advice="Take it out of the recipe: %envremove or %envundo",
+        )
+    return line

@@ -1,0 +1,132 @@
+"""A binder/ folder, which repo2docker and BinderHub turn into the same environments.
+
+``environment.yml`` is what the notebook server's own environment is given; it has Python's version,
+so that no ``runtime.txt`` is needed. ``apt.txt`` has the Debian packages, and ``postBuild`` makes
+the further environments, each with a kernelspec.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..credentials import mask
+from ..pins import PINS, Pin
+from . import apt
+from ._artifact import Artifact, File
+from ._beside import UNSAFE, Beside
+from ._choice import Chosen, add_choice, called, choose
+from ._requirements import Requirements
+from ._words import quoted
+from .conda import environment_yml
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..environment import EnvironmentRef
+    from ..recipe import Recipe
+
+FILES: dict[str, dict[str, object]] = {"binder/environment.yml": {}}
+
+_NO_ENVIRONMENT = "dependencies:\n- python\n"
+
+_HEAD = """\
+#!/bin/bash
+# Made by jstackmagic from the record of what was installed.
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+"""
+_TIDY = '"${MAMBA_EXE}" clean --all -f -y\n'
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``render``."""
+    add_choice(parser)
+    parser.add_argument(
+        "--pin",
+        choices=PINS,
+        default="exact",
+        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
+    )
+
+
+def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
+    """Render a recipe as a folder for repo2docker.
+
+    Args:
+        recipe: What to install.
+        name: The environment that the notebook server's own becomes.
+        prefix: The same, where it has no name.
+        pin: How exact to write versions, apart from Debian's.
+
+    Raises:
+        ExportError: There is no such environment, or something cannot be said safely.
+    """
+    packages, notes = apt.packages(recipe, "none")
+    notes += [
+        f"The image is repo2docker's own: what was removed from yours stays, {', '.join(removed)}."
+        for step in recipe.steps
+        if (removed := step.remove) and step.environment is not None
+    ]
+    requirements = Requirements(pin, Beside(recipe), projects=True)
+    text, files = _NO_ENVIRONMENT, list[File]()
+    known = {step.environment.prefix: step.environment for step in recipe.steps if step.environment}
+    if known or name or prefix:
+        main = choose(recipe, name=name, prefix=prefix)
+        text, more = environment_yml(main, requirements, pin)
+        notes += more
+        others = [ref for ref in known.values() if ref != main.environment]
+        files += _further(recipe, others, requirements, pin, notes)
+    if packages:
+        files.append(File("apt.txt", apt.text_of(packages).encode()))
+    files += requirements.files
+    return Artifact(text, tuple(files), tuple(dict.fromkeys(map(mask, notes))))
+
+
+def _further(
+    recipe: Recipe,
+    environments: list[EnvironmentRef],
+    requirements: Requirements,
+    pin: Pin,
+    notes: list[str],
+) -> list[File]:
+    """The file of each further environment, and the postBuild that makes them."""
+    files: list[File] = []
+    script = _HEAD
+    names: set[str] = set()
+    for environment in environments:
+        chosen = choose(recipe, prefix=environment.prefix)
+        name = _name(environment, names)
+        names.add(name)
+        kernel = ("ipykernel",) if chosen.python else ()
+        text, more = environment_yml(chosen, requirements, pin, more=kernel)
+        notes += more
+        notes += _moved(environment, name)
+        files.append(File(f"environment-{name}.yml", text.encode()))
+        script += _commands(chosen, name)
+    if files:
+        files.append(File("postBuild", (script + _TIDY).encode(), executable=True))
+    return files
+
+
+def _name(environment: EnvironmentRef, taken: set[str]) -> str:
+    base = UNSAFE.sub("-", called(environment)).lstrip("-.") or "environment"
+    names = (base, *(f"{base}-{number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)
+
+
+def _moved(environment: EnvironmentRef, name: str) -> list[str]:
+    if environment.kind == "conda-named" and environment.name == name:
+        return []
+    return [f"{environment.prefix} becomes the conda environment {name} there."]
+
+
+def _commands(chosen: Chosen, name: str) -> str:
+    prefix = f'"${{CONDA_DIR}}/envs/{name}"'
+    file = quoted(f"environment-{name}.yml")
+    lines = [f'"${{MAMBA_EXE}}" env create --yes --prefix {prefix} --file {file}']
+    if chosen.python:
+        lines.append(
+            f'"${{CONDA_DIR}}/envs/{name}/bin/python" -m ipykernel install'
+            f' --prefix "${{NB_PYTHON_PREFIX}}" --name {quoted(name)}'
+        )
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,94 @@
+"""An environment.yml: the channels in order, what conda was asked for, and a pip section.
+
+Unlike `conda env export --from-history` it has the versions, and what pip installed; and `python`
+is always in it. The local wheels and lists that the pip section names lie beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..credentials import mask
+from ..pins import PINS, Pin
+from ._artifact import Artifact
+from ._beside import Beside
+from ._choice import add_choice, choose
+from ._match_specs import channels, match_specs
+from ._requirements import Requirements
+from ._words import checked
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from ..recipe import Recipe
+    from ._choice import Chosen
+
+
+FILES: dict[str, dict[str, object]] = {"environment.yml": {}}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``render``."""
+    add_choice(parser)
+    parser.add_argument(
+        "--pin",
+        choices=PINS,
+        default="exact",
+        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
+    )
+
+
+def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
+    """Render a recipe as an ``environment.yml``.
+
+    Args:
+        recipe: What to install.
+        name: The environment.
+        prefix: The environment, where it has no name.
+        pin: How exact to write versions.
+
+    Raises:
+        ExportError: There is nothing to write, or something cannot be said safely.
+    """
+    chosen = choose(recipe, name=name, prefix=prefix)
+    requirements = Requirements(pin, Beside(recipe))
+    text, notes = environment_yml(chosen, requirements, pin)
+    notes = (*chosen.left_out, *notes)
+    return Artifact(text, requirements.files, tuple(dict.fromkeys(map(mask, notes))))
+
+
+def environment_yml(
+    chosen: Chosen, requirements: Requirements, pin: Pin, *, more: Sequence[str] = ()
+) -> tuple[str, tuple[str, ...]]:
+    """One environment's file, and sentences that the user should read.
+
+    Args:
+        chosen: The environment.
+        requirements: What writes the pip section, and gathers the files that it names.
+        pin: How exact to write versions.
+        more: Further packages that it needs.
+
+    Raises:
+        ExportError: Something cannot be said safely.
+    """
+    notes: list[str] = []
+    found = channels(chosen, notes)
+    specs = list(dict.fromkeys(spec for _, spec in match_specs(chosen, pin, notes)))
+    asked = {item.name for item in chosen.items("conda")}
+    specs += [spec for spec in more if spec not in asked]
+    lines = requirements.lines(chosen.of("pip"))
+    if lines and "pip" not in asked:
+        specs.append("pip")
+    content: dict[str, Any] = {"name": checked(chosen.name)}
+    if found:
+        content["channels"] = found
+    content["dependencies"] = [*specs, *([{"pip": lines}] if lines else [])]
+    return as_yaml(content), (*notes, *requirements.notes)
+
+
+def as_yaml(content: object) -> str:
+    """YAML with its keys in the order given, one line an entry."""
+    import yaml
+
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=2**31)

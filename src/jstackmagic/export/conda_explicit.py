@@ -1,0 +1,90 @@
+"""An @EXPLICIT list: the archive of every conda package, with its hash, for one platform.
+
+`conda create --file`, mamba and micromamba install it without solving anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..credentials import mask
+from ..errors import ExportError
+from ._artifact import Artifact
+from ._choice import add_choice, choose
+from ._locked import platform_of
+from ._match_specs import is_archive
+from ._words import checked, public
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from ..recipe import Recipe
+    from ._choice import Chosen
+
+
+FILES: dict[str, dict[str, object]] = {"explicit.txt": {}}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``render``."""
+    add_choice(parser)
+
+
+def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
+    """Render what an environment holds as an explicit list.
+
+    Args:
+        recipe: With what its environments hold.
+        name: The environment.
+        prefix: The environment, where it has no name.
+
+    Raises:
+        ExportError: It has no conda package, or something cannot be said safely.
+    """
+    chosen = choose(recipe, name=name, prefix=prefix)
+    notes = list(chosen.left_out)
+    lines = list(dict.fromkeys(_lines(chosen, notes)))
+    if not lines:
+        raise ExportError(
+            f"Of no conda package of {chosen.name} is it known which archive it came from.",
+            kept="Nothing was written.",
+            advice="A list of names and versions: %envexport conda",
+        )
+    platform = platform_of(chosen.holding)
+    if not chosen.holding.whole:
+        notes.append(
+            f"{chosen.name} is not here: only what was installed on top of its image is in it."
+        )
+    python = [item.spec for item in chosen.items("pip")]
+    if python:
+        notes.append(f"pip's packages are not in this file: {', '.join(python)}.")
+    heading = [f"# platform: {platform}"] if platform else []
+    text = "\n".join((*heading, "@EXPLICIT", *lines)) + "\n"
+    return Artifact(text, notes=tuple(dict.fromkeys(map(mask, notes))))
+
+
+def _lines(chosen: Chosen, notes: list[str]) -> Iterator[str]:
+    held = {
+        package.name: package for package in chosen.holding.packages if package.manager == "conda"
+    }
+    for item in chosen.items("conda"):
+        if item.name not in held:  # planned, and never seen
+            if is_archive(item.spec) and "://" in item.spec:
+                yield _public(item.spec, notes)
+            else:
+                notes.append(f"{item.spec} was never seen installed: it has no archive to name.")
+    for package in held.values():
+        if not package.url:
+            notes.append(f"Where {package.name} {package.version} came from is not known.")
+            continue
+        url = _public(package.url, notes)
+        if url.startswith("file:"):
+            notes.append(f"{url} is on this machine.")
+        yield f"{url}#sha256:{package.sha256}" if package.sha256 else url
+
+
+def _public(url: str, notes: list[str]) -> str:
+    if public(url) != url:
+        notes.append(f"The credential of {public(url)} is not written.")
+    return checked(public(url))

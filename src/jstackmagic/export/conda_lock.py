@@ -1,0 +1,163 @@
+"""A conda-lock.yml: every package of conda and pip, for one platform or more.
+
+`conda-lock install`, mamba and micromamba take it. The platform is the one the history is of;
+`--platform` adds others, for which the channels are asked: there is conda's part alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+from ..credentials import mask
+from ..errors import ExportError
+from ._artifact import Artifact
+from ._choice import add_choice, choose
+from ._locked import hashes_of, platform_of
+from ._match_specs import channels
+from ._words import checked, public
+from .conda import as_yaml
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from ..packages import Package
+    from ..recipe import Holding, Recipe
+    from ._choice import Chosen
+
+
+FILES: dict[str, dict[str, object]] = {"conda-lock.yml": {}}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``render``."""
+    add_choice(parser)
+    parser.add_argument(
+        "--platform",
+        dest="platforms",
+        action="append",
+        default=[],
+        metavar="PLATFORM",
+        help="another one, such as osx-arm64, solved from the channels",
+    )
+
+
+def render(
+    recipe: Recipe, *, name: str = "", prefix: str = "", platforms: Sequence[str] = ()
+) -> Artifact:
+    """Render what an environment holds as a lock file.
+
+    Args:
+        recipe: With what its environments hold, here and on the other platforms.
+        name: The environment.
+        prefix: The environment, where it has no name.
+        platforms: The other platforms that must be among them.
+
+    Raises:
+        ExportError: No package can be locked, a platform is missing, or something cannot be said
+            safely.
+    """
+    chosen = choose(recipe, name=name, prefix=prefix)
+    notes = list(chosen.left_out)
+    own = platform_of(chosen.holding)
+    held = {own: chosen.holding, **{other.platform: other for other in chosen.elsewhere}}
+    missing = [platform for platform in platforms if platform not in held]
+    if missing:
+        raise ExportError(
+            f"Nothing is known of {', '.join(missing)}.",
+            kept="Nothing was written.",
+            advice="The channels are asked where the environment itself is here.",
+        )
+    packages = [
+        package
+        for platform, holding in held.items()
+        for package in _packages(platform, holding, notes)
+    ]
+    if not packages:
+        raise ExportError(
+            f"Of no package of {chosen.name} is it known which archive it came from.",
+            kept="Nothing was written.",
+            advice="A list of names and versions: %envexport conda",
+        )
+    packages.sort(key=lambda package: (package["manager"], package["name"], package["platform"]))
+    notes += _notes(chosen, own, list(held))
+    metadata = {
+        "content_hash": {platform: _digest(packages, platform) for platform in sorted(held)},
+        "channels": [{"url": url, "used_env_vars": []} for url in channels(chosen, notes)],
+        "platforms": sorted(held),
+        "sources": ["environment.yml"],
+    }
+    content = {"version": 1, "metadata": metadata, "package": packages}
+    return Artifact(as_yaml(content), notes=tuple(dict.fromkeys(map(mask, notes))))
+
+
+def _notes(chosen: Chosen, own: str, held: list[str]) -> Iterator[str]:
+    if len(held) == 1:
+        yield f"It is for {own} only; --platform adds another."
+    elif any(chosen.items("pip")):
+        yield f"What pip installed is in it for {own} only."
+    if not chosen.holding.whole:
+        yield f"{chosen.name} is not here: only what was installed on top of its image is in it."
+
+
+def _packages(platform: str, holding: Holding, notes: list[str]) -> Iterator[dict[str, Any]]:
+    details = {detail.name: detail for detail in holding.details}
+    for package in holding.packages:
+        detail = details.get(package.name) if package.manager == "conda" else None
+        fields: dict[str, Any] = {
+            "name": checked(package.name),
+            "version": checked(package.version),
+            "manager": package.manager,
+            "platform": platform,
+            "dependencies": dict(sorted(_spec(text) for text in detail.depends)) if detail else {},
+        }
+        if package.manager == "pip":
+            fields |= _from_pip(package, holding, notes)
+        else:
+            fields["url"] = _public(package.url, notes)
+            md5 = detail.md5 if detail else ""
+            fields["hash"] = {"md5": md5} if md5 else {}
+            fields["hash"] |= {"sha256": package.sha256} if package.sha256 else {}
+        if not fields["url"]:
+            notes.append(
+                f"{package.name} {package.version} is not locked: its archive is not known."
+            )
+        elif package.manager == "conda" and "md5" not in fields["hash"]:
+            notes.append(
+                f"{package.name} {package.version} is not locked: conda-lock wants the MD5 of its"
+                " archive, which only the environment itself tells."
+            )
+        else:
+            yield {**fields, "category": "main", "optional": False}
+
+
+def _from_pip(package: Package, holding: Holding, notes: list[str]) -> dict[str, Any]:
+    direct = re.match(r"(?:(?:git|hg|svn|bzr)\+|[a-z]+://.+\.\w+$|file:)", package.source)
+    url = _public(package.source if direct else package.url, notes)
+    if url.startswith("file:"):
+        notes.append(f"{url} is on this machine.")
+    hashes = (package.sha256,) if package.sha256 else hashes_of(package, holding)
+    fields: dict[str, Any] = {"url": url, "hash": {"sha256": hashes[0]} if hashes else {}}
+    if direct:
+        fields["source"] = {"type": "url", "url": url}
+    return fields
+
+
+def _public(url: str, notes: list[str]) -> str:
+    if public(url) != url:
+        notes.append(f"The credential of {public(url)} is not written.")
+    return checked(public(url))
+
+
+def _spec(text: str) -> tuple[str, str]:
+    """A dependency as conda-lock has it: a name, and the rest of the match spec."""
+    name, _, rest = text.partition(" ")
+    return checked(name), checked(rest.strip() or "*")
+
+
+def _digest(packages: list[dict[str, Any]], platform: str) -> str:
+    """What tells one lock from another, in the place of conda-lock's hash of its own inputs."""
+    own = [package for package in packages if package["platform"] == platform]
+    return hashlib.sha256(as_yaml(own).encode()).hexdigest()

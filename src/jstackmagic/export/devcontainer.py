@@ -1,0 +1,117 @@
+"""devcontainer.json, for VS Code, Codespaces and other tools that work in a container.
+
+By default it builds the Dockerfile that lies beside it. With ``--image`` it takes an image that
+holds the recipe already, and with ``--post-create`` the base image, where a script installs the
+recipe when the container is made.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ExportError
+from ..pins import PINS, Pin
+from . import dockerfile, script
+from ._artifact import Artifact, File
+from ._images import check_image
+from ._words import checked
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from ..recipe import Recipe
+
+FILES: dict[str, dict[str, object]] = {".devcontainer/devcontainer.json": {}}
+
+_SCRIPT = "install.sh"
+_FOLDER = ".devcontainer"
+"""Where the tools look for it, below the folder they are started in."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``render``."""
+    parser.add_argument(
+        "--from", dest="base_image", metavar="IMAGE", default="", help="the base image"
+    )
+    parser.add_argument("--image", metavar="IMAGE", help="an image that holds the recipe already")
+    parser.add_argument(
+        "--post-create",
+        action="store_true",
+        help="install when the container is made, on the base image as it is",
+    )
+    parser.add_argument(
+        "--feature",
+        dest="features",
+        metavar="ID",
+        action="append",
+        default=[],
+        help="a feature to add to the container; may be given again",
+    )
+    parser.add_argument(
+        "--pin",
+        choices=PINS,
+        default="exact",
+        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
+    )
+
+
+def render(
+    recipe: Recipe,
+    *,
+    base_image: str = "",
+    image: str | None = None,
+    post_create: bool = False,
+    features: Sequence[str] = (),
+    pin: Pin = "exact",
+) -> Artifact:
+    """Render a recipe as a development container.
+
+    Args:
+        recipe: What to install.
+        base_image: What to build on, or to install into.
+        image: An image that holds the recipe, in the place of both.
+        post_create: Install in the container rather than build.
+        features: The ids of features to add.
+        pin: How exact to write versions.
+
+    Raises:
+        ExportError: An image is not known, or something cannot be said safely.
+    """
+    said: dict[str, Any] = {}
+    if image is not None:
+        if post_create:
+            raise ExportError(
+                "--image holds the recipe already; --post-create would install it again.",
+                kept="Nothing was written.",
+            )
+        check_image(image, advice=("Name it: --image IMAGE",))
+        said["image"] = image
+        made = Artifact("", notes=(f"{image} must have been built of this recipe.",))
+    elif post_create:
+        check_image(base_image, advice=("Name it: --from IMAGE",))
+        said["image"] = base_image
+        said["postCreateCommand"] = ["sh", f"{_FOLDER}/{_SCRIPT}"]
+        made = _beside(_SCRIPT, script.render(recipe, pin=pin))
+    else:
+        made = dockerfile.render(recipe, base_image=base_image, pin=pin)
+        said["build"] = {"dockerfile": "Dockerfile"}
+        if made.secrets:
+            variables = {key: key.upper() for key in made.secrets}
+            said["build"]["options"] = [f"--secret=id={k},env={v}" for k, v in variables.items()]
+            note = f"The build reads them from these variables: {', '.join(variables.values())}."
+            made = replace(made, notes=(*made.notes, note))
+        made = _beside("Dockerfile", made)
+    if features:
+        said["features"] = {checked(feature): {} for feature in features}
+    said["customizations"] = {"vscode": {"extensions": ["ms-toolsai.jupyter"]}}
+    text = json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+    return Artifact(text, made.files, made.notes, made.secrets)
+
+
+def _beside(name: str, other: Artifact) -> Artifact:
+    """Another format's artifact as a file beside this one."""
+    file = File(name, other.text.encode(), executable=other.executable)
+    return Artifact("", (file, *other.files), other.notes, other.secrets)

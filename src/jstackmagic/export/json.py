@@ -1,0 +1,35 @@
+"""The recipe itself as JSON, for other programs; %envexport --recipe FILE exports it elsewhere.
+
+``docs/recipe.schema.json`` is its schema.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..recipefile import text_of
+from ._artifact import Artifact
+from ._beside import place_in
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..recipe import Recipe
+
+FILES: dict[str, dict[str, object]] = {"recipe.json": {}}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """It has no options."""
+
+
+def render(recipe: Recipe) -> Artifact:
+    """Render a recipe as JSON."""
+    places = [
+        place.path
+        for step in recipe.steps
+        for item in step.install
+        if (place := place_in(step.manager, item.spec))
+    ]
+    notes = (f"It names files of this machine: {', '.join(places)}.",) if places else ()
+    return Artifact(text_of(recipe), notes=notes)

@@ -1,0 +1,294 @@
+"""The inline metadata of PEP 723, which uv, juv, marimo and pip-run read from a script or notebook.
+
+It holds the PyPI packages of one environment. ``--into FILE`` writes it into a notebook's first
+cell, or to the head of a script, in the place of what is there. What PEP 508 cannot say (a local
+file, an editable project, an index) is said to uv in ``[tool.uv]``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..credentials import MASK, mask
+from ..errors import ExportError
+from ..pins import PINS, Pin, pinned
+from ..request import split_hashes
+from ._artifact import Artifact, File
+from ._beside import Beside, place_in
+from ._choice import add_choice, choose
+from ._left_out import left_out
+from ._words import checked, holds_credential, public
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..recipe import Item, Recipe, Step
+
+FILES: dict[str, dict[str, object]] = {"pep723.py": {}}
+
+BLOCK = re.compile(
+    r"^# /// script[^\S\n]*\n(?P<content>(?:#(?:| [^\n]*)\n)+)# ///[^\S\n]*$", re.MULTILINE
+)
+"""PEP 723's block of the type ``script``."""
+
+_DIRECT = re.compile(r"(?:-e )?(?P<url>(?:(?:git|hg|svn|bzr)\+)?[a-z][a-z0-9+.-]*://.*)", re.DOTALL)
+_OURS = re.compile(r"\[\[?tool\.uv\.(?:index|sources)\]")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``render``."""
+    add_choice(parser)
+    parser.add_argument(
+        "--pin",
+        choices=PINS,
+        default="exact",
+        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
+    )
+    parser.add_argument(
+        "--into", metavar="FILE", default="", help="write it into a notebook or a script"
+    )
+
+
+def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
+    """Render the PyPI packages of one environment as a block of inline metadata.
+
+    Args:
+        recipe: What to install.
+        name: The environment.
+        prefix: The environment, where it has no name.
+        pin: How exact to write versions, that of Python too.
+
+    Raises:
+        ExportError: There is no such environment, or a spec cannot be written on one line.
+    """
+    chosen = choose(recipe, name=name, prefix=prefix)
+    block = _Block(Beside(recipe), pin)
+    for step in chosen.of("pip"):
+        for item in step.install:
+            block.add(item)
+        block.leave(step)
+    block.add_indexes(chosen.of("pip"))
+    lines = [f'requires-python = "{_python(chosen.python, pin)}"'] if chosen.python else []
+    lines.append("dependencies = [")
+    lines += [f"    {_word(dependency)}," for dependency in dict.fromkeys(block.dependencies)]
+    lines.append("]")
+    lines += [line for each in block.indexes for line in ("", "[[tool.uv.index]]", *each)]
+    if block.sources:
+        lines += ["", "[tool.uv.sources]"]
+        lines += [f"{name} = {source}" for name, source in sorted(block.sources.items())]
+    others = [step for step in recipe.steps if step not in chosen.of("pip")]
+    notes = (*block.notes, *left_out("PEP 723 holds the PyPI packages of one environment.", others))
+    text = "".join(f"# {line}".rstrip() + "\n" for line in ("/// script", *lines, "///"))
+    return Artifact(text, tuple(block.files.values()), tuple(dict.fromkeys(map(mask, notes))))
+
+
+def _python(version: str, pin: Pin) -> str:
+    return f"=={version}.*" if pin == "exact" else f">={version}"
+
+
+def _word(text: str) -> str:
+    """A basic string of TOML; JSON's are these."""
+    return json.dumps(checked(text), ensure_ascii=False)
+
+
+@dataclass
+class _Block:
+    beside: Beside
+    pin: Pin
+    dependencies: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    indexes: list[list[str]] = field(default_factory=list)
+    files: dict[str, File] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, item: Item) -> None:
+        """Take one item in, or note why not."""
+        place = place_in("pip", item.spec)
+        bare, hashes = split_hashes(item.spec)
+        if hashes:
+            self.notes.append(f"PEP 723 holds no hashes: those of {item.name} are left out.")
+            item = replace(item, spec=bare)
+        spec = pinned("pip", item, self.pin)
+        if item.spec.startswith("-c "):
+            if self.pin != "exact":
+                self.notes.append(f"The limits of {item.spec[3:]} are not kept.")
+        elif item.spec.startswith("-r "):
+            self._add_brought(item)
+        elif place is not None:
+            self._add_local(item, place.path, f"{place.before}{place.after}", place.flag == "-e")
+        elif holds_credential(spec):
+            self._refuse(item, "it needs a credential")
+        elif _DIRECT.fullmatch(spec):
+            self._add_url(item, spec)
+        else:
+            self._add_requirement(item, spec)
+
+    def _refuse(self, item: Item, why: str) -> None:
+        self.notes.append(f"PEP 723 cannot hold {item.spec}: {why}.")
+
+    def _add_requirement(self, item: Item, spec: str) -> None:
+        from packaging.requirements import InvalidRequirement, Requirement
+
+        try:
+            Requirement(spec)
+        except InvalidRequirement:
+            self._refuse(item, "it is no requirement")
+        else:
+            self.dependencies.append(spec)
+
+    def _add_brought(self, item: Item) -> None:
+        if not item.brought:
+            self._refuse(item, "what the file brought was never seen")
+        for other in item.brought:
+            self._add_requirement(item, pinned("pip", other, self.pin))
+
+    def _add_local(self, item: Item, path: str, around: str, editable: bool) -> None:
+        if not item.name:
+            self._refuse(item, "its name was never seen")
+            return
+        place = place_in("pip", item.spec)
+        assert place is not None
+        file = self.beside.file(place, item)
+        self.files[file.name] = file
+        extras = "".join(re.findall(r"\[[^\]]*\]", around))
+        marker = place.after.partition(";")[2]
+        self.dependencies.append(f"{item.name}{extras}" + (f"; {marker.strip()}" if marker else ""))
+        flag = ", editable = true" if editable else ""
+        self.sources[item.name] = f"{{ path = {_word(file.name)}{flag} }}"
+        self.notes.append(f"Only uv, and what stands on it, finds {path} beside the block.")
+
+    def _add_url(self, item: Item, spec: str) -> None:
+        """A direct reference; a version control URL has its name in the fragment, if anywhere."""
+        if not item.name:
+            self._refuse(item, "its name was never seen")
+            return
+        url, _, fragment = spec.removeprefix("-e ").partition("#")
+        if spec.startswith("-e "):
+            self.notes.append(f"{item.spec} is no editable project there.")
+        kept = [part for part in fragment.split("&") if part and not part.startswith("egg=")]
+        extras = "".join(re.findall(r"egg=[\w.-]+(\[[^\]]*\])", fragment))
+        url = quote(url, safe="/:@+%?=&~,;!$'()*")
+        self.dependencies.append(
+            f"{item.name}{extras} @ {'#'.join([url, *(['&'.join(kept)] if kept else [])])}"
+        )
+
+    def leave(self, step: Step) -> None:
+        """Note what of a step no block can say."""
+        self.notes += [f"PEP 723 cannot say that {name} is to be removed." for name in step.remove]
+        if step.options:
+            self.notes.append(f"PEP 723 holds no options: {' '.join(step.options)}")
+
+    def add_indexes(self, steps: tuple[Step, ...]) -> None:
+        """The indexes, for uv."""
+        replacing = list(dict.fromkeys(step.index_url for step in steps if step.index_url))
+        is_default = len(replacing) == 1 and all(step.index_url for step in steps)
+        extra = dict.fromkeys(url for step in steps for url in step.extra_index_urls)
+        for url in extra:  # uv asks the default index last
+            self._add_index(url, default=False)
+        for url in replacing:
+            self._add_index(url, default=is_default)
+        if replacing and not is_default:
+            self.notes.append("uv asks all the indexes for all the packages.")
+
+    def _add_index(self, url: str, *, default: bool) -> None:
+        lines = []
+        if holds_credential(url):
+            name = f"private-{len(self.indexes) + 1}"
+            bare = mask(url).replace(f"{MASK}@", "")
+            if bare != public(url):  # it stands in the path or the query
+                self.notes.append(f"PEP 723 cannot hold the index {url}: it needs a credential.")
+                return
+            key = f"UV_INDEX_{name.upper().replace('-', '_')}"
+            self.notes.append(
+                f"uv reads the credential of {bare} from {key}_USERNAME and {key}_PASSWORD."
+            )
+            lines.append(f"name = {_word(name)}")
+            url = bare
+        lines.append(f"url = {_word(url)}")
+        lines += ["default = true"] if default else []
+        self.indexes.append(lines)
+
+
+# Into a notebook or a script
+
+
+def insert(block: str, text: str, *, notebook: bool) -> str:
+    """The text of a notebook or script with the block in it, in the place of an older one.
+
+    Other tables that the older one has are kept.
+
+    Args:
+        block: As `render` gives it.
+        text: The whole file.
+        notebook: Whether it is a notebook.
+
+    Raises:
+        ExportError: It is no notebook of format 4.
+    """
+    return _into_notebook(block, text) if notebook else _into_script(block, text)
+
+
+def _into_script(block: str, text: str) -> str:
+    older = BLOCK.search(text)
+    if older:
+        return text[: older.start()] + _merged(block, older["content"]) + text[older.end() :]
+    # a hash-bang and an encoding must stay at the head
+    head = re.match(r"(?:#!.*\n)?(?:#.*?coding[:=].*\n)?", text)
+    at = head.end() if head else 0
+    return f"{text[:at]}{block}{'' if text[at:].startswith(chr(10)) else chr(10)}{text[at:]}"
+
+
+def _merged(block: str, older: str) -> str:
+    """The block, without its last line end, with the tables that are the older one's alone."""
+    kept: list[str] = []
+    keeps = False
+    for line in older.splitlines():
+        if line.startswith("# ["):
+            keeps = not _OURS.match(line[2:])
+        if keeps:
+            kept.append(line)
+    while kept and kept[-1] == "#":
+        kept.pop()
+    lines = block.splitlines()
+    return "\n".join([*lines[:-1], *(["#", *kept] if kept else []), lines[-1]])
+
+
+def _into_notebook(block: str, text: str) -> str:
+    try:
+        notebook: Any = json.loads(text)
+        cells = notebook["cells"]
+        minor = (int(notebook["nbformat"]), int(notebook["nbformat_minor"]))
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        sources = ["".join(cell["source"]) for cell in code]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ExportError(
+            "It is no notebook of format 4.",
+            kept="Nothing was written.",
+            advice="Open it in JupyterLab and save it.",
+        ) from None
+    for cell, source in zip(code, sources, strict=True):
+        older = BLOCK.search(source)
+        if older:
+            new = source[: older.start()] + _merged(block, older["content"]) + source[older.end() :]
+            cell["source"] = new.splitlines(keepends=True)
+            break
+    else:
+        # as juv writes it
+        cell = {
+            "cell_type": "code",
+            "execution_count": None,
+            "metadata": {"jupyter": {"source_hidden": True}},
+            "outputs": [],
+            "source": block.rstrip("\n").splitlines(keepends=True),
+        }
+        if minor >= (4, 5):
+            taken = {each.get("id") for each in cells}
+            names = ("pep723", *(f"pep723-{n}" for n in range(2, len(cells) + 3)))
+            cell["id"] = next(name for name in names if name not in taken)
+        cells.insert(0, dict(sorted(cell.items())))
+    end = "\n" if text.endswith("\n") else ""
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + end  # as nbformat writes it

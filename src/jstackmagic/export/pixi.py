@@ -1,0 +1,170 @@
+"""A pixi.toml: the channels in order, conda's part, and pip's part as pypi-dependencies."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ..credentials import mask
+from ..pins import PINS, Pin
+from ..request import split_hashes
+from ._artifact import Artifact
+from ._beside import Beside
+from ._choice import add_choice, choose
+from ._locked import platform_of
+from ._match_specs import channels, match_specs
+from ._requirements import Requirements
+from ._toml import as_toml
+from ._words import checked
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..recipe import Item, Recipe
+    from ._choice import Chosen
+
+_VCS = re.compile(r"git\+(?P<url>\w+://.+?)(?:@(?P<commit>[^@/#]+))?(?:#(?P<rest>.*))?")
+
+
+FILES: dict[str, dict[str, object]] = {"pixi.toml": {}}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``render``."""
+    add_choice(parser)
+    parser.add_argument(
+        "--pin",
+        choices=PINS,
+        default="exact",
+        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
+    )
+
+
+def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
+    """Render a recipe as a pixi manifest.
+
+    Args:
+        recipe: What to install.
+        name: The environment.
+        prefix: The environment, where it has no name.
+        pin: How exact to write versions.
+
+    Raises:
+        ExportError: There is nothing to write, or something cannot be said safely.
+    """
+    chosen = choose(recipe, name=name, prefix=prefix)
+    notes = list(chosen.left_out)
+    platform = platform_of(chosen.holding)
+    if not platform:
+        platform = "linux-64"
+        notes.append("Nothing tells which platform it is for: linux-64 stands in the file.")
+    content: dict[str, Any] = {
+        "workspace": {
+            "name": checked(chosen.name),
+            "channels": channels(chosen, notes),
+            "platforms": [platform],
+        },
+        "dependencies": _conda(chosen, pin, notes),
+    }
+    writer = Requirements(pin, Beside(recipe))
+    pypi = _pypi(chosen, writer)
+    options = _options(list(writer.heading(chosen.of("pip"))), writer)
+    content |= {"pypi-dependencies": pypi} if pypi else {}
+    content |= {"pypi-options": options} if options else {}
+    notes += writer.notes
+    return Artifact(as_toml(content), writer.files, tuple(dict.fromkeys(map(mask, notes))))
+
+
+def _conda(chosen: Chosen, pin: Pin, notes: list[str]) -> dict[str, Any]:
+    from rattler import MatchSpec
+    from rattler.exceptions import InvalidMatchSpecError
+
+    found: dict[str, Any] = {}
+    for _, text in match_specs(chosen, pin, notes):
+        if "://" in text and "::" not in text:
+            notes.append(f"A pixi manifest names no archive: {text} is not in this file.")
+            continue
+        try:
+            spec = MatchSpec(text)
+        except InvalidMatchSpecError:
+            notes.append(f"{text} is no match spec that pixi could read: it is not in this file.")
+            continue
+        version = str(spec.version) if spec.version is not None else "*"
+        details = {"build": str(spec.build)} if spec.build is not None else {}
+        if "::" in text:
+            details["channel"] = text.rpartition("::")[0]
+        name = str(spec.name.normalized)
+        found[name] = {"version": version, **details} if details else version
+    return found
+
+
+def _pypi(chosen: Chosen, writer: Requirements) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in chosen.items("pip"):
+        if item.spec.startswith(("-r ", "-c ")):
+            writer.notes.append(
+                f"A pixi manifest names no list: what {item.spec[3:]} says of it is not in it."
+            )
+        for each in (item, *item.brought):
+            if each.spec.startswith(("-r ", "-c ")):
+                continue
+            if not each.name:
+                writer.notes.append(
+                    f"The name of {each.spec} is not known: it is not in this file."
+                )
+            else:
+                found[checked(each.name)] = _requirement(each, writer)
+    return found
+
+
+def _requirement(item: Item, writer: Requirements) -> str | dict[str, Any]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    line, hashes = split_hashes(writer.line(item))
+    if hashes:
+        writer.notes.append(f"A pixi manifest holds no hashes: those of {item.name} are left out.")
+    editable = line.startswith("-e ")
+    place = line.removeprefix("-e ")
+    extras: list[str] = []
+    marker = ""
+    try:
+        requirement = Requirement(place)
+        extras, marker = sorted(requirement.extras), str(requirement.marker or "")
+        place = requirement.url or ""
+        version = str(requirement.specifier) or "*"
+    except InvalidRequirement:
+        version = ""
+        place, _, marker = (part.strip() for part in place.partition(" ;"))
+        bracket = re.fullmatch(r"(.+?)\[([^\]]*)\]", place)
+        if bracket:
+            place, extras = bracket[1], sorted(part.strip() for part in bracket[2].split(","))
+    table = _place(place) if place else {"version": version}
+    table |= {"editable": True} if editable and "path" in table else {}
+    table |= {"extras": extras} if extras else {}
+    table |= {"env-markers": marker} if marker else {}
+    return version if table == {"version": version} else table
+
+
+def _place(place: str) -> dict[str, Any]:
+    vcs = _VCS.fullmatch(place)
+    if vcs:
+        below = re.search(r"(?:^|&)subdirectory=([^&]+)", vcs["rest"] or "")
+        table = {"git": vcs["url"], **({"rev": vcs["commit"]} if vcs["commit"] else {})}
+        return table | ({"subdirectory": below[1]} if below else {})
+    if re.match(r"(?!file:)[a-z]+://", place):
+        return {"url": place}
+    return {"path": re.sub(r"^file:(?://)?", "", place)}
+
+
+def _options(lines: list[str], writer: Requirements) -> dict[str, Any]:
+    """The heading of a requirements file as pixi's options."""
+    found: dict[str, Any] = {}
+    for line in lines:
+        option, _, value = line.partition(" ")
+        if option == "--index-url":
+            found["index-url"] = value
+        elif option == "--extra-index-url":
+            found.setdefault("extra-index-urls", []).append(value)
+        else:
+            writer.notes.append(f"A pixi manifest cannot say {line}.")
+    return found

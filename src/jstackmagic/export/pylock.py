@@ -1,0 +1,169 @@
+"""A pylock.toml (PEP 751): every package that pip installed, with the hashes of its archives.
+
+pip and uv install it without resolving anything.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from ..credentials import mask
+from ..errors import ExportError
+from ._artifact import Artifact, File
+from ._beside import FOLDER
+from ._choice import add_ask_index, add_choice, choose
+from ._locked import archives_of, resolved
+from ._toml import as_toml
+from ._words import checked, public
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from ..packages import Package
+    from ..recipe import Recipe
+    from ._choice import Chosen
+
+_VCS = re.compile(r"(?P<kind>git|hg|svn|bzr)\+(?P<url>.+)@(?P<commit>[0-9a-f]+)(?:#(?P<rest>.*))?")
+
+
+FILES: dict[str, dict[str, object]] = {"pylock.toml": {}}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``render``."""
+    add_choice(parser)
+    add_ask_index(parser)
+
+
+def render(
+    recipe: Recipe,
+    *,
+    name: str = "",
+    prefix: str = "",
+    ask_index: bool = False,  # noqa: ARG001
+) -> Artifact:
+    """Render what pip installed in an environment as a lock file.
+
+    Args:
+        recipe: With what its environments hold.
+        name: The environment.
+        prefix: The environment, where it has no name.
+        ask_index: Whether whoever calls asks the index first, for the archives in the recipe.
+
+    Raises:
+        ExportError: Nothing is known of any package, or something cannot be said safely.
+    """
+    page = _Page(choose(recipe, name=name, prefix=prefix))
+    packages = sorted(page.packages(), key=lambda package: str(package["name"]))
+    if not packages:
+        raise ExportError(
+            f"Of no package that pip installed in {page.chosen.name} is it known where it came"
+            " from.",
+            kept="Nothing was written.",
+            advice="A list of requirements: %envexport pip",
+        )
+    content: dict[str, Any] = {"lock-version": "1.0"}
+    if page.chosen.python:
+        content["requires-python"] = f"=={page.chosen.python}.*"
+    content |= {"created-by": "jstackmagic", "packages": packages}
+    return Artifact(
+        as_toml(content), tuple(page.files), tuple(dict.fromkeys(map(mask, page.notes)))
+    )
+
+
+class _Page:
+    """A lock file being written."""
+
+    def __init__(self, chosen: Chosen) -> None:
+        self.chosen = chosen
+        self.notes = list(chosen.left_out)
+        self.files: list[File] = []
+        conda = [item.spec for item in chosen.items("conda")]
+        if conda:
+            self.notes.append(f"conda's packages are not in this file: {', '.join(conda)}.")
+
+    def packages(self) -> Iterator[dict[str, Any]]:
+        """The packages, each as a table."""
+        for item, package in resolved(self.chosen.of("pip"), self.chosen.holding):
+            if package is None:
+                assert item is not None
+                if not item.spec.startswith(("-r ", "-c ")):  # what came of these is among the rest
+                    self.notes.append(f"{item.spec} was never seen installed: it is not locked.")
+                continue
+            table = self._of(package)
+            if table is None:
+                self.notes.append(
+                    f"{package.name} {package.version} is not locked: nothing tells which archive"
+                    " it came from."
+                )
+            else:
+                yield {"name": checked(package.name), **table}
+
+    def _of(self, package: Package) -> dict[str, Any] | None:
+        version = {"version": checked(package.version)}
+        source = self._public(package.source)
+        vcs = _VCS.fullmatch(source)
+        if vcs:
+            return {
+                "vcs": {"type": vcs["kind"], "url": vcs["url"], "commit-id": vcs["commit"]}
+                | _below(vcs["rest"])
+            }
+        if package.editable or (source.startswith("file:") and not package.sha256):
+            path = unquote(urlsplit(source).path)
+            self.notes.append(f"{path} is a folder of this machine, and is needed where it is.")
+            return {"directory": {"path": path} | ({"editable": True} if package.editable else {})}
+        if source.startswith("file:"):
+            return {**version, "archive": self._beside(source, package)}
+        if re.match(r"[a-z]+://.*\.(?:whl|zip|tgz|tar\.\w+)$", source) and package.sha256:
+            url = {"url": source.partition("#")[0]}
+            return {**version, "archive": url | {"hashes": {"sha256": package.sha256}}}
+        return self._of_index(package, version)
+
+    def _of_index(self, package: Package, version: dict[str, str]) -> dict[str, Any] | None:
+        archives = {
+            self._public(archive.url): archive.sha256
+            for archive in archives_of(package, self.chosen.holding)
+        }
+        if not archives and package.url and package.sha256:
+            archives = {self._public(package.url): package.sha256}
+        tables = [
+            {"name": _file(url), "url": url, "hashes": {"sha256": sha256}}
+            for url, sha256 in archives.items()
+        ]
+        wheels = [table for table in tables if str(table["name"]).endswith(".whl")]
+        sources = [table for table in tables if table not in wheels]
+        if not tables:
+            return None
+        found: dict[str, Any] = {**version}
+        if sources:
+            found["sdist"] = sources[0]
+        if wheels:
+            found["wheels"] = wheels
+        return found
+
+    def _beside(self, source: str, package: Package) -> dict[str, Any]:
+        path = unquote(urlsplit(source).path)
+        taken = {file.source: file.name for file in self.files}
+        name = f"{FOLDER}/{posixpath.basename(path)}"
+        if name in taken.values():
+            name = f"{FOLDER}/{len(taken) + 1}/{posixpath.basename(path)}"
+        self.files.append(File(checked(name), checked(path), package.sha256))
+        return {"path": name, "hashes": {"sha256": package.sha256}}
+
+    def _public(self, url: str) -> str:
+        if public(url) != url:
+            self.notes.append(f"The credential of {public(url)} is not written.")
+        return checked(public(url))
+
+
+def _below(fragment: str | None) -> dict[str, str]:
+    match = re.search(r"(?:^|&)subdirectory=([^&]+)", fragment or "")
+    return {"subdirectory": match[1]} if match else {}
+
+
+def _file(url: str) -> str:
+    return unquote(urlsplit(url).path).rpartition("/")[2]

@@ -1,0 +1,228 @@
+"""A software bill of materials (CycloneDX) of what the history put there, and who asked for it.
+
+Every package that an install brought is a component: those that were asked for and those that they
+need, with its package URL, its hash where that is known, and the record that brought it. What the
+base image holds is not in it. The document's serial number is made from its content.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
+
+from ..credentials import mask
+from ..errors import ExportError
+from ..inventory import Present, put_there
+from ._artifact import Artifact
+from ._choice import called
+from ._words import public
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ..environment import EnvironmentRef
+    from ..history import Record
+    from ..packages import Package
+    from ..recipe import Recipe
+
+FILES: dict[str, dict[str, object]] = {"sbom.cdx.json": {}}
+
+_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
+_SUBDIR = re.compile(r"noarch|(?:linux|osx|win|emscripten|wasi|freebsd|zos)-[a-z0-9]+")
+# by which the ids of what jstackmagic makes are made: uuid5(NAMESPACE_URL, "jstackmagic:sbom")
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "jstackmagic:sbom")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``render``."""
+    parser.add_argument(
+        "--distribution",
+        metavar="NAME",
+        default=_distribution(),
+        help="whose the Debian packages are: debian, ubuntu (default: this machine's)",
+    )
+    parser.add_argument(
+        "--timestamp", action="store_true", help="with the time of the last install in it"
+    )
+
+
+def _distribution() -> str:
+    try:
+        with open("/etc/os-release", encoding="utf-8") as file:
+            found = re.search(r'^ID="?([a-z0-9._-]+)"?$', file.read(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else "debian"
+
+
+def render(
+    recipe: Recipe,
+    *,
+    records: Sequence[Record] = (),
+    distribution: str = "debian",
+    timestamp: bool = False,
+) -> Artifact:
+    """Render what a history put there.
+
+    Args:
+        recipe: The history's net: what is only planned is told apart by it.
+        records: The history.
+        distribution: Whose the Debian packages are.
+        timestamp: Whether to say when the last install was.
+
+    Raises:
+        ExportError: There is a recipe, and no history to tell what it brought.
+    """
+    if recipe.steps and not records:
+        raise ExportError(
+            "A recipe alone does not tell what its installs brought.",
+            kept="Nothing was written.",
+            advice="Take the history: %envexport --recipe history.jsonl sbom",
+        )
+    present = put_there(records)
+    found: dict[str, dict[str, Any]] = {}
+    for each in present:
+        component = _component(each, distribution)
+        ref, number = component["bom-ref"], 1
+        while component["bom-ref"] in found:
+            number += 1
+            component["bom-ref"] = f"{ref}#{number}"
+        found[component["bom-ref"]] = component
+    metadata: dict[str, Any] = {
+        "tools": {"components": [{"type": "application", "name": "jstackmagic"}]},
+        "component": {
+            "type": "platform",
+            "bom-ref": "environment",
+            "name": "what was installed on top of the base image",
+        },
+    }
+    times = [record.time for record in records if record.outcome is not None]
+    if timestamp and times:
+        metadata["timestamp"] = max(times)
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": metadata,
+        "components": list(found.values()),
+        "compositions": [{"aggregate": "incomplete", "assemblies": ["environment"]}],
+    }
+    content = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    serial = {"serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, content)}"}
+    text = json.dumps({**document, **serial}, indent=2, ensure_ascii=False) + "\n"
+    return Artifact(text, notes=tuple(_notes(recipe, present)))
+
+
+def _notes(recipe: Recipe, present: Iterable[Present]) -> Iterator[str]:
+    seen = {each.spec for each in present} | {each.package.name for each in present}
+    for step in recipe.steps:
+        missing = [
+            item.spec
+            for item in step.install
+            if not item.spec.startswith("-c ")
+            and not {item.name, item.spec} & seen
+            and not {other.name for other in item.brought} & seen
+        ]
+        if missing:
+            where = f"{step.manager}, {called(step.environment)}" if step.environment else "apt"
+            yield mask(
+                f"No install was seen to bring {', '.join(missing)} ({where}): it was planned, or"
+                " was there already."
+            )
+        if step.remove:
+            yield f"What was removed is no component: {', '.join(step.remove)}."
+
+
+def _component(present: Present, distribution: str) -> dict[str, Any]:
+    package, environment = present.package, present.brought.environment
+    purl = _purl(present, distribution)
+    where = "" if package.manager == "apt" else environment.prefix
+    component: dict[str, Any] = {
+        "type": "library",
+        "bom-ref": f"{purl}#{quote(where, safe='/')}" if where else purl,
+        "name": package.name,
+        "version": package.version,
+        "purl": purl,
+    }
+    if re.fullmatch(r"[0-9a-f]{64}", package.sha256):
+        component["hashes"] = [{"alg": "SHA-256", "content": package.sha256}]
+    properties = _properties(present, None if package.manager == "apt" else environment)
+    component["properties"] = [
+        {"name": f"jstackmagic:{name}", "value": mask(value)} for name, value in properties if value
+    ]
+    return component
+
+
+def _properties(present: Present, environment: EnvironmentRef | None) -> Iterator[tuple[str, str]]:
+    package, asked = present.package, present.asked
+    who = (asked or present.brought).context
+    yield "manager", package.manager
+    yield "environment", called(environment) if environment else ""
+    yield "brought-by", present.brought.id
+    yield "asked-for", present.spec
+    yield "asked-in", asked.id if asked else ""
+    yield "user", who.user
+    yield "notebook", who.notebook
+    yield "source", package.source
+    yield "editable", "true" if package.editable else ""
+
+
+# Package URLs: https://github.com/package-url/purl-spec
+
+
+def _purl(present: Present, distribution: str) -> str:
+    package = present.package
+    if package.manager == "apt":
+        name = package.name.partition(":")[0]
+        qualifiers = {"arch": package.build}
+        return _written(f"deb/{quote(distribution)}", name, package.version, qualifiers)
+    if package.manager == "conda":
+        qualifiers = {
+            "build": package.build,
+            "channel": _channel(package),
+            "subdir": "",
+            "type": "",
+        }
+        subdir = _SUBDIR.search(urlsplit(package.url).path.rpartition("/")[0].rpartition("/")[2])
+        qualifiers["subdir"] = subdir[0] if subdir else ""
+        if package.url.endswith(".conda"):
+            qualifiers["type"] = "conda"
+        elif package.url.endswith(".tar.bz2"):
+            qualifiers["type"] = "tar.bz2"
+        return _written("conda", package.name, package.version, qualifiers)
+    return _written("pypi", package.name, package.version, _origin(present))
+
+
+def _channel(package: Package) -> str:
+    """The channel's name, as conda's canonical names have it: the last part of its URL."""
+    source = public(package.source).rstrip("/")
+    path = urlsplit(source).path if "://" in source else source
+    parts = [part for part in unquote(path).split("/") if part]
+    if parts and _SUBDIR.fullmatch(parts[-1]):
+        parts.pop()
+    return parts[-1] if parts else ""
+
+
+def _origin(present: Present) -> dict[str, str]:
+    """Where a distribution came from, if that is not the public index."""
+    source = public(present.package.source)
+    if _VCS.match(source):
+        return {"vcs_url": source}
+    if source.startswith(("https://", "http://")):
+        return {"download_url": source}
+    if source.startswith("file:"):
+        return {"file_name": os.path.basename(urlsplit(source).path)}
+    return {"repository_url": public(present.brought.request.index_url).rstrip("/")}
+
+
+def _written(kind: str, name: str, version: str, qualifiers: dict[str, str]) -> str:
+    said = "&".join(
+        f"{key}={quote(value, safe=':/')}" for key, value in sorted(qualifiers.items()) if value
+    )
+    at = f"@{quote(version, safe=':')}" if version else ""
+    return f"pkg:{kind}/{quote(name, safe='')}{at}" + (f"?{said}" if said else "")

@@ -1,0 +1,187 @@
+"""Archives kept in the home volume: a replay when the channel and the index are gone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jstackmagic.errors import CommandFailed
+from jstackmagic.keep import Store
+from support.served import Folder
+from support.tiers import DNSPYTHON, PYMONGO, SIX
+from support.verbs import contents, packages, verb
+from support.warm import warm_conda, warm_venv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from support.environments import Root
+    from support.standin_conda import StandIn
+    from support.tiers import Channel
+    from support.wheels import WheelIndex
+
+
+@pytest.fixture
+def remote(shim_channel: Channel, home: Path) -> Iterator[Folder]:
+    """The channel, over HTTP, in the user's condarc."""
+    with Folder(shim_channel.folder) as server:
+        (home / ".condarc").write_text(json.dumps({"channels": [server.url]}))
+        yield server
+
+
+@pytest.fixture
+def new(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, shim_channel: Channel
+) -> Callable[..., Path]:
+    """Makes environments as an image brings them."""
+    numbers = count(1)
+    return lambda spec=f"six={SIX[0]}": warm_conda(
+        tmp_path_factory, tmp_path / f"conda{next(numbers)}", shim_channel, spec
+    )
+
+
+def forget_caches(home: Path) -> None:
+    """A new container: what conda and pip keep outside of the home volume is gone, and more."""
+    for name in (".cache", ".conda", ".mamba", "run"):
+        shutil.rmtree(home / name, ignore_errors=True)
+
+
+def test_a_replay_with_no_channel_and_no_index(
+    new: Callable[..., Path], remote: Folder, wheel_index: WheelIndex, home: Path
+) -> None:
+    first, second = new(), new()
+    wheel_index.add("plain", "1.0")
+    wheel_index.add("two", "1.0", requires=["plain"])
+    specs = [f"pymongo={PYMONGO[0]}", f"dnspython={DNSPYTHON[0]}", f"six={SIX[1]}"]
+    verb("install", "--prefix", first, *(f"conda:{spec}" for spec in specs))
+    verb("install", "--prefix", first, "pip:two", "-i", wheel_index.url)
+    was = contents(first)
+    result = verb("replay", "--prefix", first, "--keep")
+    assert "Kept 5 archives" in str(result)
+    assert contents(first) == was, "and nothing else is done"
+    assert "All that can be kept" in str(verb("replay", "--prefix", first, "--keep"))
+
+    remote.stop()
+    wheel_index.stop()
+    forget_caches(home)
+    asked = len(remote.requests), len(wheel_index.requests)
+    result = verb("replay", "--prefix", second)
+    assert packages(second) == packages(first)
+    assert result.notes == ()
+    assert (len(remote.requests), len(wheel_index.requests)) == asked
+    assert verb("replay", "--prefix", second).done == (), "and it is known to be there"
+    files = contents(second)
+    assert {path for path in was if "/" in path} == {path for path in files if "/" in path}
+
+
+def test_what_was_tampered_with_is_not_taken(
+    new: Callable[..., Path], remote: Folder, wheel_index: WheelIndex, home: Path
+) -> None:
+    first, second = new(), new()
+    wheel_index.add("plain", "1.0")
+    verb("install", "--prefix", first, "conda:demo-tool", "pip:plain", "-i", wheel_index.url)
+    verb("replay", "--prefix", first, "--keep")
+    store = Store()
+    forget_caches(home)
+    for archive in (*store.conda.glob("*.conda"), *store.wheels.glob("*.whl")):
+        archive.write_bytes(archive.read_bytes() + b"more")
+    wheel_index.requests.clear()
+    verb("replay", "--prefix", second)
+    assert packages(second) == packages(first)
+    assert any("plain" in path for path in wheel_index.requests), "it was fetched"
+
+
+def test_archives_that_another_base_does_not_suit_are_not_put_in(
+    new: Callable[..., Path], remote: Folder
+) -> None:
+    """conda would link them beside what they do not go with; the solver refuses, and says why."""
+    first, second = new(), new(f"six={SIX[1]}")
+    verb("install", "--prefix", first, "--conda", "demo-needs-old-six")
+    verb("replay", "--prefix", first, "--keep")
+    was = contents(second)
+    with pytest.raises(CommandFailed, match=f"six=={SIX[0]}|six =={SIX[0]}"):
+        verb("replay", "--prefix", second)
+    assert contents(second) == was
+
+
+def test_what_came_from_no_index_is_told(new: Callable[..., Path], wheel_index: WheelIndex) -> None:
+    first = new()
+    wheel = wheel_index.add("plain", "1.0")
+    url = wheel_index.url.replace("simple/", f"files/{wheel.name}")
+    verb("install", "--prefix", first, f"pip:plain @ {url}")
+    result = verb("replay", "--prefix", first, "--keep")
+    assert result.notes == (f"plain cannot be kept: it came from {url}, and from no index.",)
+
+
+SOURCE = {
+    "pyproject.toml": """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+""",
+    "PKG-INFO": "Metadata-Version: 2.1\nName: sourced\nVersion: 1.0\n",
+    "backend.py": """
+import os, zipfile
+
+def build_wheel(folder, *_):
+    files = {
+        "sourced.py": "built = True\\n",
+        "sourced-1.0.dist-info/METADATA": "Metadata-Version: 2.1\\nName: sourced\\nVersion: 1.0\\n",
+        "sourced-1.0.dist-info/WHEEL":
+            "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    record = "sourced-1.0.dist-info/RECORD"
+    files[record] = "".join(f"{path},,\\n" for path in [*files, record])
+    name = "sourced-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        for path, text in files.items():
+            wheel.writestr(path, text)
+    return name
+""",
+}
+
+
+def test_what_was_built_is_kept_as_it_was_built(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, home: Path
+) -> None:
+    """The history knows the hash of the source archive, and it is a wheel that is kept."""
+    first, second = (warm_venv(tmp_path_factory, tmp_path / name) for name in ("one", "two"))
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    with tarfile.open(sources / "sourced-1.0.tar.gz", "w:gz") as archive:
+        for name, text in SOURCE.items():
+            (tmp_path / name).write_text(text)
+            archive.add(tmp_path / name, f"sourced-1.0/{name}")
+    where = ("--", "--no-index", "--find-links", sources)
+    verb("install", "--prefix", first, "--pip", "sourced", *where)
+    verb("replay", "--prefix", first, "--keep")
+    assert [path.suffix for path in sorted(Store().wheels.iterdir())] == [".whl", ".of"]
+    shutil.rmtree(sources)
+    forget_caches(home)
+    verb("replay", "--prefix", second)
+    assert packages(second) == packages(first)
+
+
+def test_conda_itself_is_given_the_archives_and_the_cache_they_are_in(
+    new: Callable[..., Path], conda_root: Root, recording_conda: StandIn, remote: Folder
+) -> None:
+    """A recording stand-in takes the call: no real conda can be had here."""
+    first, second = new(), conda_root.create("analysis", "python")
+    verb("install", "--prefix", first, "--conda", "demo-tool=1.0")
+    verb("replay", "--prefix", first, "--keep")
+    remote.stop()
+    verb("replay", "--prefix", second)
+    (call,) = recording_conda.calls
+    archive = f"{remote.url}/noarch/demo-tool-1.0-py_0.conda"
+    assert call.argv == ["install", "--yes", "--name", "analysis", archive]
+    *others, kept = call.environ["CONDA_PKGS_DIRS"].split(",")
+    assert kept == str(Store().conda)
+    assert str(conda_root.packages) in others
+    assert (Store().conda / "urls.txt").read_text() == f"{archive}\n"
