@@ -607,6 +607,8 @@ def test_nothing_asks_the_engine_unless_a_verb_of_image_does(
         remember("pip", ("six",), "six", "1.17.0")
         for words in (["info"], ["history"], ["export", "dockerfile", "--fragment"]):
             assert main(words) == 0
+        main(["export", "jupyterhub"])
+        main(["export", "--all", str(tmp_path / "all")])
         assert main(["image", "suggest"]) == 0
         with pytest.raises(BlockingIOError):
             server.accept()

@@ -505,6 +505,14 @@ def test_build_list_run_and_stop(
     copied = contents(engine, tag, str(IMAGE_HISTORY))
     assert copied == History().path.read_bytes()
 
+    with monkeypatch.context() as patch:  # an export knows it, and asks no engine
+        patch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+        assert main(["export", "jupyterhub"]) == 0
+        assert '    tag: "analysis"\n' in capsys.readouterr().out
+        patch.setenv("JSTACKMAGIC_HISTORY", str(tmp_path / "another.jsonl"))
+        assert main(["export", "jupyterhub"]) == 1
+        assert "The image is not known" in capsys.readouterr().err
+
     assert main(["image", "list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert [each["tags"] for each in listed["images"] if each["history"] == record.id] == [[tag]]

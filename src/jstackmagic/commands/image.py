@@ -150,6 +150,7 @@ def _build(args: argparse.Namespace, session: Session) -> BuiltImage:
     """
     from ..image.build import push
     from ..image.reference import parse_tag
+    from ._built import note_image
     from ._image import BuiltImage
 
     tag = parse_tag(args.tag) if args.tag else None
@@ -159,6 +160,8 @@ def _build(args: argparse.Namespace, session: Session) -> BuiltImage:
         digest = ""
         if args.push:
             digest = push(engine, parse_tag(built.tag), output=session.output)
+    if not args.file:
+        note_image(f"{parse_tag(built.tag).name}@{digest}" if digest else built.tag)
     return BuiltImage(built=built, base=context.base, digest=digest, notes=context.notes)
 
 
