@@ -373,10 +373,14 @@ class TestTheWhole:
 
     @pytest.mark.parametrize("style", STYLES)
     def test_buildkit_keeps_the_downloads_where_that_is_asked_for(self, style: str) -> None:
-        text = render(RICH, style=style, base_image="x:1", cache_mounts=True).text  # type: ignore[arg-type]
+        artifact = render(RICH, style=style, base_image="x:1", cache_mounts=True)  # type: ignore[arg-type]
+        text = artifact.text
         assert all("--mount=type=cache" in run for run in text.split("\nRUN ")[1:])
         for emptied in ("--no-cache-dir", " clean ", "rm -rf"):
             assert emptied not in text
+        owner = "user 1000 of group 100" if style == "stacks" else "root"
+        assert f",uid={1000 if style == 'stacks' else 0}," in text
+        assert any(f"must run as {owner}" in note for note in artifact.notes)
 
     def test_what_a_credential_gave_access_to_is_not_kept(self) -> None:
         private = one("pip", Item("a"), index_url="https://u:p@pypi.example.com/simple")

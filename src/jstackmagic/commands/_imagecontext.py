@@ -131,7 +131,7 @@ def write(
             base_digest=base.digest if base else "",
             now=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         ),
-        notes=artifact.notes,
+        notes=plain.notes,
         secrets=artifact.secrets,
     )
 

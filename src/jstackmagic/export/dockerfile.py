@@ -99,6 +99,9 @@ def render(
     if style is None:
         style = "plain" if base_image and not _STACKS_IMAGE.fullmatch(base_image) else "stacks"
     page = _PAGES[style](pin, cache_mounts=cache_mounts)
+    if cache_mounts:
+        who = {(1000, 100): "user 1000 of group 100"}.get(page.owner, "root")
+        page.notes.append(f"conda and pip must run as {who} to use the caches that are mounted.")
     if fragment:
         return page.render(recipe, image="")
     image = base_image or page.default_image
