@@ -254,6 +254,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers, a module stays with one, whose fixtures it shares; so does all that
     needs the one dpkg, and all that needs the one engine."""
     for item in items:
+        # the first one of a run makes the engine's images, which takes minutes on a slow machine
+        if item.get_closest_marker("docker") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(900))
         shared = [name for name in ("docker", "dpkg") if item.get_closest_marker(name)]
         shared += ["dpkg"] if item.get_closest_marker("apt") else []
         group = shared[0] if shared else item.nodeid.partition("::")[0]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..environment import EnvironmentRef
     from ..recipe import Recipe
+    from .dockerfile import Manager
 
 FILES: dict[str, dict[str, object]] = {"install.sh": {}}
 
@@ -100,8 +101,8 @@ def render(recipe: Recipe, *, pin: Pin = "exact") -> Artifact:
 
 class _Script(Page):
     conda = '"${conda}"'
-    tidy_conda = ()
-    tidy_apt = ()
+    clean_conda = ()
+    clean_apt = ()
     apt_get = "as_root env DEBIAN_FRONTEND=noninteractive apt-get"
     _removes = False
 
@@ -138,14 +139,14 @@ class _Script(Page):
             "\n".join(blocks) + "\n",
             tuple(self._files.values()),
             tuple(dict.fromkeys(map(mask, self.notes))),
-            tuple(self._secrets.values()),
+            {key: text for (_, text), key in self._secrets.items()},
             executable=True,
         )
 
     def _run(
         self,
         commands: list[list[str]],
-        tidy: Sequence[str],  # noqa: ARG002
+        manager: Manager,  # noqa: ARG002
         secrets: Sequence[str] = (),  # noqa: ARG002
     ) -> None:
         """A line a command: in a chain of ``&&``, ``set -e`` overlooks all but the last."""

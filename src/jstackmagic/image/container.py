@@ -150,6 +150,7 @@ class Base:
         digest: ``sha256:…``, as its registry knows it; empty where it came from none.
         variables: The environment variables it sets.
         labels: Its labels.
+        user: Who its containers run as; empty where that is root or not known.
     """
 
     reference: str
@@ -157,6 +158,7 @@ class Base:
     digest: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
 
 
 def base_of(engine: Engine, container: Container) -> Base:
@@ -210,6 +212,7 @@ def _base(image: Any, reference: str, digest: str) -> Base:
         digest=digest.partition("@")[2],
         variables=dict(each.partition("=")[::2] for each in variables),
         labels=image.labels,
+        user=image.attrs["Config"].get("User") or "",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import JStackMagicError, UsageError
 from .engine import speaking
-from .labels import HISTORY, RECIPE, SERVER
+from .labels import HISTORY, RECIPE, SERVER, STARTED_BY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +38,7 @@ class Wanted:
         grant_sudo: Whether its user may use sudo without a password.
         public: Whether others than the engine's host may reach it.
         environ: Variables for it, ``NAME=value``.
+        history: The history of whoever starts it.
     """
 
     image: str
@@ -45,6 +46,7 @@ class Wanted:
     grant_sudo: bool = False
     public: bool = False
     environ: tuple[str, ...] = ()
+    history: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Server:
         url: Where it is reached, with its token; empty where it publishes nothing.
         ports: Each of its ports and where that is published.
         status: The engine's word: "running", "exited".
+        history: The history of whoever started it.
     """
 
     id: str
@@ -66,6 +69,7 @@ class Server:
     url: str
     ports: tuple[tuple[str, str], ...] = ()
     status: str = "running"
+    history: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class Image:
         created: When, ISO 8601.
         size: Bytes, its base included.
         base: What it was built on.
-        recipe: The hash of what was built.
+        recipe: The hash of what was built; empty of a commit.
         history: The history it was made from.
     """
 
@@ -113,7 +117,7 @@ def start(engine: Engine, wanted: Wanted) -> Server:
             user="root" if wanted.grant_sudo else None,
             environment=environ,
             mounts=[_mount(_work_folder(config), wanted.work)] if wanted.work else [],
-            labels={SERVER: wanted.image},
+            labels={SERVER: wanted.image, STARTED_BY: wanted.history},
         )
     return _server(engine, container)
 
@@ -213,6 +217,7 @@ def _server(engine: Engine, container: Any) -> Server:
         url=url,
         ports=published,
         status=container.status,
+        history=container.labels.get(STARTED_BY, ""),
     )
 
 
@@ -238,8 +243,20 @@ def servers(engine: Engine) -> tuple[Server, ...]:
         return tuple(_server(engine, container) for container in containers)
 
 
-def stop(engine: Engine, names: Sequence[str], *, output: Callable[[str], None]) -> tuple[str, ...]:
-    """Stop servers and take their containers away; without names, all. Return their names.
+def stop(
+    engine: Engine,
+    names: Sequence[str],
+    *,
+    history: str | None,
+    output: Callable[[str], None],
+) -> tuple[str, ...]:
+    """Stop servers and take their containers away; return their names.
+
+    Args:
+        engine: Where.
+        names: Which; none for all that were started by one history.
+        history: Which history that is; None for all there are.
+        output: Where the progress goes.
 
     Raises:
         UsageError: There is no server of that name.
@@ -256,6 +273,8 @@ def stop(engine: Engine, names: Sequence[str], *, output: Callable[[str], None])
     stopped = []
     for server in running:
         if names and not any(_is(server, name) for name in names):
+            continue
+        if not names and history not in (None, server.history):
             continue
         output(f"Stopping {server.name} …\n")
         with speaking(f"{server.name} could not be stopped"):
@@ -279,7 +298,7 @@ def images(engine: Engine) -> tuple[Image, ...]:
     from .labels import BASE, CREATED
 
     with speaking("The images cannot be listed"):
-        found = engine.client.images.list(filters={"label": RECIPE})
+        found = engine.client.images.list(filters={"label": HISTORY})
     listed = [
         Image(
             id=image.id,
