@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from jstackmagic import baseline, progress
 from jstackmagic.environment import detect
 from jstackmagic.errors import CommandFailed, JStackMagicError, Stopped, UsageError
-from jstackmagic.history import History
-from jstackmagic.image.labels import HISTORY_FILE
+from jstackmagic.history import IMAGE_HISTORY, History
 from jstackmagic.packages import Package, PackageSet, read_packages
 from jstackmagic.recipe import fold
 from jstackmagic.replay import goals
@@ -288,7 +287,7 @@ def test_an_images_own_history(
     first, second = new(), new()
     verb("install", "--prefix", first, "--conda", "demo-tool=1.0")
     shutil.copy(History().path, tmp_path / "history.jsonl")
-    lines = f"FROM {stacks_image}\nCOPY history.jsonl {HISTORY_FILE}\n"
+    lines = f"FROM {stacks_image}\nCOPY history.jsonl {IMAGE_HISTORY}\n"
     (tmp_path / "Dockerfile").write_text(lines)
     History().path.unlink()
     tag = "jstackmagic-tests/remembers:replay"

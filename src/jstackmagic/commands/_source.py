@@ -61,9 +61,9 @@ def _is_history(path: Path) -> bool:
 
 
 def _of_image(source: str) -> list[Record]:
+    from ..history import IMAGE_HISTORY
     from ..image.engine import connect
     from ..image.files import files_of
-    from ..image.labels import HISTORY_FILE
 
     missing = f"There is no history {source}"
     if source.startswith(("/", ".", "~")):
@@ -77,7 +77,7 @@ def _of_image(source: str) -> list[Record]:
             advice=error.advice,
         ) from None
     with files_of(engine, source) as files:
-        content = files.content(HISTORY_FILE)
+        content = files.content(str(IMAGE_HISTORY))
     if content is None:
         raise UsageError(
             f"The image {source} holds no history: %envimage build did not make it.",
