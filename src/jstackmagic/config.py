@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-MANAGERS = ("conda", "pip", "apt")
 _NAMES = (
     *("capture", "on_missing", "managers", "allow", "deny", "channels", "index_url"),
     *("extra_index_urls", "history", "locked"),
@@ -42,8 +41,8 @@ class JStackMagic(SingletonConfigurable):
     ).tag(config=True)
 
     managers = List(
-        Enum(MANAGERS),
-        default_value=list(MANAGERS),
+        Enum(Policy().managers),
+        default_value=list(Policy().managers),
         help="Which package managers may be used.",
     ).tag(config=True)
 
