@@ -101,6 +101,15 @@ def test_the_traceback_ends_with_a_line_that_can_be_run(
     assert "opencv" not in kernel.run("import cv2").shown
 
 
+def test_in_a_conda_environment_the_line_has_condas_name(
+    kernel_env: Path, start: Callable[[Path], Kernel]
+) -> None:
+    kernel = start(kernel_env)
+    assert last_lines(kernel, "import cv2")[-1] == "%envinstall opencv"
+    kernel.run("%config JStackMagic.managers = ['pip', 'apt']").check()
+    assert last_lines(kernel, "import cv2")[-1] == "%envinstall opencv-python"
+
+
 def absent_library() -> tuple[str, str]:
     """A library that this machine does not have, and the Debian package that has it."""
     several = ("portaudio.so.2", "zbar.so.0", "mtp.so.9", "fluidsynth.so.3", "gdal.so.32")
