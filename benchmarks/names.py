@@ -170,7 +170,11 @@ def make() -> None:
             },
             "namespaces": " ".join(sorted(shared)),
             "own": " ".join(sorted(ours["own"])),
-            "conda": _conda(mapping) | ours["conda"],
+            "conda": {
+                name: conda
+                for name, conda in (_conda(mapping) | ours["conda"]).items()
+                if name != conda
+            },
             "known": " ".join(dict.fromkeys([*names, *ours["known"]])),
             "ranked": len(top),
         }

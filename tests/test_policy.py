@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from jstackmagic import policy
+from jstackmagic import config, policy
 from jstackmagic.commands import names as verbs
 from jstackmagic.commands import parser
 from jstackmagic.commands._complete import complete
 from jstackmagic.commands.install import _for_pip
 from jstackmagic.environment import Environment, detect
-from jstackmagic.errors import Stopped
+from jstackmagic.errors import JStackMagicError, Stopped
+from jstackmagic.history import History
 from jstackmagic.managers.rattler import available
 from jstackmagic.packages import Change, Package
 from jstackmagic.plan import Plan
@@ -28,7 +31,6 @@ from support.verbs import verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from support.environments import Root
     from support.tiers import Channel
@@ -130,6 +132,54 @@ def test_channels_and_index_that_are_asked_where_the_line_names_none(
     settle(managers=("pip",), index_url=wheel_index.url)
     done = verb("install", "--prefix", prefix, "six", "--record-only")
     assert done.done[0].plan.request.manager == "pip", "conda may not be used"
+
+
+def test_the_nearer_file_is_the_stronger_and_the_systems_locks_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {name: tmp_path / name / "ipython_config.py" for name in ("etc", "usr", "user")}
+    for file in files.values():
+        file.parent.mkdir()
+    folders = (str(tmp_path / "etc"), str(tmp_path / "usr"))
+    monkeypatch.setattr(config, "system_folders", lambda: folders)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    (tmp_path / "user").rename(tmp_path / "profile_default")
+    files["user"] = tmp_path / "profile_default/ipython_config.py"
+    files["etc"].write_text(
+        "c.JStackMagic.deny.append('one')\nc.JStackMagic.index_url = 'https://a.example.com'\n"
+        "c.JStackMagic.locked = ['deny']"
+    )
+    files["usr"].write_text("c.JStackMagic.index_url = 'https://b.example.com'")
+    files["user"].write_text(
+        "c.JStackMagic.deny = []\nc.JStackMagic.locked = ['index_url']\n"
+        "c.JStackMagic.channels = ['mine']"
+    )
+    settled = policy.current()
+    assert settled.deny == ("one",)
+    assert settled.index_url == "https://b.example.com"
+    assert settled.channels == ("mine",)
+    assert set(settled.locked) == {"deny", "locked"}
+    files["usr"].write_text("raise SystemError('not ours')")
+    assert policy.current().index_url == "https://a.example.com", "what is not ours is not run"
+    files["usr"].write_text("c.JStackMagic.managers = ['brew']")
+    with pytest.raises(JStackMagicError, match="cannot be"):
+        policy.current()
+    files["usr"].write_text("c.JStackMagic.managers = [")
+    with pytest.raises(JStackMagicError, match=r"usr/ipython_config\.py cannot be read"):
+        policy.current()
+
+
+def test_the_history_stays_where_an_administrator_put_it(
+    settle: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORK", str(tmp_path))
+    settle(history="$WORK/kept.jsonl")
+    assert History().path == Path(os.environ["JSTACKMAGIC_HISTORY"])
+    settle(history="$WORK/kept.jsonl", locked=("history",))
+    assert History().path == tmp_path / "kept.jsonl"
+    monkeypatch.delenv("JSTACKMAGIC_HISTORY")
+    settle(history="$WORK/kept.jsonl")
+    assert History().path == tmp_path / "kept.jsonl"
 
 
 def test_conda_names_are_pips_where_pip_is_asked(

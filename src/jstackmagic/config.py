@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Enum, List, TraitError, Unicode, validate
 from traitlets.config import Config, SingletonConfigurable
+from traitlets.config.loader import LazyConfigValue
 
 from .policy import Policy, provide
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-MANAGERS = ("conda", "pip", "apt")
 _NAMES = (
     *("capture", "on_missing", "managers", "allow", "deny", "channels", "index_url"),
     *("extra_index_urls", "history", "locked"),
@@ -42,8 +43,8 @@ class JStackMagic(SingletonConfigurable):
     ).tag(config=True)
 
     managers = List(
-        Enum(MANAGERS),
-        default_value=list(MANAGERS),
+        Enum(Policy().managers),
+        default_value=list(Policy().managers),
         help="Which package managers may be used.",
     ).tag(config=True)
 
@@ -93,7 +94,10 @@ class JStackMagic(SingletonConfigurable):
         self._told_in = ", ".join(files)
         locked = [name for name in section.get("locked", ()) if name in _NAMES]
         for name in locked:
-            value = section.get(name, self.traits()[name].default())
+            default = self.traits()[name].default()
+            value = section.get(name, default)
+            if isinstance(value, LazyConfigValue):  # c.JStackMagic.deny.append(…)
+                value = value.get_value(default)
             setattr(self, name, value)
             self._fixed[name] = getattr(self, name)
         self.locked = locked
@@ -128,8 +132,13 @@ class JStackMagic(SingletonConfigurable):
 
 
 def connect(shell: InteractiveShell) -> JStackMagic:
-    """The settings of a shell, where ``%config`` and its configuration files reach them."""
-    settings = JStackMagic.instance(parent=shell)
+    """The settings of a shell, where ``%config`` and its configuration files reach them.
+
+    Raises:
+        JStackMagicError: A setting has a value that it cannot have.
+    """
+    with _understood():
+        settings = JStackMagic.instance(parent=shell)
     configurables: list[Any] = shell.configurables  # typed as holding shells alone in IPython 9
     if settings not in configurables:
         configurables.append(settings)
@@ -160,11 +169,13 @@ def from_files() -> Policy:
     """What binds an install outside of IPython: the same files, with those of the user's profile.
 
     Raises:
-        JStackMagicError: One that speaks of these settings cannot be read.
+        JStackMagicError: One that speaks of these settings cannot be read, or a setting has a value
+            that it cannot have.
     """
     ipython = os.environ.get("IPYTHONDIR") or os.path.expanduser("~/.ipython")
     section, _ = _section((*system_folders(), f"{ipython}/profile_default"))
-    return JStackMagic(config=Config(JStackMagic=section)).policy()
+    with _understood():
+        return JStackMagic(config=Config(JStackMagic=section)).policy()
 
 
 def _section(folders: Iterable[str]) -> tuple[Config, list[str]]:
@@ -200,6 +211,21 @@ def _load(path: str) -> Config:
         return kind(os.path.basename(path), path=os.path.dirname(path)).load_config()
     except Exception as error:  # it is a program of somebody else's
         raise _unreadable(path, f"{type(error).__name__}: {error}") from None
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Tell of a value that a setting cannot have as of a mistake in a file, which it is."""
+    from .errors import JStackMagicError
+
+    try:
+        yield
+    except TraitError as error:
+        raise JStackMagicError(
+            f"IPython's configuration has a JStackMagic setting that cannot be: {error}",
+            kept="Nothing was changed.",
+            advice="Mend ipython_config.py, or ask whoever wrote it.",
+        ) from None
 
 
 def _unreadable(path: str, reason: str) -> Exception:

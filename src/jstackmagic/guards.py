@@ -141,7 +141,7 @@ def check_names(request: Request, environment: Environment, history: History) ->
             kept=_NOTHING,
             advice=(
                 f"%envinstall {meant}",
-                f"If you do mean {name}, run the same line again here, or add --force",
+                f"If you do mean {name}: add --force, or in a notebook run the same line again",
             ),
         )
 
