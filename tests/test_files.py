@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from jstackmagic import export
 from jstackmagic.capture import Target, files
 from jstackmagic.environment import EnvironmentRef, detect
-from jstackmagic.errors import InvalidSpec, UsageError
+from jstackmagic.errors import InvalidSpec, Stopped, UsageError
 from jstackmagic.history import Context, History, Record
 from jstackmagic.packages import Package, read_conda, read_distributions
 from jstackmagic.recipe import Holding, Item, Recipe, Step, fold
@@ -496,6 +496,14 @@ def test_a_credential_and_hashes_cannot_go_together(venv: Path) -> None:
     with pytest.raises(InvalidSpec, match=r"\*{4}@.*\.netrc") as raised:
         verb("install", "--prefix", venv, "--pip", "--dry-run", spec)
     assert "s3cret" not in str(raised.value)
+
+
+def test_hashes_need_a_place_to_be_written(
+    venv: Path, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(write("a-file", "")))
+    with pytest.raises(Stopped, match="from a file alone"):
+        verb("install", "--prefix", venv, "--pip", f"six==1.0 --hash=sha256:{SHA}")
 
 
 def test_install_takes_a_conda_lock(

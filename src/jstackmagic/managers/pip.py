@@ -336,13 +336,25 @@ def _arguments(specs: Iterable[str]) -> list[str]:
 
 
 def _listed(specs: Sequence[str]) -> str:
-    """A file of specs: pip takes hashes from nowhere else. It stays, so that the command does."""
+    """A file of specs: pip takes hashes from nowhere else. It stays, so that the command does.
+
+    Raises:
+        Stopped: It cannot be written.
+    """
     from platformdirs import user_cache_path
 
     text = "".join(f"{spec}\n" for spec in specs)
     name = f"requirements-{hashlib.sha256(text.encode()).hexdigest()[:16]}.txt"
-    file = user_cache_path("jstackmagic", ensure_exists=True) / name
-    file.write_text(text, encoding="utf-8")
+    file = user_cache_path("jstackmagic") / name
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Stopped(
+            f"pip takes hashes from a file alone, and {file} cannot be written: {error.strerror}.",
+            kept=_NOTHING,
+            advice="Name a folder that can be written to: %env XDG_CACHE_HOME=/tmp",
+        ) from None
     return str(file)
 
 
