@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..environment import EnvironmentRef
 from ..errors import ExportError
 from ..recipe import Holding, Step
+from ._beside import UNSAFE
 
 if TYPE_CHECKING:
     import argparse
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ..packages import ManagerName
     from ..recipe import Item, Recipe
 
-_UNSAFE = re.compile(r"[^\w.+-]", re.ASCII)
 _NO_STEPS = "Nothing is recorded, so that there is nothing to write: install something first."
 
 
@@ -88,7 +88,7 @@ def file_names(environments: Iterable[EnvironmentRef]) -> dict[EnvironmentRef, s
     """A name for each environment that no other has and that a path needs no quoting for."""
     found: dict[EnvironmentRef, str] = {}
     for environment in environments:
-        name = _UNSAFE.sub("-", called(environment)).lstrip("-.") or "environment"
+        name = UNSAFE.sub("-", called(environment)).lstrip("-.") or "environment"
         names = (name, *(f"{name}-{number}" for number in range(2, len(found) + 3)))
         found[environment] = next(each for each in names if each not in found.values())
     return found
