@@ -115,6 +115,11 @@ class TestAll:
         for path in tmp_path.rglob("*"):
             if path.is_file():
                 assert PASSWORD.encode() not in path.read_bytes(), path
+        # what holds one environment is there for the other too
+        for file in ("environment.yml", "requirements.txt", "pixi.toml", "pep723.py"):
+            assert "demo-private" in (tmp_path / "environments/analysis" / file).read_text()
+            assert f"## environments/analysis/{file}" in readme
+        assert not (tmp_path / "environments/analysis/Dockerfile").exists()
         assert (tmp_path / "binder/postBuild").stat().st_mode & 0o111
         before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
         verb("export", "--all", tmp_path, *ALL)

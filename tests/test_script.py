@@ -20,10 +20,10 @@ from jstackmagic.export._beside import place_in
 from jstackmagic.pins import pinned
 from jstackmagic.recipe import Item, Recipe, Step
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
-from support.acceptance import PASSWORD, Acceptance
+from support.acceptance import PASSWORD, Acceptance, repository
 from support.exports import HOSTILE, SECRET, one, two_environments
 from support.tiers import DNSPYTHON, SIX
-from support.wheels import build_wheel
+from support.wheels import WheelIndex, build_wheel
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -318,7 +318,13 @@ def container(docker_engine: DockerClient, stacks_image: str, tmp_path: Path) ->
         entrypoint=[],
         user="root",
         detach=True,
-        environment={"HOME": "/root"},
+        network_mode="host",  # the index of the test is on this machine's loopback address
+        environment={
+            "HOME": "/root",
+            "GIT_CONFIG_COUNT": "1",  # a checkout of another user's is safe here
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+        },
         volumes={str(tmp_path): {"bind": "/work", "mode": "ro"}},
     )
     yield made
@@ -327,19 +333,37 @@ def container(docker_engine: DockerClient, stacks_image: str, tmp_path: Path) ->
 
 @pytest.mark.docker
 @pytest.mark.slow
-def test_in_an_empty_container_twice(container: Container, tmp_path: Path) -> None:
-    """Debian, conda in two environments, pip with a local wheel; the second run changes nothing."""
+def test_in_an_empty_container_twice(
+    container: Container, tmp_path: Path, wheel_index: WheelIndex
+) -> None:
+    """All that a history may hold, really installed; the second run changes nothing."""
     wheel = build_wheel(tmp_path / "local", "demo-local", "1.0")
+    commit = repository(tmp_path / "repository")
+    wheel_index.add("demo-app", "1.0", requires=["demo-base"], extras={"more": ["demo-extra"]})
+    for name in ("demo-base", "demo-extra", "demo-url"):
+        wheel_index.add(name, "1.0")
+    url = wheel_index.url.replace("/simple/", "/files/") + "demo_url-1.0-py3-none-any.whl"
     python = ".".join(map(str, sys.version_info[:3]))
     second = replace(SECOND, name="second", prefix="/opt/conda/envs/second", python=python)
+    dnspython = Item("dnspython", "dnspython", DNSPYTHON[0])
+    six = Item("file:///opt/channel::six", "six", SIX[0])
     recipe = Recipe(
         (
-            Step("apt", None, install=(Item("tree", "tree"),)),
-            Step("conda", BASE, install=(Item("six", "six", SIX[0]),), remove=("absent",)),
+            Step("apt", None, install=(Item("tree"), Item("git"))),
+            Step("conda", BASE, install=(six,), remove=("absent",)),
+            Step("conda", second, install=(dnspython, Item("pip"))),
             Step(
-                "conda", second, install=(Item("dnspython", "dnspython", DNSPYTHON[0]), Item("pip"))
+                "pip",
+                second,
+                install=(
+                    Item("demo-app[more]>=1; python_version > '3'", "demo-app", "1.0"),
+                    Item("absent; sys_platform == 'win32'", "absent"),
+                    Item(f"demo-url @ {url}", "demo-url", "1.0"),
+                    Item(f"git+file:///work/repository@{commit}#egg=demo-git", "demo-git", "1.0"),
+                    Item(str(wheel), "demo-local", "1.0"),
+                ),
+                index_url=wheel_index.url,
             ),
-            Step("pip", second, install=(Item(str(wheel), "demo-local", "1.0"),)),
         )
     )
     script.render(recipe).write(tmp_path / "install.sh")
@@ -357,7 +381,13 @@ def test_in_an_empty_container_twice(container: Container, tmp_path: Path) -> No
     first = do(state)
     assert f"six-{SIX[0]}-" in first
     assert f"dnspython-{DNSPYTHON[0]}-" in first
-    assert re.search(r"^demo-local @ file:///work/jstackmagic/", first, re.MULTILINE)
+    for line in (
+        *("demo-app==1.0", "demo-base==1.0", "demo-extra==1.0", f"demo-url @ {url}"),
+        f"demo-git @ git+file:///work/repository@{commit}",
+        "demo-local @ file:///work/jstackmagic/demo_local-1.0-py3-none-any.whl",
+    ):
+        assert re.search(rf"^{re.escape(line)}", first, re.MULTILINE), line
+    assert not re.search("^absent", first, re.MULTILINE)
     assert re.search(r"^tree\s", first, re.MULTILINE)
     assert first.split()[-1] == "second"
     do("/work/install.sh")

@@ -399,7 +399,7 @@ def table() -> str:
         lines.append(f"| {title} | {' | '.join(signs)} |")
     with tempfile.TemporaryDirectory() as folder:
         ways = {name: there_and_back(name, Path(folder, name)) for name in names}
-    for at, title in enumerate(("can be read back", "there and back is the same file")):
+    for at, title in enumerate(("read back", "read back and exported again: the same file")):
         lines.append(f"| {title} | {' | '.join('✓' if ways[name][at] else '' for name in names)} |")
     return "".join(f"{line}\n" for line in lines)
 

@@ -25,6 +25,7 @@ from .. import export
 from ..display import Code, Part, Result, Table, Text
 from ..errors import ExportError, JStackMagicError, UsageError
 from ..export import Artifact
+from ..export._choice import file_names
 from ..history import History, Record
 from ..recipe import Recipe, fold
 
@@ -244,7 +245,21 @@ def _all(source: _Source, args: argparse.Namespace) -> Iterator[_Rendered]:
             if value is not None and options.get(key) in ("", True)
         }
         for file, more in module.FILES.items():
-            yield _one(source, name, file, {**options, **more})
+            if "prefix" not in options:
+                yield _one(source, name, file, {**options, **more})
+                continue
+            # the first environment of the recipe, wherever this runs
+            for folder, prefix in _environments(source.recipe).items():
+                if not folder or getattr(module, "ONE_ENVIRONMENT", False):
+                    yield _one(source, name, folder + file, {**options, **more, "prefix": prefix})
+
+
+def _environments(recipe: Recipe) -> dict[str, str]:
+    """The prefixes of a recipe's environments, by the folder of what is written of each."""
+    known = [*dict.fromkeys(step.environment for step in recipe.steps if step.environment)]
+    first = {"": known[0].prefix if known else ""}
+    names = file_names(known[1:])
+    return first | {f"environments/{name}/": each.prefix for each, name in names.items()}
 
 
 def _one(source: _Source, name: str, file: str, options: dict[str, Any]) -> _Rendered:

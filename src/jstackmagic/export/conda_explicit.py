@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 FILES: dict[str, dict[str, object]] = {"explicit.txt": {}}
+ONE_ENVIRONMENT = True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

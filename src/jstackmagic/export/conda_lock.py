@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 FILES: dict[str, dict[str, object]] = {"conda-lock.yml": {}}
+ONE_ENVIRONMENT = True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -27,6 +27,7 @@ _VCS = re.compile(r"git\+(?P<url>\w+://.+?)(?:@(?P<commit>[^@/#]+))?(?:#(?P<rest
 
 
 FILES: dict[str, dict[str, object]] = {"pixi.toml": {}}
+ONE_ENVIRONMENT = True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -31,6 +31,7 @@ _VCS = re.compile(r"(?P<kind>git|hg|svn|bzr)\+(?P<url>.+)@(?P<commit>[0-9a-f]+)(
 
 
 FILES: dict[str, dict[str, object]] = {"pylock.toml": {}}
+ONE_ENVIRONMENT = True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -20,6 +20,7 @@ from ..errors import ExportError
 from ..inventory import Present, put_there
 from ._artifact import Artifact
 from ._choice import called
+from ._locked import is_direct
 from ._words import public
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 FILES: dict[str, dict[str, object]] = {"sbom.cdx.json": {}}
 
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
-_ARCHIVE = re.compile(r"://.*\.(?:whl|zip|tgz|tar\.\w+)(?:[?#]|$)")
 _SUBDIR = re.compile(r"noarch|(?:linux|osx|win|emscripten|wasi|freebsd|zos)-[a-z0-9]+")
 # by which the ids of what jstackmagic makes are made: uuid5(NAMESPACE_URL, "jstackmagic:sbom")
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "jstackmagic:sbom")
@@ -220,7 +220,7 @@ def _origin(present: Present) -> dict[str, str]:
         return {"vcs_url": source}
     if source.startswith("file:"):
         return {"file_name": os.path.basename(urlsplit(source).path)}
-    if _ARCHIVE.search(source):
+    if is_direct(present.package):
         return {"download_url": source}
     return {"repository_url": source.rstrip("/") if "://" in source else ""}
 
