@@ -491,16 +491,29 @@ def test_the_tab_key_in_a_terminal(
         child.close(force=True)
 
 
-@pytest.mark.parametrize(
-    ("line", "seen", "answer"),
-    [
-        ("jstackmagic inst", "inst", "install"),
-        ("jstackmagic install --rec", "--rec", "--record-only"),
-        ("jstackmagic install pip:scikit-le", "scikit-le", "scikit-learn"),
-        ("jstackmagic export dockerfile --style le", "le", "legacy"),
-    ],
-)
-def test_bash_completes_the_command(prefix: Path, line: str, seen: str, answer: str) -> None:
-    done = cli(prefix, "jstackmagic", seen, "", COMP_LINE=line, COMP_POINT=str(len(line)))
-    assert done.stdout.split()[0] == answer
-    assert done.stderr == ""
+def test_the_tab_key_in_bash(prefix: Path, tmp_path: Path) -> None:
+    environ = {**os.environ, "PS1": "> ", "TERM": "dumb", "COLUMNS": "200"}
+    environ["PATH"] = f"{prefix}/bin:{environ['PATH']}"
+    child = pexpect.spawn(
+        "bash",
+        ["--norc", "--noprofile"],
+        encoding="utf-8",
+        timeout=60,
+        env=environ,  # type: ignore[arg-type]
+        cwd=str(tmp_path),
+        dimensions=(40, 200),
+    )
+    try:
+        child.expect("> ")
+        child.sendline("complete -o default -C jstackmagic jstackmagic")
+        child.expect("> ")
+        child.send("jstackmagic hist\t")
+        child.expect("ory ")
+        child.send("--status pl\t")
+        child.expect("anned")
+        child.send("\r")
+        child.expect("Nothing of that is recorded")
+        child.send("jstackmagic install pip:scikit-lea\t")  # a colon begins a word for bash
+        child.expect("rn")
+    finally:
+        child.close(force=True)

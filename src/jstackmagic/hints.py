@@ -75,6 +75,7 @@ class Hints:
         from .environment import is_conda_prefix
         from .missing import explain
         from .policy import is_denied
+        from .recipe import name_of
 
         policy = self._settings.policy()
         conda = "conda" in policy.managers and is_conda_prefix(sys.prefix)
@@ -83,7 +84,8 @@ class Hints:
             return hint
         usual: ManagerName = "conda" if conda else "pip"
         manager: ManagerName = "apt" if hint.spec.startswith("apt:") else usual
-        if is_denied(policy, manager, hint.spec.rpartition(":")[2].strip("'")):
+        name = name_of(manager, hint.spec.strip("'").rpartition(":")[2])
+        if is_denied(policy, manager, name):
             return replace(hint, text=f"{hint.text} It may not be installed here.", spec="")
         return hint
 
