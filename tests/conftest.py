@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from uv import find_uv_bin
 from support import cache, dpkg, engine, stacks, tiers
 from support.acceptance import make as make_acceptance
 from support.channel import Unfeasible
-from support.environments import Root, create_environment, make_root, uv
+from support.environments import Root, create_environment, make_root, make_venv, uv
 from support.wheels import WheelIndex
 
 if TYPE_CHECKING:
@@ -184,6 +185,22 @@ def kernel_env(make_kernel_env: Callable[..., Path]) -> Path:
     """The prefix of a named environment, never activated, whose kernel has jstackmagic. It is one
     for the whole run: a test that changes it makes its own with `make_kernel_env`."""
     return make_kernel_env("analysis")
+
+
+@pytest.fixture(scope="session")
+def make_ipython_env(
+    jstackmagic_wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """Virtual environments with jstackmagic, a kernel and one IPython: `make_ipython_env("<9")`
+    returns the prefix. Each is one for the whole run: a test undoes what it changes there."""
+
+    @functools.cache
+    def make(version: str) -> Path:
+        prefix = make_venv(tmp_path_factory.mktemp("ipython") / f"with ipython {version[-1]}")
+        uv("pip", "install", jstackmagic_wheel, "ipykernel", f"ipython{version}", prefix=prefix)
+        return prefix
+
+    return make
 
 
 # Packages

@@ -459,8 +459,13 @@ class History:
 
 
 def default_path() -> Path:
-    """``$JSTACKMAGIC_HISTORY``, or ``history.jsonl`` in the platform's user data folder."""
+    """``$JSTACKMAGIC_HISTORY``, the setting, or ``history.jsonl`` in the user data folder."""
+    from .policy import current
+
+    policy = current()
     chosen = os.environ.get("JSTACKMAGIC_HISTORY")
+    if policy.history and (not chosen or "history" in policy.locked):
+        chosen = os.path.expandvars(policy.history)
     if chosen:
         return Path(chosen).expanduser()
     import platformdirs

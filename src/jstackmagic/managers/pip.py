@@ -197,7 +197,12 @@ def _problem(spec: str, *, legacy: bool) -> str:
     """What is wrong with a spec; empty where pip can read it."""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    spec, _ = split_hashes(spec)
+    spec, hashes = split_hashes(spec)
+    if hashes and mask(spec) != spec:
+        return (
+            f"{mask(spec)!r} has a credential and hashes, and pip takes hashes from a file alone,"
+            " where no credential may lie; .netrc is the place for it."
+        )
     if _CONTROL.search(spec) or not spec.strip():
         return f"{spec!r} is no requirement: it is not one line of text."
     if spec.startswith(_FLAGS):
