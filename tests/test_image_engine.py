@@ -551,6 +551,37 @@ def test_build_list_run_and_stop(
     assert "No server is called" in capsys.readouterr().err
 
 
+SLOW_TO_TELL = """
+import http.server, sys, threading, time
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/api" or "open" in sys.argv else 403)
+        self.end_headers()
+server = http.server.HTTPServer(("", 8888), Answer)
+threading.Thread(target=server.serve_forever).start()
+time.sleep(2)
+print("http://127.0.0.1:8888/tree?token=0123abcd", file=sys.stderr, flush=True)
+"""
+
+
+@pytest.mark.parametrize(("more", "end"), [([], "/?token=0123abcd"), (["open"], "/")])
+def test_a_server_that_answers_before_it_tells_its_token(
+    more: list[str],
+    end: str,
+    stacks_image: str,
+    make: Callable[..., Built],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Jupyter does where the machine is busy. This one does each time; one that lets everybody in
+    has no token to wait for."""
+    command = json.dumps(["python", "-c", SLOW_TO_TELL, *more])
+    built = make(f"FROM {stacks_image}\nCMD {command}\n")
+    assert main(["image", "run", built.tag, "--no-work", "--json"]) == 0
+    server = json.loads(capsys.readouterr().out)
+    assert re.fullmatch(rf"http://127\.0\.0\.1:\d+{re.escape(end)}", server["url"])
+    assert main(["image", "stop", server["name"]]) == 0
+
+
 def test_a_server_that_ends_is_told_with_its_last_words(
     engine: Engine,
     stacks_image: str,

@@ -22,6 +22,8 @@ PORT = "8888/tcp"
 _TOKEN = re.compile(r"[?&]token=([^\s&]+)")
 _PAUSE = 0.2  # seconds between two looks at whether the server answers
 _STOP_SECONDS = 10
+_TOKEN_SECONDS = 30.0
+"""How long a server that lets nobody in may take to print its token: it may have a password."""
 
 
 class ServerFailed(JStackMagicError):
@@ -144,17 +146,22 @@ def wait(engine: Engine, server: Server, *, seconds: float) -> Server:
         ServerFailed: It ended, or does not answer in time; says its last words.
         EngineError: The engine cannot be asked.
     """
-    deadline = time.monotonic() + seconds
+    deadline, answered = time.monotonic() + seconds, 0.0
     with speaking(f"{server.name} cannot be looked at"):
         container = engine.client.containers.get(server.id)
         while True:
             container.reload()
             if container.status not in ("created", "running"):
                 raise _failed(container, "ended")
-            found = _server(engine, container)
-            if any(_answers(address) for address in _addresses(engine, container)):
-                return found
-            if time.monotonic() > deadline:
+            reached = next(filter(_answers, _addresses(engine, container)), None)
+            if reached:
+                # it listens before it has printed its token, if it has one: not where all may enter
+                answered = answered or time.monotonic()
+                found = _server(engine, container)
+                late = time.monotonic() > answered + _TOKEN_SECONDS
+                if late or "?token=" in found.url or _answers(reached, "/api/status"):
+                    return found
+            elif time.monotonic() > deadline:
                 raise _failed(container, f"does not answer after {seconds:.0f} s")
             time.sleep(_PAUSE)
 
@@ -185,14 +192,14 @@ def _addresses(engine: Engine, container: Any) -> list[str]:
     return addresses
 
 
-def _answers(address: str) -> bool:
+def _answers(address: str, path: str = "/api") -> bool:
     import requests
 
     try:
         # not what the environment says of proxies: it is this machine or a container on it
         with requests.Session() as session:
             session.trust_env = False
-            return bool(session.get(f"{address}/api", timeout=2).ok)
+            return bool(session.get(address + path, timeout=2).ok)
     except requests.RequestException:
         return False
 
