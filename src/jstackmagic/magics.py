@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import commands
+from . import commands, completion, hints
 from .capture import live
+from .config import connect
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -41,6 +42,7 @@ class Magic:
             cell=cell,
             notebook=self._notebook(),
             output=screen(),
+            cells=self._cells,
             on_exit_status=self._set_exit_code,
             engines=JStackMagic.instance().engines,
         )
@@ -65,6 +67,11 @@ class Magic:
     def _set_exit_code(self, status: int) -> None:
         self.shell.user_ns["_exit_code"] = status
 
+    def _cells(self) -> list[str]:
+        """What was run in this session, as it was typed."""
+        history: Any = self.shell.history_manager
+        return [str(cell) for cell in history.input_hist_raw] if history is not None else []
+
     def _notebook(self) -> str:
         """The notebook's path as VS Code tells it; elsewhere the environment does."""
         return str(self.shell.user_ns.get("__vsc_ipynb_file__", ""))
@@ -77,10 +84,15 @@ def register(shell: InteractiveShell) -> None:
             Magic(shell, verb), magic_kind="line_cell", magic_name=f"env{verb}"
         )
     live.start(shell)
+    settings = connect(shell)
+    hints.start(shell, settings)
+    completion.start(shell)
 
 
 def unregister(shell: InteractiveShell) -> None:
     """Take out what ``register`` put in."""
+    completion.stop(shell)
+    hints.stop()
     live.stop(shell)
     registered: dict[str, dict[str, Any]] = shell.magics_manager.magics
     for kind in registered.values():

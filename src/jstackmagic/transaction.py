@@ -9,12 +9,12 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from . import imports, managers
+from . import imports, managers, policy
 from .credentials import mask
 from .engines import Engines
 from .environment import Environment
 from .errors import CommandFailed, Interrupted, JStackMagicError
-from .guards import check_plan, check_target, describe, hosts_kernel
+from .guards import check_names, check_plan, check_target, describe, hosts_kernel
 from .history import Context, History, Record
 from .imports import Stale
 from .managers import Manager, Output
@@ -172,12 +172,20 @@ class Transaction:
         return done
 
     def _plan(self, step: Step) -> Planned:
+        allowed = policy.current()
+        policy.check_request(step.request, allowed)
         if not self.mode.force:
             check_target(step.request, step.environment)
+            check_names(step.request, step.environment, self.history)
         # a guard needs to know what pip would change wherever that could harm a kernel
         environment = step.environment
         exact = self.mode.thorough or self.mode.dry_run
-        thorough = exact or imports.is_running(environment) or hosts_kernel(environment)
+        thorough = (
+            exact
+            or bool(allowed.deny)
+            or imports.is_running(environment)
+            or hosts_kernel(environment)
+        )
         choice = choose(step.request.manager, environment, self.mode.engines, step.request)
         manager = managers.get(choice, thorough=thorough, exact=exact, output=self.output)
         try:
@@ -187,6 +195,7 @@ class Transaction:
         except CommandFailed as error:
             error.problem = f"{error.problem}\n(for the {describe(environment)})"
             raise
+        policy.check_plan(plan, allowed)
         if not self.mode.force:
             check_plan(plan, over_conda=step.over_conda)
         return Planned(step=step, plan=plan, manager=manager)
@@ -226,6 +235,7 @@ class Transaction:
 
     def _record_only(self, steps: Sequence[Step]) -> list[Done]:
         for step in steps:
+            policy.check_request(step.request, policy.current())
             choice = choose(step.request.manager, step.environment, Engines())
             managers.get(choice).check(step.request, step.environment)
         transaction = self.history.new_transaction()

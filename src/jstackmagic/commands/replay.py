@@ -4,7 +4,9 @@ Examples:
     %envreplay                     every environment, the very versions and builds there were
     %envreplay --dry-run           the plan alone
     %envreplay --loose             what was asked for, in the versions that are newest now
-    %envreplay --from FILE         what another history says; this one remembers it
+    %envreplay --from FILE         what another history says, a Dockerfile, an environment.yml;
+                                   this history remembers it
+    %envreplay --from IMAGE        the history that an image was made from
     %envreplay --prefix PATH       the environment of the history, to another place
     %envreplay --keep              also keep the archives in the home volume: the next replay
                                    needs no network then
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..history import History
     from ..managers import Output
     from ..packages import ManagerName, PackageSet
     from . import Session
@@ -45,7 +46,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--loose", action="store_true", help="the specs as they were asked, not the versions"
     )
-    parser.add_argument("--from", dest="source", metavar="FILE", help="another history file")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="FILE_OR_IMAGE",
+        help="another history; a Dockerfile or another file of packages; an image",
+    )
     target = parser.add_argument_group("target (the environments of the history, if not said)")
     one = target.add_mutually_exclusive_group()
     one.add_argument("-n", "--name", metavar="ENV", help="a conda environment, by name")
@@ -63,11 +69,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> ReplayResult:
     """Find out what is missing, and bring it, one place after the other."""
+    from .. import environment
     from ..history import History
     from ..transaction import Mode
+    from ._source import records_of
 
-    source = _source(args.source)
-    wanted = goals(source.records())
+    if args.source is None:
+        records = History().records()
+    else:
+        here = environment.find(name=args.name, prefix=args.prefix)
+        records = records_of(args.source, [here], session.context(), session.output)
+    wanted = goals(records)
     with _alone(dry_run=args.dry_run), _words(args.log, session.output) as output:
         transaction = Transaction(
             # what this history says already, it need not be told again
@@ -79,17 +91,6 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
         )
         places = _places(wanted, args, output)
         return _Replay(transaction, args, places).carry_out()
-
-
-def _source(path: str | None) -> History:
-    from ..history import History
-
-    if path is None:
-        return History()
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise UsageError(f"There is no history {file}.", kept="Nothing was started.")
-    return History(file)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from ..display import Part, Text
 from ..errors import Stopped, UsageError
 from ..history import Record
-from ..undo import Origins, after, latest, net, since, taken_back
+from ..recipe import taken_back
+from ..undo import Origins, after, latest, net, since
 from ._change import ChangeResult, add_mode
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidSpec
+from ..credentials import mask
+from ..errors import InvalidSpec, Stopped
 from ..packages import normalise
 from ..request import split_hashes
 
@@ -61,7 +62,12 @@ def _problem(spec: str, *, legacy: bool) -> str:
     """What is wrong with a spec; empty where pip can read it."""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    spec, _ = split_hashes(spec)
+    spec, hashes = split_hashes(spec)
+    if hashes and mask(spec) != spec:
+        return (
+            f"{mask(spec)!r} has a credential and hashes, and pip takes hashes from a file alone,"
+            " where no credential may lie; .netrc is the place for it."
+        )
     if _CONTROL.search(spec) or not spec.strip():
         return f"{spec!r} is no requirement: it is not one line of text."
     if spec.startswith(FLAGS):
@@ -183,11 +189,23 @@ def arguments(specs: Iterable[str]) -> list[str]:
 
 
 def _listed(specs: Sequence[str]) -> str:
-    """A file of specs: pip takes hashes from nowhere else. It stays, so that the command does."""
+    """A file of specs: pip takes hashes from nowhere else. It stays, so that the command does.
+
+    Raises:
+        Stopped: It cannot be written.
+    """
     from platformdirs import user_cache_path
 
     text = "".join(f"{spec}\n" for spec in specs)
     name = f"requirements-{hashlib.sha256(text.encode()).hexdigest()[:16]}.txt"
-    file = user_cache_path("jstackmagic", ensure_exists=True) / name
-    file.write_text(text, encoding="utf-8")
+    file = user_cache_path("jstackmagic") / name
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Stopped(
+            f"pip takes hashes from a file alone, and {file} cannot be written: {error.strerror}.",
+            kept="Nothing was changed.",
+            advice="Name a folder that can be written to: %env XDG_CACHE_HOME=/tmp",
+        ) from None
     return str(file)

@@ -179,18 +179,16 @@ class Cache:
         Raises:
             CommandFailed: It cannot be fetched, or is not what the hash behind ``#`` says.
         """
-        address, _, digest = url.partition("#")
+        address = url.partition("#")[0]
         name = unquote(urlsplit(address).path).rpartition("/")[2]
         noted = await asyncio.to_thread(self._noted, name, address)
-        if noted is not None and _is_digest(noted, digest):
+        if noted is not None and not _misfit(noted, url):
             return noted
         archive = os.path.join(self.writable[0], name)
         client = repodata.client_of(repodata.network_of(self._config))
         with _temporary(archive) as partial:
             await download(client, address, partial, name, _Meter(wire, [None]))
-            if not _is_digest(partial, digest):
-                kind = digest.rpartition(":")[0] or "md5"
-                raise _broken(url, f"its {kind} is {_digest(partial, kind)}")
+            check_archive(partial, url)
             os.replace(partial, archive)
         _note_url(self.writable[0], address)
         return archive
@@ -377,10 +375,33 @@ def _differs(path: str, record: RepoDataRecord) -> str | None:
     return None
 
 
-def _is_digest(path: str, wanted: str) -> bool:
-    """Whether a file has the hash that stands behind the ``#`` of a URL: ``sha256:…``, or md5's."""
-    kind, _, digest = wanted.rpartition(":")
-    return not digest or _digest(path, kind or "md5") == digest
+def _misfit(path: str, spec: str) -> str:
+    """What tells that a file has not the hash behind the ``#`` of its URL; empty where it has."""
+    wanted = spec.partition("#")[2].rpartition(":")[2].lower()
+    kind = {32: "md5", 64: "sha256"}.get(len(wanted))
+    if kind is None:
+        return ""
+    found = _digest(path, kind)
+    return "" if found == wanted else f"its {kind} is {found}"
+
+
+def check_archive(path: str, spec: str) -> None:
+    """Refuse an archive that has not the hash which its spec ends in, as in an explicit list.
+
+    Args:
+        path: Where it lies.
+        spec: ``URL#MD5``, ``URL#SHA256`` or ``URL#sha256:SHA256``; without a hash all is well.
+
+    Raises:
+        CommandFailed: It has another one.
+    """
+    reason = _misfit(path, spec)
+    if reason:
+        raise CommandFailed(
+            f"{mask(spec.partition('#')[0])} is not what was asked for: {reason}.",
+            kept=NOTHING_CHANGED,
+            advice="If the list is right, somebody has put another archive there.",
+        )
 
 
 def _digest(path: str, kind: str) -> str:

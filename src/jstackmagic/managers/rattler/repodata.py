@@ -169,7 +169,7 @@ def gateway_of(channels: Channels, *, refresh: bool = False) -> Gateway:
         channels: Which are going to be asked.
         refresh: Ask the remote ones again however short ago they were asked.
     """
-    gateway = _gateway(_network(channels.config), channels.config.offline, _cache_dir())
+    gateway = _gateway(_network(channels.config), channels.config.offline, cache_dir())
     with _lock:
         for url in channels.urls:
             key = (id(gateway), url)
@@ -263,7 +263,7 @@ def _certificates(bundle: str) -> Iterator[None]:
             os.environ["SSL_CERT_FILE"] = before
 
 
-def _cache_dir() -> Path:
+def cache_dir() -> Path:
     """Where repodata is kept: rattler's own folder, so that its other users have it too."""
     from platformdirs import user_cache_path
 
