@@ -140,13 +140,18 @@ def test_what_was_built_is_kept_as_it_was_built(
 
 
 def test_conda_itself_is_given_the_archives_and_the_cache_they_are_in(
-    new: Callable[..., Path], conda_root: Root, recording_conda: StandIn, remote: Folder
+    new: Callable[..., Path],
+    conda_root: Root,
+    recording_conda: StandIn,
+    remote: Folder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A recording stand-in takes the call: no real conda can be had here."""
     first, second = new(), conda_root.create("analysis", "python")
     verb("install", "--prefix", first, "--conda", "demo-tool=1.0")
     verb("replay", "--prefix", first, "--keep")
     remote.stop()
+    monkeypatch.setenv("JSTACKMAGIC_CONDA_ENGINE", "conda")
     verb("replay", "--prefix", second)
     (call,) = recording_conda.calls
     archive = f"{remote.url}/noarch/demo-tool-1.0-py_0.conda"

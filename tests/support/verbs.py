@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def contents(prefix: Path) -> Mapping[str, object]:
         logs = _LOGS if folder.endswith("conda-meta") else ()
         for name in files:
             path = Path(folder, name)
-            if name == ".lock" and folder == str(prefix):  # uv's
+            if name == "uv_cache.json" or (name == ".lock" and folder == str(prefix)):
                 continue
             if not (logs and name.startswith(logs)) and path.is_file():
                 found[str(path.relative_to(prefix))] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -44,5 +45,7 @@ def contents(prefix: Path) -> Mapping[str, object]:
 
 
 def packages(prefix: Path) -> tuple[Package, ...]:
-    """The conda and pip packages of an environment."""
-    return read_packages(detect(prefix), ("conda", "pip")).packages
+    """The conda and pip packages of an environment, without their sizes: pip and uv write notes of
+    their own beside the same files."""
+    found = read_packages(detect(prefix), ("conda", "pip")).packages
+    return tuple(replace(package, size=None) for package in found)

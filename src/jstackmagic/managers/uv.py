@@ -10,7 +10,7 @@ Where uv finds no way, pip is asked before the user is told (it may: an old buil
 only pip takes for a candidate).
 
 What differs on disk: ``INSTALLER`` says "uv"; ``uv_cache.json`` lies in the metadata of a wheel
-that was named by its path; an empty ``.lock`` in the prefix keeps two runs apart; and nothing is
+that came from this disk; an empty ``.lock`` in the prefix keeps two runs apart; and nothing is
 byte-compiled before it is imported.
 """
 
