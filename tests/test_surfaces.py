@@ -175,6 +175,15 @@ def test_loading_the_extension_imports_nothing_heavy() -> None:
     ).stdout.split()
     assert not [name for name in loaded if name.startswith(HEAVY)]
     ours = {name.removeprefix("jstackmagic.") for name in loaded if "jstackmagic" in name}
-    surface = {"jstackmagic", "magics", "commands", "errors", "config", "policy", "hints"}
+    surface = {
+        "jstackmagic",
+        "magics",
+        "commands",
+        "errors",
+        "config",
+        "policy",
+        "hints",
+        "engines",
+    }
     surface |= {"completion", "progress"}
     assert ours <= surface | {"capture", "capture.live", "capture.taps"}

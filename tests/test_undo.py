@@ -384,7 +384,7 @@ def test_what_conda_is_asked(added: bool, conda_root: Root, recording_conda: Sta
         context=Context(),
     )
     history.end(record, Outcome("ok", 0, 1.0, change=change))
-    result = verb("undo")
+    result = verb("undo", "--engine", "conda")
     argv = recording_conda.argvs[-1]
     if added:
         assert argv == ["remove", "--yes", "--name", "analysis", "six", "--force"]

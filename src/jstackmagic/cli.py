@@ -32,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    from .display.progress import Screen
+
     verbs = commands.names()
     if not words or words[0] in ("-h", "--help"):
         print(_overview(verbs))
@@ -48,12 +50,7 @@ def _run(words: list[str]) -> int:
         )
     head = rest[: rest.index("--")] if "--" in rest else rest
     # with --json, standard output is for the JSON alone
-    stream = sys.stderr if "--json" in head else sys.stdout
-
-    def output(text: str) -> None:
-        stream.write(text)
-        stream.flush()
-
+    output = Screen(sys.stderr if "--json" in head else sys.stdout)
     result, as_json = commands.execute(verb, rest, commands.Session(output=output))
     if as_json:
         from .display import json_text

@@ -11,10 +11,11 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Enum, List, TraitError, Unicode, validate
+from traitlets import Bool, Enum, List, TraitError, Unicode, default, validate
 from traitlets.config import Config, SingletonConfigurable
 from traitlets.config.loader import LazyConfigValue
 
+from .engines import CONDA, PIP, Engines
 from .policy import Policy, provide
 
 if TYPE_CHECKING:
@@ -34,6 +35,31 @@ class JStackMagic(SingletonConfigurable):
     capture = Bool(
         True, help="Record the installs that cells make without %envinstall, however they do it."
     ).tag(config=True)
+
+    conda_engine = Enum(
+        CONDA,
+        help="What does conda's work. auto: py-rattler in this process where it honours all that "
+        "conda would go by, the executable otherwise. $JSTACKMAGIC_CONDA_ENGINE is the default.",
+    ).tag(config=True)
+
+    pip_engine = Enum(
+        PIP,
+        help="What does pip's work. auto: uv where it does the same as pip would, pip otherwise. "
+        "$JSTACKMAGIC_PIP_ENGINE is the default.",
+    ).tag(config=True)
+
+    @default("conda_engine")
+    def _conda_engine(self) -> str:
+        return Engines.of_environ().conda
+
+    @default("pip_engine")
+    def _pip_engine(self) -> str:
+        return Engines.of_environ().pip
+
+    @property
+    def engines(self) -> Engines:
+        """The two choices as the rest of the package takes them."""
+        return Engines(conda=self.conda_engine, pip=self.pip_engine)
 
     on_missing = Enum(
         ("hint", "ask", "install", "off"),

@@ -24,8 +24,10 @@ class Magic:
 
     def __call__(self, line: str, cell: str | None = None) -> Result:
         """Run the verb on a magic's line, and its cell; display and return what it gives."""
+        from .config import JStackMagic
         from .display import json_text
         from .display.ipython import mark_shown, show
+        from .display.progress import screen
         from .errors import UsageError
         from .parsing import split_words
 
@@ -39,8 +41,10 @@ class Magic:
             magic=True,
             cell=cell,
             notebook=self._notebook(),
+            output=screen(),
             cells=self._cells,
             on_exit_status=self._set_exit_code,
+            engines=JStackMagic.instance().engines,
         )
         with live.paused():  # it keeps its own records
             result, as_json = commands.execute(self.verb, split_words(line), session)

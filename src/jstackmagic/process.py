@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 from .credentials import MASK, secrets_of
 from .errors import CommandFailed, Interrupted
+from .meter import is_terminal
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -152,6 +153,9 @@ class Tail:
 
     def __init__(self, output: Output, *, lines: int = 12) -> None:
         self._output = output
+        if hasattr(output, "progress"):  # its bars are no words
+            self.progress = output.progress
+        self.terminal = is_terminal(output)
         self._lines = lines
         self._ended: deque[str] = deque(maxlen=10 * lines)  # many, because blank ones are left out
         self._line = ""
@@ -410,7 +414,8 @@ def _not_found(name: str) -> NoReturn:
 
 
 def _environ(command: Command) -> dict[str, str]:
-    return {**_NO_ASKPASS, **os.environ, **_NO_PROMPTS, **dict(command.environ)}
+    inherited = {name: value for name, value in os.environ.items() if name not in command.without}
+    return {**_NO_ASKPASS, **inherited, **_NO_PROMPTS, **dict(command.environ)}
 
 
 def _shell_status(returncode: int) -> int:

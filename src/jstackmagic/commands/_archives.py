@@ -72,10 +72,11 @@ def _indexes(chosen: Chosen) -> Iterator[str]:
 def _default(prefix: str) -> str:
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-    from ..managers import pip
+    from ..managers._pipconfig import configured
 
     try:
-        return pip.configured(detect(prefix), "index-url") or PYPI_SIMPLE_ENDPOINT
+        setting = configured(detect(prefix)).get("index-url")
+        return setting.value if setting else PYPI_SIMPLE_ENDPOINT
     except JStackMagicError:  # the environment is not here
         return os.environ.get("PIP_INDEX_URL") or PYPI_SIMPLE_ENDPOINT
 

@@ -109,7 +109,7 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
         if args.missing is not None:
             here, left = _with_missing(asked, environment, args, session)
             notes += left
-        said, why = _route(here, environment)
+        said, why = _route(here, environment, session)
         notes += why
         steps += _steps(said, environment, args)
         for reading in readings:
@@ -220,7 +220,7 @@ def _steps_of(
         yield Step(request=request, environment=environment)
 
 
-def _route(asked: Asked, environment: Environment) -> tuple[Asked, list[str]]:
+def _route(asked: Asked, environment: Environment, session: Session) -> tuple[Asked, list[str]]:
     """Give every spec a manager: conda first in a conda environment, then pip.
 
     What is installed already stays with the manager that installed it.
@@ -243,7 +243,7 @@ def _route(asked: Asked, environment: Environment) -> tuple[Asked, list[str]]:
         if unknown:
             from ..managers.rattler import available
 
-            offered = available(unknown, environment, asked.channels)
+            offered = available(unknown, environment, asked.channels, session.output)
             for spec in unknown:
                 if offered[spec]:
                     chosen[spec] = "conda"

@@ -87,7 +87,7 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
             context=session.context(),
             output=output,
             on_exit_status=session.on_exit_status,
-            mode=Mode(dry_run=args.dry_run, force=args.force),
+            mode=Mode(dry_run=args.dry_run, force=args.force, engines=session.engines),
         )
         places = _places(wanted, args, output)
         return _Replay(transaction, args, places).carry_out()

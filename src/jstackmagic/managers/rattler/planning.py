@@ -70,7 +70,7 @@ async def plan(
         wire: To the user.
     """
     detail = await solve(request, environment, specs, wire)
-    commands = command_lines("conda", "conda", request, environment, specs, Installed(environment))
+    commands = command_lines(request, environment, specs, Installed(environment))
     nothing = not detail.solution
     return Plan(
         request=request,
@@ -103,13 +103,13 @@ async def solve(
     there = records(prefix)
     earlier = solving.earlier(prefix, there)
     if request.action == "remove":
-        solution = solving.remove(specs, there, earlier)
+        solution = solving.remove(specs, there, earlier, alone=bool(request.options))
     else:
         named = [spec for spec in specs if not spec.archive]
         solution = solving.Solution(unlink=(), link=(), keep=tuple(there.values()))
         if named:
             problem = solving.Problem.of(request, environment, named, there)
-            solution = await solving.solve(problem)
+            solution = await solving.solve(problem, wire)
         archives = [spec for spec in specs if spec.archive]
         if archives:
             found = await _archive_records(archives, environment, wire)
