@@ -312,7 +312,7 @@ class TestReadBack:
     def test_in_repo2docker_s_order(self, tmp_path: Path) -> None:
         folder = tmp_path / ".binder"
         folder.mkdir()
-        (folder / "requirements.txt").write_text("six\n")
+        (folder / "requirements.txt").write_text("six\n./lib\n")
         (folder / "apt.txt").write_text("tree\n")
         (folder / "runtime.txt").write_text("python-3.11\n")
         (folder / "Pipfile").write_text("[packages]\n")
@@ -321,7 +321,11 @@ class TestReadBack:
             "jupyter labextension install thing\n"
         )
         reading = files.read(tmp_path)
-        assert [r.specs for r in reading.requests] == [("tree",), ("six",), ("flake8",)]
+        assert [r.specs for r in reading.requests] == [
+            ("tree",),
+            ("six", f"{tmp_path}/lib"),
+            ("flake8",),
+        ]
         assert all(not f.target.prefix for f in reading.found)
         assert {each.command for each in reading.problems} == {
             "Pipfile",

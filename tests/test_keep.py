@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.errors import CommandFailed
+from jstackmagic.history import History
 from jstackmagic.keep import Store
 from support.projects import write_project
 from support.served import Folder
@@ -137,6 +138,11 @@ def test_what_was_built_is_kept_as_it_was_built(
     forget_caches(home)
     verb("replay", "--prefix", second)
     assert packages(second) == packages(first)
+    recorded = History().records()[0].outcome.change.added[0]
+    kept = Store().file_of(recorded)
+    assert kept is not None
+    kept.write_bytes(kept.read_bytes() + b"more")
+    assert Store().file_of(recorded) is None, "a wheel that was built has a hash of its own"
 
 
 def test_conda_itself_is_given_the_archives_and_the_cache_they_are_in(

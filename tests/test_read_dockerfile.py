@@ -230,11 +230,15 @@ class TestThereAndBack:
                 continue
             items = [i for i in step.install if not (i.name in seen or seen.add(i.name))]
             items = [replace(i, version="", build="") for i in items]
+            # a fold gives one step of a kind, and no request more than its manager takes
             options = () if step.manager == "apt" else step.options  # apt-get has no --no-deps
-            kind = (step.manager, step.channels, step.index_url, options)
-            if items and kind not in kinds:  # a fold gives one step of a kind
+            channels = step.channels if step.manager == "conda" else ()
+            index = step.index_url if step.manager == "pip" else ""
+            kind = (step.manager, channels, index, options)
+            if items and kind not in kinds:
                 kinds.append(kind)
-                steps.append(replace(step, install=tuple(items), remove=(), options=options))
+                made = replace(step, install=tuple(items), remove=(), options=options)
+                steps.append(replace(made, channels=channels, index_url=index))
         first, second = self.again(Recipe(tuple(steps)), tmp_path_factory.mktemp("d"), history_file)
         if steps:
             assert second == first

@@ -318,6 +318,23 @@ def test_two_at_once(new: Callable[[], Path], runtime: Path) -> None:
         verb("replay")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_that_somebody_else_made_is_not_used(
+    new: Callable[[], Path], runtime: Path
+) -> None:
+    verb("install", "--prefix", new(), "--conda", "demo-tool")
+    progress.Progress()
+    (runtime / "replays.jsonl").write_text(History().path.read_text())
+    assert progress.status() is not None
+    assert len(progress.replays().records()) == 1
+    os.chown(runtime, 65534, 65534)
+    assert progress.status() is None
+    assert progress.replays().records() == []
+    with pytest.raises(Stopped, match="somebody else's"):
+        verb("replay")
+    assert not (runtime / "replay.lock").exists()
+
+
 def test_how_far_it_is(new: Callable[[], Path], runtime: Path) -> None:
     assert progress.status() is None
     reporter = progress.Progress()

@@ -180,7 +180,7 @@ class TestText:
     def test_no_credential_is_in_it(self, acceptance: Acceptance) -> None:
         artifact = script.render(acceptance.recipe())
         assert PASSWORD not in repr(artifact)
-        assert artifact.secrets == ("pip_index_url",)
+        assert list(artifact.secrets) == ["pip_index_url"]
         assert SECRET not in repr(script.render(EVERYTHING))
 
     @pytest.mark.parametrize("text", [f"git+https://u:{SECRET}@g.example.com/r.git", "a\nb"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from .packages import ManagerName, Package, PackageSet, read_packages
-from .progress import folder
+from .progress import folder, own_folder
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -170,7 +170,7 @@ def take_snapshot(environments: Iterable[Environment]) -> bool:
         system=read_packages(_any_environment(), ("apt",)).packages,
     )
     path = _snapshot_file()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own_folder()
     partial = path.with_suffix(".partial")
     partial.write_bytes(msgspec.json.encode(taken))
     partial.replace(path)

@@ -25,7 +25,7 @@ from ..environment import Environment
 from ..errors import CommandFailed, Interrupted, InvalidSpec, JStackMagicError, Stopped, UsageError
 from ..keep import Store, Taken
 from ..plan import Plan
-from ..progress import Progress, folder, replays
+from ..progress import Progress, own_folder, replays
 from ..replay import Exactness, Goal, goals
 from ..request import Request
 from ..transaction import Done, Planned, Step, Transaction
@@ -98,15 +98,21 @@ def _alone(*, dry_run: bool) -> Iterator[None]:
     """One replay at a time in a container.
 
     Raises:
-        Stopped: Another one is at work.
+        Stopped: Another one is at work, or there is no place for its lock.
     """
     from filelock import FileLock, Timeout
 
     if dry_run:
         yield
         return
-    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileLock(folder() / "replay.lock")
+    try:
+        lock = FileLock(own_folder() / "replay.lock")
+    except OSError as error:
+        raise Stopped(
+            f"What concerns this container cannot be kept in {error.filename}: {error.strerror}.",
+            kept="Nothing was started.",
+            advice="Name a folder of yours: set XDG_RUNTIME_DIR",
+        ) from None
     try:
         lock.acquire(timeout=0)
     except Timeout:

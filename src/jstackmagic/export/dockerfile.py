@@ -105,7 +105,9 @@ def render(
     if fragment:
         return page.render(recipe, image="")
     image = base_image or page.default_image
-    check_image(image, advice=("Name it: --from IMAGE", "To paste the rest: --fragment"))
+    check_image(
+        image, advice=("Name it: --from IMAGE", "Or leave it out, to paste the rest: --fragment")
+    )
     if not base_image:
         page.notes.append(
             f"The base image is not known, and {image} stands in its place. Name yours: --from"
