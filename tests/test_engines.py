@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from jstackmagic import config, policy
 from jstackmagic.config import JStackMagic
 from jstackmagic.engines import Engines
 from jstackmagic.environment import detect
@@ -163,10 +164,27 @@ def test_the_variables_are_the_defaults(
     shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JSTACKMAGIC_PIP_ENGINE", "pip")
-    assert JStackMagic.instance().engines == Engines(pip="pip")
+    assert JStackMagic.instance().policy().engines == Engines(pip="pip")
     monkeypatch.setenv("JSTACKMAGIC_PIP_ENGINE", "conda")
     with pytest.raises(UsageError, match="'conda', which is no engine"):
         Engines.of_environ()
+
+
+def test_an_administrators_choice_holds_in_a_terminal_too(
+    governed: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ipython_config.py"
+    file.write_text("c.JStackMagic.conda_engine = 'rattler'\nc.JStackMagic.pip_engine = 'pip'\n")
+    monkeypatch.setattr(config, "system_folders", lambda: (str(tmp_path),))
+    assert policy.current().engines == Engines(conda="rattler", pip="pip")
+    add = ("install", "--prefix", governed.prefix, "--conda", "six", "--dry-run")
+    assert verb(*add, "--engine", "conda").done[0].plan.engine == "conda"
+    file.write_text(f"{file.read_text()}c.JStackMagic.locked = ['conda_engine', 'pip_engine']\n")
+    monkeypatch.setenv("JSTACKMAGIC_PIP_ENGINE", "uv")
+    assert policy.current().engines == Engines(conda="rattler", pip="pip")
+    with pytest.raises(Stopped, match="conda may not do conda's work here; rattler is locked"):
+        verb(*add, "--engine", "conda")
+    assert verb(*add, "--engine", "rattler").done[0].plan.engine == "rattler"
 
 
 def test_an_option_wins_over_what_is_configured() -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _NAMES = (
-    *("capture", "on_missing", "managers", "allow", "deny", "channels", "index_url"),
-    *("extra_index_urls", "history", "locked"),
+    *("capture", "conda_engine", "pip_engine", "on_missing", "managers", "allow", "deny"),
+    *("channels", "index_url", "extra_index_urls", "history", "locked"),
 )
 
 
@@ -55,11 +55,6 @@ class JStackMagic(SingletonConfigurable):
     @default("pip_engine")
     def _pip_engine(self) -> str:
         return Engines.of_environ().pip
-
-    @property
-    def engines(self) -> Engines:
-        """The two choices as the rest of the package takes them."""
-        return Engines(conda=self.conda_engine, pip=self.pip_engine)
 
     on_missing = Enum(
         ("hint", "ask", "install", "off"),
@@ -120,7 +115,7 @@ class JStackMagic(SingletonConfigurable):
         self._told_in = ", ".join(files)
         locked = [name for name in section.get("locked", ()) if name in _NAMES]
         for name in locked:
-            default = self.traits()[name].default()
+            default = self.trait_defaults(name)
             value = section.get(name, default)
             if isinstance(value, LazyConfigValue):  # c.JStackMagic.deny.append(…)
                 value = value.get_value(default)
@@ -148,6 +143,7 @@ class JStackMagic(SingletonConfigurable):
             channels=tuple(self._value("channels")),
             index_url=self._value("index_url"),
             extra_index_urls=tuple(self._value("extra_index_urls")),
+            engines=Engines(conda=self._value("conda_engine"), pip=self._value("pip_engine")),
             history=self._value("history"),
             locked=tuple(self._fixed),
             told_in=self._told_in,

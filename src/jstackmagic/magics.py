@@ -24,7 +24,6 @@ class Magic:
 
     def __call__(self, line: str, cell: str | None = None) -> Result:
         """Run the verb on a magic's line, and its cell; display and return what it gives."""
-        from .config import JStackMagic
         from .display import json_text
         from .display.ipython import mark_shown, show
         from .display.progress import screen
@@ -44,7 +43,6 @@ class Magic:
             output=screen(),
             cells=self._cells,
             on_exit_status=self._set_exit_code,
-            engines=JStackMagic.instance().engines,
         )
         with live.paused():  # it keeps its own records
             result, as_json = commands.execute(self.verb, split_words(line), session)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .engines import Engines
 from .errors import Stopped
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Policy:
         channels: conda channels that are asked where the line names none.
         index_url: pip's index where the line names none.
         extra_index_urls: Asked beside it.
+        engines: What does the managers' work where the line names none.
         history: The history file; empty for the usual place.
         locked: Which settings a notebook cannot change.
         told_in: The administrator's files, where they say some of this; for the error's text.
@@ -45,6 +47,7 @@ class Policy:
     channels: tuple[str, ...] = ()
     index_url: str = ""
     extra_index_urls: tuple[str, ...] = ()
+    engines: Engines = field(default_factory=Engines)
     history: str = ""
     locked: tuple[str, ...] = ()
     told_in: str = ""
@@ -73,6 +76,20 @@ def current() -> Policy:
 
 
 # Enforcing
+
+
+def engines_of(names: Iterable[str], policy: Policy) -> Engines:
+    """What is to do the managers' work, where ``--engine`` was given these names.
+
+    Raises:
+        Stopped: One of them is not what the settings lock.
+    """
+    engines = policy.engines.but(names)
+    for setting in ("conda", "pip"):
+        wanted, kept = getattr(engines, setting), getattr(policy.engines, setting)
+        if wanted != kept and f"{setting}_engine" in policy.locked:
+            raise _stopped(f"{wanted} may not do {setting}'s work here; {kept} is locked.", policy)
+    return engines
 
 
 def check_request(request: Request, policy: Policy) -> None:

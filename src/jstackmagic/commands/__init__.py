@@ -12,11 +12,10 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
-from ..engines import Engines
 from ..errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ class Session:
         cells: The cells that were run in this session, where it has any.
         output: Where a manager's own words go, as they come.
         on_exit_status: Told the exit status of every command that was run.
-        engines: What is configured to do the managers' work.
     """
 
     magic: bool = False
@@ -53,7 +51,6 @@ class Session:
     cells: Callable[[], Sequence[str]] = tuple
     output: Callable[[str], None] = _write
     on_exit_status: Callable[[int], None] = _ignore
-    engines: Engines = field(default_factory=Engines.of_environ)
 
     def context(self) -> Context:
         """Who asks, for the history."""

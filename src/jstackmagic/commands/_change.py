@@ -57,6 +57,7 @@ def carry_out(
 ) -> ChangeResult:
     """Carry steps out as one transaction, as the options say."""
     from ..history import History
+    from ..policy import current, engines_of
     from ..transaction import Mode, Transaction
 
     transaction = Transaction(
@@ -67,7 +68,7 @@ def carry_out(
             dry_run=args.dry_run,
             record_only=args.record_only,
             force=args.force,
-            engines=session.engines.but(args.engine),
+            engines=engines_of(args.engine, current()),
         ),
         on_exit_status=session.on_exit_status,
     )

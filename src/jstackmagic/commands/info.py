@@ -43,17 +43,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_target(parser)
 
 
-def run(args: argparse.Namespace, session: Session) -> Info:
+def run(args: argparse.Namespace, session: Session) -> Info:  # noqa: ARG001
     """Look at every target."""
     from ..host import look
+    from ..policy import current
     from ..progress import status
 
-    environments = targets(args)
+    environments, engines = targets(args), current().engines
     return Info(
         environments=environments,
         host=look(),
         replay=status(),
-        engines=tuple(tuple(_engines(each, session.engines)) for each in environments),
+        engines=tuple(tuple(_engines(each, engines)) for each in environments),
         notes=left_out(args),
     )
 

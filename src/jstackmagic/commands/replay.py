@@ -71,6 +71,7 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
     """Find out what is missing, and bring it, one place after the other."""
     from .. import environment
     from ..history import History
+    from ..policy import current
     from ..transaction import Mode
     from ._source import records_of
 
@@ -87,7 +88,7 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
             context=session.context(),
             output=output,
             on_exit_status=session.on_exit_status,
-            mode=Mode(dry_run=args.dry_run, force=args.force, engines=session.engines),
+            mode=Mode(dry_run=args.dry_run, force=args.force, engines=current().engines),
         )
         places = _places(wanted, args, output)
         return _Replay(transaction, args, places).carry_out()

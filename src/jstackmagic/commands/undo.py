@@ -41,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> UndoResult:
     """Find out what it takes, say what cannot be had, and do it."""
     from ..history import History
+    from ..policy import current, engines_of
     from ..transaction import Mode, Transaction
     from ._place import Place
 
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
             dry_run=args.dry_run,
             force=True,
             thorough=True,
-            engines=session.engines.but(args.engine),
+            engines=engines_of(args.engine, current()),
         ),
     )
     origins = Origins.of(records)
