@@ -89,15 +89,13 @@ def run(path: Path) -> nbformat.NotebookNode:
 
 
 def leave_logs_out(notebook: nbformat.NotebookNode) -> None:
-    """Keep of the managers' own words the command alone: the rest names this machine's mirrors."""
+    """Leave the managers' own words out of what opens: they name this machine's mirrors."""
     for cell in notebook.cells:
-        streams = [out for out in cell.get("outputs", ()) if out.output_type == "stream"]
-        others = [out for out in cell.get("outputs", ()) if out.output_type != "stream"]
-        said = "".join(out.text for out in streams)
-        commands = [line for line in said.splitlines() if line.startswith("$ ")]
-        if commands:
-            text = "\n".join([*commands, "…", ""])
-            cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text), *others]
+        for output in cell.get("outputs", ()):
+            page = output.get("data", {}).get("text/html", "")
+            if page:
+                folded = re.compile(r"(<details><summary>.*?</summary>)<pre>.*?</pre>", re.DOTALL)
+                output["data"]["text/html"] = folded.sub(r"\1<pre>…</pre>", page)
 
 
 def with_outputs(readme: str, notebook: nbformat.NotebookNode) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -46,18 +47,15 @@ def _run(words: list[str]) -> int:
     head = rest[: rest.index("--")] if "--" in rest else rest
     # with --json, standard output is for the JSON alone
     stream = sys.stderr if "--json" in head else sys.stdout
+    from .display import as_text, json_text
+    from .display.live import words_on
 
-    def output(text: str) -> None:
-        stream.write(text)
-        stream.flush()
-
-    result, as_json = commands.execute(verb, rest, commands.Session(output=output))
+    with words_on(stream) as output:
+        result, as_json = commands.execute(verb, rest, commands.Session(output=output))
     if as_json:
-        from .display import json_text
-
         print(json_text(result))
     else:
-        print(result)
+        print(as_text(result.parts(), words=commands.for_terminal))
     return result.exit_status
 
 
@@ -71,7 +69,9 @@ def _overview(verbs: Sequence[str]) -> str:
 
 
 def _say(error: JStackMagicError) -> None:
-    print(f"jstackmagic: {error.problem}", file=sys.stderr)
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    name = "\x1b[31mjstackmagic\x1b[0m" if coloured else "jstackmagic"
+    print(f"{name}: {error.problem}", file=sys.stderr)
     if error.kept:
         print(error.kept, file=sys.stderr)
     for line in error.advice:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import commands
 from .capture import live
+from .errors import JStackMagicError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -23,8 +24,14 @@ class Magic:
 
     def __call__(self, line: str, cell: str | None = None) -> Result:
         """Run the verb on a magic's line, and its cell; display and return what it gives."""
-        from .display import json_text
-        from .display.ipython import mark_shown, show
+        try:
+            return self._run(line, cell)
+        except JStackMagicError as error:
+            error.coloured = self.shell.colors.lower() != "nocolor"
+            raise
+
+    def _run(self, line: str, cell: str | None) -> Result:
+        from .display.ipython import print_json, show, words
         from .errors import UsageError
         from .parsing import split_words
 
@@ -34,17 +41,17 @@ class Magic:
                 kept="Nothing was started.",
                 advice=f"Write it on one line: %env{self.verb} {line}".rstrip(),
             )
-        session = commands.Session(
-            magic=True,
-            cell=cell,
-            notebook=self._notebook(),
-            on_exit_status=self._set_exit_code,
-        )
-        with live.paused():  # it keeps its own records
+        with live.paused(), words() as output:  # it keeps its own records
+            session = commands.Session(
+                magic=True,
+                cell=cell,
+                notebook=self._notebook(),
+                output=output,
+                on_exit_status=self._set_exit_code,
+            )
             result, as_json = commands.execute(self.verb, split_words(line), session)
         if as_json:
-            session.output(json_text(result) + "\n")
-            mark_shown(result)
+            print_json(result)
         else:
             show(result)
         return result

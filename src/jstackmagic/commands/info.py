@@ -69,13 +69,15 @@ class Info(Result):
         """A table for each environment and one for the host."""
         tables = [
             Table(
-                ("Environment", environment.name or environment.prefix), tuple(_facts(environment))
+                ("Environment", environment.name or environment.prefix),
+                tuple(_facts(environment)),
+                facts=True,
             )
             for environment in self.environments
         ]
         facts = [*_host_facts(self.host)]
         facts += [("replay", str(self.replay))] if self.replay else []
-        here = Table(("Here", ""), tuple(facts))
+        here = Table(("Here", ""), tuple(facts), facts=True)
         return (*tables, here, *(Text(note, "warning") for note in self.notes))
 
     def to_json(self) -> Any:
