@@ -225,6 +225,8 @@ def test_a_failed_install_stops_run_all_with_a_short_message(kernel: Kernel) -> 
     assert "no-such-package-at-all" in result.traceback
     assert "Traceback" not in result.traceback
     assert len(result.traceback.splitlines()) < 25
+    assert "\x1b[31mCommandFailed" in result.traceback, "red"
+    assert "→ See the record: %envhistory" in result.traceback.splitlines()[-1], "what to type"
     assert kernel.run("1 + 1").check().text == "2"
 
 

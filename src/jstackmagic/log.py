@@ -154,6 +154,13 @@ class Log:
         self._at = max(0, self._at - count)
 
 
+def without_colours(text: str) -> str:
+    """Text as a terminal would show it that knows no colours."""
+    log = Log()
+    log(text)
+    return log.text
+
+
 def plain(line: Line) -> str:
     """A line's letters alone, without blanks at its end."""
     return "".join(text for text, _ in line).rstrip()

@@ -16,7 +16,7 @@ from .errors import CommandFailed, Interrupted, JStackMagicError
 from .guards import check_plan, check_target, describe, hosts_kernel
 from .history import Context, History, Record
 from .imports import Stale
-from .log import Log, Said
+from .log import Log, Said, without_colours
 from .managers import Manager, Output
 from .packages import Change, Package, PackageSet, read_packages
 from .plan import Outcome, Plan
@@ -221,7 +221,7 @@ class Transaction:
             status="failed",
             exit_status=error.exit_status,
             seconds=0.0,
-            message=mask(error.problem),
+            message=mask(without_colours(error.problem)),
         )
         begun = self._begin(planned, self.history.new_transaction(), 1)
         self.on_exit_status(error.exit_status)
@@ -279,7 +279,7 @@ class Transaction:
             seconds=round(time.monotonic() - started, 3),
             change=change,
             resolved=_resolved(manager, plan, change) if status == 0 else (),
-            message="" if status == 0 else mask(str(failure) if failure else log.tail(_LAST_WORDS)),
+            message="" if status == 0 else mask(_words_of(failure, log)),
             log=mask(log.text),
         )
         record = self.history.end(record, outcome)
@@ -359,6 +359,10 @@ def _resolved(manager: Manager, plan: Plan, change: Change) -> tuple[Package, ..
     known = {package.key: package for package in fresh}
     found = manager.resolved(plan.request, plan.environment)
     return tuple(known.get(package.key, package) for package in found)
+
+
+def _words_of(failure: CommandFailed | None, log: Log) -> str:
+    return without_colours(str(failure)) if failure else log.tail(_LAST_WORDS)
 
 
 def _state(environment: Environment, change: Change) -> str:

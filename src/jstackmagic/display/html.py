@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _RULES = """
 & {
   --jm-fg: var(--jp-content-font-color1, var(--vscode-editor-foreground, inherit));
-  --jm-quiet: var(--jp-content-font-color2, var(--vscode-descriptionForeground, #767676));
+  --jm-quiet: var(--jp-content-font-color2,
+    var(--vscode-descriptionForeground, color-mix(in srgb, currentcolor 65%, transparent)));
   --jm-line: var(--jp-border-color2, var(--vscode-panel-border, rgba(128, 128, 128, .4)));
   --jm-back: var(--jp-cell-editor-background,
     var(--vscode-textCodeBlock-background, rgba(128, 128, 128, .1)));
@@ -82,7 +83,7 @@ _RULES = """
 & td.size { text-align: right; font-variant-numeric: tabular-nums; }
 & .sign { font-family: var(--jm-mono); font-weight: 700; padding-right: .1em; width: 1em; }
 & .added td.sign { color: var(--jm-good); }
-& .changed td.sign { color: var(--jm-warn); }
+& .changed td.sign { color: color-mix(in srgb, var(--jm-warn) 65%, currentcolor); }
 & .removed td.sign { color: var(--jm-bad); }
 """
 # the class twice, to outweigh what JupyterLab says of every table
