@@ -80,7 +80,7 @@ _RULES = """
 & tbody tr { border-bottom: 1px solid var(--jm-line); background: none; }
 & tbody tr:hover { background: var(--jm-hover); }
 & tbody th { font-weight: 400; color: var(--jm-quiet); width: 12em; }
-& td.size { text-align: right; font-variant-numeric: tabular-nums; }
+& .size { text-align: right; font-variant-numeric: tabular-nums; }
 & .sign { font-family: var(--jm-mono); font-weight: 700; padding-right: .1em; width: 1em; }
 & .added td.sign { color: var(--jm-good); }
 & .changed td.sign { color: color-mix(in srgb, var(--jm-warn) 65%, currentcolor); }
@@ -160,7 +160,10 @@ def _table(table: Table) -> str:
 
 
 def _heading(name: str) -> str:
-    return f'<th scope="col">{html.escape(name)}</th>' if name else '<td class="sign"></td>'
+    if not name:
+        return '<td class="sign"></td>'
+    kind = ' class="size"' if name == "Size" else ""
+    return f'<th scope="col"{kind}>{html.escape(name)}</th>'
 
 
 def _row(table: Table, row: Sequence[str]) -> str:
