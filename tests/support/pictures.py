@@ -27,6 +27,10 @@ FOLDER = REPOSITORY / ".pictures"
 PUBLISHED = REPOSITORY / "docs" / "images"
 
 _KEYWORD = b"jstackmagic-shows"
+_WITHIN = """
+(all, height) => all.filter((one) => one.getBoundingClientRect().top < height)
+  .map((one) => one.{})
+"""
 
 
 def take(page: Page, name: str, *, height: float | None = None, publish: bool = False) -> None:
@@ -38,16 +42,17 @@ def take(page: Page, name: str, *, height: float | None = None, publish: bool = 
     assert size is not None
     clip = {"x": 0, "y": 0, "width": size["width"], "height": height or size["height"]}
     data = page.screenshot(clip=clip, caret="hide")  # type: ignore[arg-type]
-    path.write_bytes(_with_text(data, digest(page).encode()))
+    path.write_bytes(_with_text(data, digest(page, clip["height"]).encode()))
     if publish and cache.ENVIRON.get("JSTACKMAGIC_PICTURES") == "publish":
         PUBLISHED.mkdir(exist_ok=True)
         shutil.copy(path, PUBLISHED)
 
 
-def digest(page: Page) -> str:
-    """What is to be seen of ours on a page, without what differs from run to run."""
-    shown = page.locator(".jstackmagic").evaluate_all("all => all.map(one => one.innerHTML)")
-    errors = page.locator(ERRORS).all_inner_texts()
+def digest(page: Page, height: float) -> str:
+    """What is to be seen of ours on a page's first `height` pixels, without what differs from run
+    to run."""
+    shown = page.locator(".jstackmagic").evaluate_all(_WITHIN.format("innerHTML"), height)
+    errors = page.locator(ERRORS).evaluate_all(_WITHIN.format("innerText"), height)
     last = [error.strip().splitlines()[-1] for error in errors]
     # numbers, ids and the places of this run
     text = re.sub(r"\b[0-9a-f]{8}\.\d+|/[\w./-]+|\d+", "N", "\n".join([*shown, *last]))

@@ -152,7 +152,7 @@ def _as_html(section: _Section, running: bool) -> str:
     said = section.said or [section.log.tail(1)]
     summary = "<br>".join(f"<code>{html.escape(line)}</code>" for line in said)
     count = len(section.log)
-    if not count:
+    if not count or (count == 1 and not section.said):
         return f'<div class="said">{summary}</div>'
     body = drawing.lines(section.log.last(_SHOWN["notebook"] if running else _MOST))
     if not running:
