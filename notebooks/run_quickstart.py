@@ -77,6 +77,7 @@ def run(path: Path) -> nbformat.NotebookNode:
             CONDARC=str(home / ".condarc"),
             JSTACKMAGIC_HISTORY=str(home / "history.jsonl"),
             XDG_CACHE_HOME=str(home / ".cache"),
+            XDG_RUNTIME_DIR=str(home / "run"),  # nothing of another's replay
         )
     )
     for cell in notebook.cells:

@@ -108,6 +108,7 @@ def make_world(channel: Channel, wheel: Path, index: WheelIndex) -> World:
         XDG_CACHE_HOME=str(home / ".cache"),
         XDG_CONFIG_HOME=str(home / ".config"),
         XDG_DATA_HOME=str(home / ".local/share"),
+        XDG_RUNTIME_DIR=str(home / "run"),  # nothing of another's replay
     )
     return World(home, prefixes["chapter"], prefixes["elsewhere"], environ)
 
@@ -184,14 +185,16 @@ def test_the_quickstart_as_a_user_runs_it_in_light_and_in_dark(
     place = install.bounding_box()
     assert place is not None
     end = place["y"] + place["height"]
-    pictures.take(page, "install-light", height=end, publish=True)
+    about = [install.locator(".jstackmagic").nth(part).inner_html() for part in (0, 1)]
+    about.append(shown.error(number["missing"]).splitlines()[-1])
+    pictures.take(page, "install-light", height=end, shows=about)
     shown.menu("Settings", "Theme", "JupyterLab Dark")
     page.locator("body[data-jp-theme-light=false]").wait_for(state="attached")
     page.mouse.move(450, 300)  # off the menu's place
     page.wait_for_function(_IS_DARK)  # the theme's style sheet is fetched, then drawn
     pictures.take(page, "quickstart-dark")
     assert contrast(page) >= READABLE
-    pictures.take(page, "install-dark", height=end, publish=True)
+    pictures.take(page, "install-dark", height=end, shows=about)
     shown.menu("Settings", "Theme", "JupyterLab Light")
 
     # what conda said is folded behind the command, and opens

@@ -1,4 +1,4 @@
-"""Pictures of what a browser shows, each with a digest of what was to be seen in it.
+"""Pictures of what a browser shows; the published ones have a digest of what was to be seen.
 
 A run of the tests keeps them in `.pictures`. Those of the README are made by the same run, which
 also finds out whether the published ones still show what is there now; to publish those of a run:
@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import cache
-from .browser import ERRORS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from playwright.sync_api import Page
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -27,35 +28,27 @@ FOLDER = REPOSITORY / ".pictures"
 PUBLISHED = REPOSITORY / "docs" / "images"
 
 _KEYWORD = b"jstackmagic-shows"
-_WITHIN = """
-(all, height) => all.filter((one) => one.getBoundingClientRect().top < height)
-  .map((one) => one.{})
-"""
 
 
-def take(page: Page, name: str, *, height: float | None = None, publish: bool = False) -> None:
-    """Takes a picture of a page from its top, `height` pixels of it; `publish` says whether it is
-    one of those that are published where that is asked for."""
+def take(page: Page, name: str, *, height: float | None = None, shows: Sequence[str] = ()) -> None:
+    """Takes a picture of a page from its top, `height` pixels of it; one that is to be published
+    has `shows`, the parts of the page that it is about, as text or HTML."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{name}.png"
     size = page.viewport_size
     assert size is not None
     clip = {"x": 0, "y": 0, "width": size["width"], "height": height or size["height"]}
     data = page.screenshot(clip=clip, caret="hide")  # type: ignore[arg-type]
-    path.write_bytes(_with_text(data, digest(page, clip["height"]).encode()))
-    if publish and cache.ENVIRON.get("JSTACKMAGIC_PICTURES") == "publish":
+    path.write_bytes(_with_text(data, digest(shows).encode()))
+    if shows and cache.ENVIRON.get("JSTACKMAGIC_PICTURES") == "publish":
         PUBLISHED.mkdir(exist_ok=True)
         shutil.copy(path, PUBLISHED)
 
 
-def digest(page: Page, height: float) -> str:
-    """What is to be seen of ours on a page's first `height` pixels, without what differs from run
-    to run."""
-    shown = page.locator(".jstackmagic").evaluate_all(_WITHIN.format("innerHTML"), height)
-    errors = page.locator(ERRORS).evaluate_all(_WITHIN.format("innerText"), height)
-    last = [error.strip().splitlines()[-1] for error in errors]
-    # numbers, ids and the places of this run
-    text = re.sub(r"\b[0-9a-f]{8}\.\d+|/[\w./-]+|\d+", "N", "\n".join([*shown, *last]))
+def digest(parts: Sequence[str]) -> str:
+    """What tells parts of a page from others, without what differs from run to run."""
+    # numbers, ids, and the places of this run
+    text = re.sub(r"\b[0-9a-f]{8}\.\d+|/[\w./-]+|\d+", "N", "\n".join(parts))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
