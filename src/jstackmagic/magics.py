@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import commands
 from .capture import live
-from .errors import JStackMagicError
+from .errors import JStackMagicError, UsageError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -32,7 +32,6 @@ class Magic:
 
     def _run(self, line: str, cell: str | None) -> Result:
         from .display.ipython import print_json, show, words
-        from .errors import UsageError
         from .parsing import split_words
 
         if cell is not None and self.verb != "install":

@@ -95,10 +95,10 @@ _MARKS = {"good": "✓", "warning": "▲"}
 # a sentence that ends with what to type: "See which: %envhistory 3f9a"
 _COMMAND = re.compile(r"(?<=[:?] )(%env\w+(?: [^\n]*[^\n.])?)(?=\.?$)", re.MULTILINE)
 
-# the palette of JupyterLab's own ANSI rendering, which is readable on white and on black
+# near the palette of JupyterLab's own rendering; black and white are whatever the page writes in
 _COLOURS = {
-    "black": "#3e424d", "red": "#e75c58", "green": "#00a250", "yellow": "#b8931f",
-    "blue": "#208ffb", "magenta": "#d160c4", "cyan": "#2fa8ab", "white": "#a1a6b2",
+    "black": "inherit", "red": "#e75c58", "green": "#00a250", "yellow": "#b8931f",
+    "blue": "#208ffb", "magenta": "#d160c4", "cyan": "#2fa8ab", "white": "inherit",
 }  # fmt: skip
 
 
