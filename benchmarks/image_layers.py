@@ -1,10 +1,11 @@
-"""What a change to a long history costs: rebuilt layers and seconds, for three Dockerfiles.
+"""What a change to a long history costs: rebuilt layers and seconds, for each kind of Dockerfile.
 
     python benchmarks/image_layers.py [--from IMAGE] [--builder classic|buildkit]
 
-The recipe as `%envexport dockerfile` writes it, beside all installs in one RUN and beside a RUN for
-each install in the order in which they were made. Each is built, then built again after one more
-pip package was installed, and after the first install was taken back. Without --from the tests'
+The recipe as `%envexport dockerfile` writes it, and as `%envimage build` has BuildKit build it,
+which keeps the managers' downloads, beside all installs in one RUN and beside a RUN for each
+install in the order in which they were made. Each is built, then built again after one more pip
+package was installed, and after the first install was taken back. Without --from the tests'
 stand-in for an image of the Docker Stacks is made; the engine is DOCKER_HOST's or the tests' own.
 """
 
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from jstackmagic.environment import EnvironmentRef
 from jstackmagic.export.dockerfile import render
 from jstackmagic.history import Record
-from jstackmagic.image.build import BUILDERS, Asked, build
+from jstackmagic.image.build import BUILDERS, Asked, build, builder_of
 from jstackmagic.image.engine import connect
 from jstackmagic.image.reference import parse_tag
 from jstackmagic.packages import Change, Package
@@ -112,6 +113,10 @@ def recipe(history: list[Record], base: str) -> str:
     return render(fold(history), style="stacks", base_image=base).text
 
 
+def cached_recipe(history: list[Record], base: str) -> str:
+    return render(fold(history), style="stacks", base_image=base, cache_mounts=True).text
+
+
 def one_run(history: list[Record], base: str) -> str:
     commands = " && \\\n    ".join(map(_command, standing(history)))
     return f"FROM {base}\nUSER root\nRUN {commands}\nUSER ${{NB_UID}}\n"
@@ -135,11 +140,13 @@ def compare(engine: Engine, base: str, builder: Builder | None) -> None:
         "one RUN": one_run,
         "a RUN per install": run_per_install,
     }
+    if builder_of(engine, builder) == "buildkit":
+        kinds["the recipe, downloads kept"] = cached_recipe
     first, more = records(INSTALLS), records((*INSTALLS, ONE_MORE))
     print(f"{len(INSTALLS)} installs on {base}, built with {builder or 'the default builder'}")
     below = len(engine.client.api.inspect_image(base)["RootFS"]["Layers"])
     head = ("", "layers", "built", "one more by pip", "the first taken back")
-    print(f"{head[0]:20}{head[1]:>8}{head[2]:>10}{head[3]:>24}{head[4]:>24}")
+    print(f"{head[0]:28}{head[1]:>8}{head[2]:>10}{head[3]:>24}{head[4]:>24}")
     for name, write in kinds.items():
         unique = f"ENV BENCHMARK={uuid4()}\n"
 
@@ -158,7 +165,7 @@ def compare(engine: Engine, base: str, builder: Builder | None) -> None:
             rebuilt = set(layers(engine)) - set(before)
             cells.append(f"{len(rebuilt)} rebuilt, {again.seconds:.1f} s")
         made = len(before) - below
-        print(f"{name:20}{made:>8}{built.seconds:>8.1f} s{cells[0]:>24}{cells[1]:>24}")
+        print(f"{name:28}{made:>8}{built.seconds:>8.1f} s{cells[0]:>24}{cells[1]:>24}")
     engine.client.images.remove(REPOSITORY, force=True)
 
 

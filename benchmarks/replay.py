@@ -3,10 +3,11 @@
     python benchmarks/replay.py [--requests N]
 
 N requests (installs of one package and its dependency, every fourth of them an upgrade) are made in
-one virtual environment with pip, from an index on the loopback address. Then the same state is made
-twice in new ones: by the commands that the history recorded, one after the other as a script would
-run them, and by one replay. Both are whole processes with a warm cache, and end with the same
-packages, which is checked.
+one virtual environment with pip, from an index on the loopback address. Then the same state is
+made three times in new ones: by the commands that the history recorded, one after the other as a
+script would run them; by one replay; and by one replay from what `--keep` kept, with the index
+stopped. All are whole processes with a warm cache, and end with the same packages, which is
+checked.
 """
 
 from __future__ import annotations
@@ -72,20 +73,24 @@ def main() -> None:
         os.environ["JSTACKMAGIC_HISTORY"] = os.path.join(folder, "history.jsonl")
         os.environ["XDG_RUNTIME_DIR"] = os.path.join(folder, "run")
         fill(index, options.requests)
-        first, second, third = (make_venv(Path(folder, name)) for name in ("a", "b", "c"))
-        for prefix in (second, third):  # pip's own modules compiled, as in an image
+        os.environ["PIP_CONFIG_FILE"] = os.devnull
+        first, *others = (make_venv(Path(folder, name)) for name in "abcd")
+        for prefix in others:  # pip's own modules compiled, as in an image
             subprocess.run(
                 [prefix / "bin" / "python", "-m", "pip", "help"],
                 check=True,
                 stdout=subprocess.DEVNULL,
             )
         make_history(first, index, options.requests)
-        typed, ours = rerun(first, second), replay(third)
-        versions = [{(p.name, p.version) for p in packages(prefix)} for prefix in (second, third)]
-        assert versions[0] == versions[1]
+        typed, ours = rerun(first, others[0]), replay(others[1])
+        verb("replay", "--prefix", first, "--keep")
+        index.stop()
+        kept = replay(others[2])
+        versions = [{(p.name, p.version) for p in packages(prefix)} for prefix in others]
+        assert versions[0] == versions[1] == versions[2]
     print(f"{options.requests} commands run again: {typed:.1f} s")
-    print(f"one replay: {ours:.1f} s")
-    print(f"ratio: {typed / ours:.1f}")
+    print(f"one replay:                 {ours:.1f} s, a ratio of {typed / ours:.1f}")
+    print(f"one replay, no network:     {kept:.1f} s, a ratio of {typed / kept:.1f}")
 
 
 if __name__ == "__main__":

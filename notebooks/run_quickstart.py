@@ -42,10 +42,7 @@ def main() -> None:
         shutil.rmtree(FOLDER, ignore_errors=True)
     print(text_of(notebook.cells[-1]))
     if write:
-        leave_logs_out(notebook)
-        nbformat.write(notebook, REPOSITORY / "notebooks" / "quickstart.ipynb")
-        readme = REPOSITORY / "README.md"
-        readme.write_text(with_outputs(readme.read_text(), notebook))
+        keep(notebook, "quickstart")
 
 
 def run(path: Path) -> nbformat.NotebookNode:
@@ -80,13 +77,21 @@ def run(path: Path) -> nbformat.NotebookNode:
             XDG_RUNTIME_DIR=str(home / "run"),  # nothing of another's replay
         )
     )
+    return notebook
+
+
+def keep(notebook: nbformat.NotebookNode, name: str) -> None:
+    """Write a notebook with its outputs, and what the README shows of it."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
-    return notebook
+    leave_logs_out(notebook)
+    nbformat.write(notebook, REPOSITORY / "notebooks" / f"{name}.ipynb")
+    readme = REPOSITORY / "README.md"
+    readme.write_text(with_outputs(readme.read_text(), notebook, name))
 
 
 def leave_logs_out(notebook: nbformat.NotebookNode) -> None:
@@ -99,15 +104,15 @@ def leave_logs_out(notebook: nbformat.NotebookNode) -> None:
                 output["data"]["text/html"] = folded.sub(r"\1<pre>…</pre>", page)
 
 
-def with_outputs(readme: str, notebook: nbformat.NotebookNode) -> str:
-    """The README with what the notebook shows: the block after ``<!-- quickstart: CELL -->``."""
+def with_outputs(readme: str, notebook: nbformat.NotebookNode, name: str) -> str:
+    """The README with what a notebook shows: the block after ``<!-- NAME: CELL -->``."""
     cells = {cell.id: cell for cell in notebook.cells}
 
     def block(match: re.Match[str]) -> str:
         text = text_of(cells[match["cell"]]).strip("\n")
-        return f"<!-- quickstart: {match['cell']} -->\n```\n{text}\n```\n"
+        return f"<!-- {name}: {match['cell']} -->\n```\n{text}\n```\n"
 
-    marked = r"<!-- quickstart: (?P<cell>\w+) -->\n```\n.*?\n?```\n"
+    marked = rf"<!-- {name}: (?P<cell>\w+) -->\n```\n.*?\n?```\n"
     return re.sub(marked, block, readme, flags=re.DOTALL)
 
 

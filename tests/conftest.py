@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from uv import find_uv_bin
 from support import cache, dpkg, engine, stacks, tiers
 from support.acceptance import make as make_acceptance
 from support.channel import Unfeasible
-from support.environments import Root, create_environment, make_root, uv
+from support.environments import Root, create_environment, make_root, make_venv, uv
 from support.wheels import WheelIndex
 
 if TYPE_CHECKING:
@@ -186,6 +187,22 @@ def kernel_env(make_kernel_env: Callable[..., Path]) -> Path:
     return make_kernel_env("analysis")
 
 
+@pytest.fixture(scope="session")
+def make_ipython_env(
+    jstackmagic_wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """Virtual environments with jstackmagic, a kernel and one IPython: `make_ipython_env("<9")`
+    returns the prefix. Each is one for the whole run: a test undoes what it changes there."""
+
+    @functools.cache
+    def make(version: str) -> Path:
+        prefix = make_venv(tmp_path_factory.mktemp("ipython") / f"with ipython {version[-1]}")
+        uv("pip", "install", jstackmagic_wheel, "ipykernel", f"ipython{version}", prefix=prefix)
+        return prefix
+
+    return make
+
+
 # Packages
 
 
@@ -254,6 +271,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers, a module stays with one, whose fixtures it shares; so does all that
     needs the one dpkg, and all that needs the one engine."""
     for item in items:
+        # the first one of a run makes the engine's images, which takes minutes on a slow machine
+        if item.get_closest_marker("docker") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(900))
         shared = [name for name in ("docker", "dpkg") if item.get_closest_marker(name)]
         shared += ["dpkg"] if item.get_closest_marker("apt") else []
         group = shared[0] if shared else item.nodeid.partition("::")[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,16 +16,24 @@ from hypothesis import strategies as st
 
 from jstackmagic import export
 from jstackmagic.capture import files
+from jstackmagic.environment import detect
 from jstackmagic.errors import ExportError, UsageError
 from jstackmagic.export import apt, binder
-from jstackmagic.recipe import Item, Recipe, Step
+from jstackmagic.history import History
+from jstackmagic.packages import read_packages
+from jstackmagic.recipe import Item, Recipe, Step, fold
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
+from support import r2d_image
 from support.acceptance import PASSWORD
 from support.exports import one, repo2docker, two_environments
+from support.tiers import DNSPYTHON, SIX
 from support.verbs import verb
+from support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from docker import DockerClient
 
     from jstackmagic.export import Artifact
     from support.acceptance import Acceptance
@@ -64,9 +74,6 @@ class TestAptTxt:
 
     @pytest.mark.apt
     def test_apt_get_takes_what_it_says(self) -> None:
-        from jstackmagic.environment import detect
-        from jstackmagic.packages import read_packages
-
         here = read_packages(detect(), ("apt",))
         version = here.by_key["apt", "bash"].version
         text = apt.render(one("apt", Item("bash", "bash", version)), pin="exact").text
@@ -214,8 +221,6 @@ class TestBinder:
         self, recipe: Recipe, text: str
     ) -> None:
         """Hostile names of environments; specs are in YAML alone."""
-        from dataclasses import replace
-
         other = replace(SECOND, name=text, prefix=f"/opt/envs/{text}")
         recipe = Recipe((*recipe.steps, Step("conda", other, install=(Item("aa", "aa", "1"),))))
         try:
@@ -228,6 +233,40 @@ class TestBinder:
                 assert re.fullmatch(r"[\w./${}+!=-]+", word), word
         yaml.safe_load(artifact.text)
         assert binder.render(recipe) == artifact
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_repo2docker_builds_it(
+    docker_engine: DockerClient, stacks_image: str, tmp_path: Path
+) -> None:
+    """Debian, conda in two environments with a kernel each, a local wheel, all of it installed."""
+    wheel = build_wheel(tmp_path / "local", "demo-local", "1.0")
+    python = ".".join(map(str, sys.version_info[:3]))
+    second = replace(SECOND, name="second", prefix="/opt/conda/envs/second", python=python)
+    here = replace(BASE, python=python)
+    recipe = Recipe(
+        (
+            Step("apt", None, install=(Item("tree", "tree"),)),
+            Step("conda", here, install=(Item("six", "six", SIX[0]),)),
+            Step("pip", here, install=(Item(str(wheel), "demo-local", "1.0"),)),
+            Step("conda", second, install=(Item("dnspython", "dnspython", DNSPYTHON[0]),)),
+        )
+    )
+    repository = tmp_path / "repository"
+    binder.render(recipe).write(repository / "binder/environment.yml")
+    base = r2d_image.base_image(docker_engine, stacks_image)
+    tag = r2d_image.build(base, repository, tmp_path)
+    say = (
+        "which tree; python -c 'import six, demo_local; print(six.__version__)';"
+        " /srv/conda/envs/second/bin/python -c 'import dns.version as v; print(v.version)';"
+        " ls /srv/conda/envs/notebook/share/jupyter/kernels"
+    )
+    try:
+        output = docker_engine.containers.run(tag, ["bash", "-c", say], entrypoint=[], remove=True)
+    finally:
+        docker_engine.images.remove(tag, force=True)
+    assert output.decode().split() == ["/usr/bin/tree", SIX[0], DNSPYTHON[0], "python3", "second"]
 
 
 class TestReadBack:
@@ -262,9 +301,6 @@ class TestReadBack:
     def test_captured_it_reaches_both_environments(
         self, tmp_path: Path, history_file: Path
     ) -> None:
-        from jstackmagic.history import History
-        from jstackmagic.recipe import fold
-
         binder.render(two_environments()).write(tmp_path / "binder" / "environment.yml")
         verb("capture", tmp_path, "--prefix", "/usr")
         recipe = fold(History(history_file).records())
@@ -276,7 +312,7 @@ class TestReadBack:
     def test_in_repo2docker_s_order(self, tmp_path: Path) -> None:
         folder = tmp_path / ".binder"
         folder.mkdir()
-        (folder / "requirements.txt").write_text("six\n")
+        (folder / "requirements.txt").write_text("six\n./lib\n")
         (folder / "apt.txt").write_text("tree\n")
         (folder / "runtime.txt").write_text("python-3.11\n")
         (folder / "Pipfile").write_text("[packages]\n")
@@ -285,7 +321,11 @@ class TestReadBack:
             "jupyter labextension install thing\n"
         )
         reading = files.read(tmp_path)
-        assert [r.specs for r in reading.requests] == [("tree",), ("six",), ("flake8",)]
+        assert [r.specs for r in reading.requests] == [
+            ("tree",),
+            ("six", f"{tmp_path}/lib"),
+            ("flake8",),
+        ]
         assert all(not f.target.prefix for f in reading.found)
         assert {each.command for each in reading.problems} == {
             "Pipfile",

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,7 @@ from support import standin_mamba
 from support.debs import build_deb
 from support.environments import make_venv, uv
 from support.kernels import Kernel
+from support.projects import write_project
 from support.tiers import SIX
 from support.verbs import verb
 from support.wheels import WheelIndex
@@ -191,6 +193,59 @@ def test_each_way_to_run_pip_is_recorded(
     assert "(captured)" in told(result)[0]
 
 
+def test_every_option_that_takes_a_value_is_recorded_with_it(
+    kernel: Kernel,
+    prefix: Path,
+    index: WheelIndex,
+    records: Callable[[], list[Record]],
+    tmp_path: Path,
+) -> None:
+    """A list, constraints, a project, a folder of links, another index: all in one real call."""
+    index.add("by-index", "1.0")
+    with WheelIndex(tmp_path / "links") as links:
+        for name in ("by-list", "by-link"):
+            for version in ("1.0", "2.0"):
+                links.add(name, version)
+    (tmp_path / "list.txt").write_text("by-list\n")
+    (tmp_path / "limits.txt").write_text("by-list<2\n")
+    project = write_project(tmp_path / "a project", "bypath")
+    kernel.run(
+        f"%cd -q {tmp_path}\n!pip install -q --no-build-isolation -r list.txt -c limits.txt "
+        f"-e 'a project' -f links -i {index.url} by-link by-index"
+    ).check()
+    kernel.run("!pip uninstall -q -y bypath").check()
+    install, _ = records()
+    assert install.status == "ok"
+    request = install.request
+    paths = (f"-r {tmp_path}/list.txt", f"-c {tmp_path}/limits.txt", f"-e {project}")
+    assert request.specs == (*paths, "by-link", "by-index")
+    assert request.index_url == index.url
+    assert {("--find-links", f"{tmp_path}/links")} & set(pairwise(request.options))
+    assert install.outcome is not None
+    added = {package.name: package.version for package in install.outcome.change.added}
+    assert added == {"by-list": "1.0", "bypath": "1.0", "by-link": "2.0", "by-index": "1.0"}
+
+
+def test_uv_add_is_recorded_for_the_project_it_is_of(
+    kernel: Kernel,
+    index: WheelIndex,
+    records: Callable[[], list[Record]],
+    tmp_path: Path,
+) -> None:
+    """Not for the one that is active; and uv makes it, if there is none."""
+    index.add("by-uv-add", "1.0")
+    (tmp_path / "pyproject.toml").write_text(
+        "[project]\nname = 'mine'\nversion = '0'\nrequires-python = '>=3.8'\n"
+    )
+    result = kernel.run(f"%cd -q {tmp_path}\n!uv add -q by-uv-add").check()
+    (record,) = records()
+    assert record.status == "ok", result.shown
+    assert record.request == Request("install", "pip", ("by-uv-add",))
+    assert record.environment.prefix == str(tmp_path / ".venv")
+    assert record.outcome is not None
+    assert [package.name for package in record.outcome.change.added] == ["by-uv-add"]
+
+
 @pytest.mark.parametrize(
     ("cell", "typed"),
     [
@@ -322,6 +377,7 @@ def test_each_way_to_run_a_conda_is_recorded_with_a_stand_in_for_the_program(
             "%%bash\nset -e\napt-get -qq -y install {deb} > /dev/null",
             "subprocess.run(['apt-get', '-qq', 'remove', '-y', '{name}'], check=True)",
         ),
+        ("!sudo dpkg -i {deb}", "!sudo dpkg -r {name}"),
     ],
 )
 def test_apt_is_recorded_for_the_system(
@@ -341,7 +397,7 @@ def test_apt_is_recorded_for_the_system(
     installed, removed = records()
     assert installed.request == Request("install", "apt", (str(deb),))
     assert installed.environment.prefix == str(prefix)
-    assert installed.engine in ("apt", "apt-get")
+    assert installed.engine in ("apt", "apt-get", "dpkg")
     assert installed.outcome is not None
     assert name in [package.name for package in installed.outcome.change.added]
     assert removed.request == Request("remove", "apt", (name,))

@@ -16,6 +16,7 @@ from jstackmagic.history import History
 from jstackmagic.packages import read_packages
 from jstackmagic.progress import folder
 from jstackmagic.recipe import fold
+from support.debs import build_deb, purge
 from support.environments import add_packages, make_venv, uv
 from support.tiers import SIX
 from support.verbs import verb
@@ -201,3 +202,25 @@ def test_where_nothing_tells_only_the_history_does(
     drift = verb("diff", "--prefix", "/usr").drifts[-1]
     assert drift.differences == ()
     assert drift.where == "the system"
+
+
+@pytest.mark.apt
+def test_apts_own_marks_tell_what_was_asked_for(conda: Path, tmp_path: Path) -> None:
+    """A package and what it needs, installed behind our back and marked as apt marks them."""
+    name, needs = "jstackmagic-test-adopted", "jstackmagic-test-adopted-needs"
+    purge(name, needs)
+    root = () if os.geteuid() == 0 else ("sudo", "-n")
+    baseline.take_snapshot([detect(conda)])
+    debs = [build_deb(tmp_path, needs), build_deb(tmp_path, name, depends=needs)]
+    lock = ("-o", "DPkg::Lock::Timeout=120")
+    try:
+        for words in (("apt-get", "install", "-y", *lock, *debs), ("apt-mark", "auto", needs)):
+            subprocess.run([*root, *words], check=True, capture_output=True)
+        verb("diff", "--adopt", "--prefix", conda)
+    finally:
+        purge(name, needs)
+    (record,) = (r for r in History().records() if name in r.request.specs)
+    assert (record.status, record.request.manager) == ("found", "apt")
+    assert needs not in record.request.specs
+    assert record.outcome is not None
+    assert {p.name for p in record.outcome.change.added} >= {name, needs}

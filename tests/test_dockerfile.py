@@ -305,8 +305,15 @@ RUN '/opt/conda/bin/python' -m pip install --no-cache-dir \\
 class TestTheWhole:
     @pytest.mark.parametrize("style", STYLES)
     @pytest.mark.parametrize("pin", ["exact", "spec", "none"])
-    def test_hadolint_has_nothing_to_say(self, style: str, pin: str) -> None:
-        text = render(RICH, style=style, base_image="x:1", pin=pin).text  # type: ignore[arg-type]
+    @pytest.mark.parametrize("cache_mounts", [False, True])
+    def test_hadolint_has_nothing_to_say(self, style: str, pin: str, cache_mounts: bool) -> None:
+        text = render(
+            RICH,
+            style=style,  # type: ignore[arg-type]
+            base_image="x:1",
+            pin=pin,  # type: ignore[arg-type]
+            cache_mounts=cache_mounts,
+        ).text
         assert hadolint(text) == ""
         assert hadolint(text.replace("--no-install-recommends", "")) != "", "and it did look"
 
@@ -363,6 +370,24 @@ class TestTheWhole:
             assert "--mount" not in text
             assert "<<" not in text
             assert "syntax=" not in text
+
+    @pytest.mark.parametrize("style", STYLES)
+    def test_buildkit_keeps_the_downloads_where_that_is_asked_for(self, style: str) -> None:
+        artifact = render(RICH, style=style, base_image="x:1", cache_mounts=True)  # type: ignore[arg-type]
+        text = artifact.text
+        assert all("--mount=type=cache" in run for run in text.split("\nRUN ")[1:])
+        for emptied in ("--no-cache-dir", " clean ", "rm -rf"):
+            assert emptied not in text
+        owner = "user 1000 of group 100" if style == "stacks" else "root"
+        assert f",uid={1000 if style == 'stacks' else 0}," in text
+        assert any(f"must run as {owner}" in note for note in artifact.notes)
+
+    def test_what_a_credential_gave_access_to_is_not_kept(self) -> None:
+        private = one("pip", Item("a"), index_url="https://u:p@pypi.example.com/simple")
+        text = render(private, base_image="x:1", cache_mounts=True).text
+        assert "type=secret" in text
+        assert "type=cache" not in text
+        assert "--no-cache-dir" in text
 
 
 class TestPins:
@@ -489,16 +514,21 @@ class TestPins:
 # -- quoting
 
 
-@given(recipes(), st.sampled_from(STYLES), st.sampled_from(("exact", "spec", "none")))
-def test_every_spec_can_be_read_back(recipe: Recipe, style: str, pin: str) -> None:
-    artifact = render(recipe, style=style, base_image="x:1", pin=pin)  # type: ignore[arg-type]
+@given(
+    recipes(), st.sampled_from(STYLES), st.sampled_from(("exact", "spec", "none")), st.booleans()
+)
+def test_every_spec_can_be_read_back(
+    recipe: Recipe, style: str, pin: str, cache_mounts: bool
+) -> None:
+    options = {"style": style, "base_image": "x:1", "pin": pin, "cache_mounts": cache_mounts}
+    artifact = render(recipe, **options)  # type: ignore[arg-type]
     found = words(artifact)
     for step in recipe.steps:
         for item in step.install:
             assert pinned(step.manager, item, pin) in found  # type: ignore[arg-type]
         assert set(step.remove) <= set(found)
         assert set(step.channels) <= set(found) or step.manager != "conda"
-    again = render(recipe, style=style, base_image="x:1", pin=pin)  # type: ignore[arg-type]
+    again = render(recipe, **options)  # type: ignore[arg-type]
     assert again.text.encode() == artifact.text.encode()
 
 

@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jstackmagic.cli import main
-from jstackmagic.commands._imagecontext import _style
+from jstackmagic.commands import _suggest
+from jstackmagic.commands._imagecontext import Context, _style
+from jstackmagic.commands.image import _all_secrets
 from jstackmagic.errors import UsageError
-from jstackmagic.history import Record
+from jstackmagic.history import IMAGE_HISTORY, History, Record
+from jstackmagic.host import look
 from jstackmagic.image import commit, family, labels
 from jstackmagic.image.build import Progress, blame
 from jstackmagic.image.buildlog import Log, fields
@@ -99,6 +103,19 @@ def test_a_hostile_name_is_refused_or_harmless(text: str) -> None:
 def test_no_name(text: str) -> None:
     with pytest.raises(UsageError, match="no image's name"):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "registry"),
+    [
+        ("analysis:1", ""),
+        ("team/analysis", ""),
+        ("e.org/a", "e.org"),
+        ("localhost:5/a", "localhost:5"),
+    ],
+)
+def test_the_registry_of_a_name(text: str, registry: str) -> None:
+    assert parse(text).registry == registry
 
 
 def test_a_tag_is_latest_and_never_a_digest() -> None:
@@ -551,7 +568,7 @@ def test_without_an_engine_the_folder_is_written_instead(
     written = (no_engine / "jstackmagic-image/Dockerfile").read_text()
     assert "ARG BASE_IMAGE=base:1" in written
     assert "'six==1.17.0'" in written
-    assert written.endswith(f"COPY jstackmagic/history.jsonl {labels.HISTORY_FILE}\n")
+    assert written.endswith(f"COPY jstackmagic/history.jsonl {IMAGE_HISTORY}\n")
     copied = (no_engine / "jstackmagic-image/jstackmagic/history.jsonl").read_text()
     assert json.loads(copied.splitlines()[0])["id"] == record.id
 
@@ -590,6 +607,8 @@ def test_nothing_asks_the_engine_unless_a_verb_of_image_does(
         remember("pip", ("six",), "six", "1.17.0")
         for words in (["info"], ["history"], ["export", "dockerfile", "--fragment"]):
             assert main(words) == 0
+        main(["export", "jupyterhub"])
+        main(["export", "--all", str(tmp_path / "all")])
         assert main(["image", "suggest"]) == 0
         with pytest.raises(BlockingIOError):
             server.accept()
@@ -657,3 +676,109 @@ def test_suggest(capsys: pytest.CaptureFixture[str]) -> None:
     assert "scipy-notebook has pandas already" in said
     assert "In place of base-notebook" in said
     assert "github.com/jupyter/docker-stacks" in said
+
+
+def export_on(image: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(["export", "dockerfile", "--from", image]) == 0
+    said = capsys.readouterr()
+    return said.out + said.err
+
+
+def test_an_export_says_which_stack_has_it_already(capsys: pytest.CaptureFixture[str]) -> None:
+    remember("pip", ("tensorflow",), "tensorflow", "2.20")
+    hint = "tensorflow-notebook has tensorflow already: %envimage suggest"
+    for larger, smaller in (("scipy-notebook", False), ("all-spark-notebook", True)):
+        today = family.families()[0]
+        base, other = today.get(larger), today.get("tensorflow-notebook")
+        assert base is not None
+        assert other is not None
+        assert (other.size < base.size) is smaller
+        assert hint in export_on(f"registry.example.com/jupyter/{larger}:2026-11-02", capsys)
+    for image in ("jupyter/tensorflow-notebook", "example.com/other:1"):
+        assert "already" not in export_on(image, capsys)
+
+
+def test_where_nothing_names_the_image_its_contents_tell(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is here is made up: an image of the Docker Stacks cannot be had without a registry."""
+    stack = family.families()[0].get("scipy-notebook")
+    assert stack is not None
+    python = [_package("conda", name, "1") for name in stack.python]
+    python += [_package("pip", "tensorflow", "2.20")]  # of tensorflow-notebook, and not the image's
+    debian = [_package("apt", name, "1") for name in stack.debian]
+    here = PackageSet((*python, *debian))
+    monkeypatch.setattr(_suggest, "read_packages", lambda _environment: here)
+    monkeypatch.setattr(_suggest, "look", lambda: replace(look(), stacks=True, image=None))
+    remember("pip", ("tensorflow",), "tensorflow", "2.20")
+    said = export_on("", capsys)
+    assert "ARG BASE_IMAGE=jupyter/scipy-notebook\n" in said
+    assert "by what is in it, it is jupyter/scipy-notebook" in said
+    assert "tensorflow-notebook has tensorflow already" in said
+
+
+# The history that an image has
+
+
+@pytest.fixture
+def image_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An image's own history, of one record, where a kernel in that image looks for it."""
+    path = tmp_path / "image.jsonl"
+    with monkeypatch.context() as patch:
+        patch.setenv("JSTACKMAGIC_HISTORY", str(path))
+        remember("pip", ("six",), "six", "1.17.0")
+    for module in ("jstackmagic.history", "jstackmagic.commands.history"):
+        monkeypatch.setattr(f"{module}.IMAGE_HISTORY", path)
+    return path
+
+
+def test_a_kernel_in_the_image_knows_its_past(
+    image_history: Path, history_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["history"]) == 0
+    said = capsys.readouterr().out
+    assert "install six" in said
+    assert f"made from ({image_history})" in said
+    assert not history_file.exists()
+    remember("pip", ("attrs",), "attrs", "25.3.0")
+    six, attrs = History().records()
+    assert (six.request.specs, attrs.request.specs) == (("six",), ("attrs",))
+    assert history_file.read_bytes().startswith(image_history.read_bytes())
+    assert history_file.stat().st_mode & 0o777 == 0o600
+    assert list(history_file.parent.glob("*.partial")) == []
+    assert "'six==1.17.0'" in export_on("x:1", capsys)
+
+
+def test_who_has_a_history_can_still_read_the_images(
+    image_history: Path, history_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history_file.touch()
+    remember("pip", ("attrs",), "attrs", "25.3.0")
+    assert main(["history"]) == 0
+    assert "six" not in capsys.readouterr().out
+    assert main(["history", "--image"]) == 0
+    assert "install six" in capsys.readouterr().out
+
+
+# The secrets that a Dockerfile asks for
+
+PRIVATE = "https://me:hunter2@pypi.example.com/simple"
+
+
+def _context(**secrets: str) -> Context:
+    return Context(Path(), parse_tag("x"), secrets=secrets)
+
+
+def test_a_secret_that_this_kernels_settings_have_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _context(pip_index_url="https://****@pypi.example.com/simple")
+    monkeypatch.setenv("PIP_INDEX_URL", PRIVATE)
+    assert _all_secrets(asked, {}) == {"pip_index_url": PRIVATE.encode()}
+    said = {"pip_index_url": b"another"}
+    assert _all_secrets(asked, said) == said
+
+
+def test_a_secret_that_nobody_has_stops_the_build() -> None:
+    asked = _context(pip_index_url="https://****@pypi.example.com/simple")
+    with pytest.raises(UsageError, match="never recorded") as raised:
+        _all_secrets(asked, {"other": b""})
+    assert "--secret id=pip_index_url,src=FILE" in str(raised.value)

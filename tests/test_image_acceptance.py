@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from docker.types import Mount
 
+from jstackmagic.history import IMAGE_HISTORY
 from jstackmagic.image import labels
 from jstackmagic.image.engine import connect
 from jstackmagic.image.serve import wait
-from support.engine import host
+from support.engine import Unavailable, docker_command, host
 from support.served import ServedKernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from docker import DockerClient
 
@@ -159,29 +163,46 @@ def test_and_so_it_does_in_depth(live: Live) -> None:
     assert "holds exactly what is here" in live.say(f"%envimage prove {BUILT} --deep")
 
 
-def test_a_removed_line_is_named(live: Live, dockerfile: Path) -> None:
+def test_the_exported_dockerfile_builds_without_us(live: Live, dockerfile: Path) -> None:
+    """With the plain client and its own choice of a builder; hadolint has nothing to say of it."""
+    linter = shutil.which("hadolint", path=Path(sys.executable).parent)
+    assert linter is not None
+    ignored = [f"--ignore={rule}" for rule in ("DL3006", "DL3008", "DL3013", "DL3066")]
+    linted = subprocess.run([linter, *ignored, dockerfile], capture_output=True, text=True)
+    assert (linted.returncode, linted.stdout) == (0, "")
+    try:
+        docker = docker_command()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    command = [docker, "build", "--tag", f"{TAG}:plain", "--file", dockerfile, dockerfile.parent]
+    built = subprocess.run(
+        command,
+        env={**os.environ, "DOCKER_HOST": host()},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    assert "holds exactly what is here" in live.say(f"%envimage prove {TAG}:plain")
+
+
+def test_a_removed_line_and_a_changed_version_are_named(live: Live, dockerfile: Path) -> None:
     tamper(dockerfile, "    'twitter==1.19.6' && \\\n", "    && \\\n")
     tamper(dockerfile, "RUN pip install --no-cache-dir \\\n    && \\\n", "RUN ")
-    shown = live.say(f"proof = %envimage prove {TAG}:tampered --file Dockerfile")
-    assert "does not hold exactly what is here" in shown
-    (line,) = [line for line in shown.splitlines() if line.startswith("base")]
-    assert "pip:twitter" in line
-    assert "not installed" in line
-    assert f"{entry(live, 'twitter')} installed it here" in line
-    assert live.say("proof.exit_status").strip() == "1"
-
-
-def test_a_changed_version_is_named(live: Live, dockerfile: Path) -> None:
     tamper(dockerfile, "'pymongo=4.10.1'", "'pymongo=4.13.2'")
     tamper(dockerfile, "'attrs==23.1.0'", "'attrs==23.2.0'")
-    shown = live.say(f"%envimage prove {TAG}:tampered --file Dockerfile")
+    shown = live.say(f"proof = %envimage prove {TAG}:tampered --file Dockerfile")
+    assert "does not hold exactly what is here" in shown
     lines = [line for line in shown.splitlines() if re.match("base |python2 ", line)]
     assert [line.split()[:4] for line in lines] == [
         ["base", "conda:pymongo", "4.10.1", "4.13.2"],
+        ["base", "pip:twitter", "1.19.6", "not"],
         ["python2", "pip:attrs", "23.1.0", "23.2.0"],
     ]
     assert f"{entry(live, 'pymongo')} has 4.10.1" in lines[0]
-    assert f"{entry(live, 'attrs')} has 23.1.0" in lines[1]
+    assert f"{entry(live, 'twitter')} installed it here" in lines[1]
+    assert f"{entry(live, 'attrs')} has 23.1.0" in lines[2]
+    assert live.say("proof.exit_status").strip() == "1"
 
 
 def test_what_nobody_recorded_is_named(live: Live) -> None:
@@ -282,11 +303,12 @@ def test_commit_says_what_it_carries(live: Live) -> None:
     assert image.attrs["Config"]["User"] == "1000"
     assert image.labels[labels.HISTORY] == entry(live, "pymongo=4.10.1")
     said = live.client.containers.run(
-        image.id, ["cat", labels.HISTORY_FILE, "/home/jovyan/.netrc"], remove=True, user="1000"
+        image.id, ["cat", str(IMAGE_HISTORY), "/home/jovyan/.netrc"], remove=True, user="1000"
     )
     assert b"twitter" in said
     assert b"login me" in said
     assert "holds exactly" in live.say(f"%envimage prove {TAG}:snapshot")
+    assert f"{TAG}:snapshot" in live.say("%envimage list")
 
 
 def test_run_from_inside_a_container(live: Live) -> None:
@@ -306,6 +328,10 @@ def test_run_from_inside_a_container(live: Live) -> None:
         with ServedKernel(url) as kernel:
             kernel.run("open('/home/jovyan/work/made', 'w').write('x')").check()
             assert kernel.run("!hello").check().stdout.startswith("Hello")
+            # the new container's home has no record of its own: what is shown is the image's
+            shown = kernel.run("%load_ext jstackmagic\n%envhistory").check().shown
+            assert re.search(r"install twitter==1.19.6 +base +pip", shown)
+            assert f"made from ({IMAGE_HISTORY})" in shown
         assert (live.work / "project/made").exists()
     finally:
         live.say("%envimage stop {server.server.name}")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import io
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tarfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -19,7 +23,7 @@ import requests
 from jstackmagic.cli import main
 from jstackmagic.commands._imagecontext import _first_base
 from jstackmagic.errors import Interrupted, UsageError
-from jstackmagic.history import History
+from jstackmagic.history import IMAGE_HISTORY, History
 from jstackmagic.image import labels
 from jstackmagic.image.build import Asked, BuildFailed, build, fetch, push
 from jstackmagic.image.container import (
@@ -32,14 +36,13 @@ from jstackmagic.image.container import (
 from jstackmagic.image.engine import EngineError, connect
 from jstackmagic.image.files import files_of, new_tree
 from jstackmagic.image.reference import parse_tag
-from support.engine import Unavailable, host, install
+from support.engine import Unavailable, docker_command, host, install
 from support.records import remember
 from support.served import ServedKernel
 from support.tiers import SIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from docker import DockerClient
     from docker.models.containers import Container
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.docker
 
+SECRET = "$2y$05$XK/34SYfsK68aClt2/4fZepBPC0CvOqtn.hUzwOiMxvd9qWYs03Au"  # "secret", by bcrypt
 REPOSITORY = f"jstackmagic-tests/made-{os.getpid()}"
 BUILDERS: tuple[Builder, ...] = ("classic", "buildkit")
 OUTPUT: Callable[[str], None] = lambda _text: None  # noqa: E731
@@ -274,6 +278,51 @@ def test_a_base_that_cannot_be_had(engine: Engine) -> None:
         fetch(engine, "localhost:1/nothing/here:1", output=OUTPUT)
 
 
+def test_buildkit_keeps_the_downloads_and_the_image_has_none(
+    engine: Engine,
+    stacks_image: str,
+    make: Callable[..., Built],
+    docker_host: DockerClient,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    remember("apt", ("hello",), "hello", "")
+    remember("conda", (f"six={SIX[0]}",), "six", SIX[0])
+    remember("pip", ("colorama==0.4.6",), "colorama", "0.4.6")
+    tag = f"{REPOSITORY}:cached"
+    assert main(["image", "build", tag, "--from", stacks_image, "--builder", "buildkit"]) == 0
+    capsys.readouterr()
+    folders = "/mnt /var/cache/apt /var/lib/apt/lists /opt/conda/pkgs /home/jovyan/.cache"
+    left = docker_host.containers.run(
+        tag,
+        ["bash", "-c", f"find {folders} -type f -size +0; python -c 'import six, colorama'"],
+        remove=True,
+    )
+    assert left.decode().split() == []
+
+    mounts = (
+        "id=jstackmagic-packages-1000,target=/mnt,uid=1000,gid=100",
+        "id=jstackmagic-apt,target=/var/cache/apt",
+    )
+    look = "".join(f" --mount=type=cache,{mount}" for mount in mounts)
+    text = f"FROM {stacks_image}\nUSER root\nRUN{look} find /mnt /var/cache/apt > /srv/kept"
+    built = make(f"{text}  # {uuid4()}\n", builder="buildkit")
+    kept = contents(engine, built.tag, "/srv/kept").decode()
+    assert re.search(r"^/mnt/conda/six-", kept, re.MULTILINE)
+    assert re.search(r"^/mnt/pip/.", kept, re.MULTILINE)  # not each index lets pip keep files
+    assert re.search(r"^/var/cache/apt/kept/hello_.*\.deb$", kept, re.MULTILINE)
+
+
+def test_a_base_of_another_user_gets_no_caches(
+    stacks_image: str, make: Callable[..., Built], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That user could not write to them."""
+    base = make(f"FROM {stacks_image}\nENV NB_UID=1234\n", name="base").tag
+    remember("pip", ("colorama==0.4.6",), "colorama", "0.4.6")
+    words = ["image", "build", f"{REPOSITORY}:other", "--from", base, "--builder", "buildkit"]
+    assert main(words) == 1  # there is no such user either
+    assert "--no-cache-dir" in capsys.readouterr().err
+
+
 def test_a_secret_reaches_its_instruction_and_no_layer(
     engine: Engine, stacks_image: str, make: Callable[..., Built]
 ) -> None:
@@ -328,34 +377,72 @@ def test_what_is_no_platform_or_label_starts_nothing(
 @pytest.fixture
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Debian's own registry on the loopback address; yields its host and port."""
+    with _registry(tmp_path_factory.mktemp("registry")) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _registry(folder: Path, **more: object) -> Iterator[str]:
     try:
         install("docker-registry", program="docker-registry")
     except Unavailable as reason:
         pytest.skip(str(reason))
-    import socket
-
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    folder = tmp_path_factory.mktemp("registry")
     settings = {
         "version": 0.1,
         "log": {"level": "error"},
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
         "http": {"addr": address},
+        **more,
     }
     (folder / "config.yml").write_text(json.dumps(settings))
     command = ["docker-registry", "serve", str(folder / "config.yml")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(100):
-        try:
-            requests.get(f"http://{address}/v2/", timeout=1)
-            break
-        except requests.RequestException:
-            time.sleep(0.1)
-    yield address
-    process.terminate()
-    process.wait()
+    try:
+        for _ in range(300):
+            try:
+                requests.get(f"http://{address}/v2/", timeout=1)
+                break
+            except requests.RequestException:
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def private_registry(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """A registry that lets in who knows a password, and Docker's folder of settings for one."""
+    folder = tmp_path_factory.mktemp("private")
+    (folder / "users").write_text(f"me:{SECRET}\n")
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    auth = {"htpasswd": {"realm": "tests", "path": str(folder / "users")}}
+    with _registry(folder, auth=auth) as address:
+        yield address
+
+
+def test_a_push_is_made_as_who_is_logged_in(
+    private_registry: str, make: Callable[..., Built], tmp_path: Path, docker_host: DockerClient
+) -> None:
+    engine = connect()
+    tag = parse_tag(f"{private_registry}/team/base:1")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    build(engine, tmp_path, Asked(tag), output=OUTPUT, live=False)
+    try:
+        with pytest.raises(EngineError, match="could not be pushed") as raised:
+            push(engine, tag, output=OUTPUT)
+        assert f"docker login {private_registry}" in str(raised.value)
+        login = base64.b64encode(b"me:secret").decode()
+        settings = {"auths": {private_registry: {"auth": login}}}
+        Path(os.environ["DOCKER_CONFIG"], "config.json").write_text(json.dumps(settings))
+        assert push(connect(), tag, output=OUTPUT).startswith("sha256:")
+    finally:
+        docker_host.images.remove(str(tag), force=True)
 
 
 def test_push_pull_and_the_digest_of_the_base(
@@ -415,8 +502,16 @@ def test_build_list_run_and_stop(
     assert image.labels[labels.HISTORY] == record.id
     assert image.labels[labels.RECIPE]
     assert labels.CREATED in image.labels
-    copied = contents(engine, tag, labels.HISTORY_FILE)
+    copied = contents(engine, tag, str(IMAGE_HISTORY))
     assert copied == History().path.read_bytes()
+
+    with monkeypatch.context() as patch:  # an export knows it, and asks no engine
+        patch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+        assert main(["export", "jupyterhub"]) == 0
+        assert '    tag: "analysis"\n' in capsys.readouterr().out
+        patch.setenv("JSTACKMAGIC_HISTORY", str(tmp_path / "another.jsonl"))
+        assert main(["export", "jupyterhub"]) == 1
+        assert "The image is not known" in capsys.readouterr().err
 
     assert main(["image", "list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
@@ -439,10 +534,52 @@ def test_build_list_run_and_stop(
 
     assert main(["image", "list"]) == 0
     assert server["url"] in capsys.readouterr().out
+    with monkeypatch.context() as patch:  # who has another history is not shown it, nor stops it
+        patch.setenv("JSTACKMAGIC_HISTORY", str(tmp_path / "another.jsonl"))
+        remember("pip", ("attrs",), "attrs", "25.3.0")
+        assert main(["image", "list"]) == 0
+        assert tag not in capsys.readouterr().out
+        assert main(["image", "stop"]) == 0
+        assert "No server runs." in capsys.readouterr().out
+        assert main(["image", "list", "--all"]) == 0
+        said = capsys.readouterr().out
+        assert tag in said
+        assert server["url"] in said
     assert main(["image", "stop", server["name"]]) == 0
     assert f"Stopped: {server['name']}" in capsys.readouterr().out
     assert main(["image", "stop", server["name"]]) == 2
     assert "No server is called" in capsys.readouterr().err
+
+
+SLOW_TO_TELL = """
+import http.server, sys, threading, time
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/api" or "open" in sys.argv else 403)
+        self.end_headers()
+server = http.server.HTTPServer(("", 8888), Answer)
+threading.Thread(target=server.serve_forever).start()
+time.sleep(2)
+print("http://127.0.0.1:8888/tree?token=0123abcd", file=sys.stderr, flush=True)
+"""
+
+
+@pytest.mark.parametrize(("more", "end"), [([], "/?token=0123abcd"), (["open"], "/")])
+def test_a_server_that_answers_before_it_tells_its_token(
+    more: list[str],
+    end: str,
+    stacks_image: str,
+    make: Callable[..., Built],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Jupyter does where the machine is busy. This one does each time; one that lets everybody in
+    has no token to wait for."""
+    command = json.dumps(["python", "-c", SLOW_TO_TELL, *more])
+    built = make(f"FROM {stacks_image}\nCMD {command}\n")
+    assert main(["image", "run", built.tag, "--no-work", "--json"]) == 0
+    server = json.loads(capsys.readouterr().out)
+    assert re.fullmatch(rf"http://127\.0\.0\.1:\d+{re.escape(end)}", server["url"])
+    assert main(["image", "stop", server["name"]]) == 0
 
 
 def test_a_server_that_ends_is_told_with_its_last_words(
@@ -476,9 +613,10 @@ def test_the_folder_builds_without_us(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """What is written where no engine is in reach, with `docker build` from the command line."""
-    docker = shutil.which("docker", path="/usr/bin:/usr/local/bin")
-    if docker is None:
-        pytest.skip("there is no docker command")
+    try:
+        docker = docker_command()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
     remember("pip", ("six==1.16.0",), "six", "1.16.0")
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as patch:

@@ -15,15 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jupyterhub.app import JupyterHub
 
+from jstackmagic.commands._built import note_image
 from jstackmagic.errors import ExportError
 from jstackmagic.export import jupyterhub
 from jstackmagic.recipe import Recipe
 from strategies import hostile
 from support.exports import two_environments
+from support.records import remember
 from support.verbs import verb
 
 if TYPE_CHECKING:
-    from docker import DockerClient
     from traitlets.config import Config
 
 # github:jupyterhub/zero-to-jupyterhub-k8s, jupyterhub/values.schema.yaml
@@ -116,22 +117,9 @@ def test_a_profile_s_name_is_a_string_and_no_more(
         assert list(loaded.DockerSpawner.allowed_images) == [name]
 
 
-@pytest.mark.docker
-def test_names_the_image_that_envimage_built(docker_host: DockerClient, tmp_path: Path) -> None:
-    """By the label that the build gives it."""
-    from jstackmagic.history import History
-    from jstackmagic.image.labels import HISTORY, history_id
-    from support import stacks
-    from support.records import remember
-
+def test_names_the_image_that_was_last_built_of_this_history() -> None:
+    """As ``%envimage build`` notes it, which tests/test_image_engine.py does for real."""
     remember("pip", ("six",), "six", "1.17.0")
-    label = f'{HISTORY}="{history_id(History().records())}"'
-    (tmp_path / "Dockerfile").write_text(f"FROM scratch\nLABEL {label}\n")
-    tag = f"{stacks.REPOSITORY}/hub:{tmp_path.name}"
-    stacks.build(docker_host, tag, tmp_path)
-    try:
-        exported = verb("export", "jupyterhub")
-    finally:
-        docker_host.images.remove(tag)
-    values = yaml.safe_load(exported.text)["singleuser"]["image"]
-    assert f"{values['name']}:{values['tag']}" == tag
+    note_image(IMAGES[0])
+    values = yaml.safe_load(verb("export", "jupyterhub").text)["singleuser"]["image"]
+    assert f"{values['name']}:{values['tag']}" == IMAGES[0]

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.errors import CommandFailed
+from jstackmagic.history import History
 from jstackmagic.keep import Store
+from support.projects import write_project
 from support.served import Folder
 from support.tiers import DNSPYTHON, PYMONGO, SIX
 from support.verbs import contents, packages, verb
@@ -119,35 +121,6 @@ def test_what_came_from_no_index_is_told(new: Callable[..., Path], wheel_index: 
     assert result.notes == (f"plain cannot be kept: it came from {url}, and from no index.",)
 
 
-SOURCE = {
-    "pyproject.toml": """
-[build-system]
-requires = []
-build-backend = "backend"
-backend-path = ["."]
-""",
-    "PKG-INFO": "Metadata-Version: 2.1\nName: sourced\nVersion: 1.0\n",
-    "backend.py": """
-import os, zipfile
-
-def build_wheel(folder, *_):
-    files = {
-        "sourced.py": "built = True\\n",
-        "sourced-1.0.dist-info/METADATA": "Metadata-Version: 2.1\\nName: sourced\\nVersion: 1.0\\n",
-        "sourced-1.0.dist-info/WHEEL":
-            "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
-    }
-    record = "sourced-1.0.dist-info/RECORD"
-    files[record] = "".join(f"{path},,\\n" for path in [*files, record])
-    name = "sourced-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
-        for path, text in files.items():
-            wheel.writestr(path, text)
-    return name
-""",
-}
-
-
 def test_what_was_built_is_kept_as_it_was_built(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, home: Path
 ) -> None:
@@ -156,9 +129,7 @@ def test_what_was_built_is_kept_as_it_was_built(
     sources = tmp_path / "sources"
     sources.mkdir()
     with tarfile.open(sources / "sourced-1.0.tar.gz", "w:gz") as archive:
-        for name, text in SOURCE.items():
-            (tmp_path / name).write_text(text)
-            archive.add(tmp_path / name, f"sourced-1.0/{name}")
+        archive.add(write_project(tmp_path / "project", "sourced"), "sourced-1.0")
     where = ("--", "--no-index", "--find-links", sources)
     verb("install", "--prefix", first, "--pip", "sourced", *where)
     verb("replay", "--prefix", first, "--keep")
@@ -167,6 +138,11 @@ def test_what_was_built_is_kept_as_it_was_built(
     forget_caches(home)
     verb("replay", "--prefix", second)
     assert packages(second) == packages(first)
+    recorded = History().records()[0].outcome.change.added[0]
+    kept = Store().file_of(recorded)
+    assert kept is not None
+    kept.write_bytes(kept.read_bytes() + b"more")
+    assert Store().file_of(recorded) is None, "a wheel that was built has a hash of its own"
 
 
 def test_conda_itself_is_given_the_archives_and_the_cache_they_are_in(

@@ -178,9 +178,13 @@ def test_a_package_is_fetched_installed_found_and_removed(hello: None) -> None:
 @pytest.mark.apt
 @needs_root
 def test_lists_are_fetched_where_there_are_none_even_if_another_apt_holds_them(
-    make_deb: Callable[..., Path], own_lists: Path
+    make_deb: Callable[..., Path], own_lists: Path, hello: None
 ) -> None:
-    deb = make_deb("listless")
+    alone = make_deb("needs-nothing")
+    plan = apt.manager().plan(install(str(alone)), SYSTEM)
+    assert [command.argv for command in plan.commands] == [(*INSTALL, str(alone))]
+
+    deb = make_deb("listless", depends="hello")
     plan = apt.manager().plan(install(str(deb)), SYSTEM)
     assert [command.argv for command in plan.commands] == [
         ("apt-get", "update"),
@@ -190,7 +194,7 @@ def test_lists_are_fetched_where_there_are_none_even_if_another_apt_holds_them(
     with hold(own_lists / "lock", seconds=0.7):
         change, words = carry_out(plan)
     assert "Another program fetches apt's lists: waiting" in words
-    assert names(change.added) == ["jstackmagic-test-listless"]
+    assert names(change.added) == ["hello", "jstackmagic-test-listless"]
 
     with pytest.raises(CommandFailed, match="for 'hello' was not found"):  # now they are there
         apt.manager().plan(install("hello=0.0-never"), SYSTEM)

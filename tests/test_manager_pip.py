@@ -19,7 +19,7 @@ from uv import find_uv_bin
 from jstackmagic.environment import Environment, detect
 from jstackmagic.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
 from jstackmagic.log import Log
-from jstackmagic.managers import pip
+from jstackmagic.managers import _distributions, _pipconfig, pip
 from jstackmagic.packages import read_packages
 from jstackmagic.request import Request
 from support import tiers
@@ -166,13 +166,13 @@ def test_an_old_pip_may_be_given_an_old_version(tmp_path: Path) -> None:
     prefix = tmp_path / "stub of an environment of Python 2"
     write_dist_info(prefix, "pip", "20.3.4")
     python2 = environment(prefix, python="2.7.18")
-    pip.check_specs(install("pytz==2004d", "foo[bar]>=1.0-custom,<2"), python2)
+    pip.manager().check(install("pytz==2004d", "foo[bar]>=1.0-custom,<2"), python2)
     for spec in ("numpy=1.20", "a;rm -rf x", "numpy>=", "numpy>=1,,"):
         with pytest.raises(InvalidSpec):
-            pip.check_specs(install(spec), python2)
+            pip.manager().check(install(spec), python2)
     write_dist_info(tmp_path / "new", "pip", "24.1")
     with pytest.raises(InvalidSpec):
-        pip.check_specs(install("pytz==2004d"), environment(tmp_path / "new"))
+        pip.manager().check(install("pytz==2004d"), environment(tmp_path / "new"))
 
 
 def write_dist_info(prefix: Path, name: str, version: str, *requires: str) -> None:
@@ -248,8 +248,8 @@ def test_what_pip_would_have_to_look_at_is_left_to_it(request_: Request, tmp_pat
     prefix = tmp_path / "environment"
     write_dist_info(prefix, "demo-app", "1.0", "demo-library>=1", "demo-extra; extra == 'more'")
     write_dist_info(prefix, "demo-library", "1.5")
-    assert pip.satisfied(install("demo-app"), environment(prefix)) is not None
-    assert pip.satisfied(request_, environment(prefix)) is None
+    assert _distributions.satisfied(install("demo-app"), environment(prefix)) is not None
+    assert _distributions.satisfied(request_, environment(prefix)) is None
 
 
 def test_dependencies_are_followed_to_the_end_for_the_targets_python(tmp_path: Path) -> None:
@@ -259,16 +259,16 @@ def test_dependencies_are_followed_to_the_end_for_the_targets_python(tmp_path: P
     write_dist_info(prefix, "c", "1.0b1", "d>=2")
     write_dist_info(prefix, "d", "2")
     request = install("a")
-    assert pip.satisfied(request, environment(prefix))
-    assert pip.satisfied(request, environment(prefix, python="2.7.18")) is None
+    assert _distributions.satisfied(request, environment(prefix))
+    assert _distributions.satisfied(request, environment(prefix, python="2.7.18")) is None
     write_dist_info(prefix, "old", "1")
-    assert pip.satisfied(request, environment(prefix, python="2.7.18"))
+    assert _distributions.satisfied(request, environment(prefix, python="2.7.18"))
 
     metadata = next((prefix / LIBRARY).glob("d-*")) / "METADATA"
     metadata.write_text(metadata.read_text().replace("Version: 2\n", "Version: 1.9\n"))
-    assert pip.satisfied(request, environment(prefix)) is None
+    assert _distributions.satisfied(request, environment(prefix)) is None
     metadata.unlink()  # as pip leaves it when it is killed
-    assert pip.satisfied(request, environment(prefix)) is None
+    assert _distributions.satisfied(request, environment(prefix)) is None
 
 
 @pytest.mark.parametrize(("version", "requires"), [("2004d", "b>1"), ("1", "b >>= 1")])
@@ -278,7 +278,7 @@ def test_metadata_that_no_standard_covers_is_left_to_pip(
     prefix = tmp_path / "environment"
     write_dist_info(prefix, "a", "1", requires)
     write_dist_info(prefix, "b", version)
-    assert pip.satisfied(install("a"), environment(prefix)) is None
+    assert _distributions.satisfied(install("a"), environment(prefix)) is None
 
 
 def test_pips_own_settings_are_heeded(
@@ -290,16 +290,76 @@ def test_pips_own_settings_are_heeded(
     (home / ".config/pip").mkdir(parents=True)
     config = home / ".config/pip/pip.conf"
     config.write_text("[global]\nindex-url = https://host.example\n[list]\nconstraint = x\n")
-    assert pip.satisfied(install("a"), target)
+    assert _distributions.satisfied(install("a"), target)
     config.write_text("[install]\nforce-reinstall = yes\n")
-    assert pip.satisfied(install("a"), target) is None
+    assert _distributions.satisfied(install("a"), target) is None
     config.unlink()
-    assert pip.satisfied(install("a"), target)
+    assert _distributions.satisfied(install("a"), target)
     (prefix / "pip.conf").write_text("[global]\nconstraint = /etc/constraints.txt\n")
-    assert pip.satisfied(install("a"), target) is None
+    assert _distributions.satisfied(install("a"), target) is None
     (prefix / "pip.conf").unlink()
     monkeypatch.setenv("PIP_CONSTRAINT", "/etc/constraints.txt")
-    assert pip.satisfied(install("a"), target) is None
+    assert _distributions.satisfied(install("a"), target) is None
+    caps = tmp_path / "caps.txt"
+    monkeypatch.setenv("PIP_CONSTRAINT", str(caps))
+    caps.write_text("A<2\nother<1\n")
+    assert _distributions.satisfied(install("a"), target)
+    caps.write_text("a>1\n")
+    assert _distributions.satisfied(install("a"), target) is None
+    monkeypatch.delenv("PIP_CONSTRAINT")
+    assert _distributions.satisfied(install("a", f"-c {caps}"), target) is None
+
+
+def test_pips_own_settings_are_merged_as_pip_merges_them(
+    venv: Environment, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip itself is asked, by the way in which its own parser reads them."""
+    monkeypatch.setenv("XDG_CONFIG_DIRS", f"{tmp_path}/one:{tmp_path}/two")
+    named = tmp_path / "named.conf"
+    files = {
+        tmp_path / "one/pip/pip.conf": "[global]\ntimeout = 1\nretries = 1\n[install]\npre = yes\n",
+        tmp_path / "two/pip/pip.conf": "[global]\ntimeout = 2\nproxy = http://two.example\n",
+        home / ".pip/pip.conf": "[global]\nindex_url = https://legacy.example\nno-color = 1\n",
+        home / ".config/pip/pip.conf": "[global]\nindex-url = https://user.example\npre = no\n",
+        Path(venv.prefix, "pip.conf"): "[global]\nretries = 3\n[install]\nfind-links = /a /b\n",
+        named: "[global]\nretries = 4\n[list]\ntimeout = 9\n",
+    }
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://a.example https://b.example")
+
+    def ours() -> dict[str, str]:
+        found = _pipconfig.configured(venv).values()
+        return {item.name: item.value for item in found}
+
+    def theirs() -> dict[str, str]:
+        code = (
+            "from pip._internal.commands import create_command\n"
+            "command = create_command('install')\n"
+            "for key, value in command.parser._get_ordered_configuration_items():\n"
+            "    print(key, value)\n"
+        )
+        # pip loads its configuration when it gives its defaults
+        code = code.replace("for key", "command.parser.config.load()\nfor key", 1)
+        done = subprocess.run(
+            [str(venv.executable), "-c", code], capture_output=True, text=True, check=True
+        )
+        return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+    assert ours() == theirs()
+    assert ours()["index-url"] == "https://user.example"
+    assert ours()["pre"] == "yes"
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(named))
+    assert ours() == theirs()
+    assert "index-url" not in ours()
+    assert ours()["retries"] == "4"
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    assert ours() == theirs()
+    assert "retries" not in ours()
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(named))
+    named.write_text("not a configuration")
+    assert _pipconfig.configured(venv)[_pipconfig.UNREADABLE].source == str(named)
 
 
 def test_saying_so_is_many_times_faster_than_pip(venv: Environment, index: WheelIndex) -> None:
@@ -555,7 +615,8 @@ def test_without_pip_the_way_out_is_said(tmp_path: Path, conda_env: Callable[...
             uv("pip", "install", "six", prefix=Path(bare.prefix))
         with pytest.raises(Stopped, match="has no pip") as caught:
             pip.manager().plan(request, bare)
-        assert caught.value.advice == (f"Put one there: !{bare.executable} -m ensurepip",)
+        way = f"%envinstall --prefix {bare.prefix} --pip pip"
+        assert caught.value.advice == (f"Put one there: {way}, or !{bare.executable} -m ensurepip",)
     conda = detect(conda_env("python"))
     with pytest.raises(Stopped) as caught:
         pip.manager().plan(install("six"), conda)
@@ -650,9 +711,9 @@ def test_what_the_users_own_site_hides_is_said(
     imported = subprocess.run([str(conda.executable), "-c", code], check=True, capture_output=True)
     assert imported.stdout == b"1.5\n"
     venv = environment(Path(conda.prefix), kind="venv")
-    assert pip.shadowed(venv, ["demo-library"]) == ()
+    assert _distributions.shadowed(venv, ["demo-library"]) == ()
     os.environ["PYTHONNOUSERSITE"] = "1"
     try:
-        assert pip.shadowed(conda, ["demo-library"]) == ()
+        assert _distributions.shadowed(conda, ["demo-library"]) == ()
     finally:
         del os.environ["PYTHONNOUSERSITE"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
 import http.server
 import json
@@ -17,6 +18,7 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -1290,6 +1292,65 @@ class TestNetwork:
         command = [sys.executable, "-c", SCRIPT, str(prefix), "independent"]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         assert done.stdout.endswith("changed 0\n"), done.stdout + done.stderr
+
+    @pytest.mark.parametrize("store", ["anaconda", "mamba token", "mamba password", "rattler"])
+    def test_a_file_of_credentials(
+        self,
+        store: str,
+        make: Callable[..., Path],
+        server: Server,
+        home: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        host = f"127.0.0.1:{server.server_port}"
+        logins: dict[str, dict[str, str]] = {}
+        environ = {}
+        if store in ("anaconda", "mamba token"):  # the channel is there behind the token alone
+            channel = f"{server.url}/private"
+            behind = Path(server.folder, "t", "tk-123")
+            behind.mkdir(parents=True)
+            (behind / "private").symlink_to(server.folder)
+        else:
+            channel, server.secret = server.url, "Basic bWU6czNjcmV0"
+        if store == "anaconda":
+            file = home / ".config/binstar" / f"{quote_plus(server.url)}.token"
+            file.parent.mkdir(parents=True)
+            file.write_text("tk-123")
+        elif store == "mamba token":
+            logins[f"{host}/private"] = {"type": "CondaToken", "token": "tk-123"}
+        elif store == "mamba password":
+            logins[host] = {"type": "BasicHTTPAuthentication", "user": "me"}
+            logins[host]["password"] = base64.b64encode(b"s3cret").decode()
+        else:
+            kept = {"BasicHTTP": {"username": "me", "password": "s3cret"}}
+            (home / "credentials.json").write_text(json.dumps({"127.0.0.1": kept}))
+            environ["RATTLER_AUTH_FILE"] = str(home / "credentials.json")
+        if logins:
+            file = home / ".mamba/auth/authentication.json"
+            file.parent.mkdir(parents=True)
+            file.write_text(json.dumps(logins))
+        write_condarc(f"channels: ['{channel}']\n")
+        prefix = make("python")
+        command = [sys.executable, "-c", SCRIPT, str(prefix), "independent"]
+        done = subprocess.run(
+            command, env={**os.environ, **environ}, capture_output=True, text=True, check=False
+        )
+        assert done.stdout.endswith("changed 0\n"), done.stdout + done.stderr
+        settled(prefix)
+        for path in prefix.glob("conda-meta/*"):
+            assert not re.search(rb"tk-123|s3cret", path.read_bytes()), path
+        assert record(prefix, "independent")["channel"].startswith(channel)
+
+    def test_a_login_that_fits_into_no_url_is_left_to_the_executable(
+        self, make: Callable[..., Path], server: Server, home: Path
+    ) -> None:
+        file = home / ".mamba/auth/authentication.json"
+        file.parent.mkdir(parents=True)
+        login = {"type": "BearerToken", "token": "s3cret"}
+        file.write_text(json.dumps({f"127.0.0.1:{server.server_port}": login}))
+        (reason,) = rattler.unhonoured(detect(make("python")))
+        assert reason.startswith("BearerToken for 127.0.0.1")
+        assert "s3cret" not in reason
 
     def test_interrupted_while_fetching(self, make: Callable[..., Path], server: Server) -> None:
         prefix = make("python")

@@ -58,7 +58,7 @@ def test_the_readme_shows_what_the_notebook_shows() -> None:
     readme = (REPOSITORY / "README.md").read_text()
     assert readme.count("<!-- quickstart: ") == 5
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    assert run_quickstart.with_outputs(readme, notebook) == readme
+    assert run_quickstart.with_outputs(readme, notebook, "quickstart") == readme
 
 
 def without_versions(dockerfile: str) -> list[str]:

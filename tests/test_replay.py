@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from jstackmagic import baseline, progress
 from jstackmagic.environment import detect
-from jstackmagic.errors import CommandFailed, Stopped, UsageError
-from jstackmagic.history import History
+from jstackmagic.errors import CommandFailed, JStackMagicError, Stopped, UsageError
+from jstackmagic.history import IMAGE_HISTORY, History
 from jstackmagic.packages import Package, PackageSet, read_packages
 from jstackmagic.recipe import fold
 from jstackmagic.replay import goals
 from strategies import World, worlds
+from support import stacks
 from support.debs import build_deb, purge
 from support.environments import make_root
 from support.tiers import DNSPYTHON, PYMONGO, SIX
@@ -33,6 +34,8 @@ from support.wheels import build_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from docker import DockerClient
 
     from jstackmagic.commands.replay import ReplayResult
     from jstackmagic.packages import ManagerName
@@ -250,6 +253,56 @@ def test_another_history_is_remembered_as_it_was_asked(
         verb("replay", "--from", tmp_path / "nowhere")
 
 
+def test_a_dockerfile_and_a_list_are_taken_for_what_they_ask(
+    new: Callable[[], Path], wheel_index: WheelIndex, tmp_path: Path
+) -> None:
+    wheel_index.add("plain", "1.0")
+    first, second, third = new(), new(), new()
+    verb("install", "--prefix", first, f"conda:pymongo={PYMONGO[0]}")
+    verb("install", "--prefix", first, "pip:plain==1.0", "-i", wheel_index.url)
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text(
+        "FROM base:1\n"
+        f"RUN mamba install --yes \\\n    'pymongo={PYMONGO[0]}' && \\\n    mamba clean --all\n"
+        f"RUN pip install --no-cache-dir --index-url {wheel_index.url} plain==1.0\n"
+    )
+    History().path.unlink()
+    verb("replay", "--from", dockerfile, "--prefix", second)
+    assert packages(second) == packages(first)
+    listed = tmp_path / "requirements.txt"
+    listed.write_text(f"--index-url {wheel_index.url}\nplain==1.0\n")
+    verb("replay", "--from", listed, "--prefix", third)
+    assert ("pip", "plain") in {package.key for package in packages(third)}
+    specs = [spec for record in History().records() for spec in record.request.specs]
+    assert specs == [f"pymongo={PYMONGO[0]}", "plain==1.0", "plain==1.0"]
+    (tmp_path / "empty.py").write_text("x = 1\n")
+    with pytest.raises(UsageError, match="asks for nothing"):
+        verb("replay", "--from", tmp_path / "empty.py", "--prefix", third)
+
+
+@pytest.mark.docker
+def test_an_images_own_history(
+    new: Callable[[], Path], docker_host: DockerClient, stacks_image: str, tmp_path: Path
+) -> None:
+    first, second = new(), new()
+    verb("install", "--prefix", first, "--conda", "demo-tool=1.0")
+    shutil.copy(History().path, tmp_path / "history.jsonl")
+    lines = f"FROM {stacks_image}\nCOPY history.jsonl {IMAGE_HISTORY}\n"
+    (tmp_path / "Dockerfile").write_text(lines)
+    History().path.unlink()
+    tag = "jstackmagic-tests/remembers:replay"
+    stacks.build(docker_host, tag, tmp_path)
+    try:
+        verb("replay", "--from", tag, "--prefix", second)
+    finally:
+        docker_host.images.remove(tag, force=True)
+    assert packages(second) == packages(first)
+    with pytest.raises(UsageError, match="holds no history"):
+        verb("replay", "--from", stacks_image)
+    with pytest.raises(JStackMagicError, match="no-such-image"):
+        verb("replay", "--from", "no-such-image:1")
+
+
 def test_one_target_for_several_environments_is_a_mistake(new: Callable[[], Path]) -> None:
     for prefix in (new(), new()):
         verb("install", "--prefix", prefix, "--conda", "demo-tool")
@@ -263,6 +316,23 @@ def test_two_at_once(new: Callable[[], Path], runtime: Path) -> None:
     runtime.mkdir(parents=True)
     with FileLock(runtime / "replay.lock"), pytest.raises(Stopped, match="already"):
         verb("replay")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_that_somebody_else_made_is_not_used(
+    new: Callable[[], Path], runtime: Path
+) -> None:
+    verb("install", "--prefix", new(), "--conda", "demo-tool")
+    progress.Progress()
+    (runtime / "replays.jsonl").write_text(History().path.read_text())
+    assert progress.status() is not None
+    assert len(progress.replays().records()) == 1
+    os.chown(runtime, 65534, 65534)
+    assert progress.status() is None
+    assert progress.replays().records() == []
+    with pytest.raises(Stopped, match="somebody else's"):
+        verb("replay")
+    assert not (runtime / "replay.lock").exists()
 
 
 def test_how_far_it_is(new: Callable[[], Path], runtime: Path) -> None:

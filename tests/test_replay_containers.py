@@ -12,10 +12,11 @@ import pytest
 
 from support import stacks
 from support.debs import build_deb
+from support.engine import host
 from support.tiers import PYMONGO, SIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from docker import DockerClient
@@ -78,16 +79,23 @@ def volume(docker_engine: DockerClient) -> Iterator[str]:
 
 
 @contextmanager
-def started(client: DockerClient, volume: str, **options: object) -> Iterator[Container]:
+def started(
+    client: DockerClient,
+    volume: str,
+    *,
+    image: str = IMAGE,
+    mounts: Mapping[str, object] | None = None,
+    network_mode: str = "bridge",
+) -> Iterator[Container]:
     """A container of the image, started as a server's is, with nothing but a sleep for a server."""
     container = client.containers.run(
-        IMAGE,
+        image,
         ["sh", "-c", f"echo {SERVER}; exec sleep 3600"],
         detach=True,
         user="root",
         environment={"GRANT_SUDO": "yes"},
-        volumes={volume: {"bind": "/home/jovyan", "mode": "rw"}},
-        **options,
+        volumes={volume: {"bind": "/home/jovyan", "mode": "rw"}, **(mounts or {})},
+        network_mode=network_mode,
     )
     try:
         yield container
@@ -155,6 +163,44 @@ def test_a_second_container_and_a_third_without_a_network(
     with started(docker_engine, volume, network_mode="none") as third:
         wait_for_replay(third)
         assert packages(third) == was
+
+
+BEHIND_OUR_BACK = """
+set -e
+pip install -q toolz==1.0.0 tabulate==0.8.9
+pip uninstall -q -y hyperframe
+mamba install --yes --name base demo-tool
+# nothing of this has a time that tells
+find /opt/conda/lib -name 'toolz*info' -exec touch -d 2000-01-01 {} +
+sed -i 's/^==> .* <==/==> 2000-01-01 00:00:00 <==/' /opt/conda/conda-meta/history
+"""
+
+
+def test_the_image_itself_tells_what_it_brought(
+    docker_engine: DockerClient, jstackmagic_image: str, volume: str, tmp_path: Path
+) -> None:
+    """No hook took a snapshot; the engine's socket is in the container."""
+    socket = {host().removeprefix("unix://"): {"bind": "/var/run/docker.sock", "mode": "rw"}}
+    with started(docker_engine, volume, image=jstackmagic_image, mounts=socket) as container:
+        wait_for_server(container)
+        assert do(container, "jstackmagic", "diff").count("Nothing differs") == 2
+        put(container, build_deb(tmp_path, DEB))
+        do(container, "bash", "-c", BEHIND_OUR_BACK)
+        do(container, "dpkg", "--install", f"/home/jovyan/{DEB}_1.0_all.deb", user="root")
+        drifts = json.loads(do(container, "jstackmagic", "diff", "--json"))
+    for drift in drifts:
+        assert set(drift["told_by"].values()) == {f"the image {jstackmagic_image}"}
+    found = {}
+    for each in (each for drift in drifts for each in drift["differences"]):
+        package = each["now"] or each["before"]
+        found[package["manager"], package["name"]] = "+" if each["now"] else "-"
+    assert found == {
+        ("conda", "demo-tool"): "+",
+        ("pip", "toolz"): "+",
+        ("pip", "tabulate"): "+",
+        ("pip", "hyperframe"): "-",
+        ("apt", DEB): "+",
+    }
 
 
 def put(container: Container, file: Path) -> None:

@@ -13,10 +13,9 @@ import pexpect
 import pytest
 
 from jstackmagic import commands
-from support.environments import make_venv, uv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from support.wheels import WheelIndex
@@ -25,19 +24,15 @@ HEAVY = ("docker", "rattler", "rich", "requests", "pandas", "yaml", "msgspec", "
 
 
 @pytest.fixture(scope="module")
-def prefix(tmp_path_factory: pytest.TempPathFactory, jstackmagic_wheel: Path) -> Path:
+def prefix(make_ipython_env: Callable[[str], Path]) -> Path:
     """A virtual environment with jstackmagic in it."""
-    prefix = make_venv(tmp_path_factory.mktemp("terminal") / "my venv")
-    uv("pip", "install", jstackmagic_wheel, prefix=prefix)
-    return prefix
+    return make_ipython_env(">=9")
 
 
 @pytest.fixture(scope="module")
-def prefix_of_ipython_8(tmp_path_factory: pytest.TempPathFactory, jstackmagic_wheel: Path) -> Path:
+def prefix_of_ipython_8(make_ipython_env: Callable[[str], Path]) -> Path:
     """The same with the oldest IPython that we support."""
-    prefix = make_venv(tmp_path_factory.mktemp("terminal") / "ipython 8")
-    uv("pip", "install", jstackmagic_wheel, "ipython<9", prefix=prefix)
-    return prefix
+    return make_ipython_env("<9")
 
 
 @pytest.fixture(params=["prefix", "prefix_of_ipython_8"])
@@ -190,5 +185,15 @@ def test_loading_the_extension_imports_nothing_heavy() -> None:
     ).stdout.split()
     assert not [name for name in loaded if name.startswith(HEAVY)]
     ours = {name.removeprefix("jstackmagic.") for name in loaded if "jstackmagic" in name}
-    surface = {"jstackmagic", "magics", "commands", "errors", "config"}
-    assert ours <= surface | {"capture", "capture.live", "capture.taps", "progress"}
+    surface = {
+        "jstackmagic",
+        "magics",
+        "commands",
+        "errors",
+        "config",
+        "policy",
+        "hints",
+        "engines",
+    }
+    surface |= {"completion", "progress"}
+    assert ours <= surface | {"capture", "capture.live", "capture.taps"}

@@ -17,12 +17,13 @@ from jstackmagic.errors import CommandFailed, Stopped, UsageError
 from jstackmagic.history import Context, History
 from jstackmagic.packages import Change, Package, PackageSet, read_packages
 from jstackmagic.plan import Outcome
-from jstackmagic.recipe import fold
+from jstackmagic.recipe import fold, taken_back
 from jstackmagic.request import Request
-from jstackmagic.undo import Origins, inverse, net, since, taken_back
+from jstackmagic.undo import Origins, inverse, net, since
 from strategies import World, worlds
 from support.debs import build_deb, purge
 from support.kernels import Kernel
+from support.projects import write_project
 from support.standin_conda import dry_run_answer
 from support.tiers import DNSPYTHON, PYMONGO, SIX
 from support.verbs import contents, packages, verb
@@ -79,31 +80,6 @@ PIP = {
 }
 """One after the other."""
 
-PROJECT = """
-[build-system]
-requires = []
-build-backend = "backend"
-backend-path = ["."]
-"""
-BACKEND = """
-import base64, hashlib, os, zipfile
-
-def build_editable(folder, *_):
-    name = "project-1.0-py3-none-any.whl"
-    info = "project-1.0.dist-info"
-    files = {
-        "project.pth": os.getcwd() + "\\n",
-        f"{info}/METADATA": "Metadata-Version: 2.1\\nName: project\\nVersion: 1.0\\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
-    }
-    record = f"{info}/RECORD"
-    files[record] = "".join(f"{path},,\\n" for path in [*files, record])
-    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
-        for path, text in files.items():
-            wheel.writestr(path, text)
-    return name
-"""
-
 
 @pytest.fixture(autouse=True)
 def index(wheel_index: WheelIndex) -> WheelIndex:
@@ -135,9 +111,7 @@ def fill(index: WheelIndex, shim_channel: Channel, tmp_path: Path) -> Callable[.
     """Runs lines of the tables above in an environment."""
     files = tmp_path / "files"
     build_wheel(files, "plain", "2.0", modules={"plain.py": "another = True\n"})
-    (files / "project").mkdir()
-    (files / "project" / "pyproject.toml").write_text(PROJECT)
-    (files / "project" / "backend.py").write_text(BACKEND)
+    write_project(files / "project", "project")
 
     def run(prefix: Path, lines: list[str]) -> None:
         for line in lines:
@@ -410,7 +384,7 @@ def test_what_conda_is_asked(added: bool, conda_root: Root, recording_conda: Sta
         context=Context(),
     )
     history.end(record, Outcome("ok", 0, 1.0, change=change))
-    result = verb("undo")
+    result = verb("undo", "--engine", "conda")
     argv = recording_conda.argvs[-1]
     if added:
         assert argv == ["remove", "--yes", "--name", "analysis", "six", "--force"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .packages import ManagerName, Package, PackageSet, read_packages
-from .progress import folder
+from .progress import folder, own_folder
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -39,28 +39,54 @@ def of(
     managers: Iterable[ManagerName],
     *,
     begun: float | None = None,
+    image: Callable[[], Witness | None] = lambda: None,
 ) -> Baseline:
-    """What there was, from the best that tells: a snapshot, conda's history, the files' times.
+    """What there was, from the best that tells.
+
+    These are a snapshot, the image's own metadata, conda's history, the files' times.
 
     Args:
         environment: Where; apt's packages are the system's.
         here: What is there now.
         managers: Whose packages are meant.
         begun: When this container began, in seconds since the epoch; None outside of one.
+        image: Gives what its image can tell; asked only where no snapshot does.
     """
     packages: list[Package] = []
     told_by: dict[ManagerName, str] = {}
-    snapshot = read_snapshot()
     for manager in managers:
-        found = snapshot.of(environment, manager) if snapshot else None
-        if snapshot is not None and found is not None:
-            told_by[manager] = f"the snapshot of {snapshot.time}"
+        mine = [package for package in here.packages if package.manager == manager]
+        for ask in (read_snapshot, image):
+            witness = ask()
+            found = witness.of(environment, manager, mine) if witness else None
+            if witness is not None and found is not None:
+                words = witness.words
+                break
         else:
-            found, words = _without_snapshot(environment, here, manager, begun)
-            if words:
-                told_by[manager] = words
+            found, words = _without_witness(environment, mine, manager, begun)
+        if words:
+            told_by[manager] = words
         packages += found
     return Baseline(PackageSet(tuple(packages)), told_by)
+
+
+class Witness(Protocol):
+    """What saw the beginning."""
+
+    @property
+    def words(self) -> str:
+        """How it is known, a phrase."""
+
+    def of(
+        self, environment: Environment, manager: ManagerName, here: Sequence[Package]
+    ) -> list[Package] | None:
+        """One manager's packages in the beginning; None where it did not see them.
+
+        Args:
+            environment: Where; apt's packages are the system's.
+            manager: Whose.
+            here: That manager's packages as they are now.
+        """
 
 
 def container_start() -> float | None:
@@ -103,7 +129,17 @@ class Snapshot:
     prefixes: dict[str, tuple[Package, ...]]
     system: tuple[Package, ...]
 
-    def of(self, environment: Environment, manager: ManagerName) -> list[Package] | None:
+    @property
+    def words(self) -> str:
+        """How it is known, a phrase."""
+        return f"the snapshot of {self.time}"
+
+    def of(
+        self,
+        environment: Environment,
+        manager: ManagerName,
+        here: Sequence[Package] = (),  # noqa: ARG002
+    ) -> list[Package] | None:
         """One manager's packages; None of an environment that was not there."""
         if manager == "apt":
             return list(self.system)
@@ -134,7 +170,7 @@ def take_snapshot(environments: Iterable[Environment]) -> bool:
         system=read_packages(_any_environment(), ("apt",)).packages,
     )
     path = _snapshot_file()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own_folder()
     partial = path.with_suffix(".partial")
     partial.write_bytes(msgspec.json.encode(taken))
     partial.replace(path)
@@ -179,14 +215,13 @@ def _any_environment() -> Environment:
     return detect()
 
 
-# Without a snapshot
+# Without a witness
 
 
-def _without_snapshot(
-    environment: Environment, here: PackageSet, manager: ManagerName, begun: float | None
+def _without_witness(
+    environment: Environment, mine: Sequence[Package], manager: ManagerName, begun: float | None
 ) -> tuple[list[Package], str]:
     """One manager's packages and how they are known; no words where nothing tells."""
-    mine = [package for package in here.packages if package.manager == manager]
     revisions = _revisions(environment.prefix) if manager != "apt" else []
     if manager == "conda" and revisions:
         return _by_revisions(mine, revisions, begun)
@@ -244,20 +279,24 @@ def _package_of(stem: str) -> Package:
 
 def time_of(package: Package, environment: Environment) -> float | None:
     """When a package came, by the time of its metadata; None where that cannot be read."""
-    from .packages import files_of
-
-    if package.manager == "conda":
-        stem = f"{package.name}-{package.version}-{package.build}"
-        path: str | None = f"{environment.prefix}/conda-meta/{stem}.json"
-    elif package.manager == "apt":
-        path = _dpkg_list(package)
-    else:
-        files = files_of(package, environment)
-        path = next((os.path.dirname(file) for file in files if file.endswith("/RECORD")), None)
+    path = metadata_of(package, environment)
     try:
         return os.stat(path).st_mtime if path else None
     except OSError:
         return None
+
+
+def metadata_of(package: Package, environment: Environment) -> str | None:
+    """The file or folder that came with a package and tells of it; None where none is known."""
+    from .packages import files_of
+
+    if package.manager == "conda":
+        stem = f"{package.name}-{package.version}-{package.build}"
+        return f"{environment.prefix}/conda-meta/{stem}.json"
+    if package.manager == "apt":
+        return _dpkg_list(package)
+    files = files_of(package, environment)
+    return next((os.path.dirname(file) for file in files if file.endswith("/RECORD")), None)
 
 
 def _dpkg_list(package: Package) -> str:

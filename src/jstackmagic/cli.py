@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit status is 0, 1 for a failure, 2 for a usage error."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if "COMP_LINE" in os.environ and "COMP_POINT" in os.environ:
+        return _complete(words)
     try:
         return _run(words)
     except JStackMagicError as error:
@@ -57,6 +59,28 @@ def _run(words: list[str]) -> int:
     else:
         print(as_text(result.parts(), words=commands.for_terminal))
     return result.exit_status
+
+
+def _complete(words: list[str]) -> int:
+    """Print what the word at the cursor can become, as bash asks after ``complete -C jstackmagic``.
+
+    Bash gives the line in two variables, and the word as it sees it, which begins after a colon or
+    an equals sign: that much of each answer is left out.
+    """
+    from .commands._complete import complete
+
+    try:
+        line = os.environ["COMP_LINE"].encode()[: int(os.environ["COMP_POINT"])].decode()
+        before, token = line.rsplit(maxsplit=1) if not line[-1:].isspace() else (line, "")
+        _, *given = before.split()
+        found = complete(given[0], given[1:], token) if given else list(commands.names())
+        seen = words[1] if len(words) > 1 else token
+        cut = len(token) - len(seen) if token.endswith(seen) else 0
+        for each in found if given else (name for name in found if name.startswith(token)):
+            print(each[cut:])
+    except Exception:  # nothing may be written between the letters that somebody types
+        return 1
+    return 0
 
 
 def _overview(verbs: Sequence[str]) -> str:

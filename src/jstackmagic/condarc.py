@@ -79,6 +79,7 @@ class CondaConfig:
     client_ssl_cert_key: str | None = None
     proxy_servers: Mapping[str, str] = field(default_factory=dict)
     override_channels_enabled: bool = True
+    add_anaconda_token: bool = True
     allowlist_channels: tuple[str, ...] = ()
     denylist_channels: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -88,6 +89,7 @@ class CondaConfig:
 # Settings: their names, their shapes, and what is made of them
 
 _ALIASES = {
+    "add_binstar_token": "add_anaconda_token",
     "channel": "channels",
     "envs_path": "envs_dirs",
     "verify_ssl": "ssl_verify",
@@ -112,7 +114,7 @@ _LISTS = {
 _MAPS = _names("custom_channels custom_multichannels proxy_servers")
 
 _SCALARS = _names("""
-    channel_alias channel_priority client_ssl_cert client_ssl_cert_key offline
+    add_anaconda_token channel_alias channel_priority client_ssl_cert client_ssl_cert_key offline
     override_channels_enabled ssl_verify
 """)
 
@@ -159,7 +161,7 @@ _INERT = _names("""
     environment_specifier envvars_force_uppercase export_platforms extra_platforms no_plugins
     non_admin_enabled protect_frozen_envs register_envs self_update shortcuts
 
-    add_anaconda_token add_binstar_token add_pip_as_python_dependency allow_cycles default_threads
+    add_pip_as_python_dependency allow_cycles default_threads
     execute_threads experimental experimental_solver fetch_threads local_repodata_ttl no_lock
     remote_backoff_factor remote_connect_timeout_secs remote_max_retries remote_read_timeout_secs
     repodata_threads repodata_use_shards repodata_use_zst rollback_enabled safety_checks sat_solver
@@ -515,6 +517,7 @@ def merge(
         client_ssl_cert_key=settings.text("client_ssl_cert_key"),
         proxy_servers=settings.texts("proxy_servers"),
         override_channels_enabled=settings.boolean("override_channels_enabled", default=True),
+        add_anaconda_token=settings.boolean("add_anaconda_token", default=True),
         allowlist_channels=settings.strings("allowlist_channels"),
         denylist_channels=settings.strings("denylist_channels"),
         files=tuple(source.name for source in sources if "/" in source.name),

@@ -336,6 +336,14 @@ _TOOLS: tuple[Tool, ...] = ("conda", "mamba", "micromamba")
 """conda first: it is the one that honours every setting and plugin."""
 
 
+def executable_of(environment: Environment, tool: Tool) -> CondaExecutable | None:
+    """The nearest executable of that name which can change an environment; None without one."""
+    if environment.conda is not None and environment.conda.tool == tool:
+        return environment.conda
+    found = _executables(environment.prefix, _Records(environment.prefix))
+    return next((executable for executable in found if executable.tool == tool), None)
+
+
 def _executables(prefix: str, records: _Records) -> Iterator[CondaExecutable]:
     """The executables that can change the environment, the one that governs it first."""
     yield from _executables_in(prefix, "in the environment itself")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
     from .environment import Environment
+    from .history import History
     from .packages import Package
     from .plan import Plan
     from .request import Request
@@ -99,6 +100,59 @@ def check_plan(
             kept=_NOTHING,
             advice="To go on all the same, add --force",
         )
+
+
+_refused: set[str] = set()
+"""The names that were refused in this process: who asks for one again means it."""
+
+
+def check_names(request: Request, environment: Environment, history: History) -> None:
+    """Stop an install from an index, open to everybody, of what looks like a popular package.
+
+    A name counts as meant where a package of that name is widely known, is installed, was asked for
+    before, is on the administrator's list of what is allowed, or is asked for a second time.
+
+    Raises:
+        Stopped: It is one typing slip away from a popular package, and not itself known.
+    """
+    if request.manager != "pip" or request.action != "install":
+        return
+    from . import names
+    from .policy import current, is_listed
+    from .recipe import name_of
+
+    slips = {name: names.slip_of(name) for name in map(_plain_name, request.specs) if name}
+    doubtful = {name: meant for name, meant in slips.items() if meant and name not in _refused}
+    if not doubtful:
+        return
+    here = {package.name for package in read_distributions(environment)}
+    asked = {
+        name_of("pip", spec)
+        for record in history.records()
+        if record.request.manager == "pip" and record.status in ("ok", "planned", "found")
+        for spec in record.request.specs
+    }
+    for name, meant in doubtful.items():
+        if name in here or name in asked or is_listed(current(), "pip", name):
+            continue
+        _refused.add(name)
+        raise Stopped(
+            f"{name} is not a package that is widely known, and {meant} is: did you mean that?",
+            kept=_NOTHING,
+            advice=(
+                f"%envinstall {meant}",
+                f"If you do mean {name}: add --force, or in a notebook run the same line again",
+            ),
+        )
+
+
+def _plain_name(spec: str) -> str:
+    """The name in a requirement that an index is asked for; empty for a file or an address."""
+    found = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", spec)
+    direct = "@" in spec or "/" in spec or spec.endswith((".whl", ".tar.gz", ".zip"))
+    if found is None or direct:
+        return ""
+    return normalise(found[0])
 
 
 def hosts_kernel(environment: Environment) -> bool:

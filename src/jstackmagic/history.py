@@ -33,6 +33,9 @@ SCHEMA = 1
 LOCK_SECONDS = 30.0
 """How long to wait for another process's append; one takes milliseconds."""
 
+IMAGE_HISTORY = Path("/etc/jstackmagic/history.jsonl")
+"""Where an image that was made from a history has it: what there was before this container."""
+
 Status = Literal["ok", "failed", "interrupted", "running", "planned", "found"]
 Event = Literal["begin", "end", "planned", "found"]
 
@@ -103,10 +106,13 @@ class History:
     Args:
         path: The file; by default ``$JSTACKMAGIC_HISTORY``, or ``history.jsonl`` in the
             platform's user data folder, which lies in the home volume that outlives a container.
+            While that one does not exist, the image's own history is read, and the first line that
+            is written goes behind a copy of it.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or default_path()
+        self._before = IMAGE_HISTORY if path is None else None
 
     def __repr__(self) -> str:
         return f"History({str(self.path)!r})"
@@ -115,11 +121,30 @@ class History:
         """A short random id that no record of this file has."""
         import secrets
 
-        known = self._read()
+        known = self.content()
         while True:
             transaction = secrets.token_hex(4)
             if f'"{transaction}.'.encode() not in known:
                 return transaction
+
+    @property
+    def source(self) -> Path:
+        """The file that is read: this one, or, as long as it does not exist, the image's."""
+        before = self._before
+        return before if before and not self.path.exists() and before.is_file() else self.path
+
+    def content(self) -> bytes:
+        """Every line as it stands.
+
+        Raises:
+            HistoryError: The file is there and cannot be read.
+        """
+        try:
+            return self.source.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise _unusable(self.path, error, verb="read", kept="") from error
 
     def begin(
         self,
@@ -241,9 +266,10 @@ class History:
             HistoryError: The file is there and cannot be read.
         """
         try:
-            if self._is_torn():
+            source = self.source
+            if source == self.path and self._is_torn():
                 self._set_tail_aside()
-            with self.path.open("rb") as file, collector_paused():
+            with source.open("rb") as file, collector_paused():
                 return _join(self._lines(file))
         except FileNotFoundError:
             return []
@@ -310,11 +336,25 @@ class History:
     def _append(self, line: bytes, *, kept: str) -> None:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._locked(), self._opened() as file:
-                self._settle_tail(file)
-                _write_whole(file, line)
+            with self._locked():
+                if self.source != self.path:
+                    self._begin_with(self.source)
+                with self._opened() as file:
+                    self._settle_tail(file)
+                    _write_whole(file, line)
         except OSError as error:
             raise _unusable(self.path, error, verb="written", kept=kept) from error
+
+    def _begin_with(self, before: Path) -> None:
+        """Begin the file as a copy of another one: all of it, or nothing."""
+        partial = Path(f"{self.path}.partial")
+        file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            _write_whole(file, before.read_bytes())
+        finally:
+            os.close(file)
+        partial.replace(self.path)
+        _sync_folder(self.path.parent)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[int]:
@@ -377,7 +417,7 @@ class History:
     def _settle_tail(self, file: int) -> None:
         if not _lacks_its_end(file):
             return
-        data = self._read()
+        data = self.content()
         start = data.rfind(b"\n") + 1
         tail = data[start:]
         if _is_line(tail):  # whole but for its end: an editor saved the file
@@ -396,14 +436,6 @@ class History:
         )
 
     # -- reading
-
-    def _read(self) -> bytes:
-        try:
-            return self.path.read_bytes()
-        except FileNotFoundError:
-            return b""
-        except OSError as error:
-            raise _unusable(self.path, error, verb="read", kept="") from error
 
     def _lines(self, file: Iterable[bytes]) -> Iterator[Any]:
         newer = 0
@@ -427,8 +459,13 @@ class History:
 
 
 def default_path() -> Path:
-    """``$JSTACKMAGIC_HISTORY``, or ``history.jsonl`` in the platform's user data folder."""
+    """``$JSTACKMAGIC_HISTORY``, the setting, or ``history.jsonl`` in the user data folder."""
+    from .policy import current
+
+    policy = current()
     chosen = os.environ.get("JSTACKMAGIC_HISTORY")
+    if policy.history and (not chosen or "history" in policy.locked):
+        chosen = os.path.expandvars(policy.history)
     if chosen:
         return Path(chosen).expanduser()
     import platformdirs

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from .credentials import MASK, mask
 from .errors import CommandFailed
-from .packages import normalise
-from .undo import as_on_disk, conda_spec
+from .packages import normalise, read_packages
+from .undo import as_on_disk, conda_spec, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _BUILT = ".of"
 """Ends the name of a file beside a wheel that was built: it holds the hash of what it was built
-from, which is the one that the history knows."""
+from, which is the one that the history knows, and the wheel's own."""
 
 
 @dataclass(frozen=True)
@@ -174,20 +174,21 @@ class Store:
     # Keeping
 
     def take(self, goal: Goal, environment: Environment, output: Output) -> Taken:
-        """Keep what a history brought to one place, as it is there; what is kept is left alone.
+        """Keep what a history brought to one place, of what is there; what is kept is left alone.
 
         Args:
             goal: What the history says of the place.
-            environment: The place, where all of that is by now.
+            environment: The place.
             output: Where words go.
 
         Raises:
             OSError: The folder cannot be written to.
         """
+        here = read_packages(environment, ("conda", "pip"))
         new = [
             package
-            for package in goal.there.values()
-            if package.manager != "apt" and self.file_of(package) is None
+            for key, package in goal.there.items()
+            if same(here.by_key.get(key), package) and self.file_of(package) is None
         ]
         left_out = [_why_not(package) for package in new]
         new = [package for package, reason in zip(new, left_out, strict=True) if not reason]
@@ -258,7 +259,7 @@ class Store:
                     raise CommandFailed(f"{wheel.name} is another one now: its hash differs.")
                 target = self.wheels / wheel.name
                 if built and package.sha256:
-                    Path(f"{target}{_BUILT}").write_text(package.sha256)
+                    Path(f"{target}{_BUILT}").write_text(f"{package.sha256} {_sha256(wheel)}")
                 yield wheel.replace(target)
 
 
@@ -313,10 +314,12 @@ def _plain(version: str) -> str:
 
 
 def _built_from(wheel: Path) -> str | None:
+    """The hash of what a wheel was built from; None where it was not, or is not as it was."""
     try:
-        return Path(f"{wheel}{_BUILT}").read_text()
+        source, _, own = Path(f"{wheel}{_BUILT}").read_text().partition(" ")
     except FileNotFoundError:
         return None
+    return source if own == _sha256(wheel) else None
 
 
 def _sha256(path: Path) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from .meter import is_terminal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -66,6 +68,9 @@ class Log:
 
     def __init__(self, output: Callable[[str], None] = _nowhere) -> None:
         self._output = output
+        if hasattr(output, "progress"):  # its bars are no words
+            self.progress = output.progress
+        self.terminal = is_terminal(output)
         # each line as it was written: what overwrites its beginning still stands at its end
         self._lines = [""]
         self._at = 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import commands
+from . import commands, completion, hints
 from .capture import live
+from .config import connect
 from .errors import JStackMagicError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Magic:
             raise
 
     def _run(self, line: str, cell: str | None) -> Result:
+        from .config import JStackMagic
         from .display.ipython import print_json, show, words
         from .parsing import split_words
 
@@ -46,7 +48,9 @@ class Magic:
                 cell=cell,
                 notebook=self._notebook(),
                 output=output,
+                cells=self._cells,
                 on_exit_status=self._set_exit_code,
+                engines=JStackMagic.instance().engines,
             )
             result, as_json = commands.execute(self.verb, split_words(line), session)
         if as_json:
@@ -67,6 +71,11 @@ class Magic:
     def _set_exit_code(self, status: int) -> None:
         self.shell.user_ns["_exit_code"] = status
 
+    def _cells(self) -> list[str]:
+        """What was run in this session, as it was typed."""
+        history: Any = self.shell.history_manager
+        return [str(cell) for cell in history.input_hist_raw] if history is not None else []
+
     def _notebook(self) -> str:
         """The notebook's path as VS Code tells it; elsewhere the environment does."""
         return str(self.shell.user_ns.get("__vsc_ipynb_file__", ""))
@@ -79,10 +88,15 @@ def register(shell: InteractiveShell) -> None:
             Magic(shell, verb), magic_kind="line_cell", magic_name=f"env{verb}"
         )
     live.start(shell)
+    settings = connect(shell)
+    hints.start(shell, settings)
+    completion.start(shell)
 
 
 def unregister(shell: InteractiveShell) -> None:
     """Take out what ``register`` put in."""
+    completion.stop(shell)
+    hints.stop()
     live.stop(shell)
     registered: dict[str, dict[str, Any]] = shell.magics_manager.magics
     for kind in registered.values():

@@ -7,9 +7,7 @@ replay asks for is often somebody's dependency, and was asked for in other words
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,18 +68,9 @@ def words(package: Package, environment: Environment) -> str:
     """
     from .managers.rattler import condahistory
 
-    history = Path(environment.prefix, "conda-meta", "history")
-    try:
-        text = history.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    went = f"::{package.name}-{package.version}-{package.build}"
-    gone = [m.start() for m in re.finditer(rf"^-.*{re.escape(went)}$", text, re.MULTILINE)]
-    until = text.rfind("==>", 0, gone[-1]) if gone else len(text)
-    with tempfile.TemporaryDirectory() as folder:  # the history as it was before it went
-        Path(folder, "conda-meta").mkdir()
-        Path(folder, "conda-meta", "history").write_text(text[:until], encoding="utf-8")
-        return condahistory.requested(folder).get(package.name, "")
+    stem = f"{package.name}-{package.version}-{package.build}"
+    known = condahistory.requested(environment.prefix, while_there=stem)
+    return known.get(package.name, "")
 
 
 def _conda(there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment) -> None:

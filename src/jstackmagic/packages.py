@@ -181,8 +181,12 @@ def read_debian(root: Path = Path("/")) -> tuple[Package, ...]:
 
     What apt marked as automatically installed (``extended_states``) was not asked for.
     """
-    status = root / "var/lib/dpkg/status"
-    return _cached([str(status)], _read_dpkg_status)[0] if status.is_file() else ()
+    stamps = [
+        stamp
+        for path in (root / "var/lib/dpkg/status", root / "var/lib/apt/extended_states")
+        for stamp in _stamp(path)
+    ]
+    return _read_debian(root, *stamps)
 
 
 def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
@@ -414,17 +418,28 @@ def _direct_url(text: str) -> tuple[str, str, bool]:
     return url, sha256, bool((data.get("dir_info") or {}).get("editable"))
 
 
-def _read_dpkg_status(path: str) -> tuple[Package, ...]:
-    folder = Path(path).parent
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return (0, 0)
+    return (stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4)
+def _read_debian(root: Path, *_stamps: int) -> tuple[Package, ...]:
+    folder = root / "var/lib/dpkg"
     native = _text(folder / "arch").split("\n", 1)[0].strip()
-    automatic = _automatic(folder.parent / "apt/extended_states")
+    automatic = _automatic(root / "var/lib/apt/extended_states")
     found = []
-    for fields in _paragraphs(_text(Path(path))):
+    for fields in _paragraphs(_text(folder / "status")):
         if fields.get("Status", "").split()[-1:] != ["installed"]:
             continue
         name, architecture = fields["Package"], fields.get("Architecture", "")
         native = native or (architecture if name == "dpkg" else "")
         foreign = native and architecture not in (native, "all")
+        # apt marks what is for all architectures under its own
+        marked_as = (architecture, native) if architecture == "all" else (architecture,)
         size = fields.get("Installed-Size", "")
         found.append(
             Package(
@@ -433,7 +448,7 @@ def _read_dpkg_status(path: str) -> tuple[Package, ...]:
                 version=fields.get("Version", ""),
                 build=architecture,
                 size=int(size) * 1024 if size.isdigit() else None,  # dpkg counts KiB
-                requested=(name, architecture) not in automatic,
+                requested=not any((name, each) in automatic for each in marked_as),
             )
         )
     return tuple(found)

@@ -20,10 +20,12 @@ class Command:
     Attributes:
         argv: The program and its arguments.
         environ: Variables set beside the inherited ones, not shown to the user.
+        without: Variables that are not inherited.
     """
 
     argv: tuple[str, ...]
     environ: tuple[tuple[str, str], ...] = ()
+    without: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Quoted so that pasting it after ``!`` does the same (credentials are masked)."""
@@ -39,7 +41,8 @@ class Plan:
     Attributes:
         request: What was asked.
         environment: Where.
-        engine: The program or library that does the work: "conda", "rattler", "pip", "apt-get".
+        engine: The program or library that does the work: "conda", "rattler", "uv", "pip",
+            "apt-get".
         commands: In order; empty where everything is already satisfied.
         change: What would change; None where the manager cannot tell beforehand.
         satisfied: What was asked for and is already there.

@@ -370,7 +370,8 @@ def _not_found(name: str) -> NoReturn:
 
 
 def _environ(command: Command) -> dict[str, str]:
-    return {**_NO_ASKPASS, **os.environ, **_NO_PROMPTS, **dict(command.environ)}
+    inherited = {name: value for name, value in os.environ.items() if name not in command.without}
+    return {**_NO_ASKPASS, **inherited, **_NO_PROMPTS, **dict(command.environ)}
 
 
 def _shell_status(returncode: int) -> int:

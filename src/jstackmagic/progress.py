@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -25,6 +26,26 @@ def folder() -> Path:
     import tempfile
 
     return Path(tempfile.gettempdir(), f"jstackmagic-{os.geteuid()}")
+
+
+def own_folder() -> Path:
+    """The same, made if need be, to write to.
+
+    Raises:
+        OSError: It cannot be made, or is not ours: in a folder for all, anybody may have made it.
+    """
+    path = folder()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _is_ours(path):
+        raise PermissionError(errno.EPERM, "It is somebody else's", str(path))
+    return path
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return path.lstat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +89,8 @@ class Status:
 
 def status() -> Status | None:
     """How far the replay in this container is; None where there was none."""
+    if not _is_ours(folder()):
+        return None
     try:
         found = Status(**json.loads(_status_file().read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -81,7 +104,7 @@ def replays() -> History:
     """What replays did in this container, told apart from the history, which said it before."""
     from .history import History
 
-    return History(folder() / "replays.jsonl")
+    return History(folder() / "replays.jsonl" if _is_ours(folder()) else Path(os.devnull))
 
 
 class Progress:
@@ -111,7 +134,7 @@ class Progress:
         path = _status_file()
         partial = path.with_suffix(".partial")
         with suppress(OSError):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            own_folder()
             partial.write_text(json.dumps(asdict(self._status)), encoding="utf-8")
             partial.replace(path)
 

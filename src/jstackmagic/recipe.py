@@ -156,7 +156,8 @@ def fold(records: Iterable[Record]) -> Recipe:
     """
     history = list(records)
     with collector_paused():
-        void = _taken_back(history)
+        taken = taken_back(history)
+        void = taken.keys() | taken.values()
         net = _Net()
         for record in history:
             net.apply(record, void=record.id in void)
@@ -214,22 +215,23 @@ def _pip_name(spec: str) -> str:
     return normalise(source[1]) if source else ""
 
 
-def _taken_back(history: Sequence[Record]) -> set[str]:
-    """The ids of the records that were taken back, and of those that took them back."""
+def taken_back(history: Sequence[Record]) -> dict[str, str]:
+    """The ids of the records that were taken back, each with the id of the one that did.
+
+    One that took another back and was itself taken back does not count.
+    """
     targets: dict[str, list[str]] = {record.undoes: [] for record in history if record.undoes}
     if not targets:
-        return set()
+        return {}
     for record in history:
         for target in (record.id, record.transaction):
             if target in targets:
                 targets[target].append(record.id)
-    void: set[str] = set()
+    taken: dict[str, str] = {}
     for record in reversed(history):
-        if record.undoes and record.id not in void and record.status in _COUNTS:
-            undone = targets[record.undoes]
-            void.update(undone)
-            void.update([record.id] if undone else ())
-    return void
+        if record.undoes and record.id not in taken and record.status in _COUNTS:
+            taken |= dict.fromkeys(targets[record.undoes], record.id)
+    return taken
 
 
 class _Options(NamedTuple):

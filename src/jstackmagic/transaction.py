@@ -5,19 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from . import imports, managers
+from . import imports, managers, policy
 from .credentials import mask
+from .engines import Engines
 from .environment import Environment
 from .errors import CommandFailed, Interrupted, JStackMagicError
-from .guards import check_plan, check_target, describe, hosts_kernel
+from .guards import check_names, check_plan, check_target, describe, hosts_kernel
 from .history import Context, History, Record
 from .imports import Stale
 from .log import Log, Said, without_colours
 from .managers import Manager, Output
+from .managers._choice import choose
 from .packages import Change, Package, PackageSet, read_packages
 from .plan import Outcome, Plan
 from .recipe import fold
@@ -99,12 +101,14 @@ class Mode:
         record_only: Write the request into the history, do nothing else.
         force: Go on where a guard would stop.
         thorough: Have every manager tell beforehand what it would change, also where no guard asks.
+        engines: What is to do the managers' work.
     """
 
     dry_run: bool = False
     record_only: bool = False
     force: bool = False
     thorough: bool = False
+    engines: Engines = field(default_factory=Engines)
 
 
 @dataclass
@@ -171,23 +175,30 @@ class Transaction:
         return done
 
     def _plan(self, step: Step) -> Planned:
+        allowed = policy.current()
+        policy.check_request(step.request, allowed)
         if not self.mode.force:
             check_target(step.request, step.environment)
+            check_names(step.request, step.environment, self.history)
         # a guard needs to know what pip would change wherever that could harm a kernel
         environment = step.environment
+        exact = self.mode.thorough or self.mode.dry_run
         thorough = (
-            self.mode.thorough
-            or self.mode.dry_run
+            exact
+            or bool(allowed.deny)
             or imports.is_running(environment)
             or hosts_kernel(environment)
         )
-        manager = managers.get(step.request.manager, environment, thorough=thorough)
+        choice = choose(step.request.manager, environment, self.mode.engines, step.request)
+        manager = managers.get(choice, thorough=thorough, exact=exact, output=self.output)
         try:
-            with self._patience(step.request):
-                plan = manager.plan(step.request, environment)
+            # py-rattler tells of its own accord how far it is
+            with nullcontext() if choice.engine == "rattler" else self._patience(step.request):
+                plan = manager.plan(step.request, choice.environment)
         except CommandFailed as error:
             error.problem = f"{error.problem}\n(for the {describe(environment)})"
             raise
+        policy.check_plan(plan, allowed)
         if not self.mode.force:
             check_plan(plan, over_conda=step.over_conda)
         return Planned(step=step, plan=plan, manager=manager)
@@ -229,9 +240,9 @@ class Transaction:
 
     def _record_only(self, steps: Sequence[Step]) -> list[Done]:
         for step in steps:
-            managers.get(step.request.manager, step.environment).check(
-                step.request, step.environment
-            )
+            policy.check_request(step.request, policy.current())
+            choice = choose(step.request.manager, step.environment, Engines())
+            managers.get(choice).check(step.request, step.environment)
         transaction = self.history.new_transaction()
         done = []
         for number, step in enumerate(steps, start=1):

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from .credentials import MASK, mask
 from .packages import Change, ManagerName, Package, PackageSet
+from .recipe import taken_back
 from .request import Request
 
 if TYPE_CHECKING:
@@ -29,23 +30,6 @@ CondaSpelling = Literal["channel", "archive"]
 
 
 # Which records
-
-
-def taken_back(history: Iterable[Record]) -> dict[str, str]:
-    """The ids of the records that were taken back, each with the id of the one that did.
-
-    A record that took another back and was itself taken back does not count.
-    """
-    history = list(history)
-    ids: dict[str, list[str]] = {}
-    for record in history:
-        ids.setdefault(record.id, []).append(record.id)
-        ids.setdefault(record.transaction, []).append(record.id)
-    taken: dict[str, str] = {}
-    for record in reversed(history):
-        if record.undoes and record.id not in taken and record.status in ("ok", "planned"):
-            taken |= dict.fromkeys(ids.get(record.undoes, ()), record.id)
-    return taken
 
 
 def latest(history: Sequence[Record]) -> list[Record]:

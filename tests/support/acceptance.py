@@ -121,7 +121,7 @@ def make(folder: Path, channel: Channel) -> tuple[Acceptance, list[WheelIndex]]:
     index.add("demo-base", "2.0")
     private.add("demo-private", "1.0")
     local = build_wheel(folder / "local", "demo-local", "1.0")
-    commit = _repository(folder / "repository")
+    commit = repository(folder / "repository")
     root = make_root(folder / "root", "python", "pip", channels=[channel.url])
     root.create(SECOND, "python", "pip")
     acceptance = Acceptance(
@@ -164,7 +164,7 @@ def make(folder: Path, channel: Channel) -> tuple[Acceptance, list[WheelIndex]]:
     return acceptance, [index, private]
 
 
-def _repository(folder: Path) -> str:
+def repository(folder: Path) -> str:
     """A project under version control, that needs nothing to be built; returns its commit."""
     folder.mkdir()
     (folder / "backend.py").write_text(_BACKEND)

@@ -78,16 +78,61 @@ def install(package: str, *, program: str) -> None:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Unavailable(f"{program} is not installed, and apt-get as root is not at hand")
-    environ = {**cache.ENVIRON, "DEBIAN_FRONTEND": "noninteractive"}
-    wait = ("-o", "DPkg::Lock::Timeout=300")  # for others than us
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", *wait, package]
-    with dpkg.TURN:
-        for attempt in (["apt-get", "update", *wait], command):
-            done = subprocess.run(
-                attempt, check=False, env=environ, capture_output=True, stdin=subprocess.DEVNULL
-            )
+    with dpkg.TURN, _no_services():
+        _apt_get("update")
+        done = _apt_get("install", "--yes", "--no-install-recommends", package)
     if done.returncode != 0:
-        raise Unavailable(f"{package} cannot be installed: {done.stderr.decode()[-500:]}")
+        raise Unavailable(f"{package} cannot be installed: {done.stderr[-500:]}")
+
+
+@contextlib.contextmanager
+def _no_services() -> Iterator[None]:
+    """Debian's own way to install a program without starting its service.
+
+    A dockerd that the package starts would be a second one beside the tests' own.
+    """
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink(missing_ok=True)
+
+
+def _apt_get(*words: str) -> subprocess.CompletedProcess[str]:
+    """Runs apt-get, in turn with others than us: its own limit waits for one of its locks only."""
+    environ = {**cache.ENVIRON, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", *words]
+    for _ in range(150):
+        done = subprocess.run(
+            command,
+            check=False,
+            env=environ,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        if "Could not get lock" not in done.stderr:
+            break
+        time.sleep(2)
+    return done
+
+
+def docker_command() -> str:
+    """The plain command-line client; some distributions have it in a package of its own.
+
+    Raises:
+        Unavailable: It is not here and cannot be installed.
+    """
+    # not by $PATH: what a user has put first there may be a client of any kind
+    places = "/usr/bin:/usr/local/bin"
+    if not shutil.which("docker", path=places):
+        install("docker-cli", program="docker")
+    return shutil.which("docker", path=places) or "docker"
 
 
 def _connect(host: str) -> DockerClient:

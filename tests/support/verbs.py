@@ -36,6 +36,8 @@ def contents(prefix: Path) -> Mapping[str, object]:
         logs = _LOGS if folder.endswith("conda-meta") else ()
         for name in files:
             path = Path(folder, name)
+            if name == ".lock" and folder == str(prefix):  # uv's
+                continue
             if not (logs and name.startswith(logs)) and path.is_file():
                 found[str(path.relative_to(prefix))] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found

@@ -2,8 +2,8 @@
 
 ``shell`` reads shell text; ``argv`` and the ``*_tools`` read what a package manager was asked;
 ``lines`` follows a command line through its wrappers; ``source``, ``calls`` and ``cells`` read
-IPython's and Python's ways to run one; ``notebooks`` and ``lists`` read files. All but the last two
-are pure.
+IPython's and Python's ways to run one; ``notebooks``, ``files`` and ``lists`` read files. All but
+the last three are pure.
 """
 
 from __future__ import annotations

@@ -170,7 +170,11 @@ class _Scope:
     variables: dict[str, str] = field(default_factory=dict)
 
     def copy(self) -> _Scope:
-        return _Scope(self.folder, self.target, dict(self.variables))
+        return self.reaching(self.target)
+
+    def reaching(self, target: Target) -> _Scope:
+        """A copy for a shell that what runs it, ``conda run -n NAME``, has given a target."""
+        return _Scope(self.folder, target, dict(self.variables))
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +292,7 @@ class _Walker:
             if any(_fetches(inner) for inner in script.scripts):
                 yield call.unread(_FROM_NETWORK)
             else:
-                inner_scope = scope if call.program == "eval" else scope.copy()
+                inner_scope = scope if call.program == "eval" else scope.reaching(call.target)
                 yield from self._nested(script.text, call, inner_scope)
             return
         documents = [r for r in redirections if r.operator in ("<<", "<<-")]
@@ -300,7 +304,7 @@ class _Walker:
                 yield call.unread(f"What the script {file.text} installs is not to be seen here.")
         elif documents or strings:
             body = documents[-1].body if documents else strings[-1].target.text
-            yield from self._nested(body, call, scope.copy())
+            yield from self._nested(body, call, scope.reaching(call.target))
         elif pipe is not None and pipe.fetched:
             yield self._piped(call, pipe).unread(_FROM_NETWORK)
 

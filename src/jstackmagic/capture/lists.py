@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..request import split_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,7 @@ def expand(found: Found) -> Iterator[Found]:
 
 def _local_file(spec: str) -> str:
     """The local path that a spec needs; empty where it needs none."""
+    spec, _ = split_hashes(spec)
     path = spec.split(" ", 1)[1] if spec.startswith(("-r ", "-c ", "-e ", "--file ")) else spec
     path = path.split("[", 1)[0] if not os.path.exists(path) else path
     return path if os.path.isabs(path) else ""
@@ -65,6 +67,7 @@ def _listed(found: Found, request: Request, file: str) -> Iterator[Found]:
         if listed is not None and listed.manager == "conda":
             channels = (*request.channels, *listed.channels)
             listed = replace(listed, channels=channels, options=request.options)
-        yield replace(found, request=listed, target=target, reason=each.reason)
+        note = " ".join(filter(None, (found.note, each.note, *reading.notes)))
+        yield replace(found, request=listed, target=target, reason=each.reason, note=note)
     if not reading.found:
         yield replace(found, request=None, reason=f"{file} names no package.")

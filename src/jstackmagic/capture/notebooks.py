@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from . import Found
 from .cells import CellReader, mentions_install
 from .lines import recognise
@@ -102,12 +103,7 @@ def read(file: str, *, unsaid: ManagerName = "pip") -> Reading:
         return Reading(file, problem="It is empty.")
     folder = os.path.dirname(os.path.abspath(file))
     try:
-        if file.endswith(NOTEBOOK):
-            cells, kernel = _notebook(data)
-        elif file.endswith(TEXT_NOTEBOOK):
-            cells, kernel = _text_notebook(file, _text(data))
-        else:
-            cells, kernel = _script(_text(data)), ""
+        cells, kernel = _cells(file, data)
     except _UnreadableError as error:
         return Reading(file, problem=str(error))
     other = sorted({cell.language for cell in cells if cell.language not in _PYTHON + _SHELL})
@@ -117,6 +113,31 @@ def read(file: str, *, unsaid: ManagerName = "pip") -> Reading:
         kernel=kernel,
         problem=f"Cells in {', '.join(other)} are not read." if other else "",
     )
+
+
+def python_cells(file: str) -> list[str]:
+    """The Python cells of one file, as they are written.
+
+    Raises:
+        UsageError: It cannot be read, or is no notebook.
+    """
+    try:
+        with open(file, "rb") as opened:
+            data = opened.read()
+        cells = _cells(file, data)[0] if data.strip() else []
+    except (OSError, _UnreadableError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{file} cannot be read: {reason}", kept="Nothing was started.") from None
+    return [cell.source for cell in cells if cell.language in _PYTHON]
+
+
+def _cells(file: str, data: bytes) -> tuple[list[_Cell], str]:
+    """The cells of a file, and the kernelspec that a notebook names."""
+    if file.endswith(NOTEBOOK):
+        return _notebook(data)
+    if file.endswith(TEXT_NOTEBOOK):
+        return _text_notebook(file, _text(data))
+    return _script(_text(data)), ""
 
 
 def _findings(

@@ -248,17 +248,36 @@ def _prefix_of_conda(word: str, environ: Mapping[str, str]) -> str | None:
 def _prefix_of_uv(command: str, *, folder: str, environ: Mapping[str, str]) -> str | None:
     """What uv's documentation gives under "Using Python environments", in that order."""
     path = environ.get("PATH", os.defpath)
-    if "--system" in command.split():
+    words = command.split()
+    if "pip" not in words:
+        return _prefix_of_project(folder, environ)
+    if "--system" in words:
         return _prefix_of_python("python3", path) or _prefix_of_python("python", path)
     active = environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX")
     if active:
         return active
-    while True:
-        if os.path.isfile(f"{folder}/.venv/pyvenv.cfg"):
-            return f"{folder}/.venv"
-        if os.path.dirname(folder) == folder:
-            return None
+    return next((env for above in _upwards(folder) if (env := _venv_in(above))), None)
+
+
+def _prefix_of_project(folder: str, environ: Mapping[str, str]) -> str | None:
+    """Where ``uv add`` installs: what is active does not count, and uv makes it if need be."""
+    for above in _upwards(folder):
+        if os.path.isfile(f"{above}/pyproject.toml"):
+            chosen = environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
+            return os.path.join(above, os.path.expanduser(chosen))
+    return next((env for above in _upwards(folder) if (env := _venv_in(above))), None)
+
+
+def _venv_in(folder: str) -> str | None:
+    return f"{folder}/.venv" if os.path.isfile(f"{folder}/.venv/pyvenv.cfg") else None
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    """A folder and all those it lies in."""
+    yield folder
+    while os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
+        yield folder
 
 
 def _same(one: str, other: str) -> bool:

@@ -277,7 +277,7 @@ class Watcher:
     def _made(self, installs: Sequence[Install]) -> Iterator[tuple[Place, Change]]:
         """The environments that did not exist when the command began; all in them is new."""
         for install in installs:
-            if install.place is None and install.found.target.made:
+            if install.place is None:
                 install.place = self._reached(install)
                 if install.place is not None:
                     self._mark()

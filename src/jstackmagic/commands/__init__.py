@@ -12,10 +12,11 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
+from ..engines import Engines
 from ..errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,15 +41,19 @@ class Session:
         magic: Whether it was called as a magic, rather than in a terminal.
         cell: The body of a cell magic.
         notebook: The notebook's path, where the surface knows it.
+        cells: The cells that were run in this session, where it has any.
         output: Where a manager's own words go, as they come.
         on_exit_status: Told the exit status of every command that was run.
+        engines: What is configured to do the managers' work.
     """
 
     magic: bool = False
     cell: str | None = None
     notebook: str = ""
+    cells: Callable[[], Sequence[str]] = tuple
     output: Callable[[str], None] = _write
     on_exit_status: Callable[[int], None] = _ignore
+    engines: Engines = field(default_factory=Engines.of_environ)
 
     def context(self) -> Context:
         """Who asks, for the history."""

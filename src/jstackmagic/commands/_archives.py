@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..credentials import MASK, mask
 from ..environment import detect
 from ..errors import JStackMagicError
+from ..export._locked import is_direct
 from ..packages import Package, normalise
 from ..recipe import Archive
 
@@ -32,8 +33,9 @@ def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
     project of that name.
     """
     import requests
+    from pypi_simple import UnsupportedRepoVersionError
 
-    wanted = [p for p in chosen.holding.packages if p.manager == "pip" and _is_of_an_index(p)]
+    wanted = [p for p in chosen.holding.packages if p.manager == "pip" and not is_direct(p)]
     if not wanted:
         return chosen.holding, ()
     found: list[Archive] = []
@@ -45,7 +47,7 @@ def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
             continue
         try:
             archives = _ask(index, missing)
-        except requests.RequestException as error:
+        except (requests.RequestException, UnsupportedRepoVersionError, ValueError) as error:
             notes.append(f"{mask(index)} could not be asked: {type(error).__name__}.")
             continue
         found += archives
@@ -55,13 +57,6 @@ def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
         names = ", ".join(package.name for package in missing)
         notes.append(f"No index told the archives of {names}: only the installed ones are locked.")
     return replace(chosen.holding, archives=tuple(found)), tuple(notes)
-
-
-def _is_of_an_index(package: Package) -> bool:
-    """Whether it was not installed from a place of its own."""
-    place = package.source
-    direct = place.startswith(("file:", "git+", "hg+", "svn+", "bzr+"))
-    return not (package.editable or direct or place.endswith((".whl", ".gz", ".zip")))
 
 
 def _indexes(chosen: Chosen) -> Iterator[str]:
@@ -77,23 +72,38 @@ def _indexes(chosen: Chosen) -> Iterator[str]:
 def _default(prefix: str) -> str:
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-    from ..managers import pip
+    from ..managers._pipconfig import configured
 
     try:
-        return pip.configured(detect(prefix), "index-url") or PYPI_SIMPLE_ENDPOINT
+        setting = configured(detect(prefix)).get("index-url")
+        return setting.value if setting else PYPI_SIMPLE_ENDPOINT
     except JStackMagicError:  # the environment is not here
         return os.environ.get("PIP_INDEX_URL") or PYPI_SIMPLE_ENDPOINT
 
 
 def _ask(index: str, packages: Sequence[Package]) -> list[Archive]:
+    """What an index has of some packages; asked at once over a few connections.
+
+    Raises:
+        requests.RequestException: It cannot be reached, or answers with an error.
+        UnsupportedRepoVersionError: It is of a later time.
+        ValueError: It is no index.
+    """
+    shares = [packages[start::_AT_ONCE] for start in range(min(_AT_ONCE, len(packages)))]
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        found = threads.map(lambda share: list(_ask_for(index, share)), shares)
+        return [archive for archives in found for archive in archives]
+
+
+def _ask_for(index: str, packages: Sequence[Package]) -> Iterator[Archive]:
     import requests
     from pypi_simple import PyPISimple
 
-    with requests.Session() as session, ThreadPoolExecutor(_AT_ONCE) as threads:
+    with requests.Session() as session:
         session.verify = os.environ.get("PIP_CERT") or session.verify
         client = PyPISimple(index, session=session)
-        pages = threads.map(lambda package: list(_archives(client, package)), packages)
-        return [archive for page in pages for archive in page]
+        for package in packages:
+            yield from _archives(client, package)
 
 
 def _archives(client: PyPISimple, package: Package) -> Iterable[Archive]:

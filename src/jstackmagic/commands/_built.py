@@ -1,10 +1,17 @@
-"""The image that ``%envimage build`` made of a history, for exports that name it."""
+"""The image that ``%envimage build`` made of a history, for exports that name it.
+
+It is noted beside the history: an export asks no engine.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import JStackMagicError
+from ..history import History
+from ..image.labels import history_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,21 +19,27 @@ if TYPE_CHECKING:
     from ..history import Record
 
 
-def built_image(records: Sequence[Record]) -> str:
-    """The name of the last image of a history; empty where there is none, or no engine to ask.
+def note_image(name: str) -> None:
+    """Note the name of the image that was built of this history; where that fails, do without.
 
-    A name that a registry gave it, with its digest, goes before one that is only known here.
+    Args:
+        name: Its name: with its digest, where a registry gave it one.
     """
-    from ..image.engine import connect
-    from ..image.labels import HISTORY, history_id
+    history = History()
+    noted = {"history": history_id(history.records()), "image": name}
+    with contextlib.suppress(OSError):
+        _file(history).write_text(json.dumps(noted), encoding="utf-8")
 
-    if not records:
-        return ""
+
+def built_image(records: Sequence[Record]) -> str:
+    """The name of the last image of a history; empty where none was built of it here."""
     try:
-        engine = connect()
-        images = engine.client.api.images(filters={"label": f"{HISTORY}={history_id(records)}"})
-    except (JStackMagicError, OSError):
+        noted = json.loads(_file(History()).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return ""
-    newest = max(images, key=lambda image: image["Created"], default=None)
-    names = [*(newest["RepoDigests"] or ()), *(newest["RepoTags"] or ())] if newest else []
-    return next((str(name) for name in names if "<none>" not in name), "")
+    own = history_id(records)
+    return str(noted["image"]) if own and noted.get("history") == own else ""
+
+
+def _file(history: History) -> Path:
+    return Path(f"{history.path}.image")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..display import Code, Part, Result, Table, Text, channel_text, size_text
+from ..engines import NAMES
 from ..guards import describe
 from ..packages import Change
 from ..transaction import Done
@@ -30,7 +31,7 @@ def add_managers(parser: argparse.ArgumentParser) -> None:
 
 
 def add_mode(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--dry-run``, ``--record-only``, ``--force`` and the habitual ``--yes``."""
+    """Declare ``--dry-run``, ``--engine`` and what else says how to go about a change."""
     parser.add_argument("--dry-run", action="store_true", help="show the plan and do nothing")
     parser.add_argument(
         "--record-only",
@@ -38,6 +39,14 @@ def add_mode(parser: argparse.ArgumentParser) -> None:
         help="put it into the history, so that it reaches the Dockerfile, and do nothing else",
     )
     parser.add_argument("--force", action="store_true", help="go on where a guard would stop")
+    parser.add_argument(
+        "--engine",
+        action="append",
+        default=[],
+        choices=NAMES,
+        metavar="NAME",
+        help=f"what does the work: {', '.join(NAMES)}; may be given for conda and for pip",
+    )
     parser.add_argument(
         "-y", "--yes", action="store_true", help="accepted out of habit: nothing here ever asks"
     )
@@ -54,7 +63,12 @@ def carry_out(
         history=History(),
         context=session.context(),
         output=session.output,
-        mode=Mode(dry_run=args.dry_run, record_only=args.record_only, force=args.force),
+        mode=Mode(
+            dry_run=args.dry_run,
+            record_only=args.record_only,
+            force=args.force,
+            engines=session.engines.but(args.engine),
+        ),
         on_exit_status=session.on_exit_status,
     )
     return ChangeResult(done=tuple(transaction.carry_out(steps)), notes=tuple(notes))

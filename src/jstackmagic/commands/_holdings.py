@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..environment import detect
 from ..errors import JStackMagicError
 from ..export._choice import choose
-from ..export._locked import platform_of
+from ..export._locked import platform_of_holding
 from ..packages import Package, read_details, read_packages
 from ..recipe import Holding
 
@@ -46,7 +46,7 @@ def of_platforms(recipe: Recipe, platforms: Sequence[str], *, name: str, prefix:
     from ..managers import rattler
 
     chosen = choose(recipe, name=name, prefix=prefix)
-    own = platform_of(chosen.holding)
+    own = platform_of_holding(chosen.holding)
     environment = detect(chosen.environment.prefix)
     specs = [spec for _, spec in match_specs(chosen, "exact", [])]
     channels = [channel for step in chosen.of("conda") for channel in step.channels]

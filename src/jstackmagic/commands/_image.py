@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..display import Code, Part, Result, Table, Text, channel_text, size_text
 from ..image.build import Built
-from ..image.commit import Committed
+from ..image.commit import Carried, Committed
 from ..image.family import Candidate, Family, Stack
 from ..image.proof import Proof
 from ..image.serve import Image, Server
 from ..packages import ManagerName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..image.proof import Difference
     from ..packages import Package
@@ -28,6 +28,7 @@ _CARRIED = {
     "packages": "packages and the system, which the recipe carries as well",
 }
 _MOST_FILES = 50
+_LONGEST_PATH = 50  # characters
 
 
 def _json(value: object) -> Any:
@@ -189,18 +190,9 @@ class CommittedImage(Result):
         ]
         if image.cleaned:
             parts.append(Text(f"{size_text(image.cleaned)} of caches were emptied first."))
-        rows = tuple(
-            (
-                _CARRIED[each.kind],
-                str(each.files),
-                size_text(each.size),
-                ", ".join(each.examples),
-            )
-            for each in image.carried
-        )
-        if rows:
+        if image.carried:
             columns = ("It carries along", "Files", "Size", "The largest")
-            parts.append(Table(columns, rows))
+            parts.append(Table(columns, tuple(_carried_rows(image.carried))))
         if image.variables:
             names = ", ".join(image.variables)
             parts.append(Text(f"It carries the values of these variables: {names}.", "warning"))
@@ -221,6 +213,23 @@ class CommittedImage(Result):
     def to_json(self) -> Any:
         """The image and what it carries."""
         return _json(self.committed)
+
+
+def _carried_rows(carried: Sequence[Carried]) -> Iterator[tuple[str, str, str, str]]:
+    """A row a kind; what may be secret is named whole, and each of it."""
+    for each in carried:
+        head = (_CARRIED[each.kind], str(each.files), size_text(each.size))
+        first, *others = each.examples
+        if each.kind != "secrets":
+            yield (
+                *head,
+                first if len(first) <= _LONGEST_PATH else f"…{first[1 - _LONGEST_PATH :]}",
+            )
+            continue
+        yield (*head, first)
+        yield from (("", "", "", other) for other in others)
+        if each.files > len(each.examples):
+            yield "", "", "", f"and {each.files - len(each.examples)} more"
 
 
 @dataclass(frozen=True)
@@ -266,8 +275,8 @@ class Images(Result):
     """The images that there are, and the servers.
 
     Attributes:
-        images: The images that were made from any history.
-        servers: The servers that were started from any image.
+        images: The images that were made from this history, or from any.
+        servers: The servers that it started, or anybody.
         history: The name of this history.
     """
 
@@ -283,12 +292,12 @@ class Images(Result):
         """A table of each."""
         parts: list[Part] = []
         if not self.images:
-            parts.append(Text("No image was made from a history yet: %envimage build"))
+            parts.append(Text("No image was made from this history yet: %envimage build"))
         else:
             rows = tuple(
                 (
                     ", ".join(image.tags) or image.id.rpartition(":")[2][:12],
-                    "this one" if image.history == self.history else image.history,
+                    "this one" if image.history == self.history else image.history or "none",
                     image.created,
                     size_text(image.size),
                     image.base,
@@ -349,9 +358,10 @@ class Suggestions(Result):
 
     @property
     def best(self) -> Candidate | None:
-        """The stack that has most of it, if that is another one than the base."""
+        """The stack that has most of it, if that is more than the base has."""
         best = next(iter(self.candidates), None)
-        return best if best and (self.base is None or best.stack.name != self.base.name) else None
+        own = next((each for each in self.candidates if each.stack == self.base), None)
+        return best if best and len(best.has) > len(own.has if own else ()) else None
 
     def summary(self) -> str:
         """The best, in a few words."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ExportError
-from ..history import History
-from ..image.labels import BASE, HISTORY, HISTORY_FILE, history_id, labels, recipe_hash
+from ..history import IMAGE_HISTORY, History
+from ..image.labels import BASE, HISTORY, history_id, labels, recipe_hash
 from ..image.reference import Reference
 from ..recipe import Recipe, fold
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..export.dockerfile import Style
     from ..history import Record
+    from ..image.build import Builder
     from ..image.container import Base
     from ..image.engine import Engine
 
@@ -42,6 +43,7 @@ class Context:
         recipe: What it installs; empty for a Dockerfile that was given.
         labels: To put on the image.
         notes: Sentences the user should read.
+        secrets: The build secrets it asks for: by id what each holds, its credential masked.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class Context:
     recipe: Recipe = field(default_factory=Recipe)
     labels: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -67,18 +70,29 @@ def rendered(args: argparse.Namespace, engine: Engine) -> Iterator[Context]:
     Raises:
         ExportError: It cannot be rendered.
         EngineError: The engine cannot be asked.
+        UsageError: The engine does not offer the builder that was asked for.
     """
+    from ..image.build import builder_of
+
+    builder = builder_of(engine, args.builder)
     with tempfile.TemporaryDirectory(prefix="jstackmagic-image-") as folder:
-        yield write(Path(folder), args, _base(args, engine))
+        yield write(Path(folder), args, _base(args, engine), builder=builder)
 
 
-def write(folder: Path, args: argparse.Namespace, base: Base | None = None) -> Context:
+def write(
+    folder: Path,
+    args: argparse.Namespace,
+    base: Base | None = None,
+    *,
+    builder: Builder = "classic",
+) -> Context:
     """Write a context to a folder.
 
     Args:
         folder: Where to; made if it is not there.
         args: The options that say what to build on, and how.
         base: What to build on; None where no engine can be asked for it.
+        builder: What will build it; what is written for the classic one any other can build too.
 
     Raises:
         ExportError: It cannot be rendered or written.
@@ -92,14 +106,17 @@ def write(folder: Path, args: argparse.Namespace, base: Base | None = None) -> C
     recipe = fold(records)
     reference = base.reference if base else _guessed_base(args, records)
     style = getattr(args, "style", None) or _style(base.variables if base else None)
-    artifact = render(recipe, style=style, base_image=reference)
+    artifact = plain = render(recipe, style=style, base_image=reference)
+    if builder == "buildkit" and _can_write_caches(style, base):
+        artifact = render(recipe, style=style, base_image=reference, cache_mounts=True)
     faults = artifact.check()
     if faults:
         raise ExportError(faults[0], kept="Nothing was built.", advice=faults[1:])
     folder.mkdir(parents=True, exist_ok=True)
     written = artifact.write(folder / "Dockerfile")
+    # whatever builds it, what comes of it is the same
     identity = recipe_hash(
-        artifact.text, base.image_id if base else "", [*_contents(folder, written[1:])]
+        plain.text, base.image_id if base else "", [*_contents(folder, written[1:])]
     )
     _add_history(folder, history)
     return Context(
@@ -114,7 +131,8 @@ def write(folder: Path, args: argparse.Namespace, base: Base | None = None) -> C
             base_digest=base.digest if base else "",
             now=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         ),
-        notes=artifact.notes,
+        notes=plain.notes,
+        secrets=artifact.secrets,
     )
 
 
@@ -130,10 +148,10 @@ def _add_history(folder: Path, history: History) -> None:
     """Let the image know its own past: last of all, so that no layer is built anew for it."""
     copy = folder / _HISTORY
     copy.parent.mkdir(exist_ok=True)
-    copy.write_bytes(history.path.read_bytes() if history.path.exists() else b"")
+    copy.write_bytes(history.content())
     copy.chmod(0o644)
     with (folder / "Dockerfile").open("a", encoding="utf-8", newline="\n") as dockerfile:
-        dockerfile.write(f"COPY {_HISTORY} {HISTORY_FILE}\n")
+        dockerfile.write(f"COPY {_HISTORY} {IMAGE_HISTORY}\n")
 
 
 def _tag(tag: str) -> Reference:
@@ -174,9 +192,20 @@ def _first_base(engine: Engine, base: Base, records: Sequence[Record]) -> Base |
 def _guessed_base(args: argparse.Namespace, records: Sequence[Record]) -> str:
     """What the user, the surroundings or the history say; empty where nothing does."""
     from ..host import look
+    from ._suggest import likely_image
 
     said: Any = getattr(args, "base_image", None) or look().image
-    return said or next((r.context.image for r in reversed(records) if r.context.image), "")
+    recorded = (each.context.image for each in reversed(records) if each.context.image)
+    return said or next(recorded, "") or likely_image(records)
+
+
+def _can_write_caches(style: Style | None, base: Base | None) -> bool:
+    """Whether conda and pip can write to the caches as an export mounts them."""
+    if base is None or not base.image_id:
+        return False
+    if style == "stacks":
+        return (base.variables.get("NB_UID"), base.variables.get("NB_GID")) == ("1000", "100")
+    return style == "legacy" or base.user in ("", "0", "root")
 
 
 def _style(variables: Mapping[str, str] | None) -> Style | None:

@@ -207,8 +207,7 @@ class Place:
 
     def _exact(self, request: Request) -> Request:
         """Conda's own word for taking away what is named and nothing else."""
-        conda = request.manager == "conda" and self.environment.conda is not None
-        if conda and request.action == "remove":
+        if request.manager == "conda" and request.action == "remove":
             return replace(request, options=("--force",))
         return request
 

@@ -10,6 +10,7 @@ Examples:
     %envcapture analysis.ipynb
     %envcapture --dry-run ~/work              show what is there, and record nothing
     %envcapture notebooks --name analysis
+    %envcapture environment.yml --group dev   lists of packages, too
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..capture import Found, lists, notebooks
 from ..capture import files as lists_of_packages
+from ..capture.files import pyproject
 from ..capture.notebooks import Finding, Reading
 from ..capture.targets import Targets
 from ..credentials import mask
@@ -29,6 +31,7 @@ from ..environment import Environment, EnvironmentRef
 from ..errors import UsageError
 from ..history import Context, History, Record
 from ..recipe import name_of
+from ._group import add_group
 from ._target import add_target, targets
 
 if TYPE_CHECKING:
@@ -42,7 +45,8 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("paths", nargs="+", metavar="FILE_OR_FOLDER", help="what to read")
+    parser.add_argument("paths", nargs="*", metavar="FILE_OR_FOLDER", help="what to read")
+    add_group(parser)
     add_target(parser)
     parser.add_argument("--dry-run", action="store_true", help="show, and record nothing")
 
@@ -57,8 +61,47 @@ def run(args: argparse.Namespace, session: Session) -> Capture:
                 kept="Nothing was recorded.",
                 advice="Name notebooks or folders: %envcapture analysis.ipynb ~/work",
             )
-    environments = targets(args)
-    planner = _Planner(History(), environments, session.context(), dry_run=args.dry_run)
+    if not paths and not args.group:
+        raise UsageError(
+            "There is nothing to read.",
+            kept="Nothing was recorded.",
+            advice="Name notebooks, lists or folders: %envcapture analysis.ipynb environment.yml",
+        )
+    captures, problems, files = read_into(
+        History(),
+        paths,
+        targets(args),
+        session.context(),
+        groups=args.group,
+        dry_run=args.dry_run,
+    )
+    return Capture(tuple(captures), tuple(problems), files=files, dry_run=args.dry_run)
+
+
+def read_into(
+    history: History,
+    paths: Sequence[str],
+    environments: Sequence[Environment],
+    context: Context,
+    *,
+    groups: Sequence[str] = (),
+    dry_run: bool = False,
+) -> tuple[list[Captured], list[tuple[str, str]], int]:
+    """Read files, and record what they ask for as planned.
+
+    Args:
+        history: Where to.
+        paths: Notebooks, lists of packages, and folders of notebooks.
+        environments: Whose they are where they do not say.
+        context: Who asks.
+        groups: Dependency groups, as ``pyproject.read_group`` takes them.
+        dry_run: Whether to record nothing.
+
+    Returns:
+        The finds; the files that could not be read, or not whole, with the reason; how many files
+        there were.
+    """
+    planner = _Planner(history, environments, context, dry_run=dry_run)
     unsaid: ManagerName = "conda" if environments[0].is_conda else "pip"
     captures: list[Captured] = []
     problems: list[tuple[str, str]] = []
@@ -69,7 +112,10 @@ def run(args: argparse.Namespace, session: Session) -> Capture:
             if reading.problem:
                 problems.append((file, reading.problem))
             captures += planner.plan(reading)
-    return Capture(tuple(captures), tuple(problems), files=files, dry_run=args.dry_run)
+    for listed in map(pyproject.read_group, groups):
+        files += 1
+        captures += planner.plan(_as_notebook(listed))
+    return captures, problems, files
 
 
 def _files(paths: Sequence[str]) -> Iterator[str]:
@@ -89,10 +135,15 @@ def _readings(file: str, unsaid: ManagerName) -> Iterator[Reading]:
         except UsageError as error:
             yield Reading(file, problem=error.problem)
             return
-        found = tuple(Finding(file, 0, each.line, each) for each in listed.found)
-        yield Reading(file, found, problem=" ".join(listed.notes))
+        yield _as_notebook(listed)
     if module is None or file.endswith(notebooks.SUFFIXES):
         yield notebooks.read(file, unsaid=unsaid)
+
+
+def _as_notebook(listed: lists_of_packages.Reading) -> Reading:
+    file = str(listed.path)
+    found = tuple(Finding(file, 0, each.line, each) for each in listed.found)
+    return Reading(file, found, problem=" ".join(listed.notes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..display import Part, Result, Table, Text
 from ..environment import Environment
+from ..errors import JStackMagicError
 from ..packages import Change, ManagerName, Package, PackageSet
 from ._target import add_target, targets
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from ..baseline import Baseline
+    from ..baseline import Baseline, Witness
     from ..history import History, Record
+    from ..image.brought import Brought
     from ..undo import Move
     from . import Session
 
@@ -46,13 +49,14 @@ def run(args: argparse.Namespace, session: Session) -> Drifts:
     history = History()
     records = history.records()
     environments = targets(args)
-    drifts = [_drift(each, ("conda", "pip"), records) for each in environments]
-    drifts.append(_drift(environments[0], ("apt",), records))
+    image = cache(_image)  # asked once, and anew the next time: its container changes
+    drifts = [_drift(each, ("conda", "pip"), records, image) for each in environments]
+    drifts.append(_drift(environments[0], ("apt",), records, image))
     if args.adopt:
         for drift in drifts:
             adopt(drift, history, session)
         records = history.records()
-        drifts = [_drift(drift.environment, drift.managers, records) for drift in drifts]
+        drifts = [_drift(drift.environment, drift.managers, records, image) for drift in drifts]
     return Drifts(tuple(drifts), only_unexplained=args.unexplained, adopted=args.adopt)
 
 
@@ -108,7 +112,10 @@ class Drift:
 
 
 def _drift(
-    environment: Environment, managers: tuple[ManagerName, ...], records: Sequence[Record]
+    environment: Environment,
+    managers: tuple[ManagerName, ...],
+    records: Sequence[Record],
+    image: Callable[[], Witness | None],
 ) -> Drift:
     import os
 
@@ -120,7 +127,11 @@ def _drift(
     here = read_packages(environment, managers)
     moves = {key[1:]: move for key, move in net(records).items() if key[0] == place}
     movers = _movers(records, place)
-    base = baseline.of(environment, here, managers, begun=baseline.container_start())
+    begun = baseline.container_start()
+    try:
+        base = baseline.of(environment, here, managers, begun=begun, image=image)
+    except JStackMagicError:  # the engine went away: what lies here tells the rest
+        base = baseline.of(environment, here, managers, begun=begun)
     change = here - _completed(base, here, moves)
     pairs = (
         *((None, package) for package in change.added),
@@ -138,6 +149,25 @@ def _drift(
         found.append(Difference(before, now, movers[package.key] if told else ""))
     found.sort(key=lambda difference: (difference.record != "", difference.package.key))
     return Drift(environment, managers, base.told_by, tuple(found))
+
+
+def _image() -> Brought | None:
+    """What the image of this container brought, where an engine is in reach that can tell."""
+    from ..host import look
+
+    host = look()
+    if host.runtime is None or host.engine is None:
+        return None
+    from ..image.brought import Brought
+    from ..image.container import this_container
+    from ..image.engine import connect
+
+    try:
+        engine = connect()
+        container = this_container(engine, host)
+    except JStackMagicError:
+        return None
+    return Brought(engine, container) if container else None
 
 
 def _movers(records: Sequence[Record], place: str) -> dict[_Key, str]:

@@ -25,6 +25,7 @@ from .. import export
 from ..display import Code, Part, Result, Table, Text
 from ..errors import ExportError, JStackMagicError, UsageError
 from ..export import Artifact
+from ..export._choice import file_names
 from ..history import History, Record
 from ..recipe import Recipe, fold
 
@@ -147,12 +148,10 @@ class _Source:
         """Render, with what this machine knows in the place of options that nobody gave."""
         from . import _holdings
 
-        recipe, notes = self.recipe, tuple[str, ...]()
+        recipe, notes, hints = self.recipe, tuple[str, ...](), list[str]()
         given = dict(options)
-        if given.get("base_image") == "":
-            from ..host import look
-
-            given["base_image"] = look().image or ""
+        if "base_image" in given:
+            given["base_image"], hints = self._base_image(given)
         if given.get("image") == "":
             from ._built import built_image
 
@@ -167,7 +166,26 @@ class _Source:
         if "records" in inspect.signature(module.render).parameters:
             given["records"] = self.records
         artifact = module.render(recipe, **given)
-        return replace(artifact, notes=(*artifact.notes, *notes))
+        return replace(artifact, notes=(*artifact.notes, *notes, *hints))
+
+    def _base_image(self, given: dict[str, Any]) -> tuple[str, list[str]]:
+        """What to build on where nobody said, and what else the Docker Stacks' table tells."""
+        from ..host import look
+        from ._suggest import likely_image, suggestions
+
+        image, hints = given["base_image"] or look().image or "", list[str]()
+        if not image and self.here and not given.get("fragment"):
+            image = likely_image(self.records)
+            if image:
+                hints.append(
+                    f"Nothing names the base image; by what is in it, it is {image}."
+                    " Name yours: --from"
+                )
+        found = suggestions(image, self.recipe)
+        if found.base and found.best:
+            has = ", ".join(found.best.has)
+            hints.append(f"{found.best.stack.name} has {has} already: %envimage suggest")
+        return image, hints
 
     def _running(self) -> str:
         """The running environment's prefix, where the recipe has something of it; else empty."""
@@ -227,7 +245,21 @@ def _all(source: _Source, args: argparse.Namespace) -> Iterator[_Rendered]:
             if value is not None and options.get(key) in ("", True)
         }
         for file, more in module.FILES.items():
-            yield _one(source, name, file, {**options, **more})
+            if "prefix" not in options:
+                yield _one(source, name, file, {**options, **more})
+                continue
+            # the first environment of the recipe, wherever this runs
+            for folder, prefix in _environments(source.recipe).items():
+                if not folder or getattr(module, "ONE_ENVIRONMENT", False):
+                    yield _one(source, name, folder + file, {**options, **more, "prefix": prefix})
+
+
+def _environments(recipe: Recipe) -> dict[str, str]:
+    """The prefixes of a recipe's environments, by the folder of what is written of each."""
+    known = [*dict.fromkeys(step.environment for step in recipe.steps if step.environment)]
+    first = {"": known[0].prefix if known else ""}
+    names = file_names(known[1:])
+    return first | {f"environments/{name}/": each.prefix for each, name in names.items()}
 
 
 def _one(source: _Source, name: str, file: str, options: dict[str, Any]) -> _Rendered:

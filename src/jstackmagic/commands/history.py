@@ -6,6 +6,7 @@ Examples:
     %envhistory 3f9a --log             with all that the manager said
     %envhistory --manager pip --status failed
     %envhistory --since 7d --name base
+    %envhistory --image                what the image of this container was made from
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from . import Session
 
-from ..history import History, Record
+from ..history import IMAGE_HISTORY, History, Record
 
 _AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -45,18 +46,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="TIME", help="2026-11-01, 2026-11-01T12:00, 90m, 8h, 7d")
     parser.add_argument("--until", metavar="TIME", help="likewise")
     parser.add_argument(
+        "--image", action="store_true", help="the history that this container's image was made from"
+    )
+    parser.add_argument(
         "--limit", type=int, default=50, metavar="N", help="the latest N (default 50; 0 is all)"
     )
 
 
 def run(args: argparse.Namespace, session: Session) -> HistoryTable | WholeRecords:  # noqa: ARG001
     """Read the history and show what was asked for."""
-    history = History()
+    history = History(IMAGE_HISTORY if args.image else None)
     if args.id:
         return WholeRecords(tuple(history.get(args.id)), with_log=args.log)
     records = [record for record in history.records() if _wanted(record, args)]
     shown = records[-args.limit :] if args.limit > 0 else records
-    return HistoryTable(tuple(shown), left_out=len(records) - len(shown), path=str(history.path))
+    return HistoryTable(tuple(shown), left_out=len(records) - len(shown), path=str(history.source))
 
 
 def _wanted(record: Record, args: argparse.Namespace) -> bool:
@@ -121,9 +125,11 @@ class HistoryTable(Result):
         )
         columns = ("Id", "When", "What", "Where", "Manager", "Result")
         more = f"{self.left_out} earlier records are not shown: --limit 0 shows all."
+        image = f"This is the history that the image was made from ({self.path})."
         return (
             Table(columns, rows),
             *((Text(more, "quiet"),) if self.left_out else ()),
+            *((Text(image, "quiet"),) if self.path == str(IMAGE_HISTORY) else ()),
         )
 
     def to_json(self) -> Any:

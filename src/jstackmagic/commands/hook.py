@@ -173,13 +173,12 @@ def _start_replay(*, keep: bool) -> str:
     import subprocess
 
     from ..history import History
-    from ..progress import folder
+    from ..progress import own_folder
 
     history = History()
     if not history.path.exists():
         return "There is no history to replay yet."
-    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = folder() / "replay.log"
+    log = own_folder() / "replay.log"
     command = [sys.executable, "-m", "jstackmagic", "replay", "--log", str(log)]
     command += ["--keep"] if keep else []
     with log.open("ab") as output:

@@ -18,10 +18,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..credentials import mask
 from ..errors import ExportError, JStackMagicError, UsageError
 from ..export.dockerfile import STYLES
 from ..image.build import BUILDERS
@@ -83,12 +85,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     run_.add_argument("--grant-sudo", action="store_true", help="let its user use sudo")
     run_.add_argument("--public", action="store_true", help="let other machines reach it")
 
-    verbs.add_parser(
+    list_ = verbs.add_parser(
         "list", help="the images and the servers", description=cleandoc(_list.__doc__ or "")
     )
+    list_.add_argument("--all", action="store_true", help="those of other histories as well")
 
     stop = verbs.add_parser("stop", help="stop servers", description=cleandoc(_stop.__doc__ or ""))
-    stop.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
+    stop.add_argument("names", nargs="*", metavar="NAME", help="which (default: this history's)")
+    stop.add_argument("--all", action="store_true", help="those of other histories as well")
 
     suggest = verbs.add_parser(
         "suggest",
@@ -146,6 +150,7 @@ def _build(args: argparse.Namespace, session: Session) -> BuiltImage:
     """
     from ..image.build import push
     from ..image.reference import parse_tag
+    from ._built import note_image
     from ._image import BuiltImage
 
     tag = parse_tag(args.tag) if args.tag else None
@@ -155,6 +160,8 @@ def _build(args: argparse.Namespace, session: Session) -> BuiltImage:
         digest = ""
         if args.push:
             digest = push(engine, parse_tag(built.tag), output=session.output)
+    if not args.file:
+        note_image(f"{parse_tag(built.tag).name}@{digest}" if digest else built.tag)
     return BuiltImage(built=built, base=context.base, digest=digest, notes=context.notes)
 
 
@@ -215,7 +222,7 @@ def _build_context(
         platform=args.platform,
         no_cache=args.no_cache,
         labels={**context.labels, **_pairs(args.label)},
-        secrets=_secrets(args.secret),
+        secrets=_all_secrets(context, _secrets(args.secret)),
     )
     try:
         return build(engine, context.folder, asked, output=session.output, live=_is_live(session))
@@ -269,6 +276,35 @@ def _secrets(words: list[str]) -> Mapping[str, bytes]:
     return found
 
 
+def _all_secrets(context: Context, given: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """What was given, and what the Dockerfile asks for besides: this kernel's settings have it.
+
+    Raises:
+        UsageError: A secret is in neither.
+    """
+    missing = {key: text for key, text in context.secrets.items() if key not in given}
+    found = {mask(url): url for url in _configured_urls()} if missing else {}
+    unknown = [key for key, text in missing.items() if text not in found]
+    if unknown:
+        raise UsageError(
+            f"The build needs {missing[unknown[0]]} with the credential for ****, which was never"
+            " recorded.",
+            kept="Nothing was built.",
+            advice=tuple(f"--secret id={key},src=FILE, which holds that" for key in unknown),
+        )
+    return {**given, **{key: found[text].encode() for key, text in missing.items()}}
+
+
+def _configured_urls() -> Iterator[str]:
+    """The indexes and channels that pip's variables and conda's settings name here."""
+    from ..environment import detect
+
+    for variable in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        yield from os.environ.get(variable, "").split()
+    for channel in detect().channels:
+        yield channel.channel
+
+
 def _is_live(session: Session) -> bool:
     """Whether a line of output can be written over: in a notebook and on a terminal."""
     import sys
@@ -285,10 +321,8 @@ def _engine(args: argparse.Namespace) -> Iterator[Engine]:
         engine = connect()
     except NoEngine as error:
         raise _without_engine(args, error) from None
-    try:
+    with contextlib.closing(engine):
         yield engine
-    finally:
-        engine.client.close()
 
 
 def _without_engine(args: argparse.Namespace, error: JStackMagicError) -> JStackMagicError:
@@ -366,7 +400,7 @@ def _commit(args: argparse.Namespace, session: Session) -> CommittedImage:
                 base_digest=base.digest,
                 now=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             ),
-            history=history.path.read_bytes() if history.path.exists() else b"",
+            history=history.content(),
             clean=args.clean,
         )
     return CommittedImage(committed)
@@ -378,6 +412,8 @@ def _run(args: argparse.Namespace, session: Session) -> Running:
     The folder is mounted where the image has its work; without --public only the engine's own
     machine can reach the server.
     """
+    from ..history import History
+    from ..image.labels import history_id
     from ..image.reference import parse
     from ..image.serve import Wanted, start, wait
     from ._image import Running
@@ -388,7 +424,13 @@ def _run(args: argparse.Namespace, session: Session) -> Running:
         image = args.tag or _own_image(engine)
         work, notes = ("", []) if args.no_work else _on_host(engine, args.work)
         session.output(f"Starting {image} …\n")
-        wanted = Wanted(image, work=work, grant_sudo=args.grant_sudo, public=args.public)
+        wanted = Wanted(
+            image,
+            work=work,
+            grant_sudo=args.grant_sudo,
+            public=args.public,
+            history=history_id(History().records()),
+        )
         server = wait(engine, start(engine, wanted), seconds=SERVER_SECONDS)
     return Running(server=server, work=work, notes=tuple(notes))
 
@@ -407,7 +449,8 @@ def _own_image(engine: Engine) -> str:
             kept="No server was started.",
             advice=("Build it: %envimage build", "Or name one: %envimage run TAG"),
         )
-    return found[0].tags[0]
+    # one that was built is of that history alone, a commit is not
+    return next((image for image in found if image.recipe), found[0]).tags[0]
 
 
 def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
@@ -430,56 +473,45 @@ def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
 
 
 def _list(args: argparse.Namespace, session: Session) -> Images:  # noqa: ARG001
-    """The images that were made from this history and from others, and the servers."""
+    """The images that were made from this history, and the servers that it started."""
     from ..history import History
     from ..image.engine import connect
     from ..image.labels import history_id
     from ..image.serve import images, servers
     from ._image import Images
 
-    engine = connect()
     own = history_id(History().records())
-    return Images(images=images(engine), servers=servers(engine), history=own)
+    with contextlib.closing(connect()) as engine:
+        found = Images(images=images(engine), servers=servers(engine), history=own)
+    if args.all:
+        return found
+    return replace(
+        found,
+        images=tuple(each for each in found.images if each.history == own and each.tags),
+        servers=tuple(each for each in found.servers if each.history == own),
+    )
 
 
 def _stop(args: argparse.Namespace, session: Session) -> Stopped:
     """Stop the servers that were started here, and take their containers away."""
+    from ..history import History
     from ..image.engine import connect
+    from ..image.labels import history_id
     from ..image.serve import stop
     from ._image import Stopped
 
-    return Stopped(stop(connect(), args.names, output=session.output))
+    with contextlib.closing(connect()) as engine:
+        own = None if args.all else history_id(History().records())
+        return Stopped(stop(engine, args.names, history=own, output=session.output))
 
 
 def _suggest(args: argparse.Namespace, session: Session) -> Suggestions:  # noqa: ARG001
     """Say which of the Docker Stacks has what was installed already. No engine is asked."""
-    from ..environment import detect
     from ..history import History
     from ..host import look
-    from ..image.family import candidates, family_of, likely_stack, stack_of
-    from ..packages import read_packages
     from ..recipe import fold
-    from ._image import Suggestions
+    from ._suggest import likely_image, suggestions
 
-    image = args.base_image or look().image
-    family = family_of(image)
-    asked = [
-        (step.manager, item.name)
-        for step in fold(History().records()).steps
-        for item in step.install
-        if item.name
-    ]
-    stack = stack_of(image, family)
-    if stack is None and not image:
-        here = read_packages(detect()).packages
-        stack = likely_stack(
-            family,
-            [package.name for package in here if package.manager != "apt"],
-            [package.name for package in here if package.manager == "apt"],
-        )
-    return Suggestions(
-        family=family,
-        base=stack,
-        asked=tuple(dict.fromkeys(asked)),
-        candidates=tuple(candidates(family, asked)),
-    )
+    records = History().records()
+    image = args.base_image or look().image or likely_image(records)
+    return suggestions(image, fold(records))

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ..credentials import mask
 from ..display import Part, Result, Table, Text
 from ..environment import Environment
+from ..errors import Stopped
 from ..host import Host
+from ..packages import ManagerName
 from ..progress import Status
 from ._target import add_target, left_out, targets
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
+    from ..engines import Engines
     from . import Session
 
 _KINDS = {
@@ -40,12 +43,51 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_target(parser)
 
 
-def run(args: argparse.Namespace, session: Session) -> Info:  # noqa: ARG001
+def run(args: argparse.Namespace, session: Session) -> Info:
     """Look at every target."""
     from ..host import look
     from ..progress import status
 
-    return Info(environments=targets(args), host=look(), replay=status(), notes=left_out(args))
+    environments = targets(args)
+    return Info(
+        environments=environments,
+        host=look(),
+        replay=status(),
+        engines=tuple(tuple(_engines(each, session.engines)) for each in environments),
+        notes=left_out(args),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What would do a manager's work in an environment.
+
+    Attributes:
+        manager: Whose.
+        engine: What; empty where what was configured is not to be had.
+        why: For people.
+    """
+
+    manager: ManagerName
+    engine: str
+    why: str
+
+
+def _engines(environment: Environment, wanted: Engines) -> Iterator[Engine]:
+    if environment.is_conda:
+        yield _engine("conda", environment, wanted)
+    if environment.executable:
+        yield _engine("pip", environment, wanted)
+
+
+def _engine(manager: ManagerName, environment: Environment, wanted: Engines) -> Engine:
+    from ..managers._choice import choose
+
+    try:
+        choice = choose(manager, environment, wanted)
+    except Stopped as stopped:
+        return Engine(manager, "", stopped.problem)
+    return Engine(manager, choice.name, choice.why)
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,6 +100,7 @@ class Info(Result):
 
     environments: tuple[Environment, ...]
     host: Host
+    engines: tuple[tuple[Engine, ...], ...]
     replay: Status | None = None
     notes: tuple[str, ...] = ()
 
@@ -70,10 +113,10 @@ class Info(Result):
         tables = [
             Table(
                 ("Environment", environment.name or environment.prefix),
-                tuple(_facts(environment)),
+                tuple(_facts(environment, engines)),
                 facts=True,
             )
-            for environment in self.environments
+            for environment, engines in zip(self.environments, self.engines, strict=True)
         ]
         facts = [*_host_facts(self.host)]
         facts += [("replay", str(self.replay))] if self.replay else []
@@ -89,10 +132,14 @@ class Info(Result):
         data = msgspec.to_builtins(
             {"environments": self.environments, "host": self.host, "replay": self.replay}
         )
+        for environment, engines in zip(data["environments"], self.engines, strict=True):
+            environment["engines"] = {
+                each.manager: {"engine": each.engine or None, "why": each.why} for each in engines
+            }
         return json.loads(mask(json.dumps(data)))
 
 
-def _facts(environment: Environment) -> Iterator[tuple[str, str]]:
+def _facts(environment: Environment, engines: Sequence[Engine]) -> Iterator[tuple[str, str]]:
     yield "kind", _KINDS[environment.kind]
     yield "prefix", environment.prefix
     yield "Python", environment.python or "none"
@@ -102,14 +149,14 @@ def _facts(environment: Environment) -> Iterator[tuple[str, str]]:
         conda = environment.conda
         yield (
             "conda is",
-            f"{conda.path} ({conda.tool}, found by: {conda.found})"
-            if conda
-            else "not in reach: py-rattler does its work",
+            f"{conda.path} ({conda.tool}, found by: {conda.found})" if conda else "not in reach",
         )
         for number, channel in enumerate(environment.channels, start=1):
             yield f"channel {number}", f"{mask(channel.channel)} (from: {channel.source})"
         if environment.pins:
             yield "pinned", ", ".join(environment.pins)
+    for each in engines:
+        yield f"{each.manager}'s work is done by", f"{each.engine or 'nothing'}: {mask(each.why)}"
     yield "can be written to", "yes" if environment.writable else "no"
     if environment.frozen is not None:
         yield "frozen", environment.frozen or "yes"

@@ -8,6 +8,8 @@ Examples:
     %envinstall --group dev                     a dependency group of pyproject.toml
     %envinstall --conda -c conda-forge python-graphviz
     %envinstall --name other six                another environment
+    %envinstall --missing                       all that this notebook imports and is not here
+    %envinstall --missing old.ipynb --dry-run   or that another one does, the plan alone
     %envinstall --dry-run pandas                the plan alone
     %envinstall --pip somepackage -- --no-deps  what only the manager knows, after two dashes
 
@@ -22,6 +24,7 @@ Examples:
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,8 +34,11 @@ from ..errors import UsageError
 from ..guards import describe
 from ..packages import normalise, read_packages
 from ..parsing import MANAGERS, Asked, read_cell, read_specs
+from ..policy import current
 from ..request import Request
 from ._change import ChangeResult, add_managers, add_mode, carry_out
+from ._group import add_group
+from ._missing import add_missing
 from ._target import add_target, left_out, targets
 
 if TYPE_CHECKING:
@@ -67,13 +73,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a list of packages: requirements.txt, environment.yml, a lock file, …",
     )
-    parser.add_argument(
-        "--group",
-        action="append",
-        default=[],
-        metavar="[FILE:]NAME",
-        help="a dependency group of pyproject.toml",
-    )
+    add_group(parser)
     parser.add_argument("--constraint", action="append", default=[], metavar="FILE", help="for pip")
     parser.add_argument(
         "-e", "--editable", action="append", default=[], metavar="PATH", help="for pip"
@@ -81,6 +81,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repair", action="store_true", help="finish a conda install that was cut off, first"
     )
+    add_missing(parser)
     add_mode(parser)
 
 
@@ -92,7 +93,8 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
         repaired = _repair(args, session)
         if not asked.specs and not readings:
             return ChangeResult(done=(), notes=repaired)
-    if not asked.specs and not any(reading.requests for reading in readings):
+    listed = any(reading.requests for reading in readings)
+    if not asked.specs and not listed and args.missing is None:
         raise UsageError(
             "There is nothing to install.",
             kept="Nothing was started.",
@@ -103,12 +105,32 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
         notes += _notes(reading)
     steps: list[Step] = []
     for environment in targets(args):
-        said, why = _route(asked, environment)
+        here = asked
+        if args.missing is not None:
+            here, left = _with_missing(asked, environment, args, session)
+            notes += left
+        said, why = _route(here, environment, session)
         notes += why
         steps += _steps(said, environment, args)
         for reading in readings:
             steps += _steps_of(reading, environment, args)
     return carry_out(_apt_once(steps), args, session, notes)
+
+
+def _with_missing(
+    asked: Asked, environment: Environment, args: argparse.Namespace, session: Session
+) -> tuple[Asked, list[str]]:
+    """What was asked for, and what the notebook's imports need; the plan is shown first."""
+    from . import _missing
+
+    found = _missing.wanted(args.missing, environment, session)
+    left = _missing.notes(found)
+    if not found.specs:
+        left.append(f"Nothing that it imports is missing in the {describe(environment)}.")
+        return asked, left
+    session.output(_missing.plan_text(found, describe(environment)))
+    words = [shlex.split(spec)[0] for spec in found.specs.values()]
+    return asked + read_specs(dict.fromkeys(words), manager=args.manager), left
 
 
 def _repair(args: argparse.Namespace, session: Session) -> tuple[str, ...]:
@@ -134,11 +156,12 @@ def _read(args: argparse.Namespace, session: Session) -> Asked:
     asked = read_specs(words, manager=args.manager, folder=folder)
     if session.cell is not None:
         asked += read_cell(session.cell, manager=args.manager, folder=folder)
+    usual = current()  # where the line says nothing
     return replace(
         asked,
-        channels=(*args.channel, *asked.channels),
-        index_url=args.index_url or asked.index_url,
-        extra_index_urls=(*args.extra_index_url, *asked.extra_index_urls),
+        channels=(*args.channel, *asked.channels) or usual.channels,
+        index_url=args.index_url or asked.index_url or usual.index_url,
+        extra_index_urls=(*args.extra_index_url, *asked.extra_index_urls) or usual.extra_index_urls,
     )
 
 
@@ -161,10 +184,7 @@ def _files(args: argparse.Namespace) -> list[Reading]:
     readings = [
         files.read(Path(path).expanduser()) for path in args.requirement if not _is_pips(path)
     ]
-    for group in args.group:
-        path, _, name = group.rpartition(":")
-        readings.append(pyproject.read_group(Path(path or "pyproject.toml").expanduser(), name))
-    return readings
+    return [*readings, *map(pyproject.read_group, args.group)]
 
 
 def _notes(reading: Reading) -> Iterator[str]:
@@ -182,23 +202,25 @@ def _steps_of(
 ) -> Iterator[Step]:
     from ..transaction import Step
 
+    usual = current()
     for asked in reading.requests:
         request = replace(asked, upgrade=args.upgrade, options=(*asked.options, *args.options))
         if request.manager == "conda":
             request = replace(
-                request, channels=tuple(dict.fromkeys((*args.channel, *asked.channels)))
+                request,
+                channels=tuple(dict.fromkeys((*args.channel, *asked.channels))) or usual.channels,
             )
         elif request.manager == "pip":
             extra = dict.fromkeys((*args.extra_index_url, *asked.extra_index_urls))
             request = replace(
                 request,
-                index_url=args.index_url or asked.index_url,
-                extra_index_urls=tuple(extra),
+                index_url=args.index_url or asked.index_url or usual.index_url,
+                extra_index_urls=tuple(extra) or usual.extra_index_urls,
             )
         yield Step(request=request, environment=environment)
 
 
-def _route(asked: Asked, environment: Environment) -> tuple[Asked, list[str]]:
+def _route(asked: Asked, environment: Environment, session: Session) -> tuple[Asked, list[str]]:
     """Give every spec a manager: conda first in a conda environment, then pip.
 
     What is installed already stays with the manager that installed it.
@@ -208,7 +230,8 @@ def _route(asked: Asked, environment: Environment) -> tuple[Asked, list[str]]:
         return asked, []
     chosen = dict.fromkeys(unsaid, "pip")
     notes: list[str] = []
-    if environment.is_conda:
+    renamed: dict[str, str] = {}
+    if environment.is_conda and "conda" in current().managers:
         here = read_packages(environment, ("conda", "pip"))
         unknown = []
         for spec in unsaid:
@@ -220,14 +243,36 @@ def _route(asked: Asked, environment: Environment) -> tuple[Asked, list[str]]:
         if unknown:
             from ..managers.rattler import available
 
-            offered = available(unknown, environment, asked.channels)
+            offered = available(unknown, environment, asked.channels, session.output)
             for spec in unknown:
                 if offered[spec]:
                     chosen[spec] = "conda"
-                else:
-                    notes.append(f"No channel here has {spec}; pip is asked for it.")
-    specs = tuple((said or chosen[spec], spec) for said, spec in asked.specs)
+                    continue
+                renamed[spec] = _for_pip(spec)
+                called = "" if renamed[spec] == spec else f", as {renamed[spec]}"
+                notes.append(f"No channel here has {spec}; pip is asked for it{called}.")
+    specs = tuple(
+        (said, spec) if said else (chosen[spec], renamed.get(spec, spec))
+        for said, spec in asked.specs
+    )
     return replace(asked, specs=specs), notes  # type: ignore[arg-type]
+
+
+def _for_pip(spec: str) -> str:
+    """A spec under PyPI's name where conda-forge's is another: ``opencv`` → ``opencv-python``.
+
+    Only of much used packages, where it is plain what is meant.
+    """
+    from .. import names
+
+    name = _name(spec)
+    other = names.pypi_name(name)
+    meant = names.is_popular(other) and not (
+        names.is_popular(name) and names.conda_name(name) == name
+    )
+    if not meant:
+        return spec
+    return other + spec[len(name) :]
 
 
 def _name(spec: str) -> str:

@@ -4,7 +4,9 @@ Examples:
     %envreplay                     every environment, the very versions and builds there were
     %envreplay --dry-run           the plan alone
     %envreplay --loose             what was asked for, in the versions that are newest now
-    %envreplay --from FILE         what another history says; this one remembers it
+    %envreplay --from FILE         what another history says, a Dockerfile, an environment.yml;
+                                   this history remembers it
+    %envreplay --from IMAGE        the history that an image was made from
     %envreplay --prefix PATH       the environment of the history, to another place
     %envreplay --keep              also keep the archives in the home volume: the next replay
                                    needs no network then
@@ -23,7 +25,7 @@ from ..environment import Environment
 from ..errors import CommandFailed, Interrupted, InvalidSpec, JStackMagicError, Stopped, UsageError
 from ..keep import Store, Taken
 from ..plan import Plan
-from ..progress import Progress, folder, replays
+from ..progress import Progress, own_folder, replays
 from ..replay import Exactness, Goal, goals
 from ..request import Request
 from ..transaction import Done, Planned, Step, Transaction
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..history import History
     from ..managers import Output
     from ..packages import ManagerName, PackageSet
     from . import Session
@@ -45,7 +46,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--loose", action="store_true", help="the specs as they were asked, not the versions"
     )
-    parser.add_argument("--from", dest="source", metavar="FILE", help="another history file")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="FILE_OR_IMAGE",
+        help="another history; a Dockerfile or another file of packages; an image",
+    )
     target = parser.add_argument_group("target (the environments of the history, if not said)")
     one = target.add_mutually_exclusive_group()
     one.add_argument("-n", "--name", metavar="ENV", help="a conda environment, by name")
@@ -63,11 +69,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> ReplayResult:
     """Find out what is missing, and bring it, one place after the other."""
+    from .. import environment
     from ..history import History
     from ..transaction import Mode
+    from ._source import records_of
 
-    source = _source(args.source)
-    wanted = goals(source.records())
+    if args.source is None:
+        records = History().records()
+    else:
+        here = environment.find(name=args.name, prefix=args.prefix)
+        records = records_of(args.source, [here], session.context(), session.output)
+    wanted = goals(records)
     with _alone(dry_run=args.dry_run), _words(args.log, session.output) as output:
         transaction = Transaction(
             # what this history says already, it need not be told again
@@ -75,21 +87,10 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
             context=session.context(),
             output=output,
             on_exit_status=session.on_exit_status,
-            mode=Mode(dry_run=args.dry_run, force=args.force),
+            mode=Mode(dry_run=args.dry_run, force=args.force, engines=session.engines),
         )
         places = _places(wanted, args, output)
         return _Replay(transaction, args, places).carry_out()
-
-
-def _source(path: str | None) -> History:
-    from ..history import History
-
-    if path is None:
-        return History()
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise UsageError(f"There is no history {file}.", kept="Nothing was started.")
-    return History(file)
 
 
 @contextmanager
@@ -97,15 +98,21 @@ def _alone(*, dry_run: bool) -> Iterator[None]:
     """One replay at a time in a container.
 
     Raises:
-        Stopped: Another one is at work.
+        Stopped: Another one is at work, or there is no place for its lock.
     """
     from filelock import FileLock, Timeout
 
     if dry_run:
         yield
         return
-    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileLock(folder() / "replay.lock")
+    try:
+        lock = FileLock(own_folder() / "replay.lock")
+    except OSError as error:
+        raise Stopped(
+            f"What concerns this container cannot be kept in {error.filename}: {error.strerror}.",
+            kept="Nothing was started.",
+            advice="Name a folder of yours: set XDG_RUNTIME_DIR",
+        ) from None
     try:
         lock.acquire(timeout=0)
     except Timeout:

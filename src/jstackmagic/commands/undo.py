@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from ..display import Part, Text
 from ..errors import Stopped, UsageError
 from ..history import Record
-from ..undo import Origins, after, latest, net, since, taken_back
+from ..recipe import taken_back
+from ..undo import Origins, after, latest, net, since
 from ._change import ChangeResult, add_mode
 
 if TYPE_CHECKING:
@@ -52,7 +53,12 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
         output=session.output,
         on_exit_status=session.on_exit_status,
         # the guards are asked once, for all of it: one step alone would often look like harm
-        mode=Mode(dry_run=args.dry_run, force=True, thorough=True),
+        mode=Mode(
+            dry_run=args.dry_run,
+            force=True,
+            thorough=True,
+            engines=session.engines.but(args.engine),
+        ),
     )
     origins = Origins.of(records)
     places = [

@@ -39,7 +39,7 @@ def print_json(result: Result) -> None:
 
 def words() -> AbstractContextManager[Callable[[str], None]]:
     """Where the words of managers go."""
-    return words_in_notebook() if _in_notebook() else words_on(sys.stdout)
+    return words_in_notebook() if in_notebook() else words_on(sys.stdout)
 
 
 def mark_shown(result: Result) -> None:
@@ -55,7 +55,7 @@ def display_once(result: Result) -> None:
     shown = _Shown.cell == _current_cell() and any(item is result for item in _Shown.results)
     if not shown:
         _publish(result)
-    elif not _in_notebook():
+    elif not in_notebook():
         # terminal IPython has printed "Out[n]:" already and something must follow
         print(repr(result))  # noqa: T201
 
@@ -70,14 +70,15 @@ def _current_cell() -> tuple[int, int] | None:
 def _publish(result: Result) -> None:
     from IPython.display import display
 
-    if _in_notebook():
+    if in_notebook():
         data = {"text/plain": str(result), "text/html": result._repr_html_()}
         display(data, raw=True)  # type: ignore[no-untyped-call]
     else:
         print(result)  # noqa: T201
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether a kernel runs this, so that rich output is shown."""
     from IPython.core.getipython import get_ipython
 
     shell = get_ipython()

@@ -15,13 +15,16 @@ import time
 import unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from ..log import Log, Said
 from . import html as drawing
+from .progress import NotebookBar, TerminalBar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ..meter import Progress
 
 _SHOWN = {"notebook": 12, "terminal": 6}
 """How many of the last lines are shown while a manager works."""
@@ -41,7 +44,7 @@ def words_in_notebook() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def words_on(stream: IO[str]) -> Iterator[Callable[[str], None]]:
+def words_on(stream: TextIO) -> Iterator[Callable[[str], None]]:
     """Where managers' words go on a stream, which may be a terminal."""
     if not (stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"):
         yield lambda text: _write(stream, text)
@@ -53,7 +56,7 @@ def words_on(stream: IO[str]) -> Iterator[Callable[[str], None]]:
         shown.close()
 
 
-def _write(stream: IO[str], text: str) -> None:
+def _write(stream: TextIO, text: str) -> None:
     stream.write(text)
     stream.flush()
 
@@ -123,6 +126,10 @@ class _Notebook(_Folding):
 
     _name: str = ""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.progress = NotebookBar()
+
     def _draw(self, *, done: bool) -> None:
         from IPython.display import display
 
@@ -161,13 +168,21 @@ def _as_html(section: _Section, running: bool) -> str:
 
 
 class _Terminal(_Folding):
-    """The last lines below what we said, taken away when the manager is done."""
+    """The last lines below what we said, taken away when the manager is done, and a bar below."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    terminal = True
+
+    def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
+        self._bar = TerminalBar(stream)
         self._height = 0
         self._said = 0
+
+    def progress(self, news: Progress | None) -> None:
+        """Draw how far the work is."""
+        with self._lock:
+            self._bar(news)
 
     def _draw(self, *, done: bool) -> None:
         said = [line for section in self._sections for line in section.said]
@@ -178,6 +193,7 @@ class _Terminal(_Folding):
         below = "".join(f"\x1b[2m  {_cut(line, width)}\x1b[0m\n" for line in last)
         back = f"\x1b[{self._height}A\x1b[J" if self._height else ""
         self._height = len(last)
+        self._bar.step_aside()
         _write(self._stream, back + text + below)
 
 

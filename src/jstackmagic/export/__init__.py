@@ -5,8 +5,9 @@ file. A format's module has a docstring (its first line describes it to users),
 ``arguments(parser)``, which declares its own options, and ``render(recipe, **options)``, which is
 pure and takes them as keyword arguments; one that takes ``records`` is given the history's too.
 ``FILES`` has the path that the file usually has in a repository, with the options for it; a format
-of several files has several. A module whose name begins with an underscore is shared by the formats
-and is none itself.
+of several files has several. ``ONE_ENVIRONMENT = True`` says that a file is of one environment,
+chosen by the options ``name`` and ``prefix``, so that a second needs a file of its own. A module
+whose name begins with an underscore is shared by the formats and is none itself.
 """
 
 from __future__ import annotations

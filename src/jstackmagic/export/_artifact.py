@@ -8,7 +8,8 @@ import hashlib
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,14 +60,14 @@ class Artifact:
         text: The artifact's own text.
         files: What must lie beside it.
         notes: Sentences the user should read: what could not be kept, what a build needs.
-        secrets: The ids of the build secrets that it reads.
+        secrets: The build secrets that it reads: by id what each holds, its credential masked.
         executable: Whether it is a program.
     """
 
     text: str
     files: tuple[File, ...] = ()
     notes: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
     executable: bool = False
 
     def check(self) -> tuple[str, ...]:

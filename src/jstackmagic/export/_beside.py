@@ -118,3 +118,13 @@ class Beside:
         requirements = place.flag in ("-r", "-c")
         sha256 = "" if requirements else item.sha256
         return File(self._names[source], source, sha256, requirements)
+
+    def archive(self, path: str, sha256: str) -> File:
+        """A local archive to copy that a package came from, whether or not a spec names it.
+
+        Raises:
+            ExportError: Its path cannot be written on one line, or holds a credential.
+        """
+        source = posixpath.normpath(checked(path))
+        self._name(source)
+        return File(self._names[source], source, sha256)

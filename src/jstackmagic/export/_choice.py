@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from ..environment import EnvironmentRef
 from ..errors import ExportError
 from ..recipe import Holding, Step
+from ._beside import UNSAFE
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..packages import ManagerName
     from ..recipe import Item, Recipe
@@ -81,6 +82,16 @@ class Chosen:
 def called(environment: EnvironmentRef) -> str:
     """What to call an environment."""
     return environment.name or posixpath.basename(environment.prefix.rstrip("/")) or "root"
+
+
+def file_names(environments: Iterable[EnvironmentRef]) -> dict[EnvironmentRef, str]:
+    """A name for each environment that no other has and that a path needs no quoting for."""
+    found: dict[EnvironmentRef, str] = {}
+    for environment in environments:
+        name = UNSAFE.sub("-", called(environment)).lstrip("-.") or "environment"
+        names = (name, *(f"{name}-{number}" for number in range(2, len(found) + 3)))
+        found[environment] = next(each for each in names if each not in found.values())
+    return found
 
 
 def choose(recipe: Recipe, *, name: str = "", prefix: str = "") -> Chosen:

@@ -6,11 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..packages import Package
     from ..recipe import Archive, Holding, Item, Step
 
+_ARCHIVE = re.compile(r"[a-z]+:.*\.(?:whl|zip|tgz|tar\.\w+)(?:#.*)?", re.ASCII)
+_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _SUBDIR = re.compile(r".*/(?P<subdir>[a-z]+-(?:\d+|[a-z]\w*))/[^/]+$")
 
 
@@ -24,6 +26,14 @@ def resolved(
             yield item, packages.pop(item.name, None)
     for package in packages.values():
         yield None, package
+
+
+def is_direct(package: Package) -> bool:
+    """Whether a package came from a place of its own (PEP 610) and not from an index."""
+    source = package.source
+    if package.editable or source.startswith("file:") or _VCS.match(source):
+        return True
+    return _ARCHIVE.fullmatch(source) is not None
 
 
 def archives_of(package: Package, holding: Holding) -> tuple[Archive, ...]:
@@ -42,12 +52,16 @@ def hashes_of(package: Package, holding: Holding) -> tuple[str, ...]:
     return tuple(sorted(found | ({package.sha256} - {""})))
 
 
-def platform_of(holding: Holding) -> str:
-    """Conda's name of a platform, such as ``linux-64``; empty where nothing tells."""
-    if holding.platform:
-        return holding.platform
-    for package in holding.packages:
-        match = _SUBDIR.fullmatch(package.url) if package.manager == "conda" else None
+def platform_of(urls: Iterable[str]) -> str:
+    """Conda's name of the platform that archives are for; empty where they are for all."""
+    for url in urls:
+        match = _SUBDIR.fullmatch(url.partition("#")[0])
         if match:
             return match["subdir"]
     return ""
+
+
+def platform_of_holding(holding: Holding) -> str:
+    """Conda's name of the platform that an environment is on; empty where nothing tells."""
+    urls = (package.url for package in holding.packages if package.manager == "conda")
+    return holding.platform or platform_of(urls)

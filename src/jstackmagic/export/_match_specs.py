@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..pins import Pin, pinned
+from ._beside import is_conda_archive
 from ._words import checked, public
 
 if TYPE_CHECKING:
@@ -13,13 +14,6 @@ if TYPE_CHECKING:
 
     from ..recipe import Item
     from ._choice import Chosen
-
-_ARCHIVE = re.compile(r"(?P<url>.*\.(?:conda|tar\.bz2))(?:#.*)?")
-
-
-def is_archive(spec: str) -> bool:
-    """Whether a spec is a package archive, by path or URL."""
-    return _ARCHIVE.fullmatch(spec) is not None and "::" not in spec
 
 
 def channels(chosen: Chosen, notes: list[str]) -> list[str]:
@@ -49,8 +43,8 @@ def match_specs(chosen: Chosen, pin: Pin, notes: list[str]) -> Iterator[tuple[It
     """The specs, Python first, each with the item that it is of."""
     items = list(chosen.items("conda"))
     python = next((item for item in items if item.name == "python"), None)
-    if python is None and chosen.python:
-        yield None, f"python={chosen.python}"
+    if chosen.python and (python is None or pin == "none"):
+        yield python, f"python={chosen.python}"
     elif python is not None:
         yield python, spec_of(python, pin, notes)
     for item in items:
@@ -68,10 +62,9 @@ def spec_of(item: Item, pin: Pin, notes: list[str]) -> str:
     if public(spec) != spec:
         notes.append(f"The credential of {public(spec)} is not written.")
         spec = public(spec)
-    archive = _ARCHIVE.fullmatch(spec) if is_archive(spec) else None
-    if archive is None:
+    if not is_conda_archive(spec):
         return checked(spec)
-    url = archive["url"]
+    url = spec.partition("#")[0]
     if re.match(r"(?!file:)[a-z]+://", url):
         return checked(url)
     name, version, build = re.sub(r"\.(?:conda|tar\.bz2)$", "", url.rpartition("/")[2]).rsplit(

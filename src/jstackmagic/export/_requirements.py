@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from ..errors import UsageError
 from ..parsing import read_requirement
 from ..pins import Pin, pinned
-from ..recipe import Item
 from ..request import split_hashes
 from ._beside import Beside, Place, generated, place_in
-from ._locked import hashes_of, resolved
+from ._locked import hashes_of, is_direct, resolved
 from ._words import checked, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..recipe import Holding, Step
+    from ..packages import Package
+    from ..recipe import Holding, Item, Step
     from ._artifact import File
 
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")
@@ -72,9 +73,7 @@ class Requirements:
                 line = self.line(item)
             else:
                 assert package is not None
-                line = self.line(Item(package.name, package.name, package.version))
-                if package.editable or _VCS.match(package.source):
-                    line = f"{'-e ' if package.editable else ''}{public(package.source)}"
+                line = self._came_along(package)
             hashes = hashes_of(package, holding) if package else ()
             if not _can_have_hash(line):
                 self.notes.append(_WITHOUT_HASH.format(line, "can have no hash"))
@@ -87,6 +86,19 @@ class Requirements:
         return list(dict.fromkeys(lines))
 
     # -- parts
+
+    def _came_along(self, package: Package) -> str:
+        """The requirement of a package that nobody asked for; an editable one has its flag."""
+        if not is_direct(package):
+            return checked(f"{package.name}=={package.version}")
+        source = public(package.source)
+        if package.editable or _VCS.match(source):
+            return f"{'-e ' if package.editable else ''}{source}"
+        if source.startswith("file:") and package.sha256:
+            file = self._beside.archive(unquote(urlsplit(source).path), package.sha256)
+            self._files.setdefault(file.name, file)
+            return f"./{file.name}"
+        return checked(f"{package.name} @ {source}")
 
     def heading(self, steps: Sequence[Step]) -> Iterator[str]:
         """The indexes and options of all steps: a requirements file has one set of them."""
@@ -180,6 +192,7 @@ class Requirements:
 
 def _can_have_hash(line: str) -> bool:
     """Whether pip can check one: of a version control checkout or a folder it cannot."""
+    line, _ = split_hashes(line)
     if line.startswith("-e ") or re.search(r"(?:^|@\s*)(?:git|hg|svn|bzr)\+", line):
         return False
     return bool(_ARCHIVE.search(re.split(r"[\[;#?]", line)[0].strip())) or not line.startswith(

@@ -71,7 +71,9 @@ def packages(recipe: Recipe, pin: Pin) -> tuple[list[str], list[str]]:
             if place_in("apt", item.spec):
                 notes.append(f"apt.txt names packages of Debian's archives, not {item.spec}.")
             else:
-                lines.add(_line(item, pin))
+                lines.add(line := _line(item, pin))
+                if pin == "none" and line != item.spec:
+                    notes.append(f"{item.spec} is written without what follows the name.")
         notes += [f"apt.txt cannot say that {name} is to be removed." for name in step.remove]
         if step.options:
             notes.append(f"apt.txt holds no options: {' '.join(step.options)}")

@@ -13,8 +13,8 @@ from ..credentials import mask
 from ..pins import PINS, Pin
 from . import apt
 from ._artifact import Artifact, File
-from ._beside import UNSAFE, Beside
-from ._choice import Chosen, add_choice, called, choose
+from ._beside import Beside
+from ._choice import Chosen, add_choice, choose, file_names
 from ._requirements import Requirements
 from ._words import quoted
 from .conda import environment_yml
@@ -92,11 +92,8 @@ def _further(
     """The file of each further environment, and the postBuild that makes them."""
     files: list[File] = []
     script = _HEAD
-    names: set[str] = set()
-    for environment in environments:
+    for environment, name in file_names(environments).items():
         chosen = choose(recipe, prefix=environment.prefix)
-        name = _name(environment, names)
-        names.add(name)
         kernel = ("ipykernel",) if chosen.python else ()
         text, more = environment_yml(chosen, requirements, pin, more=kernel)
         notes += more
@@ -106,12 +103,6 @@ def _further(
     if files:
         files.append(File("postBuild", (script + _TIDY).encode(), executable=True))
     return files
-
-
-def _name(environment: EnvironmentRef, taken: set[str]) -> str:
-    base = UNSAFE.sub("-", called(environment)).lstrip("-.") or "environment"
-    names = (base, *(f"{base}-{number}" for number in range(2, len(taken) + 3)))
-    return next(name for name in names if name not in taken)
 
 
 def _moved(environment: EnvironmentRef, name: str) -> list[str]:

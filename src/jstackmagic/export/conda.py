@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 FILES: dict[str, dict[str, object]] = {"environment.yml": {}}
+ONE_ENVIRONMENT = True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

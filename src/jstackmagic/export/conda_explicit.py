@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ..credentials import mask
 from ..errors import ExportError
 from ._artifact import Artifact
+from ._beside import is_conda_archive
 from ._choice import add_choice, choose
 from ._locked import platform_of
-from ._match_specs import is_archive
 from ._words import checked, public
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 FILES: dict[str, dict[str, object]] = {"explicit.txt": {}}
+ONE_ENVIRONMENT = True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
             kept="Nothing was written.",
             advice="A list of names and versions: %envexport conda",
         )
-    platform = platform_of(chosen.holding)
+    platform = platform_of(lines)
     if not chosen.holding.whole:
         notes.append(
             f"{chosen.name} is not here: only what was installed on top of its image is in it."
@@ -70,7 +71,7 @@ def _lines(chosen: Chosen, notes: list[str]) -> Iterator[str]:
     }
     for item in chosen.items("conda"):
         if item.name not in held:  # planned, and never seen
-            if is_archive(item.spec) and "://" in item.spec:
+            if is_conda_archive(item.spec) and "://" in item.spec:
                 yield _public(item.spec, notes)
             else:
                 notes.append(f"{item.spec} was never seen installed: it has no archive to name.")

@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import TYPE_CHECKING, Any
 
 from ..credentials import mask
 from ..errors import ExportError
 from ._artifact import Artifact
 from ._choice import add_choice, choose
-from ._locked import hashes_of, platform_of
+from ._locked import hashes_of, is_direct, platform_of_holding
 from ._match_specs import channels
 from ._words import checked, public
 from .conda import as_yaml
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 
 FILES: dict[str, dict[str, object]] = {"conda-lock.yml": {}}
+ONE_ENVIRONMENT = True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,13 @@ def render(
     """
     chosen = choose(recipe, name=name, prefix=prefix)
     notes = list(chosen.left_out)
-    own = platform_of(chosen.holding)
+    own = platform_of_holding(chosen.holding)
+    if not own:
+        raise ExportError(
+            f"No conda package of {chosen.name} tells which platform it is for.",
+            kept="Nothing was written.",
+            advice="A lock of what pip installed: %envexport pylock",
+        )
     held = {own: chosen.holding, **{other.platform: other for other in chosen.elsewhere}}
     missing = [platform for platform in platforms if platform not in held]
     if missing:
@@ -75,12 +81,6 @@ def render(
         for platform, holding in held.items()
         for package in _packages(platform, holding, notes)
     ]
-    if not packages:
-        raise ExportError(
-            f"Of no package of {chosen.name} is it known which archive it came from.",
-            kept="Nothing was written.",
-            advice="A list of names and versions: %envexport conda",
-        )
     packages.sort(key=lambda package: (package["manager"], package["name"], package["platform"]))
     notes += _notes(chosen, own, list(held))
     metadata = {
@@ -98,6 +98,12 @@ def _notes(chosen: Chosen, own: str, held: list[str]) -> Iterator[str]:
         yield f"It is for {own} only; --platform adds another."
     elif any(chosen.items("pip")):
         yield f"What pip installed is in it for {own} only."
+    locked = {package.key for package in chosen.holding.packages}
+    for step in chosen.steps:
+        for item in step.install:
+            is_list = item.spec.startswith(("-r ", "-c "))  # what came of it is among the rest
+            if (step.manager, item.name) not in locked and not is_list:
+                yield f"{item.spec} was never seen installed: it is not locked."
     if not chosen.holding.whole:
         yield f"{chosen.name} is not here: only what was installed on top of its image is in it."
 
@@ -134,7 +140,7 @@ def _packages(platform: str, holding: Holding, notes: list[str]) -> Iterator[dic
 
 
 def _from_pip(package: Package, holding: Holding, notes: list[str]) -> dict[str, Any]:
-    direct = re.match(r"(?:(?:git|hg|svn|bzr)\+|[a-z]+://.+\.\w+$|file:)", package.source)
+    direct = is_direct(package)
     url = _public(package.source if direct else package.url, notes)
     if url.startswith("file:"):
         notes.append(f"{url} is on this machine.")

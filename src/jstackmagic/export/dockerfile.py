@@ -3,7 +3,8 @@
 Three styles: ``stacks``, the pattern that the Jupyter Docker Stacks document today; ``legacy``, the
 pattern of the images whose environments were called ``root`` and ``python2``; ``plain``, for any
 other image. The order is apt, conda, pip, so that each finds what it builds on. Nothing needs
-BuildKit but the secrets of private indexes, and there are no heredocs.
+BuildKit but the secrets of private indexes and the caches that ``cache_mounts`` asks for, and there
+are no heredocs.
 """
 
 from __future__ import annotations
@@ -65,6 +66,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="exact",
         help="versions as seen on disk (exact, the default), as asked for (spec), or none",
     )
+    parser.add_argument(
+        "--cache-mounts",
+        action="store_true",
+        help="let BuildKit keep the managers' downloads between builds; no other builder can",
+    )
 
 
 def render(
@@ -74,6 +80,7 @@ def render(
     base_image: str = "",
     fragment: bool = False,
     pin: Pin = "exact",
+    cache_mounts: bool = False,
 ) -> Artifact:
     """Render a recipe as a Dockerfile.
 
@@ -83,17 +90,24 @@ def render(
         base_image: What to build on; ``stacks`` and ``legacy`` have a default.
         fragment: Leave out what comes before the first instruction, to paste the rest.
         pin: How exact to write versions.
+        cache_mounts: Have BuildKit keep the managers' downloads between builds. conda and pip must
+            be able to write to them: as user 1000 in the stacks, elsewhere as root.
 
     Raises:
         ExportError: There is no base image, or something cannot be said safely in a Dockerfile.
     """
     if style is None:
         style = "plain" if base_image and not _STACKS_IMAGE.fullmatch(base_image) else "stacks"
-    page = _PAGES[style](pin)
+    page = _PAGES[style](pin, cache_mounts=cache_mounts)
+    if cache_mounts:
+        who = {(1000, 100): "user 1000 of group 100"}.get(page.owner, "root")
+        page.notes.append(f"conda and pip must run as {who} to use the caches that are mounted.")
     if fragment:
         return page.render(recipe, image="")
     image = base_image or page.default_image
-    check_image(image, advice=("Name it: --from IMAGE", "To paste the rest: --fragment"))
+    check_image(
+        image, advice=("Name it: --from IMAGE", "Or leave it out, to paste the rest: --fragment")
+    )
     if not base_image:
         page.notes.append(
             f"The base image is not known, and {image} stands in its place. Name yours: --from"
@@ -104,6 +118,20 @@ def render(
 _Command = list[str]
 """The head of a command, and those of its words that get a line of their own."""
 
+Manager = Literal["apt", "conda", "pip"]
+# Every Debian has these folders, so that no mount leaves an empty one behind.
+_APT_CACHES = tuple(
+    f"--mount=type=cache,id=jstackmagic-{name},target={target},sharing=locked"
+    for name, target in (("apt", "/var/cache/apt"), ("apt-lists", "/var/lib/apt/lists"))
+)
+_USER_CACHE = (
+    "--mount=type=cache,id=jstackmagic-packages-{uid},target=/mnt,uid={uid},gid={gid}"
+    ",sharing=locked"
+)
+_CACHE_FOLDERS = {"conda": "CONDA_PKGS_DIRS", "pip": "PIP_CACHE_DIR"}
+# The images of Debian and Ubuntu empty apt's usual folder after each install (docker-clean).
+_KEEP_ARCHIVES = "-o Dir::Cache::Archives=kept"
+
 
 @dataclass
 class _Run:
@@ -113,21 +141,32 @@ class _Run:
         commands: Joined by ``&&``.
         secrets: The ids of the build secrets that they read.
         bash: What bash runs before them, in the exec form; empty for the shell form.
-        alone: Whether it has no part that tidies up, so that it can share an instruction.
+        alone: Whether it has no part of its own, so that it can share an instruction.
+        kept: The manager whose downloads BuildKit keeps; None where it keeps none.
+        caches: What is mounted for it.
     """
 
     commands: list[_Command]
     secrets: tuple[str, ...] = ()
     bash: str = ""
     alone: bool = False
+    kept: Manager | None = None
+    caches: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         mounts = [f"--mount=type=secret,id={key},required=true,mode=0444" for key in self.secrets]
+        commands = self.commands
+        mounts += self.caches
+        if self.kept in _CACHE_FOLDERS:
+            name = _CACHE_FOLDERS[self.kept]
+            commands = [[f"export {name}=/mnt/{self.kept}"], *commands]
+        # hadolint knows a cache that is mounted only where root has it
+        head = "# hadolint ignore=DL3042\nRUN" if self.kept == "pip" else "RUN"
         if self.bash:
-            line = " && ".join((self.bash, *(" ".join(command) for command in self.commands)))
-            return " ".join(("RUN", *mounts, json.dumps(["bash", "-c", line], ensure_ascii=False)))
-        lines = " && \\\n    ".join(" \\\n    ".join(command) for command in self.commands)
-        return "RUN " + " \\\n    ".join((*mounts, lines))
+            line = " && ".join((self.bash, *(" ".join(command) for command in commands)))
+            return " ".join((head, *mounts, json.dumps(["bash", "-c", line], ensure_ascii=False)))
+        lines = " && \\\n    ".join(" \\\n    ".join(command) for command in commands)
+        return f"{head} " + " \\\n    ".join((*mounts, lines))
 
 
 class Page:
@@ -139,9 +178,10 @@ class Page:
         user: Who the image is left to, and who runs conda and pip; empty where that is not known.
         copy: The COPY instruction up to its paths.
         conda: The conda-family executable.
-        tidy_conda: What follows an install by conda in the same layer.
-        tidy_pip: What follows one by pip.
-        tidy_apt: What follows one by apt-get.
+        clean_conda: What empties conda's caches in the layer that filled them.
+        clean_apt: What empties apt's.
+        permissions: What follows an install by conda or pip in the same layer.
+        owner: The numbers of the user and group who run conda and pip: a mount takes no variables.
         apt_get: apt-get, with what makes it ask nothing.
         notes: Sentences the user should read.
     """
@@ -151,15 +191,17 @@ class Page:
     user = ""
     copy = "COPY"
     conda = "conda"
-    tidy_conda: tuple[str, ...] = ("conda clean --all --yes",)
-    tidy_pip: tuple[str, ...] = ()
-    tidy_apt: tuple[str, ...] = ("apt-get clean && rm -rf /var/lib/apt/lists/*",)
+    clean_conda: tuple[str, ...] = ("conda clean --all --yes",)
+    clean_apt: tuple[str, ...] = ("apt-get clean && rm -rf /var/lib/apt/lists/*",)
+    permissions: tuple[str, ...] = ()
+    owner = (0, 0)
     apt_get = "DEBIAN_FRONTEND=noninteractive apt-get"
     _beside: Beside
 
-    def __init__(self, pin: Pin) -> None:
+    def __init__(self, pin: Pin, *, cache_mounts: bool = False) -> None:
         self.notes: list[str] = []
         self._pin = pin
+        self._keeps = cache_mounts
         self._blocks: list[_Run | str] = []
         self._files: dict[str, File] = {}
         self._secrets: dict[tuple[str, str], str] = {}
@@ -208,7 +250,7 @@ class Page:
         ]
         text = "\n".join(map(str, self._blocks)) + "\n"
         notes = tuple(dict.fromkeys(map(mask, self.notes)))
-        secrets = tuple(self._secrets.values())
+        secrets = {key: text for (_, text), key in self._secrets.items()}
         return Artifact(text, tuple(self._files.values()), notes, secrets)
 
     # -- environments
@@ -223,8 +265,7 @@ class Page:
         there, commands = self._making(environment)
         body = " && \\\n        ".join(commands)
         guarded = f"if [ ! -e {there} ]; then \\\n        {body}; \\\n    fi"
-        tidy = self.tidy_conda if environment.kind.startswith("conda") else self.tidy_pip
-        self._run([[guarded]], tidy)
+        self._run([[guarded]], "conda" if environment.kind.startswith("conda") else "pip")
 
     def _making(self, environment: EnvironmentRef) -> tuple[str, list[str]]:
         """What is there once an environment is made, and the commands that make it."""
@@ -238,7 +279,7 @@ class Page:
         else:
             there = interpreter
             commands.append(f"python3 -m venv {self._inside(environment)}")
-            commands.append(f"{interpreter} -m pip install --no-cache-dir 'ipykernel'")
+            commands.append(f"{interpreter} -m pip install{self._no_cache()} 'ipykernel'")
         if version:
             name = UNSAFE.sub("-", environment.name or posixpath.basename(environment.prefix))
             commands.append(f"{interpreter} -m ipykernel install --user --name={quoted(name)}")
@@ -266,12 +307,14 @@ class Page:
             commands.append([f"{self.apt_get} remove --yes", *map(quoted_spec, step.remove)])
         if step.install:
             words = [*map(quoted, step.options), *(self._apt_word(item) for item in step.install)]
-            commands.append([f"{self.apt_get} install --yes --no-install-recommends", *words])
+            keep = f" {_KEEP_ARCHIVES}" if self._keeps else ""
+            install = f"{self.apt_get} install --yes --no-install-recommends{keep}"
+            commands.append([install, *words])
         seen = [item for item in step.install if item.version and "/" not in item.spec]
         if seen and self._pin == "exact":
             self._blocks.append("# Debian's archives keep no old versions to ask for. These were:")
             self._blocks += [f"#   {checked(item.name)} {checked(item.version)}" for item in seen]
-        self._run(commands, self.tidy_apt)
+        self._run(commands, "apt")
 
     def _apt_word(self, item: Item) -> str:
         place = place_in("apt", item.spec)
@@ -300,7 +343,7 @@ class Page:
                 for item in step.install
                 if item.upgrade
             ]
-        self._run(commands, self.tidy_conda, secrets)
+        self._run(commands, "conda", secrets)
 
     def _conda_removal(self, target: str, names: Sequence[str]) -> _Command:
         return [f"{self.conda} remove --yes {target}".rstrip(), *map(quoted_spec, names)]
@@ -346,7 +389,8 @@ class Page:
         # pip wants hashes for all that one run installs, or for none
         kinds = groupby(asked, key=lambda item: (self._upgrades(item), item not in words))
         for (upgrade, hashed), items in kinds:
-            head = f"{variables}{program} install --no-cache-dir{' --upgrade' if upgrade else ''}"
+            head = f"{variables}{program} install{self._no_cache(secrets)}"
+            head += " --upgrade" if upgrade else ""
             these = self._hashed(items) if hashed else [words[item] for item in items]
             commands.append([head, *options, *shared, *these])
         if commands:  # constraints alone install nothing
@@ -358,7 +402,10 @@ class Page:
         commands: list[_Command],
         secrets: list[str],
     ) -> None:
-        self._run(commands, self.tidy_pip, secrets)
+        self._run(commands, "pip", secrets)
+
+    def _no_cache(self, secrets: Sequence[str] = ()) -> str:
+        return "" if self._keeps and not secrets else " --no-cache-dir"
 
     def _upgrades(self, item: Item) -> bool:
         return item.upgrade and self._pin != "exact"
@@ -427,18 +474,34 @@ class Page:
             self._user = user
             self._blocks.append(f"USER {user}")
 
-    def _run(
-        self, commands: list[_Command], tidy: Sequence[str], secrets: Sequence[str] = ()
-    ) -> None:
+    def _run(self, commands: list[_Command], manager: Manager, secrets: Sequence[str] = ()) -> None:
         """Add a RUN; one that is a single command joins another such, as hadolint asks (DL3059)."""
-        run = _Run([*commands, *([command] for command in tidy)], tuple(dict.fromkeys(secrets)))
-        run.alone = not tidy
+        kept = self._kept(manager, secrets)
+        tidy = self._tidy(manager, kept=kept is not None)
+        run = _Run([*commands, *([each] for each in tidy)], tuple(dict.fromkeys(secrets)))
+        run.alone = not (tidy or kept)
+        self._mount(run, kept)
         last = self._blocks[-1]
         if isinstance(last, _Run) and last.alone and run.alone:
             last.commands += run.commands
             last.secrets = tuple(dict.fromkeys(last.secrets + run.secrets))
         else:
             self._blocks.append(run)
+
+    def _mount(self, run: _Run, kept: Manager | None) -> None:
+        uid, gid = self.owner
+        own = (_USER_CACHE.format(uid=uid, gid=gid),)
+        run.kept, run.caches = kept, {None: (), "apt": _APT_CACHES}.get(kept, own)
+
+    def _kept(self, manager: Manager, secrets: Sequence[str]) -> Manager | None:
+        """Whose downloads are kept: not what a credential gave access to."""
+        return manager if self._keeps and not secrets else None
+
+    def _tidy(self, manager: Manager, *, kept: bool) -> Sequence[str]:
+        if manager == "apt":
+            return () if kept else self.clean_apt
+        clean = self.clean_conda if manager == "conda" and not kept else ()
+        return (*clean, *self.permissions)
 
     def _local_word(self, place: Place, item: Item) -> str:
         """Bring a local file or folder along; return the word that names it there."""
@@ -480,15 +543,14 @@ class Page:
 class _Stacks(Page):
     """The pattern that the Jupyter Docker Stacks document; the variables are their images' own."""
 
-    _permissions = ('fix-permissions "${CONDA_DIR}"', 'fix-permissions "/home/${NB_USER}"')
-
     default_image = "jupyter/base-notebook"
     shell = 'SHELL ["/bin/bash", "-o", "pipefail", "-c"]'
     user = "${NB_UID}"
     copy = "COPY --chown=${NB_UID}:${NB_GID}"
     conda = "mamba"
-    tidy_conda = ("mamba clean --all -f -y", *_permissions)
-    tidy_pip = _permissions
+    clean_conda = ("mamba clean --all -f -y",)
+    permissions = ('fix-permissions "${CONDA_DIR}"', 'fix-permissions "/home/${NB_USER}"')
+    owner = (1000, 100)  # as documented; NB_UID and NB_GID of an image may be others
     apt_get = "apt-get"
 
     def _user_of(self, environment: EnvironmentRef) -> str:
@@ -518,7 +580,7 @@ class _Legacy(Page):
 
     default_image = "jupyter/scipy-notebook:82b978b3ceeb"
     user = "jovyan"
-    tidy_conda = ("conda clean -tipsy",)
+    clean_conda = ("conda clean -tipsy",)
 
     def _user_of(self, environment: EnvironmentRef) -> str:  # noqa: ARG002
         return "root"
@@ -547,7 +609,9 @@ class _Legacy(Page):
     ) -> None:
         if environment.kind in ("conda-named", "conda-prefix"):
             activate = f"source activate {self._name(environment)}"
-            self._blocks.append(_Run(commands, tuple(dict.fromkeys(secrets)), bash=activate))
+            run = _Run(commands, tuple(dict.fromkeys(secrets)), bash=activate)
+            self._mount(run, self._kept("pip", secrets))
+            self._blocks.append(run)
         else:
             super()._pip_run(environment, commands, secrets)
 

@@ -59,7 +59,7 @@ def render(recipe: Recipe, *, hub: Hub = "z2jh", image: str = "", profile: str =
     Raises:
         ExportError: The image is not known.
     """
-    build = "%envimage build --tag registry.example.com/lab/analysis:1 --push"
+    build = "%envimage build registry.example.com/lab/analysis:1 --push"
     check_image(image, advice=(f"Build it: {build}", "Then name it: --image"))
     checked(profile)
     text = _values(image, profile) if hub == "z2jh" else _config(image, profile)

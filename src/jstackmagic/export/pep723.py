@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..recipe import Item, Recipe, Step
 
 FILES: dict[str, dict[str, object]] = {"pep723.py": {}}
+ONE_ENVIRONMENT = True
 
 BLOCK = re.compile(
     r"^# /// script[^\S\n]*\n(?P<content>(?:#(?:| [^\n]*)\n)+)# ///[^\S\n]*$", re.MULTILINE

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 FILES: dict[str, dict[str, object]] = {"requirements.txt": {}}
+ONE_ENVIRONMENT = True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

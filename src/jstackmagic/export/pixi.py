@@ -11,7 +11,7 @@ from ..request import split_hashes
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import add_choice, choose
-from ._locked import platform_of
+from ._locked import platform_of_holding
 from ._match_specs import channels, match_specs
 from ._requirements import Requirements
 from ._toml import as_toml
@@ -27,6 +27,7 @@ _VCS = re.compile(r"git\+(?P<url>\w+://.+?)(?:@(?P<commit>[^@/#]+))?(?:#(?P<rest
 
 
 FILES: dict[str, dict[str, object]] = {"pixi.toml": {}}
+ONE_ENVIRONMENT = True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +55,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     """
     chosen = choose(recipe, name=name, prefix=prefix)
     notes = list(chosen.left_out)
-    platform = platform_of(chosen.holding)
+    platform = platform_of_holding(chosen.holding)
     if not platform:
         platform = "linux-64"
         notes.append("Nothing tells which platform it is for: linux-64 stands in the file.")

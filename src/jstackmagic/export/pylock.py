@@ -5,17 +5,16 @@ pip and uv install it without resolving anything.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from ..credentials import mask
 from ..errors import ExportError
-from ._artifact import Artifact, File
-from ._beside import FOLDER
+from ._artifact import Artifact
+from ._beside import Beside
 from ._choice import add_ask_index, add_choice, choose
-from ._locked import archives_of, resolved
+from ._locked import archives_of, is_direct, resolved
 from ._toml import as_toml
 from ._words import checked, public
 
@@ -25,12 +24,14 @@ if TYPE_CHECKING:
 
     from ..packages import Package
     from ..recipe import Recipe
+    from ._artifact import File
     from ._choice import Chosen
 
 _VCS = re.compile(r"(?P<kind>git|hg|svn|bzr)\+(?P<url>.+)@(?P<commit>[0-9a-f]+)(?:#(?P<rest>.*))?")
 
 
 FILES: dict[str, dict[str, object]] = {"pylock.toml": {}}
+ONE_ENVIRONMENT = True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +58,7 @@ def render(
     Raises:
         ExportError: Nothing is known of any package, or something cannot be said safely.
     """
-    page = _Page(choose(recipe, name=name, prefix=prefix))
+    page = _Page(choose(recipe, name=name, prefix=prefix), Beside(recipe))
     packages = sorted(page.packages(), key=lambda package: str(package["name"]))
     if not packages:
         raise ExportError(
@@ -78,8 +79,9 @@ def render(
 class _Page:
     """A lock file being written."""
 
-    def __init__(self, chosen: Chosen) -> None:
+    def __init__(self, chosen: Chosen, beside: Beside) -> None:
         self.chosen = chosen
+        self._beside = beside
         self.notes = list(chosen.left_out)
         self.files: list[File] = []
         conda = [item.spec for item in chosen.items("conda")]
@@ -117,8 +119,11 @@ class _Page:
             self.notes.append(f"{path} is a folder of this machine, and is needed where it is.")
             return {"directory": {"path": path} | ({"editable": True} if package.editable else {})}
         if source.startswith("file:"):
-            return {**version, "archive": self._beside(source, package)}
-        if re.match(r"[a-z]+://.*\.(?:whl|zip|tgz|tar\.\w+)$", source) and package.sha256:
+            file = self._beside.archive(unquote(urlsplit(source).path), package.sha256)
+            self.files.append(file)
+            hashes = {"sha256": package.sha256}
+            return {**version, "archive": {"path": file.name, "hashes": hashes}}
+        if is_direct(package) and package.sha256:
             url = {"url": source.partition("#")[0]}
             return {**version, "archive": url | {"hashes": {"sha256": package.sha256}}}
         return self._of_index(package, version)
@@ -144,15 +149,6 @@ class _Page:
         if wheels:
             found["wheels"] = wheels
         return found
-
-    def _beside(self, source: str, package: Package) -> dict[str, Any]:
-        path = unquote(urlsplit(source).path)
-        taken = {file.source: file.name for file in self.files}
-        name = f"{FOLDER}/{posixpath.basename(path)}"
-        if name in taken.values():
-            name = f"{FOLDER}/{len(taken) + 1}/{posixpath.basename(path)}"
-        self.files.append(File(checked(name), checked(path), package.sha256))
-        return {"path": name, "hashes": {"sha256": package.sha256}}
 
     def _public(self, url: str) -> str:
         if public(url) != url:

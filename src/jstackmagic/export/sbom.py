@@ -1,8 +1,9 @@
 """A software bill of materials (CycloneDX) of what the history put there, and who asked for it.
 
 Every package that an install brought is a component: those that were asked for and those that they
-need, with its package URL, its hash where that is known, and the record that brought it. What the
-base image holds is not in it. The document's serial number is made from its content.
+need, with its package URL, its hash where that is known, and the record that brought it; the
+document's own component depends on those that were asked for. What the base image holds is not in
+it. The document's serial number is made from its content.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ..errors import ExportError
 from ..inventory import Present, put_there
 from ._artifact import Artifact
 from ._choice import called
+from ._locked import is_direct
 from ._words import public
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ def render(
         )
     present = put_there(records)
     found: dict[str, dict[str, Any]] = {}
+    asked: list[str] = []
     for each in present:
         component = _component(each, distribution)
         ref, number = component["bom-ref"], 1
@@ -93,6 +96,7 @@ def render(
             number += 1
             component["bom-ref"] = f"{ref}#{number}"
         found[component["bom-ref"]] = component
+        asked += [component["bom-ref"]] if each.asked else []
     metadata: dict[str, Any] = {
         "tools": {"components": [{"type": "application", "name": "jstackmagic"}]},
         "component": {
@@ -110,6 +114,7 @@ def render(
         "version": 1,
         "metadata": metadata,
         "components": list(found.values()),
+        "dependencies": [{"ref": "environment", "dependsOn": asked}],
         "compositions": [{"aggregate": "incomplete", "assemblies": ["environment"]}],
     }
     content = json.dumps(document, sort_keys=True, ensure_ascii=False)
@@ -213,11 +218,11 @@ def _origin(present: Present) -> dict[str, str]:
     source = public(present.package.source)
     if _VCS.match(source):
         return {"vcs_url": source}
-    if source.startswith(("https://", "http://")):
-        return {"download_url": source}
     if source.startswith("file:"):
         return {"file_name": os.path.basename(urlsplit(source).path)}
-    return {"repository_url": public(present.brought.request.index_url).rstrip("/")}
+    if is_direct(present.package):
+        return {"download_url": source}
+    return {"repository_url": source.rstrip("/") if "://" in source else ""}
 
 
 def _written(kind: str, name: str, version: str, qualifiers: dict[str, str]) -> str:

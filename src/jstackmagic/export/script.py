@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..environment import EnvironmentRef
     from ..recipe import Recipe
+    from .dockerfile import Manager
 
 FILES: dict[str, dict[str, object]] = {"install.sh": {}}
 
@@ -40,9 +41,9 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)"""
 
 _SECRETS = """\
 secrets=${JSTACKMAGIC_SECRETS:-/run/secrets}
-for secret in NAMES; do
-    [ -r "${secrets}/${secret}" ] || stop "there is no secret ${secrets}/${secret}"
-done"""
+need() {
+    [ -r "${secrets}/$1" ] || stop "there is no secret ${secrets}/$1"
+}"""
 
 _ROOT = """\
 command -v apt-get >/dev/null || stop "there is no apt-get here"
@@ -52,7 +53,9 @@ as_root() {
 
 _CONDA = """\
 conda=$(command -v mamba || command -v conda || command -v micromamba) ||
-    stop "there is no mamba, conda or micromamba here"
+    stop "there is no mamba, conda or micromamba here\""""
+
+_CONDA_ROOT = """\
 case ${conda} in
     */micromamba) root=${MAMBA_ROOT_PREFIX:?is where micromamba keeps its environments} ;;
     *) root=$(dirname -- "$(dirname -- "$(readlink -f -- "${conda}")")") ;;
@@ -98,8 +101,8 @@ def render(recipe: Recipe, *, pin: Pin = "exact") -> Artifact:
 
 class _Script(Page):
     conda = '"${conda}"'
-    tidy_conda = ()
-    tidy_apt = ()
+    clean_conda = ()
+    clean_apt = ()
     apt_get = "as_root env DEBIAN_FRONTEND=noninteractive apt-get"
     _removes = False
 
@@ -113,11 +116,15 @@ class _Script(Page):
         if self._files:
             blocks.append(_HERE)
         if self._secrets:
-            blocks.append(_SECRETS.replace("NAMES", " ".join(self._secrets.values())))
+            blocks += [_SECRETS, *(f"need {key}" for key in self._secrets.values())]
         if any(step.environment is None for step in recipe.steps):
             blocks.append(_ROOT)
         if any(kind.startswith("conda") for kind in kinds):
-            blocks += [_CONDA, _CONDA_REMOVE] if self._removes else [_CONDA]
+            blocks.append(_CONDA)
+            if kinds & {"conda-base", "conda-named"}:
+                blocks.append(_CONDA_ROOT)
+            if self._removes:
+                blocks.append(_CONDA_REMOVE)
         if any(not kind.startswith("conda") for kind in kinds):
             blocks.append(_PYTHON)
         if not recipe.steps:
@@ -132,14 +139,14 @@ class _Script(Page):
             "\n".join(blocks) + "\n",
             tuple(self._files.values()),
             tuple(dict.fromkeys(map(mask, self.notes))),
-            tuple(self._secrets.values()),
+            {key: text for (_, text), key in self._secrets.items()},
             executable=True,
         )
 
     def _run(
         self,
         commands: list[list[str]],
-        tidy: Sequence[str],  # noqa: ARG002
+        manager: Manager,  # noqa: ARG002
         secrets: Sequence[str] = (),  # noqa: ARG002
     ) -> None:
         """A line a command: in a chain of ``&&``, ``set -e`` overlooks all but the last."""

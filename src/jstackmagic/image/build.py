@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from ..credentials import mask
 from ..errors import Interrupted, JStackMagicError, UsageError
 from .buildlog import Log, Step
-from .engine import speaking
+from .engine import EngineError, speaking
 from .labels import RECIPE
 from .reference import Reference
 
@@ -33,6 +33,9 @@ BUILDERS: tuple[Builder, ...] = get_args(Builder)
 
 _PLATFORM = re.compile(r"[a-z0-9]+(?:/[a-z0-9]+){0,2}")
 _LABEL = re.compile(r"[^\s=\"'\x00-\x1f\x7f]+")
+# what an export writes before the command that counts
+_PREPARATIONS = re.compile(r"^RUN (?:--\S+ )+(?:export \w+=\S+ && )?")
+_WANTS_LOGIN = re.compile("no basic auth|authentication required|denied|unauthorized", re.I)
 _SHOWN_LINES = 15
 _LONGEST_SECRET = 60_000  # bytes, which fit into one window of HTTP/2
 
@@ -110,7 +113,7 @@ def build(engine: Engine, folder: Path, asked: Asked, *, output: Output, live: b
         Interrupted: The user interrupted it.
         UsageError: A platform, label or secret is none, or not to be had of this builder.
     """
-    builder = _builder(engine, asked)
+    builder = builder_of(engine, asked.builder)
     _check(asked, builder)
     started = time.monotonic()
     log, progress = Log(), Progress(output, live=live)
@@ -191,12 +194,18 @@ def push(engine: Engine, tag: Reference, *, output: Output) -> str:
     Raises:
         EngineError: The registry refused.
     """
-    digest = ""
+    digest, kept = "", "The image is here all the same."
     output(f"Pushing {tag} …\n")
-    with speaking(f"{tag} could not be pushed", kept="The image is here all the same."):
-        for event in engine.client.api.push(tag.name, tag=tag.tag, stream=True, decode=True):
-            _raise_error(event)
-            digest = (event.get("aux") or {}).get("Digest") or digest
+    try:
+        with speaking(f"{tag} could not be pushed", kept=kept):
+            for event in engine.client.api.push(tag.name, tag=tag.tag, stream=True, decode=True):
+                _raise_error(event)
+                digest = (event.get("aux") or {}).get("Digest") or digest
+    except EngineError as error:
+        if not _WANTS_LOGIN.search(error.problem):
+            raise
+        advice = f"Log in, as the user of this kernel: docker login {tag.registry}".rstrip()
+        raise EngineError(error.problem, kept=kept, advice=advice) from error
     return digest
 
 
@@ -237,14 +246,19 @@ def _names(text: str, name: str) -> bool:
 # The two builders
 
 
-def _builder(engine: Engine, asked: Asked) -> Builder:
-    if asked.builder == "buildkit" and not engine.offers_buildkit:
+def builder_of(engine: Engine, asked: Builder | None) -> Builder:
+    """The builder that was asked for, or BuildKit where the engine offers it.
+
+    Raises:
+        UsageError: The engine does not offer it.
+    """
+    if asked == "buildkit" and not engine.offers_buildkit:
         raise UsageError(
             f"This engine ({engine.name} {engine.version}) does not offer BuildKit.",
             kept="Nothing was built.",
             advice="With what it has: --builder classic",
         )
-    return asked.builder or ("buildkit" if engine.offers_buildkit else "classic")
+    return asked or ("buildkit" if engine.offers_buildkit else "classic")
 
 
 def _check(asked: Asked, builder: Builder) -> None:
@@ -401,6 +415,7 @@ def _title(step: Step) -> str:
 
 def _shown(step: Step) -> str:
     text = mask(" ".join(step.instruction.replace("\\\n", " ").split()))
+    text = _PREPARATIONS.sub("RUN ", text)
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

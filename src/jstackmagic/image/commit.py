@@ -10,8 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..history import IMAGE_HISTORY
 from .engine import speaking
-from .labels import HISTORY_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ _CACHES = ("/var/cache", "/var/lib/apt/lists", "/root/.cache")
 _TEMPORARY = ("/tmp", "/var/tmp", "/run", "/var/run", "/var/log")  # noqa: S108
 _SYSTEM = ("/bin", "/etc", "/lib", "/lib64", "/opt", "/sbin", "/usr", "/var/lib")
 _MODIFIED, _ADDED = 0, 1
-_EXAMPLES = 5
+_EXAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def commit(
         tag: What to call the image.
         prefixes: The environments in it.
         labels: To put on the image.
-        history: What to write to `labels.HISTORY_FILE`.
+        history: What to write to `history.IMAGE_HISTORY`.
         clean: Whether to empty the package managers' caches first.
 
     Raises:
@@ -111,7 +111,7 @@ def commit(
     with speaking(f"{tag} could not be made", kept="The container is what it was."):
         base = api.inspect_image(container.image_id)
         cleaned = _clean(api, container, prefixes) if clean else 0
-        api.put_archive(container.id, "/", _archive(HISTORY_FILE, history))
+        api.put_archive(container.id, "/", _archive(str(IMAGE_HISTORY), history))
         changes = api.diff(container.id) or ()
         carried = sort(changes, prefixes=prefixes, home=os.path.expanduser("~"))
         config = {"Labels": dict(labels), "User": base["Config"].get("User") or ""}

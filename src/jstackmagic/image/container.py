@@ -54,11 +54,18 @@ class Container:
     def on_host(self, path: str) -> str | None:
         """Where a path of this container lies on the host; None where no mount brought it."""
         path = os.path.realpath(path)
-        for mount in self.mounts:
-            if path == mount.target or path.startswith(f"{mount.target.rstrip('/')}/"):
-                inside = os.path.relpath(path, mount.target)
-                return os.path.normpath(f"{mount.source}/{inside}") if mount.source else None
-        return None
+        mount = self._mount_of(path)
+        if mount is None or not mount.source:
+            return None
+        return os.path.normpath(f"{mount.source}/{os.path.relpath(path, mount.target)}")
+
+    def is_mounted(self, path: str) -> bool:
+        """Whether a path of this container lies on a mount, and so in no layer of its own."""
+        return self._mount_of(os.path.realpath(path)) is not None
+
+    def _mount_of(self, path: str) -> Mount | None:
+        targets = ((mount, mount.target.rstrip("/")) for mount in self.mounts)
+        return next((m for m, top in targets if path == top or path.startswith(f"{top}/")), None)
 
 
 def this_container(engine: Engine, host: Host) -> Container | None:
@@ -143,6 +150,7 @@ class Base:
         digest: ``sha256:…``, as its registry knows it; empty where it came from none.
         variables: The environment variables it sets.
         labels: Its labels.
+        user: Who its containers run as; empty where that is root or not known.
     """
 
     reference: str
@@ -150,6 +158,7 @@ class Base:
     digest: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
 
 
 def base_of(engine: Engine, container: Container) -> Base:
@@ -203,6 +212,7 @@ def _base(image: Any, reference: str, digest: str) -> Base:
         digest=digest.partition("@")[2],
         variables=dict(each.partition("=")[::2] for each in variables),
         labels=image.labels,
+        user=image.attrs["Config"].get("User") or "",
     )
 
 

@@ -44,6 +44,10 @@ class Engine:
     version: str
     offers_buildkit: bool
 
+    def close(self) -> None:
+        """Give the connections up."""
+        self.client.close()
+
     @property
     def host(self) -> str:
         """The host name at which a published port is reached."""

@@ -124,6 +124,14 @@ class Files:
             path = target
         return None
 
+    def content(self, path: str) -> bytes | None:
+        """What a file holds; None where there is none."""
+        found = self.resolve(path)
+        for member, _, archive in self._members(found) if found else ():
+            file = archive.extractfile(member)
+            return None if file is None else file.read()
+        return None
+
     def read_environments(self, tree: Tree, folder: str, *, hashes: bool = False) -> None:
         """Read the package metadata of every environment below a folder.
 

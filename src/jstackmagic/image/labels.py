@@ -25,8 +25,8 @@ VERSION = "jstackmagic.version"
 SERVER = "jstackmagic.server"
 """Of a container: the image it serves."""
 
-HISTORY_FILE = "/etc/jstackmagic/history.jsonl"
-"""Where an image has the history it was made from."""
+STARTED_BY = "jstackmagic.started-by"
+"""Of a container: the history of whoever started it."""
 
 
 def labels(

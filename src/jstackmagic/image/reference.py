@@ -42,6 +42,12 @@ class Reference:
     tag: str = ""
     digest: str = ""
 
+    @property
+    def registry(self) -> str:
+        """The host and port of the registry; empty where none is named."""
+        head, slash, _ = self.name.partition("/")
+        return head if slash and re.fullmatch(_DOMAIN, head) else ""
+
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import JStackMagicError, UsageError
 from .engine import speaking
-from .labels import HISTORY, RECIPE, SERVER
+from .labels import HISTORY, RECIPE, SERVER, STARTED_BY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +22,8 @@ PORT = "8888/tcp"
 _TOKEN = re.compile(r"[?&]token=([^\s&]+)")
 _PAUSE = 0.2  # seconds between two looks at whether the server answers
 _STOP_SECONDS = 10
+_TOKEN_SECONDS = 30.0
+"""How long a server that lets nobody in may take to print its token: it may have a password."""
 
 
 class ServerFailed(JStackMagicError):
@@ -38,6 +40,7 @@ class Wanted:
         grant_sudo: Whether its user may use sudo without a password.
         public: Whether others than the engine's host may reach it.
         environ: Variables for it, ``NAME=value``.
+        history: The history of whoever starts it.
     """
 
     image: str
@@ -45,6 +48,7 @@ class Wanted:
     grant_sudo: bool = False
     public: bool = False
     environ: tuple[str, ...] = ()
+    history: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Server:
         url: Where it is reached, with its token; empty where it publishes nothing.
         ports: Each of its ports and where that is published.
         status: The engine's word: "running", "exited".
+        history: The history of whoever started it.
     """
 
     id: str
@@ -66,6 +71,7 @@ class Server:
     url: str
     ports: tuple[tuple[str, str], ...] = ()
     status: str = "running"
+    history: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class Image:
         created: When, ISO 8601.
         size: Bytes, its base included.
         base: What it was built on.
-        recipe: The hash of what was built.
+        recipe: The hash of what was built; empty of a commit.
         history: The history it was made from.
     """
 
@@ -113,7 +119,7 @@ def start(engine: Engine, wanted: Wanted) -> Server:
             user="root" if wanted.grant_sudo else None,
             environment=environ,
             mounts=[_mount(_work_folder(config), wanted.work)] if wanted.work else [],
-            labels={SERVER: wanted.image},
+            labels={SERVER: wanted.image, STARTED_BY: wanted.history},
         )
     return _server(engine, container)
 
@@ -140,17 +146,22 @@ def wait(engine: Engine, server: Server, *, seconds: float) -> Server:
         ServerFailed: It ended, or does not answer in time; says its last words.
         EngineError: The engine cannot be asked.
     """
-    deadline = time.monotonic() + seconds
+    deadline, answered = time.monotonic() + seconds, 0.0
     with speaking(f"{server.name} cannot be looked at"):
         container = engine.client.containers.get(server.id)
         while True:
             container.reload()
             if container.status not in ("created", "running"):
                 raise _failed(container, "ended")
-            found = _server(engine, container)
-            if any(_answers(address) for address in _addresses(engine, container)):
-                return found
-            if time.monotonic() > deadline:
+            reached = next(filter(_answers, _addresses(engine, container)), None)
+            if reached:
+                # it listens before it has printed its token, if it has one: not where all may enter
+                answered = answered or time.monotonic()
+                found = _server(engine, container)
+                late = time.monotonic() > answered + _TOKEN_SECONDS
+                if late or "?token=" in found.url or _answers(reached, "/api/status"):
+                    return found
+            elif time.monotonic() > deadline:
                 raise _failed(container, f"does not answer after {seconds:.0f} s")
             time.sleep(_PAUSE)
 
@@ -181,14 +192,14 @@ def _addresses(engine: Engine, container: Any) -> list[str]:
     return addresses
 
 
-def _answers(address: str) -> bool:
+def _answers(address: str, path: str = "/api") -> bool:
     import requests
 
     try:
         # not what the environment says of proxies: it is this machine or a container on it
         with requests.Session() as session:
             session.trust_env = False
-            return bool(session.get(f"{address}/api", timeout=2).ok)
+            return bool(session.get(address + path, timeout=2).ok)
     except requests.RequestException:
         return False
 
@@ -213,6 +224,7 @@ def _server(engine: Engine, container: Any) -> Server:
         url=url,
         ports=published,
         status=container.status,
+        history=container.labels.get(STARTED_BY, ""),
     )
 
 
@@ -238,8 +250,20 @@ def servers(engine: Engine) -> tuple[Server, ...]:
         return tuple(_server(engine, container) for container in containers)
 
 
-def stop(engine: Engine, names: Sequence[str], *, output: Callable[[str], None]) -> tuple[str, ...]:
-    """Stop servers and take their containers away; without names, all. Return their names.
+def stop(
+    engine: Engine,
+    names: Sequence[str],
+    *,
+    history: str | None,
+    output: Callable[[str], None],
+) -> tuple[str, ...]:
+    """Stop servers and take their containers away; return their names.
+
+    Args:
+        engine: Where.
+        names: Which; none for all that were started by one history.
+        history: Which history that is; None for all there are.
+        output: Where the progress goes.
 
     Raises:
         UsageError: There is no server of that name.
@@ -256,6 +280,8 @@ def stop(engine: Engine, names: Sequence[str], *, output: Callable[[str], None])
     stopped = []
     for server in running:
         if names and not any(_is(server, name) for name in names):
+            continue
+        if not names and history not in (None, server.history):
             continue
         output(f"Stopping {server.name} …\n")
         with speaking(f"{server.name} could not be stopped"):
@@ -279,7 +305,7 @@ def images(engine: Engine) -> tuple[Image, ...]:
     from .labels import BASE, CREATED
 
     with speaking("The images cannot be listed"):
-        found = engine.client.images.list(filters={"label": RECIPE})
+        found = engine.client.images.list(filters={"label": HISTORY})
     listed = [
         Image(
             id=image.id,

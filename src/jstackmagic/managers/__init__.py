@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from ..environment import Environment
-    from ..packages import Change, ManagerName, Package
+    from ..packages import Change, Package
     from ..plan import Plan
     from ..request import Request
+    from ._choice import Choice
 
 Output = Callable[[str], None]
 """Where a manager's own words go, as they come: carriage returns and colours included."""
@@ -56,17 +57,20 @@ class Manager(Protocol):
         return ()
 
 
-def get(name: ManagerName, environment: Environment, *, thorough: bool = False) -> Manager:
-    """The manager that serves an environment.
-
-    conda-format packages are the business of the executable that governs the environment, and of
-    py-rattler, in this process, where no executable is in reach.
+def get(
+    choice: Choice, *, thorough: bool = False, exact: bool = False, output: Output | None = None
+) -> Manager:
+    """The manager that does the work of a choice.
 
     Args:
-        name: Which manager.
-        environment: What it is to serve.
+        choice: As `_choice.choose` gives it.
         thorough: Whether its plan must tell what would change, at the price of a dry run.
+        exact: Whether it must tell also which archives that takes.
+        output: Where the progress of planning goes, of a manager that can tell it.
     """
-    engine = "rattler" if name == "conda" and environment.conda is None else name
-    module = import_module(f".{engine}", __name__)
+    module = import_module(f".{choice.engine}", __name__)
+    if choice.engine == "rattler":
+        return cast("Manager", module.manager(output=output))
+    if choice.engine == "uv":
+        return cast("Manager", module.manager(thorough=exact, strict=choice.asked))
     return cast("Manager", module.manager(thorough=thorough))

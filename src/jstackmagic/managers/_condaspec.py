@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from rattler import MatchSpec, PrefixRecord  # noqa: TC004  # no noun: nobody reads it back
 
     from ..condarc import CondaConfig
-    from ..environment import Environment
+    from ..environment import CondaExecutable, Environment
     from ..packages import Package
     from ..request import Request
 
@@ -372,8 +373,6 @@ def nearest(name: str, names: Iterable[str]) -> list[str]:
 
 
 def command_lines(
-    program: str,
-    tool: str,
     request: Request,
     environment: Environment,
     specs: Sequence[CondaSpec],
@@ -381,19 +380,22 @@ def command_lines(
 ) -> tuple[Command, ...]:
     """The command lines that carry a request out, each spec one argument.
 
+    They are those of the executable that governs the environment, whichever engine does the work,
+    and conda's where none is in reach.
+
     conda takes archives by themselves, hence a command of their own. To move what is there to its
     newest version, conda's ``update`` takes no version and nothing new, while its ``install
     --update-specs`` takes both; mamba's and micromamba's ``install`` leaves alone what is there,
     and their ``update`` takes nothing new.
 
     Args:
-        program: What to call.
-        tool: Which of the family that is: "conda", "mamba" or "micromamba".
         request: What was asked.
         environment: Where.
         specs: The request's, as `read_specs` gives them.
         installed: What is there already.
     """
+    tool = environment.conda.tool if environment.conda else "conda"
+    program = _program(environment.conda) if environment.conda else "conda"
     named = [spec for spec in specs if not spec.archive]
     archives = [spec for spec in specs if spec.archive]
     groups: list[tuple[tuple[str, ...], list[CondaSpec]]]
@@ -422,3 +424,10 @@ def command_lines(
         for words, group in groups
         if group
     )
+
+
+def _program(executable: CondaExecutable) -> str:
+    """How to call it: by its plain name where that finds the very same file."""
+    found = shutil.which(executable.tool)
+    same = found is not None and os.path.realpath(found) == os.path.realpath(executable.path)
+    return executable.tool if same else executable.path

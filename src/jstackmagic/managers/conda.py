@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,14 +77,7 @@ class Conda(Manager):
                 commands=(),
                 satisfied=resolved(request, environment),
             )
-        commands = command_lines(
-            _program(executable),
-            executable.tool,
-            request,
-            environment,
-            specs,
-            installed,
-        )
+        commands = command_lines(request, environment, specs, installed)
         plan = Plan(
             request=request,
             environment=environment,
@@ -127,13 +119,6 @@ def _executable(environment: Environment) -> CondaExecutable:
             advice="Say where one is: set CONDA_EXE to its path, then ask again.",
         )
     return environment.conda
-
-
-def _program(executable: CondaExecutable) -> str:
-    """How to call it: by its plain name where that finds the very same file."""
-    found = shutil.which(executable.tool)
-    same = found is not None and os.path.realpath(found) == os.path.realpath(executable.path)
-    return executable.tool if same else executable.path
 
 
 # What the executable foresees

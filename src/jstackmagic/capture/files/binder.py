@@ -91,7 +91,9 @@ def _readings(folder: Path) -> Iterator[Reading]:
             yield replace(reading, found=tuple(own))
             return
     if (folder / "requirements.txt").is_file():
-        yield requirements.read(folder / "requirements.txt")
+        # repo2docker runs pip in the repository's folder
+        root = str(folder.absolute().parent)
+        yield requirements.read(folder / "requirements.txt", folder=root)
 
 
 def _post_build(folder: Path) -> Iterator[Found]:

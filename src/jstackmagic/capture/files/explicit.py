@@ -42,7 +42,10 @@ def read(path: Path) -> Reading:
                 kept="Nothing was started.",
             )
         first = first or number
-        specs.append(f"{archive['url']}{_fragment(archive['hash'])}")
+        url = archive["url"]
+        if ":" not in url:
+            url = path.absolute().parent.joinpath(url).as_uri()
+        specs.append(f"{url}{_fragment(archive['hash'])}")
     asked = read_specs(specs, manager="conda", folder=folder_of(path))
     # conda-lock writes what pip has to install as comments, for itself and micromamba
     lines = re.findall(r"^# pip (.+)$", text, re.MULTILINE)

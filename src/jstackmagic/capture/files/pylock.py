@@ -63,7 +63,7 @@ def read(path: Path) -> Reading:
         requirement = _requirement(package, folder_of(path))
         line = lines.get(id(package), 0)
         if not requirement:
-            reason = "The lock names no archive that pip could install."
+            reason = "The lock says no version of it, which pip needs."
             problems.append(Found(str(package.name), line, reason=reason))
             continue
         spec, *hashes = requirement.split(" --hash=")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from ...errors import InvalidSpec
+from ...errors import InvalidSpec, UsageError
 from ...packages import normalise
 from . import Reading
 from ._finds import finds, folder_of, text_of
 from ._toml import line_of, parse
 from .inline_script import indexes, requirements
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def recognises(path: Path) -> bool:
@@ -40,14 +38,26 @@ def read(path: Path) -> Reading:
     return Reading(path, tuple(finds(asked, line=line_of(text, "dependencies"))), tuple(notes))
 
 
-def read_group(path: Path, name: str) -> Reading:
+def read_group(said: str) -> Reading:
     """Read one dependency group, and the groups that it includes.
 
+    Args:
+        said: ``[FILE:]NAME``, as pip's ``--group`` takes it.
+
     Raises:
+        UsageError: The file cannot be read.
         InvalidSpec: There is no such group, or one includes itself, or it is no list.
-        OSError: It cannot be read.
     """
-    text = text_of(path)
+    file, _, name = said.rpartition(":")
+    path = Path(file or "pyproject.toml").expanduser()
+    try:
+        text = text_of(path)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            kept="Nothing was started.",
+            advice="Name the file: --group path/to/pyproject.toml:NAME",
+        ) from None
     data = parse(text, path)
     lines = _resolve(_groups(data), normalise(name), path, ())
     asked = requirements(lines, folder_of(path), path)

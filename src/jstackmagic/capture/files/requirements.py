@@ -33,17 +33,22 @@ def recognises(path: Path) -> bool:
     return _FOREIGN.search(beginning(path)) is None
 
 
-def read(path: Path) -> Reading:
+def read(path: Path, *, folder: str = "") -> Reading:
     """Read it, and the files that it includes, as one request.
 
     Where only pip could do what a line says (a variable, a requirement with options of its own),
     the request is the file as a whole.
+
+    Args:
+        path: The file.
+        folder: Where pip would run, which local requirements are relative to; by default here.
 
     Raises:
         InvalidSpec: A file is no text.
         OSError: It cannot be read.
     """
     first, asked, reason = 0, Asked(), ""
+    base = folder or os.getcwd()
     try:
         for number, line, file in _lines(path, ()):
             first = first or (number if file == path else 0)
@@ -51,7 +56,7 @@ def read(path: Path) -> Reading:
                 raise UsageError(f"{_VARIABLE.findall(line)[0]} is filled in by pip.")
             # pip's rule: options name files from the list's own folder, requirements from here
             here = _EDITABLE.match(line) or not line.startswith("-")
-            asked += read_requirement(line, folder=os.getcwd() if here else folder_of(file))
+            asked += read_requirement(line, folder=base if here else folder_of(file))
     except UsageError as error:
         reason = error.problem
     if reason:

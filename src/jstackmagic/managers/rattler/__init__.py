@@ -24,13 +24,20 @@ if TYPE_CHECKING:
 _ENGINE = "rattler"
 
 
-def manager(*, thorough: bool = False) -> Rattler:  # noqa: ARG001
-    """The manager of conda packages where no executable is in reach; its plans are always whole."""
-    return Rattler()
+def manager(*, thorough: bool = False, output: Output | None = None) -> Rattler:  # noqa: ARG001
+    """The manager of conda packages in this process; its plans are always whole."""
+    return Rattler(output)
 
 
 class Rattler(Manager):
-    """Plans and changes in this process."""
+    """Plans and changes in this process.
+
+    Args:
+        output: Where the progress of planning goes.
+    """
+
+    def __init__(self, output: Output | None = None) -> None:
+        self._output = output
 
     def check(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
         """Refuse specs that are none of its; see ``Manager.check``."""
@@ -48,7 +55,7 @@ class Rattler(Manager):
         """
         from . import engine, journal, planning
 
-        _check_options(request, environment)
+        _check_options(request)
         journal.check(environment.prefix)
         specs = read_specs(request)
         installed = Installed(environment)
@@ -62,7 +69,9 @@ class Rattler(Manager):
                 commands=(),
                 satisfied=resolved(request, environment),
             )
-        return engine.run(lambda wire: planning.plan(request, environment, specs, _ENGINE, wire))
+        return engine.run(
+            lambda wire: planning.plan(request, environment, specs, _ENGINE, wire), self._output
+        )
 
     def run(self, plan: Plan, output: Output) -> int:
         """Fetch, link, and leave the prefix as conda would have left it.
@@ -96,18 +105,32 @@ class Rattler(Manager):
         return resolved(request, environment)
 
 
-def _check_options(request: Request, environment: Environment) -> None:
-    if request.options:
+_FORCE = ("--force", "--force-remove")
+"""conda's words for removing what is named and nothing else."""
+
+
+def unserved(request: Request) -> tuple[str, ...]:
+    """The options of a request that are for a conda executable alone."""
+    known = _FORCE if request.action == "remove" else ()
+    return tuple(option for option in request.options if option not in known)
+
+
+def _check_options(request: Request) -> None:
+    options = unserved(request)
+    if options:
         raise Stopped(
-            f"{' '.join(request.options)} is for a conda executable, and none governs "
-            f"{environment.prefix}: py-rattler does its work here.",
+            f"{' '.join(options)} is for a conda executable, and py-rattler does the work here.",
             kept=NOTHING_CHANGED,
-            advice="Leave out what follows the two dashes.",
+            advice="Leave out what follows the two dashes, or let an executable do it: "
+            "--engine conda",
         )
 
 
 def available(
-    specs: Sequence[str], environment: Environment, channels: Sequence[str] = ()
+    specs: Sequence[str],
+    environment: Environment,
+    channels: Sequence[str] = (),
+    output: Output | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """Which versions of packages the channels hold.
 
@@ -115,6 +138,7 @@ def available(
         specs: Match specs; one that is none is held by no channel.
         environment: Whose channels to ask.
         channels: More of them, asked before those.
+        output: Where the progress goes.
 
     Returns:
         For each spec the newest versions that match it, a few; empty where none does.
@@ -125,7 +149,7 @@ def available(
     """
     from . import asking, engine
 
-    return engine.run(lambda _: asking.available(specs, environment, channels))
+    return engine.run(lambda wire: asking.available(specs, environment, channels, wire), output)
 
 
 def on_platform(

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from ...errors import InvalidSpec
+from ...meter import Progress
 from .._condaspec import CondaSpec, name_of, parse
 from . import repodata
 from .trouble import network_trouble
@@ -14,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ...environment import Environment
+    from .engine import Wire
 
 _FEW = 8  # versions
 
 
 async def available(
-    texts: Sequence[str], environment: Environment, extra: Sequence[str]
+    texts: Sequence[str], environment: Environment, extra: Sequence[str], wire: Wire
 ) -> dict[str, tuple[str, ...]]:
     """For each spec the newest versions that match it; see the package's `available`."""
     from rattler.exceptions import FetchRepoDataError, GatewayError
@@ -27,6 +29,7 @@ async def available(
     specs = list(_readable(texts))
     channels = repodata.Channels.of(environment, extra)
     channels = channels.and_of(spec.channel for spec in specs if spec.channel)
+    wire.show(Progress("Reading the channels"))
     try:
         held = await repodata.versions(channels, [spec.name for spec in specs])
     except (GatewayError, FetchRepoDataError) as error:

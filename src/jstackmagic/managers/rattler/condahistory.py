@@ -28,15 +28,27 @@ class _Revision:
     changes: list[str] = field(default_factory=list)
     specs: list[tuple[str, list[str]]] = field(default_factory=list)
 
+    def took(self, stem: str) -> bool:
+        return any(line[0] == "-" and line.endswith(f"::{stem}") for line in self.changes)
 
-def requested(prefix: str) -> dict[str, str]:
+
+def requested(prefix: str, *, while_there: str = "") -> dict[str, str]:
     """What the user asked conda for, by package name; also what is no longer installed.
 
     As conda reads it (``History.get_requested_specs_map``): a later request for a package replaces
     an earlier one, a removal takes it away.
+
+    Args:
+        prefix: Of the environment.
+        while_there: A package, as NAME-VERSION-BUILD: if it has gone, what had been asked for by
+            then.
     """
+    revisions = list(_revisions(prefix))
+    if while_there:
+        gone = [n for n, revision in enumerate(revisions) if revision.took(while_there)]
+        revisions = revisions[: gone[-1]] if gone else revisions
     wanted: dict[str, str] = {}
-    for revision in _revisions(prefix):
+    for revision in revisions:
         ordered = sorted(revision.specs, key=lambda item: item[0] not in _TAKING)
         for action, specs in ordered:
             for spec in specs:

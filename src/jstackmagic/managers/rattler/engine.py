@@ -11,10 +11,11 @@ import atexit
 import threading
 import time
 from functools import cache
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ...errors import Interrupted
+from ...meter import Progress, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TICK = 0.5  # seconds after which a bar is drawn again though nothing was heard
 _SETTLE = 0.25  # seconds that tokio's threads take, at the most, to let go of what they held
 
 
@@ -35,7 +37,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.interrupted = False
-        self._words: SimpleQueue[str | None] = SimpleQueue()
+        self._words: SimpleQueue[str | Progress | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._point_of_no_return = ""
         self._task: asyncio.Task[Any] | None = None
@@ -44,6 +46,10 @@ class Wire:
     def say(self, text: str) -> None:
         """Send words to the user."""
         self._words.put(text)
+
+    def show(self, progress: Progress) -> None:
+        """Tell the user how far the work has come."""
+        self._words.put(progress)
 
     def commit(self, reason: str) -> None:
         """From here on an interrupt is noted and no longer obeyed.
@@ -106,7 +112,7 @@ def run(work: Callable[[Wire], Coroutine[Any, Any, T]], output: Output | None = 
 
     Args:
         work: Called in the thread with the wire to this one.
-        output: Where the words of the work go, called in the calling thread.
+        output: Where the words and the progress of the work go, called in the calling thread.
 
     An output that raises is not called again, and the work goes on to its end all the same.
 
@@ -118,22 +124,53 @@ def run(work: Callable[[Wire], Coroutine[Any, Any, T]], output: Output | None = 
     thread = threading.Thread(target=job, name="jstackmagic-rattler")
     thread.start()
     failure: Exception | None = None
+    listener = _Listener(output)
     while True:
         try:
-            words = job.wire._words.get()
+            words = job.wire._words.get(timeout=_TICK)
             if words is None:
                 break
-            if output is not None and failure is None:
-                output(words)
+            listener.take(words)
+        except Empty:
+            listener.tick()
         except KeyboardInterrupt:
             job.wire._interrupt()
         except Exception as error:  # the output's own: the work goes on to its end
-            failure = error
+            failure = failure or error
+            listener = _Listener(None)
     thread.join()
+    listener.close()
     result = job.result()
     if failure is not None:
         raise failure
     return result
+
+
+class _Listener:
+    """Hands words and progress to an output, if there is one."""
+
+    def __init__(self, output: Output | None) -> None:
+        self._output = output
+        self._report = report_of(output) if output is not None else None
+        self._latest: Progress | None = None
+
+    def take(self, words: str | Progress) -> None:
+        if self._output is None or self._report is None:
+            return
+        if isinstance(words, Progress):
+            self._latest = words
+            self._report(words)
+        else:
+            self._output(words)
+
+    def tick(self) -> None:
+        """Nothing new for a moment: time has passed all the same."""
+        if self._report is not None and self._latest is not None:
+            self._report(self._latest)
+
+    def close(self) -> None:
+        if self._report is not None and self._latest is not None:
+            self._report(None)
 
 
 # A process that ends right after rattler worked can crash: tokio's threads still let go of Python

@@ -14,6 +14,8 @@ import json
 import os
 import shutil
 import tempfile
+import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from ...credentials import mask
 from ...errors import CommandFailed
+from ...meter import Progress
 from .._condaspec import NOTHING_CHANGED
 from . import repodata
 from .records import source_of, stem_of
@@ -61,12 +64,43 @@ async def fetch(
         return []
     cache = Cache(config)
     gate = asyncio.Semaphore(_AT_ONCE)
+    there = await asyncio.gather(*map(cache.look, records))
+    missing = [record for record, found in zip(records, there, strict=True) if found is None]
+    meter = _Meter(wire, [record.size for record in missing])
 
-    async def one(record: RepoDataRecord) -> Fetched:
+    async def one(record: RepoDataRecord, found: Fetched | str | None) -> Fetched:
         async with gate:
-            return await cache.get(record, wire)
+            return await cache.get(record, found, meter)
 
-    return list(await asyncio.gather(*map(one, records)))
+    return list(await asyncio.gather(*map(one, records, there)))
+
+
+class _Meter:
+    """Counts the bytes of all downloads together, and tells the user now and then.
+
+    Args:
+        wire: To the user.
+        sizes: Of what is to be fetched; where one is not known, nor is the whole.
+    """
+
+    _PAUSE = 0.1  # seconds between two messages
+
+    def __init__(self, wire: Wire, sizes: Sequence[int | None]) -> None:
+        self.wire = wire
+        self._total = sum(filter(None, sizes)) if all(sizes) else None
+        self._done = 0
+        self._told = 0.0
+        self._lock = threading.Lock()
+
+    def count(self, item: str, number: int) -> None:
+        """Note that bytes of an item came; none where it begins."""
+        with self._lock:
+            self._done += number
+            now = time.monotonic()
+            if number and now - self._told < self._PAUSE and self._done != self._total:
+                return
+            self._told = now
+            self.wire.show(Progress("Fetching", item, self._done, self._total, "bytes"))
 
 
 async def keep(
@@ -82,10 +116,11 @@ async def keep(
     if cache.writable[0] != folder:
         raise CommandFailed(f"{folder} cannot be written to.", kept=NOTHING_CHANGED)
     gate = asyncio.Semaphore(_AT_ONCE)
+    meter = _Meter(wire, [None])
 
     async def one(record: RepoDataRecord) -> str:
         async with gate:
-            return await cache.keep(record, wire)
+            return await cache.keep(record, meter)
 
     return list(await asyncio.gather(*map(one, records)))
 
@@ -111,22 +146,26 @@ class Cache:
                 advice="Name one of your own in the condarc: pkgs_dirs",
             )
 
-    async def get(self, record: RepoDataRecord, wire: Wire) -> Fetched:
-        """One package: as it lies there, or unpacked from its archive, or fetched."""
+    async def look(self, record: RepoDataRecord) -> Fetched | str | None:
+        """What is there of a package: all of it, its archive, or nothing."""
         found = await asyncio.to_thread(self._find, record)
-        if found is not None:
-            return found
-        archive = await asyncio.to_thread(self._archive_of, record)
-        if archive is None:
-            archive = await self._download(record, wire)
+        return found or await asyncio.to_thread(self._archive_of, record)
+
+    async def get(
+        self, record: RepoDataRecord, there: Fetched | str | None, meter: _Meter
+    ) -> Fetched:
+        """One package: as it lies there, or unpacked from its archive, or fetched."""
+        if isinstance(there, Fetched):
+            return there
+        archive = there or await self._download(record, meter)
         return await asyncio.to_thread(self._unpack, record, archive)
 
-    async def keep(self, record: RepoDataRecord, wire: Wire) -> str:
+    async def keep(self, record: RepoDataRecord, meter: _Meter) -> str:
         """One package's archive, in the first folder; return where it lies."""
         kept = os.path.join(self.writable[0], record.file_name)
         archive = await asyncio.to_thread(self._archive_of, record)
         if archive is None:
-            archive = await self._download(record, wire)
+            archive = await self._download(record, meter)
         if archive != kept:
             with _temporary(kept) as partial:
                 await asyncio.to_thread(shutil.copyfile, archive, partial)
@@ -140,19 +179,16 @@ class Cache:
         Raises:
             CommandFailed: It cannot be fetched, or is not what the hash behind ``#`` says.
         """
-        address, _, digest = url.partition("#")
+        address = url.partition("#")[0]
         name = unquote(urlsplit(address).path).rpartition("/")[2]
         noted = await asyncio.to_thread(self._noted, name, address)
-        if noted is not None and _is_digest(noted, digest):
+        if noted is not None and not _misfit(noted, url):
             return noted
         archive = os.path.join(self.writable[0], name)
-        wire.say(f"Fetching {name}\n")
         client = repodata.client_of(repodata.network_of(self._config))
         with _temporary(archive) as partial:
-            await download(client, address, partial, wire)
-            if not _is_digest(partial, digest):
-                kind = digest.rpartition(":")[0] or "md5"
-                raise _broken(url, f"its {kind} is {_digest(partial, kind)}")
+            await download(client, address, partial, name, _Meter(wire, [None]))
+            check_archive(partial, url)
             os.replace(partial, archive)
         _note_url(self.writable[0], address)
         return archive
@@ -186,7 +222,7 @@ class Cache:
                 return path
         return None
 
-    async def _download(self, record: RepoDataRecord, wire: Wire) -> str:
+    async def _download(self, record: RepoDataRecord, meter: _Meter) -> str:
         if self._config.offline:
             raise CommandFailed(
                 f"conda's configuration says offline, and {record.file_name} is in no package "
@@ -195,10 +231,9 @@ class Cache:
                 advice="Take offline: true out of the condarc, or unset CONDA_OFFLINE.",
             )
         archive = os.path.join(self.writable[0], record.file_name)
-        wire.say(f"Fetching {record.file_name}{_readable(record.size)}\n")
         client = repodata.client_of(repodata.network_of(self._config))
         with _temporary(archive) as partial:
-            await download(client, record.url, partial, wire)
+            await download(client, record.url, partial, record.file_name, meter)
             await asyncio.to_thread(_check, partial, record)
             os.replace(partial, archive)
         _note_url(self.writable[0], record.url)
@@ -232,15 +267,16 @@ def _file_of(record: RepoDataRecord) -> str:
     return unquote(url.path) if url.scheme == "file" else ""
 
 
-async def download(client: Client, url: str, path: str, wire: Wire) -> None:
-    """Fetch a URL into a file.
+async def download(client: Client, url: str, path: str, name: str, meter: _Meter) -> None:
+    """Fetch a URL into a file, which people call by its name.
 
     Raises:
         CommandFailed: It cannot be fetched.
     """
     from rattler.package_streaming import download_to_writer
 
-    with _Target(path, wire) as target:
+    meter.count(name, 0)
+    with _Target(path, name, meter) as target:
         try:
             await download_to_writer(client, url, target)
         except (OSError, RuntimeError) as error:
@@ -256,9 +292,10 @@ async def download(client: Client, url: str, path: str, wire: Wire) -> None:
 class _Target:
     """The file that a download goes to, which ends one that was cancelled: rattler goes on."""
 
-    def __init__(self, path: str, wire: Wire) -> None:
+    def __init__(self, path: str, name: str, meter: _Meter) -> None:
         self._file = open(path, "wb")  # noqa: SIM115  # closed by __exit__
-        self._wire = wire
+        self._name = name
+        self._meter = meter
         self.left = False
 
     def __enter__(self) -> _Target:
@@ -269,9 +306,10 @@ class _Target:
         self._file.close()
 
     def write(self, data: bytes) -> int:
-        if self.left or self._wire.interrupted:
+        if self.left or self._meter.wire.interrupted:
             self.left = True
             raise OSError(errno.ECANCELED, "interrupted")
+        self._meter.count(self._name, len(data))
         return self._file.write(data)
 
     def flush(self) -> None:
@@ -337,10 +375,33 @@ def _differs(path: str, record: RepoDataRecord) -> str | None:
     return None
 
 
-def _is_digest(path: str, wanted: str) -> bool:
-    """Whether a file has the hash that stands behind the ``#`` of a URL: ``sha256:…``, or md5's."""
-    kind, _, digest = wanted.rpartition(":")
-    return not digest or _digest(path, kind or "md5") == digest
+def _misfit(path: str, spec: str) -> str:
+    """What tells that a file has not the hash behind the ``#`` of its URL; empty where it has."""
+    wanted = spec.partition("#")[2].rpartition(":")[2].lower()
+    kind = {32: "md5", 64: "sha256"}.get(len(wanted))
+    if kind is None:
+        return ""
+    found = _digest(path, kind)
+    return "" if found == wanted else f"its {kind} is {found}"
+
+
+def check_archive(path: str, spec: str) -> None:
+    """Refuse an archive that has not the hash which its spec ends in, as in an explicit list.
+
+    Args:
+        path: Where it lies.
+        spec: ``URL#MD5``, ``URL#SHA256`` or ``URL#sha256:SHA256``; without a hash all is well.
+
+    Raises:
+        CommandFailed: It has another one.
+    """
+    reason = _misfit(path, spec)
+    if reason:
+        raise CommandFailed(
+            f"{mask(spec.partition('#')[0])} is not what was asked for: {reason}.",
+            kept=NOTHING_CHANGED,
+            advice="If the list is right, somebody has put another archive there.",
+        )
 
 
 def _digest(path: str, kind: str) -> str:
@@ -406,9 +467,3 @@ def _put_in_place(staged: Path, package: str) -> None:
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _readable(size: int | None) -> str:
-    return (
-        "" if not size else f" ({size / 1e6:.1f} MB)" if size >= 1e5 else f" ({size / 1e3:.0f} kB)"
-    )

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...condarc import channel_urls
 from ...packages import normalise
 from .._condaspec import configuration
+from .access import unserved_login
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +38,11 @@ def _settings(config: CondaConfig) -> Iterator[str]:
         yield f"{setting.name} ({setting.source})"
     if config.client_ssl_cert is not None:
         yield "client_ssl_cert"
+    for channel in config.channels:
+        for url in channel_urls(channel.channel, config):
+            login = unserved_login(url)
+            if login:
+                yield login
     for key in config.proxy_servers:
         if key not in _SCHEMES:
             yield f"proxy_servers: {key}"

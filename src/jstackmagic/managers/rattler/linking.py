@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ...errors import CommandFailed
+from ...meter import Progress
 from .._condaspec import record_paths, records
 from . import bytecode, condahistory, journal
 from .records import PythonLayout, all_paths, conform, distribution, note_requested
@@ -65,7 +66,7 @@ async def _install(prefix: str, plan: Journal, wire: Wire) -> Sequence[str]:
     names = {str(record.name.normalized) for record in new}
     goes = {name for name, record in there.items() if _stem(record) in plan.unlink or name in names}
     python = PythonLayout.of(there.values())
-    reporter = _LinkScripts(prefix, wire)
+    reporter = _Reporter(prefix, wire, names or goes, "Linking" if names else "Unlinking")
     with tempfile.TemporaryDirectory() as spare:
         try:
             await rattler.install(
@@ -102,15 +103,23 @@ def _package_cache(link: Sequence[Linked], spare: str) -> PackageCache:
     return PackageCache.new_layered(list(folders) or [spare], False, ValidationMode.skip())
 
 
-class _LinkScripts:
-    """A reporter for rattler that hands on what link scripts have to say.
+class _Reporter:
+    """A reporter for rattler that tells how far it is, and hands on what link scripts have to say.
+
+    Args:
+        prefix: The environment.
+        wire: To the user.
+        names: Of the packages that come, or where none does, that go.
+        doing: In a word.
 
     Attributes:
         failed: The packages whose script failed.
     """
 
-    def __init__(self, prefix: str, wire: Wire) -> None:
+    def __init__(self, prefix: str, wire: Wire, names: set[str], doing: str) -> None:
         self.failed: list[str] = []
+        self._total, self._done, self._doing = len(names), 0, doing
+        self._at_hand: list[str] = []
         self._prefix = prefix
         self._wire = wire
         self._names: list[str] = []
@@ -118,6 +127,29 @@ class _LinkScripts:
     def __getattr__(self, name: str) -> Callable[..., int]:
         """All other events, which the files on disk tell as well."""
         return lambda *_: 0
+
+    def on_link_start(self, _operation: int, package_name: str) -> int:
+        """Tell which package is at hand; the number comes back at its end."""
+        self._at_hand.append(package_name)
+        self._tell(package_name)
+        return len(self._at_hand) - 1
+
+    def on_link_complete(self, index: int) -> None:
+        """Count it."""
+        self._done += 1
+        self._tell(self._at_hand[index])
+
+    def on_unlink_start(self, operation: int, package_name: str) -> int:
+        """Tell of it only where nothing is to be linked: what is replaced counts once."""
+        return self.on_link_start(operation, package_name) if self._doing == "Unlinking" else -1
+
+    def on_unlink_complete(self, index: int) -> None:
+        """Count it, where it counts."""
+        if index >= 0:
+            self.on_link_complete(index)
+
+    def _tell(self, name: str) -> None:
+        self._wire.show(Progress(self._doing, name, self._done, self._total, "packages"))
 
     def on_post_link_start(self, package_name: str, _script: str) -> int:
         """Remember which script it is; the number comes back at its end."""

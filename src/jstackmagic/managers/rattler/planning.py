@@ -17,7 +17,7 @@ from .._condaspec import (
     resolved,
 )
 from . import solving
-from .fetch import Cache
+from .fetch import Cache, check_archive
 from .honours import unhonoured
 from .records import source_of, spelling
 from .solving import Solution
@@ -70,7 +70,7 @@ async def plan(
         wire: To the user.
     """
     detail = await solve(request, environment, specs, wire)
-    commands = command_lines("conda", "conda", request, environment, specs, Installed(environment))
+    commands = command_lines(request, environment, specs, Installed(environment))
     nothing = not detail.solution
     return Plan(
         request=request,
@@ -103,14 +103,14 @@ async def solve(
     there = records(prefix)
     earlier = solving.earlier(prefix, there)
     if request.action == "remove":
-        solution = solving.remove(specs, there, earlier)
+        solution = solving.remove(specs, there, earlier, alone=bool(request.options))
     else:
         named = [spec for spec in specs if not spec.archive]
         solution = solving.Solution(unlink=(), link=(), keep=tuple(there.values()))
         if named:
             problem = solving.Problem.of(request, environment, named, there)
-            solution = await solving.solve(problem)
-        archives = [spec.archive for spec in specs if spec.archive]
+            solution = await solving.solve(problem, wire)
+        archives = [spec for spec in specs if spec.archive]
         if archives:
             found = await _archive_records(archives, environment, wire)
             solution = solving.with_archives(solution, found, there)
@@ -123,18 +123,19 @@ async def solve(
 
 
 async def _archive_records(
-    archives: Sequence[str], environment: Environment, wire: Wire
+    specs: Sequence[CondaSpec], environment: Environment, wire: Wire
 ) -> list[RepoDataRecord]:
     from rattler import RepoDataRecord
 
     found = []
-    for archive in archives:
-        if os.path.isabs(archive):
-            found.append(await RepoDataRecord.from_package_archive(archive))
+    for spec in specs:
+        if os.path.isabs(spec.archive):
+            check_archive(spec.archive, spec.text)
+            found.append(await RepoDataRecord.from_package_archive(spec.archive))
         else:
-            path = await Cache(configuration(environment)).fetch_url(archive, wire)
+            path = await Cache(configuration(environment)).fetch_url(spec.archive, wire)
             record = await RepoDataRecord.from_package_archive(path)
-            record.url = archive.partition("#")[0]
+            record.url = spec.archive.partition("#")[0]
             found.append(record)
     return found
 

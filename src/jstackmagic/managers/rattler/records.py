@@ -237,10 +237,15 @@ def _add_bytecode(data: dict[str, Any], files: Sequence[str]) -> None:
 
 
 def _write(path: str, data: Mapping[str, Any]) -> None:
-    """Replace a record at once: a reader sees the old one or the new one."""
+    """Replace a record at once: a reader sees the old one or the new one.
+
+    Not with ``json``: with an indent it is all Python, and a record may list thousands of files.
+    """
+    import msgspec
+
     folder, name = os.path.split(path)
     file, partial = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=folder)
-    with os.fdopen(file, "w", encoding="utf-8") as stream:
-        json.dump(data, stream, indent=2)
+    with os.fdopen(file, "wb") as stream:
+        stream.write(msgspec.json.format(msgspec.json.encode(data), indent=2))
     os.chmod(partial, os.stat(path).st_mode & 0o777)
     os.replace(partial, path)

@@ -84,11 +84,17 @@ class Channels:
 
 
 def urls_of(name: str, config: CondaConfig) -> list[str]:
-    """The URLs of a channel, spelled alike however it was named: a file's path quoted."""
+    """The URLs of a channel, spelled alike however it was named: a file's path quoted.
+
+    What files hold of credentials for it is in them.
+    """
     from ...condarc import channel_urls
+    from .access import with_credentials
 
     return [
-        f"file://{quote(unquote(url[7:]))}" if url.startswith("file://") else url
+        f"file://{quote(unquote(url[7:]))}"
+        if url.startswith("file://")
+        else with_credentials(url, config)
         for url in channel_urls(name, config)
     ]
 
@@ -110,6 +116,12 @@ def _check_allowed(urls: Iterable[str], config: CondaConfig) -> None:
 
 
 # Asking them
+
+
+async def read(channels: Channels, names: Iterable[str]) -> None:
+    """Have what the channels say of some names in memory; a solver that asks next waits less."""
+    gateway = gateway_of(channels)
+    await gateway.query(channels.sources(), platforms(), list(names), recursive=False)
 
 
 async def versions(
@@ -157,7 +169,7 @@ def gateway_of(channels: Channels, *, refresh: bool = False) -> Gateway:
         channels: Which are going to be asked.
         refresh: Ask the remote ones again however short ago they were asked.
     """
-    gateway = _gateway(_network(channels.config), channels.config.offline, _cache_dir())
+    gateway = _gateway(_network(channels.config), channels.config.offline, cache_dir())
     with _lock:
         for url in channels.urls:
             key = (id(gateway), url)
@@ -251,7 +263,7 @@ def _certificates(bundle: str) -> Iterator[None]:
             os.environ["SSL_CERT_FILE"] = before
 
 
-def _cache_dir() -> Path:
+def cache_dir() -> Path:
     """Where repodata is kept: rattler's own folder, so that its other users have it too."""
     from platformdirs import user_cache_path
 

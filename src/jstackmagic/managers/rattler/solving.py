@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...errors import CommandFailed
+from ...meter import Progress
 from .._condaspec import NOTHING_CHANGED, CondaSpec, Installed, name_of, parse
 from . import condahistory, repodata
 from .repodata import Channels
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ...environment import Environment
     from ...request import Request
+    from .engine import Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +174,12 @@ def at_url(spec: CondaSpec, channels: Channels) -> MatchSpec:
 # Installing
 
 
-async def solve(problem: Problem) -> Solution:
+async def solve(problem: Problem, wire: Wire) -> Solution:
     """Find what is to become of the prefix.
+
+    Args:
+        problem: What is asked.
+        wire: To the user.
 
     Raises:
         CommandFailed: There is no way; the error says why, and what would be one.
@@ -181,11 +187,15 @@ async def solve(problem: Problem) -> Solution:
     from rattler.exceptions import FetchRepoDataError, GatewayError, SolverError
 
     try:
+        wire.show(Progress("Reading the channels"))
+        await repodata.read(problem.channels, problem.asked)
+        wire.show(Progress("Solving"))
         try:
             records = await _solve(problem)
         except SolverError:
             if repodata.is_fresh(problem.channels):
                 raise
+            wire.show(Progress("Reading the channels anew"))
             records = await _solve(problem, refresh=True)
     except SolverError as error:
         raise await explain_conflict(problem, error, _solvable) from None
@@ -306,6 +316,8 @@ def remove(
     specs: Sequence[CondaSpec],
     installed: Mapping[str, PrefixRecord],
     wanted: Mapping[str, str],
+    *,
+    alone: bool = False,
 ) -> Solution:
     """Take packages away, with what needs them, and what nobody needs any more, as conda does.
 
@@ -315,13 +327,14 @@ def remove(
         specs: What to take away; each is installed.
         installed: What is there, by name.
         wanted: What the user asked for, by name: that stays though nobody needs it.
+        alone: Whether nothing goes but what is named, as with conda's ``--force``.
     """
     needs = {name: set(_needs(record)) for name, record in installed.items()}
     gone = {spec.name for spec in specs}
-    while more := {name for name in needs.keys() - gone if needs[name] & gone}:
+    while not alone and (more := {name for name in needs.keys() - gone if needs[name] & gone}):
         gone |= more
     stays = wanted.keys() | ({"pip"} if "python" not in gone else set())  # conda's Python needs pip
-    while lonely := _lonely(gone, needs) - stays:
+    while not alone and (lonely := _lonely(gone, needs) - stays):
         gone |= lonely
     return Solution(
         unlink=tuple(record for name, record in installed.items() if name in gone),

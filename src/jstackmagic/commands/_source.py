@@ -1,0 +1,90 @@
+"""What a replay goes by: this user's history, another one, a file of packages, or an image."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import JStackMagicError, UsageError
+from ..history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..environment import Environment
+    from ..history import Context, Record
+    from ..managers import Output
+
+_NOTHING = "Nothing was started."
+
+
+def records_of(
+    source: str, environments: Sequence[Environment], context: Context, output: Output
+) -> list[Record]:
+    """The records of a history file or an image; of another file, one for each thing it asks for.
+
+    Args:
+        source: A path, or an image's reference.
+        environments: What a file is about that names no environment.
+        context: Who asks.
+        output: Where it is told what of a file is not understood.
+
+    Raises:
+        UsageError: There is no such file and no such image, or the image holds no history.
+    """
+    path = Path(source).expanduser()
+    if not path.exists():
+        return _of_image(source)
+    if path.is_file() and _is_history(path):
+        return History(path).records()
+    from .capture import read_into
+
+    with tempfile.TemporaryDirectory(prefix="jstackmagic-") as folder:
+        history = History(Path(folder, "history.jsonl"))
+        captures, problems, _ = read_into(history, [str(path)], environments, context)
+        for captured in captures:
+            if captured.reason:
+                output(f"Left out: {captured.found.command.strip()} ({captured.reason})\n")
+        for file, problem in problems:
+            output(f"{file}: {problem}\n")
+        found = history.records()
+    if not found:
+        raise UsageError(f"{path} is no history, and asks for nothing.", kept=_NOTHING)
+    return found
+
+
+def _is_history(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.readline(200)
+    return head.startswith(b'{"v":') and b'"event":' in head
+
+
+def _of_image(source: str) -> list[Record]:
+    from ..history import IMAGE_HISTORY
+    from ..image.engine import connect
+    from ..image.files import files_of
+
+    missing = f"There is no history {source}"
+    if source.startswith(("/", ".", "~")):
+        raise UsageError(f"{missing}.", kept=_NOTHING)
+    try:
+        engine = connect()
+    except JStackMagicError as error:
+        raise UsageError(
+            f"{missing}, and images cannot be looked at: {error.problem}",
+            kept=_NOTHING,
+            advice=error.advice,
+        ) from None
+    with files_of(engine, source) as files:
+        content = files.content(str(IMAGE_HISTORY))
+    if content is None:
+        raise UsageError(
+            f"The image {source} holds no history: %envimage build did not make it.",
+            kept=_NOTHING,
+            advice="Where there is its Dockerfile: %envreplay --from Dockerfile",
+        )
+    with tempfile.TemporaryDirectory(prefix="jstackmagic-") as folder:
+        path = Path(folder, "history.jsonl")
+        path.write_bytes(content)
+        return History(path).records()

@@ -1,0 +1,53 @@
+"""Which of the Docker Stacks this is, and which has what was installed already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..environment import detect
+from ..host import look
+from ..image.family import candidates, family_of, likely_stack, stack_of
+from ..packages import read_packages
+from ._image import Suggestions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..history import Record
+    from ..recipe import Recipe
+
+
+def suggestions(image: str, recipe: Recipe) -> Suggestions:
+    """Look up the family's table; no engine is asked.
+
+    Args:
+        image: The base image; empty where nothing names it.
+        recipe: What is to be installed on it.
+    """
+    family = family_of(image)
+    asked = [
+        (step.manager, item.name) for step in recipe.steps for item in step.install if item.name
+    ]
+    return Suggestions(
+        family=family,
+        base=stack_of(image, family),
+        asked=tuple(dict.fromkeys(asked)),
+        candidates=tuple(candidates(family, asked)),
+    )
+
+
+def likely_image(records: Sequence[Record]) -> str:
+    """The image that this one seems to be, where nothing names it; empty where none fits."""
+    if not look().stacks:
+        return ""
+    family = family_of(None)
+    brought = {
+        package.key for each in records if each.outcome for package in each.outcome.change.added
+    }
+    here = [each for each in read_packages(detect()).packages if each.key not in brought]
+    stack = likely_stack(
+        family,
+        [package.name for package in here if package.manager != "apt"],
+        [package.name for package in here if package.manager == "apt"],
+    )
+    return family.reference(stack) if stack else ""

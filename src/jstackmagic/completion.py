@@ -1,0 +1,92 @@
+"""Tab, in IPython: what follows ``%envverb``, and what stands in the body of ``%%envinstall``.
+
+A matcher of IPython's second kind (8.6 and newer), which notebooks, consoles and terminals ask.
+``%load_ext jstackmagic`` imports this module: nothing but the standard library at its head.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_LINE = r"\s*(?:[\w, ]+=\s*)?%%?env([a-z]+)\s+(.*)"  # a magic's result may be assigned
+_BODY = r"\s*%%envinstall\b(.*)"
+
+
+def start(shell: InteractiveShell) -> None:
+    """Begin to complete in a shell."""
+    try:
+        from IPython.core.completer import context_matcher
+    except ImportError:  # IPython 8.5 and older
+        return
+    matcher = context_matcher(priority=100, identifier=_NAME)(_match)
+    _matchers(shell).append(matcher)
+
+
+def stop(shell: InteractiveShell) -> None:
+    """End what `start` began."""
+    matchers = _matchers(shell)
+    matchers[:] = [each for each in matchers if getattr(each, "matcher_identifier", "") != _NAME]
+
+
+_NAME = "jstackmagic"
+
+
+def _matchers(shell: InteractiveShell) -> list[Any]:
+    found: list[Any] = getattr(shell.Completer, "custom_matchers", [])
+    return found
+
+
+def _match(context: Any) -> dict[str, Any]:
+    """What IPython asks for at each Tab; it must not raise, or the user reads of it."""
+    found: list[str] = []
+    token = ""
+    try:
+        asked = _asked(context)
+        if asked is not None:
+            from .commands._complete import complete
+
+            verb, words, token, body = asked
+            found = complete(verb, words, token, body=body)
+    except Exception:  # no help is better than a traceback between two letters
+        found = []
+    from IPython.core.completer import SimpleCompletion
+
+    return {
+        "completions": [SimpleCompletion(text=text, type="param") for text in found],
+        "matched_fragment": token if found else context.token,
+        "suppress": bool(found),
+        "ordered": True,
+    }
+
+
+def _asked(context: Any) -> tuple[str, list[str], str, bool] | None:
+    """The verb, the words before, the word at the cursor, whether it is a cell's body."""
+    before = context.text_until_cursor
+    if context.cursor_line > 0:
+        head = re.match(_BODY, context.full_text)
+        if head:
+            words, token = _split(before)
+            return "install", [*_split(f"{head[1]} ")[0], *words], token, True
+    line = re.fullmatch(_LINE, before, re.DOTALL)
+    if line is None:
+        return None
+    words, token = _split(line[2])
+    return line[1], words, token, False
+
+
+def _split(text: str) -> tuple[list[str], str]:
+    """The whole words, and the begun one, without the quote that it may begin with."""
+    from .errors import UsageError
+    from .parsing import split_words
+
+    found = re.search(r"\S*$", text)
+    token = found[0] if found else ""
+    try:
+        words = split_words(text[: len(text) - len(token)])
+    except UsageError:  # a quote is open
+        words = text.split()[:-1]
+    return words, token.lstrip("\"'")

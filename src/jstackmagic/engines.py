@@ -1,0 +1,70 @@
+"""Which program or library does a manager's work: the user's choice, as a noun.
+
+``managers/_choice.py`` says what "auto" comes to for one request in one environment.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+CONDA = ("auto", "conda", "mamba", "micromamba", "rattler")
+PIP = ("auto", "uv", "pip")
+
+NAMES = tuple(dict.fromkeys((*CONDA, *PIP)))
+"""Everything that ``--engine`` takes."""
+
+_VARIABLES = {"conda": "JSTACKMAGIC_CONDA_ENGINE", "pip": "JSTACKMAGIC_PIP_ENGINE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What the user wants to do the work; "auto" leaves it to us.
+
+    Attributes:
+        conda: One of `CONDA`.
+        pip: One of `PIP`.
+    """
+
+    conda: str = "auto"
+    pip: str = "auto"
+
+    @classmethod
+    def of_environ(cls, environ: Mapping[str, str] = os.environ) -> Engines:
+        """What ``JSTACKMAGIC_CONDA_ENGINE`` and ``JSTACKMAGIC_PIP_ENGINE`` say.
+
+        Raises:
+            UsageError: One of them names no engine.
+        """
+        chosen = {}
+        for manager, names in (("conda", CONDA), ("pip", PIP)):
+            variable = _VARIABLES[manager]
+            name = environ.get(variable, "") or "auto"
+            if name not in names:
+                raise UsageError(
+                    f"{variable} is {name!r}, which is no engine.",
+                    kept="Nothing was started.",
+                    advice=f"It takes one of: {', '.join(names)}",
+                )
+            chosen[manager] = name
+        return cls(**chosen)
+
+    def but(self, names: Iterable[str]) -> Engines:
+        """The same with what ``--engine`` was given; each name tells whose engine it is.
+
+        >>> Engines(pip="pip").but(["rattler"])
+        Engines(conda='rattler', pip='pip')
+        """
+        engines = self
+        for name in names:
+            if name in CONDA:
+                engines = replace(engines, conda=name)
+            if name in PIP:
+                engines = replace(engines, pip=name)
+        return engines

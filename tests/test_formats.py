@@ -1,0 +1,89 @@
+"""What holds for every format: nothing is dropped in silence, and the page tells the truth."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+
+from jstackmagic import export
+from jstackmagic.errors import ExportError
+from jstackmagic.recipe import fold
+from strategies import recipes, worlds
+from support import losses
+
+if TYPE_CHECKING:
+    from jstackmagic.recipe import Recipe
+    from strategies import World
+
+
+@pytest.mark.parametrize("name", export.formats())
+def test_nothing_is_dropped_in_silence(name: str) -> None:
+    if name in losses.IN_THE_IMAGE:
+        (note,) = losses.render(name, losses.TRAITS[0].records).notes
+        assert "must have been built of this recipe" in note
+        return
+    silent = [t.name for t in losses.TRAITS if losses.verdict(name, t) == "silent"]
+    assert silent == []
+
+
+@pytest.mark.parametrize("name", export.formats())
+def test_no_credential_is_written_or_said(name: str) -> None:
+    (trait,) = (trait for trait in losses.TRAITS if trait.name == "a private index")
+    artifact = losses.render(name, losses.with_more(trait))
+    assert losses.SECRET not in repr(artifact)
+
+
+def test_the_page_has_what_is_measured() -> None:
+    """PYTHONPATH=tests python -m support.losses writes it."""
+    assert losses.PAGE.read_text(encoding="utf-8") == losses.page()
+
+
+def test_the_page_tells_of_every_format_and_its_file() -> None:
+    page = losses.PAGE.read_text(encoding="utf-8")
+    rows = page.partition("## Which one to take")[2].partition("\n## ")[0]
+    for name, module in export.formats().items():
+        assert re.search(rf"\| `{name}[ `]", rows), name
+        for file in module.FILES:
+            assert name == "pep723" or f"{file}`" in rows or file.rpartition("/")[2] in rows
+
+
+def test_a_loss_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The measure fails where an export is silent."""
+    from jstackmagic.export import apt
+
+    (trait,) = (trait for trait in losses.TRAITS if trait.name == "pip packages")
+    assert losses.verdict("apt", trait) == "said"
+    monkeypatch.setattr(apt, "left_out", lambda *_: ())
+    assert losses.verdict("apt", trait) == "silent"
+
+
+@settings(max_examples=25)
+@given(recipes())
+def test_the_same_recipe_gives_the_same_bytes(recipe: Recipe) -> None:
+    for name, module in export.formats().items():
+        options = {"image": "lab/x"} if name == "jupyterhub" else {}
+        try:
+            first = module.render(recipe, **options)
+        except ExportError:
+            continue
+        assert module.render(recipe, **options) == first
+        assert "\r" not in first.text
+        assert first.text.endswith("\n")
+        assert not first.text.endswith("\n\n")
+
+
+@settings(max_examples=15)
+@given(worlds())
+def test_the_same_history_too(world: World) -> None:
+    """Folded again, not only rendered again."""
+    for name, module in export.formats().items():
+        options = {"image": "lab/x"} if name == "jupyterhub" else {}
+        options |= {"records": world.records} if name == "sbom" else {}
+        try:
+            first = module.render(fold(world.records), **options)
+        except ExportError:
+            continue
+        assert module.render(fold(list(world.records)), **options) == first
