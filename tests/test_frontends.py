@@ -51,9 +51,9 @@ PAPERMILL = ("papermill", "--no-progress-bar", "{name}.ipynb", "done.ipynb")
 def test_a_notebook_runs_without_a_browser_and_stops_where_an_install_fails(
     tool: tuple[str, ...], environ: dict[str, str], prefix: Path, tmp_path: Path
 ) -> None:
-    load, install = "%load_ext jstackmagic", "%envinstall --pip one-more"
+    load, install = "%load_ext jstackmagic", "%envinstall --engine pip --pip one-more"
     write_notebook(tmp_path / "good.ipynb", load, install, "import one_more", kernel="tested")
-    bad = "%envinstall --pip no-such-thing"
+    bad = "%envinstall --engine pip --pip no-such-thing"
     write_notebook(tmp_path / "bad.ipynb", load, bad, "print('on')", kernel="tested")
 
     def run(name: str) -> subprocess.CompletedProcess[str]:
@@ -105,11 +105,11 @@ def test_jupyter_console(environ: dict[str, str], prefix: Path, tmp_path: Path) 
 
     child.expect(r"In \[1\]")
     type_in("%load_ext jstackmagic", 2)
-    shown = type_in("%envinstall --pip one-more", 3)
+    shown = type_in("%envinstall --engine pip --pip one-more", 3)
     assert "-m pip install one-more" in shown
     assert "one-more  1.0" in shown
     assert "1" in type_in("import one_more; one_more.__version__", 4)
-    shown = type_in("%envinstall --pip no-such-thing", 5)
+    shown = type_in("%envinstall --engine pip --pip no-such-thing", 5)
     assert "No matching distribution found" in shown
     assert "Traceback" not in shown
     child.close(force=True)

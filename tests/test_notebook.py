@@ -351,7 +351,7 @@ def test_what_the_manager_said_is_one_line_that_opens_and_whole_in_the_record(
     kernel: Kernel, wheel_index: WheelIndex
 ) -> None:
     wheel_index.add("talkative", "1.0")
-    line = f"%envinstall --pip talkative --index-url {wheel_index.url}"
+    line = f"%envinstall --engine pip --pip talkative --index-url {wheel_index.url}"
     log, result = kernel.run(line).check().displays
     assert log["text/plain"].startswith("$ ")
     assert len(log["text/plain"].splitlines()) == 1
