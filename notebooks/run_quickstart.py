@@ -74,6 +74,7 @@ def run(path: Path) -> nbformat.NotebookNode:
             CONDARC=str(home / ".condarc"),
             JSTACKMAGIC_HISTORY=str(home / "history.jsonl"),
             XDG_CACHE_HOME=str(home / ".cache"),
+            XDG_RUNTIME_DIR=str(home / "run"),  # nothing of another's replay
         )
     )
     return notebook
@@ -94,15 +95,13 @@ def keep(notebook: nbformat.NotebookNode, name: str) -> None:
 
 
 def leave_logs_out(notebook: nbformat.NotebookNode) -> None:
-    """Keep of the managers' own words the command alone: the rest names this machine's mirrors."""
+    """Leave the managers' own words out of what opens: they name this machine's mirrors."""
     for cell in notebook.cells:
-        streams = [out for out in cell.get("outputs", ()) if out.output_type == "stream"]
-        others = [out for out in cell.get("outputs", ()) if out.output_type != "stream"]
-        said = "".join(out.text for out in streams)
-        commands = [line for line in said.splitlines() if line.startswith("$ ")]
-        if commands:
-            text = "\n".join([*commands, "…", ""])
-            cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text), *others]
+        for output in cell.get("outputs", ()):
+            page = output.get("data", {}).get("text/html", "")
+            if page:
+                folded = re.compile(r"(<details><summary>.*?</summary>)<pre>.*?</pre>", re.DOTALL)
+                output["data"]["text/html"] = folded.sub(r"\1<pre>…</pre>", page)
 
 
 def with_outputs(readme: str, notebook: nbformat.NotebookNode, name: str) -> str:

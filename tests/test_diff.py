@@ -69,7 +69,7 @@ def test_what_the_history_explains_and_what_nobody_recorded(
     }
     shown = str(verb("diff", "--prefix", conda))
     assert "conda: conda's first revision, pip: the times of the files" in shown
-    assert "Nobody recorded 3 of these: %envdiff --adopt does." in shown
+    assert "Nobody recorded 3 of these. Record them: %envdiff --adopt" in shown
     assert "six" not in str(verb("diff", "--unexplained", "--prefix", conda))
 
 

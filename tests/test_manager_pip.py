@@ -18,9 +18,9 @@ from uv import find_uv_bin
 
 from jstackmagic.environment import Environment, detect
 from jstackmagic.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
+from jstackmagic.log import Log
 from jstackmagic.managers import _distributions, _pipconfig, pip
 from jstackmagic.packages import read_packages
-from jstackmagic.process import Tail
 from jstackmagic.request import Request
 from support import tiers
 from support.environments import Root, make_uv_venv, make_venv, uv
@@ -379,10 +379,10 @@ def test_saying_so_is_many_times_faster_than_pip(venv: Environment, index: Wheel
 
 def test_an_install_that_fails_says_why(venv: Environment, index: WheelIndex) -> None:
     manager = pip.manager()
-    tail = Tail(lambda text: None)
+    log = Log()
     plan = manager.plan(install("no-such-thing", index_url=index.url), venv)
-    assert manager.run(plan, tail) == 1
-    assert "No matching distribution found for no-such-thing" in tail.text
+    assert manager.run(plan, log) == 1
+    assert "No matching distribution found for no-such-thing" in log.text
 
 
 def test_a_stop_while_pip_waits_for_an_index(venv: Environment) -> None:

@@ -73,7 +73,8 @@ def test_the_chapters_story(
     assert kernel.run("import pymongo").error_name == "ModuleNotFoundError"
 
     result = kernel.run("%envinstall pymongo").check()
-    assert "conda install --yes" in result.stdout
+    assert "conda install --yes" in result.shown
+    assert not result.stdout, "the manager's own words are folded"
     assert "pymongo" in result.shown
     assert "<table" in result.html
     assert "no restart is needed" in result.shown
@@ -188,7 +189,7 @@ def test_asking_for_what_is_there_changes_nothing_and_says_so(kernel: Kernel, pr
     before = installed(prefix)
     result = kernel.run("%envinstall six 'six>=1'").check()
     assert "already there" in result.shown
-    assert "$ " not in result.stdout, "nothing was run"
+    assert "$ " not in result.shown, "nothing was run"
     assert installed(prefix) == before
 
 
@@ -224,6 +225,8 @@ def test_a_failed_install_stops_run_all_with_a_short_message(kernel: Kernel) -> 
     assert "no-such-package-at-all" in result.traceback
     assert "Traceback" not in result.traceback
     assert len(result.traceback.splitlines()) < 25
+    assert "\x1b[31mCommandFailed" in result.traceback, "red"
+    assert "→ See the record: %envhistory" in result.traceback.splitlines()[-1], "what to type"
     assert kernel.run("1 + 1").check().text == "2"
 
 
@@ -344,6 +347,34 @@ def test_output_streams_while_the_install_runs(
     assert records[-1]["status"] == "interrupted"
 
 
+def test_what_the_manager_said_is_one_line_that_opens_and_whole_in_the_record(
+    kernel: Kernel, wheel_index: WheelIndex
+) -> None:
+    wheel_index.add("talkative", "1.0")
+    line = f"%envinstall --engine pip --pip talkative --index-url {wheel_index.url}"
+    log, result = kernel.run(line).check().displays
+    assert log["text/plain"].startswith("$ ")
+    assert len(log["text/plain"].splitlines()) == 1
+    assert "<details><summary>" in log["text/html"], "closed"
+    assert "Successfully installed talkative-1.0" in log["text/html"]
+    assert "Successfully installed" not in result["text/html"]
+
+    record = json.loads(kernel.run("%envhistory --json").check().stdout)[-1]
+    said = record["outcome"]["log"]
+    assert said.startswith("Looking in indexes")
+    assert "\nSuccessfully installed talkative-1.0" in said
+    assert said not in kernel.run(f"%envhistory {record['id']}").check().shown
+    assert said in kernel.run(f"%envhistory {record['id']} --log").check().shown
+    kernel.run("%envremove talkative").check()
+
+
+def test_json_is_alone_on_standard_output(kernel: Kernel) -> None:
+    kernel.run("%envremove demo-tool")
+    result = kernel.run("%envinstall demo-tool --json").check()
+    assert json.loads(result.stdout)["changed"] is True
+    assert "conda install" in result.shown.replace(result.stdout, ""), "the command is shown"
+
+
 def test_a_kernel_killed_in_the_middle_leaves_an_interrupted_record(
     prefix: Path, tmp_path: Path
 ) -> None:
@@ -407,7 +438,7 @@ def test_secrets_reach_neither_screen_nor_file_nor_export(
 def test_the_result_is_a_value_shown_once(kernel: Kernel) -> None:
     kernel.run("%envremove demo-tool")  # whether it is there or not
     result = kernel.run("change = %envinstall --conda demo-tool").check()
-    assert len(result.displays) == 1
+    assert [data["text/plain"].split()[0] for data in result.displays] == ["$", "Installed"]
     assert not result.data
     assert kernel.run("[p.name for p in change.change.added]").check().text == "['demo-tool']"
     assert kernel.run("change").check().displays, "and shows itself again when asked"

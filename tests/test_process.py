@@ -19,8 +19,9 @@ import pytest
 
 from jstackmagic import process
 from jstackmagic.errors import CommandFailed, Interrupted
+from jstackmagic.log import Log
 from jstackmagic.plan import Command
-from jstackmagic.process import Tail, capture, run
+from jstackmagic.process import capture, run
 from support.kernels import Kernel
 
 if TYPE_CHECKING:
@@ -166,12 +167,12 @@ def test_ten_megabytes_come_whole_and_quickly() -> None:
         nonlocal size
         size += len(text)
 
-    tail = Tail(count)
+    log = Log(count)
     started = time.monotonic()
-    run(shell("yes 0123456789abcdef | head -c 10000000; echo; echo the end"), tail, secrets=("xy",))
+    run(shell("yes 0123456789abcdef | head -c 10000000; echo; echo the end"), log, secrets=("xy",))
     assert time.monotonic() - started < 5  # 0.3 s on an idle machine
     assert size == 10_000_000 + len("\nthe end\n")
-    assert tail.text.endswith("\nthe end")
+    assert log.text.endswith("\nthe end")
 
 
 # The end of it
@@ -432,7 +433,7 @@ def test_a_program_that_would_ask_on_the_terminal_fails_at_once(
 ) -> None:
     if shutil.which("git"):
         wheel_index.user, wheel_index.password = "me", "s3cret"
-        words = Tail(str)
+        words = Log()
         clone = Command(("git", "clone", wheel_index.url, str(tmp_path / "clone")))
         assert _within(20, lambda: run(clone, words)) != 0
         assert "terminal prompts disabled" in words.text
@@ -492,34 +493,3 @@ def _ended(pid: int) -> bool:
             return True
         time.sleep(0.02)
     return False
-
-
-# The last words
-
-
-def test_the_tail_is_the_last_lines_as_plain_text() -> None:
-    words: list[str] = []
-    tail = Tail(words.append, lines=3)
-    parts = (
-        "one\ntw",
-        "o\n\n\x1b[1mthr",
-        "ee\x1b[0m\n",
-        " 10%\r 20%\r",
-        "\x1b[2K100%",
-        "\r\n\n",
-        "end",
-    )
-    for part in parts:
-        tail(part)
-    assert tail.text == "three\n100%\nend"
-    assert "".join(words) == "".join(parts)
-
-
-def test_the_tail_forgets_links_and_titles_and_never_grows() -> None:
-    tail = Tail(lambda text: None, lines=2)
-    tail("\x1b]0;title\x07\x1b]8;;https://host.example\x1b\\link\x1b]8;;\x1b\\\n")
-    for number in range(1000):
-        tail(f"\r{number}" + "." * 1000)
-    assert tail.text.split("\n")[0] == "link"
-    assert tail.text.split("\n")[1].startswith("999.")
-    assert len(tail.text) < 2000

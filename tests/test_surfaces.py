@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -73,6 +74,7 @@ def test_terminal_ipython(terminal: pexpect.spawn, wheel_index: WheelIndex) -> N
     assert "1" in run(terminal, 4, "import for_terminals; for_terminals.__version__")
     failed = run(terminal, 5, f"%envinstall no-such-thing-here --index-url {wheel_index.url}")
     assert "CommandFailed" in failed
+    assert "\x1b[31m" not in failed, "red only where colour is there"
     assert "Traceback" not in failed
     assert "for-terminals" in run(terminal, 6, "%envhistory")
     assert "FROM" in run(terminal, 7, "%envexport dockerfile --from base:1")
@@ -148,6 +150,14 @@ def test_exit_status(prefix: Path, words: tuple[str, ...], status: int) -> None:
     if status:
         assert done.stderr.startswith("jstackmagic: ")
         assert "%env" not in done.stderr, "a terminal's user is told what to type in a terminal"
+
+
+def test_a_terminal_shows_an_error_in_red_and_a_pipe_without(prefix: Path) -> None:
+    words = [str(prefix / "bin/jstackmagic"), "remove", "not-here"]
+    environ = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    shown, _ = pexpect.run(shlex.join(words), env=environ, withexitstatus=True)
+    assert shown.startswith(b"\x1b[31mjstackmagic\x1b[0m: ")
+    assert "\x1b" not in cli(prefix, "remove", "not-here").stderr
 
 
 @pytest.mark.parametrize("verb", commands.names())

@@ -32,8 +32,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    from .display.progress import Screen
-
     verbs = commands.names()
     if not words or words[0] in ("-h", "--help"):
         print(_overview(verbs))
@@ -50,14 +48,16 @@ def _run(words: list[str]) -> int:
         )
     head = rest[: rest.index("--")] if "--" in rest else rest
     # with --json, standard output is for the JSON alone
-    output = Screen(sys.stderr if "--json" in head else sys.stdout)
-    result, as_json = commands.execute(verb, rest, commands.Session(output=output))
-    if as_json:
-        from .display import json_text
+    stream = sys.stderr if "--json" in head else sys.stdout
+    from .display import as_text, json_text
+    from .display.live import words_on
 
+    with words_on(stream) as output:
+        result, as_json = commands.execute(verb, rest, commands.Session(output=output))
+    if as_json:
         print(json_text(result))
     else:
-        print(result)
+        print(as_text(result.parts(), words=commands.for_terminal))
     return result.exit_status
 
 
@@ -93,7 +93,9 @@ def _overview(verbs: Sequence[str]) -> str:
 
 
 def _say(error: JStackMagicError) -> None:
-    print(f"jstackmagic: {error.problem}", file=sys.stderr)
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    name = "\x1b[31mjstackmagic\x1b[0m" if coloured else "jstackmagic"
+    print(f"{name}: {error.problem}", file=sys.stderr)
     if error.kept:
         print(error.kept, file=sys.stderr)
     for line in error.advice:

@@ -10,9 +10,13 @@ class JStackMagicError(Exception):
         problem: What was wrong, one sentence.
         kept: What was left as it was, one sentence; empty where nothing was at stake.
         advice: What to type or do next, a line each.
+
+    Attributes:
+        coloured: Whether its name may be red: not where the user wants no colours.
     """
 
     exit_status = 1
+    coloured = True
 
     def __init__(self, problem: str, *, kept: str = "", advice: str | tuple[str, ...] = ()) -> None:
         super().__init__(problem)
@@ -25,7 +29,7 @@ class JStackMagicError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in place of a traceback (it looks for this very name)."""
-        red, bold, reset = "\x1b[31m", "\x1b[1m", "\x1b[0m"
+        red, bold, reset = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if self.coloured else ("",) * 3
         lines = [f"{red}{type(self).__name__}{reset}: {bold}{self.problem}{reset}"]
         lines += [self.kept] if self.kept else []
         lines += [f"  → {line}" for line in self.advice]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import commands, completion, hints
 from .capture import live
 from .config import connect
+from .errors import JStackMagicError, UsageError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -24,10 +25,14 @@ class Magic:
 
     def __call__(self, line: str, cell: str | None = None) -> Result:
         """Run the verb on a magic's line, and its cell; display and return what it gives."""
-        from .display import json_text
-        from .display.ipython import mark_shown, show
-        from .display.progress import screen
-        from .errors import UsageError
+        try:
+            return self._run(line, cell)
+        except JStackMagicError as error:
+            error.coloured = self.shell.colors.lower() != "nocolor"
+            raise
+
+    def _run(self, line: str, cell: str | None) -> Result:
+        from .display.ipython import print_json, show, words
         from .parsing import split_words
 
         if cell is not None and self.verb != "install":
@@ -36,19 +41,18 @@ class Magic:
                 kept="Nothing was started.",
                 advice=f"Write it on one line: %env{self.verb} {line}".rstrip(),
             )
-        session = commands.Session(
-            magic=True,
-            cell=cell,
-            notebook=self._notebook(),
-            output=screen(),
-            cells=self._cells,
-            on_exit_status=self._set_exit_code,
-        )
-        with live.paused():  # it keeps its own records
+        with live.paused(), words() as output:  # it keeps its own records
+            session = commands.Session(
+                magic=True,
+                cell=cell,
+                notebook=self._notebook(),
+                output=output,
+                cells=self._cells,
+                on_exit_status=self._set_exit_code,
+            )
             result, as_json = commands.execute(self.verb, split_words(line), session)
         if as_json:
-            session.output(json_text(result) + "\n")
-            mark_shown(result)
+            print_json(result)
         else:
             show(result)
         return result

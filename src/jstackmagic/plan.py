@@ -71,6 +71,7 @@ class Outcome:
         change: Package metadata after, less package metadata before.
         resolved: For each spec that names a package, the package that now serves it.
         message: The manager's last words, where it failed.
+        log: All that the manager said, as a terminal shows it in the end, without colours.
     """
 
     status: OutcomeStatus
@@ -79,3 +80,4 @@ class Outcome:
     change: Change = field(default_factory=Change)
     resolved: tuple[Package, ...] = ()
     message: str = ""
+    log: str = ""

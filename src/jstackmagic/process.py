@@ -16,14 +16,12 @@ import tempfile
 import termios
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
 from .credentials import MASK, secrets_of
 from .errors import CommandFailed, Interrupted
-from .meter import is_terminal
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -138,48 +136,6 @@ def capture(command: Command, *, timeout: float | None = None) -> Captured:
                 kept="Nothing was changed.",
             ) from None
         return Captured(_shell_status(process.returncode), _whole(stdout), _whole(stderr))
-
-
-class Tail:
-    """An output that remembers the last words, for error messages.
-
-    Args:
-        output: Where everything goes on to.
-        lines: How many lines to remember.
-    """
-
-    _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-    _LONGEST = 10_000  # characters of one line: a program may never end it
-
-    def __init__(self, output: Output, *, lines: int = 12) -> None:
-        self._output = output
-        if hasattr(output, "progress"):  # its bars are no words
-            self.progress = output.progress
-        self.terminal = is_terminal(output)
-        self._lines = lines
-        self._ended: deque[str] = deque(maxlen=10 * lines)  # many, because blank ones are left out
-        self._line = ""
-
-    def __call__(self, text: str) -> None:
-        """Take the next words, wherever they were split."""
-        *ended, rest = text.split("\n")
-        if ended:
-            self._ended.append(self._line + ended[0])
-            self._ended.extend(ended[1:])
-            self._line = ""
-        self._line = (self._line + rest)[-self._LONGEST :]
-        self._output(text)
-
-    @property
-    def text(self) -> str:
-        """The last lines that are not blank, without colours, each as it stood in the end."""
-        plain = (_as_it_stood(self._CONTROL.sub("", line)) for line in (*self._ended, self._line))
-        return "\n".join([line for line in plain if line][-self._lines :])
-
-
-def _as_it_stood(line: str) -> str:
-    """A line that was rewritten after carriage returns, as a reader saw it last."""
-    return line.rstrip().rpartition("\r")[2].rstrip()
 
 
 class _Screen:

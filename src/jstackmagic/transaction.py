@@ -17,11 +17,11 @@ from .errors import CommandFailed, Interrupted, JStackMagicError
 from .guards import check_names, check_plan, check_target, describe, hosts_kernel
 from .history import Context, History, Record
 from .imports import Stale
+from .log import Log, Said, without_colours
 from .managers import Manager, Output
 from .managers._choice import choose
 from .packages import Change, Package, PackageSet, read_packages
 from .plan import Outcome, Plan
-from .process import Tail
 from .recipe import fold
 from .request import Request
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 ORDER: tuple[ManagerName, ...] = ("apt", "conda", "pip")
 """System libraries first, then conda, then pip, which must see what conda brought."""
+
+_LAST_WORDS = 12
+"""How many of a manager's last lines an error shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,8 @@ class Transaction:
             return self._plan(step)
         except CommandFailed as error:
             if not self.mode.dry_run:
-                self._record_refusal(step, error)
+                record = self._record_refusal(step, error)
+                error.advice = (*error.advice, f"See the record: %envhistory {record.id}")
             raise
 
     @contextmanager
@@ -220,7 +224,7 @@ class Transaction:
         finally:
             timer.cancel()
 
-    def _record_refusal(self, step: Step, error: CommandFailed) -> None:
+    def _record_refusal(self, step: Step, error: CommandFailed) -> Record:
         """A manager that finds no way fails the install as much as one that fails on the way."""
         plan = Plan(step.request, step.environment, engine=step.request.manager, commands=())
         planned = Planned(step=step, plan=plan, manager=None)
@@ -228,10 +232,11 @@ class Transaction:
             status="failed",
             exit_status=error.exit_status,
             seconds=0.0,
-            message=mask(error.problem),
+            message=mask(without_colours(error.problem)),
         )
-        self.history.end(self._begin(planned, self.history.new_transaction(), 1), outcome)
+        begun = self._begin(planned, self.history.new_transaction(), 1)
         self.on_exit_status(error.exit_status)
+        return self.history.end(begun, outcome)
 
     def _record_only(self, steps: Sequence[Step]) -> list[Done]:
         for step in steps:
@@ -265,15 +270,15 @@ class Transaction:
         files = imports.files_before(_at_risk(plan, before), environment) if running else {}
         path_files = imports.path_files(environment)
         for note in plan.notes:
-            self.output(f"{note}\n")
+            self.output(Said(f"{note}\n"))
         for command in plan.commands:
-            self.output(f"$ {command}\n")
+            self.output(Said(f"$ {command}\n"))
         record = self._begin(planned, transaction, number)
         started = time.monotonic()
         status, interrupted, failure = 1, None, None
-        tail = Tail(self.output)
+        log = Log(self.output)
         try:
-            status = manager.run(plan, tail)
+            status = manager.run(plan, log)
         except (KeyboardInterrupt, Interrupted) as error:
             status, interrupted = 130, error
         except CommandFailed as error:
@@ -285,7 +290,8 @@ class Transaction:
             seconds=round(time.monotonic() - started, 3),
             change=change,
             resolved=_resolved(manager, plan, change) if status == 0 else (),
-            message="" if status == 0 else mask(str(failure) if failure else tail.text),
+            message="" if status == 0 else mask(_words_of(failure, log)),
+            log=mask(log.text),
         )
         record = self.history.end(record, outcome)
         self.on_exit_status(status)
@@ -364,6 +370,10 @@ def _resolved(manager: Manager, plan: Plan, change: Change) -> tuple[Package, ..
     known = {package.key: package for package in fresh}
     found = manager.resolved(plan.request, plan.environment)
     return tuple(known.get(package.key, package) for package in found)
+
+
+def _words_of(failure: CommandFailed | None, log: Log) -> str:
+    return without_colours(str(failure)) if failure else log.tail(_LAST_WORDS)
 
 
 def _state(environment: Environment, change: Change) -> str:

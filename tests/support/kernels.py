@@ -218,10 +218,23 @@ class Kernel:
 
 
 class Server:
-    """A Jupyter server that runs in the environment at `prefix`; a context manager."""
+    """A Jupyter server that runs in the environment at `prefix`; a context manager.
 
-    def __init__(self, prefix: Path, *, environ: Mapping[str, str], folder: Path) -> None:
+    `application` is the module to run: "jupyter_server", "jupyterlab", "notebook".
+    """
+
+    url: str
+
+    def __init__(
+        self,
+        prefix: Path,
+        *,
+        environ: Mapping[str, str],
+        folder: Path,
+        application: str = "jupyter_server",
+    ) -> None:
         self._prefix = prefix
+        self._application = application
         self._environ = dict(environ)
         self._folder = folder
         self._runtime = Path(environ["JUPYTER_RUNTIME_DIR"])
@@ -230,7 +243,7 @@ class Server:
     def __enter__(self) -> Server:
         options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
         options += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
-        command = [str(self._prefix / "bin/python"), "-m", "jupyter_server", *options]
+        command = [str(self._prefix / "bin/python"), "-m", self._application, *options]
         self._log = (self._folder / "server.log").open("w")
         self._process = subprocess.Popen(
             command, env=self._environ, cwd=self._folder, stdout=self._log, stderr=self._log
@@ -241,7 +254,7 @@ class Server:
             assert time.monotonic() < deadline, "the server does not start"
             time.sleep(0.05)
         information = json.loads(found[0].read_text())
-        self._url = information["url"]
+        self.url = information["url"]
         while not _answers(information["port"]):  # the file comes before the server listens
             assert time.monotonic() < deadline, "the server does not listen"
             time.sleep(0.05)
@@ -262,7 +275,7 @@ class Server:
     def start_kernel(self, name: str) -> BlockingKernelClient:
         """Has the server start a kernel by its kernelspec, and connects to that."""
         data = json.dumps({"name": name}).encode()
-        request = Request(f"{self._url}api/kernels", data=data, method="POST")
+        request = Request(f"{self.url}api/kernels", data=data, method="POST")
         with urlopen(request, timeout=60) as reply:
             kernel = json.loads(reply.read())["id"]
         client = BlockingKernelClient(connection_file=str(self._runtime / f"kernel-{kernel}.json"))

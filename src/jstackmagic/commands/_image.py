@@ -70,7 +70,7 @@ class BuiltImage(Result):
         ]
         rows = tuple((name, value) for name, value in facts if value)
         return (
-            Table(("Built", built.tag), rows),
+            Table(("Built", built.tag), rows, facts=True),
             *(Text(note, "warning") for note in self.notes),
             Text(f"Does it hold what is here? %envimage prove {built.tag}", "quiet"),
         )

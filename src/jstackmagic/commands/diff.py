@@ -285,7 +285,7 @@ class Drifts(Result):
             parts += self._parts_of(drift)
         unexplained = sum(len(drift.unexplained) for drift in self.drifts)
         if unexplained:
-            words = f"Nobody recorded {unexplained} of these: %envdiff --adopt does."
+            words = f"Nobody recorded {unexplained} of these. Record them: %envdiff --adopt"
             parts.append(Text(words, "warning"))
         elif self.adopted:
             parts.append(Text("All of it is in the history now.", "good"))

@@ -3,6 +3,7 @@
 Examples:
     %envhistory                        the latest first at the bottom
     %envhistory 3f9a                   one transaction, whole
+    %envhistory 3f9a --log             with all that the manager said
     %envhistory --manager pip --status failed
     %envhistory --since 7d --name base
     %envhistory --image                what the image of this container was made from
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from ..display import Code, Part, Result, Table, Text
+from ..display import Code, Fold, Part, Result, Table, Text
 from ..errors import UsageError
 from ._change import change_table, count_text
 from ._target import add_target, targets
@@ -34,6 +35,7 @@ _AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("id", nargs="?", metavar="ID", help="one transaction or record, whole")
+    parser.add_argument("--log", action="store_true", help="with ID: the manager's own log, too")
     add_target(parser)
     parser.add_argument("--manager", choices=("conda", "pip", "apt"), help="of one manager")
     parser.add_argument(
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace, session: Session) -> HistoryTable | WholeRecor
     """Read the history and show what was asked for."""
     history = History(IMAGE_HISTORY if args.image else None)
     if args.id:
-        return WholeRecords(tuple(history.get(args.id)))
+        return WholeRecords(tuple(history.get(args.id)), with_log=args.log)
     records = [record for record in history.records() if _wanted(record, args)]
     shown = records[-args.limit :] if args.limit > 0 else records
     return HistoryTable(tuple(shown), left_out=len(records) - len(shown), path=str(history.source))
@@ -137,9 +139,15 @@ class HistoryTable(Result):
 
 @dataclass(frozen=True, repr=False)
 class WholeRecords(Result):
-    """The records of one transaction, each whole."""
+    """The records of one transaction, each whole.
+
+    Attributes:
+        records: The records.
+        with_log: Whether the managers' logs are to be seen at once.
+    """
 
     records: tuple[Record, ...]
+    with_log: bool = False
 
     def summary(self) -> str:
         """Which they are."""
@@ -149,12 +157,21 @@ class WholeRecords(Result):
         """Everything that each record says."""
         parts: list[Part] = []
         for record in self.records:
-            parts.append(Table(("Record", record.id), tuple(_facts(record))))
+            parts.append(Table(("Record", record.id), tuple(_facts(record)), facts=True))
             if record.outcome and record.outcome.change:
                 parts.append(change_table(record.outcome.change, "What changed on disk"))
             if record.outcome and record.outcome.message:
                 parts.append(Code(record.outcome.message))
+            if record.outcome and record.outcome.log:
+                parts.append(self._log(record.id, record.outcome.log))
         return parts
+
+    def _log(self, id_: str, log: str) -> Part:
+        if self.with_log:
+            return Code(log)
+        count = log.count("\n") + 1
+        words = f"{count} line{'s'[: count != 1]} of the manager's own log"
+        return Fold(f"{words}: %envhistory {id_} --log", log)
 
     def to_json(self) -> Any:
         """The records."""

@@ -115,12 +115,13 @@ class Info(Result):
             Table(
                 ("Environment", environment.name or environment.prefix),
                 tuple(_facts(environment, engines)),
+                facts=True,
             )
             for environment, engines in zip(self.environments, self.engines, strict=True)
         ]
         facts = [*_host_facts(self.host)]
         facts += [("replay", str(self.replay))] if self.replay else []
-        here = Table(("Here", ""), tuple(facts))
+        here = Table(("Here", ""), tuple(facts), facts=True)
         return (*tables, here, *(Text(note, "warning") for note in self.notes))
 
     def to_json(self) -> Any:

@@ -1,19 +1,18 @@
 """How a result looks: the same content as plain text everywhere and as HTML in a notebook.
 
-A result describes itself as parts (``Text``, ``Code``, ``Table``); nothing else knows how they are
-drawn. The HTML needs no script and takes its colours from JupyterLab's own CSS variables, with
-fallbacks for pages that do not define them.
+A result describes itself as parts (``Text``, ``Code``, ``Table``, ``Fold``); nothing else knows how
+they are drawn. ``html.py`` draws them for a notebook; ``live.py`` shows what a manager says while
+it works.
 """
 
 from __future__ import annotations
 
-import html
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 MIB = 1024 * 1024
 
@@ -41,14 +40,32 @@ class Table:
         columns: The heading.
         rows: As many cells as columns each.
         caption: What the table is, for readers and screen readers.
+        facts: Whether each row is one fact: its first cell the name, the other the value.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
+    facts: bool = False
 
 
-Part = Text | Code | Table
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A long text behind one line: in HTML it opens on demand, in plain text it is left out.
+
+    Attributes:
+        title: The line; it says how to see the text where nothing opens.
+        text: The text.
+    """
+
+    title: str
+    text: str
+
+
+Part = Text | Code | Table | Fold
+
+SIGNS = {"+": "added", "~": "changed", "−": "removed"}
+"""How a table of packages marks what became of each, and what a screen reader says for it."""
 
 
 class Displayed(Protocol):
@@ -85,6 +102,8 @@ class Result:
         return f"<{self.summary()}>"
 
     def _repr_html_(self) -> str:
+        from .html import as_html
+
         return as_html(self.parts())
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002
@@ -101,10 +120,22 @@ def json_text(result: Displayed) -> str:
     return json.dumps(result.to_json(), indent=2, ensure_ascii=False)
 
 
-def as_text(parts: Sequence[Part]) -> str:
-    """Draw parts for a terminal, a log or a screen reader."""
-    blocks = [_text_table(part) if isinstance(part, Table) else part.text for part in parts]
-    return "\n".join(block for block in blocks if block)
+def as_text(parts: Sequence[Part], *, words: Callable[[str], str] = str) -> str:
+    """Draw parts for a terminal, a log or a screen reader.
+
+    Args:
+        parts: What to draw.
+        words: Puts sentences into the words of a surface; tables and code stay as they are.
+    """
+    return "\n".join(block for part in parts if (block := _text_of(part, words)))
+
+
+def _text_of(part: Part, words: Callable[[str], str]) -> str:
+    if isinstance(part, Table):
+        return _text_table(part)
+    if isinstance(part, Code):
+        return part.text
+    return words(part.title if isinstance(part, Fold) else part.text)
 
 
 def _text_table(table: Table) -> str:
@@ -116,48 +147,6 @@ def _text_table(table: Table) -> str:
     ]
     lines.insert(1, "  ".join("─" * width for width in widths))
     return "\n".join(([table.caption] if table.caption else []) + lines)
-
-
-_STYLE = {
-    "plain": "",
-    "good": "color:var(--jp-success-color1,#2e7d32);",
-    "warning": "color:var(--jp-warn-color0,#b26a00);",
-    "quiet": "color:var(--jp-ui-font-color2,#757575);",
-}
-_MONO = "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);"
-
-
-def as_html(parts: Sequence[Part]) -> str:
-    """Draw parts for a notebook; every text is escaped."""
-    body = "".join(_html_part(part) for part in parts)
-    return f'<div class="jstackmagic" style="max-width:100%;overflow-x:auto">{body}</div>'
-
-
-def _html_part(part: Part) -> str:
-    if isinstance(part, Table):
-        return _html_table(part)
-    text = html.escape(part.text)
-    if isinstance(part, Code):
-        return f'<pre style="{_MONO}margin:.3em 0;white-space:pre-wrap">{text}</pre>'
-    style = f"margin:.3em 0;white-space:pre-line;{_STYLE[part.tone]}"
-    return f'<p style="{style}">{text}</p>'
-
-
-def _html_table(table: Table) -> str:
-    left = "text-align:left;padding:.15em .9em .15em 0;vertical-align:top;"
-    above = f"{left}caption-side:top;white-space:nowrap"
-    caption = f'<caption style="{above}">{html.escape(table.caption)}</caption>'
-    head = "".join(
-        f'<th scope="col" style="{left}">{html.escape(name)}</th>' for name in table.columns
-    )
-    rows = "".join(
-        "<tr>" + "".join(f'<td style="{left}">{html.escape(cell)}</td>' for cell in row) + "</tr>"
-        for row in table.rows
-    )
-    return (
-        f'<table style="border-collapse:collapse;margin:.3em 0;">{caption if table.caption else ""}'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    )
 
 
 def size_text(size: int | None) -> str:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
+from . import json_text
+from .live import words_in_notebook, words_on
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from . import Result
 
 
@@ -22,6 +29,17 @@ def show(result: Result) -> None:
     """
     _publish(result)
     mark_shown(result)
+
+
+def print_json(result: Result) -> None:
+    """Print a result as JSON in place of displaying it."""
+    print(json_text(result))  # noqa: T201
+    mark_shown(result)
+
+
+def words() -> AbstractContextManager[Callable[[str], None]]:
+    """Where the words of managers go."""
+    return words_in_notebook() if in_notebook() else words_on(sys.stdout)
 
 
 def mark_shown(result: Result) -> None:

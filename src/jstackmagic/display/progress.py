@@ -8,64 +8,22 @@ notebook which is run by a program keeps its last state alone. tqdm's bar in a t
 from __future__ import annotations
 
 import html
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..meter import Lines, Meter, Progress
+from ..meter import Meter, Progress
 
 if TYPE_CHECKING:
     from typing import TextIO
-
-    from ..meter import Report
 
 # Seconds before anything is drawn: what is done by then needs no bar. Notebooks keep the last one.
 _PATIENCE, _PATIENCE_OF_NOTEBOOKS = 0.4, 1.0
 _PAUSE = 0.2  # seconds between two updates of a notebook's output
 
 
-class Screen:
-    """Where a verb's words and progress go: callable with words, and ``progress`` takes the rest.
+class NotebookBar:
+    """One output, updated in place."""
 
-    Args:
-        stream: Where the words go; standard output, as it is at the time, unless given.
-        notebook: Whether a notebook shows what is displayed.
-
-    Attributes:
-        terminal: Whether what moves the cursor about is understood.
-    """
-
-    def __init__(self, stream: TextIO | None = None, *, notebook: bool = False) -> None:
-        self._stream = stream
-        self.progress: Report
-        self.terminal = not notebook and self._out.isatty()
-        if notebook:
-            self.progress = _NotebookBar()
-        elif self.terminal:
-            self.progress = _TerminalBar(self._out)
-        else:
-            self.progress = Lines(self)
-
-    @property
-    def _out(self) -> TextIO:
-        return self._stream or sys.stdout
-
-    def __call__(self, text: str) -> None:
-        """Write words; a bar that is in their way moves on."""
-        if isinstance(self.progress, _TerminalBar):
-            self.progress.step_aside()
-        self._out.write(text)
-        self._out.flush()
-
-
-def screen() -> Screen:
-    """The screen of a magic: of a notebook where a kernel runs it, else the terminal's."""
-    from .ipython import in_notebook
-
-    return Screen(notebook=in_notebook())
-
-
-class _NotebookBar:
     def __init__(self) -> None:
         self._handle: Any = None
         self._meter: Meter | None = None
@@ -73,6 +31,7 @@ class _NotebookBar:
         self._ended: dict[str, str] = {}
 
     def __call__(self, progress: Progress | None) -> None:
+        """Take the next news; None says that the work is over."""
         now = time.monotonic()
         self._begun = self._begun or now
         changed = self._meter is None or progress is None
@@ -136,7 +95,9 @@ def bar_html(text: str, share: float | None) -> str:
     return f'<div class="jstackmagic" style="margin:.3em 0">{bar}{words}</div>'
 
 
-class _TerminalBar:
+class TerminalBar:
+    """tqdm's bar on a stream that is a terminal."""
+
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._bar: Any = None
@@ -144,6 +105,7 @@ class _TerminalBar:
         self._begun = 0.0
 
     def __call__(self, progress: Progress | None) -> None:
+        """Take the next news; None says that the work is over."""
         if self._bar is not None and (progress is None or progress.doing != self._doing):
             self._bar.close()
             self._bar = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from .. import process
 from ..errors import CommandFailed, Interrupted, InvalidSpec, Stopped
+from ..log import Log
 from ..packages import Change, Package, PackageSet, read_debian
 from ..plan import Command, Plan
 from . import Manager
@@ -230,9 +231,9 @@ def _update(command: Command, output: Output) -> int:
     deadline = time.monotonic() + LOCK_TIMEOUT
     pause = 1.0
     while True:
-        tail = process.Tail(output)
-        status = process.run(command, tail)
-        held = status != 0 and f"{LISTS}/lock" in tail.text
+        log = Log(output)
+        status = process.run(command, log)
+        held = status != 0 and f"{LISTS}/lock" in log.text
         if not held or time.monotonic() + pause > deadline:
             return status
         output(f"Another program fetches apt's lists: waiting, at most {LOCK_TIMEOUT} seconds.\n")

@@ -1,0 +1,370 @@
+"""What a person sees and does in a browser: a real JupyterLab, a real Chromium, real installs.
+
+Pictures of it are kept: see `support/pictures.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+from filelock import FileLock
+
+from jstackmagic.display import Code, Fold, Table, Text
+from jstackmagic.display.html import as_html
+from support import pictures
+from support.browser import Notebook, chromium, contrast, write_notebook, write_settings
+from support.engine import Unavailable
+from support.environments import make_root, uv
+from support.kernels import Server, clean_environ, write_kernelspec
+from support.wheels import WheelIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import BrowserContext, Page
+
+    from support.tiers import Channel
+
+pytestmark = pytest.mark.browser
+
+# of a fixed name, which is to be read in the pictures
+FOLDER = Path(tempfile.gettempdir(), "jstackmagic-browser")
+REPOSITORY = Path(__file__).resolve().parent.parent
+READABLE = 4.5  # of text on what is behind it, https://www.w3.org/TR/WCAG22/#contrast-minimum
+SLOW_SETUP = """\
+import sys, time, setuptools
+if "bdist_wheel" in sys.argv:
+    time.sleep(120)
+setuptools.setup(name="slow", version="1")
+"""
+
+
+@dataclass
+class World:
+    """A user's machine: a home folder, two environments with a kernel each, a package index."""
+
+    home: Path
+    chapter: Path
+    other: Path
+    environ: dict[str, str]
+
+    @property
+    def work(self) -> Path:
+        """The folder that the servers show."""
+        return self.home / "work"
+
+    def server(self, application: str) -> Server:
+        """A Jupyter server of the tests' own environment, as an image's base would have it."""
+        runtime = self.home / f"runtime-{application}"
+        environ = {**self.environ, "JUPYTER_RUNTIME_DIR": str(runtime)}
+        return Server(Path(sys.prefix), environ=environ, folder=self.work, application=application)
+
+
+@pytest.fixture(scope="module")
+def world(full_channel: Channel, jstackmagic_wheel: Path) -> Iterator[World]:
+    with FileLock(f"{FOLDER}.lock", timeout=900):
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        try:
+            with WheelIndex(FOLDER / "index") as index:
+                for name, version in (("twitter", "1.19.6"), ("pymongo", "4.10.1"), ("one", "1.0")):
+                    index.add(name, version)
+                yield make_world(full_channel, jstackmagic_wheel, index)
+        finally:
+            shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+def make_world(channel: Channel, wheel: Path, index: WheelIndex) -> World:
+    # a channel of a name of its own, as a site's administrator would configure it
+    (FOLDER / "channels").mkdir(parents=True)
+    (FOLDER / "channels/demo").symlink_to(channel.folder)
+    home = FOLDER / "home"
+    (home / "work").mkdir(parents=True)
+    url = (FOLDER / "channels/demo").as_uri()
+    (home / ".condarc").write_text(json.dumps({"channels": [url]}))
+    root = make_root(FOLDER / "conda", "python", channels=[channel.url])
+    prefixes = {}
+    for name, more in (("chapter", ("setuptools", "wheel")), ("elsewhere", ())):
+        prefixes[name] = root.create(name, "python", "ipykernel", "pip", *more)
+        uv("pip", "install", wheel, prefix=prefixes[name])
+        folder = home / ".local/share/jupyter/kernels" / name
+        write_kernelspec(folder, prefixes[name], display_name=f"Python ({name})")
+    write_settings(home / ".jupyter")
+    environ = clean_environ(
+        HOME=str(home),
+        CONDARC=str(home / ".condarc"),
+        PIP_INDEX_URL=index.url,
+        JSTACKMAGIC_HISTORY=str(home / "history.jsonl"),
+        JUPYTER_CONFIG_DIR=str(home / ".jupyter"),
+        XDG_CACHE_HOME=str(home / ".cache"),
+        XDG_CONFIG_HOME=str(home / ".config"),
+        XDG_DATA_HOME=str(home / ".local/share"),
+        XDG_RUNTIME_DIR=str(home / "run"),  # nothing of another's replay
+    )
+    return World(home, prefixes["chapter"], prefixes["elsewhere"], environ)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserContext]:
+    try:
+        with chromium() as context:
+            yield context
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def lab(world: World) -> Iterator[Server]:
+    with world.server("jupyterlab") as server:
+        yield server
+
+
+@pytest.fixture
+def page(browser: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page; a picture of what it showed in the end is kept."""
+    page = browser.new_page()
+    yield page
+    pictures.take(page, f"end-of-{request.node.name}")
+    page.close()
+
+
+def open_notebook(page: Page, lab: Server, world: World, name: str, *cells: str) -> Notebook:
+    write_notebook(world.work / f"{name}.ipynb", *cells, kernel="chapter")
+    return Notebook(page, lab, f"{name}.ipynb")
+
+
+def installed(prefix: Path) -> set[str]:
+    records = {path.stem for path in (prefix / "conda-meta").glob("*.json")}
+    return records | {path.name for path in prefix.glob("lib/python3*/site-packages/*.dist-info")}
+
+
+def test_the_quickstart_as_a_user_runs_it_in_light_and_in_dark(
+    page: Page, lab: Server, world: World
+) -> None:
+    notebook = nbformat.read(REPOSITORY / "notebooks/quickstart.ipynb", as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in notebook.cells:
+        cell.outputs, cell.execution_count = [], None
+        # dpkg has tests of its own
+        cell.source = cell.source.replace("%envinstall apt:", "%envinstall --record-only apt:")
+    notebook.metadata["kernelspec"]["name"] = "chapter"
+    nbformat.write(notebook, world.work / "quickstart.ipynb")
+    number = {cell.id: place for place, cell in enumerate(notebook.cells)}
+
+    # tall, so that all of it is there: JupyterLab draws only the cells in sight
+    page.set_viewport_size({"width": 900, "height": 2600})
+    shown = Notebook(page, lab, "quickstart.ipynb", app="doc/tree")
+    missing = shown.run(number["missing"])
+    assert "ModuleNotFoundError: No module named 'pymongo'" in missing
+    for cell in notebook.cells[1:]:
+        shown.run(number[cell.id])
+
+    install = shown.cells.nth(number["install"])
+    assert install.locator("caption").inner_text().startswith("Installed into environment chapter")
+    row = install.locator("tr", has_text="pymongo")
+    assert row.locator("td").all_inner_texts()[:2] == ["+", "pymongo"]
+    assert "no restart is needed" in install.inner_text()
+    assert shown.text(number["works"]).strip("'").startswith("4.")
+    assert "To go on all the same, add --force" in shown.error(number["guard"]).splitlines()[-1]
+    history = shown.text(number["history"])
+    assert all(name in history for name in ("pymongo", "twitter", "tree"))
+    dockerfile = shown.text(number["dockerfile"])
+    assert all(f"'{name}" in dockerfile for name in ("pymongo", "twitter", "tree"))
+
+    pictures.take(page, "quickstart-light")
+    assert contrast(page) >= READABLE
+    place = install.bounding_box()
+    assert place is not None
+    end = place["y"] + place["height"]
+    about = [install.locator(".jstackmagic").nth(part).inner_html() for part in (0, 1)]
+    about.append(shown.error(number["missing"]).splitlines()[-1])
+    pictures.take(page, "install-light", height=end, shows=about)
+    shown.menu("Settings", "Theme", "JupyterLab Dark")
+    page.locator("body[data-jp-theme-light=false]").wait_for(state="attached")
+    page.mouse.move(450, 300)  # off the menu's place
+    page.wait_for_function(_IS_DARK)  # the theme's style sheet is fetched, then drawn
+    pictures.take(page, "quickstart-dark")
+    assert contrast(page) >= READABLE
+    pictures.take(page, "install-dark", height=end, shows=about)
+    shown.menu("Settings", "Theme", "JupyterLab Light")
+
+    # what conda said is folded behind the command, and opens
+    log = install.locator("details")
+    assert log.locator("summary").inner_text().startswith("$ conda install --yes")
+    assert not log.locator("pre").is_visible()
+    log.locator("summary").click()
+    assert log.locator("pre").is_visible()
+
+
+_IS_DARK = r"""
+() => {
+  const all = [...document.querySelectorAll(".jp-Notebook, .jp-NotebookPanel")];
+  return all.some((e) => /^rgb\((\d\d?), /.test(getComputedStyle(e).backgroundColor));
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["install-light", "install-dark"])
+def test_the_published_pictures_show_what_is_shown_now(name: str) -> None:
+    taken = pictures.FOLDER / f"{name}.png"
+    if not taken.exists():
+        pytest.skip("none was taken in this run")
+    assert pictures.shows(pictures.PUBLISHED / f"{name}.png") == pictures.shows(taken), (
+        "stale: JSTACKMAGIC_PICTURES=publish python -m pytest tests/test_browser.py"
+    )
+    assert f"docs/images/{name}.png" in (REPOSITORY / "README.md").read_text()
+    assert (pictures.PUBLISHED / f"{name}.png").stat().st_size < 150_000
+
+
+def test_the_last_line_of_an_error_is_what_to_type_and_tab_completes_it(
+    page: Page, lab: Server, world: World
+) -> None:
+    notebook = open_notebook(
+        page, lab, world, "mistake", "%load_ext jstackmagic", "%envinstall no-such-thing", "", ""
+    )
+    notebook.run(0)
+    notebook.run(1)
+    last = notebook.error(1).splitlines()[-1]
+    command = last.partition(": ")[2]
+    assert command.startswith("%envhistory ")
+    notebook.type_into(2, command)
+    assert "no-such-thing" in notebook.run(2)
+    assert notebook.outputs(2).get_by_role("rowheader", name="status", exact=True).count() == 1
+
+    notebook.type_into(3, "%envhist")
+    notebook.page.keyboard.press("Tab")
+    editor = notebook.cells.nth(3).locator(".cm-content").filter(has_text="%envhistory")
+    offered = page.locator(".jp-Completer-item", has_text=re.compile(r"^m?\s*%envhistory"))
+    editor.or_(offered).first.wait_for()
+    if offered.count():  # there is more than one that fits
+        offered.first.click()
+        editor.wait_for()
+
+
+def test_a_long_install_is_seen_to_run_stops_at_the_button_and_is_in_the_history(
+    page: Page, lab: Server, world: World
+) -> None:
+    project = world.work / "slow"
+    project.mkdir()
+    (project / "setup.py").write_text(SLOW_SETUP)
+    before = installed(world.chapter)
+    notebook = open_notebook(
+        page,
+        lab,
+        world,
+        "slow",
+        "%load_ext jstackmagic",
+        "%envinstall --pip --force ./slow -- --no-build-isolation",
+        "%load_ext jstackmagic\n%envhistory --status interrupted",
+    )
+    notebook.run(0)
+    notebook.start(1)
+    # it is seen while it runs, in one output that stays one
+    running = notebook.cells.nth(1).locator("details[open]")
+    running.filter(has_text="Building wheel").wait_for()
+    assert notebook.outputs(1).count() == 1
+    pictures.take(page, "running-light")
+    page.locator("[data-jp-item-name=interrupt]").click()
+    notebook.wait_done(1)
+    assert "Interrupted" in notebook.text(1)
+    assert "is as it was" in notebook.text(1)
+    assert installed(world.chapter) == before
+    assert notebook.cells.nth(1).locator("details[open]").count() == 0
+
+    notebook.watch_kernel()
+    notebook.menu("Kernel", "Restart Kernel…")
+    notebook.accept("Restart")
+    notebook.wait_kernel(new=True)
+    assert str(project) in notebook.run(2)
+
+
+def test_another_kernel_is_another_environment(page: Page, lab: Server, world: World) -> None:
+    notebook = open_notebook(page, lab, world, "kernels", "%load_ext jstackmagic\n%envinfo")
+    assert str(world.chapter) in notebook.run(0)
+    notebook.watch_kernel()
+    page.locator(".jp-KernelName").click()
+    page.locator(".jp-Dialog select").select_option(label="Python (elsewhere)")
+    notebook.accept("Select")
+    page.locator(".jp-KernelName", has_text="elsewhere").wait_for()
+    notebook.wait_kernel(new=True)
+    shown = notebook.run(0)
+    assert str(world.other) in shown
+    assert str(world.chapter) not in shown
+
+
+def test_run_all_stops_at_an_install_that_fails(page: Page, lab: Server, world: World) -> None:
+    notebook = open_notebook(
+        page, lab, world, "all", "%load_ext jstackmagic", "%envinstall --pip no-such", "print('on')"
+    )
+    notebook.run(0)
+    notebook.menu("Run", "Run All Cells")
+    notebook.wait_for(1, "No matching distribution found for no-such")
+    notebook.wait_idle()
+    assert notebook.text(2) == ""
+
+
+def test_notebook_7_shows_the_same(browser: BrowserContext, page: Page, world: World) -> None:
+    cells = ("%load_ext jstackmagic", "%envinstall --dry-run --pip one", "%envinfo")
+    write_notebook(world.work / "seven.ipynb", *cells, kernel="chapter")
+    with world.server("notebook") as server:
+        notebook = Notebook(page, server, "seven.ipynb", app="notebooks")
+        notebook.run(0)
+        notebook.run(1)
+        assert notebook.outputs(1).locator("caption").inner_text() == "Would change"
+        assert str(world.chapter) in notebook.run(2)
+        pictures.take(page, "notebook-7")
+        assert contrast(page) >= READABLE
+
+
+def test_a_saved_notebook_as_a_static_page(page: Page, tmp_path: Path) -> None:
+    """What nbviewer shows: nbconvert's page of the committed quickstart, with no kernel."""
+    quickstart = REPOSITORY / "notebooks/quickstart.ipynb"
+    options = ["--to", "html", "--output-dir", str(tmp_path), str(quickstart)]
+    command = [sys.executable, "-m", "jupyter", "nbconvert", *options]
+    subprocess.run(command, check=True, capture_output=True)
+    page.goto((tmp_path / "quickstart.html").as_uri(), wait_until="domcontentloaded")
+    assert page.locator("caption", has_text="Installed into").first.is_visible()
+    assert contrast(page) >= READABLE
+    summary = page.locator("details summary", has_text="conda install").first
+    summary.click()
+    assert page.locator("details[open] pre").is_visible()
+    pictures.take(page, "static-page")
+
+
+PARTS = (
+    Table(
+        ("", "Package", "Size"), (("+", "six", "1 KiB"), ("~", "x", ""), ("−", "y", "")), "Change"
+    ),
+    Table(("Environment", "base"), (("kind", "conda"),), facts=True),
+    Text("Fine.", "good"),
+    Text("See which: %envhistory 3f9a", "warning"),
+    Text("By the way.", "quiet"),
+    Code("pip install six"),
+    Fold("2 lines: %envhistory 3f9a --log", "one\ntwo"),
+)
+VS_CODE = "--vscode-editor-foreground:{0};--vscode-descriptionForeground:{1};background:{2}"
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        # pages without a theme of their own, as nbviewer's and an e-mail's
+        pytest.param("color:#000;background:#fff", id="white"),
+        pytest.param("color:#eee;background:#111", id="black"),
+        # VS Code cannot run here: these are its default themes' colours, in the variables it sets
+        pytest.param(VS_CODE.format("#3b3b3b", "#3b3b3b", "#fff"), id="vscode-light"),
+        pytest.param(VS_CODE.format("#ccc", "#9d9d9d", "#1f1f1f"), id="vscode-dark"),
+    ],
+)
+def test_it_can_be_read_on_other_pages(page: Page, style: str) -> None:
+    page.set_content(f'<body style="{style}">{as_html(PARTS)}</body>')
+    assert contrast(page) >= READABLE

@@ -1,0 +1,116 @@
+"""Other ways to run a notebook's code: without a browser, and in a terminal in front of a kernel.
+
+Terminal IPython, which has no kernel, is in `test_surfaces.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import nbformat
+import pexpect
+import pytest
+
+from support.browser import write_notebook
+from support.kernels import clean_environ, write_kernelspec
+from support.wheels import WheelIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def prefix(make_kernel_env: Callable[..., Path]) -> Path:
+    return make_kernel_env("frontends")
+
+
+@pytest.fixture
+def environ(home: Path, prefix: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A user with a kernel in an environment that was never activated, and an index."""
+    write_kernelspec(home / ".local/share/jupyter/kernels/tested", prefix)
+    with WheelIndex(tmp_path / "index") as index:
+        index.add("one-more", "1.0")
+        yield clean_environ(PIP_INDEX_URL=index.url)
+
+
+def remove(prefix: Path, name: str) -> None:
+    command = [str(prefix / "bin/python"), "-m", "pip", "uninstall", "--yes", "--quiet", name]
+    subprocess.run(command, check=True)
+
+
+NBCONVERT = ("nbconvert", "--to", "notebook", "--execute", "{name}.ipynb", "--output", "done.ipynb")
+PAPERMILL = ("papermill", "--no-progress-bar", "{name}.ipynb", "done.ipynb")
+
+
+@pytest.mark.parametrize("tool", [NBCONVERT, PAPERMILL], ids=["nbconvert", "papermill"])
+def test_a_notebook_runs_without_a_browser_and_stops_where_an_install_fails(
+    tool: tuple[str, ...], environ: dict[str, str], prefix: Path, tmp_path: Path
+) -> None:
+    load, install = "%load_ext jstackmagic", "%envinstall --engine pip --pip one-more"
+    write_notebook(tmp_path / "good.ipynb", load, install, "import one_more", kernel="tested")
+    bad = "%envinstall --engine pip --pip no-such-thing"
+    write_notebook(tmp_path / "bad.ipynb", load, bad, "print('on')", kernel="tested")
+
+    def run(name: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", *(word.format(name=name) for word in tool)]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        )
+
+    done = run("good")
+    assert done.returncode == 0, done.stderr
+    log, result = nbformat.read(tmp_path / "done.ipynb", as_version=4).cells[1].outputs
+    assert log.data["text/plain"].startswith("$ "), "the display that was updated is one output"
+    assert "Successfully installed" in log.data["text/html"]
+    assert "one-more  1.0" in result.data["text/plain"]
+    remove(prefix, "one-more")
+
+    failed = run("bad")
+    assert failed.returncode != 0
+    assert "No matching distribution found for no-such-thing" in failed.stderr
+    assert "%envhistory" in failed.stderr, "what to type"
+    records = [json.loads(line) for line in _history(environ)]
+    assert [each["outcome"]["status"] for each in records if each["event"] == "end"] == [
+        *("ok", "failed")
+    ]
+
+
+def _history(environ: dict[str, str]) -> list[str]:
+    with open(environ["JSTACKMAGIC_HISTORY"]) as file:
+        return file.readlines()
+
+
+def test_jupyter_console(environ: dict[str, str], prefix: Path, tmp_path: Path) -> None:
+    """A terminal in front of a kernel: it knows no display that is updated."""
+    options = ["--kernel=tested", "--simple-prompt", "--ZMQTerminalInteractiveShell.banner="]
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "jupyter_console", *options],
+        encoding="utf-8",
+        timeout=60,
+        env={**environ, "TERM": os.environ.get("TERM", "xterm")},  # type: ignore[arg-type]
+        cwd=str(tmp_path),
+        dimensions=(50, 200),
+    )
+
+    def type_in(line: str, number: int) -> str:
+        child.sendline(line)
+        child.expect(rf"In \[{number}\]")
+        return str(child.before)
+
+    child.expect(r"In \[1\]")
+    type_in("%load_ext jstackmagic", 2)
+    shown = type_in("%envinstall --engine pip --pip one-more", 3)
+    assert "-m pip install one-more" in shown
+    assert "one-more  1.0" in shown
+    assert "1" in type_in("import one_more; one_more.__version__", 4)
+    shown = type_in("%envinstall --engine pip --pip no-such-thing", 5)
+    assert "No matching distribution found" in shown
+    assert "Traceback" not in shown
+    child.close(force=True)
+    remove(prefix, "one-more")
