@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -197,7 +198,7 @@ class TestPreCommit:
         hook |= {
             "args": ["dockerfile", *words],
             "language": "system",
-            "entry": f"{PROGRAM.parent}/{hook['entry']}",
+            "entry": f"{shlex.quote(str(PROGRAM.parent))}/{hook['entry']}",
         }
         config = {"repos": [{"repo": "local", "hooks": [hook]}]}
         (tmp_path / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))

@@ -686,7 +686,7 @@ def export_on(image: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_an_export_says_which_stack_has_it_already(capsys: pytest.CaptureFixture[str]) -> None:
     remember("pip", ("tensorflow",), "tensorflow", "2.20")
-    hint = "tensorflow-notebook has tensorflow already: %envimage suggest"
+    hint = "tensorflow-notebook has tensorflow already: jstackmagic image suggest"
     for larger, smaller in (("scipy-notebook", False), ("all-spark-notebook", True)):
         today = family.families()[0]
         base, other = today.get(larger), today.get("tensorflow-notebook")

@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -243,7 +244,8 @@ def test_build(
     with files_of(engine, first.tag) as files:
         assert files.resolve("/srv/kept") == "/srv/kept"
         assert files.resolve("/srv/left") is None
-    lines = "".join(said).splitlines()
+    title, *lines = "".join(said).splitlines()
+    assert title == f"Building {REPOSITORY}:x …"
     assert re.fullmatch(r" 1/\d FROM .*", lines[0])
     assert any(re.fullmatch(r" \d/\d RUN echo 'first line' .*\d\.\d s", line) for line in lines)
     assert "last line\n" not in "".join(said)
@@ -726,7 +728,7 @@ def test_a_prefix_that_is_a_link_in_the_image(
 
 
 @pytest.fixture
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def podman() -> Iterator[str]:
     """podman's own socket, which speaks Docker's language; yields its address."""
     if os.geteuid() != 0:
         pytest.skip("podman's service needs root here")
@@ -734,7 +736,7 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         install("podman", program="podman")
     except Unavailable as reason:
         pytest.skip(str(reason))
-    folder = tmp_path_factory.mktemp("podman")
+    folder = Path(tempfile.mkdtemp(prefix="podman-"))  # it takes no runroot over 50 characters
     # a container in a machine with lower limits than podman asks for by itself
     (folder / "containers.conf").write_text(
         '[containers]\ndefault_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]\n'
@@ -751,10 +753,12 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         if (folder / "podman.sock").is_socket():
             break
         time.sleep(0.1)
+    assert (folder / "podman.sock").is_socket(), f"podman ended with {process.poll()}"
     yield f"unix://{folder}/podman.sock"
     process.terminate()
     process.wait()
     subprocess.run(["umount", f"{folder}/root/overlay"], check=False, capture_output=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_podman_builds_and_proves(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from .credentials import MASK, mask
 from .errors import CommandFailed
+from .log import Said
 from .packages import normalise, read_packages
 from .undo import as_on_disk, conda_spec, same
 
@@ -198,7 +199,7 @@ class Store:
             mine = [package for package in new if package.manager == manager]
             if not mine:
                 continue
-            output(f"Keeping {', '.join(package.name for package in mine)}.\n")
+            output(Said(f"Keeping {', '.join(package.name for package in mine)}.\n"))
             try:
                 if manager == "conda":
                     files += self._fetch_conda(mine, environment)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CommandFailed, Stopped, UnknownEnvironment
+from ..log import Said
 
 if TYPE_CHECKING:
     from ..environment import Environment, EnvironmentRef
@@ -60,7 +61,7 @@ def make(ref: EnvironmentRef, prefix: str, output: Output) -> Environment:
     """
     from ..environment import detect
 
-    output(f"Making the environment {prefix}.\n")
+    output(Said(f"Making the environment {prefix}.\n"))
     try:
         if ref.kind.startswith("conda"):
             meta = Path(prefix, "conda-meta")

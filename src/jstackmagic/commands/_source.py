@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import JStackMagicError, UsageError
 from ..history import History
+from ..log import Said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +46,9 @@ def records_of(
         captures, problems, _ = read_into(history, [str(path)], environments, context)
         for captured in captures:
             if captured.reason:
-                output(f"Left out: {captured.found.command.strip()} ({captured.reason})\n")
+                output(Said(f"Left out: {captured.found.command.strip()} ({captured.reason})\n"))
         for file, problem in problems:
-            output(f"{file}: {problem}\n")
+            output(Said(f"{file}: {problem}\n"))
         found = history.records()
     if not found:
         raise UsageError(f"{path} is no history, and asks for nothing.", kept=_NOTHING)

@@ -27,6 +27,7 @@ from ..credentials import mask
 from ..errors import ExportError, JStackMagicError, UsageError
 from ..export.dockerfile import STYLES
 from ..image.build import BUILDERS
+from ..log import Said
 from ._target import add_target, targets
 
 if TYPE_CHECKING:
@@ -387,7 +388,7 @@ def _commit(args: argparse.Namespace, session: Session) -> CommittedImage:
             )
         base = base_of(engine, container)
         history = History()
-        session.output(f"Committing {container.name} …\n")
+        session.output(Said(f"Committing {container.name} …\n"))
         committed = commit(
             engine,
             container,
@@ -423,7 +424,7 @@ def _run(args: argparse.Namespace, session: Session) -> Running:
     with _engine(args) as engine:
         image = args.tag or _own_image(engine)
         work, notes = ("", []) if args.no_work else _on_host(engine, args.work)
-        session.output(f"Starting {image} …\n")
+        session.output(Said(f"Starting {image} …\n"))
         wanted = Wanted(
             image,
             work=work,

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 from ..credentials import mask
 from ..errors import UsageError
 from ..guards import describe
+from ..log import Said
 from ..packages import normalise, read_packages
 from ..parsing import MANAGERS, Asked, read_cell, read_specs
 from ..policy import current
@@ -128,7 +129,7 @@ def _with_missing(
     if not found.specs:
         left.append(f"Nothing that it imports is missing in the {describe(environment)}.")
         return asked, left
-    session.output(_missing.plan_text(found, describe(environment)))
+    session.output(Said(_missing.plan_text(found, describe(environment))))
     words = [shlex.split(spec)[0] for spec in found.specs.values()]
     return asked + read_specs(dict.fromkeys(words), manager=args.manager), left
 

@@ -24,6 +24,7 @@ from ..display import Part, Text, size_text
 from ..environment import Environment
 from ..errors import CommandFailed, Interrupted, InvalidSpec, JStackMagicError, Stopped, UsageError
 from ..keep import Store, Taken
+from ..log import Said
 from ..plan import Plan
 from ..progress import Progress, own_folder, replays
 from ..replay import Exactness, Goal, goals
@@ -196,7 +197,7 @@ def _places(wanted: Sequence[Goal], args: argparse.Namespace, output: Output) ->
         else:
             here, prefix = located(goal.ref)
             if here is not None and here.prefix != goal.ref.prefix:
-                output(f"{goal.ref.prefix} is {here.prefix} here.\n")
+                output(Said(f"{goal.ref.prefix} is {here.prefix} here.\n"))
             found.append(_Place(goal, here, prefix))
     return found
 
@@ -306,7 +307,7 @@ class _Replay:
                 planned = [*self._plan(place.goal, manager, served, environment)]
                 self._carry_out(place, planned, "builds")
         except (CommandFailed, InvalidSpec) as error:
-            self._transaction.output(f"{error.problem}\nWhat is kept does not do.\n")
+            self._transaction.output(Said(f"{error.problem}\nWhat is kept does not do.\n"))
             return False
         return True
 

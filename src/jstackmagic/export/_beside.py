@@ -55,14 +55,18 @@ def place_in(manager: ManagerName, spec: str) -> Place | None:
     Place(path='/home/jovyan/work/mine', flag='-e', before='', after='[test]')
     >>> place_in("pip", "u @ file:///w/u%20x.zip").path
     '/w/u x.zip'
+    >>> place_in("conda", "/w/six-1-0.conda#sha256:91").path
+    '/w/six-1-0.conda'
     >>> place_in("pip", "six"), place_in("conda", "/w/list.txt")
     (None, None)
     """
     flag = spec[:2] if spec[:3] in ("-r ", "-c ", "-e ") else ""
     if manager == "apt":
         return Place(spec) if spec.endswith(".deb") and "/" in spec else None
-    if manager == "conda" and not is_conda_archive(spec):
-        return None
+    if manager == "conda":
+        if not is_conda_archive(spec):
+            return None
+        spec = spec.partition("#")[0]  # a hash is of the file, whatever its name
     text = split_hashes(spec[3:].strip() if flag else spec)[0]
     match = _LOCAL.fullmatch(text)
     if match is None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..credentials import mask
 from ..errors import Interrupted, JStackMagicError, UsageError
+from ..log import Said
 from .buildlog import Log, Step
 from .engine import EngineError, speaking
 from .labels import RECIPE
@@ -116,6 +117,7 @@ def build(engine: Engine, folder: Path, asked: Asked, *, output: Output, live: b
     builder = builder_of(engine, asked.builder)
     _check(asked, builder)
     started = time.monotonic()
+    output(Said(f"Building {asked.tag} …\n"))
     log, progress = Log(), Progress(output, live=live)
     kept = f"No image was made; {asked.tag} is what it was."
     try:
@@ -182,7 +184,7 @@ def fetch(engine: Engine, image: str, *, output: Output) -> None:
     """
     if exists(engine, image):
         return
-    output(f"Pulling {image} …\n")
+    output(Said(f"Pulling {image} …\n"))
     with speaking(f"{image} could not be pulled", kept="Nothing was built."):
         for event in engine.client.api.pull(image, stream=True, decode=True):
             _raise_error(event)
@@ -195,7 +197,7 @@ def push(engine: Engine, tag: Reference, *, output: Output) -> str:
         EngineError: The registry refused.
     """
     digest, kept = "", "The image is here all the same."
-    output(f"Pushing {tag} …\n")
+    output(Said(f"Pushing {tag} …\n"))
     try:
         with speaking(f"{tag} could not be pushed", kept=kept):
             for event in engine.client.api.push(tag.name, tag=tag.tag, stream=True, decode=True):

@@ -18,15 +18,18 @@ from .files import sha256
 from .proof import FileDifference, FileState, same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..environment import Environment
     from ..history import Record
     from ..packages import Package
     from .engine import Engine
+    from .files import Tree
     from .proof import Side
 
-_INSTALLERS_OWN = re.compile(r".*\.dist-info/(?:RECORD|REQUESTED|INSTALLER|direct_url\.json)")
+_INSTALLERS_OWN = re.compile(
+    r".*\.dist-info/(?:RECORD|REQUESTED|INSTALLER|direct_url\.json|uv_cache\.json)"
+)
 """What tells how a distribution was installed; the comparison of the metadata has read it."""
 
 _TOP_LEVEL = re.compile(
@@ -48,22 +51,31 @@ _SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """A file as a record has it; the hash is empty where the record gives none."""
+    """A file as a record has it.
+
+    Attributes:
+        package: Whose it is.
+        sha256: Empty where the record gives none.
+        has_prefix: Whether the environment's prefix may stand in it.
+        in_image: For a script that the installer wrote for an entry point, what the image's own
+            record says of it: pip and uv word such a script differently.
+    """
 
     package: str
     sha256: str
     has_prefix: bool = False
+    in_image: str = ""
 
 
 def contents(
-    environments: Sequence[Environment], sides: Sequence[Side], hashes: Mapping[str, str]
+    environments: Sequence[Environment], sides: Sequence[Side], tree: Tree
 ) -> tuple[tuple[FileDifference, ...], list[str]]:
     """Compare the files of the packages that are the same on both sides by their metadata.
 
     Args:
         environments: Those of here.
         sides: What was compared.
-        hashes: Of the image's files, by path.
+        tree: The image's metadata, and the hashes of its files.
 
     Returns:
         The files that differ, and sentences about what could not be read.
@@ -71,7 +83,7 @@ def contents(
     found: list[FileDifference] = []
     unread: list[str] = []
     for environment, side in _pairs(environments, sides):
-        for path, recorded in _recorded_files(environment, side):
+        for path, recorded in _recorded_files(environment, side, tree):
             there = side.in_image + path.removeprefix(environment.prefix)
             if recorded.has_prefix and side.in_image != environment.prefix:
                 continue  # the prefix stands in it, and is another
@@ -83,8 +95,10 @@ def contents(
             except OSError as error:
                 unread.append(f"{path} cannot be read: {error.strerror}.")
                 continue
-            state = _state(here, hashes.get(there, ""), recorded.sha256)
-            if state:
+            image = tree.hashes.get(there, "")
+            as_written = (here, image) == (recorded.sha256, recorded.in_image)
+            state = _state(here, image, recorded.sha256)
+            if state and not (here and image and as_written):
                 found.append(FileDifference(side.name, recorded.package, path, state))
     return tuple(found), unread
 
@@ -110,7 +124,9 @@ def _state(here: str, image: str, recorded: str) -> FileState | None:
     return "changed in the image" if recorded == here else "differs"
 
 
-def _recorded_files(environment: Environment, side: Side) -> Iterator[tuple[str, _Recorded]]:
+def _recorded_files(
+    environment: Environment, side: Side, tree: Tree
+) -> Iterator[tuple[str, _Recorded]]:
     """The files of the packages that are the same on both sides, absolute, with their records."""
     assert side.image is not None
     for package in side.here.packages:
@@ -120,7 +136,7 @@ def _recorded_files(environment: Environment, side: Side) -> Iterator[tuple[str,
         if package.manager == "conda":
             yield from _of_conda(environment, package)
         elif not package.editable:
-            yield from _of_distribution(environment, package)
+            yield from _of_distribution(environment, package, side.in_image, tree)
 
 
 def _of_conda(environment: Environment, package: Package) -> Iterator[tuple[str, _Recorded]]:
@@ -141,21 +157,49 @@ def _of_conda(environment: Environment, package: Package) -> Iterator[tuple[str,
         )
 
 
-def _of_distribution(environment: Environment, package: Package) -> Iterator[tuple[str, _Recorded]]:
+def _of_distribution(
+    environment: Environment, package: Package, in_image: str, tree: Tree
+) -> Iterator[tuple[str, _Recorded]]:
     owned = files_of(package, environment)
     record = next((path for path in owned if path.endswith(".dist-info/RECORD")), None)
     if record is None:
         return
+    written = _entry_points(posixpath.dirname(record))
     library = posixpath.dirname(posixpath.dirname(record))
-    for row in csv.reader(Path(record).read_text(encoding="utf-8").splitlines()):
-        path = posixpath.normpath(posixpath.join(library, row[0])) if row else ""
+    there = _rows(tree.path(in_image + record.removeprefix(environment.prefix)))
+    for name, digest in _rows(Path(record)).items():
+        path = posixpath.normpath(posixpath.join(library, name))
         if not path.startswith(f"{environment.prefix}/"):
             continue
         if path.endswith(".pyc") or _INSTALLERS_OWN.match(path):
             continue
         # a script's first line names the interpreter, so the prefix
         in_bin = os.path.dirname(path) == f"{environment.prefix}/bin"
-        yield path, _Recorded(package.name, _hexadecimal(row[1:2]), in_bin)
+        own = there.get(name, "") if in_bin and os.path.basename(path) in written else ""
+        yield path, _Recorded(package.name, digest, in_bin, own)
+
+
+def _rows(record: Path) -> dict[str, str]:
+    """The files of a RECORD, relative to its library, with their hashes; {} where there is none."""
+    try:
+        text = record.read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    return {row[0]: _hexadecimal(row[1:2]) for row in csv.reader(text.splitlines()) if row}
+
+
+def _entry_points(folder: str) -> set[str]:
+    """The names of the scripts that an installer writes for a distribution (PEP 621's scripts)."""
+    from configparser import ConfigParser, Error
+
+    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read(f"{folder}/entry_points.txt", encoding="utf-8")
+    except (Error, UnicodeDecodeError):
+        return set()
+    sections = [name for name in ("console_scripts", "gui_scripts") if parser.has_section(name)]
+    return {name.strip() for section in sections for name in parser[section]}
 
 
 def _hexadecimal(column: Sequence[str]) -> str:

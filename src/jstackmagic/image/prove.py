@@ -12,6 +12,7 @@ from .. import kernels
 from ..environment import Environment, detect, find, known_names
 from ..errors import UnknownEnvironment
 from ..host import look
+from ..log import Said
 from ..packages import read_packages
 from . import deep as deeply
 from .engine import speaking
@@ -90,7 +91,7 @@ def prove(
         variable.partition("=")[::2] for variable in inspected["Config"].get("Env") or ()
     )
     with new_tree() as tree:
-        output(f"Reading the files of {image} …\n")
+        output(Said(f"Reading the files of {image} …\n"))
         with files_of(engine, inspected["Id"]) as files:
             sides, unread = _read(here, files, tree, variables, hashes=deep)
         unread += [*here.unread, *tree.unread]
@@ -109,8 +110,8 @@ def prove(
         )
         if not deep:
             return proof
-        output("Comparing the content of the files, and importing what was added …\n")
-        contents, missing = deeply.contents(here.environments, sides, tree.hashes)
+        output(Said("Comparing the content of the files, and importing what was added …\n"))
+        contents, missing = deeply.contents(here.environments, sides, tree)
         imports, failed = deeply.imports(engine, inspected["Id"], here.environments, sides, records)
         return replace(
             proof, files=contents, imports=imports, unread=(*proof.unread, *missing, *failed)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import JStackMagicError, UsageError
+from ..log import Said
 from .engine import speaking
 from .labels import HISTORY, RECIPE, SERVER, STARTED_BY
 
@@ -283,7 +284,7 @@ def stop(
             continue
         if not names and history not in (None, server.history):
             continue
-        output(f"Stopping {server.name} …\n")
+        output(Said(f"Stopping {server.name} …\n"))
         with speaking(f"{server.name} could not be stopped"):
             container = engine.client.containers.get(server.id)
             container.stop(timeout=_STOP_SECONDS)
