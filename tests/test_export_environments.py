@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -68,7 +69,8 @@ def exported(
     acceptance: Acceptance, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[..., Path]:
     """Writes an export of the history into a folder of its own: `exported("pip", "--hashes")`."""
-    monkeypatch.setenv("JSTACKMAGIC_HISTORY", str(acceptance.history))
+    history = shutil.copy(acceptance.history, tmp_path / "history.jsonl")  # installs go into it
+    monkeypatch.setenv("JSTACKMAGIC_HISTORY", str(history))
     (home / ".condarc").write_text(json.dumps({"channels": [acceptance.channel.url]}))
     (home / ".netrc").write_text(acceptance.netrc)
     (home / ".netrc").chmod(0o600)
