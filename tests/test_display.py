@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from html.parser import HTMLParser
+from importlib import import_module
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jstackmagic import commands
-from jstackmagic.display import Code, Fold, Table, Text, as_text, channel_text, size_text
+from jstackmagic.display import Code, Fold, Result, Table, Text, as_text, channel_text, size_text
 from jstackmagic.display.html import as_html
 
 PARTS = (
@@ -126,3 +128,14 @@ def test_sizes_and_channels_for_people() -> None:
         channel_text("git+https://me:x@h.example/r.git@abc")
         == "git+https://****@h.example/r.git@abc"
     )
+
+
+def test_no_result_shows_its_fields_where_python_shows_a_value() -> None:
+    for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
+        import_module(module.name)
+    kinds, found = [Result], set[type[Result]]()
+    while kinds:
+        found |= (more := set(kinds.pop().__subclasses__()))
+        kinds += more
+    assert {"UndoResult", "ChangeResult", "Images"} <= {kind.__name__ for kind in found}
+    assert [kind.__name__ for kind in found if kind.__repr__ is not Result.__repr__] == []

@@ -37,7 +37,7 @@ def _json(value: object) -> Any:
     return msgspec.to_builtins(value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BuiltImage(Result):
     """An image that was built.
 
@@ -85,7 +85,7 @@ class BuiltImage(Result):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Proved(Result):
     """What came of a proof; its truth value is whether the two sides are equal."""
 
@@ -167,7 +167,7 @@ def _version(package: Package | None, other: Package | None) -> str:
     return " ".join(words)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CommittedImage(Result):
     """An image made of this container."""
 
@@ -232,7 +232,7 @@ def _carried_rows(carried: Sequence[Carried]) -> Iterator[tuple[str, str, str, s
             yield "", "", "", f"and {each.files - len(each.examples)} more"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Running(Result):
     """A server that answers.
 
@@ -270,7 +270,7 @@ class Running(Result):
         return {**_json(self.server), "work": self.work, "notes": list(self.notes)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Images(Result):
     """The images that there are, and the servers.
 
@@ -321,7 +321,7 @@ class Images(Result):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stopped(Result):
     """The servers that were stopped, by name."""
 
@@ -340,7 +340,7 @@ class Stopped(Result):
         return {"stopped": list(self.names)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Suggestions(Result):
     """The Docker Stacks that have some of what was installed.
 

@@ -264,7 +264,7 @@ def _time(change: Change, environment: Environment) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Drifts(Result):
     """How far environments and the system are from their beginning."""
 

@@ -193,7 +193,7 @@ def _start_replay(*, keep: bool) -> str:
     return f"The history {history.path} is being replayed; {log} tells more."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HookResult(Result):
     """What was done, a sentence each.
 

@@ -411,7 +411,7 @@ def _with_python(requests: Sequence[Request], goal: Goal) -> list[Request]:
     return [replace(first, specs=(*specs, *first.specs))] if specs or first.specs else []
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ReplayResult(ChangeResult):
     """What a replay came to.
 

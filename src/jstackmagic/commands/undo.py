@@ -141,7 +141,7 @@ def _by_place(chosen: Iterable[Record]) -> dict[str, list[Record]]:
     return places
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class UndoResult(ChangeResult):
     """What taking back came to.
 
