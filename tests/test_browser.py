@@ -26,6 +26,7 @@ from support.browser import Notebook, chromium, contrast, write_notebook, write_
 from support.engine import Unavailable
 from support.environments import make_root, uv
 from support.kernels import Server, clean_environ, write_kernelspec
+from support.slow import slow_channel
 from support.wheels import WheelIndex
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def world(full_channel: Channel, jstackmagic_wheel: Path) -> Iterator[World]:
             with WheelIndex(FOLDER / "index") as index:
                 for name, version in (("twitter", "1.19.6"), ("pymongo", "4.10.1"), ("one", "1.0")):
                     index.add(name, version)
+                index.add("python-dotenv", "1.0", modules={"dotenv.py": "x = 1\n"})
                 yield make_world(full_channel, jstackmagic_wheel, index)
         finally:
             shutil.rmtree(FOLDER, ignore_errors=True)
@@ -248,6 +250,52 @@ def test_the_last_line_of_an_error_is_what_to_type_and_tab_completes_it(
     if offered.count():  # there is more than one that fits
         offered.first.click()
         editor.wait_for()
+
+
+def test_the_last_line_of_a_failed_import_installs_what_is_missing(
+    page: Page, lab: Server, world: World
+) -> None:
+    notebook = open_notebook(
+        page, lab, world, "missing", "%load_ext jstackmagic", "import dotenv", "", "dotenv.x"
+    )
+    notebook.run(0)
+    notebook.run(1)
+    line = notebook.error(1).splitlines()[-1]
+    assert line == "%envinstall python-dotenv"
+    pictures.take(page, "hint-light")
+    notebook.type_into(2, line)
+    assert "no restart is needed" in notebook.run(2)
+    row = notebook.outputs(2).locator("tr", has_text="python-dotenv")
+    assert row.locator("td").all_inner_texts()[:3] == ["+", "python-dotenv", "1.0"]
+    notebook.run(1)
+    assert notebook.run(3).strip() == "1"
+
+
+def test_a_bar_is_seen_to_move_and_makes_room_for_the_table(
+    page: Page, lab: Server, world: World, tmp_path: Path
+) -> None:
+    with slow_channel(tmp_path / "slow", pause=0.6) as url:
+        notebook = open_notebook(
+            page, lab, world, "bar", "%load_ext jstackmagic", f"%envinstall --conda -c {url} large"
+        )
+        notebook.run(0)
+        notebook.start(1)
+        bar = notebook.cells.nth(1).locator("[role=progressbar]")
+        bar.wait_for()
+        first = int(bar.get_attribute("aria-valuenow") or 0)
+        page.wait_for_function(_HAS_MOVED, arg=first)
+        pictures.take(page, "bar-light")
+        notebook.wait_done(1)
+    assert bar.count() == 0
+    assert notebook.outputs(1).locator("tr", has_text="large").count() == 1
+
+
+_HAS_MOVED = """
+first => {
+  const bars = document.querySelectorAll(".jp-OutputArea [role=progressbar]");
+  return bars.length === 1 && Number(bars[0].ariaValueNow) > first;
+}
+"""
 
 
 def test_a_long_install_is_seen_to_run_stops_at_the_button_and_is_in_the_history(

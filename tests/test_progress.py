@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
 import os
 import re
 import subprocess
 import sys
-import threading
-import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,44 +17,17 @@ from jstackmagic.display.progress import bar_html
 from jstackmagic.environment import detect
 from jstackmagic.managers import rattler
 from jstackmagic.meter import Lines, Meter, Progress
-from support.channel import ChannelBuilder, File
 from support.kernels import Kernel, clean_environ
+from support.slow import slow_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SIZE = 1_500_000  # bytes, of random data, which nothing compresses
-
-
-class _Slow(http.server.SimpleHTTPRequestHandler):
-    """Sends archives in twelve pieces, with a pause behind each."""
-
-    protocol_version = "HTTP/1.1"
-
-    def copyfile(self, source, outputfile) -> None:  # type: ignore[no-untyped-def]
-        piece = SIZE // 12
-        slow = self.path.endswith(".conda")
-        while data := source.read(piece):
-            outputfile.write(data)
-            if slow:
-                time.sleep(0.2)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Nothing: a test's output is its own."""
-
 
 @pytest.fixture(scope="module")
 def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A slow channel with one large package."""
-    builder = ChannelBuilder(tmp_path_factory.mktemp("channel") / "slow")
-    builder.add_package("large", "1.0", files={"share/large": File(os.urandom(SIZE))})
-    builder.index()
-    handler = partial(_Slow, directory=str(builder.folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with slow_channel(tmp_path_factory.mktemp("channel") / "slow") as url:
+        yield url
 
 
 @pytest.fixture
