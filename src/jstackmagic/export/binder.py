@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..credentials import mask
-from ..pins import PINS, Pin
+from ..pins import Pin, add_pin
 from . import apt
 from ._artifact import Artifact, File
 from ._beside import Beside
@@ -41,12 +41,7 @@ _TIDY = '"${MAMBA_EXE}" clean --all -f -y\n'
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``render``."""
     add_choice(parser)
-    parser.add_argument(
-        "--pin",
-        choices=PINS,
-        default="exact",
-        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
-    )
+    add_pin(parser)
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:

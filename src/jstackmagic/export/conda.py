@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..credentials import mask
-from ..pins import PINS, Pin
+from ..pins import Pin, add_pin
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import add_choice, choose
@@ -32,12 +32,7 @@ ONE_ENVIRONMENT = True
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``render``."""
     add_choice(parser)
-    parser.add_argument(
-        "--pin",
-        choices=PINS,
-        default="exact",
-        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
-    )
+    add_pin(parser)
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:

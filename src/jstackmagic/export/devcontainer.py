@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ExportError
-from ..pins import PINS, Pin
+from ..pins import Pin, add_pin
 from . import dockerfile, script
 from ._artifact import Artifact, File
 from ._images import check_image
@@ -50,12 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a feature to add to the container; may be given again",
     )
-    parser.add_argument(
-        "--pin",
-        choices=PINS,
-        default="exact",
-        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
-    )
+    add_pin(parser)
 
 
 def render(

@@ -18,7 +18,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..credentials import mask
-from ..pins import PINS, Pin, pinned
+from ..pins import Pin, add_pin, pinned
 from ..request import split_hashes
 from ._artifact import LEFT_BEHIND, Artifact, File
 from ._beside import FOLDER, UNSAFE, Beside, Place, generated, is_conda_archive, place_in
@@ -60,12 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="the base image, best with its digest",
     )
     parser.add_argument("--fragment", action="store_true", help="without FROM, to paste it")
-    parser.add_argument(
-        "--pin",
-        choices=PINS,
-        default="exact",
-        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
-    )
+    add_pin(parser)
     parser.add_argument(
         "--cache-mounts",
         action="store_true",

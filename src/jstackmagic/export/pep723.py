@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from ..credentials import MASK, mask
 from ..errors import ExportError
-from ..pins import PINS, Pin, pinned
+from ..pins import Pin, add_pin, pinned
 from ..request import split_hashes
 from ._artifact import Artifact, File
 from ._beside import Beside, place_in
@@ -43,12 +43,7 @@ _OURS = re.compile(r"\[\[?tool\.uv\.(?:index|sources)\]")
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``render``."""
     add_choice(parser)
-    parser.add_argument(
-        "--pin",
-        choices=PINS,
-        default="exact",
-        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
-    )
+    add_pin(parser)
     parser.add_argument(
         "--into", metavar="FILE", default="", help="write it into a notebook or a script"
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..credentials import mask
-from ..pins import PINS, Pin
+from ..pins import Pin, add_pin
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import add_ask_index, add_choice, choose
@@ -28,12 +28,7 @@ ONE_ENVIRONMENT = True
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``render``."""
     add_choice(parser)
-    parser.add_argument(
-        "--pin",
-        choices=PINS,
-        default="exact",
-        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
-    )
+    add_pin(parser)
     parser.add_argument(
         "--hashes",
         action="store_true",

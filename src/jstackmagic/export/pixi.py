@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..credentials import mask
-from ..pins import PINS, Pin
+from ..pins import Pin, add_pin
 from ..request import split_hashes
 from ._artifact import Artifact
 from ._beside import Beside
@@ -33,12 +33,7 @@ ONE_ENVIRONMENT = True
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``render``."""
     add_choice(parser)
-    parser.add_argument(
-        "--pin",
-        choices=PINS,
-        default="exact",
-        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
-    )
+    add_pin(parser)
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..credentials import mask
-from ..pins import PINS, Pin
+from ..pins import Pin, add_pin
 from ._artifact import Artifact, File
 from ._beside import Beside
 from ._words import quoted, quoted_spec
@@ -78,12 +78,7 @@ command -v python3 >/dev/null || stop "there is no python3 here\""""
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``render``."""
-    parser.add_argument(
-        "--pin",
-        choices=PINS,
-        default="exact",
-        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
-    )
+    add_pin(parser)
 
 
 def render(recipe: Recipe, *, pin: Pin = "exact") -> Artifact:
