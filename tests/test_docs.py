@@ -20,6 +20,7 @@ import nbformat
 import pytest
 
 from jstackmagic import commands
+from jstackmagic.parsing import split_words
 from support.kernels import Kernel, write_kernelspec
 from support.wheels import WheelIndex
 
@@ -38,6 +39,10 @@ _EXAMPLE = re.compile(
     r"(?:<!-- (?P<mark>shows|fails|not run): (?P<words>.*?) -->)?",
     re.DOTALL | re.MULTILINE,
 )
+
+
+_LINE = re.compile(r"(?:\$ |!)?(?:%?%env(?P<magic>\w+)|jstackmagic (?P<verb>[a-z]+))(?P<rest>.*)")
+_NO_MORE = re.compile(r"\s{2,}.*|\s+(?:#|[|>;]|&&) .*")  # what it does, or a shell's business
 
 
 @dataclass(frozen=True)
@@ -134,3 +139,33 @@ def run_in_bash(code: str, user: dict[str, str], folder: Path) -> tuple[str, str
         check=False,
     )
     return "failed" if done.returncode else "", done.stdout + done.stderr
+
+
+def command_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """The verbs that a page's blocks call, each with the rest of its line."""
+    fenced = False
+    for line in path.read_text().splitlines():
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            match = _LINE.fullmatch(line.strip())
+            if match:
+                yield match["magic"] or match["verb"], _NO_MORE.sub("", match["rest"])
+
+
+@pytest.mark.parametrize("page", ["../README.md", *PAGES])
+def test_every_line_that_a_page_shows_is_one_that_its_verb_takes(page: str) -> None:
+    """Of all blocks, those included that need an engine or a hub and are not run."""
+    for verb, rest in command_lines(DOCS / page):
+        words = split_words(rest)
+        words = words[: words.index("--")] if "--" in words else words
+        if not {"--help", "-h"} & set(words):
+            commands._parse(commands.parser(verb, magic=True), words)
+
+
+def test_lines_are_found_where_they_are_shown() -> None:
+    found = list(command_lines(DOCS / "../README.md"))
+    assert ("install", " pymongo") in found
+    assert ("undo", " 3f9a") in found
+    assert ("hook", " install") in found
+    assert len(found) > 30
