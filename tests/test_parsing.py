@@ -17,6 +17,8 @@ from jstackmagic.parsing import only_reader, read_cell, read_specs, split_words
         ("numpy>=1.20", ["numpy>=1.20"]),
         ("'a;rm -rf x'", ["a;rm -rf x"]),
         ("six  # for the old code", ["six"]),
+        ("six  # this notebook's", ["six"]),
+        ("'six # 1' # \"", ["six # 1"]),
         ("git+https://h.example/r.git#egg=r", ["git+https://h.example/r.git#egg=r"]),
         ("$(id) `id`", ["$(id)", "`id`"]),
         ("-r 'my file.txt'", ["-r", "my file.txt"]),

@@ -30,6 +30,9 @@ _DIRECT = re.compile(r"[A-Za-z0-9._-]+\s*(\[[^\]]*\])?\s*@\s*[A-Za-z][A-Za-z0-9+
 _CONDA_ARCHIVE = (".conda", ".tar.bz2")
 _PIP_ARCHIVE = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.xz")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_BEFORE_COMMENT = re.compile(
+    r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|(?<=\S)\#|[^'"\\#])*""", re.DOTALL
+)
 _CONTINUES = re.compile(r"[<>=!~*]|\d|\|")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -78,21 +81,21 @@ def split_words(line: str) -> list[str]:
     Raises:
         UsageError: A quote is not closed.
     """
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
+    # "#egg=" stands inside a word, and a comment may have an apostrophe: shlex knows neither
+    code = _BEFORE_COMMENT.match(line)
+    assert code is not None, "it may be empty"
+    comment = line[code.end() :].startswith("#")
+    lexer = shlex.shlex(code[0] if comment else line, posix=True, punctuation_chars=False)
     lexer.whitespace_split = True
     lexer.commenters = ""
     try:
-        words = list(lexer)
+        return list(lexer)
     except ValueError as error:
         raise UsageError(
             f"The line cannot be split into words: {str(error).lower()}.",
             kept="Nothing was started.",
             advice=f"Close the quote: {line.strip()}",
         ) from None
-    for index, word in enumerate(words):
-        if word.startswith("#"):  # no spec does, and "#egg=" stands inside a word
-            return words[:index]
-    return words
 
 
 def read_specs(
