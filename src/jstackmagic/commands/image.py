@@ -228,7 +228,7 @@ def _build_context(
     try:
         return build(engine, context.folder, asked, output=session.output, live=_is_live(session))
     except BuildFailed as error:
-        advice = blame(context.recipe, error.step)
+        advice = blame(context.recipe, error.step) or ()
         raise BuildFailed(error.problem, kept=error.kept, advice=advice) from error
 
 

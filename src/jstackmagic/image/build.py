@@ -423,11 +423,11 @@ def _shown(step: Step) -> str:
 
 def _failure(log: Log, tag: Reference, kept: str) -> BuildFailed:
     step = log.failed
-    where = f"step {step.number} of {step.total} failed: {_shown(step)}" if step else ""
+    where = f"; step {step.number} of {step.total} failed: {_shown(step)}" if step else "."
     lines = list(step.lines)[-_SHOWN_LINES:] if step else []
     if not any(log.error in line for line in lines):
         lines.append(log.error)
     text = "\n".join(f"  {mask(line)}" for line in lines)
-    error = BuildFailed(f"{tag} could not be built; {where}\n{text}", kept=kept)
+    error = BuildFailed(f"{tag} could not be built{where}\n{text}", kept=kept)
     error.step = step
     return error
