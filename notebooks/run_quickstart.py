@@ -110,9 +110,9 @@ def with_outputs(readme: str, notebook: nbformat.NotebookNode, name: str) -> str
 
     def block(match: re.Match[str]) -> str:
         text = text_of(cells[match["cell"]]).strip("\n")
-        return f"<!-- {name}: {match['cell']} -->\n```\n{text}\n```\n"
+        return f"<!-- {name}: {match['cell']} -->\n```text\n{text}\n```\n"
 
-    marked = rf"<!-- {name}: (?P<cell>\w+) -->\n```\n.*?\n?```\n"
+    marked = rf"<!-- {name}: (?P<cell>\w+) -->\n```text\n.*?\n?```\n"
     return re.sub(marked, block, readme, flags=re.DOTALL)
 
 

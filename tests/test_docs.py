@@ -1,8 +1,7 @@
 """The documentation: it is built without a warning, and every example in it is run.
 
-An example is a `code-block` of `ipython3` (cells of one kernel a page) or `console` (commands after
-`$ `, run by bash), or of `yaml`. A comment after it says what is to be seen, `<!-- shows: … -->` or
-`<!-- fails: ERROR -->`, or why it cannot be run here, `<!-- not run: … -->`.
+`support.examples` tells how a page says what an example does; a block that does not say it fails
+here. A page's cells run in one kernel, in a folder with what the pages speak of (`support.reader`).
 """
 
 from __future__ import annotations
@@ -10,55 +9,62 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import tempfile
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nbformat
+import jsonschema
 import pytest
+import yaml
 
 from jstackmagic import commands
-from jstackmagic.parsing import split_words
-from support.kernels import Kernel, write_kernelspec
-from support.wheels import WheelIndex
+from jstackmagic.history import History
+from jstackmagic.image import labels
+from support import engine, stacks
+from support.examples import (
+    BOTH,
+    CONTAINER,
+    ENGINE,
+    HERE,
+    Example,
+    Unclear,
+    examples,
+    is_shown,
+    pieces_in,
+)
+from support.reader import Here, Reader, There, conda_forge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from docker import DockerClient
 
     from support.environments import Root
     from support.tiers import Channel
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
-PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+IMAGE = "registry.example.com/base-notebook:2026-11-02"
+"""What the pages call an image of the Docker Stacks."""
 
-_EXAMPLE = re.compile(
-    r"^```\{code-block\} (?P<kind>ipython3|console|yaml)\n(?P<code>.*?)^```\n"
-    r"(?:<!-- (?P<mark>shows|fails|not run): (?P<words>.*?) -->)?",
-    re.DOTALL | re.MULTILINE,
-)
-
-
-_LINE = re.compile(r"(?:\$ |!)?(?:%?%env(?P<magic>\w+)|jstackmagic (?P<verb>[a-z]+))(?P<rest>.*)")
-_NO_MORE = re.compile(r"\s{2,}.*|\s+(?:#|[|>;]|&&) .*")  # what it does, or a shell's business
+WRITTEN = "reference.md"  # by the verbs, whose examples have a test of their own
+PAGES = [
+    *("../README.md", "../CONTRIBUTING.md"),
+    *sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")),
+]
+PAGES.remove(WRITTEN)
 
 
-@dataclass(frozen=True)
-class Example:
-    kind: str
-    code: str
-    mark: str
-    words: str
-
-
-def examples(page: str) -> list[Example]:
-    found = _EXAMPLE.finditer((DOCS / page).read_text())
-    return [
-        Example(each["kind"], each["code"], each["mark"] or "", each["words"] or "")
-        for each in found
-    ]
+def examples_of(page: str) -> list[Example]:
+    try:
+        return examples((DOCS / page).resolve())
+    except Unclear:
+        return []  # for the test of that to tell
 
 
 def test_it_is_built_without_a_warning_and_has_every_verb_in_it(tmp_path: Path) -> None:
@@ -74,98 +80,444 @@ def test_it_is_built_without_a_warning_and_has_every_verb_in_it(tmp_path: Path) 
             assert all(option in reference for option in action.option_strings)
 
 
-@pytest.fixture(scope="module")
-def prefix(make_kernel_env: Callable[..., Path]) -> Path:
-    return make_kernel_env("documented")
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_says_what_it_is(page: str) -> None:
+    examples((DOCS / page).resolve())
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("```\n%envinfo\n```\n", "say what this is"),
+        ("```ipython3\n%envinfo\n```\n<!-- shows: kind -->\n", "say what this is"),
+        ("```{code-block} ipython3\n%envinfo\n```\n", "say what this shows"),
+        ("```{code-block} ipython3\n%envinfo\n```\n<!-- shows -->\n", "say what, after a colon"),
+        ("```{code-block} yaml\na: 1\n```\n<!-- shows: a -->\n", "this cannot be run"),
+        ("```{code-block} console\njstackmagic info\n```\n<!-- shows: a -->\n", "begins with '\\$"),
+        ("```{code-block} text\nkind\n```\n<!-- output -->\n", "the output of what"),
+        ("To see it:\n\n    %envinfo\n", "make this a block"),
+    ],
+)
+def test_a_block_that_does_not_say_it_is_refused(text: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "docs/page.md"
+    page.write_text(text)
+    with pytest.raises(Unclear, match=reason):
+        examples(page)
+
+
+def test_what_is_seen_is_held_against_what_is_said() -> None:
+    assert pieces_in("one … two", "a one\nand   two")
+    assert not pieces_in("two … one", "a one\nand two")
+    assert is_shown("took 0.1 s\n…\nid 3f9a", "took 12.75 s\nthis\nthat\nid 41c0")
+    assert not is_shown("took 0.1 s", "took 12.75 s\nand more")
+    assert not is_shown("pymongo 4.1", "pymong 4.1")
+
+
+# Pages
 
 
 @pytest.fixture(scope="module")
-def other(full_root: Root) -> Path:
-    return full_root.create("other-documented", "python", "pip")
+def environments(make_kernel_env: Callable[..., Path]) -> Callable[[], Path]:
+    """Environments to change; one that is as it was serves the next page."""
+    made: dict[Path, Snapshot] = {}
+
+    def take() -> Path:
+        for prefix, snapshot in made.items():
+            if snapshot.restored():
+                return prefix
+        prefix = make_kernel_env(f"documented-{len(made)}")
+        made[prefix] = Snapshot(prefix)
+        return prefix
+
+    return take
+
+
+class Snapshot:
+    """An environment's files at one time: what came since can be taken away."""
+
+    def __init__(self, prefix: Path) -> None:
+        self._prefix = prefix
+        self._log = prefix / "conda-meta/history"
+        self._lines = self._log.read_bytes()
+        self._files = self._read()
+
+    def _read(self) -> dict[str, tuple[int, int] | None]:
+        """The size and time of each file but bytecode; None of a folder."""
+        found: dict[str, tuple[int, int] | None] = {}
+        for folder, folders, files in os.walk(self._prefix):
+            folders[:] = [name for name in folders if name != "__pycache__"]
+            found[folder] = None
+            for name in files:
+                path = os.path.join(folder, name)
+                state = os.lstat(path)
+                found[path] = (state.st_size, state.st_mtime_ns)
+        return found
+
+    def restored(self) -> bool:
+        """Takes away what came; whether all is then as it was."""
+        for path in self._read().keys() - self._files:
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                Path(path).unlink(missing_ok=True)
+        self._log.write_bytes(self._lines)
+        found = self._read()
+        found[str(self._log)] = self._files[str(self._log)]
+        return found == self._files
+
+
+@pytest.fixture(scope="module")
+def channels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a channel's name means."""
+    folder = tmp_path_factory.mktemp("channels")
+    conda_forge(folder)
+    return folder
 
 
 @pytest.fixture
-def user(
-    prefix: Path, other: Path, home: Path, full_channel: Channel, tmp_path: Path
-) -> Iterator[dict[str, str]]:
-    """A user's home, channel, index, another kernel, and a messy notebook; the variables of it."""
-    (home / ".condarc").write_text(json.dumps({"channels": [full_channel.url]}))
-    write_kernelspec(home / ".local/share/jupyter/kernels/other", other)
-    messy = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell("!pip install twitter\nimport twitter")]
-    )
-    nbformat.write(messy, tmp_path / "analysis.ipynb")
-    with WheelIndex(tmp_path / "index") as index:
-        for name, version in (("twitter", "1.19.6"), ("pymongo", "4.10.1"), ("flake8", "7.3.0")):
-            index.add(name, version)
-        yield {
-            "PIP_INDEX_URL": index.url,
-            # as where the environment is activated, or is the image's only one
-            "PATH": f"{prefix / 'bin'}:{os.environ['PATH']}",
-        }
-    pip = [str(prefix / "bin/python"), "-m", "pip", "uninstall", "--yes", "--quiet"]
-    subprocess.run([*pip, "twitter", "flake8"], check=True, capture_output=True)
+def here(
+    environments: Callable[[], Path],
+    full_root: Root,
+    full_channel: Channel,
+    channels: Path,
+    home: Path,
+) -> Iterator[Here]:
+    """With one more kernel, other."""
+    names = [full_channel.url, "conda-forge"]
+    with Here(environments(), home, names, channels.as_uri()) as here:
+        other = full_root.prefix / "envs/other"
+        shutil.rmtree(other, ignore_errors=True)
+        here.knows("other", full_root.create("other", "python", "pip"))
+        yield here
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if examples(page)])
-def test_every_example_does_what_the_page_says(
-    page: str, prefix: Path, user: dict[str, str], tmp_path: Path
+@pytest.fixture(scope="module")
+def image(docker_engine: DockerClient, jstackmagic_image: str, channels: Path) -> Iterator[str]:
+    """The image that the pages speak of: the stand-in with jstackmagic and a part of conda-forge.
+    What was made from it goes with it."""
+    with tempfile.TemporaryDirectory(prefix="documented-") as folder:
+        shutil.copytree(channels, Path(folder, "channels"))
+        condarc = {"channels": ["file:///opt/channel"]}
+        condarc |= {"channel_alias": "file:///opt/channels"}
+        Path(folder, "condarc").write_text(json.dumps(condarc))
+        Path(folder, "Dockerfile").write_text(
+            f"FROM {jstackmagic_image}\nCOPY channels /opt/channels\n"
+            "COPY --chown=1000:100 condarc /opt/conda/.condarc\n"
+        )
+        stacks.build(docker_engine, IMAGE, Path(folder))
+    yield IMAGE
+    made = {"analysis", "snapshot", "with-hook", IMAGE.rpartition(":")[0]}
+    for found in docker_engine.images.list():
+        if found.labels.get(labels.BASE) == IMAGE or made & {
+            tag.rpartition(":")[0] for tag in found.tags
+        }:
+            docker_engine.images.remove(found.id, force=True)
+
+
+@pytest.fixture
+def there(docker_engine: DockerClient, image: str, tmp_path: Path) -> Iterator[There]:
+    if not engine.host().startswith("unix://"):
+        pytest.skip("the container is given the engine's socket, and this engine has none")
+    with There(docker_engine, image, tmp_path / "work") as there:
+        yield there
+
+
+def run_page(page: str, reader: Reader, places: tuple[str, ...]) -> None:
+    """Runs those examples of a page that are for these places."""
+    for example in examples_of(page):
+        where = f"{page}, line {example.line}:\n{example.code}\n"
+        if example.mark == "file":
+            reader.write(example.words, example.code)
+        elif example.is_run and example.place in places:
+            beside = example.place == ENGINE and isinstance(reader, There)
+            check(example, *(reader.beside if beside else reader.run)(example), where)
+
+
+COMPARED = ("../README.md", "formats.md", "how-to/ci.md")
+"""Pages that hold an export against the history, which has what others do with dpkg meanwhile."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.dpkg if page in COMPARED else ())
+        for page in PAGES
+        if any(each.is_at(HERE) for each in examples_of(page))
+    ],
+)
+def test_every_example_does_what_the_page_says(page: str, here: Here) -> None:
+    run_page(page, here, (HERE, BOTH))
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(each.is_at(CONTAINER) for each in examples_of(page))]
+)
+def test_and_so_it_does_where_there_is_an_engine(page: str, there: There) -> None:
+    there.cell("%load_ext jstackmagic").check()
+    run_page(page, there, (CONTAINER, BOTH, ENGINE))
+
+
+def check(example: Example, failure: str, shown: str, where: str) -> None:
+    """Holds what was seen against what the page says."""
+    words = example.words
+    expected = ""
+    if example.mark == "fails":
+        expected, _, words = (word.strip() for word in words.partition("…"))
+    assert failure == expected, f"{where}{shown}"
+    if example.output is not None:
+        assert is_shown(example.output, shown), f"{where}shows\n{shown}"
+    if example.mark == "shows nothing":
+        assert shown.strip() == "", f"{where}shows\n{shown}"
+    assert pieces_in(words, shown), f"{where}shows\n{shown}"
+
+
+# Files, by what they are for
+
+
+def read_history(path: Path) -> None:
+    pymongo, graphviz = History(path).records()
+    assert (pymongo.status, pymongo.request.specs) == ("ok", ("pymongo>4",))
+    assert (graphviz.status, graphviz.request.specs) == ("planned", ("graphviz",))
+
+
+def read_values(path: Path) -> None:
+    schema = json.loads((REPOSITORY / "tests/schemas/z2jh.json").read_text())
+    jsonschema.Draft7Validator(schema).validate(yaml.safe_load(path.read_text()))
+
+
+def read_precommit(path: Path) -> None:
+    validated = [sys.executable, "-m", "pre_commit", "validate-config", str(path)]
+    subprocess.run(validated, check=True)
+    (said,) = yaml.safe_load(path.read_text())["repos"][0]["hooks"]
+    hooks = yaml.safe_load((REPOSITORY / ".pre-commit-hooks.yaml").read_text())
+    (hook,) = [hook for hook in hooks if hook["id"] == said["id"]]
+    program, verb, *words = hook["entry"].split()
+    assert program == "jstackmagic"
+    commands._parse(commands.parser(verb, magic=False), [*words, *said["args"]])
+
+
+def read_workflow(path: Path) -> None:
+    """What the hosting service itself would do with it cannot be had here; the lines can."""
+    (job,) = yaml.safe_load(path.read_text())["jobs"].values()
+    lines = [step["run"] for step in job["steps"] if "run" in step]
+    (line,) = [line for line in lines if line.startswith("jstackmagic ")]
+    _, verb, *words = shlex.split(line.partition(" >")[0])
+    words.remove("--json")  # which `commands.execute` takes, wherever it stands
+    commands._parse(commands.parser(verb, magic=False), words)
+
+
+READERS: dict[str, Callable[[Path], None]] = {
+    ".github/workflows/image.yml": read_workflow,
+    ".pre-commit-config.yaml": read_precommit,
+    "history.jsonl": read_history,
+    "values.yaml": read_values,
+}
+"""Who reads a file that no example of its page is about."""
+
+
+@pytest.mark.parametrize(
+    ("page", "file"),
+    [
+        (page, example.words)
+        for page in PAGES
+        for example in examples_of(page)
+        if example.mark == "file"
+    ],
+)
+def test_every_file_has_its_reader(page: str, file: str, tmp_path: Path) -> None:
+    (example,) = [each for each in examples_of(page) if each.words == file]
+    if file in READERS:
+        path = tmp_path / Path(file).name
+        path.write_text(example.code)
+        READERS[file](path)
+    else:
+        later = [each for each in examples_of(page) if each.line > example.line and each.is_run]
+        folder, _, name = file.rpartition("/")
+        assert any(name in each.code + each.words or f" {folder}\n" in each.code for each in later)
+
+
+# The verbs' own examples, which ``--help`` and the page of the verbs show
+
+SHOWS = {
+    "capture": {
+        "analysis.ipynb": "install twitter … planned",
+        "--dry-run ~/work": "analysis.ipynb … asked for before … first.ipynb … would be planned",
+        "notebooks --name other": "flake8 … other … planned",
+        "environment.yml --group dev": "isort … planned",
+    },
+    "diff": {
+        "": "What differs in",
+        "--name other": "other",
+        "--unexplained": "What differs in … by nobody",
+        "--adopt": "Recorded",
+    },
+    "export": {
+        "dockerfile": "FROM $BASE_IMAGE … 'twitter==",
+        f"dockerfile --output Dockerfile --from {IMAGE}": "Wrote Dockerfile",
+        "dockerfile --fragment --pin spec": "RUN … 'twitter'",
+        f"dockerfile --check Dockerfile --from {IMAGE}": "Dockerfile: up to date",
+        "--all FOLDER": "FOLDER",
+        "--check-all FOLDER": "up to date",
+        "json --output recipe.json": "Wrote recipe.json",
+        "--recipe recipe.json dockerfile": "FROM $BASE_IMAGE … 'twitter==",
+    },
+    "history": {
+        "": "install demo-library … install isort",
+        "3f9a": "demo-library … isort",
+        "3f9a.1 --log": "demo-library",
+        "--manager pip --status failed": "Nothing of that is recorded",
+        "--since 7d --limit 10": "install demo-library … install isort",
+        "--image": "analysis:2026-11",
+    },
+    "hook": {
+        "install": "Wrote /usr/local/bin/before-notebook.d/50-jstackmagic",
+        "install --folder PATH": "Wrote PATH/50-jstackmagic",
+        "install --snippet FILE": "Wrote FILE",
+        "install --keep": "Wrote /usr/local/bin/before-notebook.d/50-jstackmagic",
+        "remove": "Removed /usr/local/bin/before-notebook.d/50-jstackmagic",
+        "run": "What the image brought is noted",
+    },
+    "image": {
+        "build analysis:2026-11": "Built … analysis:2026-11",
+        "prove": "holds exactly what is here",
+        "prove analysis:2026-11 --deep": "analysis:2026-11 holds exactly what is here",
+        "prove --file Dockerfile": "holds exactly what is here",
+        "run analysis:2026-11": "/?token=",
+        "list": "analysis:2026-11",
+        "stop": "Stopped",
+        "commit snapshot": "Nobody can tell later … snapshot",
+        "suggest": "scipy-notebook",
+    },
+    "info": {
+        "": "kind … conda … Python",
+        "--kernel ir": "ir … conda environment",
+        "--name other": "other",
+        "--all-kernels": "other",
+    },
+    "install": {
+        "pymongo": "+ pymongo 4.13.2",
+        "pymongo pip:twitter apt:tree": "+ tree … + twitter",
+        '--pip "numpy>=1.20" -r requirements.txt': "+ flake8 … + numpy",
+        "-f environment.yml": "+ demo-library",
+        "--group dev": "isort … is already there",
+        "--conda -c conda-forge python-graphviz": "-c conda-forge … + python-graphviz",
+        "--name other six": "environment other … + six",
+        "--missing": "Nothing that it imports is missing",
+        "--missing old.ipynb --dry-run": "Nothing that it imports is missing",
+        "--dry-run pandas": "Would run … + pandas",
+        "--pip twitter -- --no-deps": "twitter",
+        "numpy>=1.20\npip:\ntwitter\napt:\ngraphviz": "graphviz … numpy … twitter",
+    },
+    "remove": {
+        "--dry-run pymongo": "Would run … − pymongo",
+        "pymongo": "− pymongo",
+        "pip:twitter apt:tree": "− tree … − twitter",
+        "--name other six": "environment other … − six",
+    },
+    "replay": {
+        "": "+ dnspython",
+        "--dry-run": "Everything that the history says is there already",
+        "--loose": "Everything that the history says is there already",
+        "--from environment.yml": "+ demo-library",
+        "--from analysis:2026-11": "Everything that the history says is there already",
+        "--name other": "environment other … + dnspython",
+        "--keep": "kept",
+    },
+    "undo": {
+        "--dry-run": "Would run … − dnspython",
+        "": "− dnspython",
+        "--to 3f9a": "− demo-library",
+        "3f9a.2": "− toolz",
+        "3f9a": "− demo-tool",
+    },
+}
+"""What each shows, in the order of the help."""
+
+BEFORE = {
+    "export": ["%envinstall --pip twitter"],
+    "history": ["%envinstall demo-library pip:isort"],
+    "image": [
+        "%envinstall six pip:toolz",
+        f"%envexport dockerfile --output Dockerfile --from {IMAGE}",
+    ],
+    "remove": ["%envinstall pymongo", "%envinstall --name other six"],
+    "replay": ["%envinstall --record-only dnspython pip:isort"],
+    "undo": [
+        "%envinstall demo-tool pip:toolz",
+        "%envinstall demo-library",
+        "%envinstall dnspython",
+    ],
+}
+"""What was done with an empty history, when a verb's examples begin."""
+
+AFTER = {
+    "history": ["%envremove demo-library"],
+    "image": ["%envremove six pip:toolz"],
+    "install": ["%envremove demo-library"],
+    "replay": ["%envremove demo-library dnspython"],
+}
+
+_THERE = re.compile(
+    r"apt:|^replay .*analysis:|--image$|image |hook (install|install --keep|remove|run)$"
+)
+"""The examples that are for a container of the Docker Stacks."""
+
+_MEANT = {"replay": {"FILE": "environment.yml", "IMAGE": "analysis:2026-11"}}
+
+
+def shown_by(verb: str) -> dict[str, str]:
+    """The examples of a verb, each a cell, by their words without the comment."""
+    text = (commands.load(verb).__doc__ or "").partition("Examples:\n")[2]
+    found: dict[str, str] = {}
+    for cell in re.findall(r"^%.*(?:\n(?!%).+)*", textwrap.dedent(text), re.MULTILINE):
+        for written, meant in _MEANT.get(verb, {}).items():
+            cell = cell.replace(f" {written} ", f" {meant} ")
+        first, *others = cell.splitlines()
+        words = first.partition(f"%env{verb}")[2].partition("  #")[0].strip()
+        if first.startswith("%%"):
+            words = "\n".join(others)
+        found[words] = cell
+    return found
+
+
+def run_verbs(reader: Reader, verbs: Iterable[str]) -> None:
+    """Runs the verbs' examples, one after the other."""
+    reader.cell("%load_ext jstackmagic").check()
+    for verb in verbs:
+        reader.forget()
+        found = shown_by(verb)
+        assert list(found) == list(SHOWS[verb]), verb
+        for code in BEFORE.get(verb, ()):
+            reader.cell(code).check()
+        if verb == "replay" and isinstance(reader, There):
+            reader.cell("%envimage build analysis:2026-11").check()
+        for words, code in found.items():
+            if isinstance(reader, There) or not _THERE.search(f"{verb} {words}"):
+                example = Example(0, "ipython3", code, "shows", SHOWS[verb][words], HERE)
+                if verb == "hook" and isinstance(reader, There):  # its user is not root
+                    seen = reader.commands(commands.for_terminal(code), user="root")
+                else:
+                    seen = reader.run(example)
+                check(example, *seen, f"{code}\n")
+        for code in AFTER.get(verb, ()):
+            reader.cell(code).check()
+
+
+@pytest.mark.dpkg
+def test_every_example_of_a_verb_does_what_it_says(here: Here, full_root: Root) -> None:
+    prefix = full_root.create("r", "r-base")
+    here.knows("ir", prefix, argv=[str(prefix / "bin/R"), "--slave", "-e", "IRkernel::main()"])
+    run_verbs(here, commands.names())
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("verbs", [("image",), ("history", "hook", "install", "remove", "replay")])
+def test_and_so_does_every_example_that_needs_a_container(
+    verbs: tuple[str, ...], there: There
 ) -> None:
-    with Kernel(prefix, cwd=tmp_path, environ=user) as kernel:
-        for example in examples(page):
-            if example.mark == "not run":
-                continue
-            if example.kind == "console":
-                failure, shown = run_in_bash(example.code, user, tmp_path)
-            else:
-                assert example.kind == "ipython3", f"{page}: say why it is not run"
-                result = kernel.run(example.code, timeout=120)
-                failure, shown = result.error_name, result.shown
-            expected = example.words if example.mark == "fails" else ""
-            assert failure == expected, f"{page}:\n{example.code}\n{shown}"
-            if example.mark == "shows":
-                assert example.words in shown, f"{page}:\n{example.code}\n{shown}"
-        kernel.run("%envremove --conda pymongo")  # as it was, for the next page
-
-
-def run_in_bash(code: str, user: dict[str, str], folder: Path) -> tuple[str, str]:
-    lines = [line.removeprefix("$ ") for line in code.splitlines() if line.startswith("$ ")]
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(lines)],
-        cwd=folder,
-        env={**os.environ, **user},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return "failed" if done.returncode else "", done.stdout + done.stderr
-
-
-def command_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """The verbs that a page's blocks call, each with the rest of its line."""
-    fenced = False
-    for line in path.read_text().splitlines():
-        if line.lstrip().startswith("```"):
-            fenced = not fenced
-        elif fenced or line.startswith("    "):
-            match = _LINE.fullmatch(line.strip())
-            if match:
-                yield match["magic"] or match["verb"], _NO_MORE.sub("", match["rest"])
-
-
-@pytest.mark.parametrize("page", ["../README.md", *PAGES])
-def test_every_line_that_a_page_shows_is_one_that_its_verb_takes(page: str) -> None:
-    """Of all blocks, those included that need an engine or a hub and are not run."""
-    for verb, rest in command_lines(DOCS / page):
-        words = split_words(rest)
-        words = words[: words.index("--")] if "--" in words else words
-        if not {"--help", "-h"} & set(words):
-            commands._parse(commands.parser(verb, magic=True), words)
-
-
-def test_lines_are_found_where_they_are_shown() -> None:
-    found = list(command_lines(DOCS / "../README.md"))
-    assert ("install", " pymongo") in found
-    assert ("undo", " 3f9a") in found
-    assert ("hook", " install") in found
-    assert len(found) > 30
+    if verbs != ("image",):  # which proves that the image has every environment
+        failed, shown = there.commands("mamba create --yes --name other python pip")
+        assert not failed, shown
+    run_verbs(there, verbs)

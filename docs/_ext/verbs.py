@@ -55,11 +55,11 @@ def _description(text: str) -> Iterator[str]:
     yield f"{words.strip()}\n"
     if examples:
         shown = "\n".join(line.removeprefix("    ") for line in examples.rstrip().splitlines())
-        yield f"```text\n{shown}\n```\n"
+        yield f"```{{code-block}} ipython3\n{shown}\n```\n"
 
 
 def _arguments(parser: argparse.ArgumentParser, *, level: int) -> Iterator[str]:
-    yield f"```text\n{parser.format_usage().strip()}\n```\n"
+    yield f"```{{code-block}} text\n{parser.format_usage().strip()}\n```\n"
     rows = list(_rows(parser))
     if rows:
         yield "| argument | what it does |\n|---|---|"

@@ -8,9 +8,9 @@ that is here; else to the target. What is not understood is listed with the reas
 
 Examples:
     %envcapture analysis.ipynb
-    %envcapture --dry-run ~/work              show what is there, and record nothing
-    %envcapture notebooks --name analysis
-    %envcapture environment.yml --group dev   lists of packages, too
+    %envcapture --dry-run ~/work              # show what is there, and record nothing
+    %envcapture notebooks --name other
+    %envcapture environment.yml --group dev   # lists of packages, too
 """
 
 from __future__ import annotations

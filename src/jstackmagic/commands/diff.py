@@ -1,10 +1,10 @@
 """Show what is here that the base image did not bring, and which of it the history explains.
 
 Examples:
-    %envdiff                  the running kernel's environment, and the system's packages
+    %envdiff                  # the running kernel's environment, and the system's packages
     %envdiff --name other
-    %envdiff --unexplained    only what nobody recorded
-    %envdiff --adopt          record what nobody recorded
+    %envdiff --unexplained    # only what nobody recorded
+    %envdiff --adopt          # record what nobody recorded
 """
 
 from __future__ import annotations

@@ -4,11 +4,12 @@ Examples:
     %envexport dockerfile
     %envexport dockerfile --output Dockerfile --from registry.example.com/base-notebook:2026-11-02
     %envexport dockerfile --fragment --pin spec
-    %envexport dockerfile --check Dockerfile     exit status 1, and the difference, if it is old
-    %envexport --all FOLDER                      every format, and a README that says which is which
+    %envexport dockerfile --check Dockerfile --from registry.example.com/base-notebook:2026-11-02
+                                                 # exit status 1, and the difference, if it is old
+    %envexport --all FOLDER                      # every format, and a README that tells of them
     %envexport --check-all FOLDER
-    %envexport json --output recipe.json         the recipe itself
-    %envexport --recipe recipe.json dockerfile   what that file says, not this user's history
+    %envexport json --output recipe.json         # the recipe itself
+    %envexport --recipe recipe.json dockerfile   # what that file says, not this user's history
 """
 
 from __future__ import annotations

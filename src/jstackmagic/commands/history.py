@@ -1,12 +1,12 @@
 """Show what was installed, when, where, by which manager and with which result.
 
 Examples:
-    %envhistory                        the latest first at the bottom
-    %envhistory 3f9a                   one transaction, whole
-    %envhistory 3f9a --log             with all that the manager said
+    %envhistory                        # the latest is at the bottom
+    %envhistory 3f9a                   # one transaction, whole
+    %envhistory 3f9a.1 --log           # one record of it, with all that the manager said
     %envhistory --manager pip --status failed
-    %envhistory --since 7d --name base
-    %envhistory --image                what the image of this container was made from
+    %envhistory --since 7d --limit 10
+    %envhistory --image                # what the image of this container was made from
 """
 
 from __future__ import annotations

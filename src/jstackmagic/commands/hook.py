@@ -1,12 +1,12 @@
 """Bring everything back when a server starts: a start-up hook for the Docker Stacks and others.
 
 Examples:
-    %envhook install                   as root, in the image: RUN jstackmagic hook install
-    %envhook install --folder PATH     another folder of start-up hooks
-    %envhook install --snippet FILE    lines for an image's or a hub's own start-up script
-    %envhook install --keep            also keep the archives in the home volume, for no network
+    %envhook install                   # as root, in the image: RUN jstackmagic hook install
+    %envhook install --folder PATH     # another folder of start-up hooks
+    %envhook install --snippet FILE    # lines for an image's or a hub's own start-up script
+    %envhook install --keep            # also keep the archives in the home volume, for no network
     %envhook remove
-    %envhook run                       what the hook does
+    %envhook run                       # what the hook does
 """
 
 from __future__ import annotations

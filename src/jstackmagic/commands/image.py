@@ -3,15 +3,15 @@
 Nothing else here uses the engine's socket: whoever has it is root on its host.
 
 Examples:
-    %envimage build analysis:2026-11        from the history, on the image this container runs
-    %envimage prove                         does the image hold exactly what is here?
+    %envimage build analysis:2026-11        # from the history, on the image this container runs
+    %envimage prove                         # whether the image holds exactly what is here
     %envimage prove analysis:2026-11 --deep
-    %envimage prove --file Dockerfile       has this Dockerfile drifted?
-    %envimage run analysis:2026-11          a server from it, with the working folder in it
+    %envimage prove --file Dockerfile       # whether this Dockerfile has drifted
+    %envimage run analysis:2026-11          # a server from it, with the working folder in it
     %envimage list
     %envimage stop
-    %envimage commit snapshot               this container as it stands
-    %envimage suggest                       which of the Docker Stacks has it already?
+    %envimage commit snapshot               # this container as it stands
+    %envimage suggest                       # which of the Docker Stacks has it already
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Show which environment this kernel runs in, what governs it, and what can be done here.
 
 Examples:
-    %envinfo                       the running kernel's environment
-    %envinfo --kernel ir           the environment of another kernelspec
+    %envinfo                       # the running kernel's environment
+    %envinfo --kernel ir           # the environment of another kernelspec
     %envinfo --name other
     %envinfo --all-kernels
 """

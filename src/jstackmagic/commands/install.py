@@ -1,19 +1,19 @@
 """Install into the running kernel's environment, and record it.
 
 Examples:
-    %envinstall pymongo                         conda first, then pip, in a conda environment
-    %envinstall pymongo pip:twitter apt:graphviz
+    %envinstall pymongo                         # conda first, then pip, in a conda environment
+    %envinstall pymongo pip:twitter apt:tree
     %envinstall --pip "numpy>=1.20" -r requirements.txt
-    %envinstall -f environment.yml              or pylock.toml, conda-lock.yml, @EXPLICIT, a script
-    %envinstall --group dev                     a dependency group of pyproject.toml
+    %envinstall -f environment.yml              # or pylock.toml, @EXPLICIT, a script, a lock
+    %envinstall --group dev                     # a dependency group of pyproject.toml
     %envinstall --conda -c conda-forge python-graphviz
-    %envinstall --name other six                another environment
-    %envinstall --missing                       all that this notebook imports and is not here
-    %envinstall --missing old.ipynb --dry-run   or that another one does, the plan alone
-    %envinstall --dry-run pandas                the plan alone
-    %envinstall --pip somepackage -- --no-deps  what only the manager knows, after two dashes
+    %envinstall --name other six                # another environment
+    %envinstall --missing                       # all that this notebook imports and is not here
+    %envinstall --missing old.ipynb --dry-run   # or that another one does, the plan alone
+    %envinstall --dry-run pandas                # the plan alone
+    %envinstall --pip twitter -- --no-deps      # what only the manager knows, after two dashes
 
-    %%envinstall                                a cell: specs, sections, or an environment.yml
+    %%envinstall                                # a cell: specs, sections, or an environment.yml
     numpy>=1.20
     pip:
     twitter

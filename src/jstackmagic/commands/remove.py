@@ -1,10 +1,10 @@
 """Remove packages from the running kernel's environment, and record it.
 
 Examples:
-    %envremove pymongo                 whoever installed it removes it
-    %envremove pip:twitter apt:graphviz
-    %envremove --name other six        from another environment
-    %envremove --dry-run pymongo       the plan alone
+    %envremove --dry-run pymongo       # the plan alone
+    %envremove pymongo                 # whoever installed it removes it
+    %envremove pip:twitter apt:tree
+    %envremove --name other six        # from another environment
 """
 
 from __future__ import annotations

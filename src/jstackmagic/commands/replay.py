@@ -1,15 +1,15 @@
 """Make the environments here what the history says: in a new container everything comes back.
 
 Examples:
-    %envreplay                     every environment, the very versions and builds there were
-    %envreplay --dry-run           the plan alone
-    %envreplay --loose             what was asked for, in the versions that are newest now
-    %envreplay --from FILE         what another history says, a Dockerfile, an environment.yml;
-                                   this history remembers it
-    %envreplay --from IMAGE        the history that an image was made from
-    %envreplay --prefix PATH       the environment of the history, to another place
-    %envreplay --keep              also keep the archives in the home volume: the next replay
-                                   needs no network then
+    %envreplay                     # every environment, the very versions and builds there were
+    %envreplay --dry-run           # the plan alone
+    %envreplay --loose             # what was asked for, in the versions that are newest now
+    %envreplay --from FILE         # what another history says, a Dockerfile, an environment.yml;
+                                   # this history remembers it
+    %envreplay --from IMAGE        # the history that an image was made from
+    %envreplay --name other        # the environment of the history, into that one
+    %envreplay --keep              # also keep the archives in the home volume: the next replay
+                                   # needs no network then
 """
 
 from __future__ import annotations

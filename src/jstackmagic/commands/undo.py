@@ -1,12 +1,11 @@
 """Take back an install or a removal, to the exact versions there were, and record that.
 
 Examples:
-    %envundo                   the last one; again, and the one before it
-    %envundo 3f9a              another one, whole
-    %envundo 3f9a.2            one request of it
-    %envundo --to 3f9a         all that came after it
-    %envundo --dry-run
-Taking back what took something back does it again: %envundo with the id of that.
+    %envundo --dry-run         # the plan alone
+    %envundo                   # the last one; again, and the one before it
+    %envundo --to 3f9a         # all that came after that one
+    %envundo 3f9a.2            # one request of it
+    %envundo 3f9a              # all of it; and of an undo, to do it again
 """
 
 from __future__ import annotations
