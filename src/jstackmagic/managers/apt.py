@@ -18,7 +18,7 @@ from ..plan import Command, Plan
 from . import Manager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..environment import Environment
     from ..request import Request
@@ -243,6 +243,37 @@ def _update(command: Command, output: Output) -> int:
                 "Interrupted while waiting for apt's lists.", kept=NOTHING_CHANGED
             ) from None
         pause = min(2 * pause, 10)
+
+
+# Archives
+
+
+def archive_name(package: Package) -> str:
+    """What apt calls the archive of a package (``pkgAcqArchive`` quotes a version's colon)."""
+    name = package.name.partition(":")[0]
+    return f"{name}_{package.version.replace(':', '%3a')}_{package.build}.deb"
+
+
+def fetch(packages: Sequence[Package], folder: Path) -> list[Path]:
+    """Have apt-get fetch archives, which it holds against the hashes of its lists; needs no rights.
+
+    Args:
+        packages: Which, each of its very version.
+        folder: Where to.
+
+    Raises:
+        CommandFailed: One cannot be had, of that version or at all.
+    """
+    if not packages:
+        return []
+    specs = (f"{package.name}={package.version}" for package in packages)
+    argv = ("env", "-C", str(folder), "apt-get", "download", *specs)
+    done = process.capture(Command(argv, environ=(("LC_ALL", "C"),)))
+    files = [folder / archive_name(package) for package in packages]
+    if done.exit_status != 0 or not all(file.is_file() for file in files):
+        said = "\n".join(line for line in done.stderr.splitlines() if line.startswith("E: "))
+        raise CommandFailed(f"apt-get cannot fetch this.\n{said}", kept=NOTHING_CHANGED)
+    return files
 
 
 # What is there, and what would change
