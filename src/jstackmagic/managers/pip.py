@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import process
 from ..credentials import mask
 from ..errors import NOTHING_CHANGED, CommandFailed, Stopped
+from ..log import without_colours
 from ..packages import Change, Package, normalise
 from ..plan import Plan
 from ._distributions import version_on_disk
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from ..request import Request
     from . import Output
 
+_VERSIONS = re.compile(r"\(from versions: ([^)]*)\)")
+_SHOWN = 8  # of the versions there are, the newest
 _REPORTS = "22.2"  # the first pip with --dry-run and --report
 
 
@@ -159,11 +162,19 @@ def _dry_run(plan: Plan) -> Change:
 
 def _reasons(done: process.Captured) -> str:
     """The errors, and the conflict it explains among its other words."""
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: ")]
-    conflict = re.search(r"^The conflict is caused by:\n(?:[ \t]+.+\n)+", done.stdout, re.MULTILINE)
+    # a kernel's variables ask for colours, also where no terminal is
+    stdout, stderr = without_colours(done.stdout), without_colours(done.stderr)
+    lines = [line for line in stderr.splitlines() if not line.startswith("WARNING: ")]
+    conflict = re.search(r"^The conflict is caused by:\n(?:[ \t]+.+\n)+", stdout, re.MULTILINE)
     if conflict:
         lines += conflict[0].splitlines()
-    return "\n".join([line.removeprefix("ERROR: ") for line in lines if line.strip()][-20:])
+    lines = [line.removeprefix("ERROR: ") for line in lines if line.strip()]
+    return "\n".join(_VERSIONS.sub(_latest, line) for line in lines[-20:])
+
+
+def _latest(versions: re.Match[str]) -> str:
+    known = versions[1].split(", ")
+    return f"(from versions: {', '.join(('…', *known[-_SHOWN:]) if known[_SHOWN:] else known)})"
 
 
 def _read_report(report: Path, plan: Plan) -> Iterator[Package]:
