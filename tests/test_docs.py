@@ -194,8 +194,7 @@ def here(
 
 @pytest.fixture(scope="module")
 def image(docker_engine: DockerClient, jstackmagic_image: str, channels: Path) -> Iterator[str]:
-    """The image that the pages speak of: the stand-in with jstackmagic and a part of conda-forge.
-    What was made from it goes with it."""
+    """The image that the pages speak of: the stand-in with jstackmagic, and some of conda-forge."""
     with tempfile.TemporaryDirectory(prefix="documented-") as folder:
         shutil.copytree(channels, Path(folder, "channels"))
         condarc = {"channels": ["file:///opt/channel"]}
@@ -207,12 +206,7 @@ def image(docker_engine: DockerClient, jstackmagic_image: str, channels: Path) -
         )
         stacks.build(docker_engine, IMAGE, Path(folder))
     yield IMAGE
-    made = {"analysis", "snapshot", "with-hook", IMAGE.rpartition(":")[0]}
-    for found in docker_engine.images.list():
-        if found.labels.get(labels.BASE) == IMAGE or made & {
-            tag.rpartition(":")[0] for tag in found.tags
-        }:
-            docker_engine.images.remove(found.id, force=True)
+    docker_engine.images.remove(IMAGE, force=True)
 
 
 @pytest.fixture
@@ -221,6 +215,11 @@ def there(docker_engine: DockerClient, image: str, tmp_path: Path) -> Iterator[T
         pytest.skip("the container is given the engine's socket, and this engine has none")
     with There(docker_engine, image, tmp_path / "work") as there:
         yield there
+    # what a page made: if it were only tagged anew by the next page, it would stay
+    for found in docker_engine.images.list():
+        names = {tag.rpartition(":")[0] for tag in found.tags}
+        if found.labels.get(labels.BASE) == image or names & {"analysis", "snapshot", "with-hook"}:
+            docker_engine.images.remove(found.id, force=True)
 
 
 def run_page(page: str, reader: Reader, places: tuple[str, ...]) -> None:
@@ -369,7 +368,7 @@ SHOWS = {
         "3f9a.1 --log": "demo-library",
         "--manager pip --status failed": "Nothing of that is recorded",
         "--since 7d --limit 10": "install demo-library … install isort",
-        "--image": "analysis:2026-11",
+        "--image": "Nothing of that is recorded in /etc/jstackmagic/history.jsonl",
     },
     "hook": {
         "install": "Wrote /usr/local/bin/before-notebook.d/50-jstackmagic",
@@ -388,7 +387,7 @@ SHOWS = {
         "list": "analysis:2026-11",
         "stop": "Stopped",
         "commit snapshot": "Nobody can tell later … snapshot",
-        "suggest": "scipy-notebook",
+        "suggest": "No other of the Docker Stacks has more of what was installed",
     },
     "info": {
         "": "kind … conda … Python",
