@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .environment import Environment
-    from .managers import Output
+    from .log import Output
     from .managers.rattler.engine import Wire
     from .packages import ManagerName, Package, PackageSet
     from .replay import Goal

@@ -26,7 +26,7 @@ from .errors import NOTHING_CHANGED, CommandFailed, Interrupted
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
-    from .managers import Output
+    from .log import Output
     from .plan import Command
 
 COLUMNS, LINES = 100, 30

@@ -17,8 +17,8 @@ from .errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicErro
 from .guards import check_names, check_plan, check_target, describe, hosts_kernel
 from .history import Context, History, Record
 from .imports import Stale
-from .log import Log, Said, without_colours
-from .managers import Manager, Output
+from .log import Log, Output, Said, without_colours
+from .managers import Manager
 from .managers._choice import choose
 from .packages import Change, Package, PackageSet, read_packages
 from .plan import Outcome, Plan

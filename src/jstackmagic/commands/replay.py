@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..managers import Output
+    from ..log import Output
     from ..packages import ManagerName, PackageSet
     from . import Session
 

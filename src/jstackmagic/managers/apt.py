@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..environment import Environment
+    from ..log import Output
     from ..request import Request
-    from . import Output
 
 LISTS = Path("/var/lib/apt/lists")
 """What ``apt-get update`` fetches; the images are shipped without it."""

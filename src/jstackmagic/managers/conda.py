@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..environment import CondaExecutable, Environment
+    from ..log import Output
     from ..process import Captured
     from ..request import Request
-    from . import Output
     from ._condaspec import CondaSpec
 
 _RISK = "A half-finished conda transaction can leave the environment broken."

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from ..environment import Environment
+    from ..log import Output
     from ..request import Request
-    from . import Output
 
 _VERSIONS = re.compile(r"\(from versions: ([^)]*)\)")
 _SHOWN = 8  # of the versions there are, the newest

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from .. import process
 from ..credentials import mask, secrets_of
 from ..errors import NOTHING_CHANGED, CommandFailed
-from ..meter import is_terminal
+from ..log import is_terminal
 from ..packages import Package, normalise
 from ..plan import Command, Plan
 from . import _uvterms
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..environment import Environment
+    from ..log import Output
     from ..packages import Change
     from ..request import Request
-    from . import Output
     from ._uvorigins import Locked
     from .pip import Pip
 

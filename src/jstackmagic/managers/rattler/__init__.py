@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...environment import Environment
+    from ...log import Output
     from ...packages import CondaDetail, Package
     from ...request import Request
-    from .. import Output
     from .engine import Wire
 
 _ENGINE = "rattler"

@@ -20,7 +20,7 @@ from ...meter import Progress, report_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from .. import Output
+    from ...log import Output
 
 T = TypeVar("T")
 
