@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from support.acceptance import Acceptance
     from support.standin_conda import StandIn
     from support.tiers import Channel
+
+# jsonschema would check international addresses with it, which no test asks for: its import
+# compiles 38 grammars, in each worker
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 # a slow machine is no bug, and a run in CI is to be repeatable
 settings.register_profile("local", deadline=None)
