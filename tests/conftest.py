@@ -68,6 +68,7 @@ def _session_environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.setenv("UV_CACHE_DIR", cache.output(find_uv_bin(), "cache", "dir"))
         patch.setenv("PIP_CACHE_DIR", str(cache.ROOT / "pip"))
         patch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+        patch.setenv("APT_CONFIG", str(dpkg.apt_config(tmp_path_factory.mktemp("apt"))))
         _set_home(patch, tmp_path_factory.mktemp("home"))
         yield
 

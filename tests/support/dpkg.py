@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import cache
@@ -26,3 +27,17 @@ def turn(*, alone: bool) -> Iterator[None]:
             fcntl.flock(line, fcntl.LOCK_EX)
             fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         yield
+
+
+def apt_config(folder: Path) -> Path:
+    """Writes the machine's settings of apt into `folder`, with a place for what apt makes of its
+    lists: Docker's Debian has none, and apt parses them all anew each time. Returns the file."""
+    parts = folder / "apt.conf.d"
+    parts.mkdir()
+    for part in Path("/etc/apt/apt.conf.d").glob("*"):
+        if "pkgcache" not in part.read_text():
+            (parts / part.name).symlink_to(part)
+    caches = [f'Dir::Cache::{name} "{folder / name}.bin";' for name in ("pkgcache", "srcpkgcache")]
+    file = folder / "apt.conf"
+    file.write_text("\n".join([f'Dir::Etc::parts "{parts}";', *caches, ""]))
+    return file
