@@ -11,10 +11,11 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import subprocess
 from collections import defaultdict
 from datetime import datetime, timezone
 from pathlib import Path
+
+import apt_file
 
 from jstackmagic.names import package_by_rule
 
@@ -24,10 +25,7 @@ _PLACE = re.compile(r"/(?:usr/)?lib/(?:x86_64-linux-gnu/)?(lib[^/]+\.so(?:\.[0-9
 
 
 def main() -> None:
-    if subprocess.run(["which", "apt-file"], check=False, capture_output=True).returncode:
-        subprocess.run(["apt-get", "install", "--yes", "apt-file"], check=True)
-        subprocess.run(["apt-file", "update"], check=True)
-    packages = _libraries(("--architecture", "amd64"))
+    packages = _libraries()
     ruled = {name for name, of_name in packages.items() if package_by_rule(name) in of_name}
     others = {
         name: _best(of_name) for name, of_name in sorted(packages.items()) if name not in ruled
@@ -48,20 +46,19 @@ def main() -> None:
     )
 
 
-def _libraries(options: tuple[str, ...]) -> dict[str, list[str]]:
+def _libraries() -> dict[str, list[str]]:
     """The packages that hold each library under its soname: ``libNAME.so.N``, or without N."""
-    pattern = r"lib/(x86_64-linux-gnu/)?lib[^/]+\.so(\.[0-9]+)?$"
-    command = ["apt-file", *options, "--regexp", "search", pattern]
-    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found: dict[str, list[str]] = defaultdict(list)
-    for line in listed.splitlines():
-        package, _, path = line.partition(": ")
-        match = _PLACE.fullmatch(path)
-        # without a version it is a link for compilers, unless a runtime package has it
-        if match and (
-            match[1][-1].isdigit() or (package.startswith("lib") and "dev" not in package)
-        ):
-            found[match[1]].append(package)
+    for package, paths in apt_file.search(
+        r"lib/(x86_64-linux-gnu/)?lib[^/]+\.so(\.[0-9]+)?$"
+    ).items():
+        for path in paths:
+            match = _PLACE.fullmatch(path)
+            # without a version it is a link for compilers, unless a runtime package has it
+            if match and (
+                match[1][-1].isdigit() or (package.startswith("lib") and "dev" not in package)
+            ):
+                found[match[1]].append(package)
     return found
 
 

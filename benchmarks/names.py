@@ -2,10 +2,14 @@
 
     python benchmarks/names.py make                writes src/jstackmagic/names/data.json.gz
     python benchmarks/names.py check [--sample 40] downloads a random sample of wheels and compares
+    python benchmarks/names.py debian              compares with all of Debian's Python packages
 
-Both take wheels from the package index through pip, and nothing else from there. `make` reads three
-wheels that carry data (their licences allow it: src/jstackmagic/names/NOTICE.txt), and the file
-lists of the most used packages in shared namespaces, which no list of top-level names tells apart.
+The first two take wheels from the package index through pip, and nothing else from there: an index
+is no catalogue to be downloaded, so the sample is small. `make` reads three wheels that carry data
+(their licences allow it: src/jstackmagic/names/NOTICE.txt), and the file lists of the most used
+packages in shared namespaces, which no list of top-level names tells apart. `debian`, on Debian and
+as root, reads which files Debian's build of each distribution installs. It holds every entry whose
+distribution is packaged there against them, and every import name there against what we say of it.
 """
 
 from __future__ import annotations
@@ -27,6 +31,10 @@ from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import apt_file
+
+from jstackmagic.names import is_known, package_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -50,6 +58,9 @@ MUCH_USED = 3000
 
 LOOKED_UP = 120
 """How many wheels `make` downloads for the namespaces."""
+
+NO_MODULE = re.compile(r"\w*__mypyc|.*\.__init__|(?:setup|cmake)_\w+|DUMMY")
+"""What stands among the top-level names of a few archives, and nobody imports."""
 
 
 def normalise(name: str) -> str:
@@ -84,18 +95,16 @@ def download(names: Iterable[str], folder: Path, seconds: float = 40) -> dict[st
 
 def modules(wheel: Path) -> set[str]:
     """Every package and module that a wheel installs, dotted."""
-    found = set()
     with zipfile.ZipFile(wheel) as archive:
-        for file in archive.namelist():
-            head, _, rest = file.partition("/")
-            if head.endswith(".data"):
-                place, _, file = rest.partition("/")
-                if place not in ("purelib", "platlib"):
-                    continue
-            elif head.endswith(".dist-info"):
-                continue
-            if not file.endswith((".py", ".so", ".pyd")):
-                continue
+        files = archive.namelist()
+    return _modules(re.sub(r"^[^/]+\.data/(?:purelib|platlib)/", "", file) for file in files)
+
+
+def _modules(files: Iterable[str]) -> set[str]:
+    """The packages and modules that files, below a folder of ``sys.path``, make."""
+    found = set()
+    for file in files:
+        if file.endswith((".py", ".so", ".pyd")):
             parts = file.split("/")
             parts[-1] = parts[-1].split(".")[0]
             if parts[-1] == "__init__":
@@ -225,6 +234,7 @@ def _tops(database: Path) -> dict[str, set[str]]:
                 re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name)
                 and not name.startswith("_")
                 and name not in keyword.kwlist
+                and not NO_MODULE.fullmatch(name)
             ):
                 found[normalise(distribution)].add(name)
     return found
@@ -340,6 +350,53 @@ def check(size: int, seed: int, *, popular: bool) -> None:
     )
 
 
+def check_debian() -> None:
+    entries = json.loads(gzip.decompress(DATA.read_bytes()))["imports"]
+    packaged = _debian()
+    compared = [item for item in entries.items() if item[1] in packaged]
+    wrong = [(name, package) for name, package in compared if name not in packaged[package]]
+    for name, package in wrong:
+        print(f"  {name}: not in {package}, which has {_tops_of(packaged[package])}")
+    print(
+        f"entries of the file: {len(compared) - len(wrong)} of {len(compared)} right; "
+        f"the other {len(entries) - len(compared)} are of distributions that Debian has not"
+    )
+
+    owners: dict[str, set[str]] = defaultdict(set)
+    for package, of_package in packaged.items():
+        for name in of_package:
+            if "." not in name and not name.startswith("_") and is_known(package):
+                owners[name].add(package)
+    told = {name: package_of(name) for name in owners}
+    silent = sorted(name for name, package in told.items() if package is None)
+    other = sorted(name for name in owners if told[name] and told[name] not in owners[name])
+    for name in other:
+        print(f"  {name}: {told[name]}, where Debian's is of {', '.join(sorted(owners[name]))}")
+    print(f"  nothing is said of: {', '.join(silent)}")
+    print(
+        f"import names: of {len(owners)}, {len(owners) - len(silent) - len(other)} lead to the "
+        f"distribution that has them, {len(other)} to another, {len(silent)} to none"
+    )
+
+
+def _tops_of(found: Iterable[str]) -> str:
+    return ", ".join(sorted(name for name in found if "." not in name)[:6])
+
+
+def _debian() -> dict[str, set[str]]:
+    """The modules of each distribution that a Debian package holds alone, by its metadata."""
+    place = r"usr/lib/python3(?:\.\d+)?/dist-packages/"
+    listed = apt_file.search(f"^/{place}")
+    found = defaultdict(set)
+    for paths in listed.values():
+        files = [re.sub(f"^/{place}", "", path) for path in paths]
+        metadata = (re.match(r"([^/]+?)-\d[^/]*\.(?:egg|dist)-info(?:/|$)", file) for file in files)
+        distributions = {normalise(match[1]) for match in metadata if match}
+        if len(distributions) == 1:
+            found[distributions.pop()] |= _modules(files)
+    return {name: of_name for name, of_name in found.items() if of_name}
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -348,8 +405,11 @@ if __name__ == "__main__":
     checking.add_argument("--sample", type=int, default=40)
     checking.add_argument("--seed", type=int, default=1)
     checking.add_argument("--popular", action="store_true", help="of the most used packages")
+    verbs.add_parser("debian")
     asked = parser.parse_args()
     if asked.verb == "make":
         make()
+    elif asked.verb == "debian":
+        check_debian()
     else:
         check(asked.sample, asked.seed, popular=asked.popular)

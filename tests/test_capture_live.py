@@ -811,6 +811,22 @@ def test_a_command_reaches_the_environment_its_words_and_path_tell(
     assert is_said(found) == said
 
 
+@pytest.mark.parametrize("command", ["pip install six", "python -m pip install six"])
+def test_a_launcher_is_asked_where_it_goes(places: Places, tmp_path: Path, command: str) -> None:
+    """As pyenv's and asdf's, whose scripts are a shell's and choose by folder and variables."""
+    venv = make_venv(tmp_path / "venv")
+    shims = tmp_path / "shims"
+    shims.mkdir()
+    for name in ("pip", "python"):
+        (shims / name).write_text(f'#!/usr/bin/env bash\nexec "$CHOSEN/bin/{name}" "$@"\n')
+        (shims / name).chmod(0o755)
+    environ = {"PATH": f"{shims}:{os.environ['PATH']}", "CHOSEN": str(venv)}
+    (found,) = recognise(command)
+    place = places.reached(found, folder=str(tmp_path), environ=environ)
+    assert place is not None
+    assert place.environment.prefix == str(venv)
+
+
 def test_a_conda_reaches_what_is_active_or_else_its_base(places: Places, conda_root: Root) -> None:
     other = conda_root.create("other", "python")
     conda_root.stand_in("conda")

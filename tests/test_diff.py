@@ -80,6 +80,9 @@ def test_adopting_names_what_was_asked_for_and_not_what_that_brought(
     wheel_index.add("two", "1.0", requires=["plain"])
     add_packages(conda, "pymongo", channels=[shim_channel.url], packages=shim_channel.packages)
     uv("pip", "install", "--index-url", wheel_index.url, "two", prefix=conda)
+    found = verb("diff", "--prefix", conda).drifts[0].differences
+    asked = {each.package.name for each in found if each.package.requested}
+    assert asked == {"pymongo", "two"}, "uv itself marks all"
     result = verb("diff", "--adopt", "--prefix", conda)
     assert all(found.record for found in result.drifts[0].differences)
     records = History().records()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import tarfile
 from itertools import count
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ import pytest
 from jstackmagic.errors import CommandFailed
 from jstackmagic.history import History
 from jstackmagic.keep import Store
+from jstackmagic.managers import apt
+from jstackmagic.packages import read_debian
+from support.debs import build_deb, publish, purge
 from support.projects import write_project
 from support.served import Folder
 from support.tiers import DNSPYTHON, PYMONGO, SIX
@@ -166,3 +170,58 @@ def test_conda_itself_is_given_the_archives_and_the_cache_they_are_in(
     assert kept == str(Store().conda)
     assert str(conda_root.packages) in others
     assert (Store().conda / "urls.txt").read_text() == f"{archive}\n"
+
+
+@pytest.fixture
+def debs(tmp_path: Path) -> Iterator[tuple[Path, ...]]:
+    """Packages that are in no repository of Debian's, none installed before and after."""
+    below, above, local = (f"jstackmagic-test-{name}" for name in ("kept", "keeps", "local"))
+    purge(below, above, local)
+    yield (
+        build_deb(tmp_path, below, "1:1.0"),
+        build_deb(tmp_path, above, depends=below),
+        build_deb(tmp_path, local),
+    )
+    purge(below, above, local)
+
+
+@pytest.mark.apt
+def test_debian_packages_without_their_repository(
+    debs: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below, above, local = debs
+    monkeypatch.setenv("APT_CONFIG", str(publish(tmp_path, below, above)))
+    monkeypatch.setattr(apt, "LISTS", tmp_path / "lists")
+    names = [deb.name.partition("_")[0] for deb in debs]
+    verb("install", f"apt:{names[1]}", f"apt:{local}")
+    assert set(names) <= installed_debs()
+    assert "Kept 3 archives" in str(verb("replay", "--keep"))
+    assert "All that can be kept" in str(verb("replay", "--keep"))
+
+    purge(*names)
+    for path in (tmp_path / "repository", tmp_path / "lists"):
+        shutil.rmtree(path)
+    local.unlink()
+    result = verb("replay")
+    assert set(names) <= installed_debs()
+    assert result.notes == ()
+    (command,) = (str(command) for item in result.done for command in item.plan.commands)
+    assert f"{Store().debian}/" in command
+    assert set(marked_auto()) & set(names) == {names[0]}, "what was only needed is so again"
+    assert verb("replay").done == (), "and it is known to be there"
+
+    purge(*names)
+    kept = next(Store().debian.glob(f"{names[0]}_*.deb"))
+    kept.write_bytes(kept.read_bytes()[:-1])
+    with pytest.raises(CommandFailed):
+        verb("replay")
+    assert not set(names) & installed_debs(), "a broken archive is not taken"
+
+
+def installed_debs() -> set[str]:
+    return {package.name for package in read_debian()}
+
+
+def marked_auto() -> list[str]:
+    shown = subprocess.run(["apt-mark", "showauto"], check=True, capture_output=True, text=True)
+    return shown.stdout.split()

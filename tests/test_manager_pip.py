@@ -554,6 +554,21 @@ def test_what_cannot_be_resolved_is_said_beforehand(conda: Environment, index: W
     assert "s3cret" not in str(caught.value)
 
 
+def test_why_is_short_and_without_colours_though_a_kernel_asks_for_them(
+    conda: Environment, index: WheelIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        index.add("demo-many", f"1.{number}")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with pytest.raises(CommandFailed) as caught:
+        pip.manager().plan(install("demo-many==2", index_url=index.url), conda)
+    assert caught.value.problem.splitlines()[1:] == [
+        "Could not find a version that satisfies the requirement demo-many==2 "
+        "(from versions: …, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 1.10, 1.11)",
+        "No matching distribution found for demo-many==2",
+    ]
+
+
 def test_elsewhere_it_is_resolved_beforehand_only_when_asked(
     venv: Environment, index: WheelIndex
 ) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from .errors import JStackMagicError
+from .errors import NOTHING_CHANGED, JStackMagicError
 
 ChannelPriority = Literal["strict", "flexible", "disabled"]
 
@@ -309,7 +309,7 @@ def _settings_of_file(path: str, _mtime_ns: int, _size: int) -> Mapping[str, Val
     except (OSError, UnicodeDecodeError) as error:
         raise JStackMagicError(
             f"conda's configuration file {path} cannot be read: {error}.",
-            kept="Nothing was changed.",
+            kept=NOTHING_CHANGED,
             advice="Mend the file or its permissions, or take it away.",
         ) from error
     return parse(text, path)
@@ -444,7 +444,7 @@ def _broken(source: str, reason: str) -> JStackMagicError:
     reason = " ".join(reason.split())
     return JStackMagicError(
         f"conda's configuration file {source} is broken: {reason}.",
-        kept="Nothing was changed.",
+        kept=NOTHING_CHANGED,
         advice="Mend the file, or take it away.",
     )
 
@@ -690,7 +690,7 @@ def _boolean(text: str) -> bool | None:
 def _wrong(entry: _Entry, what: str) -> JStackMagicError:
     return JStackMagicError(
         f"conda's setting {entry.name} in {entry.source} {what}.",
-        kept="Nothing was changed.",
+        kept=NOTHING_CHANGED,
         advice="Mend it there.",
     )
 

@@ -238,23 +238,23 @@ def _load(path: str) -> Config:
 @contextmanager
 def _understood() -> Iterator[None]:
     """Tell of a value that a setting cannot have as of a mistake in a file, which it is."""
-    from .errors import JStackMagicError
+    from .errors import NOTHING_CHANGED, JStackMagicError
 
     try:
         yield
     except TraitError as error:
         raise JStackMagicError(
             f"IPython's configuration has a JStackMagic setting that cannot be: {error}",
-            kept="Nothing was changed.",
+            kept=NOTHING_CHANGED,
             advice="Mend ipython_config.py, or ask whoever wrote it.",
         ) from None
 
 
 def _unreadable(path: str, reason: str) -> Exception:
-    from .errors import JStackMagicError
+    from .errors import NOTHING_CHANGED, JStackMagicError
 
     return JStackMagicError(
         f"The settings in {path} cannot be read: {reason}",
-        kept="Nothing was changed.",
+        kept=NOTHING_CHANGED,
         advice="Mend that file, or ask whoever wrote it.",
     )

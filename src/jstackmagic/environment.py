@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from .errors import UnknownEnvironment, UsageError
+from .errors import NOTHING_CHANGED, UnknownEnvironment, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -177,7 +177,7 @@ def _no_environment(path: str) -> UnknownEnvironment:
         problem = f"There is no folder {path}."
     return UnknownEnvironment(
         problem,
-        kept="Nothing was changed.",
+        kept=NOTHING_CHANGED,
         advice="Say --prefix with the folder that holds the environment's bin, or --name.",
     )
 
@@ -469,7 +469,7 @@ def _prefix_of_name(name: str) -> str:
     if found:
         raise UnknownEnvironment(
             f"More than one environment is called {name}.",
-            kept="Nothing was changed.",
+            kept=NOTHING_CHANGED,
             advice=tuple(f"--prefix {prefix}" for prefix in found),
         )
     raise _unknown_name(name, (*named, *others))
@@ -484,7 +484,7 @@ def _unknown_name(name: str, known: Iterable[str]) -> UnknownEnvironment:
     advice.append(f"There are: {', '.join(names)}." if names else "No environment has a name here.")
     advice.append("Any other environment is asked for with --prefix PATH.")
     return UnknownEnvironment(
-        f"No environment is called {name}.", kept="Nothing was changed.", advice=tuple(advice)
+        f"No environment is called {name}.", kept=NOTHING_CHANGED, advice=tuple(advice)
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+NOTHING_CHANGED = "Nothing was changed."
+
 
 class JStackMagicError(Exception):
     """Something the user can mend: shown as a few lines, never as a Python traceback.

@@ -7,7 +7,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from .errors import Stopped
+from .errors import NOTHING_CHANGED, Stopped
 from .packages import conda_distributions, normalise, read_distributions
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 KEEPERS = ("ipykernel", "ipython", "jstackmagic")
 """What a kernel needs to go on, and to be asked for the next thing."""
-
-_NOTHING = "Nothing was changed."
 
 
 def check_target(request: Request, environment: Environment) -> None:
@@ -40,19 +38,15 @@ def check_target(request: Request, environment: Environment) -> None:
         specs = [re.sub(r"(?<![=<>!~])=(?!=)", "==", spec) for spec in request.specs]
         raise Stopped(
             f"{where} is no conda environment.",
-            kept=_NOTHING,
+            kept=NOTHING_CHANGED,
             advice=f"Install with pip: %envinstall --pip {shlex.join(specs)}",
         )
     if request.manager == "pip" and environment.executable is None:
-        raise Stopped(
-            f"{where} has no Python, so pip cannot install into it.",
-            kept=_NOTHING,
-            advice="Install with conda: %envinstall --conda …",
-        )
+        raise no_python(environment)
     if environment.frozen is not None:
         raise Stopped(
             f"{where} is frozen: {environment.frozen or 'its owner wants no changes'}.",
-            kept=_NOTHING,
+            kept=NOTHING_CHANGED,
             advice=(
                 "Make an environment of your own: conda create --name mine python ipykernel",
                 "or go on all the same: --force",
@@ -61,7 +55,7 @@ def check_target(request: Request, environment: Environment) -> None:
     if request.manager == "pip" and environment.externally_managed is not None:
         raise Stopped(
             f"{where} is managed by the system (PEP 668).\n{environment.externally_managed}",
-            kept=_NOTHING,
+            kept=NOTHING_CHANGED,
             advice=(
                 "Make a virtual environment: python3 -m venv ~/env && ~/env/bin/pip install "
                 "ipykernel",
@@ -71,12 +65,24 @@ def check_target(request: Request, environment: Environment) -> None:
     if not environment.writable:
         raise Stopped(
             f"You may not write to the {describe(environment)}.",
-            kept=_NOTHING,
+            kept=NOTHING_CHANGED,
             advice=(
                 "Keep the request for the image: --record-only, then %envexport dockerfile",
                 "or install for yourself alone: %envinstall --pip … -- --user, with --force",
             ),
         )
+
+
+def no_python(environment: Environment) -> Stopped:
+    """The error of pip's requests where there is no Python."""
+    return Stopped(
+        f"The {describe(environment)} has no Python, so pip cannot install into it.",
+        kept=NOTHING_CHANGED,
+        advice=(
+            "Install with conda: %envinstall --conda …",
+            "or have conda bring a Python first: %envinstall --conda python",
+        ),
+    )
 
 
 def check_plan(
@@ -97,7 +103,7 @@ def check_plan(
     if problems:
         raise Stopped(
             "\n".join(problems),
-            kept=_NOTHING,
+            kept=NOTHING_CHANGED,
             advice="To go on all the same, add --force",
         )
 
@@ -138,7 +144,7 @@ def check_names(request: Request, environment: Environment, history: History) ->
         _refused.add(name)
         raise Stopped(
             f"{name} is not a package that is widely known, and {meant} is: did you mean that?",
-            kept=_NOTHING,
+            kept=NOTHING_CHANGED,
             advice=(
                 f"%envinstall {meant}",
                 f"If you do mean {name}: add --force, or in a notebook run the same line again",

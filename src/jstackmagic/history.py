@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import os
 import sys
 import warnings
@@ -16,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ._collector import collector_paused
 from .credentials import mask
 from .environment import EnvironmentRef
 from .errors import HistoryError
@@ -739,18 +739,3 @@ def _now() -> str:
 
 def _warn(message: str) -> None:
     warnings.warn(message, HistoryWarning, stacklevel=3)
-
-
-@contextlib.contextmanager
-def collector_paused() -> Iterator[None]:
-    """Spare the garbage collector the walks over many records, which hold no cycles.
-
-    Of 100,000 records they take 2 s.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -1,12 +1,13 @@
 """Archives kept in the home volume: with them a replay needs no network, and nothing is solved.
 
 Beside the history, in ``kept``: ``wheels`` is a folder for pip's ``--find-links``, ``conda`` a
-package cache as conda lays it out, archives alone.
+package cache as conda lays it out, archives alone, and ``debian`` has archives for apt-get.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -18,22 +19,26 @@ from typing import TYPE_CHECKING
 from .credentials import MASK, mask
 from .errors import CommandFailed
 from .log import Said
+from .managers.apt import archive_name
 from .packages import normalise, read_packages
-from .undo import as_on_disk, conda_spec, same
+from .undo import apt_spec, as_on_disk, conda_spec, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .environment import Environment
-    from .managers import Output
+    from .log import Output
     from .managers.rattler.engine import Wire
-    from .packages import Package, PackageSet
+    from .packages import ManagerName, Package, PackageSet
     from .replay import Goal
     from .request import Request
 
 _BUILT = ".of"
 """Ends the name of a file beside a wheel that was built: it holds the hash of what it was built
 from, which is the one that the history knows, and the wheel's own."""
+
+_HASH = ".sha256"
+"""Ends the name of a file beside a Debian archive, with its hash: no history knows that."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Store:
         self.folder = folder
         self.wheels = folder / "wheels"
         self.conda = folder / "conda"
+        self.debian = folder / "debian"
 
     def file_of(self, package: Package) -> Path | None:
         """What is kept of a package: of its version and, where that is known, with its hash."""
@@ -76,6 +82,8 @@ class Store:
             path = self.conda / package.url.rpartition("/")[2]
             whole = package.url and path.is_file() and package.sha256 in ("", _sha256(path))
             return path if whole else None
+        if package.manager == "apt":
+            return _whole(self.debian / archive_name(package))
         for wheel in _wheels_of(package, self.wheels):
             if package.sha256 in ("", _built_from(wheel)) or package.sha256 == _sha256(wheel):
                 return wheel
@@ -96,13 +104,31 @@ class Store:
         """
         installs = [request for request in requests if request.action == "install"]
         others = [request for request in requests if request.action != "install"]
-        if not installs or installs[0].manager == "apt":
+        if not installs:
             return None
-        if installs[0].manager == "conda":
+        if installs[0].manager == "apt":
+            served = self._apt_request(installs, goal, here)
+        elif installs[0].manager == "conda":
             served = self._conda_request(installs, goal, here, environment)
         else:
             served = self._pip_request(installs, goal)
         return None if served is None else [*others, served]
+
+    def _apt_request(
+        self, installs: Sequence[Request], goal: Goal, here: PackageSet
+    ) -> Request | None:
+        """What was asked for, and what came with it and is not here: as files, with no list."""
+        known = {name: p for (manager, name), p in goal.there.items() if manager == "apt"}
+        specs = [spec for request in installs for spec in request.specs]
+        files = [spec for spec in specs if _is_here(spec)]
+        named = [known.get(spec.partition("=")[0]) for spec in specs if spec not in files]
+        needed = [p for name, p in known.items() if here.get("apt", name) is None]
+        wanted = {package: package and self.file_of(package) for package in (*named, *needed)}
+        if not all(wanted.values()):
+            return None
+        return replace(
+            installs[0], specs=tuple(dict.fromkeys((*files, *map(str, wanted.values()))))
+        )
 
     def _conda_request(
         self, installs: Sequence[Request], goal: Goal, here: PackageSet, environment: Environment
@@ -185,29 +211,46 @@ class Store:
         Raises:
             OSError: The folder cannot be written to.
         """
-        here = read_packages(environment, ("conda", "pip"))
+        managers: tuple[ManagerName, ...] = ("apt",) if goal.ref is None else ("conda", "pip")
+        here = read_packages(environment, managers)
         new = [
             package
             for key, package in goal.there.items()
             if same(here.by_key.get(key), package) and self.file_of(package) is None
         ]
-        left_out = [_why_not(package) for package in new]
+        left_out = [_why_not(package, goal) for package in new]
         new = [package for package, reason in zip(new, left_out, strict=True) if not reason]
         files: list[Path] = []
         failed: list[str] = []
-        for manager in ("conda", "pip"):
+        for manager in managers:
             mine = [package for package in new if package.manager == manager]
             if not mine:
                 continue
             output(Said(f"Keeping {', '.join(package.name for package in mine)}.\n"))
             try:
-                if manager == "conda":
+                if manager == "apt":
+                    files += self._fetch_debian(mine, goal)
+                elif manager == "conda":
                     files += self._fetch_conda(mine, environment)
                 else:
                     files += self._fetch_pip(mine, goal, environment)
             except CommandFailed as error:
                 failed.append(f"Not all could be kept: {error.problem}")
         return Taken(tuple(files), tuple(dict.fromkeys(filter(None, (*left_out, *failed)))))
+
+    def _fetch_debian(self, packages: Sequence[Package], goal: Goal) -> list[Path]:
+        from .managers.apt import fetch
+
+        self.debian.mkdir(parents=True, exist_ok=True)
+        specs = {package: apt_spec(package, goal.origins.request(package)) for package in packages}
+        local = {package: spec for package, spec in specs.items() if spec.endswith(".deb")}
+        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=self.debian) as folder:
+            files = fetch([package for package in packages if package not in local], Path(folder))
+            for package, spec in local.items():
+                files.append(Path(shutil.copyfile(spec, Path(folder, archive_name(package)))))
+            for file in files:
+                Path(self.debian, f"{file.name}{_HASH}").write_text(_sha256(file))
+            return [file.replace(self.debian / file.name) for file in files]
 
     def _fetch_conda(self, packages: Sequence[Package], environment: Environment) -> list[Path]:
         from .managers._condaspec import configuration
@@ -277,13 +320,16 @@ def _wheels_of(package: Package, folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _why_not(package: Package) -> str:
+def _why_not(package: Package, goal: Goal) -> str:
     """Why a package cannot be kept; empty where it can."""
     if package.manager == "conda" and (not package.url or MASK in package.url):
         return f"{package.name} cannot be kept: where it came from is not known."
     source = as_on_disk(package).source if package.manager == "pip" else ""
     if source:  # a wheel of no index would come back as one of an index
         return f"{package.name} cannot be kept: it came from {mask(source)}, and from no index."
+    file = apt_spec(package, goal.origins.request(package)) if package.manager == "apt" else ""
+    if file.endswith(".deb") and not os.path.isfile(file):
+        return f"{package.name} cannot be kept: it came from {file}, which is gone."
     return ""
 
 
@@ -321,6 +367,14 @@ def _built_from(wheel: Path) -> str | None:
     except FileNotFoundError:
         return None
     return source if own == _sha256(wheel) else None
+
+
+def _whole(archive: Path) -> Path | None:
+    """A Debian archive, where it is there and is what was kept."""
+    try:
+        return archive if Path(f"{archive}{_HASH}").read_text() == _sha256(archive) else None
+    except FileNotFoundError:
+        return None
 
 
 def _sha256(path: Path) -> str:

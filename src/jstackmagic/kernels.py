@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .environment import Environment, detect, find, is_conda_prefix
-from .errors import UnknownEnvironment
+from .errors import NOTHING_CHANGED, UnknownEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -122,7 +122,7 @@ def _environment(spec: Kernelspec) -> Environment:
     if environment is None:
         raise UnknownEnvironment(
             f"The kernelspec {spec.name} leads to no environment: {reason}",
-            kept="Nothing was changed.",
+            kept=NOTHING_CHANGED,
             advice=(f"It starts: {_shown(spec.argv)}", "Name its environment with --prefix PATH."),
         )
     return environment
@@ -136,7 +136,7 @@ def _unknown_kernel(name: str, known: Iterable[str]) -> UnknownEnvironment:
     advice = [f"Did you mean {nearest[0]}?"] if nearest else []
     advice.append(f"There are: {', '.join(names)}.")
     return UnknownEnvironment(
-        f"No kernelspec is called {name}.", kept="Nothing was changed.", advice=tuple(advice)
+        f"No kernelspec is called {name}.", kept=NOTHING_CHANGED, advice=tuple(advice)
     )
 
 

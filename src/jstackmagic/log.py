@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
-from .meter import is_terminal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Output = Callable[[str], None]
+"""Where a manager's own words go, as they come: carriage returns and colours included."""
 
 HEAD, MOST = 500, 5_000
 """Of a longer log, the first lines and as many of the last are kept as make ``MOST`` in all."""
@@ -50,6 +49,11 @@ class Said(str):
     """A line of our own between the words of a manager: to be seen, where those are folded."""
 
     __slots__ = ()
+
+
+def is_terminal(output: Output) -> bool:
+    """Whether an output understands what moves a terminal's cursor about, several lines of bars."""
+    return bool(getattr(output, "terminal", False))
 
 
 def _nowhere(_text: str) -> None:

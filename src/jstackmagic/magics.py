@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import commands, completion, hints
 from .capture import live
-from .config import connect
+from .config import connect, disconnect
 from .errors import JStackMagicError, UsageError
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def register(shell: InteractiveShell) -> None:
         shell.magics_manager.register_function(
             Magic(shell, verb), magic_kind="line_cell", magic_name=f"env{verb}"
         )
-    live.start(shell)
     settings = connect(shell)
+    live.start(shell, settings)
     hints.start(shell, settings)
     completion.start(shell)
 
@@ -96,6 +96,7 @@ def unregister(shell: InteractiveShell) -> None:
     completion.stop(shell)
     hints.stop()
     live.stop(shell)
+    disconnect(shell)
     registered: dict[str, dict[str, Any]] = shell.magics_manager.magics
     for kind in registered.values():
         for name in [name for name, magic in kind.items() if isinstance(magic, Magic)]:

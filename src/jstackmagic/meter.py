@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from .managers import Output
+    from .log import Output
 
 Unit = Literal["bytes", "packages", ""]
 
@@ -43,11 +43,6 @@ def report_of(output: Output) -> Report:
     """Where the progress of work goes whose words go to an output: plain lines unless it draws."""
     report: Report | None = getattr(output, "progress", None)
     return report if report is not None else Lines(output)
-
-
-def is_terminal(output: Output) -> bool:
-    """Whether an output understands what moves a terminal's cursor about, several lines of bars."""
-    return bool(getattr(output, "terminal", False))
 
 
 class Meter:

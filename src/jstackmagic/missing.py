@@ -200,6 +200,10 @@ def _packaged(module: str, conda: bool) -> Hint | None:
             return None
         some = ", ".join(names.members(root))
         return Hint(module, f"Many packages share the name {root}: {some} … Which one is meant?")
+    for pattern, (system, platform) in standard.ONE_SYSTEM.items():
+        if re.fullmatch(pattern, package) and sys.platform != platform:
+            text = f"{root} is in the package {package}, which is there on {system} alone."
+            return Hint(module, text)
     spec = names.conda_name(package) if conda else package
     shown = module if "." in module and root in names.names().namespaces else root
     note = _NOTES.get(root, "")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .engines import Engines
-from .errors import Stopped
+from .errors import NOTHING_CHANGED, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from .packages import ManagerName
     from .plan import Plan
     from .request import Request
-
-_NOTHING = "Nothing was changed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +165,6 @@ def _stopped(problem: str, policy: Policy) -> Stopped:
     where = policy.told_in or "IPython's configuration"
     return Stopped(
         problem,
-        kept=_NOTHING,
+        kept=NOTHING_CHANGED,
         advice=f"The JStackMagic settings in {where} say so; --force does not go past them.",
     )

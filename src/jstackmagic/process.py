@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
 from .credentials import MASK, secrets_of
-from .errors import CommandFailed, Interrupted
+from .errors import NOTHING_CHANGED, CommandFailed, Interrupted
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
-    from .managers import Output
+    from .log import Output
     from .plan import Command
 
 COLUMNS, LINES = 100, 30
@@ -127,13 +127,13 @@ def capture(command: Command, *, timeout: float | None = None) -> Captured:
             _end(process)
             raise Interrupted(
                 f"{command.argv[0]} was interrupted while it only looked.",
-                kept="Nothing was changed.",
+                kept=NOTHING_CHANGED,
             ) from None
         except subprocess.TimeoutExpired:
             _end(process)
             raise CommandFailed(
                 f"{command.argv[0]} gave no answer within {timeout:g} seconds.",
-                kept="Nothing was changed.",
+                kept=NOTHING_CHANGED,
             ) from None
         return Captured(_shell_status(process.returncode), _whole(stdout), _whole(stderr))
 
@@ -364,7 +364,7 @@ def _find(command: Command) -> str:
 def _not_found(name: str) -> NoReturn:
     raise CommandFailed(
         f"There is no program {name}.",
-        kept="Nothing was changed.",
+        kept=NOTHING_CHANGED,
         advice="Look for it: !which " + Path(name).name,
     )
 

@@ -9,8 +9,8 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from ._collector import collector_paused
 from .environment import EnvironmentRef
-from .history import collector_paused
 from .packages import Change, CondaDetail, ManagerName, Package, normalise
 from .request import split_hashes
 

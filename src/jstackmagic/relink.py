@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rattler import PrefixRecord  # no noun: nobody reads it back
 
     from .environment import Environment
-    from .managers import Output
+    from .log import Output
     from .managers.rattler.engine import Wire
     from .packages import Package, PackageSet
 

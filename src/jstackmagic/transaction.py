@@ -6,19 +6,19 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from . import imports, managers, policy
 from .credentials import mask
 from .engines import Engines
-from .environment import Environment
-from .errors import CommandFailed, Interrupted, JStackMagicError
+from .environment import Environment, detect
+from .errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError
 from .guards import check_names, check_plan, check_target, describe, hosts_kernel
 from .history import Context, History, Record
 from .imports import Stale
-from .log import Log, Said, without_colours
-from .managers import Manager, Output
+from .log import Log, Output, Said, without_colours
+from .managers import Manager
 from .managers._choice import choose
 from .packages import Change, Package, PackageSet, read_packages
 from .plan import Outcome, Plan
@@ -64,11 +64,13 @@ class Planned:
         step: What was asked.
         plan: What is to be done.
         manager: Who does it; None where nothing is done, and only a record is written.
+        waits: Whether what it comes to can be known only after an earlier step.
     """
 
     step: Step
     plan: Plan
     manager: Manager | None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,11 @@ class Transaction:
         steps = sorted(steps, key=lambda step: ORDER.index(step.request.manager))
         if self.mode.record_only:
             return self._record_only(steps)
-        return self.run([self._plan_on_record(step) for step in steps])
+        planned: list[Planned] = []
+        for step in steps:
+            later = self._waits(step, planned)
+            planned.append(self._plan_later(step) if later else self._plan_on_record(step))
+        return self.run(planned)
 
     def plan(self, steps: Sequence[Step]) -> list[Planned]:
         """Ask the managers what each step comes to; nothing is touched, and nothing recorded.
@@ -163,23 +169,72 @@ class Transaction:
         transaction = self.history.new_transaction()
         done: list[Done] = []
         for number, each in enumerate(planned, start=1):
-            if each.manager is not None and any(
-                earlier.outcome and earlier.outcome.change for earlier in done
-            ):
-                each = self._plan_on_record(each.step)  # what is there has changed since
+            changed = any(earlier.outcome and earlier.outcome.change for earlier in done)
             try:
+                if each.waits or (each.manager is not None and changed):
+                    there_now = detect(each.step.environment.prefix)
+                    each = self._plan_on_record(replace(each.step, environment=there_now))
                 done.append(self._run(each, transaction, number))
             except JStackMagicError as error:
                 rest = [later.plan.request.manager for later in planned[number:]]
                 raise _with_rest(error, done, rest) from None
         return done
 
-    def _plan(self, step: Step) -> Planned:
-        allowed = policy.current()
-        policy.check_request(step.request, allowed)
+    def _check(self, step: Step) -> None:
+        """What can be said of a request before its manager is asked."""
+        policy.check_request(step.request, policy.current())
         if not self.mode.force:
             check_target(step.request, step.environment)
             check_names(step.request, step.environment, self.history)
+
+    def _waits(self, step: Step, planned: Sequence[Planned]) -> bool:
+        """Whether a step needs a Python, or a pip, that conda is still to bring."""
+        environment = step.environment
+        plans = [
+            each.plan
+            for each in planned
+            if each.plan.request.manager == "conda"
+            and each.plan.environment.prefix == environment.prefix
+        ]
+        if step.request.manager != "pip" or not plans:
+            return False
+        if environment.executable is None:
+            needed = "python"
+        elif choose("pip", environment, self.mode.engines, step.request).engine == "pip":
+            from .managers._distributions import version_on_disk
+
+            if version_on_disk(environment) is not None:
+                return False
+            needed = "pip"
+        else:
+            return False
+        # conda's own plan may not tell what comes along
+        return any(
+            plan.change is None or any(package.name == needed for package in plan.change.added)
+            for plan in plans
+        )
+
+    def _plan_later(self, step: Step) -> Planned:
+        """The plan of pip's step where conda is still to bring what it runs on."""
+        from .managers._pipplan import install_command
+
+        python = step.environment.executable or f"{step.environment.prefix}/bin/python"
+        environment = replace(step.environment, executable=python)
+        self._check(replace(step, environment=environment))
+        choice = choose("pip", environment, self.mode.engines, step.request)
+        managers.get(choice).check(step.request, environment)
+        plan = Plan(
+            step.request,
+            environment,
+            engine=choice.name,
+            commands=(install_command(step.request, environment),),
+            notes=("What pip would change is known when conda has brought what it runs on.",),
+        )
+        return Planned(step=step, plan=plan, manager=None, waits=True)
+
+    def _plan(self, step: Step) -> Planned:
+        self._check(step)
+        allowed = policy.current()
         # a guard needs to know what pip would change wherever that could harm a kernel
         environment = step.environment
         exact = self.mode.thorough or self.mode.dry_run
@@ -415,6 +470,7 @@ def _with_rest(
     before = [item.plan.request.manager for item in done]
     sentences = [error.kept]
     if before:
+        sentences = ["" if error.kept == NOTHING_CHANGED else error.kept]
         sentences.append(f"Done before it: {', '.join(before)}.")
     if rest:
         sentences.append(f"Not begun: {', '.join(rest)}.")

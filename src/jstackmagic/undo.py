@@ -279,7 +279,7 @@ def _of_manager(
         )
         yield Request("install", "conda", tuple(specs))
     elif returns:
-        files = [_apt_spec(package, origins.request(package)) for package in returns]
+        files = [apt_spec(package, origins.request(package)) for package in returns]
         yield Request("install", "apt", tuple(files), options=("--allow-downgrades",))
     if goes:
         yield Request("remove", manager, tuple(goes))
@@ -358,7 +358,7 @@ def _local_path(source: str) -> str:
     return unquote(source.removeprefix("file://")) if re.match(r"file:///[^#]*$", source) else ""
 
 
-def _apt_spec(package: Package, came_by: Request | None) -> str:
+def apt_spec(package: Package, came_by: Request | None) -> str:
     """The version, or the file it came from, which goes by ``NAME_VERSION_ARCHITECTURE.deb``."""
     name, version = package.name.partition(":")[0], package.version.rpartition(":")[2]
     for spec in came_by.specs if came_by else ():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,35 @@ def build_deb(folder: Path, name: str, version: str = "1.0", *, depends: str = "
     command = ["dpkg-deb", "--root-owner-group", "--build", control.parents[1], deb]
     subprocess.run(command, check=True, capture_output=True)
     return deb
+
+
+def publish(folder: Path, *debs: Path) -> Path:
+    """Makes a repository of these packages in `folder` and fetches its lists.
+
+    Returns a configuration of apt's (`APT_CONFIG`) that knows this repository alone.
+    """
+    repository = folder / "repository"
+    repository.mkdir()
+    stanzas = []
+    for deb in debs:
+        shutil.copy(deb, repository)
+        control = subprocess.run(["dpkg-deb", "--field", deb], check=True, capture_output=True)
+        digest = hashlib.sha256(deb.read_bytes()).hexdigest()
+        found = {"Filename": f"./{deb.name}", "Size": deb.stat().st_size, "SHA256": digest}
+        stanzas.append(control.stdout.decode() + "".join(f"{k}: {v}\n" for k, v in found.items()))
+    (repository / "Packages").write_text("\n".join(stanzas))
+    (folder / "lists/partial").mkdir(parents=True)
+    sources = folder / "sources.list"
+    sources.write_text(f"deb [trusted=yes] copy:{repository} ./\n")
+    config = folder / "apt.conf"
+    config.write_text(
+        f'Dir::Etc::sourcelist "{sources}";\nDir::Etc::sourceparts "-";\n'
+        f'Dir::State::lists "{folder / "lists"}";\nDir::Cache::pkgcache "";\n'
+        'Dir::Cache::srcpkgcache "";\nAPT::Sandbox::User "root";\n'
+    )
+    environ = {**os.environ, "APT_CONFIG": str(config)}
+    subprocess.run(["apt-get", "update"], check=True, capture_output=True, env=environ)
+    return config
 
 
 def purge(*names: str) -> None:

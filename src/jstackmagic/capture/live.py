@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
+    from ..config import JStackMagic
     from ..progress import Status
     from .taps import Handle, Start
     from .watcher import Run, Watcher
@@ -45,8 +46,7 @@ class Live:
     Everything here runs inside a user's cell: nothing raises, and what goes wrong is told once.
     """
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        from .. import config
+    def __init__(self, shell: InteractiveShell, settings: JStackMagic) -> None:
         from .taps import Taps
 
         self.shell = shell
@@ -60,7 +60,7 @@ class Live:
         self._taps = Taps(self, escapes=_ESCAPES)
         self._timer = threading.Timer(LEARN_AFTER, self._guarded(self._learn))
         self._timer.daemon = True
-        self._settings = config.connect(shell)
+        self._settings = settings
 
     def open(self) -> None:
         """Begin to listen."""
@@ -76,13 +76,10 @@ class Live:
 
     def close(self) -> None:
         """Listen no more."""
-        from .. import config
-
         self._timer.cancel()
         atexit.unregister(self._at_exit)
         self._taps.close()
         self._settings.unobserve(self._switched, "capture")
-        config.disconnect(self.shell)
         self.shell.events.unregister("pre_run_cell", self._before_cell)
         self.shell.events.unregister("post_run_cell", self._after_cell)
 
@@ -228,11 +225,11 @@ def _say(*lines: str) -> None:
 _live: Live | None = None
 
 
-def start(shell: InteractiveShell) -> None:
+def start(shell: InteractiveShell, settings: JStackMagic) -> None:
     """Begin to record what cells of a shell install without us."""
     global _live
     if _live is None:
-        _live = Live(shell)
+        _live = Live(shell, settings)
         _live.open()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, field, replace
 from string import Template
@@ -23,6 +24,8 @@ DPKG_STATUS = "/var/lib/dpkg/status"
 """Replaced by dpkg whenever it has changed a package (dpkg(1), FILES)."""
 
 _KERNELS_OWN = re.compile(r"\{\s*sys\.(executable|prefix)\s*\}")
+
+_PATIENCE = 10.0  # seconds for a launcher to say where it goes
 
 Stamp = tuple[int, ...]
 
@@ -162,8 +165,14 @@ def _with_user_site(environment: Environment) -> Environment:
 
 
 def _prefixes_on_path() -> Iterator[str]:
+    """Those that files tell; no launcher is asked yet."""
+    script = shutil.which("pip")
+    interpreter = _interpreter_of(script) if script else None
     path = os.environ.get("PATH", os.defpath)
-    found = (_prefix_of_script("pip", path), _prefix_of_conda("conda", os.environ))
+    found = (
+        _prefix_of_python(interpreter, path) if interpreter else None,
+        _prefix_of_conda("conda", os.environ),
+    )
     return filter(None, found)
 
 
@@ -188,9 +197,13 @@ def _prefix_of(found: Found, *, folder: str, environ: Mapping[str, str]) -> str 
         return _prefix_of_uv(found.command, folder=folder, environ=environ)
     if os.path.isdir(os.path.join(folder, word)):
         return os.path.join(folder, word)  # uv pip install --python PREFIX
-    if program.startswith("pip"):
-        return _prefix_of_script(word, path)
-    return _prefix_of_python(word, path)
+    executable = shutil.which(word, path=path)
+    if executable is None:
+        return None
+    interpreter = _interpreter_of(executable) if program.startswith("pip") else executable
+    if interpreter is None or _is_script(interpreter):
+        return _prefix_by_asking(executable, folder, environ)
+    return _prefix_of_python(interpreter, path)
 
 
 def _prefix_of_name(name: str) -> str | None:
@@ -200,16 +213,9 @@ def _prefix_of_name(name: str) -> str | None:
         return None
 
 
-def _prefix_of_script(word: str, path: str) -> str | None:
-    """The prefix that a Python script works on: its first line names the interpreter."""
-    script = shutil.which(word, path=path)
-    if script is None:
-        return None
-    try:
-        with open(script, encoding="utf-8", errors="replace") as file:
-            head = file.read(1024)
-    except OSError:
-        return None
+def _interpreter_of(script: str) -> str | None:
+    """The Python that a script of an entry point runs on, by its first line; None for others."""
+    head = _head(script)
     # pip and conda write #!/bin/sh and '''exec' "PYTHON" "$0" "$@" where a path has blanks
     match = re.match(r"#!/bin/sh\n'''exec' ['\"]?(.+?)['\"]? \"\$0\"", head) or re.match(
         r"#!\s*(\S.*?)\s*\n", head
@@ -217,7 +223,42 @@ def _prefix_of_script(word: str, path: str) -> str | None:
     if match is None:
         return None
     interpreter = match[1].removeprefix("/usr/bin/env ").removeprefix("-S ").split(" -")[0]
-    return _prefix_of_python(interpreter, path)
+    return interpreter if re.match(r"(?:python|pypy)", os.path.basename(interpreter)) else None
+
+
+def _is_script(executable: str) -> bool:
+    return _head(executable).startswith("#!")
+
+
+def _head(file: str) -> str:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as opened:
+            return opened.read(1024)
+    except OSError:
+        return ""
+
+
+def _prefix_by_asking(executable: str, folder: str, environ: Mapping[str, str]) -> str | None:
+    """Where a launcher goes (of pyenv, asdf or mise) by folder and variables: only it can tell."""
+    is_pip = os.path.basename(executable).startswith("pip")
+    question = ("--version",) if is_pip else ("-c", "import sys; print(sys.prefix)")
+    try:
+        done = subprocess.run(
+            [executable, *question],
+            cwd=folder,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    if not is_pip:
+        return done.stdout.strip() or None
+    told = re.match(r"pip \S+ from (.+?)/lib/python[\d.]+/", done.stdout)
+    return told[1] if told else None
 
 
 def _prefix_of_python(word: str, path: str) -> str | None:

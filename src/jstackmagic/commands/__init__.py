@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
@@ -28,7 +28,7 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _ignore(_status: int) -> None:
+def _ignore(_: object) -> None:
     pass
 
 
@@ -112,10 +112,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the mistake as an error that says what to type instead."""
+        advice = [self.format_usage().strip(), f"All of it: {self.prog} --help"]
+        _, unknown, words = message.partition("unrecognized arguments: ")
+        if unknown and any(action.dest == "specs" for action in self._actions):
+            way = f"{self.prog} NAME -- {words}"
+            advice.insert(0, f"What is the manager's own comes last, after two dashes: {way}")
         raise UsageError(
-            f"{self.prog}: {message}.",
-            kept="Nothing was started.",
-            advice=(self.format_usage().strip(), f"All of it: {self.prog} --help"),
+            f"{self.prog}: {message}.", kept="Nothing was started.", advice=tuple(advice)
         )
 
 
@@ -174,6 +177,8 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
     except _HelpWantedError as wanted:
         return HelpText(str(wanted)), as_json
     args.options = tuple(options)
+    if getattr(args, "quiet", False):
+        session = replace(session, output=_ignore)
     return load(name).run(args, session), as_json
 
 

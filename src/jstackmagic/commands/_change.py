@@ -48,6 +48,9 @@ def add_mode(parser: argparse.ArgumentParser) -> None:
         help=f"what does the work: {', '.join(NAMES)}; may be given for conda and for pip",
     )
     parser.add_argument(
+        "-q", "--quiet", action="store_true", help="show what came of it, not how it went"
+    )
+    parser.add_argument(
         "-y", "--yes", action="store_true", help="accepted out of habit: nothing here ever asks"
     )
 

@@ -13,7 +13,7 @@ from ..log import Said
 
 if TYPE_CHECKING:
     from ..environment import Environment, EnvironmentRef
-    from ..managers import Output
+    from ..log import Output
 
 
 def located(ref: EnvironmentRef) -> tuple[Environment | None, str]:

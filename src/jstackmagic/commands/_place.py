@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..environment import Environment, EnvironmentRef
     from ..history import Record
-    from ..managers import Output
+    from ..log import Output
     from ..marks import Wish
     from ..packages import Package, PackageSet
     from ..transaction import Transaction

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..environment import Environment
     from ..history import Context, Record
-    from ..managers import Output
+    from ..log import Output
 
 _NOTHING = "Nothing was started."
 

@@ -138,6 +138,7 @@ def _drift(
         *change.changed,
         *((package, None) for package in change.removed),
     )
+    asked_for = {package.key: package for package in _marked(change, environment).added}
     found = []
     for before, now in pairs:
         package = now or before
@@ -146,6 +147,8 @@ def _drift(
             continue
         move = moves.get(package.key)
         told = move is not None and same(move.left, now)
+        if not told:
+            now = asked_for.get(package.key, now)
         found.append(Difference(before, now, movers[package.key] if told else ""))
     found.sort(key=lambda difference: (difference.record != "", difference.package.key))
     return Drift(environment, managers, base.told_by, tuple(found))
@@ -206,7 +209,7 @@ def adopt(drift: Drift, history: History, session: Session) -> None:
     if not change:
         return
     transaction = history.new_transaction()
-    behind = requests_behind(_marked(change, drift.environment))
+    behind = requests_behind(change)
     for step, (request, part) in enumerate(behind, start=1):
         history.note_found(
             request,
@@ -220,6 +223,7 @@ def adopt(drift: Drift, history: History, session: Session) -> None:
 
 
 def _marked(change: Change, environment: Environment) -> Change:
+    """What came, marked as asked for where nothing else needs it, if nobody's marks tell."""
     from ..needs import needed
     from ..packages import read_packages
 

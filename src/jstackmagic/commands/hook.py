@@ -66,7 +66,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             one.add_argument("--folder", metavar="PATH", help=f"of hooks; {FOLDER} if not said")
         if name != "remove":
             one.add_argument(
-                "--keep", action="store_true", help="have the replay keep wheels and conda packages"
+                "--keep", action="store_true", help="have the replay keep all packages' archives"
             )
         if name == "install":
             one.add_argument(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..managers import Output
+    from ..log import Output
     from ..packages import ManagerName, PackageSet
     from . import Session
 
@@ -58,7 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("-n", "--name", metavar="ENV", help="a conda environment, by name")
     one.add_argument("-p", "--prefix", metavar="PATH", help="any environment, by its prefix")
     parser.add_argument(
-        "--keep", action="store_true", help="keep wheels and conda packages for the next time"
+        "--keep", action="store_true", help="keep all packages' archives for the next time"
     )
     parser.add_argument("--dry-run", action="store_true", help="show the plan and do nothing")
     parser.add_argument("--force", action="store_true", help="go on where a guard would stop")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..display import Part, Text
-from ..errors import Stopped, UsageError
+from ..errors import NOTHING_CHANGED, Stopped, UsageError
 from ..history import Record
 from ..recipe import taken_back
 from ..undo import Origins, after, latest, net, since
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from ..history import History
     from . import Session
-
-_NOTHING = "Nothing was changed."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +68,7 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
     if problems and not args.force:
         raise Stopped(
             "\n".join(["This cannot be taken back exactly.", *problems]),
-            kept=_NOTHING,
+            kept=NOTHING_CHANGED,
             advice="To take back what can be taken back, add --force",
         )
     try:
@@ -94,12 +92,12 @@ def _chosen(
         point = history.get(args.to)[-1].transaction
         found, seen = since(records, point), after(records, point)
         if not found:
-            raise UsageError(f"Nothing was recorded after {point}.", kept=_NOTHING)
+            raise UsageError(f"Nothing was recorded after {point}.", kept=NOTHING_CHANGED)
     else:
         found = seen = _not_yet(history.get(args.id), records) if args.id else latest(records)
         if not found:
             raise UsageError(
-                "There is nothing to take back.", kept=_NOTHING, advice="See: %envhistory"
+                "There is nothing to take back.", kept=NOTHING_CHANGED, advice="See: %envhistory"
             )
     _check_ended(found, force=args.force)
     return found, seen
@@ -112,7 +110,7 @@ def _not_yet(chosen: list[Record], records: list[Record]) -> list[Record]:
         by = taken[chosen[-1].id].rpartition(".")[0]
         raise UsageError(
             f"{chosen[-1].transaction} was taken back already, by {by}.",
-            kept=_NOTHING,
+            kept=NOTHING_CHANGED,
             advice=f"To have it again: %envundo {by}",
         )
     return left
@@ -121,11 +119,11 @@ def _not_yet(chosen: list[Record], records: list[Record]) -> list[Record]:
 def _check_ended(chosen: Iterable[Record], *, force: bool) -> None:
     for record in chosen:
         if record.status == "running":
-            raise Stopped(f"{record.id} is still running.", kept=_NOTHING)
+            raise Stopped(f"{record.id} is still running.", kept=NOTHING_CHANGED)
         if record.status == "interrupted" and record.outcome is None and not force:
             raise Stopped(
                 f"{record.id} was cut off, and nobody saw what it had changed by then.",
-                kept=_NOTHING,
+                kept=NOTHING_CHANGED,
                 advice=("See what is there: %envdiff", "To let it count no more: --force"),
             )
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from ..environment import Environment
+    from ..log import Output
     from ..packages import Change, Package
     from ..plan import Plan
     from ..request import Request
     from ._choice import Choice
-
-Output = Callable[[str], None]
-"""Where a manager's own words go, as they come: carriage returns and colours included."""
 
 
 class Manager(Protocol):

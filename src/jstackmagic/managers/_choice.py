@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from ..environment import Environment, executable_of
-from ..errors import Stopped
+from ..errors import NOTHING_CHANGED, Stopped
 from ..packages import ManagerName
-from ._condaspec import NOTHING_CHANGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
-from ..errors import CommandFailed, InvalidSpec
+from ..errors import NOTHING_CHANGED, CommandFailed, InvalidSpec
 from ..packages import read_packages
 from ..plan import Command
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ..packages import Package
     from ..request import Request
 
-NOTHING_CHANGED = "Nothing was changed."
 
 _ARCHIVE = (".conda", ".tar.bz2")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")

@@ -6,16 +6,18 @@ Whichever does the work, the command that is shown, recorded and exported is pip
 from __future__ import annotations
 
 import shlex
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ..credentials import mask, secrets_of
 from ..errors import Stopped
+from ..guards import no_python
 from ..packages import Change, Package
 from ..plan import Command, Plan
 from . import Manager
-from ._distributions import serving, shadowed, version_on_disk
+from ._distributions import satisfied, serving, shadowed, version_on_disk
 from ._pipconfig import configured
 from ._pipspec import arguments, check_specs, name_of
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from ..environment import Environment
     from ..request import Request
 
-NOTHING = "Nothing was changed."
 RISK = "A package may be half installed; the same install again mends it."
 
 _ENVIRON = (("PIP_NO_INPUT", "1"), ("PIP_DISABLE_PIP_VERSION_CHECK", "1"))
@@ -35,11 +36,31 @@ _PEP_440_ONLY = "24.1"  # the first pip that refuses versions such as 2004b
 _SAYS_WHERE = {"index-url", "extra-index-url", "find-links", "no-index"}
 
 
-class OfPip(Manager):
+class OfPip(Manager, ABC):
     """What pip and uv have in common: specs, and what is known of packages afterwards."""
+
+    engine: ClassVar[str]
 
     def __init__(self) -> None:
         self._told: dict[str, dict[str, Package]] = {}
+
+    def plan(self, request: Request, environment: Environment) -> Plan:
+        """Say what pip would be run with; see ``Manager.plan``."""
+        if environment.executable is None:
+            raise no_python(environment)
+        self.check(request, environment)
+        if request.action == "remove":
+            return self._plan_removal(request, environment)
+        present = satisfied(request, environment)
+        if present is not None:
+            return nothing_to_do(request, environment, present, self.engine)
+        return self._plan_install(request, environment)
+
+    @abstractmethod
+    def _plan_removal(self, request: Request, environment: Environment) -> Plan: ...
+
+    @abstractmethod
+    def _plan_install(self, request: Request, environment: Environment) -> Plan: ...
 
     def check(self, request: Request, environment: Environment) -> None:
         """Refuse specs that are none of its; see ``Manager.check``."""

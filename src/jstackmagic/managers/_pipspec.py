@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..credentials import mask
-from ..errors import InvalidSpec, Stopped
+from ..errors import NOTHING_CHANGED, InvalidSpec, Stopped
 from ..packages import normalise
 from ..request import split_hashes
 
@@ -205,7 +205,7 @@ def _listed(specs: Sequence[str]) -> str:
     except OSError as error:
         raise Stopped(
             f"pip takes hashes from a file alone, and {file} cannot be written: {error.strerror}.",
-            kept="Nothing was changed.",
+            kept=NOTHING_CHANGED,
             advice="Name a folder that can be written to: %env XDG_CACHE_HOME=/tmp",
         ) from None
     return str(file)

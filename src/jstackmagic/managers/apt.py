@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from .. import process
-from ..errors import CommandFailed, Interrupted, InvalidSpec, Stopped
+from ..errors import NOTHING_CHANGED, CommandFailed, Interrupted, InvalidSpec, Stopped
 from ..log import Log
 from ..packages import Change, Package, PackageSet, read_debian
 from ..plan import Command, Plan
 from . import Manager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..environment import Environment
+    from ..log import Output
     from ..request import Request
-    from . import Output
 
 LISTS = Path("/var/lib/apt/lists")
 """What ``apt-get update`` fetches; the images are shipped without it."""
@@ -37,7 +37,6 @@ LOCK_TIMEOUT = 120
 """Seconds to wait for another program that holds dpkg's lock, or the lists'."""
 
 _RISK = "A package may be half installed; `dpkg --configure -a`, as root, mends it."
-_NOTHING = "Nothing was changed."
 
 # Debian Policy 5.6.1 and 5.6.12. Not a minus at the end: apt-get would take that for "remove it".
 _NAME = r"[a-z0-9](?:[a-z0-9+.-]*[a-z0-9+])(?::[a-z0-9-]+)?"
@@ -70,7 +69,7 @@ class Apt(Manager):
         if shutil.which("apt-get") is None:
             raise Stopped(
                 "There is no apt-get here: this is no Debian or Ubuntu.",
-                kept=_NOTHING,
+                kept=NOTHING_CHANGED,
                 advice="Ask conda for it: %envinstall --conda …",
             )
         if request.action == "remove":
@@ -214,7 +213,7 @@ def _rights(request: Request) -> tuple[str, ...]:
     again = shlex.join([f"apt:{spec}" for spec in request.specs])
     raise Stopped(
         f"apt needs root, and {host.user} cannot become root: {reason}.",
-        kept=_NOTHING,
+        kept=NOTHING_CHANGED,
         advice=(
             "Start the container with the right to: docker run -e GRANT_SUDO=yes --user root …",
             f"or keep it for the image: %env{request.action} --record-only {again}",
@@ -240,8 +239,41 @@ def _update(command: Command, output: Output) -> int:
         try:
             time.sleep(pause)
         except KeyboardInterrupt:
-            raise Interrupted("Interrupted while waiting for apt's lists.", kept=_NOTHING) from None
+            raise Interrupted(
+                "Interrupted while waiting for apt's lists.", kept=NOTHING_CHANGED
+            ) from None
         pause = min(2 * pause, 10)
+
+
+# Archives
+
+
+def archive_name(package: Package) -> str:
+    """What apt calls the archive of a package (``pkgAcqArchive`` quotes a version's colon)."""
+    name = package.name.partition(":")[0]
+    return f"{name}_{package.version.replace(':', '%3a')}_{package.build}.deb"
+
+
+def fetch(packages: Sequence[Package], folder: Path) -> list[Path]:
+    """Have apt-get fetch archives, which it holds against the hashes of its lists; needs no rights.
+
+    Args:
+        packages: Which, each of its very version.
+        folder: Where to.
+
+    Raises:
+        CommandFailed: One cannot be had, of that version or at all.
+    """
+    if not packages:
+        return []
+    specs = (f"{package.name}={package.version}" for package in packages)
+    argv = ("env", "-C", str(folder), "apt-get", "download", *specs)
+    done = process.capture(Command(argv, environ=(("LC_ALL", "C"),)))
+    files = [folder / archive_name(package) for package in packages]
+    if done.exit_status != 0 or not all(file.is_file() for file in files):
+        said = "\n".join(line for line in done.stderr.splitlines() if line.startswith("E: "))
+        raise CommandFailed(f"apt-get cannot fetch this.\n{said}", kept=NOTHING_CHANGED)
+    return files
 
 
 # What is there, and what would change
@@ -339,6 +371,6 @@ def _reasons(simulation: process.Captured) -> list[str]:
 def _refuse(reasons: list[str], specs: tuple[str, ...]) -> NoReturn:
     raise CommandFailed(
         "\n".join(["apt-get cannot do this.", *reasons]),
-        kept=_NOTHING,
+        kept=NOTHING_CHANGED,
         advice=f"Look for the right name: !apt-cache search {shlex.quote(_name_of(specs[0]))}",
     )

@@ -9,12 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CommandFailed, Stopped
+from ..errors import NOTHING_CHANGED, CommandFailed, Stopped
 from ..packages import Change, Package, PackageSet, read_packages
 from ..plan import Command, Plan
 from . import Manager
 from ._condaspec import (
-    NOTHING_CHANGED,
     Installed,
     check_installed,
     command_lines,
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..environment import CondaExecutable, Environment
+    from ..log import Output
     from ..process import Captured
     from ..request import Request
-    from . import Output
     from ._condaspec import CondaSpec
 
 _RISK = "A half-finished conda transaction can leave the environment broken."

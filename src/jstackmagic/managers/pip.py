@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from .. import process
 from ..credentials import mask
-from ..errors import CommandFailed, Stopped
+from ..errors import NOTHING_CHANGED, CommandFailed, Stopped
+from ..log import without_colours
 from ..packages import Change, Package, normalise
 from ..plan import Plan
-from ._distributions import satisfied, version_on_disk
+from ._distributions import version_on_disk
 from ._pipplan import (
-    NOTHING,
     RISK,
     OfPip,
     at_least,
@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from ..environment import Environment
+    from ..log import Output
     from ..request import Request
-    from . import Output
 
+_VERSIONS = re.compile(r"\(from versions: ([^)]*)\)")
+_SHOWN = 8  # of the versions there are, the newest
 _REPORTS = "22.2"  # the first pip with --dry-run and --report
 
 
@@ -56,31 +58,23 @@ class Pip(OfPip):
             overwrite what conda owns.
     """
 
+    engine = "pip"
+
     def __init__(self, *, thorough: bool = False) -> None:
         super().__init__()
         self._thorough = thorough
 
-    def plan(self, request: Request, environment: Environment) -> Plan:
-        """Say what pip would be run with; see ``Manager.plan``."""
-        if environment.executable is None:
-            raise Stopped(
-                f"The environment at {environment.prefix} has no Python, so no pip either.",
-                kept=NOTHING,
-                advice="Install a Python first: %envinstall --conda python",
-            )
-        self.check(request, environment)
-        if request.action == "remove":
-            removal = plan_removal(request, environment)
-            _pip_version(environment)
-            return removal
-        present = satisfied(request, environment)
-        if present is not None:
-            return nothing_to_do(request, environment, present, "pip")
+    def _plan_removal(self, request: Request, environment: Environment) -> Plan:
+        removal = plan_removal(request, environment)
+        _pip_version(environment)
+        return removal
+
+    def _plan_install(self, request: Request, environment: Environment) -> Plan:
         version = _pip_version(environment)
         plan = Plan(
             request=request,
             environment=environment,
-            engine="pip",
+            engine=self.engine,
             commands=(install_command(request, environment),),
         )
         if not (self._thorough or environment.is_conda):
@@ -91,7 +85,7 @@ class Pip(OfPip):
         change = _dry_run(plan)
         if not change:
             present = self.resolved(request, environment)
-            return nothing_to_do(request, environment, present, "pip")
+            return nothing_to_do(request, environment, present, self.engine)
         return replace(plan, change=change)
 
     def run(self, plan: Plan, output: Output) -> int:
@@ -141,7 +135,7 @@ def _pip_version(environment: Environment) -> Version:
         ways.insert(0, f"%envinstall {target} --pip pip")
     raise Stopped(
         f"The environment at {environment.prefix} has no pip.",
-        kept=NOTHING,
+        kept=NOTHING_CHANGED,
         advice=("Put one there: " + ", or ".join(ways),),
     )
 
@@ -161,18 +155,26 @@ def _dry_run(plan: Plan) -> Change:
         if done.exit_status != 0:
             raise CommandFailed(
                 mask(f"pip cannot install this.\n{_reasons(done)}"),
-                kept=NOTHING,
+                kept=NOTHING_CHANGED,
             )
         return foreseen(_read_report(report, plan), plan.environment)
 
 
 def _reasons(done: process.Captured) -> str:
     """The errors, and the conflict it explains among its other words."""
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: ")]
-    conflict = re.search(r"^The conflict is caused by:\n(?:[ \t]+.+\n)+", done.stdout, re.MULTILINE)
+    # a kernel's variables ask for colours, also where no terminal is
+    stdout, stderr = without_colours(done.stdout), without_colours(done.stderr)
+    lines = [line for line in stderr.splitlines() if not line.startswith("WARNING: ")]
+    conflict = re.search(r"^The conflict is caused by:\n(?:[ \t]+.+\n)+", stdout, re.MULTILINE)
     if conflict:
         lines += conflict[0].splitlines()
-    return "\n".join([line.removeprefix("ERROR: ") for line in lines if line.strip()][-20:])
+    lines = [line.removeprefix("ERROR: ") for line in lines if line.strip()]
+    return "\n".join(_VERSIONS.sub(_latest, line) for line in lines[-20:])
+
+
+def _latest(versions: re.Match[str]) -> str:
+    known = versions[1].split(", ")
+    return f"(from versions: {', '.join(('…', *known[-_SHOWN:]) if known[_SHOWN:] else known)})"
 
 
 def _read_report(report: Path, plan: Plan) -> Iterator[Package]:

@@ -26,14 +26,13 @@ from typing import TYPE_CHECKING
 
 from .. import process
 from ..credentials import mask, secrets_of
-from ..errors import CommandFailed, Stopped
-from ..meter import is_terminal
+from ..errors import NOTHING_CHANGED, CommandFailed
+from ..log import is_terminal
 from ..packages import Package, normalise
 from ..plan import Command, Plan
 from . import _uvterms
-from ._distributions import satisfied, version_on_disk
+from ._distributions import version_on_disk
 from ._pipplan import (
-    NOTHING,
     RISK,
     OfPip,
     foreseen,
@@ -49,13 +48,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..environment import Environment
+    from ..log import Output
     from ..packages import Change
     from ..request import Request
-    from . import Output
     from ._uvorigins import Locked
     from .pip import Pip
-
-_ENGINE = "uv"
 
 _KEPT = re.compile(
     r"UV_(?:CACHE_DIR|CONCURRENT_\w+|HTTP_\w+|LINK_MODE|NATIVE_TLS|OFFLINE|SYSTEM_CERTS|TEST_\w+)"
@@ -91,6 +88,8 @@ class Uv(OfPip):
         strict: Not to ask pip where uv finds no way.
     """
 
+    engine = "uv"
+
     def __init__(self, *, thorough: bool = False, strict: bool = False) -> None:
         super().__init__()
         self._thorough = thorough
@@ -98,23 +97,13 @@ class Uv(OfPip):
         self._instead: Pip | None = None
         self._known: dict[str, Locked] = {}
 
-    def plan(self, request: Request, environment: Environment) -> Plan:
-        """Say what pip would be run with, and what uv would change; see ``Manager.plan``."""
-        if environment.executable is None:
-            raise Stopped(
-                f"The environment at {environment.prefix} has no Python, so nothing of pip's.",
-                kept=NOTHING,
-                advice="Install a Python first: %envinstall --conda python",
-            )
-        self.check(request, environment)
-        if request.action == "remove":
-            removal = plan_removal(request, environment)
-            names = [package.name for package in removal.change.removed] if removal.change else []
-            command = _command(environment, "uninstall", _uvterms.Terms(), *names)
-            return replace(removal, engine=_ENGINE, detail=command)
-        present = satisfied(request, environment)
-        if present is not None:
-            return nothing_to_do(request, environment, present, _ENGINE)
+    def _plan_removal(self, request: Request, environment: Environment) -> Plan:
+        removal = plan_removal(request, environment)
+        names = [package.name for package in removal.change.removed] if removal.change else []
+        command = _command(environment, "uninstall", _uvterms.Terms(), *names)
+        return replace(removal, engine=self.engine, detail=command)
+
+    def _plan_install(self, request: Request, environment: Environment) -> Plan:
         terms = _uvterms.translate(environment, request)
         command = _command(environment, "install", terms, *arguments(request.specs))
         try:
@@ -130,11 +119,11 @@ class Uv(OfPip):
         change = foreseen(new, environment)
         if not change:
             present = self.resolved(request, environment)
-            return nothing_to_do(request, environment, present, _ENGINE)
+            return nothing_to_do(request, environment, present, self.engine)
         return Plan(
             request=request,
             environment=environment,
-            engine=_ENGINE,
+            engine=self.engine,
             commands=(install_command(request, environment),),
             change=change,
             detail=command,
@@ -252,7 +241,9 @@ def _dry_run(command: Command, request: Request) -> list[Package]:
         changes = None
     if changes is None:
         secrets = (*_secrets(command), *secrets_in_files(request))
-        raise CommandFailed(f"uv cannot install this.\n{_reasons(done, secrets)}", kept=NOTHING)
+        raise CommandFailed(
+            f"uv cannot install this.\n{_reasons(done, secrets)}", kept=NOTHING_CHANGED
+        )
     direct = {name_of(spec): mask(url) for spec in request.specs if (url := url_of(spec))}
     new = ((normalise(c["name"]), str(c["version"])) for c in changes if c["action"] == "installed")
     return [

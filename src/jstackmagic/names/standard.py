@@ -79,15 +79,7 @@ ELSEWHERE = {
     "msvcrt": "Windows",
     "nt": "Windows",
     "winsound": "Windows",
-    "win32api": "Windows",
-    "win32com": "Windows",
-    "win32con": "Windows",
-    "win32gui": "Windows",
-    "pythoncom": "Windows",
-    "pywintypes": "Windows",
     "_scproxy": "macOS",
-    "AppKit": "macOS",
-    "Foundation": "macOS",
     "google.colab": "Google Colab",
     "kaggle_datasets": "Kaggle's notebooks",
     "kaggle_secrets": "Kaggle's notebooks",
@@ -105,6 +97,13 @@ ELSEWHERE = {
     "unreal": "the Unreal Engine",
 }
 """What only another system or product has."""
+
+ONE_SYSTEM = {
+    # pattern of a package's name: system, and what sys.platform is there
+    "pyobjc(-.+)?": ("macOS", "darwin"),
+    "pywin32|pywinpty|winrt-.+": ("Windows", "win32"),
+}
+"""Packages whose wheels are for one system alone."""
 
 OPTIONAL = {
     # module: (Debian's package for the system's Python, conda's package)

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import Interrupted, Stopped
+from ...errors import NOTHING_CHANGED, Interrupted, Stopped
 from ...plan import Plan
 from .. import Manager
-from .._condaspec import NOTHING_CHANGED, Installed, check_installed, read_specs, resolved
+from .._condaspec import Installed, check_installed, read_specs, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...environment import Environment
+    from ...log import Output
     from ...packages import CondaDetail, Package
     from ...request import Request
-    from .. import Output
     from .engine import Wire
 
 _ENGINE = "rattler"

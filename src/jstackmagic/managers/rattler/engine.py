@@ -14,13 +14,13 @@ from functools import cache
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ...errors import Interrupted
+from ...errors import NOTHING_CHANGED, Interrupted
 from ...meter import Progress, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from .. import Output
+    from ...log import Output
 
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ class _Job(Generic[T]):
 
     def result(self) -> T:
         if isinstance(self._error, asyncio.CancelledError):
-            raise Interrupted("Interrupted.", kept="Nothing was changed.") from None
+            raise Interrupted("Interrupted.", kept=NOTHING_CHANGED) from None
         if self._error is not None:
             raise self._error
         return self._result

@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ...credentials import mask
-from ...errors import CommandFailed
+from ...errors import NOTHING_CHANGED, CommandFailed
 from ...meter import Progress
-from .._condaspec import NOTHING_CHANGED
 from . import repodata
 from .records import source_of, stem_of
 

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...credentials import mask
-from ...errors import CommandFailed, Stopped
-from .._condaspec import NOTHING_CHANGED
+from ...errors import NOTHING_CHANGED, CommandFailed, Stopped
 
 if TYPE_CHECKING:
     from filelock import FileLock

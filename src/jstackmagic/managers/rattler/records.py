@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import CommandFailed
-from .._condaspec import NOTHING_CHANGED
+from ...errors import NOTHING_CHANGED, CommandFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

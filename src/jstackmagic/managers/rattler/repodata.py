@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from ...credentials import mask
-from ...errors import CommandFailed
-from .._condaspec import NOTHING_CHANGED, configuration
+from ...errors import NOTHING_CHANGED, CommandFailed
+from .._condaspec import configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ...errors import CommandFailed
-from .._condaspec import NOTHING_CHANGED, configuration, read_specs
+from ...errors import NOTHING_CHANGED, CommandFailed
+from .._condaspec import configuration, read_specs
 from . import journal, linking
 from .fetch import fetch
 from .planning import Detail, solve, state_of

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ...errors import CommandFailed
+from ...errors import NOTHING_CHANGED, CommandFailed
 from ...meter import Progress
-from .._condaspec import NOTHING_CHANGED, CondaSpec, Installed, name_of, parse
+from .._condaspec import CondaSpec, Installed, name_of, parse
 from . import condahistory, repodata
 from .repodata import Channels
 from .trouble import explain_conflict, network_trouble

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...credentials import mask
-from ...errors import CommandFailed
-from .._condaspec import NOTHING_CHANGED, nearest
+from ...errors import NOTHING_CHANGED, CommandFailed
+from .._condaspec import nearest
 from . import repodata
 
 if TYPE_CHECKING:
