@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,15 +20,21 @@ from support.acceptance import make as make_acceptance
 from support.channel import Unfeasible
 from support.environments import Root, create_environment, make_root, make_venv, uv
 from support.wheels import WheelIndex
+from support.workers import ByModule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from docker import DockerClient
+    from xdist.remote import Producer
 
     from support.acceptance import Acceptance
     from support.standin_conda import StandIn
     from support.tiers import Channel
+
+# jsonschema would check international addresses with it, which no test asks for: its import
+# compiles 38 grammars, in each worker
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 # a slow machine is no bug, and a run in CI is to be repeatable
 settings.register_profile("local", deadline=None)
@@ -61,6 +68,7 @@ def _session_environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.setenv("UV_CACHE_DIR", cache.output(find_uv_bin(), "cache", "dir"))
         patch.setenv("PIP_CACHE_DIR", str(cache.ROOT / "pip"))
         patch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+        patch.setenv("APT_CONFIG", str(dpkg.apt_config(tmp_path_factory.mktemp("apt"))))
         _set_home(patch, tmp_path_factory.mktemp("home"))
         yield
 
@@ -264,29 +272,32 @@ def docker_host(docker_engine: DockerClient, monkeypatch: pytest.MonkeyPatch) ->
     return docker_engine
 
 
+# Several workers
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModule:
+    return ByModule(config, log)
+
+
 # Markers
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers, a module stays with one, whose fixtures it shares; so does all that
-    needs the one dpkg, and all that needs the one engine."""
+    """The first one of a run makes the engine's images: minutes on a slow machine."""
     for item in items:
-        # the first one of a run makes the engine's images, which takes minutes on a slow machine
         if item.get_closest_marker("docker") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(900))
-        shared = [name for name in ("docker", "dpkg") if item.get_closest_marker(name)]
-        shared += ["dpkg"] if item.get_closest_marker("apt") else []
-        group = shared[0] if shared else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
-    """A test that looks at dpkg runs while nobody else changes what it sees there."""
-    if item.get_closest_marker("apt") or item.get_closest_marker("dpkg"):
-        with dpkg.TURN:
-            return (yield)
-    return (yield)
+    """A test that looks at dpkg runs while nobody changes what it sees there."""
+    changes, looks = item.get_closest_marker("apt"), item.get_closest_marker("dpkg")
+    if not changes and not looks:
+        return (yield)
+    with dpkg.turn(alone=bool(changes or looks.kwargs.get("changes"))):
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +35,6 @@ from support.wheels import WheelIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from jstackmagic.history import Record
     from support.environments import Root
@@ -390,7 +390,8 @@ def test_apt_is_recorded_for_the_system(
 ) -> None:
     name = "jstackmagic-test-captured"
     deb = build_deb(tmp_path, name)
-    (tmp_path / "apt.conf").write_text('DPkg::Lock::Timeout "100";\n')
+    ours = Path(os.environ["APT_CONFIG"]).read_text()
+    (tmp_path / "apt.conf").write_text(f'{ours}DPkg::Lock::Timeout "100";\n')
     kernel.run(f"os.environ['APT_CONFIG'] = {str(tmp_path / 'apt.conf')!r}").check()
     first = kernel.run(install.format(deb=deb), timeout=120).check()
     second = kernel.run(remove.format(name=name), timeout=120).check()

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 import yaml
-from dockerspawner import DockerSpawner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jupyterhub.app import JupyterHub
 
 from jstackmagic.commands._built import note_image
 from jstackmagic.errors import ExportError
@@ -25,6 +23,7 @@ from support.records import remember
 from support.verbs import verb
 
 if TYPE_CHECKING:
+    from dockerspawner import DockerSpawner
     from traitlets.config import Config
 
 # github:jupyterhub/zero-to-jupyterhub-k8s, jupyterhub/values.schema.yaml
@@ -42,6 +41,8 @@ IMAGES = (
 
 def config(text: str, folder: Path) -> Config:
     """The configuration that JupyterHub itself reads out of the file."""
+    from jupyterhub.app import JupyterHub  # two seconds, which each worker would spend on it
+
     path = folder / "jupyterhub_config.py"
     path.write_text(text)
     hub = JupyterHub()
@@ -51,6 +52,8 @@ def config(text: str, folder: Path) -> Config:
 
 def spawner(loaded: Config) -> DockerSpawner:
     """The spawner of one user, set up by a configuration."""
+    from dockerspawner import DockerSpawner
+
     return DockerSpawner(config=loaded, user=SimpleNamespace(name="ada"))
 
 
@@ -66,6 +69,9 @@ def test_zero_to_jupyterhub(image: str) -> None:
 
 @pytest.mark.parametrize("image", IMAGES)
 def test_dockerspawner_takes_it(image: str, tmp_path: Path) -> None:
+    from dockerspawner import DockerSpawner
+    from jupyterhub.app import JupyterHub
+
     text = jupyterhub.render(two_environments(), hub="dockerspawner", image=image).text
     loaded = config(text, tmp_path)
     hub = JupyterHub(config=loaded)

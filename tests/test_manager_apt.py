@@ -372,6 +372,7 @@ AS_NOBODY = """
 def as_nobody(*arguments: str) -> str:
     command = [sys.executable, "-c", textwrap.dedent(AS_NOBODY), SOURCES, *arguments]
     environ = {**os.environ, "HOME": "/nonexistent"}
+    del environ["APT_CONFIG"]  # which nobody else may read
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environ, cwd="/")
     return done.stdout
 

@@ -14,13 +14,11 @@ import pytest
 
 import run_quickstart
 
-# what another worker does with apt would show here
-pytestmark = pytest.mark.dpkg
-
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOK = REPOSITORY / "notebooks" / "quickstart.ipynb"
 
 
+@pytest.mark.dpkg(changes=True)  # where it may; what others do with apt would show
 @pytest.mark.slow
 def test_the_quickstart_runs_and_ends_with_the_dockerfile(full_channel: object) -> None:
     script = REPOSITORY / "notebooks" / "run_quickstart.py"

@@ -78,7 +78,7 @@ def install(package: str, *, program: str) -> None:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Unavailable(f"{program} is not installed, and apt-get as root is not at hand")
-    with dpkg.TURN, _no_services():
+    with dpkg.turn(alone=True), _no_services():
         _apt_get("update")
         done = _apt_get("install", "--yes", "--no-install-recommends", package)
     if done.returncode != 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import socket
 import subprocess
 import time
@@ -14,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
+import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
@@ -27,7 +29,7 @@ _PASSED_ON = (
     *("HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
     *("PIP_CERT", "PIP_CACHE_DIR", "PIP_INDEX_URL", "UV_CACHE_DIR", "UV_DEFAULT_INDEX"),
     *("JSTACKMAGIC_HISTORY", "CONDARC", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
-    "XDG_RUNTIME_DIR",
+    *("XDG_RUNTIME_DIR", "APT_CONFIG"),
 )
 
 
@@ -100,14 +102,18 @@ class Cell:
         return self.result
 
     def _read(self, deadline: float, done: Any) -> None:
+        client = self._client
+        receivers = {
+            client.iopub_channel.socket: client.get_iopub_msg,
+            client.shell_channel.socket: client.get_shell_msg,
+        }
         while not done():
-            if time.monotonic() > deadline:
+            left = deadline - time.monotonic()
+            if left <= 0:
                 raise TimeoutError(f"the cell did not get there; so far:\n{self.result.shown}")
-            for receive in (self._client.get_iopub_msg, self._client.get_shell_msg):
-                try:
-                    message = receive(timeout=0.02)
-                except queue.Empty:
-                    continue
+            # both at once: to wait for one after the other takes longer than a short cell
+            for ready in zmq.select([*receivers], [], [], timeout=left)[0]:
+                message = receivers[ready](timeout=1)
                 if message["parent_header"].get("msg_id") == self._message:
                     self._take(message["msg_type"], message["content"])
 
@@ -178,7 +184,7 @@ class Kernel:
     ) -> None:
         if self._client is not None:
             self._client.stop_channels()
-        self._manager.shutdown_kernel(now=True)
+        self.kill()
         self._folder.cleanup()
 
     @property
@@ -201,6 +207,10 @@ class Kernel:
 
     def kill(self) -> None:
         """Ends the kernel's process at once, as the system does when memory runs out."""
+        if self._manager.has_kernel:
+            # the manager would look ten times a second whether it has ended
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         self._manager.shutdown_kernel(now=True)
 
     def restart(self) -> None:
@@ -213,8 +223,21 @@ class Kernel:
     def _connect(self) -> None:
         client = self._manager.client()
         client.start_channels()
-        client.wait_for_ready(timeout=60)
+        deadline = time.monotonic() + 60
+        while not self._answers(client):
+            assert self._manager.is_alive(), "the kernel died before it answered"
+            assert time.monotonic() < deadline, "the kernel does not answer"
         self._client = client
+
+    def _answers(self, client: BlockingKernelClient) -> bool:
+        """Whether both channels are connected. `wait_for_ready` also waits until nothing comes."""
+        client.kernel_info()
+        try:
+            client.get_shell_msg(timeout=1)
+            client.get_iopub_msg(timeout=0.2)
+        except queue.Empty:
+            return False
+        return True
 
 
 class Server:
