@@ -68,6 +68,9 @@ def _session_environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.setenv("UV_CACHE_DIR", cache.output(find_uv_bin(), "cache", "dir"))
         patch.setenv("PIP_CACHE_DIR", str(cache.ROOT / "pip"))
         patch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+        # pip asks a rustc that it finds for its version, at each run
+        folders = [f for f in os.environ["PATH"].split(os.pathsep) if not Path(f, "rustc").exists()]
+        patch.setenv("PATH", os.pathsep.join(folders))
         patch.setenv("APT_CONFIG", str(dpkg.apt_config(tmp_path_factory.mktemp("apt"))))
         _set_home(patch, tmp_path_factory.mktemp("home"))
         yield
@@ -159,20 +162,28 @@ def full_root(full_channel: Channel, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def jstackmagic_wheel(_session_environ: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This repository as a wheel, built from a copy."""
-    folder = tmp_path_factory.mktemp("build")
-    copy = folder / "source"
-    copy.mkdir()
-    for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
-        if (REPOSITORY / name).exists():
-            shutil.copy(REPOSITORY / name, copy)
-    shutil.copytree(
-        REPOSITORY / "src", copy / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__")
+def jstackmagic_wheel(_session_environ: None) -> Path:
+    """This repository as a wheel, built from a copy: once, for all workers, until it changes."""
+    files = [REPOSITORY / name for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE")]
+    leave_out = shutil.ignore_patterns("*.egg-info", "__pycache__")
+
+    def build(folder: Path) -> None:
+        copy = folder / "source"
+        copy.mkdir()
+        for file in files:
+            shutil.copy(file, copy)
+        shutil.copytree(REPOSITORY / "src", copy / "src", ignore=leave_out)
+        command = [find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", str(folder)]
+        subprocess.run([*command, str(copy)], check=True, stdin=subprocess.DEVNULL)
+        shutil.rmtree(copy)
+
+    sources = sorted(
+        path
+        for path in (REPOSITORY / "src").rglob("*")
+        if path.is_file() and not {"__pycache__", "jstackmagic.egg-info"} & set(path.parts)
     )
-    command = [find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(copy)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-    return next(folder.glob("*.whl"))
+    inputs = [(path.name, path.read_bytes()) for path in (*files, *sources)]
+    return next(cache.kept("jstackmagic-wheel", inputs, build).glob("*.whl"))
 
 
 @pytest.fixture(scope="session")

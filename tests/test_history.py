@@ -621,7 +621,9 @@ def test_importing_it_is_cheap() -> None:
 
 def test_the_documentation_s_example_is_a_history(history: History) -> None:
     page = Path(__file__).parent.parent / "docs/history.md"
-    match = re.search(r"```{code-block} json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    match = re.search(
+        r"```{code-block} json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
+    )
     assert match is not None
     history.path.write_text(match[1], encoding="utf-8")
     with warnings.catch_warnings():

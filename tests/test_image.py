@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from jstackmagic.cli import main
@@ -54,7 +54,9 @@ _TAG = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 @st.composite
 def _references(draw: st.DrawFn) -> tuple[str, str, str]:
     path = "/".join(draw(st.lists(_COMPONENT, min_size=1, max_size=3)))
+    assume(not re.fullmatch("[0-9a-f]{64}", path))  # which would be an image's id
     name, tag = draw(_REGISTRY) + path, draw(st.just("") | _TAG)
+    assume(len(name) <= 255)
     digest = draw(st.sampled_from(["", f"sha256:{'ab' * 32}"]))
     return name, tag, digest
 

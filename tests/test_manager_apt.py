@@ -18,7 +18,7 @@ from jstackmagic.errors import CommandFailed, InvalidSpec, Stopped
 from jstackmagic.managers import apt
 from jstackmagic.packages import Package, read_packages
 from jstackmagic.request import Request
-from support.debs import build_deb, purge
+from support.debs import build_deb, publish, purge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,18 +84,16 @@ def hello() -> Iterator[None]:
 
 
 @pytest.fixture
-def own_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """apt keeps its lists in an empty folder of this test's."""
-    lists = tmp_path / "lists"
-    lists.mkdir()
-    config = tmp_path / "apt.conf"
-    config.write_text(f'Dir::State::lists "{lists}";\nDir::Cache::pkgcache "";\n')
-    for folder in (tmp_path, *tmp_path.parents):  # apt fetches as a user of its own
-        if folder.stat().st_uid == os.geteuid():
-            folder.chmod(folder.stat().st_mode | 0o011)
-    monkeypatch.setenv("APT_CONFIG", str(config))
-    monkeypatch.setattr(apt, "LISTS", lists)
-    return lists
+def unfetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Makes a repository of packages the only one that apt knows; returns the folder for its lists,
+    which are still to be fetched."""
+
+    def make(*debs: Path) -> Path:
+        monkeypatch.setenv("APT_CONFIG", str(publish(tmp_path, *debs, fetched=False)))
+        monkeypatch.setattr(apt, "LISTS", tmp_path / "lists")
+        return tmp_path / "lists"
+
+    return make
 
 
 # Specs
@@ -178,31 +176,36 @@ def test_a_package_is_fetched_installed_found_and_removed(hello: None) -> None:
 @pytest.mark.apt
 @needs_root
 def test_lists_are_fetched_where_there_are_none_even_if_another_apt_holds_them(
-    make_deb: Callable[..., Path], own_lists: Path, hello: None
+    make_deb: Callable[..., Path], unfetched: Callable[..., Path]
 ) -> None:
+    lists = unfetched(make_deb("listed"))
     alone = make_deb("needs-nothing")
     plan = apt.manager().plan(install(str(alone)), SYSTEM)
     assert [command.argv for command in plan.commands] == [(*INSTALL, str(alone))]
 
-    deb = make_deb("listless", depends="hello")
+    deb = make_deb("listless", depends="jstackmagic-test-listed")
     plan = apt.manager().plan(install(str(deb)), SYSTEM)
     assert [command.argv for command in plan.commands] == [
         ("apt-get", "update"),
         (*INSTALL, str(deb)),
     ]
     assert plan.change is None
-    with hold(own_lists / "lock", seconds=0.7):
+    with hold(lists / "lock", seconds=0.7):
         change, words = carry_out(plan)
     assert "Another program fetches apt's lists: waiting" in words
-    assert names(change.added) == ["hello", "jstackmagic-test-listless"]
+    assert names(change.added) == ["jstackmagic-test-listed", "jstackmagic-test-listless"]
 
-    with pytest.raises(CommandFailed, match="for 'hello' was not found"):  # now they are there
-        apt.manager().plan(install("hello=0.0-never"), SYSTEM)
+    # now they are there
+    with pytest.raises(CommandFailed, match="for 'jstackmagic-test-listed' was not found"):
+        apt.manager().plan(install("jstackmagic-test-listed=0.0-never"), SYSTEM)
 
 
 @pytest.mark.apt
 @needs_root
-def test_what_only_new_lists_can_refuse_is_refused_before_the_install(own_lists: Path) -> None:
+def test_what_only_new_lists_can_refuse_is_refused_before_the_install(
+    unfetched: Callable[..., Path],
+) -> None:
+    unfetched()
     plan = apt.manager().plan(install("jstackmagic-no-such"), SYSTEM)
     with pytest.raises(CommandFailed, match="Unable to locate package jstackmagic-no-such"):
         apt.manager().run(plan, lambda text: None)

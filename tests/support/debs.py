@@ -27,10 +27,11 @@ def build_deb(folder: Path, name: str, version: str = "1.0", *, depends: str = "
     return deb
 
 
-def publish(folder: Path, *debs: Path) -> Path:
-    """Makes a repository of these packages in `folder` and fetches its lists.
+def publish(folder: Path, *debs: Path, fetched: bool = True) -> Path:
+    """Makes a repository of these packages in `folder`, whose lists are `fetched`, or not yet.
 
-    Returns a configuration of apt's (`APT_CONFIG`) that knows this repository alone.
+    Returns a configuration of apt's (`APT_CONFIG`) that knows this repository alone, and keeps its
+    lists in `lists` beside.
     """
     repository = folder / "repository"
     repository.mkdir()
@@ -51,8 +52,9 @@ def publish(folder: Path, *debs: Path) -> Path:
         f'Dir::State::lists "{folder / "lists"}";\nDir::Cache::pkgcache "";\n'
         'Dir::Cache::srcpkgcache "";\nAPT::Sandbox::User "root";\n'
     )
-    environ = {**os.environ, "APT_CONFIG": str(config)}
-    subprocess.run(["apt-get", "update"], check=True, capture_output=True, env=environ)
+    if fetched:
+        environ = {**os.environ, "APT_CONFIG": str(config)}
+        subprocess.run(["apt-get", "update"], check=True, capture_output=True, env=environ)
     return config
 
 

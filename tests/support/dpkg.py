@@ -31,13 +31,15 @@ def turn(*, alone: bool) -> Iterator[None]:
 
 def apt_config(folder: Path) -> Path:
     """Writes the machine's settings of apt into `folder`, with a place for what apt makes of its
-    lists: Docker's Debian has none, and apt parses them all anew each time. Returns the file."""
+    lists: Docker's Debian has none, and apt parses them all anew each time. Manual pages are left
+    out, as in Debian's slim images: man-db would index all there are. Returns the file."""
     parts = folder / "apt.conf.d"
     parts.mkdir()
     for part in Path("/etc/apt/apt.conf.d").glob("*"):
         if "pkgcache" not in part.read_text():
             (parts / part.name).symlink_to(part)
     caches = [f'Dir::Cache::{name} "{folder / name}.bin";' for name in ("pkgcache", "srcpkgcache")]
+    leave_out = 'DPkg::Options:: "--path-exclude=/usr/share/man/*";'
     file = folder / "apt.conf"
-    file.write_text("\n".join([f'Dir::Etc::parts "{parts}";', *caches, ""]))
+    file.write_text("\n".join([f'Dir::Etc::parts "{parts}";', *caches, leave_out, ""]))
     return file

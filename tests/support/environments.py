@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import compileall
 import functools
+import os
+import py_compile
 import subprocess
 import sys
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from rattler import PrefixRecord, RepoDataRecord
 
 _T = TypeVar("_T")
+
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+"""The folder below ``lib`` of an environment with the running Python."""
 
 
 def create_environment(
@@ -99,18 +106,39 @@ def make_venv(folder: Path, *, base: Path | None = None, pip: bool = True) -> Pa
     # Without ensurepip, which takes two seconds; uv puts pip there in a tenth of one.
     _run(python, "-m", "venv", "--without-pip", folder)
     if pip:
-        wheels = cache.wheels(["--no-deps", "pip"])[0].parent
-        uv(
-            "pip",
-            "install",
-            "--offline",
-            "--no-index",
-            "--find-links",
-            wheels,
-            "pip",
-            prefix=folder,
-        )
+        wheels = _pip_wheel().parent
+        words = ("--offline", "--no-index", "--find-links", wheels)
+        uv("pip", "install", *words, "pip", prefix=folder)
+        _share_bytecode_of_pip(folder)
     return folder
+
+
+def _pip_wheel() -> Path:
+    return cache.wheels(["--no-deps", "pip"])[0]
+
+
+def _share_bytecode_of_pip(prefix: Path) -> None:
+    """Gives an environment's pip its bytecode: each first run would spend half a second on it.
+
+    It is checked by the hash of the source, so that of another pip it does nothing.
+    """
+
+    def compile_it(folder: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+        quiet = {"quiet": 2, "workers": 2, "maxlevels": 20}
+        mode = py_compile.PycInvalidationMode.CHECKED_HASH
+        compileall.compile_dir(folder / "pip", invalidation_mode=mode, **quiet)
+
+    wheel = _pip_wheel()
+    kept = cache.kept("pip-bytecode", (sys.version, wheel.name), compile_it)
+    for place in prefix.glob(f"lib/{PYTHON}/site-packages/pip"):
+        for cached in kept.rglob("__pycache__"):
+            target = place.parent / cached.relative_to(kept)
+            if target.parent.is_dir() and not target.exists():
+                target.mkdir()
+                for file in cached.iterdir():
+                    os.link(file, target / file.name)
 
 
 def make_uv_venv(folder: Path, *, base: Path | None = None) -> Path:
@@ -145,6 +173,7 @@ def _apply(
     after = _in_own_loop(
         lambda: _solve_and_install(prefix, specs, list(before.values()), channels, packages)
     )
+    _share_bytecode_of_pip(prefix)
     argv = [command, verb, "--prefix", str(prefix), *specs]
     _append_history(prefix, argv, specs, before, {str(r.name.normalized): r for r in after})
 

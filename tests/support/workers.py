@@ -9,12 +9,18 @@ from xdist.scheduler import LoadScopeScheduling
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
-_ENGINE = ("image_engine", "image_acceptance", "replay_containers")
-"""What makes images of the one engine, which the others of them use."""
+_TOGETHER = {
+    "engine": ("image_engine", "image_acceptance", "replay_containers"),
+    "acceptance": (
+        *("binder", "devcontainer", "export_environments", "export_verb", "files"),
+        *("pep723", "recipe_json", "sbom", "script"),
+    ),
+}
+"""Modules that share what takes long to make: images of the engine; a history with all in it."""
 
 _LONGEST = (
-    *("engine", "capture_live", "notebook", "manager_apt", "undo", "settled", "manager_rattler"),
-    *("manager_pip", "replay", "quickstart", "docs", "frontends", "export_environments"),
+    *("engine", "capture_live", "acceptance", "notebook", "manager_apt", "undo", "docs"),
+    *("settled", "manager_rattler", "manager_pip", "replay", "quickstart", "frontends"),
 )
 """What takes longest: nobody is to begin it when the others are done."""
 
@@ -28,7 +34,7 @@ class ByModule(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         name = nodeid.partition(".py::")[0].rpartition("test_")[2]
-        return "engine" if name in _ENGINE else name
+        return next((shared for shared, of_it in _TOGETHER.items() if name in of_it), name)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         self.workqueue.move_to_end(min(self.workqueue, key=_place), last=False)
