@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.environments import uv
-from support.kernels import Cell, Kernel, Server, clean_environ, write_kernelspec
+from support.kernels import Cell, Kernel, Server, Sockets, clean_environ, write_kernelspec
 from support.tiers import PYMONGO, SIX
 from support.wheels import WheelIndex, build_wheel
 
@@ -175,13 +175,14 @@ def test_a_server_running_in_another_environment_does_not_decide(
     )
     with Server(serving, environ=environ, folder=tmp_path) as server:
         client = server.start_kernel("chapter")
-        Cell(client, "%load_ext jstackmagic").wait().check()
-        info = json.loads(Cell(client, "%envinfo --json").wait().check().stdout)
+        sockets = Sockets(client)
+        Cell(sockets, "%load_ext jstackmagic").wait().check()
+        info = json.loads(Cell(sockets, "%envinfo --json").wait().check().stdout)
         assert info["environments"][0]["prefix"] == str(prefix)
-        Cell(client, "%envinstall demo-tool").wait().check()
+        Cell(sockets, "%envinstall demo-tool").wait().check()
         assert any(name.startswith("demo-tool-") for name in installed(prefix))
         assert not any(name.startswith("demo-tool-") for name in installed(serving))
-        Cell(client, "%envremove demo-tool").wait().check()
+        Cell(sockets, "%envremove demo-tool").wait().check()
 
 
 def test_asking_for_what_is_there_changes_nothing_and_says_so(kernel: Kernel, prefix: Path) -> None:

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.request import Request, urlopen
 
 import zmq
@@ -81,15 +81,41 @@ class Result:
         return self
 
 
+class Channels(Protocol):
+    """A kernel's two channels that a cell is about."""
+
+    def execute(self, code: str, *, allow_stdin: bool) -> str:
+        """Starts a cell; returns the id of the request."""
+
+    def receive(self, timeout: float) -> list[dict[str, Any]]:
+        """The next messages of either, after at most `timeout` seconds; none where none came."""
+
+
+class Sockets:
+    """Those of a kernel on this machine."""
+
+    def __init__(self, client: BlockingKernelClient) -> None:
+        self.execute = client.execute
+        # both at once: to wait for one after the other takes longer than a short cell
+        self._receivers = {
+            client.iopub_channel.socket: client.get_iopub_msg,
+            client.shell_channel.socket: client.get_shell_msg,
+        }
+
+    def receive(self, timeout: float) -> list[dict[str, Any]]:
+        ready = zmq.select([*self._receivers], [], [], timeout=timeout)[0]
+        return [self._receivers[each](timeout=1) for each in ready]
+
+
 class Cell:
     """A cell that runs: started, not yet waited for."""
 
-    def __init__(self, client: BlockingKernelClient, code: str) -> None:
+    def __init__(self, channels: Channels, code: str) -> None:
         self.result = Result()
-        self._client = client
+        self._channels = channels
         self._displayed: dict[str, dict[str, Any]] = {}
         self._idle = False
-        self._message = client.execute(code, allow_stdin=False)
+        self._message = channels.execute(code, allow_stdin=False)
 
     def wait(self, timeout: float = 60) -> Result:
         """Waits at most `timeout` seconds for the end."""
@@ -102,18 +128,11 @@ class Cell:
         return self.result
 
     def _read(self, deadline: float, done: Any) -> None:
-        client = self._client
-        receivers = {
-            client.iopub_channel.socket: client.get_iopub_msg,
-            client.shell_channel.socket: client.get_shell_msg,
-        }
         while not done():
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"the cell did not get there; so far:\n{self.result.shown}")
-            # both at once: to wait for one after the other takes longer than a short cell
-            for ready in zmq.select([*receivers], [], [], timeout=left)[0]:
-                message = receivers[ready](timeout=1)
+            for message in self._channels.receive(left):
                 if message["parent_header"].get("msg_id") == self._message:
                     self._take(message["msg_type"], message["content"])
 
@@ -195,7 +214,7 @@ class Kernel:
     def start(self, code: str) -> Cell:
         """Starts a cell and does not wait for it."""
         assert self._client is not None, "the kernel is not started: use `with`"
-        return Cell(self._client, code)
+        return Cell(Sockets(self._client), code)
 
     def run(self, code: str, timeout: float = 60) -> Result:
         """Runs a cell to its end, at most `timeout` seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import queue
 import threading
@@ -60,18 +61,15 @@ class ServedKernel:
 
     def run(self, code: str, timeout: float = 120) -> Result:
         """Runs a cell to its end, at most `timeout` seconds."""
-        return Cell(self._channels, code).wait(timeout)  # type: ignore[arg-type]
+        return Cell(self._channels, code).wait(timeout)
 
 
 class _Channels:
-    """The channels of a kernel, as much of `BlockingKernelClient` as a `Cell` uses."""
+    """The channels of a kernel behind a server."""
 
     def __init__(self, url: str, headers: dict[str, str]) -> None:
         self._session = uuid.uuid4().hex
-        self._messages: dict[str, queue.Queue[dict[str, Any]]] = {
-            "iopub": queue.Queue(),
-            "shell": queue.Queue(),
-        }
+        self._messages: queue.Queue[dict[str, Any]] = queue.Queue()
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._socket = self._wait(self._connect(HTTPRequest(url, headers=headers)))
@@ -86,8 +84,8 @@ class _Channels:
         if isinstance(text, str):
             message = json.loads(text)
             message["msg_type"] = message["header"]["msg_type"]
-            if message["channel"] in self._messages:
-                self._messages[message["channel"]].put(message)
+            if message["channel"] in ("iopub", "shell"):
+                self._messages.put(message)
 
     def execute(self, code: str, *, allow_stdin: bool) -> str:
         identity = uuid.uuid4().hex
@@ -103,11 +101,10 @@ class _Channels:
     async def _send(self, text: str) -> None:
         await self._socket.write_message(text)
 
-    def get_iopub_msg(self, timeout: float) -> dict[str, Any]:
-        return self._messages["iopub"].get(timeout=timeout)
-
-    def get_shell_msg(self, timeout: float) -> dict[str, Any]:
-        return self._messages["shell"].get(timeout=timeout)
+    def receive(self, timeout: float) -> list[dict[str, Any]]:
+        with contextlib.suppress(queue.Empty):
+            return [self._messages.get(timeout=timeout)]
+        return []
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._socket.close)
