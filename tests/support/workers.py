@@ -10,13 +10,19 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 _TOGETHER = {
-    "engine": ("image_engine", "image_acceptance", "replay_containers"),
+    "engine": ("image_engine", "image_acceptance", "persist", "replay_containers"),
     "acceptance": (
         *("binder", "devcontainer", "export_environments", "export_verb", "files"),
         *("pep723", "recipe_json", "sbom", "script"),
     ),
 }
 """Modules that share what takes long to make: images of the engine; a history with all in it."""
+
+_OF_THE_ENGINE = (
+    "test_and_so_it_does_where_there_is_an_engine",
+    "test_and_so_does_every_example_that_needs_a_container",
+)
+"""Tests of the docs that see all images of the engine, and give some the names that others do."""
 
 _LONGEST = (
     *("engine", "capture_live", "acceptance", "notebook", "manager_apt", "undo", "docs"),
@@ -33,7 +39,10 @@ class ByModule(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        name = nodeid.partition(".py::")[0].rpartition("test_")[2]
+        module, _, test = nodeid.partition(".py::")
+        if test.partition("[")[0] in _OF_THE_ENGINE:
+            return "engine"
+        name = module.rpartition("test_")[2]
         return next((shared for shared, of_it in _TOGETHER.items() if name in of_it), name)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
