@@ -149,6 +149,7 @@ def installed(prefix: Path) -> set[str]:
     return records | {path.name for path in prefix.glob("lib/python3*/site-packages/*.dist-info")}
 
 
+@pytest.mark.dpkg  # what other tests install meanwhile would be in the README's pictures
 def test_the_quickstart_as_a_user_runs_it_in_light_and_in_dark(
     page: Page, lab: Server, world: World
 ) -> None:
