@@ -128,6 +128,18 @@ def test_pips_own_marks_are_believed(conda: Path, wheel_index: WheelIndex) -> No
     assert [record.request.specs for record in History().records()] == [("plain", "two")]
 
 
+def test_pips_marks_of_what_is_recorded_say_nothing_of_the_rest(
+    conda: Path, wheel_index: WheelIndex
+) -> None:
+    wheel_index.add("other", "1.0")
+    wheel_index.add("plain", "1.0")
+    wheel_index.add("two", "1.0", requires=["plain"])
+    verb("install", "--prefix", conda, "pip:other", "--engine", "pip", "-i", wheel_index.url)
+    uv("pip", "install", "--index-url", wheel_index.url, "two", prefix=conda)
+    verb("diff", "--adopt", "--prefix", conda)
+    assert History().records()[-1].request.specs == ("two",)
+
+
 def test_a_removal_nobody_recorded(conda: Path) -> None:
     next(conda.glob("conda-meta/six-*.json")).unlink()
     assert differences(conda) == {"six": (SIX[0], None, False)}

@@ -138,7 +138,6 @@ def _drift(
         *change.changed,
         *((package, None) for package in change.removed),
     )
-    asked_for = {package.key: package for package in _marked(change, environment).added}
     found = []
     for before, now in pairs:
         package = now or before
@@ -147,9 +146,11 @@ def _drift(
             continue
         move = moves.get(package.key)
         told = move is not None and same(move.left, now)
-        if not told:
-            now = asked_for.get(package.key, now)
         found.append(Difference(before, now, movers[package.key] if told else ""))
+    # the marks of what is recorded say nothing of the rest
+    nobodys = Change(added=tuple(d.now for d in found if d.now and not d.before and not d.record))
+    marked = {package.key: package for package in _marked(nobodys, environment).added}
+    found = [replace(each, now=marked.get(each.package.key, each.now)) for each in found]
     found.sort(key=lambda difference: (difference.record != "", difference.package.key))
     return Drift(environment, managers, base.told_by, tuple(found))
 
