@@ -180,12 +180,14 @@ class Transaction:
                 raise _with_rest(error, done, rest) from None
         return done
 
-    def _check(self, step: Step) -> None:
-        """What can be said of a request before its manager is asked."""
-        policy.check_request(step.request, policy.current())
+    def _check(self, step: Step) -> policy.Policy:
+        """Refuse what can be before its manager is asked; returns what the plan is held against."""
+        allowed = policy.current()
+        policy.check_request(step.request, allowed)
         if not self.mode.force:
             check_target(step.request, step.environment)
             check_names(step.request, step.environment, self.history)
+        return allowed
 
     def _waits(self, step: Step, planned: Sequence[Planned]) -> bool:
         """Whether a step needs a Python, or a pip, that conda is still to bring."""
@@ -233,8 +235,7 @@ class Transaction:
         return Planned(step=step, plan=plan, manager=None, waits=True)
 
     def _plan(self, step: Step) -> Planned:
-        self._check(step)
-        allowed = policy.current()
+        allowed = self._check(step)
         # a guard needs to know what pip would change wherever that could harm a kernel
         environment = step.environment
         exact = self.mode.thorough or self.mode.dry_run

@@ -103,7 +103,17 @@ class Reader(ABC):
         folder: Where they work, as it is seen from here.
     """
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._stack = ExitStack()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
 
     @abstractmethod
     def cell(self, code: str) -> Result:
@@ -151,10 +161,9 @@ class Here(Reader):
 
     def __init__(self, prefix: Path, home: Path, channels: list[str], alias: str) -> None:
         self.prefix = prefix
-        self.folder = home / "work"
+        super().__init__(home / "work")
         self._home = home
         self._kernel: Kernel | None = None
-        self._stack = ExitStack()
         condarc = {"channels": channels, "channel_alias": alias}
         (home / ".condarc").write_text(json.dumps(condarc))
         lay_out(self.folder)
@@ -168,6 +177,7 @@ class Here(Reader):
             (spec / "kernel.json").write_text(json.dumps({**found, "argv": argv}))
 
     def __enter__(self) -> Here:
+        self._stack.callback(shutil.rmtree, self.prefix / "etc/ipython", ignore_errors=True)
         index = self._stack.enter_context(WheelIndex(self._home / "index"))
         for name, version in WHEELS.items():
             index.add(name, version)
@@ -179,15 +189,6 @@ class Here(Reader):
             "PATH": f"{self.prefix / 'bin'}:{os.environ['PATH']}",
         }
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.close()
-        shutil.rmtree(self.prefix / "etc/ipython", ignore_errors=True)
 
     def cell(self, code: str) -> Result:
         if self._kernel is None:
@@ -216,10 +217,9 @@ class There(Reader):
     _HISTORY = "/home/jovyan/.local/share/jstackmagic/history.jsonl"
 
     def __init__(self, client: DockerClient, image: str, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self._client = client
         self._image = image
-        self._stack = ExitStack()
         lay_out(folder)
         for path in (folder, *folder.rglob("*")):  # its user in the container is another
             path.chmod(0o777 if path.is_dir() else 0o666)
@@ -244,14 +244,6 @@ class There(Reader):
         self._kernel = self._stack.enter_context(ServedKernel(server.url))
         self.cell("%cd -q /home/jovyan/work").check()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.close()
 
     def cell(self, code: str) -> Result:
         return self._kernel.run(code, timeout=240)
