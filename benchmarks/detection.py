@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jstackmagic.environment import detect
+from jstackmagic.where.environment import detect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ def in_new_process(prefix: Path) -> float:
     code = (
         "import time, dataclasses, json, re, inspect, pathlib, typing\n"
         "started = time.perf_counter()\n"
-        "from jstackmagic.environment import detect\n"
+        "from jstackmagic.where.environment import detect\n"
         f"detect({str(prefix)!r})\n"
         "print((time.perf_counter() - started) * 1000)\n"
     )

@@ -19,7 +19,7 @@ try:
 except ImportError as caught:
     error = caught
 start = perf_counter()
-from jstackmagic.missing import explain
+from jstackmagic.hint.missing import explain
 hint = explain(error, conda=False)
 first = perf_counter() - start
 explain(error, conda=False)

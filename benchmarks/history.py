@@ -14,13 +14,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from jstackmagic.environment import EnvironmentRef
 from jstackmagic.export import get
-from jstackmagic.history import History, context
-from jstackmagic.packages import Change, ManagerName, Package
-from jstackmagic.plan import Outcome
-from jstackmagic.recipe import fold
-from jstackmagic.request import Request
+from jstackmagic.history.file import History, context
+from jstackmagic.model.packages import Change, ManagerName, Package
+from jstackmagic.model.plan import Outcome
+from jstackmagic.model.recipe import fold
+from jstackmagic.model.request import Request
+from jstackmagic.where.environment import EnvironmentRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,25 +21,25 @@ from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from jstackmagic.environment import EnvironmentRef
 from jstackmagic.export.dockerfile import render
-from jstackmagic.history import Record
-from jstackmagic.image.build import BUILDERS, Asked, build, builder_of
-from jstackmagic.image.engine import connect
-from jstackmagic.image.reference import parse_tag
-from jstackmagic.packages import Change, Package
-from jstackmagic.plan import Outcome
-from jstackmagic.recipe import fold
-from jstackmagic.request import Request
+from jstackmagic.history.file import Record
+from jstackmagic.image.engine.build import BUILDERS, Asked, build, builder_of
+from jstackmagic.image.engine.client import connect
+from jstackmagic.model.packages import Change, Package
+from jstackmagic.model.plan import Outcome
+from jstackmagic.model.recipe import fold
+from jstackmagic.model.reference import parse_tag
+from jstackmagic.model.request import Request
+from jstackmagic.where.environment import EnvironmentRef
 from support import engine as engines
 from support import stacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from jstackmagic.image.build import Builder, Built
-    from jstackmagic.image.engine import Engine
-    from jstackmagic.packages import ManagerName
+    from jstackmagic.image.engine.build import Builder, Built
+    from jstackmagic.image.engine.client import Engine
+    from jstackmagic.model.packages import ManagerName
 
 BASE = EnvironmentRef(kind="conda-base", name="base", prefix="/opt/conda", python=None)
 INSTALLS: tuple[tuple[ManagerName, str, str], ...] = (

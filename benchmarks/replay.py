@@ -23,7 +23,7 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from jstackmagic.history import History
+from jstackmagic.history.file import History
 from support.environments import make_venv
 from support.verbs import packages, verb
 from support.wheels import WheelIndex

@@ -19,7 +19,7 @@ import nbformat
 from docker.errors import APIError
 from docker.types import Mount
 
-from jstackmagic.image import labels
+from jstackmagic.image.engine import labels
 from run_quickstart import REPOSITORY, build_wheel, keep, text_of
 from support import engine, stacks
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from jstackmagic import export
 from jstackmagic.capture import files
-from jstackmagic.environment import detect
-from jstackmagic.errors import ExportError, UsageError
 from jstackmagic.export import apt, binder
-from jstackmagic.history import History
-from jstackmagic.packages import read_packages
-from jstackmagic.recipe import Item, Recipe, Step, fold
+from jstackmagic.history.file import History
+from jstackmagic.model.errors import ExportError, UsageError
+from jstackmagic.model.packages import read_packages
+from jstackmagic.model.recipe import Item, Recipe, Step, fold
+from jstackmagic.where.environment import detect
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 from support import r2d_image
 from support.acceptance import PASSWORD

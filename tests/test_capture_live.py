@@ -20,10 +20,10 @@ from jstackmagic.capture.lines import recognise
 from jstackmagic.capture.observe import is_served, requests_behind, share, without
 from jstackmagic.capture.places import Places, is_said
 from jstackmagic.capture.watcher import QUIET
-from jstackmagic.history import History
-from jstackmagic.packages import Change, Package, PackageSet
-from jstackmagic.progress import Progress
-from jstackmagic.request import Request
+from jstackmagic.history.file import History
+from jstackmagic.model.packages import Change, Package, PackageSet
+from jstackmagic.model.request import Request
+from jstackmagic.restore.progress import Progress
 from support import standin_mamba
 from support.debs import build_deb
 from support.environments import make_venv, uv
@@ -36,7 +36,7 @@ from support.wheels import WheelIndex
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jstackmagic.history import Record
+    from jstackmagic.history.file import Record
     from support.environments import Root
     from support.kernels import Result
     from support.tiers import Channel

@@ -17,10 +17,10 @@ from jstackmagic.capture import Target, notebooks
 from jstackmagic.capture.cells import CellReader, mentions_install
 from jstackmagic.capture.lines import OTHERS, READERS
 from jstackmagic.capture.source import logical_lines
-from jstackmagic.errors import UsageError
-from jstackmagic.history import History
-from jstackmagic.recipe import fold
-from jstackmagic.request import Request
+from jstackmagic.history.file import History
+from jstackmagic.model.errors import UsageError
+from jstackmagic.model.recipe import fold
+from jstackmagic.model.request import Request
 from test_capture_shell import TOKENS, calls
 
 if TYPE_CHECKING:

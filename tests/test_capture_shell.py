@@ -19,7 +19,7 @@ from jstackmagic.capture.conda_tools import CONDA
 from jstackmagic.capture.lines import recognise, recognise_argv
 from jstackmagic.capture.python_tools import PIP, UV, UV_PROJECT
 from jstackmagic.capture.shell import Command, Operator, Word, parse
-from jstackmagic.request import Request
+from jstackmagic.model.request import Request
 
 if TYPE_CHECKING:
     from jstackmagic.capture import Found

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jstackmagic import condarc
-from jstackmagic.condarc import (
+from jstackmagic.model.errors import JStackMagicError
+from jstackmagic.where import condarc
+from jstackmagic.where.condarc import (
     CondaConfig,
     ConfiguredChannel,
     Setting,
@@ -22,7 +23,6 @@ from jstackmagic.condarc import (
     parse,
     search_path,
 )
-from jstackmagic.errors import JStackMagicError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jstackmagic.credentials import mask, secrets_of
+from jstackmagic.model.credentials import mask, secrets_of
 
 
 @pytest.mark.parametrize(

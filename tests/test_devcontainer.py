@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 
-from jstackmagic.errors import ExportError
 from jstackmagic.export import Artifact, devcontainer, dockerfile, script
-from jstackmagic.recipe import Item, Recipe
+from jstackmagic.model.errors import ExportError
+from jstackmagic.model.recipe import Item, Recipe
 from strategies import hostile, recipes
 from support.acceptance import PASSWORD, Acceptance
 from support.exports import SECRET, one, two_environments

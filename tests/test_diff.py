@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic import baseline
-from jstackmagic.environment import detect
-from jstackmagic.history import History
-from jstackmagic.packages import read_packages
-from jstackmagic.progress import folder
-from jstackmagic.recipe import fold
+from jstackmagic.history.file import History
+from jstackmagic.model.packages import read_packages
+from jstackmagic.model.recipe import fold
+from jstackmagic.restore.progress import folder
+from jstackmagic.where import baseline
+from jstackmagic.where.environment import detect
 from support.debs import build_deb, purge
 from support.environments import add_packages, make_venv, uv
 from support.tiers import SIX

@@ -20,13 +20,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from jstackmagic import export
-from jstackmagic.environment import EnvironmentRef
-from jstackmagic.errors import ExportError, UsageError
 from jstackmagic.export._words import holds_credential
 from jstackmagic.export.dockerfile import STYLES, arguments, render
-from jstackmagic.packages import CondaDetail, Package
-from jstackmagic.pins import pinned
-from jstackmagic.recipe import Holding, Item, Recipe, Step
+from jstackmagic.model.errors import ExportError, UsageError
+from jstackmagic.model.packages import CondaDetail, Package
+from jstackmagic.model.pins import pinned
+from jstackmagic.model.recipe import Holding, Item, Recipe, Step
+from jstackmagic.where.environment import EnvironmentRef
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from jstackmagic.export import Artifact
     from jstackmagic.export.dockerfile import Style
-    from jstackmagic.packages import ManagerName
+    from jstackmagic.model.packages import ManagerName
 
 IGNORED_BY_THE_STACKS = ("DL3006", "DL3008", "DL3013", "DL3066")  # their .hadolint.yaml
 

@@ -23,8 +23,8 @@ import pytest
 import yaml
 
 from jstackmagic import commands
-from jstackmagic.history import History
-from jstackmagic.image import labels
+from jstackmagic.history.file import History
+from jstackmagic.image.engine import labels
 from support import engine, stacks
 from support.examples import (
     BOTH,

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from jstackmagic import config, policy
+from jstackmagic import config
 from jstackmagic.config import JStackMagic
-from jstackmagic.engines import Engines
-from jstackmagic.environment import detect
-from jstackmagic.errors import Stopped, UsageError
-from jstackmagic.history import History
-from jstackmagic.managers._choice import choose
-from jstackmagic.packages import read_packages
-from jstackmagic.request import Request
+from jstackmagic.history.file import History
+from jstackmagic.install import policy
+from jstackmagic.managers.choice import choose
+from jstackmagic.model.engines import Engines
+from jstackmagic.model.errors import Stopped, UsageError
+from jstackmagic.model.packages import read_packages
+from jstackmagic.model.request import Request
+from jstackmagic.where.environment import detect
 from support import tiers
 from support.standin_conda import NOTHING_TO_DO, StandIn
 from support.verbs import verb
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from jstackmagic.environment import Environment
+    from jstackmagic.where.environment import Environment
     from support.environments import Root
     from support.tiers import Channel
 

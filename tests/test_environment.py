@@ -14,16 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic import environment
-from jstackmagic.condarc import ConfiguredChannel
-from jstackmagic.environment import (
-    CondaExecutable,
-    Environment,
-    detect,
-    find,
-    known_names,
-)
-from jstackmagic.errors import UnknownEnvironment, UsageError
+from jstackmagic.model.errors import UnknownEnvironment, UsageError
+from jstackmagic.where import environment
+from jstackmagic.where.condarc import ConfiguredChannel
+from jstackmagic.where.environment import CondaExecutable, Environment, detect, find, known_names
 from support.environments import make_root, make_uv_venv, make_venv
 
 if TYPE_CHECKING:
@@ -101,7 +95,7 @@ def in_process(python: Path, code: str, **environ: str) -> str:
 
 DETECT = """\
 import dataclasses, json
-from jstackmagic.environment import detect
+from jstackmagic.where.environment import detect
 print(json.dumps(dataclasses.asdict(detect())))
 """
 
@@ -164,7 +158,7 @@ import sys
 def guard(event, arguments):
     if event in {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork"}:
         raise SystemExit(f"{event}: {arguments}")
-import jstackmagic.environment
+import jstackmagic.where.environment
 sys.addaudithook(guard)
 """
         in_process(prefix / "bin" / "python", guard + DETECT)
@@ -189,7 +183,7 @@ def note(event, arguments):
     if event == "open" and str(arguments[0]).endswith(".json"):
         opened.append(arguments[0])
 sys.addaudithook(note)
-from jstackmagic.environment import detect
+from jstackmagic.where.environment import detect
 assert [each.channel for each in detect({str(prefix)!r}).channels] == ["conda-forge"]
 print(len(opened))
 """
@@ -630,9 +624,7 @@ class TestState:
 
     def test_even_root_cannot_write_to_a_read_only_mount(self, tmp_path: Path) -> None:
         prefix = lay_environment(tmp_path / "env")
-        code = (
-            f"from jstackmagic.environment import detect; print(detect({str(prefix)!r}).writable)"
-        )
+        code = f"from jstackmagic.where.environment import detect; print(detect({str(prefix)!r}).writable)"
         mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" -c "$3"'
         done = subprocess.run(
             [
@@ -751,8 +743,8 @@ class TestFind:
 def test_the_noun_is_light() -> None:
     """What keeps history and plans imports this; detection's helpers come when they are needed."""
     code = (
-        "import sys, jstackmagic.environment\n"
-        "heavy = {'yaml', 'json', 'configparser', 'jstackmagic.condarc', 'shutil', 'difflib'}\n"
+        "import sys, jstackmagic.where.environment\n"
+        "heavy = {'yaml', 'json', 'configparser', 'jstackmagic.where.condarc', 'shutil', 'difflib'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )
     done = subprocess.run(

@@ -19,12 +19,12 @@ from uv import find_uv_bin
 
 from jstackmagic import export
 from jstackmagic.commands._holdings import of_index
-from jstackmagic.environment import EnvironmentRef, detect
-from jstackmagic.errors import ExportError, JStackMagicError
-from jstackmagic.history import Context, History
-from jstackmagic.packages import Package, read_conda, read_distributions
-from jstackmagic.recipe import Holding, Item, Recipe, Step
-from jstackmagic.request import Request
+from jstackmagic.history.file import Context, History
+from jstackmagic.model.errors import ExportError, JStackMagicError
+from jstackmagic.model.packages import Package, read_conda, read_distributions
+from jstackmagic.model.recipe import Holding, Item, Recipe, Step
+from jstackmagic.model.request import Request
+from jstackmagic.where.environment import EnvironmentRef, detect
 from strategies import BASE, VENV, recipes
 from support import channel as channel_parts
 from support.acceptance import (
@@ -199,8 +199,8 @@ class TestExplicit:
     def test_without_the_environment_it_has_what_the_history_saw(
         self, acceptance: Acceptance
     ) -> None:
-        from jstackmagic.history import History
-        from jstackmagic.recipe import fold
+        from jstackmagic.history.file import History
+        from jstackmagic.model.recipe import fold
 
         artifact = export.get("conda-explicit").render(fold(History(acceptance.history).records()))
         names = re.findall(r"/([a-z-]+)-[\d.]+-[^/]+#", artifact.text)

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from jstackmagic import export
-from jstackmagic.errors import ExportError, UsageError
 from jstackmagic.export import Artifact, File
+from jstackmagic.model.errors import ExportError, UsageError
 from support.acceptance import PASSWORD
 from support.records import remember
 from support.verbs import verb

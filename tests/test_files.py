@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from jstackmagic import export
 from jstackmagic.capture import Target, files
-from jstackmagic.environment import EnvironmentRef, detect
-from jstackmagic.errors import InvalidSpec, Stopped, UsageError
-from jstackmagic.history import Context, History, Record
-from jstackmagic.packages import Package, read_conda, read_distributions
-from jstackmagic.recipe import Holding, Item, Recipe, Step, fold
-from jstackmagic.request import Request
+from jstackmagic.history.file import Context, History, Record
+from jstackmagic.model.errors import InvalidSpec, Stopped, UsageError
+from jstackmagic.model.packages import Package, read_conda, read_distributions
+from jstackmagic.model.recipe import Holding, Item, Recipe, Step, fold
+from jstackmagic.model.request import Request
+from jstackmagic.where.environment import EnvironmentRef, detect
 from strategies import names, versions
 from support.channel import platform_subdir
 from support.environments import make_venv

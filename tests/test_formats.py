@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 
 from jstackmagic import export
-from jstackmagic.errors import ExportError
-from jstackmagic.recipe import fold
+from jstackmagic.model.errors import ExportError
+from jstackmagic.model.recipe import fold
 from strategies import recipes, worlds
 from support import losses
 
 if TYPE_CHECKING:
-    from jstackmagic.recipe import Recipe
+    from jstackmagic.model.recipe import Recipe
     from strategies import World
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.environment import Environment
-from jstackmagic.errors import Stopped
-from jstackmagic.guards import check_plan, check_target
-from jstackmagic.packages import Change, Package
-from jstackmagic.plan import Plan
-from jstackmagic.request import Request
+from jstackmagic.install.guards import check_plan, check_target
+from jstackmagic.model.errors import Stopped
+from jstackmagic.model.packages import Change, Package
+from jstackmagic.model.plan import Plan
+from jstackmagic.model.request import Request
+from jstackmagic.where.environment import Environment
 
 if TYPE_CHECKING:
     from pathlib import Path

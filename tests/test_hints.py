@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from jstackmagic import missing, names
+from jstackmagic import names
+from jstackmagic.hint import missing
 from jstackmagic.names import standard
 
 SOURCE = Path(missing.__file__).parent.parent
@@ -136,7 +137,7 @@ NOT_HELPED = (
 _ASK = """
 import json, linecache, sys
 sys.path.append(sys.argv[1])
-from jstackmagic.missing import explain
+from jstackmagic.hint.missing import explain
 found = []
 for number, statement in enumerate(json.loads(sys.stdin.read())):
     file = f"<cell {number}>"

@@ -23,14 +23,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jstackmagic import history as module
-from jstackmagic.credentials import mask
-from jstackmagic.errors import HistoryError
-from jstackmagic.history import Context, History, HistoryWarning, Record, context
-from jstackmagic.packages import Change, Package
-from jstackmagic.plan import Outcome
-from jstackmagic.recipe import fold
-from jstackmagic.request import Request
+from jstackmagic.history import file as module
+from jstackmagic.history.file import Context, History, HistoryWarning, Record, context
+from jstackmagic.model.credentials import mask
+from jstackmagic.model.errors import HistoryError
+from jstackmagic.model.packages import Change, Package
+from jstackmagic.model.plan import Outcome
+from jstackmagic.model.recipe import fold
+from jstackmagic.model.request import Request
 from strategies import BASE, SECOND, outcomes, requests, texts
 
 SIX = Request("install", "pip", ("six",))
@@ -59,8 +59,8 @@ def python(code: str, *args: object, **options: object) -> subprocess.Popen[str]
     """Another process, with what a session of ours imports."""
     head = (
         "import sys\nfrom pathlib import Path\n"
-        "from jstackmagic.history import History, context\n"
-        "from jstackmagic.request import Request\nfrom jstackmagic.plan import Outcome\n"
+        "from jstackmagic.history.file import History, context\n"
+        "from jstackmagic.model.request import Request\nfrom jstackmagic.model.plan import Outcome\n"
         "from strategies import BASE\nhistory = History(Path(sys.argv[1]))\n"
         "def begin(transaction, name='six'):\n"
         "    request = Request('install', 'pip', (name,))\n"
@@ -454,7 +454,7 @@ class TestTrouble:
             resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 100, resource.RLIM_INFINITY))
 
         code = (
-            "from jstackmagic.errors import HistoryError\n"
+            "from jstackmagic.model.errors import HistoryError\n"
             "try:\n    begin('ab12cd34')\nexcept HistoryError as error:\n    print(error)\n"
         )
         writer = python(code, history.path, preexec_fn=limit)
@@ -593,7 +593,7 @@ class TestContext:
         manager, client = manager_module.start_new_kernel(kernel_name="python3", env=ENVIRON)
         try:
             client.execute(
-                "from jstackmagic.history import context; print(context().kernel)", reply=True
+                "from jstackmagic.history.file import context; print(context().kernel)", reply=True
             )
             texts: list[str] = []
             client.execute_interactive(
@@ -610,7 +610,7 @@ class TestContext:
 
 def test_importing_it_is_cheap() -> None:
     code = (
-        "import sys, jstackmagic.history, jstackmagic.recipe; jstackmagic.history.context();"
+        "import sys, jstackmagic.history.file, jstackmagic.model.recipe; jstackmagic.history.file.context();"
         " print(*{'msgspec', 'filelock', 'platformdirs', 'ipykernel'} & set(sys.modules))"
     )
     done = subprocess.run(

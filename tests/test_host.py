@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.host import Host, look
+from jstackmagic.where.host import Host, look
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,25 +22,26 @@ from jstackmagic.cli import main
 from jstackmagic.commands import _suggest
 from jstackmagic.commands._imagecontext import Context, _style
 from jstackmagic.commands.image import _all_secrets
-from jstackmagic.errors import UsageError
-from jstackmagic.history import IMAGE_HISTORY, History, Record
-from jstackmagic.host import look
-from jstackmagic.image import commit, family, labels
-from jstackmagic.image.build import Progress, blame
-from jstackmagic.image.buildlog import Log, fields
-from jstackmagic.image.engine import NoEngine, connect
-from jstackmagic.image.proof import Proof, Side, absent, differences, same, unreadable
-from jstackmagic.image.reference import parse, parse_tag
-from jstackmagic.packages import Change, Package, PackageSet
-from jstackmagic.plan import Outcome
-from jstackmagic.recipe import Item, Recipe, Step
-from jstackmagic.request import Request
+from jstackmagic.history.file import IMAGE_HISTORY, History, Record
+from jstackmagic.image import family
+from jstackmagic.image.engine import commit, labels
+from jstackmagic.image.engine.build import Progress, blame
+from jstackmagic.image.engine.buildlog import Log, fields
+from jstackmagic.image.engine.client import NoEngine, connect
+from jstackmagic.image.prove.proof import Proof, Side, absent, differences, same, unreadable
+from jstackmagic.model.errors import UsageError
+from jstackmagic.model.packages import Change, Package, PackageSet
+from jstackmagic.model.plan import Outcome
+from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.reference import parse, parse_tag
+from jstackmagic.model.request import Request
+from jstackmagic.where.host import look
 from strategies import BASE, hostile
 from support.records import remember
 
 if TYPE_CHECKING:
-    from jstackmagic.environment import EnvironmentRef
-    from jstackmagic.packages import ManagerName
+    from jstackmagic.model.packages import ManagerName
+    from jstackmagic.where.environment import EnvironmentRef
 
 # Names
 
@@ -590,7 +591,7 @@ def test_a_socket_that_may_not_be_used_is_told_with_the_way_out(
     path = tmp_path / "docker.sock"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
-        monkeypatch.setattr("jstackmagic.image.engine.DOCKER_SOCKET", str(path))
+        monkeypatch.setattr("jstackmagic.image.engine.client.DOCKER_SOCKET", str(path))
         monkeypatch.setattr(os, "access", lambda *_: False)
         with pytest.raises(NoEngine) as raised:
             connect({})
@@ -729,7 +730,7 @@ def image_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with monkeypatch.context() as patch:
         patch.setenv("JSTACKMAGIC_HISTORY", str(path))
         remember("pip", ("six",), "six", "1.17.0")
-    for module in ("jstackmagic.history", "jstackmagic.commands.history"):
+    for module in ("jstackmagic.history.file", "jstackmagic.commands.history"):
         monkeypatch.setattr(f"{module}.IMAGE_HISTORY", path)
     return path
 

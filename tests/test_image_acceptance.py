@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import pytest
 from docker.types import Mount
 
-from jstackmagic.history import IMAGE_HISTORY
-from jstackmagic.image import labels
-from jstackmagic.image.engine import connect
-from jstackmagic.image.serve import wait
+from jstackmagic.history.file import IMAGE_HISTORY
+from jstackmagic.image.engine import labels
+from jstackmagic.image.engine.client import connect
+from jstackmagic.image.engine.serve import wait
 from support.engine import Unavailable, docker_command, host
 from support.served import ServedKernel
 
@@ -81,7 +81,7 @@ def live(
         labels={labels.SERVER: "tests"},
     )
     try:
-        from jstackmagic.image.serve import _server
+        from jstackmagic.image.engine.serve import _server
 
         server = wait(engine, _server(engine, container), seconds=60)
         with ServedKernel(server.url) as kernel:

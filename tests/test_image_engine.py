@@ -23,20 +23,14 @@ import requests
 
 from jstackmagic.cli import main
 from jstackmagic.commands._imagecontext import _first_base
-from jstackmagic.errors import Interrupted, UsageError
-from jstackmagic.history import IMAGE_HISTORY, History
-from jstackmagic.image import labels
-from jstackmagic.image.build import Asked, BuildFailed, build, fetch, push
-from jstackmagic.image.container import (
-    Base,
-    _inspected,
-    base_of,
-    named_base,
-    this_container,
-)
-from jstackmagic.image.engine import EngineError, connect
-from jstackmagic.image.files import files_of, new_tree
-from jstackmagic.image.reference import parse_tag
+from jstackmagic.history.file import IMAGE_HISTORY, History
+from jstackmagic.image.engine import labels
+from jstackmagic.image.engine.build import Asked, BuildFailed, build, fetch, push
+from jstackmagic.image.engine.client import EngineError, connect
+from jstackmagic.image.engine.container import Base, _inspected, base_of, named_base, this_container
+from jstackmagic.image.prove.files import files_of, new_tree
+from jstackmagic.model.errors import Interrupted, UsageError
+from jstackmagic.model.reference import parse_tag
 from support.engine import Unavailable, docker_command, host, install
 from support.records import remember
 from support.served import ServedKernel
@@ -48,8 +42,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-    from jstackmagic.image.build import Builder, Built
-    from jstackmagic.image.engine import Engine
+    from jstackmagic.image.engine.build import Builder, Built
+    from jstackmagic.image.engine.client import Engine
 
 pytestmark = pytest.mark.docker
 
@@ -100,9 +94,9 @@ def contents(engine: Engine, image: str, path: str) -> bytes:
 # Which container is this?
 
 WHO = """
-from jstackmagic.host import look
-from jstackmagic.image.container import base_of, this_container
-from jstackmagic.image.engine import connect
+from jstackmagic.where.host import look
+from jstackmagic.image.engine.container import base_of, this_container
+from jstackmagic.image.engine.client import connect
 engine = connect()
 found = this_container(engine, look())
 print(found.id if found else None, base_of(engine, found).reference if found else None)
@@ -182,7 +176,7 @@ def test_a_socket_that_the_user_may_not_use(run_here: Callable[..., Container]) 
 
 
 def test_outside_of_a_container_there_is_none(engine: Engine) -> None:
-    from jstackmagic.host import look
+    from jstackmagic.where.host import look
 
     here = look()
     if here.runtime is None:

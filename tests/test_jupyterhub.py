@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jstackmagic.commands._built import note_image
-from jstackmagic.errors import ExportError
 from jstackmagic.export import jupyterhub
-from jstackmagic.recipe import Recipe
+from jstackmagic.model.errors import ExportError
+from jstackmagic.model.recipe import Recipe
 from strategies import hostile
 from support.exports import two_environments
 from support.records import remember

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.errors import CommandFailed
-from jstackmagic.history import History
-from jstackmagic.keep import Store
-from jstackmagic.managers import apt
-from jstackmagic.packages import read_debian
+from jstackmagic.history.file import History
+from jstackmagic.managers.apt import engine as apt
+from jstackmagic.model.errors import CommandFailed
+from jstackmagic.model.packages import read_debian
+from jstackmagic.restore.keep import Store
 from support.debs import build_deb, publish, purge
 from support.projects import write_project
 from support.served import Folder

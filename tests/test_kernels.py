@@ -14,9 +14,9 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_core import paths as jupyter_paths
 
-from jstackmagic import kernels
-from jstackmagic.errors import UnknownEnvironment
-from jstackmagic.kernels import environment_of, environments, kernelspecs, not_understood
+from jstackmagic.model.errors import UnknownEnvironment
+from jstackmagic.where import kernels
+from jstackmagic.where.kernels import environment_of, environments, kernelspecs, not_understood
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ class TestDataPath:
         write_spec(b / "share/jupyter/kernels", "of-b", "python", *IPYKERNEL)
         code = (
             "import json\n"
-            "from jstackmagic.kernels import environment_of\n"
+            "from jstackmagic.where.kernels import environment_of\n"
             "names = ('python3', 'of-a', 'of-b')\n"
             "print(json.dumps({name: environment_of(name).prefix for name in names}))\n"
         )
@@ -323,7 +323,7 @@ def test_no_part_of_jupyter_is_imported() -> None:
     code = (
         "import sys\n"
         f"sys.path.insert(0, {str(SOURCE)!r})\n"
-        "from jstackmagic.kernels import kernelspecs\n"
+        "from jstackmagic.where.kernels import kernelspecs\n"
         "kernelspecs()\n"
         "print([name for name in sys.modules if name.startswith(('jupyter', 'traitlets', 'zmq'))])"
     )

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from jstackmagic.display.live import words_on
-from jstackmagic.log import Log, Said
+from jstackmagic.io.log import Log, Said
 
 
 class Terminal(io.StringIO):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jstackmagic.log import HEAD, LONGEST, MOST, PLAIN, Log, Style
+from jstackmagic.io.log import HEAD, LONGEST, MOST, PLAIN, Log, Style
 
 PARTS = (
     *("one\ntw", "o\n\n\x1b[1mthr", "ee\x1b[0m\n", " 10%\r 20%\r"),

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.environment import Environment
-from jstackmagic.errors import CommandFailed, InvalidSpec, Stopped
-from jstackmagic.managers import apt
-from jstackmagic.packages import Package, read_packages
-from jstackmagic.request import Request
+from jstackmagic.managers.apt import engine as apt
+from jstackmagic.model.errors import CommandFailed, InvalidSpec, Stopped
+from jstackmagic.model.packages import Package, read_packages
+from jstackmagic.model.request import Request
+from jstackmagic.where.environment import Environment
 from support.debs import build_deb, publish, purge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jstackmagic.packages import Change
-    from jstackmagic.plan import Plan
+    from jstackmagic.model.packages import Change
+    from jstackmagic.model.plan import Plan
 
 SOURCES = str(Path(apt.__file__).parents[2])
 IS_ROOT = os.geteuid() == 0
@@ -351,11 +351,11 @@ AS_NOBODY = """
     import os, sys
     sys.path.insert(0, sys.argv[1])
     from jstackmagic import host
-    from jstackmagic.environment import Environment
-    from jstackmagic.errors import JStackMagicError
+    from jstackmagic.where.environment import Environment
+    from jstackmagic.model.errors import JStackMagicError
     from jstackmagic.managers import apt
-    from jstackmagic.packages import read_packages
-    from jstackmagic.request import Request
+    from jstackmagic.model.packages import read_packages
+    from jstackmagic.model.request import Request
 
     os.setgroups([])
     os.setgid(65534)

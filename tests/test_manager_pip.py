@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 import pytest
 from uv import find_uv_bin
 
-from jstackmagic.environment import Environment, detect
-from jstackmagic.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
-from jstackmagic.log import Log
-from jstackmagic.managers import _distributions, _pipconfig, pip
-from jstackmagic.packages import read_packages
-from jstackmagic.request import Request
+from jstackmagic.io.log import Log
+from jstackmagic.managers.pip import config as _pipconfig
+from jstackmagic.managers.pip import distributions as _distributions
+from jstackmagic.managers.pip import executable as pip
+from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
+from jstackmagic.model.packages import read_packages
+from jstackmagic.model.request import Request
+from jstackmagic.where.environment import Environment, detect
 from support import tiers
 from support.environments import Root, make_uv_venv, make_venv, uv
 from support.wheels import WheelIndex, build_wheel
@@ -29,9 +31,9 @@ from support.wheels import WheelIndex, build_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jstackmagic.environment import Kind
-    from jstackmagic.packages import Change
-    from jstackmagic.plan import Plan
+    from jstackmagic.model.packages import Change
+    from jstackmagic.model.plan import Plan
+    from jstackmagic.where.environment import Kind
 
 PYTHON = ".".join(map(str, sys.version_info[:3]))
 LIBRARY = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"

@@ -22,12 +22,12 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from jstackmagic.environment import detect
-from jstackmagic.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
-from jstackmagic.managers import rattler
-from jstackmagic.managers.rattler import bytecode, condahistory, journal
-from jstackmagic.packages import Change, read_packages
-from jstackmagic.request import Request
+from jstackmagic.managers.conda import rattler
+from jstackmagic.managers.conda.rattler import bytecode, condahistory, journal
+from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
+from jstackmagic.model.packages import Change, read_packages
+from jstackmagic.model.request import Request
+from jstackmagic.where.environment import detect
 from support.channel import (
     PLACEHOLDER,
     PYTHON_MINOR,
@@ -41,7 +41,7 @@ from support.environments import create_environment, make_root
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jstackmagic.plan import Plan
+    from jstackmagic.model.plan import Plan
 
 CONDA = shutil.which("conda")
 SITE_PACKAGES = f"{STDLIB}/site-packages"
@@ -857,10 +857,10 @@ class TestHistoryFile:
 
 SCRIPT = """
 import sys
-from jstackmagic.environment import detect
+from jstackmagic.where.environment import detect
 from jstackmagic.managers import rattler
-from jstackmagic.request import Request
-from jstackmagic.errors import JStackMagicError
+from jstackmagic.model.request import Request
+from jstackmagic.model.errors import JStackMagicError
 
 environment = detect(sys.argv[1])
 made = rattler.manager().plan(Request("install", "conda", tuple(sys.argv[2:])), environment)

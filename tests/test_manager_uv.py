@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jstackmagic.engines import Engines
-from jstackmagic.environment import Environment, detect
-from jstackmagic.errors import CommandFailed, Stopped
-from jstackmagic.history import History
-from jstackmagic.managers import _uvterms, get
-from jstackmagic.managers._choice import choose
-from jstackmagic.packages import read_packages
-from jstackmagic.request import Request
+from jstackmagic.history.file import History
+from jstackmagic.managers import get
+from jstackmagic.managers.choice import choose
+from jstackmagic.managers.pip.uv import terms as _uvterms
+from jstackmagic.model.engines import Engines
+from jstackmagic.model.errors import CommandFailed, Stopped
+from jstackmagic.model.packages import read_packages
+from jstackmagic.model.request import Request
+from jstackmagic.where.environment import Environment, detect
 from support import tiers
 from support.environments import make_uv_venv, make_venv
 from support.verbs import verb
@@ -27,8 +28,8 @@ from support.wheels import WheelIndex, build_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jstackmagic.packages import Change
-    from jstackmagic.plan import Plan
+    from jstackmagic.model.packages import Change
+    from jstackmagic.model.plan import Plan
 
 LIBRARY = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
 UV, PIP = Engines(pip="uv"), Engines(pip="pip")

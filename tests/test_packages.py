@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.environment import detect
-from jstackmagic.packages import (
+from jstackmagic.model.packages import (
     Package,
     PackageSet,
     conda_distributions,
@@ -18,6 +17,7 @@ from jstackmagic.packages import (
     read_debian,
     read_packages,
 )
+from jstackmagic.where.environment import detect
 from support.environments import make_venv, uv
 from support.wheels import build_wheel
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jstackmagic.errors import InvalidSpec, UsageError
-from jstackmagic.parsing import only_reader, read_cell, read_specs, split_words
+from jstackmagic.model.errors import InvalidSpec, UsageError
+from jstackmagic.model.parsing import only_reader, read_cell, read_specs, split_words
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from packaging.requirements import Requirement
 from uv import find_uv_bin
 
 from jstackmagic.capture import files
-from jstackmagic.errors import ExportError
 from jstackmagic.export import pep723
-from jstackmagic.recipe import Item, Recipe, Step
+from jstackmagic.model.errors import ExportError
+from jstackmagic.model.recipe import Item, Recipe, Step
 from strategies import BASE, hostile, recipes
 from support.acceptance import PASSWORD, PIP, PIP_BROUGHT, USER, Acceptance
 from support.exports import SECRET, one, two_environments
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from jstackmagic.environment import EnvironmentRef
+    from jstackmagic.where.environment import EnvironmentRef
 
 # the reference implementation of PEP 723
 REFERENCE = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")

@@ -14,19 +14,20 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from jstackmagic import config, policy
+from jstackmagic import config
 from jstackmagic.commands import names as verbs
 from jstackmagic.commands import parser
 from jstackmagic.commands._complete import complete
 from jstackmagic.commands.install import _for_pip
-from jstackmagic.environment import Environment, detect
-from jstackmagic.errors import JStackMagicError, Stopped
-from jstackmagic.history import History
-from jstackmagic.managers.rattler import available
-from jstackmagic.packages import Change, Package
-from jstackmagic.plan import Plan
-from jstackmagic.policy import Policy
-from jstackmagic.request import Request
+from jstackmagic.history.file import History
+from jstackmagic.install import policy
+from jstackmagic.install.policy import Policy
+from jstackmagic.managers.conda.rattler import available
+from jstackmagic.model.errors import JStackMagicError, Stopped
+from jstackmagic.model.packages import Change, Package
+from jstackmagic.model.plan import Plan
+from jstackmagic.model.request import Request
+from jstackmagic.where.environment import Environment, detect
 from support.verbs import verb
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from jstackmagic import process
-from jstackmagic.errors import CommandFailed, Interrupted
-from jstackmagic.log import Log
-from jstackmagic.plan import Command
-from jstackmagic.process import capture, run
+from jstackmagic.io import process
+from jstackmagic.io.log import Log
+from jstackmagic.io.process import capture, run
+from jstackmagic.model.errors import CommandFailed, Interrupted
+from jstackmagic.model.plan import Command
 from support.kernels import Kernel
 
 if TYPE_CHECKING:
@@ -317,8 +317,8 @@ AS_NOBODY = """
     import os, signal, sys
     sys.path.insert(0, sys.argv[1])
     from jstackmagic import process
-    from jstackmagic.errors import Interrupted
-    from jstackmagic.plan import Command
+    from jstackmagic.model.errors import Interrupted
+    from jstackmagic.model.plan import Command
 
     process._REPEAT = 0.0
     process.shutil.which = lambda name, path=None, which=process.shutil.which: (
@@ -392,7 +392,7 @@ CELL = f"""
     import sys
     sys.path.insert(0, {SOURCES!r})
     from jstackmagic import process
-    from jstackmagic.plan import Command
+    from jstackmagic.model.plan import Command
     script = "trap 'echo; sleep 0.3; echo cleaned up; exit 3' INT; echo rea''dy; sleep 30 & wait"
     process.run(Command(("/bin/sh", "-c", script)), lambda text: print(text, end="", flush=True))
 """

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from jstackmagic import meter
 from jstackmagic.display.progress import bar_html
-from jstackmagic.environment import detect
-from jstackmagic.managers import rattler
-from jstackmagic.meter import Lines, Meter, Progress
+from jstackmagic.io import meter
+from jstackmagic.io.meter import Lines, Meter, Progress
+from jstackmagic.managers.conda import rattler
+from jstackmagic.where.environment import detect
 from support.kernels import Kernel, clean_environ
 from support.slow import slow_channel
 

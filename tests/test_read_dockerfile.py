@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from jstackmagic.capture import files
 from jstackmagic.export import dockerfile
-from jstackmagic.history import History
-from jstackmagic.recipe import Item, Recipe, Step, fold
+from jstackmagic.history.file import History
+from jstackmagic.model.recipe import Item, Recipe, Step, fold
 from strategies import BASE, hostile, recipes
 from support.verbs import verb
 from support.wheels import build_wheel

@@ -12,11 +12,11 @@ from hypothesis import given
 
 from jstackmagic.capture import files
 from jstackmagic.capture.files import our_recipe
-from jstackmagic.errors import InvalidSpec, UsageError
 from jstackmagic.export import json as json_format
-from jstackmagic.history import History
-from jstackmagic.recipe import Item, Recipe, Step, fold
-from jstackmagic.recipefile import recipe_of, text_of
+from jstackmagic.history.file import History
+from jstackmagic.model.errors import InvalidSpec, UsageError
+from jstackmagic.model.recipe import Item, Recipe, Step, fold
+from jstackmagic.model.recipefile import recipe_of, text_of
 from strategies import BASE, SECOND, VENV, hostile, recipes
 from support.acceptance import PASSWORD
 from support.exports import SECRET, one, two_environments

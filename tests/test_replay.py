@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jstackmagic import baseline, progress
-from jstackmagic.environment import detect
-from jstackmagic.errors import CommandFailed, JStackMagicError, Stopped, UsageError
-from jstackmagic.history import IMAGE_HISTORY, History
-from jstackmagic.packages import Package, PackageSet, read_packages
-from jstackmagic.recipe import fold
-from jstackmagic.replay import goals
+from jstackmagic.history.file import IMAGE_HISTORY, History
+from jstackmagic.model.errors import CommandFailed, JStackMagicError, Stopped, UsageError
+from jstackmagic.model.packages import Package, PackageSet, read_packages
+from jstackmagic.model.recipe import fold
+from jstackmagic.restore import progress
+from jstackmagic.restore.replay import goals
+from jstackmagic.where import baseline
+from jstackmagic.where.environment import detect
 from strategies import World, worlds
 from support import stacks
 from support.debs import build_deb, purge
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
     from jstackmagic.commands.replay import ReplayResult
-    from jstackmagic.packages import ManagerName
+    from jstackmagic.model.packages import ManagerName
     from support.tiers import Channel
     from support.wheels import WheelIndex
 
@@ -145,7 +146,7 @@ def test_it_goes_on_where_it_was_interrupted(new: Callable[[], Path]) -> None:
 
 
 def test_the_words_of_the_user_stay_as_they_were(new: Callable[[], Path]) -> None:
-    from jstackmagic.managers.rattler import condahistory
+    from jstackmagic.managers.conda.rattler import condahistory
 
     first, second = new(), new()
     verb("install", "--prefix", first, "--conda", "pymongo>=4", "six>=1.17")

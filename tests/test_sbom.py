@@ -13,14 +13,14 @@ from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given
 from packageurl import PackageURL
 
-from jstackmagic.errors import ExportError
 from jstackmagic.export import sbom
-from jstackmagic.history import Context, History, Record
-from jstackmagic.inventory import put_there
-from jstackmagic.packages import Change, Package
-from jstackmagic.plan import Outcome
-from jstackmagic.recipe import fold
-from jstackmagic.request import Request
+from jstackmagic.history.file import Context, History, Record
+from jstackmagic.model.errors import ExportError
+from jstackmagic.model.inventory import put_there
+from jstackmagic.model.packages import Change, Package
+from jstackmagic.model.plan import Outcome
+from jstackmagic.model.recipe import fold
+from jstackmagic.model.request import Request
 from strategies import BASE, SECOND, World, worlds
 from support.acceptance import BROUGHT, CONDA, PASSWORD, PIP, PIP_BROUGHT, UNDONE
 from support.exports import SECRET
@@ -30,7 +30,7 @@ from support.verbs import verb
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jstackmagic.packages import ManagerName
+    from jstackmagic.model.packages import ManagerName
     from support.acceptance import Acceptance
 
 VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)

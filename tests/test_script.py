@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from jstackmagic.errors import ExportError
 from jstackmagic.export import script
 from jstackmagic.export._beside import place_in
-from jstackmagic.pins import pinned
-from jstackmagic.recipe import Item, Recipe, Step
+from jstackmagic.model.errors import ExportError
+from jstackmagic.model.pins import pinned
+from jstackmagic.model.recipe import Item, Recipe, Step
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 from support.acceptance import PASSWORD, Acceptance, repository
 from support.exports import HOSTILE, SECRET, one, two_environments
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-    from jstackmagic.packages import ManagerName
+    from jstackmagic.model.packages import ManagerName
 
 SHELLCHECK = Path(sys.executable).parent / "shellcheck"
 RECORDER = """#!/bin/sh

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic import commands
-from jstackmagic.environment import detect
-from jstackmagic.errors import CommandFailed, UsageError
-from jstackmagic.history import History
+from jstackmagic.history.file import History
+from jstackmagic.model.errors import CommandFailed, UsageError
+from jstackmagic.where.environment import detect
 from support.environments import make_venv
 from support.verbs import verb
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from . import __version__, commands
-from .errors import JStackMagicError, UsageError
+from .model.errors import JStackMagicError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from traitlets import Bool, Enum, List, TraitError, Unicode, default, validate
 from traitlets.config import Config, SingletonConfigurable
 from traitlets.config.loader import LazyConfigValue
 
-from .engines import CONDA, PIP, Engines
-from .policy import Policy, provide
+from .install.policy import Policy, provide
+from .model.engines import CONDA, PIP, Engines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -238,7 +238,7 @@ def _load(path: str) -> Config:
 @contextmanager
 def _understood() -> Iterator[None]:
     """Tell of a value that a setting cannot have as of a mistake in a file, which it is."""
-    from .errors import NOTHING_CHANGED, JStackMagicError
+    from .model.errors import NOTHING_CHANGED, JStackMagicError
 
     try:
         yield
@@ -251,7 +251,7 @@ def _understood() -> Iterator[None]:
 
 
 def _unreadable(path: str, reason: str) -> Exception:
-    from .errors import NOTHING_CHANGED, JStackMagicError
+    from .model.errors import NOTHING_CHANGED, JStackMagicError
 
     return JStackMagicError(
         f"The settings in {path} cannot be read: {reason}",

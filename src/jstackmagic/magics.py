@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import commands, completion, hints
+from . import commands, completion
 from .capture import live
 from .config import connect, disconnect
-from .errors import JStackMagicError, UsageError
+from .hint import hints
+from .model.errors import JStackMagicError, UsageError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -33,7 +34,7 @@ class Magic:
 
     def _run(self, line: str, cell: str | None) -> Result:
         from .display.ipython import print_json, show, words
-        from .parsing import split_words
+        from .model.parsing import split_words
 
         if cell is not None and self.verb != "install":
             raise UsageError(

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.commands._holdings import on_disk
-from jstackmagic.history import History
-from jstackmagic.recipe import fold
+from jstackmagic.history.file import History
+from jstackmagic.model.recipe import fold
 
 from .environments import Root, make_root
 from .tiers import DNSPYTHON, PYMONGO, SIX, Channel
@@ -25,7 +25,7 @@ from .verbs import verb
 from .wheels import WheelIndex, build_wheel
 
 if TYPE_CHECKING:
-    from jstackmagic.recipe import Recipe
+    from jstackmagic.model.recipe import Recipe
 
 
 USER, PASSWORD = "reader", "s3cret-w0rd"

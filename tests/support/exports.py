@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from repo2docker.app import Repo2Docker
 
-from jstackmagic.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, Step
 from strategies import BASE, SECOND, VENV
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from repo2docker.buildpacks.base import BuildPack
 
-    from jstackmagic.environment import EnvironmentRef
-    from jstackmagic.packages import ManagerName
+    from jstackmagic.model.packages import ManagerName
+    from jstackmagic.where.environment import EnvironmentRef
 
 SECRET = "s3cr3t"  # no export may hold it
 HOSTILE = "aa;touch$IFS/tmp/x`id`$(id)&&'\"\\"

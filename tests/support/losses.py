@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jstackmagic import export
 from jstackmagic.capture import files
-from jstackmagic.errors import JStackMagicError
-from jstackmagic.history import Context, Record
-from jstackmagic.packages import Change, CondaDetail, ManagerName, Package
-from jstackmagic.plan import Outcome
-from jstackmagic.recipe import fold
-from jstackmagic.request import Request
+from jstackmagic.history.file import Context, Record
+from jstackmagic.model.errors import JStackMagicError
+from jstackmagic.model.packages import Change, CondaDetail, ManagerName, Package
+from jstackmagic.model.plan import Outcome
+from jstackmagic.model.recipe import fold
+from jstackmagic.model.request import Request
 from strategies import BASE, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jstackmagic.environment import EnvironmentRef
     from jstackmagic.export import Artifact
-    from jstackmagic.recipe import Holding, Recipe
+    from jstackmagic.model.recipe import Holding, Recipe
+    from jstackmagic.where.environment import EnvironmentRef
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/formats.md"
 _TABLE = re.compile(r"(?<=<!-- losses -->\n).*?(?=<!-- end of losses -->)", re.DOTALL)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from repo2docker.buildpacks.conda import CondaBuildPack
 
-from jstackmagic.image import build as builder
-from jstackmagic.image.engine import connect
-from jstackmagic.image.reference import parse_tag
+from jstackmagic.image.engine import build as builder
+from jstackmagic.image.engine.client import connect
+from jstackmagic.model.reference import parse_tag
 
 from . import engine, stacks
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import nbformat
 from docker.types import Mount
 
-from jstackmagic.image import labels
-from jstackmagic.image.engine import connect
-from jstackmagic.image.serve import _server, wait
+from jstackmagic.image.engine import labels
+from jstackmagic.image.engine.client import connect
+from jstackmagic.image.engine.serve import _server, wait
 
 from .channel import ChannelBuilder
 from .engine import docker_command, host

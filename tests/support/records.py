@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jstackmagic.environment import EnvironmentRef
-from jstackmagic.history import History, Record, context
-from jstackmagic.packages import Change, Package
-from jstackmagic.plan import Outcome
-from jstackmagic.request import Request
+from jstackmagic.history.file import History, Record, context
+from jstackmagic.model.packages import Change, Package
+from jstackmagic.model.plan import Outcome
+from jstackmagic.model.request import Request
+from jstackmagic.where.environment import EnvironmentRef
 
 if TYPE_CHECKING:
-    from jstackmagic.packages import ManagerName
+    from jstackmagic.model.packages import ManagerName
 
 BASE = EnvironmentRef(kind="conda-base", name="base", prefix="/opt/conda", python="3.13.1")
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jstackmagic import commands
-from jstackmagic.environment import detect
-from jstackmagic.packages import read_packages
+from jstackmagic.model.packages import read_packages
+from jstackmagic.where.environment import detect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from jstackmagic.packages import Package
+    from jstackmagic.model.packages import Package
 
 _LOGS = ("history", "jstackmagic.")
 """How the names of the files begin that conda-meta holds beside the records."""

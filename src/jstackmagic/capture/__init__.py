@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     # a find is never read back from JSON, so nothing resolves this at run time, and every
     # %load_ext would pay for it
-    from ..request import Request  # noqa: TC004
+    from ..model.request import Request  # noqa: TC004
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidSpec
-from ..parsing import is_path, read_specs
-from ..request import Action, Request
+from ..model.errors import InvalidSpec
+from ..model.parsing import is_path, read_specs
+from ..model.request import Action, Request
 from . import Found, Target
 from .shell import Word
 
 if TYPE_CHECKING:
-    from ..packages import ManagerName
+    from ..model.packages import ManagerName
 
 _ARCHIVES = (".whl", ".deb", ".conda", ".tar.bz2", ".tar.gz", ".tgz", ".zip")
 _NAMED = re.compile(r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*@\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")

@@ -9,7 +9,7 @@ from .argv import Call, Options, listed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..request import Action
+    from ..model.request import Action
     from . import Found
 
 APT = Options.of(

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
-from ..request import split_hashes
+from ..model.errors import UsageError
+from ..model.request import split_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..request import Request
+    from ..model.request import Request
     from . import Found
 
 

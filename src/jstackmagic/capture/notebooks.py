@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..model.errors import UsageError
 from . import Found
 from .cells import CellReader, mentions_install
 from .lines import recognise
@@ -18,7 +18,7 @@ from .lines import recognise
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ..packages import ManagerName
+    from ..model.packages import ManagerName
 
 NOTEBOOK = (".ipynb",)
 SCRIPT = (".py",)

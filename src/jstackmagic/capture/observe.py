@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from ..packages import Change, ManagerName, Package, PackageSet
-from ..recipe import name_of
-from ..request import Action, Request
+from ..model.packages import Change, ManagerName, Package, PackageSet
+from ..model.recipe import name_of
+from ..model.request import Action, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

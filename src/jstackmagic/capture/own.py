@@ -6,9 +6,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
-from ..parsing import MANAGERS, Asked, read_cell, read_specs, split_words
-from ..request import Action, Request
+from ..model.errors import UsageError
+from ..model.parsing import MANAGERS, Asked, read_cell, read_specs, split_words
+from ..model.request import Action, Request
 from . import Found, Target
 from .argv import Given, Options, unknown
 from .shell import Word
@@ -16,7 +16,7 @@ from .shell import Word
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..packages import ManagerName
+    from ..model.packages import ManagerName
 
 _OPTIONS = Options.of(
     valued="""

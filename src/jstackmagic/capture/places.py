@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from string import Template
 from typing import TYPE_CHECKING
 
-from ..environment import Environment, detect, find, is_conda_prefix
-from ..errors import JStackMagicError
-from ..packages import Change, ManagerName, PackageSet, read_packages
+from ..model.errors import JStackMagicError
+from ..model.packages import Change, ManagerName, PackageSet, read_packages
+from ..where.environment import Environment, detect, find, is_conda_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

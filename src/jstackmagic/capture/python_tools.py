@@ -11,7 +11,7 @@ from .shell import Word
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..request import Action
+    from ..model.request import Action
     from . import Found
 
 PIP = Options.of(

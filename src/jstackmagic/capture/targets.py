@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .. import environment, kernels
-from ..environment import EnvironmentRef
-from ..errors import UnknownEnvironment
+from ..model.errors import UnknownEnvironment
+from ..where import environment, kernels
+from ..where.environment import EnvironmentRef
 
 if TYPE_CHECKING:
-    from ..environment import Environment
+    from ..where.environment import Environment
     from . import Found, Target
 
 

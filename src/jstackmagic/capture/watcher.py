@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from ..credentials import mask
-from ..history import Context, History, Record, context
-from ..host import look
-from ..packages import Change, PackageSet
-from ..plan import Outcome, OutcomeStatus
-from ..progress import replays
+from ..history.file import Context, History, Record, context
+from ..model.credentials import mask
+from ..model.packages import Change, PackageSet
+from ..model.plan import Outcome, OutcomeStatus
+from ..restore.progress import replays
+from ..where.host import look
 from . import Found
 from .cells import CellReader, mentions_install
 from .lines import CONDAS, recognise, recognise_argv
@@ -34,7 +34,7 @@ from .shell import Word
 from .taps import Handle
 
 if TYPE_CHECKING:
-    from ..request import Request
+    from ..model.request import Request
     from .taps import Start
 
 QUIET = 1.0

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
-from ..errors import UsageError
+from ..model.errors import UsageError
 
 if TYPE_CHECKING:
     from ..display import Result
-    from ..history import Context
+    from ..history.file import Context
 
 
 def _write(text: str) -> None:
@@ -54,8 +54,8 @@ class Session:
 
     def context(self) -> Context:
         """Who asks, for the history."""
-        from ..history import context
-        from ..host import look
+        from ..history.file import context
+        from ..where.host import look
 
         host = look()
         return context(

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..credentials import MASK, mask
-from ..environment import detect
-from ..errors import JStackMagicError
 from ..export._locked import is_direct
-from ..packages import Package, normalise
-from ..recipe import Archive
+from ..model.credentials import MASK, mask
+from ..model.errors import JStackMagicError
+from ..model.packages import Package, normalise
+from ..model.recipe import Archive
+from ..where.environment import detect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pypi_simple import PyPISimple
 
     from ..export._choice import Chosen
-    from ..recipe import Holding
+    from ..model.recipe import Holding
 
 _SECONDS = 30.0
 _AT_ONCE = 8
@@ -72,7 +72,7 @@ def _indexes(chosen: Chosen) -> Iterator[str]:
 def _default(prefix: str) -> str:
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-    from ..managers._pipconfig import configured
+    from ..managers.pip.config import configured
 
     try:
         setting = configured(detect(prefix)).get("index-url")

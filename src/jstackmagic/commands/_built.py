@@ -10,13 +10,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..history import History
-from ..image.labels import history_id
+from ..history.file import History
+from ..image.engine.labels import history_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..history import Record
+    from ..history.file import Record
 
 
 def note_image(name: str) -> None:

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..display import Code, Part, Result, Table, Text, channel_text, size_text
-from ..engines import NAMES
-from ..guards import describe
-from ..packages import Change
-from ..transaction import Done
+from ..install.guards import describe
+from ..install.transaction import Done
+from ..model.engines import NAMES
+from ..model.packages import Change
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..packages import Package
-    from ..transaction import Step
+    from ..install.transaction import Step
+    from ..model.packages import Package
     from . import Session
 
 
@@ -59,9 +59,9 @@ def carry_out(
     steps: Sequence[Step], args: argparse.Namespace, session: Session, notes: Sequence[str] = ()
 ) -> ChangeResult:
     """Carry steps out as one transaction, as the options say."""
-    from ..history import History
-    from ..policy import current, engines_of
-    from ..transaction import Mode, Transaction
+    from ..history.file import History
+    from ..install.policy import current, engines_of
+    from ..install.transaction import Mode, Transaction
 
     transaction = Transaction(
         history=History(),

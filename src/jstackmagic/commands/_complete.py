@@ -14,15 +14,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..parsing import MANAGERS
+from ..model.parsing import MANAGERS
 from . import names as verbs
 from . import parser as parser_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ..environment import Environment
-    from ..packages import ManagerName
+    from ..model.packages import ManagerName
+    from ..where.environment import Environment
 
     SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -113,11 +113,11 @@ def _values(action: argparse.Action, token: str, words: list[str]) -> Iterable[s
         return [str(choice) for choice in action.choices]
     match action.metavar:
         case "ENV":
-            from ..environment import known_names
+            from ..where.environment import known_names
 
             return known_names()
         case "KERNELSPEC":
-            from ..kernels import kernelspecs
+            from ..where.kernels import kernelspecs
 
             return sorted(kernelspecs())
         case "ID":
@@ -144,7 +144,7 @@ def _paths(token: str) -> list[str]:
 
 def _ids(token: str) -> list[str]:
     """The ids of the history, the newest first; of single records once a transaction is named."""
-    from ..history import History
+    from ..history.file import History
 
     records = list(reversed(History().records()))
     found = [record.transaction for record in records]
@@ -197,7 +197,7 @@ def _packages(token: str, words: Sequence[str]) -> Iterator[str]:
 
 
 def _installed(token: str, words: Sequence[str]) -> Iterator[str]:
-    from ..packages import read_packages
+    from ..model.packages import read_packages
 
     prefix, name = _prefixed(token)
     manager = prefix or _said(words)
@@ -228,8 +228,8 @@ def _debian(name: str) -> list[str]:
 
 
 def _channels(words: Sequence[str]) -> list[str]:
-    from ..condarc import channel_name
-    from ..managers._condaspec import configuration
+    from ..managers.conda.spec import configuration
+    from ..where.condarc import channel_name
 
     environment = _target(words)
     config = configuration(environment)
@@ -286,7 +286,7 @@ def _repodata_files(environment: Environment) -> Iterator[Path]:
     import json
     from urllib.parse import unquote, urlsplit
 
-    from ..managers.rattler.repodata import Channels, cache_dir, platforms
+    from ..managers.conda.rattler.repodata import Channels, cache_dir, platforms
 
     urls = [url.rstrip("/") for url in Channels.of(environment, ()).urls]
     subdirs = [str(subdir) for subdir in platforms()]

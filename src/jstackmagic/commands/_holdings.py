@@ -8,17 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..environment import detect
-from ..errors import JStackMagicError
 from ..export._choice import choose
 from ..export._locked import platform_of_holding
-from ..packages import Package, read_details, read_packages
-from ..recipe import Holding
+from ..model.errors import JStackMagicError
+from ..model.packages import Package, read_details, read_packages
+from ..model.recipe import Holding
+from ..where.environment import detect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..recipe import Recipe
+    from ..model.recipe import Recipe
 
 
 def on_disk(recipe: Recipe) -> Recipe:
@@ -43,7 +43,7 @@ def of_platforms(recipe: Recipe, platforms: Sequence[str], *, name: str, prefix:
         CommandFailed: The channels cannot be read, or have no such environment.
     """
     from ..export._match_specs import match_specs
-    from ..managers import rattler
+    from ..managers.conda import rattler
 
     chosen = choose(recipe, name=name, prefix=prefix)
     own = platform_of_holding(chosen.holding)

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..display import Code, Part, Result, Table, Text, channel_text, size_text
-from ..image.build import Built
-from ..image.commit import Carried, Committed
+from ..image.engine.build import Built
+from ..image.engine.commit import Carried, Committed
+from ..image.engine.serve import Image, Server
 from ..image.family import Candidate, Family, Stack
-from ..image.proof import Proof
-from ..image.serve import Image, Server
-from ..packages import ManagerName
+from ..image.prove.proof import Proof
+from ..model.packages import ManagerName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..image.proof import Difference
-    from ..packages import Package
+    from ..image.prove.proof import Difference
+    from ..model.packages import Package
 
 _CARRIED = {
     "secrets": "what looks like a token, a key or a password",

@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ExportError
-from ..history import IMAGE_HISTORY, History
-from ..image.labels import BASE, HISTORY, history_id, labels, recipe_hash
-from ..image.reference import Reference
-from ..recipe import Recipe, fold
+from ..history.file import IMAGE_HISTORY, History
+from ..image.engine.labels import BASE, HISTORY, history_id, labels, recipe_hash
+from ..model.errors import ExportError
+from ..model.recipe import Recipe, fold
+from ..model.reference import Reference
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
     from ..export.dockerfile import Style
-    from ..history import Record
-    from ..image.build import Builder
-    from ..image.container import Base
-    from ..image.engine import Engine
+    from ..history.file import Record
+    from ..image.engine.build import Builder
+    from ..image.engine.client import Engine
+    from ..image.engine.container import Base
 
 FOLDER = "jstackmagic-image"
 """Where the context is left, in the working folder, when no engine is in reach."""
@@ -72,7 +72,7 @@ def rendered(args: argparse.Namespace, engine: Engine) -> Iterator[Context]:
         EngineError: The engine cannot be asked.
         UsageError: The engine does not offer the builder that was asked for.
     """
-    from ..image.build import builder_of
+    from ..image.engine.build import builder_of
 
     builder = builder_of(engine, args.builder)
     with tempfile.TemporaryDirectory(prefix="jstackmagic-image-") as folder:
@@ -161,8 +161,8 @@ def _tag(tag: str) -> Reference:
 
 
 def _base(args: argparse.Namespace, engine: Engine) -> Base | None:
-    from ..host import look
-    from ..image.container import base_of, named_base, this_container
+    from ..image.engine.container import base_of, named_base, this_container
+    from ..where.host import look
 
     if args.base_image:
         return named_base(engine, args.base_image)
@@ -180,7 +180,7 @@ def _first_base(engine: Engine, base: Base, records: Sequence[Record]) -> Base |
 
     Otherwise each build would stand on the one before, and none could be made anew.
     """
-    from ..image.container import named_base
+    from ..image.engine.container import named_base
 
     reference = base.labels.get(BASE)
     if not reference or base.labels.get(HISTORY) != history_id(records):
@@ -191,7 +191,7 @@ def _first_base(engine: Engine, base: Base, records: Sequence[Record]) -> Base |
 
 def _guessed_base(args: argparse.Namespace, records: Sequence[Record]) -> str:
     """What the user, the surroundings or the history say; empty where nothing does."""
-    from ..host import look
+    from ..where.host import look
     from ._suggest import likely_image
 
     said: Any = getattr(args, "base_image", None) or look().image
@@ -213,7 +213,7 @@ def _style(variables: Mapping[str, str] | None) -> Style | None:
 
     They have set NB_GID since August 2017; what was before is the legacy pattern's.
     """
-    from ..host import look
+    from ..where.host import look
 
     if variables is None:
         return "stacks" if look().stacks else None

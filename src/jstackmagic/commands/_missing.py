@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import names
-from ..errors import UsageError
-from ..missing import explain_module, imported, optional
+from ..hint.missing import explain_module, imported, optional
+from ..model.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from ..environment import Environment
+    from ..where.environment import Environment
     from . import Session
 
 
@@ -58,7 +58,7 @@ def wanted(notebook: str, environment: Environment, session: Session) -> Wanted:
     Raises:
         UsageError: The notebook cannot be read, or there is none to read.
     """
-    from ..policy import current
+    from ..install.policy import current
 
     path = os.path.expanduser(notebook) if notebook else _this_notebook(session)
     sources = list(_sources(path, session, named=bool(notebook)))
@@ -164,7 +164,7 @@ class _Here:
     """What can be imported in an environment, found without starting its Python."""
 
     def __init__(self, environment: Environment, folder: str) -> None:
-        from ..packages import conda_distributions, read_distributions
+        from ..model.packages import conda_distributions, read_distributions
 
         self._paths = [folder, *environment.site_packages]
         if os.path.realpath(environment.prefix) == os.path.realpath(sys.prefix):

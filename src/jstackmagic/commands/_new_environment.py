@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CommandFailed, Stopped, UnknownEnvironment
-from ..log import Said
+from ..io.log import Said
+from ..model.errors import CommandFailed, Stopped, UnknownEnvironment
 
 if TYPE_CHECKING:
-    from ..environment import Environment, EnvironmentRef
-    from ..log import Output
+    from ..io.log import Output
+    from ..where.environment import Environment, EnvironmentRef
 
 
 def located(ref: EnvironmentRef) -> tuple[Environment | None, str]:
@@ -22,7 +22,7 @@ def located(ref: EnvironmentRef) -> tuple[Environment | None, str]:
     The same prefix is the same environment; so is the base of another root, and a conda environment
     of the same name.
     """
-    from ..environment import detect, find
+    from ..where.environment import detect, find
 
     try:
         return detect(ref.prefix), ref.prefix
@@ -40,7 +40,7 @@ def located(ref: EnvironmentRef) -> tuple[Environment | None, str]:
 
 def _new_prefix(ref: EnvironmentRef, name: str) -> str:
     """Where it was, if that can be made; else among the environments of the conda root here."""
-    from ..environment import find
+    from ..where.environment import find
 
     parent = Path(ref.prefix).parent
     while not parent.exists():
@@ -59,7 +59,7 @@ def make(ref: EnvironmentRef, prefix: str, output: Output) -> Environment:
     Raises:
         Stopped: It cannot be made here.
     """
-    from ..environment import detect
+    from ..where.environment import detect
 
     output(Said(f"Making the environment {prefix}.\n"))
     try:
@@ -81,8 +81,8 @@ def make(ref: EnvironmentRef, prefix: str, output: Output) -> Environment:
 
 
 def _make_venv(ref: EnvironmentRef, prefix: str) -> None:
-    from .. import process
-    from ..plan import Command
+    from ..io import process
+    from ..model.plan import Command
 
     python = _python(ref.python or "")
     made = process.capture(Command((python, "-m", "venv", prefix)))

@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .. import relink
-from ..errors import CommandFailed, InvalidSpec
-from ..plan import Plan
-from ..request import Action, Request
-from ..transaction import Planned, Step
-from ..undo import Inverse, Origins, inverse, requests, same
+from ..install.transaction import Planned, Step
+from ..model.errors import CommandFailed, InvalidSpec
+from ..model.plan import Plan
+from ..model.request import Action, Request
+from ..restore import relink
+from ..restore.undo import Inverse, Origins, inverse, requests, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ..environment import Environment, EnvironmentRef
-    from ..history import Record
-    from ..log import Output
-    from ..marks import Wish
-    from ..packages import Package, PackageSet
-    from ..transaction import Transaction
-    from ..undo import Key, Move
+    from ..history.file import Record
+    from ..install.transaction import Transaction
+    from ..io.log import Output
+    from ..managers.marks import Wish
+    from ..model.packages import Package, PackageSet
+    from ..restore.undo import Key, Move
+    from ..where.environment import Environment, EnvironmentRef
 
 
 _OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}
@@ -65,8 +65,8 @@ class Place:
         self._wishes = self._wishes_before()
 
     def _find(self, ref: EnvironmentRef) -> Environment:
-        from ..environment import Environment, detect
-        from ..errors import UnknownEnvironment
+        from ..model.errors import UnknownEnvironment
+        from ..where.environment import Environment, detect
 
         try:
             return detect(self._prefix or None)
@@ -75,7 +75,7 @@ class Place:
             return Environment(kind=ref.kind, name=ref.name, prefix=ref.prefix, python=ref.python)
 
     def _look(self) -> PackageSet:
-        from ..packages import PackageSet, read_packages
+        from ..model.packages import PackageSet, read_packages
 
         if self._lost:
             return PackageSet()
@@ -121,7 +121,7 @@ class Place:
 
     def _wishes_before(self) -> list[Wish]:
         """What was asked for, of the packages that come back."""
-        from ..marks import Wish, words
+        from ..managers.marks import Wish, words
 
         return [
             Wish(
@@ -138,7 +138,7 @@ class Place:
         return package.manager == "conda" and package.requested
 
     def _needs(self) -> list[str]:
-        from ..needs import broken_by
+        from ..restore.needs import broken_by
 
         if not self._prefix or not self._wanted:
             return []
@@ -151,7 +151,7 @@ class Place:
         ]
 
     def _guard(self) -> None:
-        from ..guards import check_plan, check_target
+        from ..install.guards import check_plan, check_target
 
         for request in requests(self._wanted, self._origins, "channel"):
             check_target(request, self.environment)
@@ -255,7 +255,7 @@ class Place:
         Raises:
             CommandFailed: conda's own package cannot be linked again.
         """
-        from ..marks import restore
+        from ..managers.marks import restore
 
         if not self._wanted:
             return []

@@ -6,16 +6,16 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import JStackMagicError, UsageError
-from ..history import History
-from ..log import Said
+from ..history.file import History
+from ..io.log import Said
+from ..model.errors import JStackMagicError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..environment import Environment
-    from ..history import Context, Record
-    from ..log import Output
+    from ..history.file import Context, Record
+    from ..io.log import Output
+    from ..where.environment import Environment
 
 _NOTHING = "Nothing was started."
 
@@ -62,9 +62,9 @@ def _is_history(path: Path) -> bool:
 
 
 def _of_image(source: str) -> list[Record]:
-    from ..history import IMAGE_HISTORY
-    from ..image.engine import connect
-    from ..image.files import files_of
+    from ..history.file import IMAGE_HISTORY
+    from ..image.engine.client import connect
+    from ..image.prove.files import files_of
 
     missing = f"There is no history {source}"
     if source.startswith(("/", ".", "~")):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..environment import detect
-from ..host import look
 from ..image.family import candidates, family_of, likely_stack, stack_of
-from ..packages import read_packages
+from ..model.packages import read_packages
+from ..where.environment import detect
+from ..where.host import look
 from ._image import Suggestions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..history import Record
-    from ..recipe import Recipe
+    from ..history.file import Record
+    from ..model.recipe import Recipe
 
 
 def suggestions(image: str, recipe: Recipe) -> Suggestions:

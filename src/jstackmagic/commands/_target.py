@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-    from ..environment import Environment
+    from ..where.environment import Environment
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def targets(args: argparse.Namespace) -> tuple[Environment, ...]:
     Raises:
         UnknownEnvironment: There is none of that name, prefix or kernelspec.
     """
-    from .. import environment, kernels
+    from ..where import environment, kernels
 
     if args.kernel:
         return (kernels.environment_of(args.kernel),)
@@ -41,6 +41,6 @@ def targets(args: argparse.Namespace) -> tuple[Environment, ...]:
 
 def left_out(args: argparse.Namespace) -> tuple[str, ...]:
     """What ``--all-kernels`` does not reach, and why: sentences for the user."""
-    from .. import kernels
+    from ..where import kernels
 
     return tuple(error.problem for error in kernels.not_understood()) if args.all_kernels else ()

@@ -25,12 +25,12 @@ from ..capture import files as lists_of_packages
 from ..capture.files import pyproject
 from ..capture.notebooks import Finding, Reading
 from ..capture.targets import Targets
-from ..credentials import mask
 from ..display import Part, Result, Table, Text
-from ..environment import Environment, EnvironmentRef
-from ..errors import UsageError
-from ..history import Context, History, Record
-from ..recipe import name_of
+from ..history.file import Context, History, Record
+from ..model.credentials import mask
+from ..model.errors import UsageError
+from ..model.recipe import name_of
+from ..where.environment import Environment, EnvironmentRef
 from ._group import add_group
 from ._target import add_target, targets
 
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..packages import ManagerName
-    from ..request import Request
+    from ..model.packages import ManagerName
+    from ..model.request import Request
     from . import Session
 
 

@@ -15,19 +15,19 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..display import Part, Result, Table, Text
-from ..environment import Environment
-from ..errors import JStackMagicError
-from ..packages import Change, ManagerName, Package, PackageSet
+from ..model.errors import JStackMagicError
+from ..model.packages import Change, ManagerName, Package, PackageSet
+from ..where.environment import Environment
 from ._target import add_target, targets
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
-    from ..baseline import Baseline, Witness
-    from ..history import History, Record
-    from ..image.brought import Brought
-    from ..undo import Move
+    from ..history.file import History, Record
+    from ..image.prove.brought import Brought
+    from ..restore.undo import Move
+    from ..where.baseline import Baseline, Witness
     from . import Session
 
 _Key = tuple[ManagerName, str]
@@ -44,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> Drifts:
     """Compare every target with its beginning, and the system once."""
-    from ..history import History
+    from ..history.file import History
 
     history = History()
     records = history.records()
@@ -106,7 +106,7 @@ class Drift:
     @property
     def where(self) -> str:
         """The place, for people."""
-        from ..guards import describe
+        from ..install.guards import describe
 
         return "the system" if self.managers == ("apt",) else describe(self.environment)
 
@@ -119,9 +119,9 @@ def _drift(
 ) -> Drift:
     import os
 
-    from .. import baseline
-    from ..packages import read_packages
-    from ..undo import net, same
+    from ..model.packages import read_packages
+    from ..restore.undo import net, same
+    from ..where import baseline
 
     place = "" if managers == ("apt",) else os.path.normpath(environment.prefix)
     here = read_packages(environment, managers)
@@ -157,14 +157,14 @@ def _drift(
 
 def _image() -> Brought | None:
     """What the image of this container brought, where an engine is in reach that can tell."""
-    from ..host import look
+    from ..where.host import look
 
     host = look()
     if host.runtime is None or host.engine is None:
         return None
-    from ..image.brought import Brought
-    from ..image.container import this_container
-    from ..image.engine import connect
+    from ..image.engine.client import connect
+    from ..image.engine.container import this_container
+    from ..image.prove.brought import Brought
 
     try:
         engine = connect()
@@ -176,7 +176,7 @@ def _image() -> Brought | None:
 
 def _movers(records: Sequence[Record], place: str) -> dict[_Key, str]:
     """The last record that moved each package of one place."""
-    from ..undo import net
+    from ..restore.undo import net
 
     return {key[1:]: record.id for record in records for key in net([record]) if key[0] == place}
 
@@ -200,7 +200,7 @@ def adopt(drift: Drift, history: History, session: Session) -> None:
     marks, and where it made none, what no other package needs.
     """
     from ..capture.observe import requests_behind
-    from ..plan import Outcome
+    from ..model.plan import Outcome
 
     change = Change(
         added=tuple(d.now for d in drift.unexplained if d.now and not d.before),
@@ -225,8 +225,8 @@ def adopt(drift: Drift, history: History, session: Session) -> None:
 
 def _marked(change: Change, environment: Environment) -> Change:
     """What came, marked as asked for where nothing else needs it, if nobody's marks tell."""
-    from ..needs import needed
-    from ..packages import read_packages
+    from ..model.packages import read_packages
+    from ..restore.needs import needed
 
     marked = {p.manager for p in change.added if p.requested and not _is_of_uv(p, environment)}
     unmarked = {p.manager for p in change.added} - marked - {"apt"}
@@ -246,7 +246,7 @@ def _is_of_uv(package: Package, environment: Environment) -> bool:
     """Whether uv installed a distribution: it marks everything as asked for."""
     from pathlib import Path
 
-    from ..packages import files_of
+    from ..model.packages import files_of
 
     if package.manager != "pip":
         return False
@@ -259,7 +259,7 @@ def _time(change: Change, environment: Environment) -> str:
     """When the last of the files came, ISO 8601, UTC; now for what is gone."""
     from datetime import datetime, timezone
 
-    from ..baseline import time_of
+    from ..where.baseline import time_of
 
     times = [time_of(p, environment) for p in (*change.added, *(new for _, new in change.changed))]
     last = max((each for each in times if each is not None), default=None)

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 from .. import export
 from ..display import Code, Part, Result, Table, Text
-from ..errors import ExportError, JStackMagicError, UsageError
 from ..export import Artifact
 from ..export._choice import file_names
-from ..history import History, Record
-from ..recipe import Recipe, fold
+from ..history.file import History, Record
+from ..model.errors import ExportError, JStackMagicError, UsageError
+from ..model.recipe import Recipe, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +141,7 @@ class _Source:
         if b'"event"' in text.split(b"\n", 1)[0]:
             records = History(path).records()
             return cls(fold(records), records)
-        from ..recipefile import recipe_of
+        from ..model.recipefile import recipe_of
 
         return cls(recipe_of(text))
 
@@ -171,7 +171,7 @@ class _Source:
 
     def _base_image(self, given: dict[str, Any]) -> tuple[str, list[str]]:
         """What to build on where nobody said, and what else the Docker Stacks' table tells."""
-        from ..host import look
+        from ..where.host import look
         from ._suggest import likely_image, suggestions
 
         image, hints = given["base_image"] or look().image or "", list[str]()

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from ..display import Code, Fold, Part, Result, Table, Text
-from ..errors import UsageError
+from ..model.errors import UsageError
 from ._change import change_table, count_text
 from ._target import add_target, targets
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from . import Session
 
-from ..history import IMAGE_HISTORY, History, Record
+from ..history.file import IMAGE_HISTORY, History, Record
 
 _AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..display import Code, Part, Result, Text
-from ..errors import JStackMagicError, Stopped
+from ..model.errors import JStackMagicError, Stopped
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from ..environment import Environment
+    from ..where.environment import Environment
     from . import Session
 
 FOLDER = Path("/usr/local/bin/before-notebook.d")
@@ -141,7 +141,7 @@ def _remove(path: Path) -> HookResult:
 
 def _run(*, keep: bool) -> list[str]:
     """The baseline first, then the replay, which would change it; one failing spares the other."""
-    from ..baseline import take_snapshot
+    from ..where.baseline import take_snapshot
 
     said = []
     try:
@@ -158,7 +158,7 @@ def _run(*, keep: bool) -> list[str]:
 
 def _environments() -> list[Environment]:
     """Those a kernel or a conda name stands for, and the one that we run in ourselves."""
-    from .. import environment, kernels
+    from ..where import environment, kernels
 
     found = [environment.detect()]
     found += [each.environment for each in kernels.environments()]
@@ -172,8 +172,8 @@ def _start_replay(*, keep: bool) -> str:
     """Replay in a process that outlives us and is nobody's to wait for."""
     import subprocess
 
-    from ..history import History
-    from ..progress import own_folder
+    from ..history.file import History
+    from ..restore.progress import own_folder
 
     history = History()
     if not history.path.exists():

@@ -23,11 +23,11 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..credentials import mask
-from ..errors import ExportError, JStackMagicError, UsageError
 from ..export.dockerfile import STYLES
-from ..image.build import BUILDERS
-from ..log import Said
+from ..image.engine.build import BUILDERS
+from ..io.log import Said
+from ..model.credentials import mask
+from ..model.errors import ExportError, JStackMagicError, UsageError
 from ._target import add_target, targets
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ..display import Result
-    from ..image.build import Built
-    from ..image.engine import Engine
-    from ..image.reference import Reference
+    from ..image.engine.build import Built
+    from ..image.engine.client import Engine
+    from ..model.reference import Reference
     from . import Session
     from ._image import BuiltImage, CommittedImage, Images, Proved, Running, Stopped, Suggestions
     from ._imagecontext import Context
@@ -149,8 +149,8 @@ def _build(args: argparse.Namespace, session: Session) -> BuiltImage:
 
     Without a TAG it is called after the history. Nothing is sent anywhere without --push.
     """
-    from ..image.build import push
-    from ..image.reference import parse_tag
+    from ..image.engine.build import push
+    from ..model.reference import parse_tag
     from ._built import note_image
     from ._image import BuiltImage
 
@@ -174,10 +174,10 @@ def _prove(args: argparse.Namespace, session: Session) -> Proved:
     outside, the environment of this process, or the target. The exit status is 1 where anything
     differs or could not be read.
     """
-    from ..history import History
-    from ..image.build import exists
-    from ..image.prove import Here, everything_here, prove
-    from ..image.reference import parse, parse_tag
+    from ..history.file import History
+    from ..image.engine.build import exists
+    from ..image.prove.compare import Here, everything_here, prove
+    from ..model.reference import parse, parse_tag
     from ._image import Proved
 
     if args.tag:
@@ -212,7 +212,7 @@ def _build_context(
     context: Context,
     tag: Reference | None,
 ) -> Built:
-    from ..image.build import Asked, BuildFailed, blame, build, fetch
+    from ..image.engine.build import Asked, BuildFailed, blame, build, fetch
 
     if context.base and not args.platform:
         fetch(engine, context.base, output=session.output)
@@ -234,7 +234,7 @@ def _build_context(
 
 def _existing(engine: Engine, context: Context) -> Built | None:
     """The image that was built of this very recipe, if there is one."""
-    from ..image.build import built_before
+    from ..image.engine.build import built_before
 
     return built_before(engine, context.default_tag, context.labels)
 
@@ -298,7 +298,7 @@ def _all_secrets(context: Context, given: Mapping[str, bytes]) -> Mapping[str, b
 
 def _configured_urls() -> Iterator[str]:
     """The indexes and channels that pip's variables and conda's settings name here."""
-    from ..environment import detect
+    from ..where.environment import detect
 
     for variable in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
         yield from os.environ.get(variable, "").split()
@@ -316,7 +316,7 @@ def _is_live(session: Session) -> bool:
 @contextlib.contextmanager
 def _engine(args: argparse.Namespace) -> Iterator[Engine]:
     """The engine; where none is in reach, the folder to build elsewhere is written instead."""
-    from ..image.engine import NoEngine, connect
+    from ..image.engine.client import NoEngine, connect
 
     try:
         engine = connect()
@@ -327,7 +327,7 @@ def _engine(args: argparse.Namespace) -> Iterator[Engine]:
 
 
 def _without_engine(args: argparse.Namespace, error: JStackMagicError) -> JStackMagicError:
-    from ..image.engine import NoEngine
+    from ..image.engine.client import NoEngine
     from ._imagecontext import FOLDER, write
 
     tag = getattr(args, "tag", None) or "TAG"
@@ -368,13 +368,13 @@ def _commit(args: argparse.Namespace, session: Session) -> CommittedImage:
     """
     from datetime import datetime, timezone
 
-    from ..history import History
-    from ..host import look
-    from ..image.commit import commit
-    from ..image.container import base_of, this_container
-    from ..image.labels import labels
-    from ..image.prove import everything_here
-    from ..image.reference import parse_tag
+    from ..history.file import History
+    from ..image.engine.commit import commit
+    from ..image.engine.container import base_of, this_container
+    from ..image.engine.labels import labels
+    from ..image.prove.compare import everything_here
+    from ..model.reference import parse_tag
+    from ..where.host import look
     from ._image import CommittedImage
 
     tag = parse_tag(args.tag)
@@ -413,10 +413,10 @@ def _run(args: argparse.Namespace, session: Session) -> Running:
     The folder is mounted where the image has its work; without --public only the engine's own
     machine can reach the server.
     """
-    from ..history import History
-    from ..image.labels import history_id
-    from ..image.reference import parse
-    from ..image.serve import Wanted, start, wait
+    from ..history.file import History
+    from ..image.engine.labels import history_id
+    from ..image.engine.serve import Wanted, start, wait
+    from ..model.reference import parse
     from ._image import Running
 
     if args.tag:
@@ -438,9 +438,9 @@ def _run(args: argparse.Namespace, session: Session) -> Running:
 
 def _own_image(engine: Engine) -> str:
     """The latest image that was made from this history."""
-    from ..history import History
-    from ..image.labels import history_id
-    from ..image.serve import images
+    from ..history.file import History
+    from ..image.engine.labels import history_id
+    from ..image.engine.serve import images
 
     own = history_id(History().records())
     found = [image for image in images(engine) if own and image.history == own and image.tags]
@@ -456,8 +456,8 @@ def _own_image(engine: Engine) -> str:
 
 def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
     """Where a folder lies on the engine's host, and what to say of it."""
-    from ..host import look
-    from ..image.container import this_container
+    from ..image.engine.container import this_container
+    from ..where.host import look
 
     path = os.path.realpath(os.path.expanduser(folder))
     if not os.path.isdir(path):
@@ -475,10 +475,10 @@ def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
 
 def _list(args: argparse.Namespace, session: Session) -> Images:  # noqa: ARG001
     """The images that were made from this history, and the servers that it started."""
-    from ..history import History
-    from ..image.engine import connect
-    from ..image.labels import history_id
-    from ..image.serve import images, servers
+    from ..history.file import History
+    from ..image.engine.client import connect
+    from ..image.engine.labels import history_id
+    from ..image.engine.serve import images, servers
     from ._image import Images
 
     own = history_id(History().records())
@@ -495,10 +495,10 @@ def _list(args: argparse.Namespace, session: Session) -> Images:  # noqa: ARG001
 
 def _stop(args: argparse.Namespace, session: Session) -> Stopped:
     """Stop the servers that were started here, and take their containers away."""
-    from ..history import History
-    from ..image.engine import connect
-    from ..image.labels import history_id
-    from ..image.serve import stop
+    from ..history.file import History
+    from ..image.engine.client import connect
+    from ..image.engine.labels import history_id
+    from ..image.engine.serve import stop
     from ._image import Stopped
 
     with contextlib.closing(connect()) as engine:
@@ -508,9 +508,9 @@ def _stop(args: argparse.Namespace, session: Session) -> Stopped:
 
 def _suggest(args: argparse.Namespace, session: Session) -> Suggestions:  # noqa: ARG001
     """Say which of the Docker Stacks has what was installed already. No engine is asked."""
-    from ..history import History
-    from ..host import look
-    from ..recipe import fold
+    from ..history.file import History
+    from ..model.recipe import fold
+    from ..where.host import look
     from ._suggest import likely_image, suggestions
 
     records = History().records()

@@ -12,20 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..credentials import mask
 from ..display import Part, Result, Table, Text
-from ..environment import Environment
-from ..errors import Stopped
-from ..host import Host
-from ..packages import ManagerName
-from ..progress import Status
+from ..model.credentials import mask
+from ..model.errors import Stopped
+from ..model.packages import ManagerName
+from ..restore.progress import Status
+from ..where.environment import Environment
+from ..where.host import Host
 from ._target import add_target, left_out, targets
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..engines import Engines
+    from ..model.engines import Engines
     from . import Session
 
 _KINDS = {
@@ -45,9 +45,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> Info:  # noqa: ARG001
     """Look at every target."""
-    from ..host import look
-    from ..policy import current
-    from ..progress import status
+    from ..install.policy import current
+    from ..restore.progress import status
+    from ..where.host import look
 
     environments, engines = targets(args), current().engines
     return Info(
@@ -82,7 +82,7 @@ def _engines(environment: Environment, wanted: Engines) -> Iterator[Engine]:
 
 
 def _engine(manager: ManagerName, environment: Environment, wanted: Engines) -> Engine:
-    from ..managers._choice import choose
+    from ..managers.choice import choose
 
     try:
         choice = choose(manager, environment, wanted)

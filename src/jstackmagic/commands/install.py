@@ -29,14 +29,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..credentials import mask
-from ..errors import UsageError
-from ..guards import describe
-from ..log import Said
-from ..packages import normalise, read_packages
-from ..parsing import MANAGERS, Asked, read_cell, read_specs
-from ..policy import current
-from ..request import Request
+from ..install.guards import describe
+from ..install.policy import current
+from ..io.log import Said
+from ..model.credentials import mask
+from ..model.errors import UsageError
+from ..model.packages import normalise, read_packages
+from ..model.parsing import MANAGERS, Asked, read_cell, read_specs
+from ..model.request import Request
 from ._change import ChangeResult, add_managers, add_mode, carry_out
 from ._group import add_group
 from ._missing import add_missing
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..capture.files import Reading
-    from ..environment import Environment
-    from ..transaction import Step
+    from ..install.transaction import Step
+    from ..where.environment import Environment
     from . import Session
 
 
@@ -135,7 +135,7 @@ def _with_missing(
 
 
 def _repair(args: argparse.Namespace, session: Session) -> tuple[str, ...]:
-    from ..managers.rattler import repair
+    from ..managers.conda.rattler import repair
 
     return tuple(
         f"Finished what was cut off in the {describe(environment)}."
@@ -201,7 +201,7 @@ def _notes(reading: Reading) -> Iterator[str]:
 def _steps_of(
     reading: Reading, environment: Environment, args: argparse.Namespace
 ) -> Iterator[Step]:
-    from ..transaction import Step
+    from ..install.transaction import Step
 
     usual = current()
     for asked in reading.requests:
@@ -242,7 +242,7 @@ def _route(asked: Asked, environment: Environment, session: Session) -> tuple[As
             elif ("pip", normalise(name)) not in here:
                 unknown.append(spec)
         if unknown:
-            from ..managers.rattler import available
+            from ..managers.conda.rattler import available
 
             offered = available(unknown, environment, asked.channels, session.output)
             for spec in unknown:
@@ -284,7 +284,7 @@ def _name(spec: str) -> str:
 
 
 def _steps(asked: Asked, environment: Environment, args: argparse.Namespace) -> Iterator[Step]:
-    from ..transaction import Step
+    from ..install.transaction import Step
 
     for manager in MANAGERS:
         specs = asked.of(manager)

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
-from ..packages import ManagerName, PackageSet, normalise, read_packages
-from ..parsing import MANAGERS, read_specs
-from ..request import Request
+from ..model.errors import UsageError
+from ..model.packages import ManagerName, PackageSet, normalise, read_packages
+from ..model.parsing import MANAGERS, read_specs
+from ..model.request import Request
 from ._change import ChangeResult, add_managers, add_mode, carry_out
 from ._target import add_target, left_out, targets
 
 if TYPE_CHECKING:
     import argparse
 
-    from ..environment import Environment
-    from ..transaction import Step
+    from ..install.transaction import Step
+    from ..where.environment import Environment
     from . import Session
 
 
@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> ChangeResult:
     """Remove what was named from every target."""
-    from ..transaction import Step
+    from ..install.transaction import Step
 
     asked = read_specs(args.specs, manager=args.manager)
     steps: list[Step] = []
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
 
 
 def _owner(spec: str, here: PackageSet, environment: Environment) -> ManagerName:
-    from ..guards import describe
+    from ..install.guards import describe
 
     if ("conda", spec.lower()) in here:
         return "conda"

@@ -21,15 +21,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..display import Part, Text, size_text
-from ..environment import Environment
-from ..errors import CommandFailed, Interrupted, InvalidSpec, JStackMagicError, Stopped, UsageError
-from ..keep import Store, Taken
-from ..log import Said
-from ..plan import Plan
-from ..progress import Progress, own_folder, replays
-from ..replay import Exactness, Goal, goals
-from ..request import Request
-from ..transaction import Done, Planned, Step, Transaction
+from ..install.transaction import Done, Planned, Step, Transaction
+from ..io.log import Said
+from ..model.errors import (
+    CommandFailed,
+    Interrupted,
+    InvalidSpec,
+    JStackMagicError,
+    Stopped,
+    UsageError,
+)
+from ..model.plan import Plan
+from ..model.request import Request
+from ..restore.keep import Store, Taken
+from ..restore.progress import Progress, own_folder, replays
+from ..restore.replay import Exactness, Goal, goals
+from ..where.environment import Environment
 from ._change import ChangeResult
 from ._new_environment import located, make
 
@@ -37,8 +44,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..log import Output
-    from ..packages import ManagerName, PackageSet
+    from ..io.log import Output
+    from ..model.packages import ManagerName, PackageSet
     from . import Session
 
 
@@ -70,10 +77,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> ReplayResult:
     """Find out what is missing, and bring it, one place after the other."""
-    from .. import environment
-    from ..history import History
-    from ..policy import current
-    from ..transaction import Mode
+    from ..history.file import History
+    from ..install.policy import current
+    from ..install.transaction import Mode
+    from ..where import environment
     from ._source import records_of
 
     if args.source is None:
@@ -167,7 +174,7 @@ class _Place:
 
     @property
     def where(self) -> str:
-        from ..guards import describe
+        from ..install.guards import describe
 
         if self.goal.ref is None:
             return "the system"
@@ -175,7 +182,7 @@ class _Place:
 
 
 def _places(wanted: Sequence[Goal], args: argparse.Namespace, output: Output) -> list[_Place]:
-    from .. import environment
+    from ..where import environment
 
     target = None
     environments = [goal.ref.prefix for goal in wanted if goal.ref is not None]
@@ -262,7 +269,7 @@ class _Replay:
             self._progress.end(state, message)  # type: ignore[arg-type]
 
     def _bring(self, place: _Place, manager: ManagerName) -> None:
-        from ..packages import PackageSet, read_packages
+        from ..model.packages import PackageSet, read_packages
 
         fresh = place.environment is None
         if self._dry_run and (fresh or place in self._pending):
@@ -334,8 +341,8 @@ class _Replay:
             self._kept = f"All that can be kept is in {self._store.folder}."
 
     def _carry_out(self, place: _Place, planned: Sequence[Planned], exactness: Exactness) -> None:
-        from ..environment import detect
-        from ..marks import restore
+        from ..managers.marks import restore
+        from ..where.environment import detect
 
         self._done += self._transaction.run(planned)
         if self._dry_run and any(each.plan.commands for each in planned):
@@ -378,7 +385,7 @@ class _Replay:
 
     def _foretell(self, place: _Place, manager: ManagerName) -> None:
         """What would be asked when what comes before it is done, which pip cannot be asked yet."""
-        from ..packages import PackageSet, read_packages
+        from ..model.packages import PackageSet, read_packages
 
         here = (
             read_packages(place.environment, place.managers) if place.environment else PackageSet()

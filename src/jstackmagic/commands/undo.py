@@ -14,17 +14,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..display import Part, Text
-from ..errors import NOTHING_CHANGED, Stopped, UsageError
-from ..history import Record
-from ..recipe import taken_back
-from ..undo import Origins, after, latest, net, since
+from ..history.file import Record
+from ..model.errors import NOTHING_CHANGED, Stopped, UsageError
+from ..model.recipe import taken_back
+from ..restore.undo import Origins, after, latest, net, since
 from ._change import ChangeResult, add_mode
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
-    from ..history import History
+    from ..history.file import History
     from . import Session
 
 
@@ -37,9 +37,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> UndoResult:
     """Find out what it takes, say what cannot be had, and do it."""
-    from ..history import History
-    from ..policy import current, engines_of
-    from ..transaction import Mode, Transaction
+    from ..history.file import History
+    from ..install.policy import current, engines_of
+    from ..install.transaction import Mode, Transaction
     from ._place import Place
 
     history = History()

@@ -166,7 +166,7 @@ def channel_text(source: str) -> str:
     >>> channel_text("https://conda.example/conda-forge"), channel_text("file:///srv/my channel")
     ('conda-forge', 'my channel')
     """
-    from ..credentials import mask
+    from ..model.credentials import mask
 
     text = mask(source).rstrip("/")
     return text if "+" in text.split("://", 1)[0] else text.rsplit("/", 1)[-1]

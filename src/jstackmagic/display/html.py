@@ -17,7 +17,7 @@ from . import SIGNS, Code, Fold, Table, Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..log import Line, Style
+    from ..io.log import Line, Style
     from . import Part
 
 # https://jupyterlab.readthedocs.io/en/stable/developer/css.html

@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
-from ..log import Log, Said
+from ..io.log import Log, Said
 from . import html as drawing
 from .progress import NotebookBar, TerminalBar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..meter import Progress
+    from ..io.meter import Progress
 
 _SHOWN = {"notebook": 12, "terminal": 6}
 """How many of the last lines are shown while a manager works."""

@@ -11,7 +11,7 @@ import html
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..meter import Meter, Progress
+from ..io.meter import Meter, Progress
 
 if TYPE_CHECKING:
     from typing import TextIO

@@ -16,13 +16,13 @@ import pkgutil
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from ..errors import UsageError
+from ..model.errors import UsageError
 from ._artifact import Artifact, File
 
 if TYPE_CHECKING:
     import argparse
 
-    from ..recipe import Recipe
+    from ..model.recipe import Recipe
 
 __all__ = ["Artifact", "File", "Format", "formats", "get"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..credentials import mask
-from ..errors import ExportError
+from ..model.credentials import mask
+from ..model.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from ..request import split_hashes
+from ..model.request import split_hashes
 from ._artifact import File
 from ._words import checked
 
 if TYPE_CHECKING:
-    from ..packages import ManagerName
-    from ..recipe import Item, Recipe
+    from ..model.packages import ManagerName
+    from ..model.recipe import Item, Recipe
 
 FOLDER = "jstackmagic"
 """The folder beside an artifact for the files that are copied."""

@@ -7,17 +7,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..environment import EnvironmentRef
-from ..errors import ExportError
-from ..recipe import Holding, Step
+from ..model.errors import ExportError
+from ..model.recipe import Holding, Step
+from ..where.environment import EnvironmentRef
 from ._beside import UNSAFE
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from ..packages import ManagerName
-    from ..recipe import Item, Recipe
+    from ..model.packages import ManagerName
+    from ..model.recipe import Item, Recipe
 
 _NO_STEPS = "Nothing is recorded, so that there is nothing to write: install something first."
 

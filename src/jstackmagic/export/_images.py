@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..credentials import mask
-from ..errors import ExportError
+from ..model.credentials import mask
+from ..model.errors import ExportError
 
 _IMAGE = re.compile(r"[A-Za-z0-9][\w./:-]*(?:@[a-z0-9]+:[0-9a-f]+)?", re.ASCII)
 

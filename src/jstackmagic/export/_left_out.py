@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..credentials import mask
+from ..model.credentials import mask
 from ._choice import called
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..recipe import Step
+    from ..model.recipe import Step
 
 
 def left_out(why: str, steps: Iterable[Step]) -> tuple[str, ...]:

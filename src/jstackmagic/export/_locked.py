@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ..packages import Package
-    from ..recipe import Archive, Holding, Item, Step
+    from ..model.packages import Package
+    from ..model.recipe import Archive, Holding, Item, Step
 
 _ARCHIVE = re.compile(r"[a-z]+:.*\.(?:whl|zip|tgz|tar\.\w+)(?:#.*)?", re.ASCII)
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+")

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..pins import Pin, pinned
+from ..model.pins import Pin, pinned
 from ._beside import is_conda_archive
 from ._words import checked, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..recipe import Item
+    from ..model.recipe import Item
     from ._choice import Chosen
 
 
 def channels(chosen: Chosen, notes: list[str]) -> list[str]:
     """The channels, strongest first: those asked for, then those that served."""
-    from ..condarc import CondaConfig, channel_name
+    from ..where.condarc import CondaConfig, channel_name
 
     asked = [channel for step in chosen.of("conda") for channel in step.channels]
     served = [item.source for item in chosen.items("conda") if item.source]

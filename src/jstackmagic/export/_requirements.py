@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from ..errors import UsageError
-from ..parsing import read_requirement
-from ..pins import Pin, pinned
-from ..request import split_hashes
+from ..model.errors import UsageError
+from ..model.parsing import read_requirement
+from ..model.pins import Pin, pinned
+from ..model.request import split_hashes
 from ._beside import Beside, Place, generated, place_in
 from ._locked import hashes_of, is_direct, resolved
 from ._words import checked, public
@@ -18,8 +18,8 @@ from ._words import checked, public
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..packages import Package
-    from ..recipe import Holding, Item, Step
+    from ..model.packages import Package
+    from ..model.recipe import Holding, Item, Step
     from ._artifact import File
 
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..errors import ExportError
-from ..pins import PINS, Pin
+from ..model.errors import ExportError
+from ..model.pins import PINS, Pin
 from ._artifact import Artifact
 from ._beside import place_in
 from ._left_out import left_out
@@ -19,7 +19,7 @@ from ._words import checked
 if TYPE_CHECKING:
     import argparse
 
-    from ..recipe import Item, Recipe
+    from ..model.recipe import Item, Recipe
 
 FILES: dict[str, dict[str, object]] = {"apt.txt": {}}
 

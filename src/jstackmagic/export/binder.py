@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..credentials import mask
-from ..pins import Pin, add_pin
+from ..model.credentials import mask
+from ..model.pins import Pin, add_pin
 from . import apt
 from ._artifact import Artifact, File
 from ._beside import Beside
@@ -22,8 +22,8 @@ from .conda import environment_yml
 if TYPE_CHECKING:
     import argparse
 
-    from ..environment import EnvironmentRef
-    from ..recipe import Recipe
+    from ..model.recipe import Recipe
+    from ..where.environment import EnvironmentRef
 
 FILES: dict[str, dict[str, object]] = {"binder/environment.yml": {}}
 

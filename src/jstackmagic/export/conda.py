@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..credentials import mask
-from ..pins import Pin, add_pin
+from ..model.credentials import mask
+from ..model.pins import Pin, add_pin
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import add_choice, choose
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from ..recipe import Recipe
+    from ..model.recipe import Recipe
     from ._choice import Chosen
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..credentials import mask
-from ..errors import ExportError
+from ..model.credentials import mask
+from ..model.errors import ExportError
 from ._artifact import Artifact
 from ._beside import is_conda_archive
 from ._choice import add_choice, choose
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from ..recipe import Recipe
+    from ..model.recipe import Recipe
     from ._choice import Chosen
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from ..credentials import mask
-from ..errors import ExportError
+from ..model.credentials import mask
+from ..model.errors import ExportError
 from ._artifact import Artifact
 from ._choice import add_choice, choose
 from ._locked import hashes_of, is_direct, platform_of_holding
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..packages import Package
-    from ..recipe import Holding, Recipe
+    from ..model.packages import Package
+    from ..model.recipe import Holding, Recipe
     from ._choice import Chosen
 
 

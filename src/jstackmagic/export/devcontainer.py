@@ -11,8 +11,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ExportError
-from ..pins import Pin, add_pin
+from ..model.errors import ExportError
+from ..model.pins import Pin, add_pin
 from . import dockerfile, script
 from ._artifact import Artifact, File
 from ._images import check_image
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from ..recipe import Recipe
+    from ..model.recipe import Recipe
 
 FILES: dict[str, dict[str, object]] = {".devcontainer/devcontainer.json": {}}
 

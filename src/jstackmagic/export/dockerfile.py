@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ..credentials import mask
-from ..pins import Pin, add_pin, pinned
-from ..request import split_hashes
+from ..model.credentials import mask
+from ..model.pins import Pin, add_pin, pinned
+from ..model.request import split_hashes
 from ._artifact import LEFT_BEHIND, Artifact, File
 from ._beside import FOLDER, UNSAFE, Beside, Place, generated, is_conda_archive, place_in
 from ._images import check_image
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
-    from ..environment import EnvironmentRef
-    from ..recipe import Item, Recipe, Step
+    from ..model.recipe import Item, Recipe, Step
+    from ..where.environment import EnvironmentRef
 
 Style = Literal["stacks", "legacy", "plain"]
 STYLES: tuple[Style, ...] = get_args(Style)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..recipefile import text_of
+from ..model.recipefile import text_of
 from ._artifact import Artifact
 from ._beside import place_in
 
 if TYPE_CHECKING:
     import argparse
 
-    from ..recipe import Recipe
+    from ..model.recipe import Recipe
 
 FILES: dict[str, dict[str, object]] = {"recipe.json": {}}
 

@@ -15,7 +15,7 @@ from ._words import checked
 if TYPE_CHECKING:
     import argparse
 
-    from ..recipe import Recipe
+    from ..model.recipe import Recipe
 
 Hub = Literal["z2jh", "dockerspawner"]
 HUBS: tuple[Hub, ...] = get_args(Hub)

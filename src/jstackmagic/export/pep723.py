@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..credentials import MASK, mask
-from ..errors import ExportError
-from ..pins import Pin, add_pin, pinned
-from ..request import split_hashes
+from ..model.credentials import MASK, mask
+from ..model.errors import ExportError
+from ..model.pins import Pin, add_pin, pinned
+from ..model.request import split_hashes
 from ._artifact import Artifact, File
 from ._beside import Beside, place_in
 from ._choice import add_choice, choose
@@ -26,7 +26,7 @@ from ._words import checked, holds_credential, public
 if TYPE_CHECKING:
     import argparse
 
-    from ..recipe import Item, Recipe, Step
+    from ..model.recipe import Item, Recipe, Step
 
 FILES: dict[str, dict[str, object]] = {"pep723.py": {}}
 ONE_ENVIRONMENT = True

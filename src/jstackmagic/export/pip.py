@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..credentials import mask
-from ..pins import Pin, add_pin
+from ..model.credentials import mask
+from ..model.pins import Pin, add_pin
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import add_ask_index, add_choice, choose
@@ -18,7 +18,7 @@ from ._requirements import Requirements
 if TYPE_CHECKING:
     import argparse
 
-    from ..recipe import Recipe
+    from ..model.recipe import Recipe
 
 
 FILES: dict[str, dict[str, object]] = {"requirements.txt": {}}

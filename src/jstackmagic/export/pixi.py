@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..credentials import mask
-from ..pins import Pin, add_pin
-from ..request import split_hashes
+from ..model.credentials import mask
+from ..model.pins import Pin, add_pin
+from ..model.request import split_hashes
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import add_choice, choose
@@ -20,7 +20,7 @@ from ._words import checked
 if TYPE_CHECKING:
     import argparse
 
-    from ..recipe import Item, Recipe
+    from ..model.recipe import Item, Recipe
     from ._choice import Chosen
 
 _VCS = re.compile(r"git\+(?P<url>\w+://.+?)(?:@(?P<commit>[^@/#]+))?(?:#(?P<rest>.*))?")

@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from ..credentials import mask
-from ..errors import ExportError
+from ..model.credentials import mask
+from ..model.errors import ExportError
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import add_ask_index, add_choice, choose
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from ..packages import Package
-    from ..recipe import Recipe
+    from ..model.packages import Package
+    from ..model.recipe import Recipe
     from ._artifact import File
     from ._choice import Chosen
 

@@ -15,9 +15,9 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
-from ..credentials import mask
-from ..errors import ExportError
-from ..inventory import Present, put_there
+from ..model.credentials import mask
+from ..model.errors import ExportError
+from ..model.inventory import Present, put_there
 from ._artifact import Artifact
 from ._choice import called
 from ._locked import is_direct
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ..environment import EnvironmentRef
-    from ..history import Record
-    from ..packages import Package
-    from ..recipe import Recipe
+    from ..history.file import Record
+    from ..model.packages import Package
+    from ..model.recipe import Recipe
+    from ..where.environment import EnvironmentRef
 
 FILES: dict[str, dict[str, object]] = {"sbom.cdx.json": {}}
 

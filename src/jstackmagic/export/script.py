@@ -9,8 +9,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from ..credentials import mask
-from ..pins import Pin, add_pin
+from ..model.credentials import mask
+from ..model.pins import Pin, add_pin
 from ._artifact import Artifact, File
 from ._beside import Beside
 from ._words import quoted, quoted_spec
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from ..environment import EnvironmentRef
-    from ..recipe import Recipe
+    from ..model.recipe import Recipe
+    from ..where.environment import EnvironmentRef
     from .dockerfile import Manager
 
 FILES: dict[str, dict[str, object]] = {"install.sh": {}}

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..packages import ManagerName, normalise
+from ..model.packages import ManagerName, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

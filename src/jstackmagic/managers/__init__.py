@@ -6,12 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from ..environment import Environment
-    from ..log import Output
-    from ..packages import Change, Package
-    from ..plan import Plan
-    from ..request import Request
-    from ._choice import Choice
+    from ..io.log import Output
+    from ..model.packages import Change, Package
+    from ..model.plan import Plan
+    from ..model.request import Request
+    from ..where.environment import Environment
+    from .choice import Choice
+
+_ENGINES = {
+    "conda": ".conda.executable",
+    "rattler": ".conda.rattler",
+    "pip": ".pip.executable",
+    "uv": ".pip.uv.engine",
+    "apt": ".apt.engine",
+}
 
 
 class Manager(Protocol):
@@ -65,7 +73,7 @@ def get(
         exact: Whether it must tell also which archives that takes.
         output: Where the progress of planning goes, of a manager that can tell it.
     """
-    module = import_module(f".{choice.engine}", __name__)
+    module = import_module(_ENGINES[choice.engine], __name__)
     if choice.engine == "rattler":
         return cast("Manager", module.manager(output=output))
     if choice.engine == "uv":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ..packages import normalise
+from ..model.packages import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,11 +15,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from ...errors import UsageError
+from ...model.errors import UsageError
 from .. import Found
 
 if TYPE_CHECKING:
-    from ...request import Request
+    from ...model.request import Request
 
 __all__ = ["Format", "Found", "Reading", "formats", "read", "reader"]
 

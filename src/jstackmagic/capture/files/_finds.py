@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ...errors import InvalidSpec
-from ...request import Request
+from ...model.errors import InvalidSpec
+from ...model.request import Request
 from .. import Found, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ...packages import ManagerName
-    from ...parsing import Asked
+    from ...model.packages import ManagerName
+    from ...model.parsing import Asked
 
 _LOOK = 65_536  # bytes; a lock file's heading, and any file that a person wrote
 

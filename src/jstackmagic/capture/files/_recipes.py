@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...recipefile import requests_of
+from ...model.recipefile import requests_of
 from .. import Found, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...environment import EnvironmentRef
-    from ...recipe import Recipe
+    from ...model.recipe import Recipe
+    from ...where.environment import EnvironmentRef
 
 
 def found_in(recipe: Recipe) -> Iterator[Found]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InvalidSpec
+from ...model.errors import InvalidSpec
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ...request import Request
+from ...model.request import Request
 from .. import Found
 from . import Reading
 from ._finds import text_of

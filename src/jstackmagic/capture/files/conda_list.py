@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ...parsing import read_cell
+from ...model.parsing import read_cell
 from . import Reading
 from ._finds import finds, folder_of, has, text_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InvalidSpec
-from ...parsing import Asked, read_requirement, read_specs
+from ...model.errors import InvalidSpec
+from ...model.parsing import Asked, read_requirement, read_specs
 from .. import Found
 from . import Reading
 from ._finds import finds, folder_of, has, text_of
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ...packages import ManagerName
+    from ...model.packages import ManagerName
 
 
 def recognises(path: Path) -> bool:

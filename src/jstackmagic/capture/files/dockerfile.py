@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ...request import Request
+    from ...model.request import Request
     from .. import Found, Target
 
 _NAME = re.compile(

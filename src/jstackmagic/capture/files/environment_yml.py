@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...parsing import read_environment_yml
+from ...model.parsing import read_environment_yml
 from . import Reading
 from ._finds import finds, folder_of, has, text_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ...errors import InvalidSpec
-from ...parsing import Asked, logical_lines, read_specs
+from ...model.errors import InvalidSpec
+from ...model.parsing import Asked, logical_lines, read_specs
 from . import Reading
 from ._finds import finds, folder_of, has, text_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ...history import History
-from ...recipe import fold
+from ...history.file import History
+from ...model.recipe import fold
 from . import Reading
 from ._finds import beginning
 from ._recipes import found_in

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import InvalidSpec
-from ...recipefile import KIND, recipe_of
+from ...model.errors import InvalidSpec
+from ...model.recipefile import KIND, recipe_of
 from . import Reading
 from ._finds import has, text_of
 from ._recipes import found_in

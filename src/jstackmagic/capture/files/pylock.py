@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InvalidSpec
-from ...parsing import Asked, read_requirement
+from ...model.errors import InvalidSpec
+from ...model.parsing import Asked, read_requirement
 from .. import Found
 from . import Reading
 from ._finds import finds, folder_of, text_of

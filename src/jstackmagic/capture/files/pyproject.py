@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...errors import InvalidSpec, UsageError
-from ...packages import normalise
+from ...model.errors import InvalidSpec, UsageError
+from ...model.packages import normalise
 from . import Reading
 from ._finds import finds, folder_of, text_of
 from ._toml import line_of, parse

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import UsageError
-from ...parsing import Asked, logical_lines, read_requirement
+from ...model.errors import UsageError
+from ...model.parsing import Asked, logical_lines, read_requirement
 from . import Reading
 from ._finds import beginning, finds, folder_of, text_of
 

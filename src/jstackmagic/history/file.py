@@ -1,0 +1,741 @@
+"""The append-only history file: one JSON line before an install starts, one when it ends.
+
+The format of a line, and what a reader may rely on, is documented in ``docs/history.md``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import warnings
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..io.collector import collector_paused
+from ..model.credentials import mask
+from ..model.errors import HistoryError
+from ..model.plan import Outcome
+from ..model.request import Request
+from ..where.environment import EnvironmentRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from filelock import FileLock
+
+SCHEMA = 1
+"""The version that every line names. Adding an optional field does not raise it."""
+
+LOCK_SECONDS = 30.0
+"""How long to wait for another process's append; one takes milliseconds."""
+
+IMAGE_HISTORY = Path("/etc/jstackmagic/history.jsonl")
+"""Where an image that was made from a history has it: what there was before this container."""
+
+Status = Literal["ok", "failed", "interrupted", "running", "planned", "found"]
+Event = Literal["begin", "end", "planned", "found"]
+
+
+class HistoryWarning(UserWarning):
+    """Something in the history file was left aside; nothing else was lost.
+
+    Raised through :mod:`warnings`, the one way this module speaks of what it could live with.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who asked, and from where; every field is empty where it cannot be known.
+
+    Attributes:
+        process: What tells the process ``pid`` from a later one that was given its number.
+    """
+
+    user: str = ""
+    host: str = ""
+    pid: int = 0
+    process: str = ""
+    kernel: str = ""
+    notebook: str = ""
+    container: str = ""
+    image: str = ""
+    jstackmagic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One request, where it was carried out, and what came of it.
+
+    Attributes:
+        id: ``TRANSACTION.STEP``; unique.
+        time: When it started, ISO 8601, UTC.
+        status: ``interrupted`` where a record was begun, never ended, and its process is gone.
+        request: What was asked, credentials masked.
+        environment: Where.
+        engine: What did the work.
+        commands: The command lines as shown, credentials masked.
+        context: Who asked, and from where.
+        outcome: What happened; None where it is planned, running or was interrupted.
+        undoes: The id of the record, or of the whole transaction, that this one took back.
+    """
+
+    id: str
+    time: str
+    status: Status
+    request: Request
+    environment: EnvironmentRef
+    engine: str = ""
+    commands: tuple[str, ...] = ()
+    context: Context = field(default_factory=Context)
+    outcome: Outcome | None = None
+    undoes: str = ""
+
+    @property
+    def transaction(self) -> str:
+        """The part of the id that the requests of one cell share."""
+        return self.id.rpartition(".")[0]
+
+
+class History:
+    """One history file.
+
+    Args:
+        path: The file; by default ``$JSTACKMAGIC_HISTORY``, or ``history.jsonl`` in the
+            platform's user data folder, which lies in the home volume that outlives a container.
+            While that one does not exist, the image's own history is read, and the first line that
+            is written goes behind a copy of it.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or default_path()
+        self._before = IMAGE_HISTORY if path is None else None
+
+    def __repr__(self) -> str:
+        return f"History({str(self.path)!r})"
+
+    def new_transaction(self) -> str:
+        """A short random id that no record of this file has."""
+        import secrets
+
+        known = self.content()
+        while True:
+            transaction = secrets.token_hex(4)
+            if f'"{transaction}.'.encode() not in known:
+                return transaction
+
+    @property
+    def source(self) -> Path:
+        """The file that is read: this one, or, as long as it does not exist, the image's."""
+        before = self._before
+        return before if before and not self.path.exists() and before.is_file() else self.path
+
+    def content(self) -> bytes:
+        """Every line as it stands.
+
+        Raises:
+            HistoryError: The file is there and cannot be read.
+        """
+        try:
+            return self.source.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise _unusable(self.path, error, verb="read", kept="") from error
+
+    def begin(
+        self,
+        request: Request,
+        environment: EnvironmentRef,
+        *,
+        transaction: str,
+        step: int,
+        engine: str,
+        commands: Iterable[str],
+        context: Context,
+        undoes: str = "",
+    ) -> Record:
+        """Write down what is about to be done; call it before anything is touched.
+
+        Returns:
+            The record as it was written: ``running``, credentials masked.
+
+        Raises:
+            HistoryError: The file cannot be written.
+        """
+        record = Record(
+            id=f"{transaction}.{step}",
+            time=_now(),
+            status="running",
+            request=request,
+            environment=environment,
+            engine=engine,
+            commands=tuple(commands),
+            context=context,
+            undoes=undoes,
+        )
+        return self._write("begin", record, kept="Nothing was started.")
+
+    def plan(
+        self,
+        request: Request,
+        environment: EnvironmentRef,
+        *,
+        transaction: str,
+        step: int,
+        engine: str = "",
+        commands: Iterable[str] = (),
+        context: Context,
+    ) -> Record:
+        """Write down what cannot be done here and should reach the exports (``--record-only``).
+
+        Raises:
+            HistoryError: The file cannot be written.
+        """
+        record = Record(
+            id=f"{transaction}.{step}",
+            time=_now(),
+            status="planned",
+            request=request,
+            environment=environment,
+            engine=engine,
+            commands=tuple(commands),
+            context=context,
+        )
+        return self._write("planned", record, kept="Nothing was recorded.")
+
+    def note_found(
+        self,
+        request: Request,
+        environment: EnvironmentRef,
+        *,
+        transaction: str,
+        step: int,
+        time: str,
+        commands: Iterable[str] = (),
+        context: Context,
+        outcome: Outcome,
+    ) -> Record:
+        """Write down a change that was found on disk and that no command is known to have made.
+
+        Args:
+            request: What somebody must have asked for.
+            environment: Where it was found.
+            transaction: What the records of one find share.
+            step: Its number among them.
+            time: Of the files, ISO 8601, UTC.
+            commands: What ran meanwhile and may have made it.
+            context: Who found it.
+            outcome: What was found.
+
+        Raises:
+            HistoryError: The file cannot be written.
+        """
+        record = Record(
+            id=f"{transaction}.{step}",
+            time=time,
+            status="found",
+            request=request,
+            environment=environment,
+            commands=tuple(commands),
+            context=context,
+            outcome=outcome,
+        )
+        return self._write("found", record, kept="Nothing was recorded.")
+
+    def end(self, record: Record, outcome: Outcome) -> Record:
+        """Write down how a begun record ended.
+
+        Raises:
+            HistoryError: The file cannot be written; the install itself stays as it is.
+        """
+        line = _encode({"event": "end", "id": record.id, "time": _now(), "outcome": outcome})
+        kept = f"The change itself stays; the history will show {record.id} as interrupted."
+        self._append(line, kept=kept)
+        return replace(record, status=outcome.status, outcome=_decode(line).outcome)
+
+    def records(self) -> list[Record]:
+        """Every record, in the order in which they began.
+
+        A line that cannot be used is left aside with a :class:`HistoryWarning`.
+
+        Raises:
+            HistoryError: The file is there and cannot be read.
+        """
+        try:
+            source = self.source
+            if source == self.path and self._is_torn():
+                self._set_tail_aside()
+            with source.open("rb") as file, collector_paused():
+                return _join(self._lines(file))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unusable(self.path, error, verb="read", kept="") from error
+
+    def get(self, prefix: str) -> list[Record]:
+        """The records of the transaction, or the one record, whose id begins with ``prefix``.
+
+        Args:
+            prefix: ``a1b2`` for a transaction, ``a1b2.2`` for its second record.
+
+        Raises:
+            HistoryError: None, or more than one transaction, begins with it.
+        """
+        head, dot, step = prefix.strip().partition(".")
+        found: dict[str, list[Record]] = {}
+        for record in self.records():
+            if head and record.transaction.startswith(head):
+                found.setdefault(record.transaction, []).append(record)
+        if head in found:
+            found = {head: found[head]}
+        if len(found) > 1:
+            raise HistoryError(
+                f"{prefix!r} could be any of {len(found)} entries of the history.",
+                advice=(
+                    "Type more of the id:",
+                    *(f"{t}  {_summary(group[0])}" for t, group in list(found.items())[:10]),
+                ),
+            )
+        chosen = [
+            record
+            for group in found.values()
+            for record in group
+            if not dot or record.id.rpartition(".")[2] == step
+        ]
+        if not chosen:
+            raise HistoryError(
+                f"No entry of the history begins with {prefix!r}.",
+                advice="See what there is: %envhistory",
+            )
+        return chosen
+
+    # -- writing
+
+    def _write(self, event: Event, record: Record, *, kept: str) -> Record:
+        line = _encode(
+            {
+                "event": event,
+                "id": record.id,
+                "time": record.time,
+                "request": record.request,
+                "environment": record.environment,
+                "engine": record.engine,
+                "commands": record.commands,
+                "context": record.context,
+                "outcome": record.outcome,
+                "undoes": record.undoes,
+            }
+        )
+        self._append(line, kept=kept)
+        return _record(_decode(line), None, record.status)
+
+    def _append(self, line: bytes, *, kept: str) -> None:
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._locked():
+                if self.source != self.path:
+                    self._begin_with(self.source)
+                with self._opened() as file:
+                    self._settle_tail(file)
+                    _write_whole(file, line)
+        except OSError as error:
+            raise _unusable(self.path, error, verb="written", kept=kept) from error
+
+    def _begin_with(self, before: Path) -> None:
+        """Begin the file as a copy of another one: all of it, or nothing."""
+        partial = Path(f"{self.path}.partial")
+        file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            _write_whole(file, before.read_bytes())
+        finally:
+            os.close(file)
+        partial.replace(self.path)
+        _sync_folder(self.path.parent)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[int]:
+        is_new = not self.path.exists()
+        # opened under the lock: NFS looks for others' writes when a file is opened
+        file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            yield file
+        finally:
+            os.close(file)
+        if is_new:
+            _sync_folder(self.path.parent)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = self._acquire()
+        try:
+            yield
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def _acquire(self) -> FileLock | None:
+        """Take the lock beside the file; None, with a warning, where there are no locks."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=0o600)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise HistoryError(
+                f"Another process has held {lock.lock_file} for {LOCK_SECONDS:.0f} s.",
+                kept="Nothing was written.",
+                advice=f"See which: fuser {lock.lock_file}",
+            ) from None
+        except (NotImplementedError, OSError) as error:
+            unsupported = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+            if isinstance(error, OSError) and error.errno not in unsupported:
+                raise
+            _warn(
+                f"{self.path.parent} knows no file locks: two kernels that record at the same"
+                " instant could tear a line. Keep the history elsewhere: JSTACKMAGIC_HISTORY."
+            )
+            return None
+        return lock
+
+    # -- a last line that a killed process left half written
+
+    def _set_tail_aside(self) -> None:
+        try:
+            with self._locked(), self._opened() as file:
+                self._settle_tail(file)
+        except OSError:  # of a file that cannot be written to, the tail is only left unread
+            _warn(f"The last line of {self.path} is torn and was left aside.")
+
+    def _is_torn(self) -> bool:
+        with self.path.open("rb") as file:
+            return _lacks_its_end(file.fileno())
+
+    def _settle_tail(self, file: int) -> None:
+        if not _lacks_its_end(file):
+            return
+        data = self.content()
+        start = data.rfind(b"\n") + 1
+        tail = data[start:]
+        if _is_line(tail):  # whole but for its end: an editor saved the file
+            _write_whole(file, b"\n")
+            return
+        aside = Path(f"{self.path}.torn")
+        with open(os.open(aside, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as torn:
+            torn.write(tail + b"\n")
+            torn.flush()
+            os.fsync(torn.fileno())
+        os.ftruncate(file, start)
+        os.fsync(file)
+        _warn(
+            f"The last line of {self.path} was torn: a process ended while it wrote."
+            f" It was set aside in {aside}; nothing else is lost."
+        )
+
+    # -- reading
+
+    def _lines(self, file: Iterable[bytes]) -> Iterator[Any]:
+        newer = 0
+        for number, text in enumerate(file, start=1):
+            if not text.endswith(b"\n"):
+                break  # it is being written just now, or could not be set aside
+            try:
+                line = _decode(text)
+            except ValueError as error:
+                if _version(text) > SCHEMA:
+                    newer += 1
+                elif text.strip():
+                    _warn(f"Line {number} of {self.path} is no record and was skipped: {error}")
+            else:
+                yield line
+        if newer:
+            _warn(
+                f"{newer} lines of {self.path} were written by a newer jstackmagic; they stay in"
+                " the file and are not shown. Upgrade to read them."
+            )
+
+
+def default_path() -> Path:
+    """``$JSTACKMAGIC_HISTORY``, the setting, or ``history.jsonl`` in the user data folder."""
+    from ..install.policy import current
+
+    policy = current()
+    chosen = os.environ.get("JSTACKMAGIC_HISTORY")
+    if policy.history and (not chosen or "history" in policy.locked):
+        chosen = os.path.expandvars(policy.history)
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("jstackmagic")) / "history.jsonl"
+
+
+def context(*, notebook: str = "", container: str = "", image: str = "") -> Context:
+    """Who we are: the user, host, process and kernel that a record is made by.
+
+    Args:
+        notebook: Its path where the caller knows it (VS Code's ``__vsc_ipynb_file__``); otherwise
+            Jupyter Server's ``JPY_SESSION_NAME`` is taken.
+        container: The id of the container we run in.
+        image: The image of that container.
+    """
+    from .. import __version__
+
+    pid = os.getpid()
+    return Context(
+        user=_user(),
+        host=os.uname().nodename,
+        pid=pid,
+        process=_process_identity(pid),
+        kernel=_kernel_id(),
+        notebook=notebook or os.environ.get("JPY_SESSION_NAME", ""),
+        container=container,
+        image=image,
+        jstackmagic=__version__,
+    )
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a uid without an entry in /etc/passwd
+        return str(os.getuid())
+
+
+def _kernel_id() -> str:
+    """The id in the name of this kernel's connection file, ``kernel-ID.json``."""
+    kernelapp = sys.modules.get("ipykernel.kernelapp")
+    if kernelapp is None or not kernelapp.IPKernelApp.initialized():
+        return ""
+    return Path(kernelapp.IPKernelApp.instance().connection_file).stem.removeprefix("kernel-")
+
+
+def _process_identity(pid: int) -> str:
+    """Boot, pid namespace and start time of a living process (proc(5)); empty where it is dead."""
+    try:
+        # the command, the only field that may hold spaces, is in parentheses
+        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return ""
+    start_ticks = rest[18]  # field 22, and three are taken off
+    return "" if state in "ZX" else f"{boot}/{namespace}/{start_ticks}"
+
+
+def _lives(context: Context) -> bool:
+    if context.host != os.uname().nodename or not context.process:
+        return False
+    return context.process == _process_identity(context.pid)
+
+
+# -- lines
+
+
+@lru_cache(maxsize=1)
+def _reader() -> Any:
+    """A decoder of lines; the parts that repeat from line to line are kept raw."""
+    import msgspec
+
+    line = msgspec.defstruct(
+        "Line",
+        [
+            ("v", int),
+            ("event", Event),
+            ("id", str),
+            ("time", str),
+            ("request", Request | None, None),
+            ("environment", msgspec.Raw, msgspec.Raw()),
+            ("engine", str, ""),
+            ("commands", tuple[str, ...], ()),
+            ("context", msgspec.Raw, msgspec.Raw()),
+            ("outcome", Outcome | None, None),
+            ("undoes", str, ""),
+        ],
+    )
+    return msgspec.json.Decoder(line)
+
+
+@lru_cache(maxsize=1024)
+def _environment(raw: bytes) -> EnvironmentRef:
+    import msgspec
+
+    return msgspec.json.decode(raw, type=EnvironmentRef)
+
+
+@lru_cache(maxsize=1024)
+def _context(raw: bytes) -> Context:
+    import msgspec
+
+    return msgspec.json.decode(raw, type=Context) if raw else Context()
+
+
+def _decode(text: bytes) -> Any:
+    """One line, whole.
+
+    Raises:
+        ValueError: It is none of this schema (msgspec's errors are ValueErrors).
+    """
+    line = _reader().decode(text)
+    if line.v > SCHEMA:
+        raise ValueError(f"its schema is {line.v}")
+    if line.event == "end":
+        if line.outcome is None:
+            raise ValueError("an end without an outcome")
+    elif line.request is None:
+        raise ValueError("a beginning without a request")
+    else:
+        line.environment = _environment(bytes(line.environment))
+        line.context = _context(bytes(line.context))
+    return line
+
+
+def _join(lines: Iterable[Any]) -> list[Record]:
+    starts: dict[str, Any] = {}
+    ends: dict[str, Outcome] = {}
+    for line in lines:
+        if line.event == "end":
+            ends[line.id] = line.outcome
+        else:
+            starts[line.id] = line
+    for orphan in ends.keys() - starts.keys():
+        _warn(f"The end of {orphan} is recorded and its beginning is not; it was left aside.")
+    return [_record(start, ends.get(start.id)) for start in starts.values()]
+
+
+def _record(start: Any, outcome: Outcome | None, status: Status | None = None) -> Record:
+    """One record of its two lines.
+
+    Args:
+        start: The line that began it.
+        outcome: Of the line that ended it.
+        status: Where the caller knows it, so that no process need be looked for.
+    """
+    outcome = outcome or start.outcome
+    if status is None:
+        if start.event != "begin":
+            status = start.event
+        elif outcome is not None:
+            status = outcome.status
+        else:
+            status = "running" if _lives(start.context) else "interrupted"
+    return Record(
+        id=start.id,
+        time=start.time,
+        status=status,
+        request=start.request,
+        environment=start.environment,
+        engine=start.engine,
+        commands=start.commands,
+        context=start.context,
+        outcome=outcome,
+        undoes=start.undoes,
+    )
+
+
+def _encode(line: dict[str, object]) -> bytes:
+    import msgspec
+
+    lean = {key: _lean(value) for key, value in line.items() if value not in ("", (), None)}
+    return msgspec.json.encode({"v": SCHEMA, **lean}) + b"\n"
+
+
+def _lean(value: object) -> object:
+    """A noun as plain values: fields at their defaults left out, and no credential in any string.
+
+    Every string of a record passes here and nowhere else on its way to the file.
+    """
+    if isinstance(value, str):
+        return mask(value).encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, tuple):
+        return [_lean(item) for item in value]
+    if is_dataclass(value):
+        return {
+            name: _lean(item)
+            for name, default in _defaults(value.__class__)
+            if (item := getattr(value, name)) != default
+        }
+    return value
+
+
+@lru_cache(maxsize=32)
+def _defaults(noun: Any) -> tuple[tuple[str, object], ...]:
+    return tuple(
+        (f.name, f.default if f.default_factory is MISSING else f.default_factory())
+        for f in fields(noun)
+    )
+
+
+def _is_line(text: bytes) -> bool:
+    try:
+        _decode(text)
+    except ValueError:
+        return _version(text) > SCHEMA
+    return True
+
+
+def _version(text: bytes) -> int:
+    """The schema version a line names; 0 for what is no line."""
+    import msgspec
+
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return 0
+    version = value.get("v") if isinstance(value, dict) else None
+    return version if isinstance(version, int) else 0
+
+
+# -- files
+
+
+def _lacks_its_end(file: int) -> bool:
+    size = os.fstat(file).st_size
+    return size > 0 and os.pread(file, 1, size - 1) != b"\n"
+
+
+def _write_whole(file: int, data: bytes) -> None:
+    """One write and a flush to the disk, or the file as it was."""
+    size = os.fstat(file).st_size
+    if os.write(file, data) != len(data):
+        os.ftruncate(file, size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(file)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unusable(path: Path, error: OSError, *, verb: str, kept: str) -> HistoryError:
+    advice = "Keep the history elsewhere: set JSTACKMAGIC_HISTORY to a file that you own."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = f"Free some space where {path.parent} lies, then try again."
+    return HistoryError(
+        f"The history {path} cannot be {verb}: {error.strerror or error}.", kept=kept, advice=advice
+    )
+
+
+def _summary(record: Record) -> str:
+    request = record.request
+    return f"{record.time}  {request.action} {' '.join(request.specs)}"
+
+
+def _now() -> str:
+    from datetime import datetime, timezone
+
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return now.replace("+00:00", "Z")
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, HistoryWarning, stacklevel=3)

@@ -1,0 +1,1 @@
+"""Build, commit and run images with a container engine."""

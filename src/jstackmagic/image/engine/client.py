@@ -1,0 +1,168 @@
+"""The container engine: reached with the Docker SDK, and only when it is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...model.credentials import mask
+from ...model.errors import JStackMagicError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DOCKER_SOCKET = "/var/run/docker.sock"
+_TIMEOUT = 600.0
+"""Seconds without a word from the engine: a layer of some gigabytes is committed in silence."""
+
+
+class NoEngine(JStackMagicError):
+    """No container engine can be reached from here."""
+
+
+class EngineError(JStackMagicError):
+    """The engine refused; the problem carries its own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A container engine that answered.
+
+    Attributes:
+        client: The SDK's client.
+        url: How it is reached, as ``DOCKER_HOST`` would say it.
+        name: "docker" or "podman".
+        version: Its version.
+        offers_buildkit: Whether it builds with BuildKit when asked to.
+    """
+
+    client: Any
+    url: str
+    name: str
+    version: str
+    offers_buildkit: bool
+
+    def close(self) -> None:
+        """Give the connections up."""
+        self.client.close()
+
+    @property
+    def host(self) -> str:
+        """The host name at which a published port is reached."""
+        from urllib.parse import urlsplit
+
+        return urlsplit(self.url).hostname or "127.0.0.1"
+
+
+def connect(environ: Mapping[str, str] = os.environ) -> Engine:
+    """Reach the engine: the one ``DOCKER_HOST`` names, or one whose socket is in its usual place.
+
+    Raises:
+        NoEngine: None answers; says why, and how to get one.
+    """
+    said = environ.get("DOCKER_HOST")
+    if said:
+        return _connect(said, environ)
+    for path in _sockets(environ):
+        if os.path.exists(path):
+            if not os.access(path, os.R_OK | os.W_OK):
+                raise _forbidden(path)
+            return _connect(f"unix://{path}", environ)
+    raise NoEngine("No container engine can be reached from here.", advice=ways())
+
+
+def _sockets(environ: Mapping[str, str]) -> Iterator[str]:
+    runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    yield DOCKER_SOCKET
+    yield f"{runtime}/docker.sock"
+    yield f"{runtime}/podman/podman.sock"
+    yield "/run/podman/podman.sock"
+
+
+def ways() -> tuple[str, ...]:
+    """How to get an engine into reach, a line each."""
+    return (
+        f"Start the container with the host's: docker run -v {DOCKER_SOCKET}:{DOCKER_SOCKET} …"
+        " (whoever has the socket is root on the host: docs/image.md)",
+        "Or say where one is: DOCKER_HOST",
+    )
+
+
+def _forbidden(path: str) -> NoEngine:
+    group = os.stat(path).st_gid
+    return NoEngine(
+        f"The engine's socket {path} is here, but this user may not use it.",
+        advice=(
+            "start.sh drops the groups that docker run --group-add gives; a primary group stays:",
+            f"docker run --user root -e NB_GID={group} -v {DOCKER_SOCKET}:{DOCKER_SOCKET} …",
+        ),
+    )
+
+
+def _connect(url: str, environ: Mapping[str, str]) -> Engine:
+    import docker
+
+    try:
+        # only what speaks of the engine is taken from the environment
+        client = docker.from_env(
+            environment={**environ, "DOCKER_HOST": url},
+            timeout=_TIMEOUT,
+            max_pool_size=4,
+        )
+        version = client.version()
+    except docker.errors.DockerException as error:
+        raise NoEngine(
+            f"No container engine answers at {mask(url)}: {_words(error)}", advice=ways()
+        ) from error
+    names = {part.get("Name", "") for part in version.get("Components") or ()}
+    podman = "Podman Engine" in names
+    return Engine(
+        client=client,
+        url=url,
+        name="podman" if podman else "docker",
+        version=str(version.get("Version", "")),
+        # the API has it since 1.39; a Windows engine and podman's imitation do not
+        offers_buildkit=not podman
+        and version.get("Os") == "linux"
+        and _number(client.api.api_version) >= (1, 39),
+    )
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def _words(error: BaseException) -> str:
+    """The engine's own explanation, or the system's reason, without the SDK's wrapping."""
+    explanation = getattr(error, "explanation", None)
+    if isinstance(explanation, str) and explanation:
+        return mask(explanation.strip())
+    cause: BaseException | None = error
+    while cause is not None:
+        # requests' errors are OSErrors too, without a number
+        if isinstance(cause, OSError) and cause.errno and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return mask(str(error).strip()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def speaking(doing: str, *, kept: str = "") -> Iterator[None]:
+    """Turn the SDK's errors into the user's.
+
+    Args:
+        doing: What was being done: "The image could not be …".
+        kept: What was left as it was.
+
+    Raises:
+        EngineError: The engine refused, or went away.
+    """
+    import requests
+    from docker.errors import DockerException
+
+    try:
+        yield
+    except (DockerException, requests.RequestException) as error:
+        raise EngineError(f"{doing}: {_words(error)}", kept=kept) from error

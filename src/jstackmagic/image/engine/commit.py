@@ -1,0 +1,225 @@
+"""Committing the container that this process runs in, and what that carries along."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tarfile
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ...history.file import IMAGE_HISTORY
+from .client import speaking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ...model.reference import Reference
+    from .client import Engine
+    from .container import Container
+
+Kind = Literal["secrets", "caches", "home", "temporary", "packages", "other"]
+
+_SECRET = re.compile(
+    r".*/(?:\.netrc|\.pypirc|\.git-credentials|\.pgpass|\.my\.cnf|\.Renviron|id_(?:rsa|dsa|ecdsa|ed25519)"
+    r"|[^/]*cookie_secret|jpserver-[^/]*|nbserver-[^/]*|kernel-[^/]*\.json|[^/]*\.pem|[^/]*\.key"
+    r"|\.env|credentials(?:\.json)?|access_tokens\.db|hosts\.yml|stored_tokens|token)"
+    r"|.*/\.(?:ssh|aws|azure|gnupg|kaggle|docker)/.*|.*/\.config/(?:gcloud|gh|rclone|hub)/.*"
+    r"|.*/(?:pip\.conf|\.condarc|\.npmrc)"
+)
+"""Where programs keep tokens and keys; a file's name is all that is looked at."""
+
+_CACHES = ("/var/cache", "/var/lib/apt/lists", "/root/.cache")
+_TEMPORARY = ("/tmp", "/var/tmp", "/run", "/var/run", "/var/log")  # noqa: S108
+_SYSTEM = ("/bin", "/etc", "/lib", "/lib64", "/opt", "/sbin", "/usr", "/var/lib")
+_MODIFIED, _ADDED = 0, 1
+_EXAMPLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What of one kind a commit carries.
+
+    Attributes:
+        kind: Which.
+        files: How many files.
+        size: Their bytes.
+        examples: The paths of the largest.
+    """
+
+    kind: Kind
+    files: int
+    size: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """An image that was made of a container.
+
+    Attributes:
+        tag: Its name.
+        image_id: Its id.
+        size: Bytes, its base included.
+        grown: How many of them the base did not have.
+        carried: What that is, by kind.
+        variables: The names of the environment variables it carries that its base did not have.
+        volumes: Where it asks for a volume and its base did not: JupyterHub's spawner and other
+            programs leave that behind, and a container cannot start where it is no folder.
+        cleaned: Bytes that were freed first.
+    """
+
+    tag: str
+    image_id: str
+    size: int
+    grown: int
+    carried: tuple[Carried, ...]
+    variables: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    cleaned: int = 0
+
+
+def commit(
+    engine: Engine,
+    container: Container,
+    tag: Reference,
+    *,
+    prefixes: Sequence[str],
+    labels: Mapping[str, str],
+    history: bytes,
+    clean: bool,
+) -> Committed:
+    """Make an image of a running container, as ``docker commit`` does.
+
+    It gets the user of the image it was started from back: ``--user root`` was for this container.
+
+    Args:
+        engine: Where.
+        container: Which.
+        tag: What to call the image.
+        prefixes: The environments in it.
+        labels: To put on the image.
+        history: What to write to `history.IMAGE_HISTORY`.
+        clean: Whether to empty the package managers' caches first.
+
+    Raises:
+        EngineError: The engine refused.
+    """
+    api = engine.client.api
+    with speaking(f"{tag} could not be made", kept="The container is what it was."):
+        base = api.inspect_image(container.image_id)
+        cleaned = _clean(api, container, prefixes) if clean else 0
+        api.put_archive(container.id, "/", _archive(str(IMAGE_HISTORY), history))
+        changes = api.diff(container.id) or ()
+        carried = sort(changes, prefixes=prefixes, home=os.path.expanduser("~"))
+        config = {"Labels": dict(labels), "User": base["Config"].get("User") or ""}
+        api.commit(container.id, repository=tag.name, tag=tag.tag, conf=config)
+        image = api.inspect_image(str(tag))
+    new = _new(base, image, "Env")
+    return Committed(
+        tag=str(tag),
+        image_id=image["Id"],
+        size=image["Size"],
+        grown=image["Size"] - base["Size"],
+        carried=carried,
+        variables=tuple(each.partition("=")[0] for each in new),
+        volumes=tuple(_new(base, image, "Volumes")),
+        cleaned=cleaned,
+    )
+
+
+def _new(base: Mapping[str, Any], image: Mapping[str, Any], key: str) -> list[str]:
+    """What a setting of the image holds that its base's does not."""
+    return sorted(set(image["Config"].get(key) or ()) - set(base["Config"].get(key) or ()))
+
+
+def _archive(path: str, content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        folder = tarfile.TarInfo(os.path.dirname(path).lstrip("/"))
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+        archive.addfile(folder)
+        file = tarfile.TarInfo(path.lstrip("/"))
+        file.size, file.mode = len(content), 0o644
+        archive.addfile(file, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _clean(api: Any, container: Container, prefixes: Sequence[str]) -> int:
+    """Empty the package managers' caches, as root by way of the engine; return the bytes freed."""
+    home = os.path.expanduser("~")
+    folders = [
+        *(f"{prefix}/pkgs" for prefix in prefixes if os.path.isdir(f"{prefix}/conda-meta")),
+        *(f"{home}/.cache/{name}" for name in ("pip", "uv", "rattler", "conda")),
+        *("/root/.cache/pip", "/var/cache/apt/archives", "/var/lib/apt/lists"),
+    ]
+    # what is mounted is no part of the container, and somebody else's
+    own = [each for each in folders if os.path.isdir(each) and container.on_host(each) is None]
+    before = sum(map(_size, own))
+    # exactly the contents of these folders, with no shell between
+    find = ["find", *own, "-mindepth", "1", "-delete"]
+    if own:
+        api.exec_start(api.exec_create(container.id, find, user="root")["Id"])
+    return max(0, before - sum(map(_size, own)))
+
+
+def _size(path: str) -> int:
+    """The bytes of a file, or of the files below a folder; what cannot be read counts nothing."""
+    if not os.path.isdir(path) or os.path.islink(path):
+        try:
+            return os.lstat(path).st_size
+        except OSError:
+            return 0
+    return sum(
+        _size(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names
+    )
+
+
+def sort(
+    changes: Iterable[Mapping[str, Any]], *, prefixes: Sequence[str], home: str
+) -> tuple[Carried, ...]:
+    """Sort what ``docker diff`` tells by kind, what deserves a look first.
+
+    Args:
+        changes: As the engine gives them.
+        prefixes: The environments in the container.
+        home: The user's home folder.
+    """
+    found: dict[Kind, list[tuple[int, str]]] = defaultdict(list)
+    for change in changes:
+        path = str(change["Path"])
+        if change["Kind"] in (_MODIFIED, _ADDED) and not os.path.isdir(path):
+            found[kind_of(path, prefixes=prefixes, home=home)].append((_size(path), path))
+    order: tuple[Kind, ...] = ("secrets", "caches", "home", "temporary", "other", "packages")
+    return tuple(
+        Carried(
+            kind,
+            len(found[kind]),
+            sum(size for size, _ in found[kind]),
+            tuple(path for _, path in sorted(found[kind], reverse=True)[:_EXAMPLES]),
+        )
+        for kind in order
+        if found[kind]
+    )
+
+
+def kind_of(path: str, *, prefixes: Sequence[str], home: str) -> Kind:
+    """What kind of file this is, by its path alone."""
+    caches = (*_CACHES, f"{home}/.cache", *(f"{prefix}/pkgs" for prefix in prefixes))
+    if _below(path, prefixes) and not _below(path, caches):
+        return "packages"
+    if _SECRET.fullmatch(path) and not _below(path, ("/usr", "/var/lib/dpkg", "/etc/ssl")):
+        return "secrets"
+    if _below(path, caches):
+        return "caches"
+    if _below(path, (home, "/home", "/root")):
+        return "home"
+    if _below(path, _TEMPORARY):
+        return "temporary"
+    return "packages" if _below(path, _SYSTEM) else "other"
+
+
+def _below(path: str, folders: Iterable[str]) -> bool:
+    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)

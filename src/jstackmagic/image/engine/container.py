@@ -1,0 +1,228 @@
+"""The container that this process runs in, as the engine knows it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from .client import speaking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...where.host import Host
+    from .client import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder of the host, or a volume, inside the container.
+
+    Attributes:
+        source: Where it lies on the host; empty for what has no place there.
+        target: Where it lies in the container.
+    """
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container, inspected.
+
+    Attributes:
+        id: 64 hexadecimal digits.
+        name: The engine's name for it.
+        image: The reference it was started from, as it was written.
+        image_id: The id of that image.
+        mounts: What is mounted, the deepest first.
+    """
+
+    id: str
+    name: str
+    image: str
+    image_id: str
+    mounts: tuple[Mount, ...] = ()
+
+    def on_host(self, path: str) -> str | None:
+        """Where a path of this container lies on the host; None where no mount brought it."""
+        path = os.path.realpath(path)
+        mount = self._mount_of(path)
+        if mount is None or not mount.source:
+            return None
+        return os.path.normpath(f"{mount.source}/{os.path.relpath(path, mount.target)}")
+
+    def is_mounted(self, path: str) -> bool:
+        """Whether a path of this container lies on a mount, and so in no layer of its own."""
+        return self._mount_of(os.path.realpath(path)) is not None
+
+    def _mount_of(self, path: str) -> Mount | None:
+        targets = ((mount, mount.target.rstrip("/")) for mount in self.mounts)
+        return next((m for m, top in targets if path == top or path.startswith(f"{top}/")), None)
+
+
+def this_container(engine: Engine, host: Host) -> Container | None:
+    """The container that this process runs in; None where it runs in none of this engine's.
+
+    What the control group and the mounts say can be another container's (``--network
+    container:X``), a host name anybody can set, and an engine can be another machine's. So the
+    engine is asked which container holds a file that was made here a moment ago.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    if host.runtime is None:
+        return None
+    with _marker() as (path, is_own), speaking("The containers could not be asked for"):
+        holders = (
+            candidate
+            for candidate in _candidates(engine, host.container_id)
+            if _holds(engine, candidate, path)
+        )
+        # a volume can be in several containers; the root file system is in one
+        found = list(islice(holders, 1 if is_own else 2))
+        if len(found) != 1:
+            return None
+        return _inspected(engine.client.api.inspect_container(found[0]))
+
+
+@contextlib.contextmanager
+def _marker() -> Iterator[tuple[str, bool]]:
+    """A new file, and whether it lies in the root file system rather than on a volume.
+
+    A tmpfs, as ``/tmp`` often is, would not be seen by the engine at all.
+    """
+    folders = [
+        folder
+        for folder in (os.path.expanduser("~"), sys.prefix, "/var/tmp", "/tmp")  # noqa: S108
+        if os.access(folder, os.W_OK)
+    ]
+    root = os.stat("/").st_dev
+    own = next((folder for folder in folders if os.stat(folder).st_dev == root), None)
+    folder = own or next(iter(folders), None)
+    with tempfile.NamedTemporaryFile(prefix=".jstackmagic-here-", dir=folder) as file:
+        yield file.name, own is not None
+
+
+def _candidates(engine: Engine, likely: str | None) -> Iterator[str]:
+    """The likely container, then the others that run."""
+    if likely:
+        yield likely
+    for summary in engine.client.api.containers():
+        if summary["Id"] != likely:
+            yield summary["Id"]
+
+
+def _holds(engine: Engine, container: str, path: str) -> bool:
+    api = engine.client.api
+    url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
+    return bool(api.head(url, params={"path": path}).ok)
+
+
+def _inspected(details: dict[str, Any]) -> Container:
+    mounts = [
+        Mount(str(mount.get("Source") or ""), str(mount["Destination"]))
+        for mount in details.get("Mounts") or ()
+    ]
+    return Container(
+        id=details["Id"],
+        name=details["Name"].lstrip("/"),
+        image=details["Config"]["Image"],
+        image_id=details["Image"],
+        mounts=tuple(sorted(mounts, key=lambda mount: len(mount.target), reverse=True)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """An image to build on.
+
+    Attributes:
+        reference: What to write after FROM: with its digest, where it has one.
+        image_id: Its id; empty where the engine does not hold it yet.
+        digest: ``sha256:…``, as its registry knows it; empty where it came from none.
+        variables: The environment variables it sets.
+        labels: Its labels.
+        user: Who its containers run as; empty where that is root or not known.
+    """
+
+    reference: str
+    image_id: str = ""
+    digest: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+
+
+def base_of(engine: Engine, container: Container) -> Base:
+    """The image that a container runs, named so that it can be built on.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    with speaking(f"The image of this container, {container.image}, cannot be looked at"):
+        image = engine.client.images.get(container.image_id)
+        tags = image.tags
+        written = _with_tag(container.image)
+        digests = image.attrs.get("RepoDigests") or ()
+        digest = next((each for each in digests if _is_of(each, written)), "")
+        if digest:
+            reference = f"{written.partition('@')[0]}@{digest.partition('@')[2]}"
+        elif written in tags:
+            reference = written
+        elif tags:
+            reference = tags[0]
+        else:  # its name has gone to another image since, or it never had one
+            name = f"jstackmagic/base:{container.image_id.rpartition(':')[2][:12]}"
+            image.tag(*name.split(":"))
+            reference = name
+    return _base(image, reference, digest)
+
+
+def named_base(engine: Engine, reference: str) -> Base:
+    """An image that the user named; what is not known of it yet is left empty.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    from docker.errors import ImageNotFound
+
+    with speaking(f"{reference} cannot be looked at"):
+        try:
+            image = engine.client.images.get(reference)
+        except ImageNotFound:
+            return Base(reference, digest=reference.partition("@")[2])
+    digests = image.attrs.get("RepoDigests") or ()
+    digest = next((each for each in digests if _is_of(each, reference)), "")
+    return _base(image, reference, digest)
+
+
+def _base(image: Any, reference: str, digest: str) -> Base:
+    variables = image.attrs["Config"].get("Env") or ()
+    return Base(
+        reference=reference,
+        image_id=image.id,
+        digest=digest.partition("@")[2],
+        variables=dict(each.partition("=")[::2] for each in variables),
+        labels=image.labels,
+        user=image.attrs["Config"].get("User") or "",
+    )
+
+
+def _with_tag(reference: str) -> str:
+    """The reference with the tag that is meant where none is written."""
+    last = reference.rpartition("/")[2]
+    return reference if ":" in last or "@" in last else f"{reference}:latest"
+
+
+def _is_of(digest: str, reference: str) -> bool:
+    """Whether a repository's digest is of the repository of a reference."""
+    head, slash, last = reference.partition("@")[0].rpartition("/")
+    return digest.partition("@")[0] == f"{head}{slash}{last.partition(':')[0]}"

@@ -1,0 +1,73 @@
+"""What an image says of itself: the labels of OCI, and our own."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...history.file import Record
+
+# https://github.com/opencontainers/image-spec/blob/main/annotations.md
+CREATED = "org.opencontainers.image.created"
+BASE = "org.opencontainers.image.base.name"
+BASE_DIGEST = "org.opencontainers.image.base.digest"
+
+RECIPE = "jstackmagic.recipe"
+"""The hash of the Dockerfile, of the image it stands on, and of what it copies."""
+
+HISTORY = "jstackmagic.history"
+"""The id of the first record of the history it was made from, which names that history."""
+
+VERSION = "jstackmagic.version"
+SERVER = "jstackmagic.server"
+"""Of a container: the image it serves."""
+
+STARTED_BY = "jstackmagic.started-by"
+"""Of a container: the history of whoever started it."""
+
+
+def labels(
+    *, recipe: str, records: Sequence[Record], base: str, base_digest: str, now: str
+) -> dict[str, str]:
+    """The labels of an image that is made now.
+
+    Args:
+        recipe: The hash of what is built.
+        records: The history.
+        base: The reference of the base image.
+        base_digest: Its digest, where it is known.
+        now: ISO 8601, UTC.
+    """
+    from ... import __version__
+
+    found = {
+        CREATED: now,
+        BASE: base,
+        BASE_DIGEST: base_digest,
+        RECIPE: recipe,
+        HISTORY: history_id(records),
+        VERSION: __version__,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def history_id(records: Sequence[Record]) -> str:
+    """What names a history: its first record's id, which is random and never changes."""
+    return records[0].id if records else ""
+
+
+def recipe_hash(text: str, base: str, files: Sequence[tuple[str, bytes]]) -> str:
+    """The hash of all that a build starts from.
+
+    Args:
+        text: The Dockerfile.
+        base: The id of the image it stands on; empty where that is not known.
+        files: Names and contents of what it copies, in any order.
+    """
+    digest = hashlib.sha256()
+    for name, content in (("", text.encode()), ("", base.encode()), *sorted(files)):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    return digest.hexdigest()

@@ -1,0 +1,322 @@
+"""A server from an image, and the images and servers that there are."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...io.log import Said
+from ...model.errors import JStackMagicError, UsageError
+from .client import speaking
+from .labels import HISTORY, RECIPE, SERVER, STARTED_BY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .client import Engine
+
+PORT = "8888/tcp"
+"""Where Jupyter listens, in an image that exposes nothing."""
+
+_TOKEN = re.compile(r"[?&]token=([^\s&]+)")
+_PAUSE = 0.2  # seconds between two looks at whether the server answers
+_STOP_SECONDS = 10
+_TOKEN_SECONDS = 30.0
+"""How long a server that lets nobody in may take to print its token: it may have a password."""
+
+
+class ServerFailed(JStackMagicError):
+    """A server did not come up; the problem carries its last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a server is to be started.
+
+    Attributes:
+        image: From which image.
+        work: The folder of the engine's host to mount; empty for none.
+        grant_sudo: Whether its user may use sudo without a password.
+        public: Whether others than the engine's host may reach it.
+        environ: Variables for it, ``NAME=value``.
+        history: The history of whoever starts it.
+    """
+
+    image: str
+    work: str = ""
+    grant_sudo: bool = False
+    public: bool = False
+    environ: tuple[str, ...] = ()
+    history: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A container that serves.
+
+    Attributes:
+        id: Of the container.
+        name: The engine's name for it.
+        image: What it was started from.
+        url: Where it is reached, with its token; empty where it publishes nothing.
+        ports: Each of its ports and where that is published.
+        status: The engine's word: "running", "exited".
+        history: The history of whoever started it.
+    """
+
+    id: str
+    name: str
+    image: str
+    url: str
+    ports: tuple[tuple[str, str], ...] = ()
+    status: str = "running"
+    history: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that was made from a history.
+
+    Attributes:
+        id: Its id.
+        tags: Its names.
+        created: When, ISO 8601.
+        size: Bytes, its base included.
+        base: What it was built on.
+        recipe: The hash of what was built; empty of a commit.
+        history: The history it was made from.
+    """
+
+    id: str
+    tags: tuple[str, ...]
+    created: str
+    size: int
+    base: str
+    recipe: str
+    history: str
+
+
+def start(engine: Engine, wanted: Wanted) -> Server:
+    """Start a server and return at once; see `wait`.
+
+    Raises:
+        EngineError: There is no such image, or the engine refused.
+    """
+    with speaking(f"{wanted.image} could not be started", kept="No server was started."):
+        image = engine.client.images.get(wanted.image)
+        config = image.attrs["Config"]
+        ports = list(config.get("ExposedPorts") or {PORT: {}})
+        # the engine's own machine alone; of an engine elsewhere that would be no use
+        local = engine.url.startswith("unix:") and not wanted.public
+        environ = list(wanted.environ)
+        if wanted.grant_sudo:
+            environ.append("GRANT_SUDO=yes")
+        container = engine.client.containers.run(
+            image.id,
+            detach=True,
+            ports=dict.fromkeys(ports, ("127.0.0.1", None) if local else None),
+            user="root" if wanted.grant_sudo else None,
+            environment=environ,
+            mounts=[_mount(_work_folder(config), wanted.work)] if wanted.work else [],
+            labels={SERVER: wanted.image, STARTED_BY: wanted.history},
+        )
+    return _server(engine, container)
+
+
+def _mount(target: str, source: str) -> Any:
+    from docker.types import Mount
+
+    # not the SDK's "volumes", which a later commit would make volumes of the image
+    return Mount(target, source, type="bind")
+
+
+def _work_folder(config: Any) -> str:
+    """Where the images of the Docker Stacks have their ``work``, or the image's own folder."""
+    variables = dict(variable.partition("=")[::2] for variable in config.get("Env") or ())
+    if "NB_USER" in variables:
+        return f"/home/{variables['NB_USER']}/work"
+    return config.get("WorkingDir") if config.get("WorkingDir") not in (None, "", "/") else "/work"
+
+
+def wait(engine: Engine, server: Server, *, seconds: float) -> Server:
+    """Wait until a server answers; return it with its URL.
+
+    Raises:
+        ServerFailed: It ended, or does not answer in time; says its last words.
+        EngineError: The engine cannot be asked.
+    """
+    deadline, answered = time.monotonic() + seconds, 0.0
+    with speaking(f"{server.name} cannot be looked at"):
+        container = engine.client.containers.get(server.id)
+        while True:
+            container.reload()
+            if container.status not in ("created", "running"):
+                raise _failed(container, "ended")
+            reached = next(filter(_answers, _addresses(engine, container)), None)
+            if reached:
+                # it listens before it has printed its token, if it has one: not where all may enter
+                answered = answered or time.monotonic()
+                found = _server(engine, container)
+                late = time.monotonic() > answered + _TOKEN_SECONDS
+                if late or "?token=" in found.url or _answers(reached, "/api/status"):
+                    return found
+            elif time.monotonic() > deadline:
+                raise _failed(container, f"does not answer after {seconds:.0f} s")
+            time.sleep(_PAUSE)
+
+
+def _failed(container: Any, what: str) -> ServerFailed:
+    words = container.logs(tail=15).decode(errors="replace").strip()
+    return ServerFailed(
+        f"The server {container.name} {what}:\n{words}",
+        kept="It was left as it is.",
+        advice=f"Take it away: %envimage stop {container.name}",
+    )
+
+
+def _addresses(engine: Engine, container: Any) -> list[str]:
+    """Where it can be reached: as the user will, and from another container beside it."""
+    published = container.ports
+    addresses = [
+        f"http://{engine.host}:{bindings[0]['HostPort']}"
+        for bindings in published.values()
+        if bindings
+    ]
+    networks = container.attrs["NetworkSettings"].get("Networks") or {}
+    for network in networks.values():
+        if network.get("IPAddress"):
+            addresses += [
+                f"http://{network['IPAddress']}:{port.partition('/')[0]}" for port in published
+            ]
+    return addresses
+
+
+def _answers(address: str, path: str = "/api") -> bool:
+    import requests
+
+    try:
+        # not what the environment says of proxies: it is this machine or a container on it
+        with requests.Session() as session:
+            session.trust_env = False
+            return bool(session.get(address + path, timeout=2).ok)
+    except requests.RequestException:
+        return False
+
+
+def _server(engine: Engine, container: Any) -> Server:
+    container.reload()
+    published = tuple(
+        (port, f"{binding['HostIp']}:{binding['HostPort']}")
+        for port, bindings in sorted((container.ports or {}).items())
+        for binding in bindings or ()
+    )
+    url = ""
+    if published:
+        preferred = next((place for port, place in published if port == PORT), published[0][1])
+        token = _token(container)
+        url = f"http://{engine.host}:{preferred.rpartition(':')[2]}/"
+        url += f"?token={token}" if token else ""
+    return Server(
+        id=container.id,
+        name=container.name,
+        image=container.labels.get(SERVER, ""),
+        url=url,
+        ports=published,
+        status=container.status,
+        history=container.labels.get(STARTED_BY, ""),
+    )
+
+
+def _token(container: Any) -> str:
+    """The token as the server prints it; one that was set for it is printed as dots."""
+    logs = container.logs(tail=200).decode(errors="replace")
+    found = [token for token in _TOKEN.findall(logs) if token.strip(".")]
+    if found:
+        return str(found[-1])
+    variables = container.attrs["Config"].get("Env") or ()
+    set_for_it = (each for each in variables if each.startswith("JUPYTER_TOKEN="))
+    return next(set_for_it, "").partition("=")[2]
+
+
+def servers(engine: Engine) -> tuple[Server, ...]:
+    """The servers that were started here, the stopped ones too.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    with speaking("The servers cannot be listed"):
+        containers = engine.client.containers.list(all=True, filters={"label": SERVER})
+        return tuple(_server(engine, container) for container in containers)
+
+
+def stop(
+    engine: Engine,
+    names: Sequence[str],
+    *,
+    history: str | None,
+    output: Callable[[str], None],
+) -> tuple[str, ...]:
+    """Stop servers and take their containers away; return their names.
+
+    Args:
+        engine: Where.
+        names: Which; none for all that were started by one history.
+        history: Which history that is; None for all there are.
+        output: Where the progress goes.
+
+    Raises:
+        UsageError: There is no server of that name.
+        EngineError: The engine refused.
+    """
+    running = servers(engine)
+    unknown = [name for name in names if not any(_is(server, name) for server in running)]
+    if unknown:
+        raise UsageError(
+            f"No server is called {', '.join(unknown)}.",
+            kept="Nothing was stopped.",
+            advice=f"There are: {', '.join(server.name for server in running) or 'none'}",
+        )
+    stopped = []
+    for server in running:
+        if names and not any(_is(server, name) for name in names):
+            continue
+        if not names and history not in (None, server.history):
+            continue
+        output(Said(f"Stopping {server.name} …\n"))
+        with speaking(f"{server.name} could not be stopped"):
+            container = engine.client.containers.get(server.id)
+            container.stop(timeout=_STOP_SECONDS)
+            container.remove(v=True)
+        stopped.append(server.name)
+    return tuple(stopped)
+
+
+def _is(server: Server, name: str) -> bool:
+    return name == server.name or (len(name) >= 4 and server.id.startswith(name))
+
+
+def images(engine: Engine) -> tuple[Image, ...]:
+    """The images that were made from any history, the latest first.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    from .labels import BASE, CREATED
+
+    with speaking("The images cannot be listed"):
+        found = engine.client.images.list(filters={"label": HISTORY})
+    listed = [
+        Image(
+            id=image.id,
+            tags=tuple(image.tags),
+            created=image.labels.get(CREATED, image.attrs.get("Created", "")),
+            size=image.attrs["Size"],
+            base=image.labels.get(BASE, ""),
+            recipe=image.labels.get(RECIPE, ""),
+            history=image.labels.get(HISTORY, ""),
+        )
+        for image in found
+    ]
+    return tuple(sorted(listed, key=lambda image: image.created, reverse=True))

@@ -1,0 +1,1 @@
+"""Compare an image with what is here."""

@@ -1,0 +1,229 @@
+"""What stops a change before anything happens, and the way out of each."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from ..model.errors import NOTHING_CHANGED, Stopped
+from ..model.packages import conda_distributions, normalise, read_distributions
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+    from ..history.file import History
+    from ..model.packages import Package
+    from ..model.plan import Plan
+    from ..model.request import Request
+    from ..where.environment import Environment
+
+KEEPERS = ("ipykernel", "ipython", "jstackmagic")
+"""What a kernel needs to go on, and to be asked for the next thing."""
+
+
+def check_target(request: Request, environment: Environment) -> None:
+    """Stop a request whose environment does not take it.
+
+    Raises:
+        Stopped: The environment is frozen (CEP 22), externally managed (PEP 668), has no place for
+            what was asked, or cannot be written to.
+    """
+    if request.manager == "apt":
+        return
+    where = f"The {describe(environment)}"
+    if request.manager == "conda" and not environment.is_conda:
+        # conda's single "=" is the likeliest reason why conda was meant
+        specs = [re.sub(r"(?<![=<>!~])=(?!=)", "==", spec) for spec in request.specs]
+        raise Stopped(
+            f"{where} is no conda environment.",
+            kept=NOTHING_CHANGED,
+            advice=f"Install with pip: %envinstall --pip {shlex.join(specs)}",
+        )
+    if request.manager == "pip" and environment.executable is None:
+        raise no_python(environment)
+    if environment.frozen is not None:
+        raise Stopped(
+            f"{where} is frozen: {environment.frozen or 'its owner wants no changes'}.",
+            kept=NOTHING_CHANGED,
+            advice=(
+                "Make an environment of your own: conda create --name mine python ipykernel",
+                "or go on all the same: --force",
+            ),
+        )
+    if request.manager == "pip" and environment.externally_managed is not None:
+        raise Stopped(
+            f"{where} is managed by the system (PEP 668).\n{environment.externally_managed}",
+            kept=NOTHING_CHANGED,
+            advice=(
+                "Make a virtual environment: python3 -m venv ~/env && ~/env/bin/pip install "
+                "ipykernel",
+                "or go on all the same: --force",
+            ),
+        )
+    if not environment.writable:
+        raise Stopped(
+            f"You may not write to the {describe(environment)}.",
+            kept=NOTHING_CHANGED,
+            advice=(
+                "Keep the request for the image: --record-only, then %envexport dockerfile",
+                "or install for yourself alone: %envinstall --pip … -- --user, with --force",
+            ),
+        )
+
+
+def no_python(environment: Environment) -> Stopped:
+    """The error of pip's requests where there is no Python."""
+    return Stopped(
+        f"The {describe(environment)} has no Python, so pip cannot install into it.",
+        kept=NOTHING_CHANGED,
+        advice=(
+            "Install with conda: %envinstall --conda …",
+            "or have conda bring a Python first: %envinstall --conda python",
+        ),
+    )
+
+
+def check_plan(
+    plan: Plan, *, running_prefix: str = sys.prefix, over_conda: Container[str] = ()
+) -> None:
+    """Stop a plan that would break the kernel or its environment.
+
+    Args:
+        plan: What would be done.
+        running_prefix: The prefix of the interpreter that is asking.
+        over_conda: The distributions that pip may put over conda's.
+
+    Raises:
+        Stopped: It would replace the kernel's Python; remove or downgrade what the kernel needs; or
+            let pip overwrite what conda owns.
+    """
+    problems = [*_python(plan, running_prefix), *_keepers(plan), *_over_conda(plan, over_conda)]
+    if problems:
+        raise Stopped(
+            "\n".join(problems),
+            kept=NOTHING_CHANGED,
+            advice="To go on all the same, add --force",
+        )
+
+
+_refused: set[str] = set()
+"""The names that were refused in this process: who asks for one again means it."""
+
+
+def check_names(request: Request, environment: Environment, history: History) -> None:
+    """Stop an install from an index, open to everybody, of what looks like a popular package.
+
+    A name counts as meant where a package of that name is widely known, is installed, was asked for
+    before, is on the administrator's list of what is allowed, or is asked for a second time.
+
+    Raises:
+        Stopped: It is one typing slip away from a popular package, and not itself known.
+    """
+    if request.manager != "pip" or request.action != "install":
+        return
+    from .. import names
+    from ..model.recipe import name_of
+    from .policy import current, is_listed
+
+    slips = {name: names.slip_of(name) for name in map(_plain_name, request.specs) if name}
+    doubtful = {name: meant for name, meant in slips.items() if meant and name not in _refused}
+    if not doubtful:
+        return
+    here = {package.name for package in read_distributions(environment)}
+    asked = {
+        name_of("pip", spec)
+        for record in history.records()
+        if record.request.manager == "pip" and record.status in ("ok", "planned", "found")
+        for spec in record.request.specs
+    }
+    for name, meant in doubtful.items():
+        if name in here or name in asked or is_listed(current(), "pip", name):
+            continue
+        _refused.add(name)
+        raise Stopped(
+            f"{name} is not a package that is widely known, and {meant} is: did you mean that?",
+            kept=NOTHING_CHANGED,
+            advice=(
+                f"%envinstall {meant}",
+                f"If you do mean {name}: add --force, or in a notebook run the same line again",
+            ),
+        )
+
+
+def _plain_name(spec: str) -> str:
+    """The name in a requirement that an index is asked for; empty for a file or an address."""
+    found = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", spec)
+    direct = "@" in spec or "/" in spec or spec.endswith((".whl", ".tar.gz", ".zip"))
+    if found is None or direct:
+        return ""
+    return normalise(found[0])
+
+
+def hosts_kernel(environment: Environment) -> bool:
+    """Whether something that a kernel needs lies in an environment."""
+    names = {package.name for package in read_distributions(environment)}
+    return not names.isdisjoint(KEEPERS) or bool(
+        conda_distributions(environment).keys() & set(KEEPERS)
+    )
+
+
+def describe(environment: Environment) -> str:
+    """An environment in a sentence: its name where it has one, and its prefix."""
+    if environment.name:
+        return f"environment {environment.name} ({environment.prefix})"
+    return f"environment {environment.prefix}"
+
+
+def _lost(plan: Plan) -> Iterator[tuple[Package, Package | None]]:
+    """What the plan takes away, each with what comes in its place."""
+    if plan.change is not None:
+        yield from plan.change.changed
+        yield from ((package, None) for package in plan.change.removed)
+
+
+def _python(plan: Plan, running_prefix: str) -> Iterator[str]:
+    for old, new in _lost(plan):
+        if old.key != ("conda", "python"):
+            continue
+        whose = "this kernel's" if plan.environment.prefix == running_prefix else "its"
+        if new is None:
+            yield f"This would remove {whose} Python {old.version}."
+        elif new.version != old.version or plan.environment.prefix == running_prefix:
+            yield f"This would replace {whose} Python {old.version} by {new.version}."
+
+
+def _keepers(plan: Plan) -> Iterator[str]:
+    from packaging.version import InvalidVersion, Version
+
+    for old, new in _lost(plan):
+        if normalise(old.name) not in KEEPERS:
+            continue
+        if new is None:
+            yield f"This would remove {old.name} {old.version}, which the kernel needs."
+            continue
+        try:
+            lower = Version(new.version) < Version(old.version)
+        except InvalidVersion:
+            lower = new.version != old.version
+        if lower:
+            yield f"This would downgrade {old.name} {old.version} to {new.version}."
+
+
+def _over_conda(plan: Plan, allowed: Container[str]) -> Iterator[str]:
+    """Pip cannot remove what conda installed: it leaves a mixture of both behind."""
+    if plan.request.manager != "pip" or plan.change is None or not plan.environment.is_conda:
+        return
+    owned = conda_distributions(plan.environment)
+    touched = [*plan.change.added, *(new for _, new in plan.change.changed)]
+    for package in touched:
+        version = owned.get(package.name)
+        if version is not None and package.name not in allowed:
+            yield (
+                f"pip would overwrite {package.name} {version}, which conda installed, "
+                f"by {package.version}."
+            )
+    for package in plan.change.removed:
+        if package.name in owned:
+            yield f"pip would remove {package.name}, which conda installed."

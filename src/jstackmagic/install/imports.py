@@ -1,0 +1,120 @@
+"""The running interpreter after an install: what can be imported now, what needs a restart."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import site
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..model.packages import files_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..model.packages import Change, Package
+    from ..where.environment import Environment
+
+FilesByPackage = dict[tuple[str, str], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A module this process has loaded from files that the install changed.
+
+    Attributes:
+        module: As it was imported.
+        package: Whose file it was loaded from.
+        old: The package's version when the module was loaded.
+        new: Its version on disk; empty where it was removed.
+    """
+
+    module: str
+    package: str
+    old: str
+    new: str
+
+
+def files_before(packages: Iterable[Package], environment: Environment) -> FilesByPackage:
+    """The files of packages that may change: after the install their records are gone."""
+    return {package.key: files_of(package, environment) for package in packages}
+
+
+def stale_modules(
+    change: Change, environment: Environment, before: FilesByPackage
+) -> tuple[Stale, ...]:
+    """The loaded modules that are not what is on disk any more, top-level names only.
+
+    Names of distributions say little about names of modules (scikit-learn, sklearn), so the files
+    that the packages own are compared with the files that modules were loaded from.
+    """
+    loaded = _loaded_files(environment)
+    found: dict[str, Stale] = {}
+    pairs = [*change.changed, *((old, None) for old in change.removed)]
+    for old, new in pairs:
+        files = set(before.get(old.key, ()))
+        files |= set(files_of(new, environment)) if new else set()
+        for path in files & loaded.keys():
+            top = loaded[path].partition(".")[0]
+            found.setdefault(top, Stale(top, old.name, old.version, new.version if new else ""))
+    for package in change.added:  # pip over conda, or a second copy: the files were another's
+        for path in set(files_of(package, environment)) & loaded.keys():
+            top = loaded[path].partition(".")[0]
+            found.setdefault(top, Stale(top, package.name, _loaded_version(top), package.version))
+    return tuple(found[name] for name in sorted(found))
+
+
+def make_importable(environment: Environment, before: dict[str, set[str]]) -> None:
+    """Let this interpreter see what was just installed into its own environment.
+
+    Drops the import system's caches, obeys new ``.pth`` files as start-up would have done, and
+    lets namespace packages look for new portions.
+
+    Args:
+        environment: The one this interpreter runs in.
+        before: What ``path_files`` gave before the install.
+    """
+    importlib.invalidate_caches()
+    for folder in environment.site_packages:
+        known = {os.path.realpath(path) for path in sys.path}
+        if os.path.realpath(folder) not in known:
+            continue
+        for name in sorted(_pth(folder) - before.get(folder, set())):
+            site.addpackage(folder, name, known)
+
+
+def path_files(environment: Environment) -> dict[str, set[str]]:
+    """The ``.pth`` files of each site-packages folder."""
+    return {folder: _pth(folder) for folder in environment.site_packages}
+
+
+def _pth(folder: str) -> set[str]:
+    try:
+        return {name for name in os.listdir(folder) if name.endswith(".pth")}
+    except OSError:
+        return set()
+
+
+def is_running(environment: Environment) -> bool:
+    """Whether this very interpreter runs in that environment."""
+    return os.path.realpath(environment.prefix) == os.path.realpath(sys.prefix)
+
+
+def _loaded_files(environment: Environment) -> dict[str, str]:
+    """The files that modules were loaded from, with the prefix spelled as the environment's."""
+    loaded = {}
+    head = sys.prefix + os.sep
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and name != "__main__":
+            path = os.path.normpath(path)
+            if path.startswith(head):
+                path = os.path.join(environment.prefix, path[len(head) :])
+            loaded[path] = name
+    return loaded
+
+
+def _loaded_version(module: str) -> str:
+    return str(getattr(sys.modules.get(module), "__version__", "an older version"))

@@ -1,0 +1,170 @@
+"""What may be installed here, and from where unless it is said: the word of whoever runs the place.
+
+The settings are IPython's (``config.py`` reads them), for notebooks and terminals alike. They keep
+people from accidents; who can run code can run pip without us, so they are no security boundary.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..model.engines import Engines
+from ..model.errors import NOTHING_CHANGED, Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..model.packages import ManagerName
+    from ..model.plan import Plan
+    from ..model.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that bind every install.
+
+    Attributes:
+        managers: Which package managers may be asked.
+        allow: Patterns of the only packages that may be asked for; empty where all may.
+        deny: Patterns of packages that may not be installed, not even as a dependency.
+        channels: conda channels that are asked where the line names none.
+        index_url: pip's index where the line names none.
+        extra_index_urls: Asked beside it.
+        engines: What does the managers' work where the line names none.
+        history: The history file; empty for the usual place.
+        locked: Which settings a notebook cannot change.
+        told_in: The administrator's files, where they say some of this; for the error's text.
+    """
+
+    managers: tuple[str, ...] = ("conda", "pip", "apt")
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+    engines: Engines = field(default_factory=Engines)
+    history: str = ""
+    locked: tuple[str, ...] = ()
+    told_in: str = ""
+
+
+_provide: Callable[[], Policy] | None = None
+
+
+def provide(source: Callable[[], Policy] | None) -> None:
+    """Say where the settings come from: a running shell; None for its configuration files."""
+    global _provide
+    _provide = source
+
+
+def current() -> Policy:
+    """The settings as they are now.
+
+    Raises:
+        JStackMagicError: A configuration file that speaks of them cannot be read.
+    """
+    if _provide is not None:
+        return _provide()
+    from ..config import from_files
+
+    return from_files()
+
+
+# Enforcing
+
+
+def engines_of(names: Iterable[str], policy: Policy) -> Engines:
+    """What is to do the managers' work, where ``--engine`` was given these names.
+
+    Raises:
+        Stopped: One of them is not what the settings lock.
+    """
+    engines = policy.engines.but(names)
+    for setting in ("conda", "pip"):
+        wanted, kept = getattr(engines, setting), getattr(policy.engines, setting)
+        if wanted != kept and f"{setting}_engine" in policy.locked:
+            raise _stopped(f"{wanted} may not do {setting}'s work here; {kept} is locked.", policy)
+    return engines
+
+
+def check_request(request: Request, policy: Policy) -> None:
+    """Stop a request that the settings forbid; ``--force`` does not go past it.
+
+    Raises:
+        Stopped: The manager is not allowed, a package is denied or on no list, or its name cannot
+            be told where only some are allowed.
+    """
+    if request.manager not in policy.managers:
+        allowed = " and ".join(policy.managers) or "none"
+        raise _stopped(f"{request.manager} may not be used here; {allowed} may.", policy)
+    if request.action != "install" or not (policy.allow or policy.deny):
+        return
+    from ..model.recipe import name_of
+
+    for spec in request.specs:
+        name = name_of(request.manager, spec)
+        if not name:
+            if policy.allow:
+                raise _stopped(
+                    f"Only packages of some names are allowed here, and {spec} tells none.", policy
+                )
+            continue
+        if _matches(policy.deny, request.manager, name):
+            raise _stopped(f"{name} may not be installed here.", policy)
+        if policy.allow and not _matches(policy.allow, request.manager, name):
+            raise _stopped(f"{name} is not among the packages that are allowed here.", policy)
+
+
+def check_plan(plan: Plan, policy: Policy) -> None:
+    """Stop a plan that would bring a denied package along.
+
+    Raises:
+        Stopped: It would.
+    """
+    if not policy.deny or plan.change is None:
+        return
+    coming = [*plan.change.added, *(new for _, new in plan.change.changed)]
+    denied = [item.name for item in coming if _matches(policy.deny, item.manager, item.name)]
+    if denied:
+        raise _stopped(f"This would install {', '.join(denied)}, which may not be here.", policy)
+
+
+def is_denied(policy: Policy, manager: ManagerName, name: str) -> bool:
+    """Whether a package may not be asked for."""
+    allowed = not policy.allow or _matches(policy.allow, manager, name)
+    return not allowed or _matches(policy.deny, manager, name) or manager not in policy.managers
+
+
+def is_listed(policy: Policy, manager: ManagerName, name: str) -> bool:
+    """Whether the list of what is allowed names a package."""
+    return _matches(policy.allow, manager, name)
+
+
+def _matches(patterns: Iterable[str], manager: str, name: str) -> bool:
+    """Whether a name fits one of ``NAME``, ``py*`` or ``pip:NAME``."""
+    from ..model.packages import normalise
+
+    for pattern in patterns:
+        whose, colon, rest = pattern.rpartition(":")
+        if colon and whose != manager:
+            continue
+        if fnmatch.fnmatchcase(normalise(name), _normalised(rest)):
+            return True
+    return False
+
+
+def _normalised(pattern: str) -> str:
+    """As a name is normalised, what stands in brackets left alone."""
+    return re.sub(r"[_.]+", "-", pattern).lower()
+
+
+def _stopped(problem: str, policy: Policy) -> Stopped:
+    where = policy.told_in or "IPython's configuration"
+    return Stopped(
+        problem,
+        kept=NOTHING_CHANGED,
+        advice=f"The JStackMagic settings in {where} say so; --force does not go past them.",
+    )

@@ -1,0 +1,480 @@
+"""From requests to records: plan everything, then carry it out, one manager after the other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from .. import managers
+from ..history.file import Context, History, Record
+from ..io.log import Log, Output, Said, without_colours
+from ..managers import Manager
+from ..managers.choice import choose
+from ..model.credentials import mask
+from ..model.engines import Engines
+from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError
+from ..model.packages import Change, Package, PackageSet, read_packages
+from ..model.plan import Outcome, Plan
+from ..model.recipe import fold
+from ..model.request import Request
+from ..where.environment import Environment, detect
+from . import imports, policy
+from .guards import check_names, check_plan, check_target, describe, hosts_kernel
+from .imports import Stale
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..model.packages import ManagerName
+
+ORDER: tuple[ManagerName, ...] = ("apt", "conda", "pip")
+"""System libraries first, then conda, then pip, which must see what conda brought."""
+
+_LAST_WORDS = 12
+"""How many of a manager's last lines an error shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request in one environment.
+
+    Attributes:
+        request: What is asked of the manager.
+        environment: Where.
+        undoes: The id of the record that this takes back.
+        asked: What the record says was asked, where the manager is asked for something more exact.
+        over_conda: The distributions that pip may put over conda's.
+    """
+
+    request: Request
+    environment: Environment
+    undoes: str = ""
+    asked: Request | None = None
+    over_conda: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One step and what it comes to.
+
+    Attributes:
+        step: What was asked.
+        plan: What is to be done.
+        manager: Who does it; None where nothing is done, and only a record is written.
+        waits: Whether what it comes to can be known only after an earlier step.
+    """
+
+    step: Step
+    plan: Plan
+    manager: Manager | None
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One step as it went.
+
+    Attributes:
+        plan: What was to be done.
+        record: What the history says of it; None for a dry run, and where it said so already.
+        outcome: What happened; None where nothing was run.
+        stale: Loaded modules that need a restart of the kernel.
+        running: Whether the step served the environment this process runs in.
+        notes: Sentences the user should read.
+    """
+
+    plan: Plan
+    record: Record | None = None
+    outcome: Outcome | None = None
+    stale: tuple[Stale, ...] = ()
+    running: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How to carry a transaction out.
+
+    Attributes:
+        dry_run: Show the plan, do nothing.
+        record_only: Write the request into the history, do nothing else.
+        force: Go on where a guard would stop.
+        thorough: Have every manager tell beforehand what it would change, also where no guard asks.
+        engines: What is to do the managers' work.
+    """
+
+    dry_run: bool = False
+    record_only: bool = False
+    force: bool = False
+    thorough: bool = False
+    engines: Engines = field(default_factory=Engines)
+
+
+@dataclass
+class Transaction:
+    """The requests of one line or cell, carried out as one.
+
+    Attributes:
+        history: Where the records go.
+        context: Who asks.
+        output: Where the managers' own words go, as they come.
+        on_exit_status: Told the exit status of every manager that ran.
+        mode: How to go about it.
+    """
+
+    history: History
+    context: Context
+    output: Output
+    on_exit_status: Callable[[int], None]
+    mode: Mode = field(default_factory=Mode)
+
+    def carry_out(self, steps: Sequence[Step]) -> list[Done]:
+        """Plan every step, and only when all of them can be done, do them.
+
+        Raises:
+            Stopped: A guard stopped it before anything happened.
+            CommandFailed: A manager failed; the record says so, and later steps were not begun.
+            Interrupted: The user interrupted it.
+        """
+        steps = sorted(steps, key=lambda step: ORDER.index(step.request.manager))
+        if self.mode.record_only:
+            return self._record_only(steps)
+        planned: list[Planned] = []
+        for step in steps:
+            later = self._waits(step, planned)
+            planned.append(self._plan_later(step) if later else self._plan_on_record(step))
+        return self.run(planned)
+
+    def plan(self, steps: Sequence[Step]) -> list[Planned]:
+        """Ask the managers what each step comes to; nothing is touched, and nothing recorded.
+
+        Raises:
+            Stopped: A guard stopped it.
+            CommandFailed: A manager finds no way.
+        """
+        return [self._plan(step) for step in steps]
+
+    def run(self, planned: Sequence[Planned]) -> list[Done]:
+        """Do what was planned, in this order, as one transaction; nothing where it is a dry run.
+
+        Raises:
+            CommandFailed: A manager failed; the record says so, and later steps were not begun.
+            Interrupted: The user interrupted it.
+        """
+        if self.mode.dry_run:
+            return [Done(plan=each.plan, running=_running(each.step)) for each in planned]
+        transaction = self.history.new_transaction()
+        done: list[Done] = []
+        for number, each in enumerate(planned, start=1):
+            changed = any(earlier.outcome and earlier.outcome.change for earlier in done)
+            try:
+                if each.waits or (each.manager is not None and changed):
+                    there_now = detect(each.step.environment.prefix)
+                    each = self._plan_on_record(replace(each.step, environment=there_now))
+                done.append(self._run(each, transaction, number))
+            except JStackMagicError as error:
+                rest = [later.plan.request.manager for later in planned[number:]]
+                raise _with_rest(error, done, rest) from None
+        return done
+
+    def _check(self, step: Step) -> policy.Policy:
+        """Refuse what can be before its manager is asked; returns what the plan is held against."""
+        allowed = policy.current()
+        policy.check_request(step.request, allowed)
+        if not self.mode.force:
+            check_target(step.request, step.environment)
+            check_names(step.request, step.environment, self.history)
+        return allowed
+
+    def _waits(self, step: Step, planned: Sequence[Planned]) -> bool:
+        """Whether a step needs a Python, or a pip, that conda is still to bring."""
+        environment = step.environment
+        plans = [
+            each.plan
+            for each in planned
+            if each.plan.request.manager == "conda"
+            and each.plan.environment.prefix == environment.prefix
+        ]
+        if step.request.manager != "pip" or not plans:
+            return False
+        if environment.executable is None:
+            needed = "python"
+        elif choose("pip", environment, self.mode.engines, step.request).engine == "pip":
+            from ..managers.pip.distributions import version_on_disk
+
+            if version_on_disk(environment) is not None:
+                return False
+            needed = "pip"
+        else:
+            return False
+        # conda's own plan may not tell what comes along
+        return any(
+            plan.change is None or any(package.name == needed for package in plan.change.added)
+            for plan in plans
+        )
+
+    def _plan_later(self, step: Step) -> Planned:
+        """The plan of pip's step where conda is still to bring what it runs on."""
+        from ..managers.pip.plan import install_command
+
+        python = step.environment.executable or f"{step.environment.prefix}/bin/python"
+        environment = replace(step.environment, executable=python)
+        self._check(replace(step, environment=environment))
+        choice = choose("pip", environment, self.mode.engines, step.request)
+        managers.get(choice).check(step.request, environment)
+        plan = Plan(
+            step.request,
+            environment,
+            engine=choice.name,
+            commands=(install_command(step.request, environment),),
+            notes=("What pip would change is known when conda has brought what it runs on.",),
+        )
+        return Planned(step=step, plan=plan, manager=None, waits=True)
+
+    def _plan(self, step: Step) -> Planned:
+        allowed = self._check(step)
+        # a guard needs to know what pip would change wherever that could harm a kernel
+        environment = step.environment
+        exact = self.mode.thorough or self.mode.dry_run
+        thorough = (
+            exact
+            or bool(allowed.deny)
+            or imports.is_running(environment)
+            or hosts_kernel(environment)
+        )
+        choice = choose(step.request.manager, environment, self.mode.engines, step.request)
+        manager = managers.get(choice, thorough=thorough, exact=exact, output=self.output)
+        try:
+            # py-rattler tells of its own accord how far it is
+            with nullcontext() if choice.engine == "rattler" else self._patience(step.request):
+                plan = manager.plan(step.request, choice.environment)
+        except CommandFailed as error:
+            error.problem = f"{error.problem}\n(for the {describe(environment)})"
+            raise
+        policy.check_plan(plan, allowed)
+        if not self.mode.force:
+            check_plan(plan, over_conda=step.over_conda)
+        return Planned(step=step, plan=plan, manager=manager)
+
+    def _plan_on_record(self, step: Step) -> Planned:
+        try:
+            return self._plan(step)
+        except CommandFailed as error:
+            if not self.mode.dry_run:
+                record = self._record_refusal(step, error)
+                error.advice = (*error.advice, f"See the record: %envhistory {record.id}")
+            raise
+
+    @contextmanager
+    def _patience(self, request: Request) -> Iterator[None]:
+        """Say so where a manager takes long to tell what it would do."""
+        waiting = f"Asking {request.manager} what this would change; nothing is changed yet …\n"
+        timer = threading.Timer(3, self.output, (waiting,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _record_refusal(self, step: Step, error: CommandFailed) -> Record:
+        """A manager that finds no way fails the install as much as one that fails on the way."""
+        plan = Plan(step.request, step.environment, engine=step.request.manager, commands=())
+        planned = Planned(step=step, plan=plan, manager=None)
+        outcome = Outcome(
+            status="failed",
+            exit_status=error.exit_status,
+            seconds=0.0,
+            message=mask(without_colours(error.problem)),
+        )
+        begun = self._begin(planned, self.history.new_transaction(), 1)
+        self.on_exit_status(error.exit_status)
+        return self.history.end(begun, outcome)
+
+    def _record_only(self, steps: Sequence[Step]) -> list[Done]:
+        for step in steps:
+            policy.check_request(step.request, policy.current())
+            choice = choose(step.request.manager, step.environment, Engines())
+            managers.get(choice).check(step.request, step.environment)
+        transaction = self.history.new_transaction()
+        done = []
+        for number, step in enumerate(steps, start=1):
+            record = self.history.plan(
+                step.request,
+                step.environment.ref,
+                transaction=transaction,
+                step=number,
+                context=self.context,
+            )
+            plan = Plan(request=step.request, environment=step.environment, engine="", commands=())
+            done.append(Done(plan=plan, record=record))
+        return done
+
+    def _run(self, planned: Planned, transaction: str, number: int) -> Done:
+        plan, manager = planned.plan, planned.manager
+        if manager is None or not plan.commands:
+            return self._satisfied(planned, transaction, number)
+        environment = plan.environment
+        running = imports.is_running(environment)
+        owners: tuple[ManagerName, ...] = (
+            ("apt",) if plan.request.manager == "apt" else ("conda", "pip")
+        )
+        before = read_packages(environment, owners)
+        files = imports.files_before(_at_risk(plan, before), environment) if running else {}
+        path_files = imports.path_files(environment)
+        for note in plan.notes:
+            self.output(Said(f"{note}\n"))
+        for command in plan.commands:
+            self.output(Said(f"$ {command}\n"))
+        record = self._begin(planned, transaction, number)
+        started = time.monotonic()
+        status, interrupted, failure = 1, None, None
+        log = Log(self.output)
+        try:
+            status = manager.run(plan, log)
+        except (KeyboardInterrupt, Interrupted) as error:
+            status, interrupted = 130, error
+        except CommandFailed as error:
+            status, failure = error.exit_status, error
+        change = manager.explain(plan, read_packages(environment, owners) - before)
+        outcome = Outcome(
+            status="interrupted" if interrupted else "ok" if status == 0 else "failed",
+            exit_status=status,
+            seconds=round(time.monotonic() - started, 3),
+            change=change,
+            resolved=_resolved(manager, plan, change) if status == 0 else (),
+            message="" if status == 0 else mask(_words_of(failure, log)),
+            log=mask(log.text),
+        )
+        record = self.history.end(record, outcome)
+        self.on_exit_status(status)
+        if running:
+            imports.make_importable(environment, path_files)
+        if interrupted:
+            raise _interruption(plan, outcome, record, interrupted)
+        if status != 0:
+            raise _failure(plan, outcome, record, failure)
+        return Done(
+            plan=plan,
+            record=record,
+            outcome=outcome,
+            stale=imports.stale_modules(change, environment, files) if running else (),
+            running=running,
+            notes=manager.advise(plan, change),
+        )
+
+    def _satisfied(self, planned: Planned, transaction: str, number: int) -> Done:
+        """Nothing to do; recorded once all the same, because the user needs it."""
+        plan = planned.plan
+        outcome = Outcome(status="ok", exit_status=0, seconds=0.0, resolved=plan.satisfied)
+        self.on_exit_status(0)
+        record = None
+        news = plan.request.action == "install" and not self._recorded(planned)
+        if news or planned.step.undoes:
+            record = self.history.end(self._begin(planned, transaction, number), outcome)
+        return Done(
+            plan=plan,
+            record=record,
+            outcome=outcome,
+            running=imports.is_running(plan.environment),
+            notes=plan.notes,
+        )
+
+    def _recorded(self, planned: Planned) -> bool:
+        request = planned.step.asked or planned.plan.request
+        prefix = planned.plan.environment.prefix
+        wanted = {
+            item.spec
+            for step in fold(self.history.records()).steps
+            if step.manager == request.manager
+            and (step.environment is None or step.environment.prefix == prefix)
+            for item in step.install
+        }
+        return {mask(spec) for spec in request.specs} <= wanted
+
+    def _begin(self, planned: Planned, transaction: str, number: int) -> Record:
+        plan = planned.plan
+        return self.history.begin(
+            planned.step.asked or plan.request,
+            plan.environment.ref,
+            transaction=transaction,
+            step=number,
+            engine=plan.engine,
+            commands=tuple(str(command) for command in plan.commands),
+            context=self.context,
+            undoes=planned.step.undoes,
+        )
+
+
+def _running(step: Step) -> bool:
+    return imports.is_running(step.environment)
+
+
+def _at_risk(plan: Plan, before: PackageSet) -> list[Package]:
+    """The packages whose files may go: those the plan names, or all where it cannot tell."""
+    if plan.change is None:
+        return list(before.packages)
+    return [*(old for old, _ in plan.change.changed), *plan.change.removed]
+
+
+def _resolved(manager: Manager, plan: Plan, change: Change) -> tuple[Package, ...]:
+    """What serves the specs now; what was installed just now knows more of where it came from."""
+    fresh = [*change.added, *(new for _, new in change.changed)]
+    known = {package.key: package for package in fresh}
+    found = manager.resolved(plan.request, plan.environment)
+    return tuple(known.get(package.key, package) for package in found)
+
+
+def _words_of(failure: CommandFailed | None, log: Log) -> str:
+    return without_colours(str(failure)) if failure else log.tail(_LAST_WORDS)
+
+
+def _state(environment: Environment, change: Change) -> str:
+    if not change:
+        return f"The {describe(environment)} is as it was."
+    names = [package.name for package in change.added]
+    names += [new.name for _, new in change.changed]
+    names += [package.name for package in change.removed]
+    return f"The {describe(environment)} has changed: {', '.join(names)}."
+
+
+def _failure(
+    plan: Plan, outcome: Outcome, record: Record, failure: CommandFailed | None
+) -> CommandFailed:
+    problem = f"{plan.engine} failed (exit status {outcome.exit_status}).\n{outcome.message}"
+    return CommandFailed(
+        failure.problem if failure else problem,
+        kept=_state(plan.environment, outcome.change),
+        advice=(*(failure.advice if failure else ()), f"See the record: %envhistory {record.id}"),
+    )
+
+
+def _interruption(
+    plan: Plan, outcome: Outcome, record: Record, interrupted: BaseException
+) -> Interrupted:
+    told = interrupted if isinstance(interrupted, Interrupted) else Interrupted("")
+    state = _state(plan.environment, outcome.change)
+    return Interrupted(
+        told.problem or f"{plan.engine} was interrupted.",
+        kept=f"{told.kept} {state}".strip(),
+        advice=(*told.advice, f"See the record: %envhistory {record.id}"),
+    )
+
+
+def _with_rest(
+    error: JStackMagicError, done: Sequence[Done], rest: Sequence[str]
+) -> JStackMagicError:
+    """Say which parts of the transaction were done before the error, and which were not begun."""
+    before = [item.plan.request.manager for item in done]
+    sentences = [error.kept]
+    if before:
+        sentences = ["" if error.kept == NOTHING_CHANGED else error.kept]
+        sentences.append(f"Done before it: {', '.join(before)}.")
+    if rest:
+        sentences.append(f"Not begun: {', '.join(rest)}.")
+    error.kept = " ".join(sentence for sentence in sentences if sentence)
+    return error

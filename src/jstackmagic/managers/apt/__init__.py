@@ -1,0 +1,1 @@
+"""Debian packages, for the whole system."""

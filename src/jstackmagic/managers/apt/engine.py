@@ -1,0 +1,376 @@
+"""apt, for the whole system: as root, or through ``sudo`` where that asks for no password."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ...io import process
+from ...io.log import Log
+from ...model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, InvalidSpec, Stopped
+from ...model.packages import Change, Package, PackageSet, read_debian
+from ...model.plan import Command, Plan
+from .. import Manager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ...io.log import Output
+    from ...model.request import Request
+    from ...where.environment import Environment
+
+LISTS = Path("/var/lib/apt/lists")
+"""What ``apt-get update`` fetches; the images are shipped without it."""
+
+SOURCES = Path("/etc/apt")
+"""Where apt is told what to fetch."""
+
+LISTS_AGE = 24 * 3600
+"""Seconds after which the lists are fetched anew: mirrors drop what they replaced."""
+
+LOCK_TIMEOUT = 120
+"""Seconds to wait for another program that holds dpkg's lock, or the lists'."""
+
+_RISK = "A package may be half installed; `dpkg --configure -a`, as root, mends it."
+
+# Debian Policy 5.6.1 and 5.6.12. Not a minus at the end: apt-get would take that for "remove it".
+_NAME = r"[a-z0-9](?:[a-z0-9+.-]*[a-z0-9+])(?::[a-z0-9-]+)?"
+_SPEC = re.compile(
+    rf"(?P<name>{_NAME})(?:=(?P<version>[\w.+~:*-]+)|/(?P<release>[\w.+~-]+))?", re.ASCII
+)
+
+# The lines of a simulation are documented in apt-get(8), under --simulate.
+_INST = re.compile(r"^Inst (\S+)(?: \[[^\]]*\])? \((\S+) [^\n]*?\[(\S+)\]\)", re.MULTILINE)
+_REMV = re.compile(r"^(?:Remv|Purg) (\S+) ", re.MULTILINE)
+_UNMET = re.compile(r"^The following packages have unmet dependencies:\n(?: .*\n)+", re.MULTILINE)
+_PATTERN = re.compile(r"^Note, selecting .* for (?:regex|glob|task) '(.*)'$", re.MULTILINE)
+
+
+def manager(*, thorough: bool = False) -> Apt:  # noqa: ARG001
+    """The manager. It always tells what would change, where apt's lists allow that."""
+    return Apt()
+
+
+class Apt(Manager):
+    """Runs apt-get."""
+
+    def check(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
+        """Refuse specs that are none of its; see ``Manager.check``."""
+        check_specs(request)
+
+    def plan(self, request: Request, environment: Environment) -> Plan:
+        """Say what apt-get would be run with; see ``Manager.plan``."""
+        check_specs(request)
+        if shutil.which("apt-get") is None:
+            raise Stopped(
+                "There is no apt-get here: this is no Debian or Ubuntu.",
+                kept=NOTHING_CHANGED,
+                advice="Ask conda for it: %envinstall --conda …",
+            )
+        if request.action == "remove":
+            return _plan_removal(request, environment)
+        present = satisfied(request)
+        if present is not None:
+            return Plan(request, environment, "apt-get", (), change=Change(), satisfied=present)
+        root = _rights(request)
+        verb = ("install", "--yes", "--no-install-recommends")
+        install = _apt_get(root, verb, (*request.specs, *request.options))
+        if _lists_are_fresh() or _are_enough(request):
+            change = _simulate(request, request.specs)
+            return Plan(request, environment, "apt-get", (install,), change=change)
+        update = Command((*root, "apt-get", "update"))
+        return Plan(request, environment, "apt-get", (update, install))
+
+    def run(self, plan: Plan, output: Output) -> int:
+        """Run apt-get; see ``Manager.run``."""
+        for command in plan.commands:
+            if command.argv[-2:] == ("apt-get", "update"):
+                status = _update(command, output)
+                if status == 0:
+                    _simulate(plan.request, plan.request.specs)  # refuses what it cannot do
+            else:
+                status = process.run(command, output, risk=_RISK)
+            if status != 0:
+                return status
+        return 0
+
+    def resolved(
+        self,
+        request: Request,
+        environment: Environment,  # noqa: ARG002
+    ) -> tuple[Package, ...]:
+        """The Debian packages of the specs' names; see ``Manager.resolved``."""
+        installed = _system()
+        found = (_installed(_name_of(spec), installed) for spec in request.specs)
+        return tuple(dict.fromkeys(package for package in found if package is not None))
+
+
+def _are_enough(request: Request) -> bool:
+    """Whether these are archives that need nothing else, so that no list need be fetched."""
+    if not all(spec.endswith(".deb") for spec in request.specs):
+        return False
+    try:
+        _simulate(request, request.specs)
+    except CommandFailed:
+        return False
+    return True
+
+
+# Specs
+
+
+def check_specs(request: Request) -> None:
+    """Refuse what apt-get could not read, or would read as something else.
+
+    Raises:
+        InvalidSpec: With the nearest right form, where there is one.
+    """
+    for spec in request.specs:
+        if spec.endswith(".deb") and "/" in spec and request.action == "install":
+            if not Path(spec).is_file():
+                raise InvalidSpec(f"There is no file {spec!r}.", kept="Nothing was started.")
+            continue
+        match = _SPEC.fullmatch(spec)
+        if match is None or (request.action == "remove" and match["name"] != spec):
+            raise InvalidSpec(
+                f"{spec!r} is no Debian package.",
+                kept="Nothing was started.",
+                advice=tuple(_nearest(spec, request.action)),
+            )
+
+
+def _nearest(spec: str, action: str) -> Iterator[str]:
+    """Advice: what was probably meant."""
+    if action == "remove":
+        name = re.match(_NAME, spec)
+        if name:
+            yield f"Remove it by its name: %envremove apt:{name[0]}"
+    elif re.search(r"[<>~!]", spec):
+        yield "apt takes one exact version: apt:NAME=VERSION"
+    elif spec.endswith("-") and _SPEC.fullmatch(spec[:-1]):
+        yield f"To remove it: %envremove apt:{spec[:-1]}"
+    else:
+        fixed = spec.lower().replace("_", "-").replace("==", "=")
+        if fixed != spec and _SPEC.fullmatch(fixed):
+            yield f"Did you mean: %envinstall apt:{fixed}"
+
+
+def _name_of(spec: str) -> str:
+    """The package's name, of a file by the convention ``NAME_VERSION_ARCHITECTURE.deb``."""
+    match = _SPEC.fullmatch(spec)
+    return match["name"] if match else Path(spec).name.partition("_")[0]
+
+
+# Commands
+
+
+def _apt_get(root: tuple[str, ...], verb: tuple[str, ...], words: tuple[str, ...]) -> Command:
+    # "env", because sudo resets the environment
+    silent = ("env", "DEBIAN_FRONTEND=noninteractive")
+    lock = ("-o", f"DPkg::Lock::Timeout={LOCK_TIMEOUT}")
+    return Command((*root, *silent, "apt-get", *verb, *lock, *words))
+
+
+def _plan_removal(request: Request, environment: Environment) -> Plan:
+    installed = _system()
+    found = {spec: _installed(spec, installed) for spec in request.specs}
+    missing = [spec for spec, package in found.items() if package is None]
+    names = [spec for spec in request.specs if spec not in missing]
+    if not names:
+        raise Stopped(f"Not installed: {', '.join(missing)}.", kept="There is nothing to remove.")
+    words = (*names, *request.options)
+    command = _apt_get(_rights(request), ("remove", "--yes"), words)
+    return Plan(
+        request=request,
+        environment=environment,
+        engine="apt-get",
+        commands=(command,),
+        change=_simulate(request, tuple(names)),
+        notes=tuple(f"{name} is not installed." for name in missing),
+    )
+
+
+def _rights(request: Request) -> tuple[str, ...]:
+    """What goes before a command that needs root.
+
+    Raises:
+        Stopped: This user cannot become root without a password.
+    """
+    if os.geteuid() == 0:
+        return ()
+    sudo = ("sudo", "-n")
+    if shutil.which("sudo") and process.capture(Command((*sudo, "true"))).exit_status == 0:
+        return sudo
+    from ...where.host import look
+
+    host = look()
+    reason = host.sudo_reason if host.sudo == "no" else "sudo wants a password"
+    again = shlex.join([f"apt:{spec}" for spec in request.specs])
+    raise Stopped(
+        f"apt needs root, and {host.user} cannot become root: {reason}.",
+        kept=NOTHING_CHANGED,
+        advice=(
+            "Start the container with the right to: docker run -e GRANT_SUDO=yes --user root …",
+            f"or keep it for the image: %env{request.action} --record-only {again}",
+        ),
+    )
+
+
+def _update(command: Command, output: Output) -> int:
+    """Fetch the lists; wait where another program does so, for that lock has no timeout of apt's.
+
+    Raises:
+        Interrupted: While waiting, too.
+    """
+    deadline = time.monotonic() + LOCK_TIMEOUT
+    pause = 1.0
+    while True:
+        log = Log(output)
+        status = process.run(command, log)
+        held = status != 0 and f"{LISTS}/lock" in log.text
+        if not held or time.monotonic() + pause > deadline:
+            return status
+        output(f"Another program fetches apt's lists: waiting, at most {LOCK_TIMEOUT} seconds.\n")
+        try:
+            time.sleep(pause)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "Interrupted while waiting for apt's lists.", kept=NOTHING_CHANGED
+            ) from None
+        pause = min(2 * pause, 10)
+
+
+# Archives
+
+
+def archive_name(package: Package) -> str:
+    """What apt calls the archive of a package (``pkgAcqArchive`` quotes a version's colon)."""
+    name = package.name.partition(":")[0]
+    return f"{name}_{package.version.replace(':', '%3a')}_{package.build}.deb"
+
+
+def fetch(packages: Sequence[Package], folder: Path) -> list[Path]:
+    """Have apt-get fetch archives, which it holds against the hashes of its lists; needs no rights.
+
+    Args:
+        packages: Which, each of its very version.
+        folder: Where to.
+
+    Raises:
+        CommandFailed: One cannot be had, of that version or at all.
+    """
+    if not packages:
+        return []
+    specs = (f"{package.name}={package.version}" for package in packages)
+    argv = ("env", "-C", str(folder), "apt-get", "download", *specs)
+    done = process.capture(Command(argv, environ=(("LC_ALL", "C"),)))
+    files = [folder / archive_name(package) for package in packages]
+    if done.exit_status != 0 or not all(file.is_file() for file in files):
+        said = "\n".join(line for line in done.stderr.splitlines() if line.startswith("E: "))
+        raise CommandFailed(f"apt-get cannot fetch this.\n{said}", kept=NOTHING_CHANGED)
+    return files
+
+
+# What is there, and what would change
+
+
+def satisfied(request: Request) -> tuple[Package, ...] | None:
+    """The packages that serve every spec already, from dpkg's status; None where apt must look."""
+    if request.upgrade or request.options:
+        return None
+    installed = _system()
+    found = []
+    for spec in request.specs:
+        match = _SPEC.fullmatch(spec)
+        package = _installed(match["name"], installed) if match and not match["release"] else None
+        if package is None or (match and match["version"] not in (None, package.version)):
+            return None
+        found.append(package)
+    return tuple(dict.fromkeys(found))
+
+
+def _installed(name: str, installed: PackageSet) -> Package | None:
+    package = installed.get("apt", name)
+    if package is not None:
+        return package
+    bare, _, architecture = name.partition(":")
+    package = installed.get("apt", bare)
+    return package if package and architecture in (package.build, "any") else None
+
+
+def _system() -> PackageSet:
+    return PackageSet(read_debian())
+
+
+def _lists_are_fresh() -> bool:
+    """Whether apt's lists are there, not old, and not older than the sources they are of."""
+    try:
+        if not any("_Packages" in name for name in os.listdir(LISTS)):
+            return False
+        # The lists carry the mirror's times; every update works in this folder, even one that
+        # finds nothing new.
+        fetched = (LISTS / "partial").stat().st_mtime
+    except FileNotFoundError:
+        return False
+    sources = (
+        SOURCES / "sources.list",
+        SOURCES / "sources.list.d",
+        *SOURCES.glob("sources.list.d/*"),
+    )
+    changed = max((source.stat().st_mtime for source in sources if source.exists()), default=0)
+    return fetched > max(changed, time.time() - LISTS_AGE)
+
+
+def _simulate(request: Request, specs: tuple[str, ...]) -> Change:
+    """What apt-get's own simulation would change; it needs no rights.
+
+    Raises:
+        CommandFailed: It cannot be done; carries apt's reasons.
+    """
+    # Its notes tell of patterns, which no user of ours means; they are silent without a terminal.
+    loud = ("-o", "quiet=0", "-o", "quiet::NoUpdate=1", "-o", "quiet::NoProgress=1")
+    simulate = ("--simulate", "--no-install-recommends", "-o", "Debug::NoLocking=1", *loud)
+    argv = ("apt-get", request.action, *simulate, *specs, *request.options)
+    done = process.capture(Command(argv, environ=(("LC_ALL", "C"),)))
+    pattern = _PATTERN.search(done.stdout)
+    if pattern:
+        _refuse([f"There is no package {pattern[1]}; apt-get takes it for a pattern."], specs)
+    if done.exit_status != 0:
+        _refuse(_reasons(done), specs)
+    return _change(done.stdout)
+
+
+def _change(simulation: str) -> Change:
+    installed = _system()
+    new = [
+        Package(manager="apt", name=name, version=version, build=architecture)
+        for name, version, architecture in _INST.findall(simulation)
+    ]
+    old = {package.name: _installed(package.name, installed) for package in new}
+    removed = (_installed(name, installed) for name in _REMV.findall(simulation))
+    return Change(
+        added=tuple(package for package in new if old[package.name] is None),
+        changed=tuple(
+            (before, package) for package in new if (before := old[package.name]) is not None
+        ),
+        removed=tuple(package for package in removed if package is not None),
+    )
+
+
+def _reasons(simulation: process.Captured) -> list[str]:
+    lines = [line[3:] for line in simulation.stderr.splitlines() if line.startswith("E: ")]
+    unmet = _UNMET.search(simulation.stdout)
+    return [*lines, *unmet[0].splitlines()] if unmet else lines
+
+
+def _refuse(reasons: list[str], specs: tuple[str, ...]) -> NoReturn:
+    raise CommandFailed(
+        "\n".join(["apt-get cannot do this.", *reasons]),
+        kept=NOTHING_CHANGED,
+        advice=f"Look for the right name: !apt-cache search {shlex.quote(_name_of(specs[0]))}",
+    )

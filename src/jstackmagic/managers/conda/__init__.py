@@ -1,0 +1,1 @@
+"""conda packages: by a conda executable, or by py-rattler in this process."""

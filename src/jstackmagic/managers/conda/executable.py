@@ -1,0 +1,281 @@
+"""conda, mamba and micromamba: the executable that governs an environment does the work."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...model.errors import NOTHING_CHANGED, CommandFailed, Stopped
+from ...model.packages import Change, Package, PackageSet, read_packages
+from ...model.plan import Command, Plan
+from .. import Manager
+from .spec import (
+    Installed,
+    check_installed,
+    command_lines,
+    lone_archives,
+    read_archive,
+    read_specs,
+    resolved,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ...io.log import Output
+    from ...io.process import Captured
+    from ...model.request import Request
+    from ...where.environment import CondaExecutable, Environment
+    from .spec import CondaSpec
+
+_RISK = "A half-finished conda transaction can leave the environment broken."
+
+
+def manager(*, thorough: bool = False) -> Conda:
+    """The manager of conda packages where an executable is in reach; see `Conda`."""
+    return Conda(thorough=thorough)
+
+
+class Conda(Manager):
+    """Plans and changes with the executable that governs the environment.
+
+    Args:
+        thorough: Ask the executable beforehand what it would change, which takes it as long as the
+            solving of the change itself.
+    """
+
+    def __init__(self, *, thorough: bool = False) -> None:
+        self._thorough = thorough
+
+    def check(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
+        """Refuse specs that are none of its; see ``Manager.check``."""
+        read_specs(request)
+
+    def plan(self, request: Request, environment: Environment) -> Plan:
+        """Say what would be run, and ask the executable what it would change.
+
+        Raises:
+            InvalidSpec: A spec is no match spec and no package archive.
+            Stopped: No executable governs the environment.
+            CommandFailed: The executable found no way: no such package, a conflict, no network.
+        """
+        executable = _executable(environment)
+        specs = read_specs(request)
+        installed = Installed(environment)
+        if request.action == "remove":
+            check_installed(specs, installed)
+        elif not request.upgrade and not request.options and all(map(installed.serves, specs)):
+            return Plan(
+                request=request,
+                environment=environment,
+                engine=executable.tool,
+                commands=(),
+                satisfied=resolved(request, environment),
+            )
+        commands = command_lines(request, environment, specs, installed)
+        plan = Plan(
+            request=request,
+            environment=environment,
+            engine=executable.tool,
+            commands=commands,
+            notes=tuple(lone_archives(specs, environment)),
+        )
+        if not self._thorough:
+            return plan
+        change = _foresee(commands, specs, environment)
+        if change or request.options:
+            return replace(plan, change=change)
+        return replace(plan, commands=(), change=change, satisfied=resolved(request, environment))
+
+    def run(self, plan: Plan, output: Output) -> int:
+        """Run the plan's commands, the next only where the one before succeeded.
+
+        Raises:
+            Interrupted: The user interrupted it.
+        """
+        from ...io import process
+
+        for command in plan.commands:
+            status = process.run(command, output, risk=_RISK)
+            if status != 0:
+                return status
+        return 0
+
+    def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
+        """For each spec, the conda package that serves it now."""
+        return resolved(request, environment)
+
+
+def _executable(environment: Environment) -> CondaExecutable:
+    if environment.conda is None:
+        raise Stopped(
+            f"No conda, mamba or micromamba governs {environment.prefix}.",
+            kept=NOTHING_CHANGED,
+            advice="Say where one is: set CONDA_EXE to its path, then ask again.",
+        )
+    return environment.conda
+
+
+# What the executable foresees
+
+
+def _foresee(
+    commands: Sequence[Command], specs: Sequence[CondaSpec], environment: Environment
+) -> Change:
+    before = read_packages(environment, ("conda",))
+    after = {package.name: package for package in before.packages}
+    for command in commands:
+        archives = [spec for spec in specs if spec.archive and spec.text in command.argv]
+        if archives:  # of these, conda's dry run says nothing
+            after |= {spec.name: _of_archive(spec) for spec in archives}
+            continue
+        for package, linked in _dry_run(command, environment):
+            if linked:
+                after[package.name] = _known(package, before)
+            else:
+                after.pop(package.name, None)
+    return PackageSet(tuple(after.values())) - before
+
+
+def _of_archive(spec: CondaSpec) -> Package:
+    if not os.path.isabs(spec.archive):
+        return Package("conda", spec.name, _exact(spec.match.version), spec.match.build or "")
+    archive = read_archive(spec.archive)
+    return Package("conda", archive.name, archive.version, archive.build, sha256=archive.sha256)
+
+
+def _exact(version: str | None) -> str:
+    return (version or "").lstrip("=")
+
+
+def _known(package: Package, before: PackageSet) -> Package:
+    """The installed package, where a dry run names just that one again."""
+    old = before.get("conda", package.name)
+    same = old is not None and (old.version, old.build, old.source.rstrip("/")) == (
+        package.version,
+        package.build,
+        package.source.rstrip("/"),
+    )
+    return old if old is not None and same else package
+
+
+def _dry_run(command: Command, environment: Environment) -> Iterator[tuple[Package, bool]]:
+    """What a command would unlink (False), then link (True).
+
+    Raises:
+        CommandFailed: The executable says that it cannot be done, and why.
+    """
+    from ...io import process
+
+    flags = ("--dry-run", "--json")
+    words = (*command.argv[:2], *flags, *command.argv[2:])
+    captured = process.capture(Command(words, command.environ))
+    answer = _json_of(captured.stdout)
+    if captured.exit_status != 0 or "error" in answer or answer.get("success") is False:
+        raise _failure(command, captured, answer, environment)
+    actions = answer.get("actions") or {}
+    for linked, entries in ((False, actions.get("UNLINK")), (True, actions.get("LINK"))):
+        for entry in entries or ():
+            yield _package(entry), linked
+
+
+def _json_of(text: str) -> Mapping[str, Any]:
+    """The last JSON object of an output: mamba writes other lines before it."""
+    decoder = json.JSONDecoder()
+    found: Mapping[str, Any] = {}
+    position = text.find("{")
+    while position >= 0:
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except ValueError:
+            end = position + 1
+        else:
+            found = value
+        position = text.find("{", end)
+    return found
+
+
+def _package(entry: Mapping[str, Any]) -> Package:
+    """A package of conda's answer or of libmamba's: they spell some keys differently."""
+    url = str(entry.get("url") or "")
+    source = url.rsplit("/", 2)[0] if url else str(entry.get("base_url") or "")
+    return Package(
+        manager="conda",
+        name=str(entry["name"]).lower(),
+        version=str(entry["version"]),
+        build=str(entry.get("build_string") or entry.get("build") or ""),
+        source=source or str(entry.get("channel") or ""),
+        url=url,
+        sha256=str(entry.get("sha256") or ""),
+        size=entry.get("size"),
+    )
+
+
+# What the executable says when it finds no way
+
+_ADVICE: dict[str, tuple[str, ...]] = {
+    "CondaHTTPError": (
+        "Is there a network? Behind a proxy: set https_proxy, or proxy_servers in the condarc.",
+    ),
+    "CondaSSLError": ("Name your site's certificates in the condarc: ssl_verify: /path/to/file",),
+    "EnvironmentIsFrozenError": ("Go on all the same: --force … -- --override-frozen",),
+    "EnvironmentNotWritableError": (
+        "Keep the request for the image: --record-only, then %envexport dockerfile",
+    ),
+    "NoChannelsConfiguredError": ("Name a channel: -c conda-forge",),
+    "NoWritablePkgsDirError": ("Name a package cache of your own in the condarc: pkgs_dirs",),
+    "OfflineError": ("Take offline: true out of the condarc, or unset CONDA_OFFLINE.",),
+    "UnavailableInvalidChannel": ("Look at the spelling: %envinfo shows the channels.",),
+}
+"""What to do about conda's errors, by their names; its own words say the rest."""
+
+_LAST_WORDS = 15  # lines
+
+
+def _failure(
+    command: Command, captured: Captured, answer: Mapping[str, Any], environment: Environment
+) -> CommandFailed:
+    tool = Path(command.argv[0]).name
+    name = str(answer.get("exception_name") or "")
+    if name.startswith("PackagesNotFound"):
+        return _not_found(tool, answer)
+    words = str(answer.get("message") or answer.get("error") or "").strip()
+    problems = [str(problem) for problem in answer.get("solver_problems") or ()]
+    # libmamba tells the whole tree of a conflict on stderr and only its leaves in the JSON
+    words = words or captured.stderr.strip() or "\n".join(problems) or captured.stdout.strip()
+    lines = [line for line in words.splitlines() if line.strip()]
+    advice = _ADVICE.get(name, ())
+    if not advice and any("does not exist" in line or "nothing provides" in line for line in lines):
+        advice = _ELSEWHERE
+    return CommandFailed(
+        f"{tool} cannot do that in {environment.prefix}:\n" + "\n".join(lines[-_LAST_WORDS:]),
+        kept=NOTHING_CHANGED,
+        advice=advice,
+    )
+
+
+_ELSEWHERE = (
+    "Another channel may have it: -c CHANNEL",
+    "or the Python Package Index: %envinstall --pip NAME",
+)
+
+
+def _not_found(tool: str, answer: Mapping[str, Any]) -> CommandFailed:
+    names = answer.get("packages") or answer.get("package_name") or ()
+    names = [names] if isinstance(names, str) else list(names)
+    if not names:
+        return CommandFailed(str(answer.get("message")), kept=NOTHING_CHANGED, advice=_ELSEWHERE)
+    channels = dict.fromkeys(
+        str(url).rstrip("/").rpartition("/")[0] for url in answer.get("channel_urls") or ()
+    )
+    where = f" in {', '.join(channels)}" if channels else ""
+    name = re.split(r"[\[=<>!~\s]", names[0].rpartition("::")[2])[0]
+    return CommandFailed(
+        f"{tool} finds no {', '.join(names)}{where}.",
+        kept=NOTHING_CHANGED,
+        advice=(f"What there is: !{tool} search '*{name}*'", *_ELSEWHERE),
+    )

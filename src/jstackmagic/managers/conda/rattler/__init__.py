@@ -1,0 +1,198 @@
+"""conda packages without conda: py-rattler solves and links in this process.
+
+Needs py-rattler 0.28 or newer (``PackageCache``, ``RepoDataRecord.from_package_archive``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ....model.errors import NOTHING_CHANGED, Interrupted, Stopped
+from ....model.plan import Plan
+from ... import Manager
+from ..spec import Installed, check_installed, read_specs, resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ....io.log import Output
+    from ....model.packages import CondaDetail, Package
+    from ....model.request import Request
+    from ....where.environment import Environment
+    from .engine import Wire
+
+_ENGINE = "rattler"
+
+
+def manager(*, thorough: bool = False, output: Output | None = None) -> Rattler:  # noqa: ARG001
+    """The manager of conda packages in this process; its plans are always whole."""
+    return Rattler(output)
+
+
+class Rattler(Manager):
+    """Plans and changes in this process.
+
+    Args:
+        output: Where the progress of planning goes.
+    """
+
+    def __init__(self, output: Output | None = None) -> None:
+        self._output = output
+
+    def check(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
+        """Refuse specs that are none of its; see ``Manager.check``."""
+        read_specs(request)
+
+    def plan(self, request: Request, environment: Environment) -> Plan:
+        """Solve, and say what would change.
+
+        Raises:
+            InvalidSpec: A spec is no match spec and no package archive.
+            Stopped: An earlier change of the environment was cut off and wants to be finished, or
+                options are given that only an executable takes.
+            CommandFailed: There is no way: no such package, a conflict, no network.
+            Interrupted: The user interrupted it; nothing was changed.
+        """
+        from . import engine, journal, planning
+
+        _check_options(request)
+        journal.check(environment.prefix)
+        specs = read_specs(request)
+        installed = Installed(environment)
+        if request.action == "remove":
+            check_installed(specs, installed)
+        elif not request.upgrade and all(map(installed.serves, specs)):
+            return Plan(
+                request=request,
+                environment=environment,
+                engine=_ENGINE,
+                commands=(),
+                satisfied=resolved(request, environment),
+            )
+        return engine.run(
+            lambda wire: planning.plan(request, environment, specs, _ENGINE, wire), self._output
+        )
+
+    def run(self, plan: Plan, output: Output) -> int:
+        """Fetch, link, and leave the prefix as conda would have left it.
+
+        Returns:
+            0, or 1 where a package's link script failed.
+
+        Raises:
+            CommandFailed: A package cannot be fetched or linked, or the environment changed since
+                it was planned.
+            Interrupted: The user interrupted it; says whether the change was made.
+        """
+        from . import engine, running
+
+        wires: list[Wire] = []
+
+        async def work(wire: Wire) -> int:
+            wires.append(wire)
+            return await running.carry_out(plan, wire)
+
+        status = engine.run(work, output)
+        if wires[0].interrupted:
+            raise Interrupted(
+                "Interrupted when the packages were being linked already.",
+                kept="The change was carried out whole.",
+            )
+        return status
+
+    def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
+        """For each spec, the conda package that serves it now."""
+        return resolved(request, environment)
+
+
+_FORCE = ("--force", "--force-remove")
+"""conda's words for removing what is named and nothing else."""
+
+
+def unserved(request: Request) -> tuple[str, ...]:
+    """The options of a request that are for a conda executable alone."""
+    known = _FORCE if request.action == "remove" else ()
+    return tuple(option for option in request.options if option not in known)
+
+
+def _check_options(request: Request) -> None:
+    options = unserved(request)
+    if options:
+        raise Stopped(
+            f"{' '.join(options)} is for a conda executable, and py-rattler does the work here.",
+            kept=NOTHING_CHANGED,
+            advice="Leave out what follows the two dashes, or let an executable do it: "
+            "--engine conda",
+        )
+
+
+def available(
+    specs: Sequence[str],
+    environment: Environment,
+    channels: Sequence[str] = (),
+    output: Output | None = None,
+) -> dict[str, tuple[str, ...]]:
+    """Which versions of packages the channels hold.
+
+    Args:
+        specs: Match specs; one that is none is held by no channel.
+        environment: Whose channels to ask.
+        channels: More of them, asked before those.
+        output: Where the progress goes.
+
+    Returns:
+        For each spec the newest versions that match it, a few; empty where none does.
+
+    Raises:
+        CommandFailed: The channels cannot be read.
+        Interrupted: The user interrupted it.
+    """
+    from . import asking, engine
+
+    return engine.run(lambda wire: asking.available(specs, environment, channels, wire), output)
+
+
+def on_platform(
+    platform: str, specs: Sequence[str], environment: Environment, channels: Sequence[str] = ()
+) -> tuple[tuple[Package, ...], tuple[CondaDetail, ...]]:
+    """What an environment with some specs would hold on another platform.
+
+    Args:
+        platform: conda's name of it, such as ``osx-arm64``.
+        specs: Match specs.
+        environment: Whose channels to ask.
+        channels: More of them, asked before those.
+
+    Raises:
+        InvalidSpec: One is no match spec.
+        CommandFailed: There is no such platform or environment, or the channels cannot be read.
+        Interrupted: The user interrupted it.
+    """
+    from . import elsewhere, engine
+
+    return engine.run(lambda _: elsewhere.solve_for(platform, specs, environment, channels))
+
+
+def repair(environment: Environment, output: Output) -> bool:
+    """Finish a change of an environment that was cut off.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        CommandFailed: A package cannot be fetched again or linked.
+        Interrupted: The user interrupted it before a file was changed.
+    """
+    from . import engine, running
+
+    return engine.run(lambda wire: running.repair(environment, wire), output)
+
+
+def unhonoured(environment: Environment) -> tuple[str, ...]:
+    """What conda would go by in an environment and this engine does not, to show to the user.
+
+    Empty where this engine does all that conda would.
+    """
+    from . import honours
+
+    return honours.unhonoured(environment)

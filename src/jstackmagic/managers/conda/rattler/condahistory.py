@@ -1,0 +1,162 @@
+"""``conda-meta/history``: what the user asked conda for, and which packages came of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from ast import literal_eval
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ....model.credentials import mask
+from ....model.errors import InvalidSpec
+from ..spec import name_of, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_HEAD = re.compile(r"==>\s*(.+?)\s*<==")
+_SPECS = re.compile(r"#\s*(\w+)\s*specs:\s*(.+)?")
+_ADDING = {"update", "install", "create", "neutered"}
+_TAKING = {"remove", "uninstall"}
+
+
+@dataclass
+class _Revision:
+    changes: list[str] = field(default_factory=list)
+    specs: list[tuple[str, list[str]]] = field(default_factory=list)
+
+    def took(self, stem: str) -> bool:
+        return any(line[0] == "-" and line.endswith(f"::{stem}") for line in self.changes)
+
+
+def requested(prefix: str, *, while_there: str = "") -> dict[str, str]:
+    """What the user asked conda for, by package name; also what is no longer installed.
+
+    As conda reads it (``History.get_requested_specs_map``): a later request for a package replaces
+    an earlier one, a removal takes it away.
+
+    Args:
+        prefix: Of the environment.
+        while_there: A package, as NAME-VERSION-BUILD: if it has gone, what had been asked for by
+            then.
+    """
+    revisions = list(_revisions(prefix))
+    if while_there:
+        gone = [n for n, revision in enumerate(revisions) if revision.took(while_there)]
+        revisions = revisions[: gone[-1]] if gone else revisions
+    wanted: dict[str, str] = {}
+    for revision in revisions:
+        ordered = sorted(revision.specs, key=lambda item: item[0] not in _TAKING)
+        for action, specs in ordered:
+            for spec in specs:
+                try:
+                    name = name_of(parse(spec))
+                except InvalidSpec:  # one that names no package, as "*[md5=…]"
+                    continue
+                wanted.pop(name, None)
+                if action in _ADDING:
+                    wanted[name] = spec
+    return wanted
+
+
+def state(prefix: str) -> set[str]:
+    """The packages there were after the last revision, spelled as conda spells them there."""
+    current: set[str] = set()
+    for revision in _revisions(prefix):
+        if any(line.startswith(("-", "+")) for line in revision.changes):
+            for line in revision.changes:
+                if line.startswith("+"):
+                    current.add(line[1:])
+                else:
+                    current.discard(line[1:])
+        elif revision.changes:  # conda's oldest form lists the whole environment
+            current = set(revision.changes)
+    return current
+
+
+def entry(
+    *,
+    argv: Sequence[str],
+    before: set[str],
+    after: set[str],
+    removed: Sequence[str] = (),
+    updated: Sequence[str] = (),
+) -> str:
+    """The lines that conda would have written for a change.
+
+    ``# conda version:`` is left out: no conda had part in it, and one that finds a newer version
+    named there refuses the environment.
+
+    Args:
+        argv: The command line that conda would have been given.
+        before: The packages of the last revision.
+        after: The packages there are now.
+        removed: The specs the user asked to remove.
+        updated: The specs the user asked to install.
+    """
+    lines = [time.strftime("==> %Y-%m-%d %H:%M:%S <=="), mask(f"# cmd: {' '.join(argv)}")]
+    lines += [f"-{item}" for item in sorted(before - after)]
+    lines += [f"+{item}" for item in sorted(after - before)]
+    lines += [f"# remove specs: {list(map(mask, removed))!r}"] if removed else []
+    lines += [f"# update specs: {list(map(mask, updated))!r}"] if updated else []
+    return "".join(f"{' '.join(line.splitlines())}\n" for line in lines)
+
+
+def append(prefix: str, text: str) -> None:
+    """Append one entry, whole and on disk before this returns."""
+    path = os.path.join(prefix, "conda-meta", "history")
+    # one write: a process killed around it leaves all of the entry or none
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o664)
+    try:
+        os.write(file, text.encode())
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _revisions(prefix: str) -> Iterator[_Revision]:
+    try:
+        text = Path(prefix, "conda-meta", "history").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    revision: _Revision | None = None
+    for line in map(str.strip, text.splitlines()):
+        if _HEAD.match(line):
+            if revision is not None:
+                yield revision
+            revision = _Revision()
+        elif revision is None or not line:
+            continue
+        elif line.startswith("#"):
+            match = _SPECS.match(line)
+            if match:
+                revision.specs.append((match[1], _specs(match[2] or "")))
+        else:
+            revision.changes.append(line)
+    if revision is not None:
+        yield revision
+
+
+def _specs(text: str) -> list[str]:
+    if text.startswith("["):
+        try:
+            specs = literal_eval(text)
+        except (SyntaxError, ValueError):
+            return []
+    else:
+        specs = _old_specs(text.split(","))
+    return [str(spec) for spec in specs if spec and not str(spec).endswith("@")]
+
+
+def _old_specs(parts: Iterable[str]) -> list[str]:
+    """Before conda 4.5, ``a >=1,<2,b``: what begins with a relation belongs to the one before."""
+    specs: list[str] = []
+    for part in parts:
+        if specs and re.match(r"\s*[=<>!~]", part):
+            specs[-1] = f"{specs[-1]},{part}"
+        else:
+            specs.append(part)
+    return specs

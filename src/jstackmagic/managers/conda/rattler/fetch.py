@@ -1,0 +1,468 @@
+"""The package cache, shared with conda: all is fetched and unpacked before a prefix changes.
+
+Laid out as conda does it: ``PKGS/NAME-VERSION-BUILD.conda`` beside the folder it was unpacked to,
+whose ``info/repodata_record.json`` tells where it came from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from ....io.meter import Progress
+from ....model.credentials import mask
+from ....model.errors import NOTHING_CHANGED, CommandFailed
+from . import repodata
+from .records import source_of, stem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rattler import Client, RepoDataRecord
+
+    from ....where.condarc import CondaConfig
+    from .engine import Wire
+
+_AT_ONCE = 8  # downloads
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A package in the cache.
+
+    Attributes:
+        folder: Where it is unpacked.
+        archive: Where its archive lies; empty where that was not kept.
+    """
+
+    folder: str
+    archive: str
+
+
+async def fetch(
+    records: Sequence[RepoDataRecord], config: CondaConfig, wire: Wire
+) -> list[Fetched]:
+    """Have every package in the cache.
+
+    Raises:
+        CommandFailed: One cannot be fetched, or is not what its channel says.
+    """
+    if not records:
+        return []
+    cache = Cache(config)
+    gate = asyncio.Semaphore(_AT_ONCE)
+    there = await asyncio.gather(*map(cache.look, records))
+    missing = [record for record, found in zip(records, there, strict=True) if found is None]
+    meter = _Meter(wire, [record.size for record in missing])
+
+    async def one(record: RepoDataRecord, found: Fetched | str | None) -> Fetched:
+        async with gate:
+            return await cache.get(record, found, meter)
+
+    return list(await asyncio.gather(*map(one, records, there)))
+
+
+class _Meter:
+    """Counts the bytes of all downloads together, and tells the user now and then.
+
+    Args:
+        wire: To the user.
+        sizes: Of what is to be fetched; where one is not known, nor is the whole.
+    """
+
+    _PAUSE = 0.1  # seconds between two messages
+
+    def __init__(self, wire: Wire, sizes: Sequence[int | None]) -> None:
+        self.wire = wire
+        self._total = sum(filter(None, sizes)) if all(sizes) else None
+        self._done = 0
+        self._told = 0.0
+        self._lock = threading.Lock()
+
+    def count(self, item: str, number: int) -> None:
+        """Note that bytes of an item came; none where it begins."""
+        with self._lock:
+            self._done += number
+            now = time.monotonic()
+            if number and now - self._told < self._PAUSE and self._done != self._total:
+                return
+            self._told = now
+            self.wire.show(Progress("Fetching", item, self._done, self._total, "bytes"))
+
+
+async def keep(
+    records: Sequence[RepoDataRecord], folder: str, config: CondaConfig, wire: Wire
+) -> list[str]:
+    """Have the archives themselves in one folder, laid out as a package cache.
+
+    Raises:
+        CommandFailed: The folder cannot be written to, or one of them cannot be fetched, or is not
+            what its channel says.
+    """
+    cache = Cache(replace(config, pkgs_dirs=tuple(dict.fromkeys((folder, *config.pkgs_dirs)))))
+    if cache.writable[0] != folder:
+        raise CommandFailed(f"{folder} cannot be written to.", kept=NOTHING_CHANGED)
+    gate = asyncio.Semaphore(_AT_ONCE)
+    meter = _Meter(wire, [None])
+
+    async def one(record: RepoDataRecord) -> str:
+        async with gate:
+            return await cache.keep(record, meter)
+
+    return list(await asyncio.gather(*map(one, records)))
+
+
+class Cache:
+    """The folders of packages that a configuration names.
+
+    Args:
+        config: conda's configuration.
+
+    Raises:
+        CommandFailed: None of the folders can be written to.
+    """
+
+    def __init__(self, config: CondaConfig) -> None:
+        self._config = config
+        self._folders = config.pkgs_dirs
+        self.writable = [folder for folder in config.pkgs_dirs if _make_writable(folder)]
+        if not self.writable:
+            raise CommandFailed(
+                f"No package cache can be written to: {', '.join(config.pkgs_dirs)}.",
+                kept=NOTHING_CHANGED,
+                advice="Name one of your own in the condarc: pkgs_dirs",
+            )
+
+    async def look(self, record: RepoDataRecord) -> Fetched | str | None:
+        """What is there of a package: all of it, its archive, or nothing."""
+        found = await asyncio.to_thread(self._find, record)
+        return found or await asyncio.to_thread(self._archive_of, record)
+
+    async def get(
+        self, record: RepoDataRecord, there: Fetched | str | None, meter: _Meter
+    ) -> Fetched:
+        """One package: as it lies there, or unpacked from its archive, or fetched."""
+        if isinstance(there, Fetched):
+            return there
+        archive = there or await self._download(record, meter)
+        return await asyncio.to_thread(self._unpack, record, archive)
+
+    async def keep(self, record: RepoDataRecord, meter: _Meter) -> str:
+        """One package's archive, in the first folder; return where it lies."""
+        kept = os.path.join(self.writable[0], record.file_name)
+        archive = await asyncio.to_thread(self._archive_of, record)
+        if archive is None:
+            archive = await self._download(record, meter)
+        if archive != kept:
+            with _temporary(kept) as partial:
+                await asyncio.to_thread(shutil.copyfile, archive, partial)
+                os.replace(partial, kept)
+            _note_url(self.writable[0], record.url)
+        return kept
+
+    async def fetch_url(self, url: str, wire: Wire) -> str:
+        """Fetch an archive that is named by its URL, if it is in no cache; return where it lies.
+
+        Raises:
+            CommandFailed: It cannot be fetched, or is not what the hash behind ``#`` says.
+        """
+        address = url.partition("#")[0]
+        name = unquote(urlsplit(address).path).rpartition("/")[2]
+        noted = await asyncio.to_thread(self._noted, name, address)
+        if noted is not None and not _misfit(noted, url):
+            return noted
+        archive = os.path.join(self.writable[0], name)
+        client = repodata.client_of(repodata.network_of(self._config))
+        with _temporary(archive) as partial:
+            await download(client, address, partial, name, _Meter(wire, [None]))
+            check_archive(partial, url)
+            os.replace(partial, archive)
+        _note_url(self.writable[0], address)
+        return archive
+
+    def _noted(self, name: str, url: str) -> str | None:
+        """The archive of that name in a cache that notes that it came from that very URL."""
+        for folder in self._folders:
+            path = os.path.join(folder, name)
+            with contextlib.suppress(OSError):
+                lines = Path(folder, "urls.txt").read_text(encoding="utf-8").splitlines()
+                if mask(url) in lines and os.path.isfile(path):
+                    return path
+        return None
+
+    def _find(self, record: RepoDataRecord) -> Fetched | None:
+        for folder in self.writable:  # rattler writes beside a package, also when it only reads it
+            package = os.path.join(folder, stem_of(record))
+            if _is_the_package(package, record) and _is_whole(package):
+                places = (os.path.join(folder, record.file_name), _file_of(record))
+                return Fetched(package, next(filter(os.path.isfile, places), ""))
+        return None
+
+    def _archive_of(self, record: RepoDataRecord) -> str | None:
+        local = _file_of(record)
+        if local:
+            _check(local, record)
+            return local
+        for folder in self._folders:
+            path = os.path.join(folder, record.file_name)
+            if os.path.isfile(path) and _differs(path, record) is None:
+                return path
+        return None
+
+    async def _download(self, record: RepoDataRecord, meter: _Meter) -> str:
+        if self._config.offline:
+            raise CommandFailed(
+                f"conda's configuration says offline, and {record.file_name} is in no package "
+                "cache.",
+                kept=NOTHING_CHANGED,
+                advice="Take offline: true out of the condarc, or unset CONDA_OFFLINE.",
+            )
+        archive = os.path.join(self.writable[0], record.file_name)
+        client = repodata.client_of(repodata.network_of(self._config))
+        with _temporary(archive) as partial:
+            await download(client, record.url, partial, record.file_name, meter)
+            await asyncio.to_thread(_check, partial, record)
+            os.replace(partial, archive)
+        _note_url(self.writable[0], record.url)
+        return archive
+
+    def _unpack(self, record: RepoDataRecord, archive: str) -> Fetched:
+        from rattler.package_streaming import extract
+
+        package = os.path.join(self.writable[0], stem_of(record))
+        staged = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=self.writable[0]))
+        try:
+            try:
+                extract(Path(archive), staged)
+            except Exception as error:
+                raise CommandFailed(
+                    f"{archive} cannot be unpacked: {error}",
+                    kept=NOTHING_CHANGED,
+                    advice=f"Take it away, so that it is fetched anew: !rm '{archive}'",
+                ) from None
+            staged.chmod(0o755)
+            (staged / "info" / "repodata_record.json").write_text(_as_json(record))
+            _put_in_place(staged, package)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+        return Fetched(package, archive)
+
+
+def _file_of(record: RepoDataRecord) -> str:
+    """Where a package of a channel on this disk lies; empty for another channel's."""
+    url = urlsplit(record.url)
+    return unquote(url.path) if url.scheme == "file" else ""
+
+
+async def download(client: Client, url: str, path: str, name: str, meter: _Meter) -> None:
+    """Fetch a URL into a file, which people call by its name.
+
+    Raises:
+        CommandFailed: It cannot be fetched.
+    """
+    from rattler.package_streaming import download_to_writer
+
+    meter.count(name, 0)
+    with _Target(path, name, meter) as target:
+        try:
+            await download_to_writer(client, url, target)
+        except (OSError, RuntimeError) as error:
+            if target.left:
+                raise asyncio.CancelledError from None
+            raise CommandFailed(
+                f"{mask(url)} cannot be fetched: {mask(str(error))}",
+                kept=NOTHING_CHANGED,
+                advice="Is there a network? What was fetched already is kept: try again.",
+            ) from None
+
+
+class _Target:
+    """The file that a download goes to, which ends one that was cancelled: rattler goes on."""
+
+    def __init__(self, path: str, name: str, meter: _Meter) -> None:
+        self._file = open(path, "wb")  # noqa: SIM115  # closed by __exit__
+        self._name = name
+        self._meter = meter
+        self.left = False
+
+    def __enter__(self) -> _Target:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.left = True
+        self._file.close()
+
+    def write(self, data: bytes) -> int:
+        if self.left or self._meter.wire.interrupted:
+            self.left = True
+            raise OSError(errno.ECANCELED, "interrupted")
+        self._meter.count(self._name, len(data))
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        if not self.left:
+            self._file.flush()
+
+
+# What is in a cache
+
+
+def _is_the_package(package: str, record: RepoDataRecord) -> bool:
+    """Whether a folder was unpacked from the very archive that a channel names.
+
+    conda notes it in ``info/repodata_record.json``, rattler in a file beside the folder: eight
+    bytes that count, then the sha256.
+    """
+    wanted = record.sha256.hex() if record.sha256 is not None else None
+    try:
+        noted = json.loads(Path(package, "info", "repodata_record.json").read_bytes())
+    except (OSError, ValueError):
+        noted = {}
+    if noted.get("sha256") and wanted:
+        return bool(noted["sha256"] == wanted)
+    if noted.get("md5") and record.md5 is not None:
+        return bool(noted["md5"] == record.md5.hex())
+    try:
+        return wanted is not None and Path(f"{package}.lock").read_bytes()[8:40].hex() == wanted
+    except OSError:
+        return False
+
+
+def _is_whole(package: str) -> bool:
+    try:
+        listed = json.loads(Path(package, "info", "paths.json").read_bytes())["paths"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return all(os.path.lexists(os.path.join(package, entry["_path"])) for entry in listed)
+
+
+def _check(path: str, record: RepoDataRecord) -> None:
+    reason = _differs(path, record)
+    if reason is not None:
+        raise _broken(record.url, reason)
+
+
+def _broken(url: str, reason: str) -> CommandFailed:
+    return CommandFailed(
+        f"{mask(url)} is not what its channel says: {reason}.",
+        kept=NOTHING_CHANGED,
+        advice="Try again; if it stays so, the channel or a proxy on the way is broken.",
+    )
+
+
+def _differs(path: str, record: RepoDataRecord) -> str | None:
+    """What of an archive is not as its channel says; None where all is."""
+    for kind, wanted in (("sha256", record.sha256), ("md5", record.md5)):
+        if wanted is not None:
+            try:
+                found = _digest(path, kind)
+            except OSError as error:
+                return str(error.strerror)
+            return None if found == wanted.hex() else f"its {kind} is {found}"
+    return None
+
+
+def _misfit(path: str, spec: str) -> str:
+    """What tells that a file has not the hash behind the ``#`` of its URL; empty where it has."""
+    wanted = spec.partition("#")[2].rpartition(":")[2].lower()
+    kind = {32: "md5", 64: "sha256"}.get(len(wanted))
+    if kind is None:
+        return ""
+    found = _digest(path, kind)
+    return "" if found == wanted else f"its {kind} is {found}"
+
+
+def check_archive(path: str, spec: str) -> None:
+    """Refuse an archive that has not the hash which its spec ends in, as in an explicit list.
+
+    Args:
+        path: Where it lies.
+        spec: ``URL#MD5``, ``URL#SHA256`` or ``URL#sha256:SHA256``; without a hash all is well.
+
+    Raises:
+        CommandFailed: It has another one.
+    """
+    reason = _misfit(path, spec)
+    if reason:
+        raise CommandFailed(
+            f"{mask(spec.partition('#')[0])} is not what was asked for: {reason}.",
+            kept=NOTHING_CHANGED,
+            advice="If the list is right, somebody has put another archive there.",
+        )
+
+
+def _digest(path: str, kind: str) -> str:
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _as_json(record: RepoDataRecord) -> str:
+    data = json.loads(record.to_json())
+    return json.dumps(data | source_of(record), indent=2)
+
+
+# Folders
+
+
+def _make_writable(folder: str) -> bool:
+    """Whether packages can be put into a folder; it is made if need be, as conda makes it."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        for name in ("urls", "urls.txt"):
+            with open(os.path.join(folder, name), "ab"):
+                pass
+    except OSError:
+        return False
+    return True
+
+
+def _note_url(folder: str, url: str) -> None:
+    """Note where an archive came from, as conda does: one that is asked for by its URL is found."""
+    with contextlib.suppress(OSError), open(os.path.join(folder, "urls.txt"), "a") as file:
+        file.write(f"{mask(url)}\n")
+
+
+@contextlib.contextmanager
+def _temporary(path: str) -> Iterator[str]:
+    folder, name = os.path.split(path)
+    file, partial = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=folder)
+    os.close(file)
+    os.chmod(partial, 0o644)
+    try:
+        yield partial
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial)
+
+
+def _put_in_place(staged: Path, package: str) -> None:
+    """Rename a folder to where it belongs, what lay there under that name out of the way."""
+    aside = tempfile.mkdtemp(prefix=".replaced-", dir=os.path.dirname(package))
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(package, os.path.join(aside, "package"))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{package}.lock")  # rattler's note of what lay there
+        try:
+            os.rename(staged, package)
+        except OSError as error:
+            # another process was faster, with the same package
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

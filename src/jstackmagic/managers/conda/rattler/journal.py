@@ -1,0 +1,222 @@
+"""One change of a prefix at a time, and a note of it that outlives a killed process.
+
+The note (``conda-meta/jstackmagic.journal``) is written when everything is fetched and before the
+first file of the prefix changes, and taken away when the last record is written. Found without a
+process that holds the lock, it says what was going on, and holds what it takes to finish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ....model.credentials import mask
+from ....model.errors import NOTHING_CHANGED, CommandFailed, Stopped
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+    from rattler import PrefixRecord
+
+    from .engine import Wire
+
+_PATIENCE = 1.0  # seconds of waiting before the user is told
+_POLL = 0.05  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """One package that is to be linked.
+
+    Attributes:
+        record: Its repodata record, as JSON.
+        folder: Where it lies unpacked.
+        archive: Its archive; empty where it is not kept.
+        requested: The user's specs for it, spelled as conda does.
+    """
+
+    record: dict[str, Any]
+    folder: str
+    archive: str
+    requested: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What a change of a prefix consists of.
+
+    Attributes:
+        argv: The command line that conda would have been given.
+        unlink: The packages that go, by file name in ``conda-meta`` without its extension.
+        link: The packages that come.
+        requested: The user's specs for packages that stay, by name.
+        updated: The specs for conda's history.
+        removed: The removals for conda's history.
+        history_size: How long conda's history was before, in bytes: longer, and the entry is there.
+        started: When, in seconds since the epoch.
+    """
+
+    argv: tuple[str, ...] = ()
+    unlink: tuple[str, ...] = ()
+    link: tuple[Linked, ...] = ()
+    requested: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    updated: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    history_size: int = 0
+    started: float = field(default_factory=time.time)
+
+    @property
+    def command(self) -> str:
+        """The command line, credentials masked."""
+        return mask(" ".join(self.argv))
+
+
+def as_record(data: dict[str, Any]) -> PrefixRecord:
+    """A record from its JSON, which rattler reads from files of ``conda-meta``'s form only."""
+    from rattler import PrefixRecord
+
+    whole = {**data, "files": [], "paths_data": {"paths_version": 1, "paths": []}}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "record.json")
+        path.write_text(json.dumps(whole))
+        return PrefixRecord.from_path(path)
+
+
+def path_of(prefix: str) -> str:
+    """Where the journal of a prefix lies while it changes."""
+    return os.path.join(prefix, "conda-meta", "jstackmagic.journal")
+
+
+def write(prefix: str, journal: Journal) -> None:
+    """Put the journal on disk, whole, before this returns."""
+    path = path_of(prefix)
+    partial = f"{path}.partial"
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # URLs hold secrets
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(asdict(journal), file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def clear(prefix: str) -> None:
+    """Take the journal away: the change is whole."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path_of(prefix))
+
+
+def read(prefix: str) -> Journal | None:
+    """The journal that a process left; None where the prefix is whole."""
+    try:
+        data = json.loads(Path(path_of(prefix)).read_bytes())
+    except (OSError, ValueError):
+        return None
+    data["link"] = tuple(Linked(**item) for item in data["link"])
+    return Journal(**data)
+
+
+def history_size(prefix: str) -> int:
+    """How long conda's history is, in bytes."""
+    try:
+        return os.path.getsize(os.path.join(prefix, "conda-meta", "history"))
+    except FileNotFoundError:
+        return 0
+
+
+def check(prefix: str, *, locked: bool = False) -> None:
+    """Stop where an earlier change was cut off, unless the process that makes it still lives.
+
+    Args:
+        prefix: The environment.
+        locked: Whether the caller holds the lock.
+
+    Raises:
+        Stopped: Says what is half linked, and how to finish.
+    """
+    journal = read(prefix)
+    if journal is None or not (locked or is_free(prefix)):
+        return
+    begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(journal.started))
+    raise Stopped(
+        f"An earlier change of {prefix} was cut off ({begun}: {journal.command}).\n"
+        + "\n".join(_state(prefix, journal)),
+        kept=NOTHING_CHANGED,
+        advice="Finish it: %envinstall --repair",
+    )
+
+
+def _state(prefix: str, journal: Journal) -> list[str]:
+    """Which packages the cut left in which state."""
+    there = {path.stem for path in Path(prefix, "conda-meta").glob("*.json")}
+    comes = {_stem(item.record) for item in journal.link}
+    gone = [stem for stem in journal.unlink if stem not in there and stem not in comes]
+    stays = [stem for stem in journal.unlink if stem in there and stem not in comes]
+    linked = sorted(comes & there)
+    missing = sorted(comes - there)
+    return [
+        f"{words}: {', '.join(stems)}"
+        for words, stems in (
+            ("Removed", gone),
+            ("Not or half removed", stays),
+            ("Linked", linked),
+            ("Not or half linked", missing),
+        )
+        if stems
+    ]
+
+
+def _stem(record: dict[str, Any]) -> str:
+    return f"{record['name']}-{record['version']}-{record['build']}"
+
+
+# The lock
+
+
+async def lock(prefix: str, wire: Wire) -> FileLock:
+    """Wait until nobody else changes the prefix; the caller releases the lock, from any thread."""
+    lock = _file_lock(prefix)
+    begun = time.monotonic()
+    told = False
+    while not _acquired(lock):
+        if not told and time.monotonic() - begun > _PATIENCE:
+            wire.say(f"Another process changes {prefix}: waiting for it to end.\n")
+            told = True
+        await asyncio.sleep(_POLL)
+    return lock
+
+
+def is_free(prefix: str) -> bool:
+    """Whether nobody changes the prefix just now."""
+    probe = _file_lock(prefix)
+    free = _acquired(probe)
+    probe.release()
+    return free
+
+
+def _acquired(lock: FileLock) -> bool:
+    from filelock import Timeout
+
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    except OSError as error:
+        raise CommandFailed(
+            f"The environment cannot be locked: {lock.lock_file}: {error.strerror}.",
+            kept=NOTHING_CHANGED,
+            advice="Does it belong to you? Look: %envinfo",
+        ) from None
+    return True
+
+
+def _file_lock(prefix: str) -> FileLock:
+    from filelock import FileLock
+
+    path = os.path.join(prefix, "conda-meta", "jstackmagic.lock")
+    return FileLock(path, thread_local=False)

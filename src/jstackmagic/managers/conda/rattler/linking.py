@@ -1,0 +1,223 @@
+"""Changing a prefix: link, then leave it as conda would have left it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from ....io.meter import Progress
+from ....model.errors import CommandFailed
+from ..spec import record_paths, records
+from . import bytecode, condahistory, journal
+from .records import PythonLayout, all_paths, conform, distribution, note_requested
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from filelock import FileLock
+    from rattler import InstallerReporter, PackageCache, PrefixRecord
+
+    from ....where.condarc import CondaConfig
+    from .engine import Wire
+    from .journal import Journal, Linked
+
+
+async def link(
+    prefix: str, plan: Journal, config: CondaConfig, lock: FileLock, wire: Wire
+) -> Sequence[str]:
+    """Carry a journal out, from wherever an earlier attempt stopped.
+
+    Everything it links is in the package cache.
+
+    Args:
+        prefix: The environment.
+        plan: What to do; on disk already.
+        config: conda's configuration.
+        lock: Of the prefix; it is released when the last of the work is done, after this returned.
+        wire: To the user.
+
+    Returns:
+        The packages whose link script failed.
+
+    Raises:
+        CommandFailed: A package cannot be linked; the journal stays, for a repair.
+    """
+    tag = Path(prefix, "CACHEDIR.TAG")
+    tagged = tag.exists()
+    try:
+        failed = await _install(prefix, plan, wire)
+    finally:
+        if not tagged:  # rattler's mark: backups would leave the environment out
+            tag.unlink(missing_ok=True)
+    _finish(prefix, plan, config, lock)
+    return failed
+
+
+async def _install(prefix: str, plan: Journal, wire: Wire) -> Sequence[str]:
+    import rattler
+    from rattler.exceptions import InstallerError, IoError, LinkError, TransactionError
+
+    there = records(prefix)
+    new = [journal.as_record(item.record) for item in plan.link]
+    names = {str(record.name.normalized) for record in new}
+    goes = {name for name, record in there.items() if _stem(record) in plan.unlink or name in names}
+    python = PythonLayout.of(there.values())
+    reporter = _Reporter(prefix, wire, names or goes, "Linking" if names else "Unlinking")
+    with tempfile.TemporaryDirectory() as spare:
+        try:
+            await rattler.install(
+                [*(record for name, record in there.items() if name not in goes), *new],
+                target_prefix=prefix,
+                installed_packages=[
+                    all_paths(record, python) if name in goes else record
+                    for name, record in there.items()
+                ],
+                reinstall_packages=names & there.keys(),
+                package_cache=_package_cache(plan.link, spare),
+                execute_link_scripts=True,  # as conda does
+                show_progress=False,
+                reporter=cast("InstallerReporter", reporter),
+            )
+        except (InstallerError, LinkError, TransactionError, IoError) as error:
+            raise CommandFailed(
+                f"The packages cannot be linked: {error}",
+                kept=f"{prefix} is changed in part.",
+                advice="When the cause is mended, finish it: %envinstall --repair",
+            ) from None
+    return reporter.failed
+
+
+def _stem(record: PrefixRecord) -> str:
+    return f"{record.name.normalized}-{record.version}-{record.build}"
+
+
+def _package_cache(link: Sequence[Linked], spare: str) -> PackageCache:
+    """The caches the packages lie in; what lies there was checked when it was fetched."""
+    from rattler import PackageCache, ValidationMode
+
+    folders = dict.fromkeys(os.path.dirname(item.folder) for item in link)
+    return PackageCache.new_layered(list(folders) or [spare], False, ValidationMode.skip())
+
+
+class _Reporter:
+    """A reporter for rattler that tells how far it is, and hands on what link scripts have to say.
+
+    Args:
+        prefix: The environment.
+        wire: To the user.
+        names: Of the packages that come, or where none does, that go.
+        doing: In a word.
+
+    Attributes:
+        failed: The packages whose script failed.
+    """
+
+    def __init__(self, prefix: str, wire: Wire, names: set[str], doing: str) -> None:
+        self.failed: list[str] = []
+        self._total, self._done, self._doing = len(names), 0, doing
+        self._at_hand: list[str] = []
+        self._prefix = prefix
+        self._wire = wire
+        self._names: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., int]:
+        """All other events, which the files on disk tell as well."""
+        return lambda *_: 0
+
+    def on_link_start(self, _operation: int, package_name: str) -> int:
+        """Tell which package is at hand; the number comes back at its end."""
+        self._at_hand.append(package_name)
+        self._tell(package_name)
+        return len(self._at_hand) - 1
+
+    def on_link_complete(self, index: int) -> None:
+        """Count it."""
+        self._done += 1
+        self._tell(self._at_hand[index])
+
+    def on_unlink_start(self, operation: int, package_name: str) -> int:
+        """Tell of it only where nothing is to be linked: what is replaced counts once."""
+        return self.on_link_start(operation, package_name) if self._doing == "Unlinking" else -1
+
+    def on_unlink_complete(self, index: int) -> None:
+        """Count it, where it counts."""
+        if index >= 0:
+            self.on_link_complete(index)
+
+    def _tell(self, name: str) -> None:
+        self._wire.show(Progress(self._doing, name, self._done, self._total, "packages"))
+
+    def on_post_link_start(self, package_name: str, _script: str) -> int:
+        """Remember which script it is; the number comes back at its end."""
+        self._names.append(package_name)
+        return len(self._names) - 1
+
+    def on_post_link_complete(self, index: int, success: bool) -> None:
+        """Hand on the words that a script left for the user, in the file that conda shows."""
+        with contextlib.suppress(OSError):
+            self._wire.say(Path(self._prefix, ".messages.txt").read_text(errors="replace"))
+        if not success:
+            self.failed.append(self._names[index])
+
+    on_pre_unlink_start = on_post_link_start
+    on_pre_unlink_complete = on_post_link_complete
+
+
+# As conda leaves it
+
+
+def _finish(prefix: str, plan: Journal, config: CondaConfig, lock: FileLock) -> None:
+    for partial in Path(prefix, "conda-meta").glob(".*.partial"):  # of an attempt that was killed
+        partial.unlink()
+    there = records(prefix)
+    python = PythonLayout.of(there.values())
+    sources = bytecode.left(prefix, python)
+    for item in plan.link:
+        record = there[str(item.record["name"]).lower()]
+        sources += conform(
+            prefix, record, archive=item.archive, requested=item.requested, python=python
+        )
+    for name, requested in plan.requested.items():
+        if name in there:
+            note_requested(prefix, there[name], requested)
+    _write_history(prefix, plan, config)
+    _register(prefix)
+    journal.clear(prefix)
+    if python is None or not sources:
+        bytecode.forget(prefix)
+        lock.release()
+    else:
+        bytecode.compile_behind(prefix, python, sources, lock.release)
+
+
+def _write_history(prefix: str, plan: Journal, config: CondaConfig) -> None:
+    path = os.path.join(prefix, "conda-meta", "history")
+    if os.path.exists(path) and os.path.getsize(path) > plan.history_size:
+        return  # an attempt that was cut off came this far
+    there = (json.loads(path.read_bytes()) for path in map(Path, record_paths(prefix)))
+    after = {distribution(data, config) for data in there}
+    condahistory.append(
+        prefix,
+        condahistory.entry(
+            argv=plan.argv,
+            before=condahistory.state(prefix),
+            after=after,
+            removed=plan.removed,
+            updated=plan.updated,
+        ),
+    )
+
+
+def _register(prefix: str) -> None:
+    """Put the prefix on conda's list of environments, as conda does with every change."""
+    path = Path.home() / ".conda" / "environments.txt"
+    with contextlib.suppress(OSError):
+        listed = path.read_text().splitlines() if path.exists() else []
+        if prefix not in listed:
+            path.parent.mkdir(exist_ok=True)
+            with path.open("a") as file:
+                file.write(f"{prefix}\n")

@@ -1,0 +1,165 @@
+"""A request planned: solved, compared with what is there, and put into conda's words."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ....model.packages import Change, Package, PackageSet, read_packages
+from ....model.plan import Plan
+from ..spec import Installed, command_lines, configuration, lone_archives, records, resolved
+from . import solving
+from .fetch import Cache, check_archive
+from .honours import unhonoured
+from .records import source_of, spelling
+from .solving import Solution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rattler import RepoDataRecord
+
+    from ....model.request import Request
+    from ....where.environment import Environment
+    from ..spec import CondaSpec
+    from .engine import Wire
+
+State = tuple[tuple[str, int, int], ...]
+"""The records of a prefix: their file names, modification times and sizes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What `Rattler.run` needs of `Rattler.plan`.
+
+    Attributes:
+        solution: What is to become of the prefix.
+        asked: The new specs, spelled as conda does, by the name of the package.
+        earlier: What the user asked for before, likewise.
+        state: The records there were, to notice whether somebody else changed the prefix since.
+    """
+
+    solution: Solution
+    asked: dict[str, tuple[str, ...]]
+    earlier: dict[str, tuple[str, ...]]
+    state: State
+
+
+async def plan(
+    request: Request,
+    environment: Environment,
+    specs: Sequence[CondaSpec],
+    engine: str,
+    wire: Wire,
+) -> Plan:
+    """Plan a request; see `Rattler.plan`.
+
+    Args:
+        request: What was asked.
+        environment: Where.
+        specs: The request's, as `read_specs` gives them.
+        engine: What the plan says does the work.
+        wire: To the user.
+    """
+    detail = await solve(request, environment, specs, wire)
+    commands = command_lines(request, environment, specs, Installed(environment))
+    nothing = not detail.solution
+    return Plan(
+        request=request,
+        environment=environment,
+        engine=engine,
+        commands=() if nothing else commands,
+        change=_change(detail.solution, environment),
+        satisfied=resolved(request, environment) if nothing else (),
+        notes=(*lone_archives(specs, environment), *_reservations(environment)),
+        detail=detail,
+    )
+
+
+def _reservations(environment: Environment) -> Iterator[str]:
+    ignored = unhonoured(environment)
+    if ignored:
+        yield f"Without conda, its settings are honoured but for these: {', '.join(ignored)}."
+
+
+async def solve(
+    request: Request, environment: Environment, specs: Sequence[CondaSpec], wire: Wire
+) -> Detail:
+    """Find what a request comes to; the rest of the arguments is as for `plan`.
+
+    Raises:
+        CommandFailed: There is no way.
+    """
+    prefix = environment.prefix
+    state = state_of(prefix)
+    there = records(prefix)
+    earlier = solving.earlier(prefix, there)
+    if request.action == "remove":
+        solution = solving.remove(specs, there, earlier, alone=bool(request.options))
+    else:
+        named = [spec for spec in specs if not spec.archive]
+        solution = solving.Solution(unlink=(), link=(), keep=tuple(there.values()))
+        if named:
+            problem = solving.Problem.of(request, environment, named, there)
+            solution = await solving.solve(problem, wire)
+        archives = [spec for spec in specs if spec.archive]
+        if archives:
+            found = await _archive_records(archives, environment, wire)
+            solution = solving.with_archives(solution, found, there)
+    final = {str(record.name.normalized): record for record in solution.records} | there
+    asked: dict[str, tuple[str, ...]] = {
+        spec.name: (spelling(spec, final.get(spec.name)),) for spec in specs
+    }
+    before: dict[str, tuple[str, ...]] = {name: (spec,) for name, spec in earlier.items()}
+    return Detail(solution=solution, asked=asked, earlier=before, state=state)
+
+
+async def _archive_records(
+    specs: Sequence[CondaSpec], environment: Environment, wire: Wire
+) -> list[RepoDataRecord]:
+    from rattler import RepoDataRecord
+
+    found = []
+    for spec in specs:
+        if os.path.isabs(spec.archive):
+            check_archive(spec.archive, spec.text)
+            found.append(await RepoDataRecord.from_package_archive(spec.archive))
+        else:
+            path = await Cache(configuration(environment)).fetch_url(spec.archive, wire)
+            record = await RepoDataRecord.from_package_archive(path)
+            record.url = spec.archive.partition("#")[0]
+            found.append(record)
+    return found
+
+
+def _change(solution: Solution, environment: Environment) -> Change:
+    before = read_packages(environment, ("conda",))
+    after = {package.name: package for package in before.packages}
+    for record in solution.unlink:
+        after.pop(str(record.name.normalized), None)
+    for new in solution.link:
+        after[str(new.name.normalized)] = _package(new)
+    return PackageSet(tuple(after.values())) - before
+
+
+def _package(record: RepoDataRecord) -> Package:
+    url = source_of(record)["url"]
+    return Package(
+        manager="conda",
+        name=str(record.name.normalized),
+        version=str(record.version),
+        build=str(record.build),
+        source=url.rsplit("/", 2)[0],
+        url=url,
+        sha256=record.sha256.hex() if record.sha256 is not None else "",
+    )
+
+
+def state_of(prefix: str) -> State:
+    """What tells whether somebody changed a prefix: its records' names, times and sizes."""
+    with os.scandir(os.path.join(prefix, "conda-meta")) as entries:
+        found = [entry for entry in entries if entry.name.endswith(".json")]
+    return tuple(
+        sorted((entry.name, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in found)
+    )

@@ -1,0 +1,250 @@
+"""The records of ``conda-meta``, made to say what conda would have written there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ....model.errors import NOTHING_CHANGED, CommandFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rattler import MatchSpec, PrefixRecord, RepoDataRecord
+
+    from ....where.condarc import CondaConfig
+    from ..spec import CondaSpec
+
+UNKNOWN_CHANNEL = "<unknown>"
+"""conda's word for where an archive comes from that lies in no channel."""
+
+
+# Spelling
+
+
+def stem_of(record: RepoDataRecord) -> str:
+    """NAME-VERSION-BUILD, by which a package goes in a cache and in ``conda-meta``."""
+    stem = f"{record.name.normalized}-{record.version}-{record.build}"
+    if os.sep in stem or os.sep in record.file_name:  # a channel's word, not to be trusted
+        raise CommandFailed(f"No package can be called {stem!r}.", kept=NOTHING_CHANGED)
+    return stem
+
+
+def source_of(record: RepoDataRecord) -> dict[str, str]:
+    """The ``channel`` (with the subdir) and ``url`` of a record as conda writes them.
+
+    Neither holds credentials.
+    """
+    url = _bare(record.url)
+    folder, _, subdir = url.rpartition("/")[0].rpartition("/")
+    known = subdir == record.subdir
+    return {"channel": f"{folder}/{subdir}" if known else UNKNOWN_CHANNEL, "url": url}
+
+
+def _bare(url: str) -> str:
+    url = re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/@]*@", r"\1", url)
+    return re.sub(r"/t/[^/]+(?=/)", "", url, count=1)
+
+
+def distribution(data: Mapping[str, Any], config: CondaConfig) -> str:
+    """A package as conda's history names it: ``conda-forge/noarch::six-1.17.0-pyhd8ed1ab_0``.
+
+    Args:
+        data: Its record in ``conda-meta``.
+        config: Which channels have names.
+    """
+    from ....where.condarc import channel_name
+
+    channel, subdir = data.get("channel") or UNKNOWN_CHANNEL, data["subdir"]
+    name = channel if channel == UNKNOWN_CHANNEL else channel_name(channel, config)
+    return f"{name}/{subdir}::{data['name']}-{data['version']}-{data['build']}"
+
+
+def spelling(spec: CondaSpec, record: RepoDataRecord | None) -> str:
+    """A spec as conda spells it in the history and in ``requested_spec``.
+
+    Args:
+        spec: The user's.
+        record: The package that serves it, which an archive's spelling needs.
+    """
+    if spec.archive and record is not None:
+        channel = source_of(record)["channel"]
+        if channel == UNKNOWN_CHANNEL:
+            channel = f"{channel}/{record.subdir}"
+        return f"{channel}::{spec.name}=={record.version}={record.build}"
+    match = spec.match
+    exotic = (match.build_number, match.file_name, match.md5, match.sha256, match.namespace)
+    if any(part is not None for part in (*exotic, match.extras, match.condition)):
+        return spec.text
+    channel = spec.text.rpartition("::")[0]
+    return f"{channel}::{_words(match)}" if channel else _words(match)
+
+
+def _words(match: MatchSpec) -> str:
+    """Name, version and build in conda's canonical form (its ``MatchSpec.__str__``)."""
+    version, build = match.version or "*", match.build
+    words, brackets = str(match.name.normalized), []
+    exact = version.startswith("==") and not set(version) & set("<>|,^$")
+    if set(version) & set("<>|,^$") or (version[:2] in ("!=", "~=") and build):
+        brackets.append(f"version='{version}'")
+    elif version.endswith(".*"):
+        words += f"={version[:-2]}"
+    elif version != "*":
+        words += version
+    if build is not None:
+        if exact and "*" not in build and "^" not in build:
+            words += f"={build}"
+        else:
+            brackets.append(f"build='{build}'" if set(build) & set("<>|,^$") else f"build={build}")
+    return f"{words}[{','.join(brackets)}]" if brackets else words
+
+
+# Python
+
+
+@dataclass(frozen=True, slots=True)
+class PythonLayout:
+    """The Python of a prefix, as far as its packages depend on it.
+
+    Attributes:
+        minor: ``"3.12"``.
+        site_packages: Relative to the prefix.
+    """
+
+    minor: str
+    site_packages: str
+
+    @classmethod
+    def of(cls, records: Iterable[RepoDataRecord]) -> PythonLayout | None:
+        """The layout that a set of packages comes to; None without a Python."""
+        for record in records:
+            if record.name.normalized == "python":
+                minor = ".".join(str(record.version).split(".")[:2])
+                path = record.python_site_packages_path
+                return cls(minor, path or f"lib/python{minor}/site-packages")
+        return None
+
+    def bytecode_of(self, source: str) -> str:
+        """Where the bytecode of a source file lies."""
+        if self.minor.startswith("2."):
+            return f"{source}c"
+        folder, _, name = source.rpartition("/")
+        name = f"{name.removesuffix('.py')}.cpython-{self.minor.replace('.', '')}.pyc"
+        return f"{folder}/__pycache__/{name}" if folder else f"__pycache__/{name}"
+
+    def sources_of(self, files: Iterable[str]) -> list[str]:
+        """The Python modules among a package's files."""
+        root = f"{self.site_packages}/"
+        return [file for file in files if file.startswith(root) and file.endswith(".py")]
+
+
+def all_paths(record: PrefixRecord, python: PythonLayout | None) -> PrefixRecord:
+    """A record that names every file a package brought, for rattler to take away.
+
+    rattler goes by ``paths_data``, where conda writes the paths of noarch Python packages as they
+    are in the archive (``site-packages/…``); the true ones are in ``files``. Bytecode that Python
+    itself wrote goes too.
+    """
+    from rattler.prefix import PrefixPaths, PrefixPathsEntry, PrefixPathType, PrefixRecord
+
+    files = [str(file) for file in record.files]
+    if python is not None:
+        files += [python.bytecode_of(source) for source in python.sources_of(files)]
+    kind = PrefixPathType("hardlink")
+    paths = PrefixPaths()
+    paths.paths = [PrefixPathsEntry(Path(file), kind) for file in dict.fromkeys(files)]
+    return PrefixRecord(record, paths, files=[Path(file) for file in files])
+
+
+# Writing
+
+
+def path_of(prefix: str, record: RepoDataRecord) -> str:
+    """Where the record of a package lies."""
+    return os.path.join(prefix, "conda-meta", f"{stem_of(record)}.json")
+
+
+def conform(
+    prefix: str,
+    record: RepoDataRecord,
+    *,
+    archive: str,
+    requested: Sequence[str],
+    python: PythonLayout | None,
+) -> list[str]:
+    """Make the record that rattler wrote say what conda would have written.
+
+    Args:
+        prefix: Where the package was linked.
+        record: The package.
+        archive: The archive it was unpacked from; empty where it is not kept.
+        requested: The user's specs for it, spelled as conda does.
+        python: The Python it was linked for.
+
+    Returns:
+        Its Python modules, relative to the prefix, whose bytecode the record promises.
+    """
+    path = path_of(prefix, record)
+    data = json.loads(Path(path).read_bytes())
+    data |= source_of(record)
+    for key in ("arch", "platform"):  # said by the subdir
+        data.pop(key, None)
+    data.setdefault("constrains", [])
+    if archive:
+        data["package_tarball_full_path"] = archive
+    _note_requested(data, requested)
+    sources: list[str] = []
+    if data.get("noarch") == "python":
+        data["package_type"] = "noarch_python"
+        if python is not None:
+            sources = python.sources_of(data["files"])
+            _add_bytecode(data, [python.bytecode_of(source) for source in sources])
+    for entry in data["paths_data"]["paths"]:
+        if entry["path_type"] == "unix_python_entry_point":
+            os.chmod(os.path.join(prefix, entry["_path"]), 0o755)  # noqa: S103  # not 0o775
+    _write(path, data)
+    return sources
+
+
+def note_requested(prefix: str, record: PrefixRecord, requested: Sequence[str]) -> None:
+    """Note in the record of a package that stays that the user asked for it."""
+    path = path_of(prefix, record)
+    data = json.loads(Path(path).read_bytes())
+    if data.get("requested_specs") != list(requested):
+        _note_requested(data, requested)
+        _write(path, data)
+
+
+def _note_requested(data: dict[str, Any], requested: Sequence[str]) -> None:
+    data["requested_specs"] = list(requested)
+    if requested:
+        data["requested_spec"] = requested[-1]
+    else:
+        data.pop("requested_spec", None)
+
+
+def _add_bytecode(data: dict[str, Any], files: Sequence[str]) -> None:
+    known = set(data["files"])
+    new = [file for file in files if file not in known]
+    data["files"] += new
+    data["paths_data"]["paths"] += [{"_path": file, "path_type": "pyc_file"} for file in new]
+
+
+def _write(path: str, data: Mapping[str, Any]) -> None:
+    """Replace a record at once: a reader sees the old one or the new one.
+
+    Not with ``json``: with an indent it is all Python, and a record may list thousands of files.
+    """
+    import msgspec
+
+    folder, name = os.path.split(path)
+    file, partial = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=folder)
+    with os.fdopen(file, "wb") as stream:
+        stream.write(msgspec.json.format(msgspec.json.encode(data), indent=2))
+    os.chmod(partial, os.stat(path).st_mode & 0o777)
+    os.replace(partial, path)

@@ -1,0 +1,311 @@
+"""What the channels hold: repodata, kept in memory while the kernel lives and on disk beyond it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import threading
+import time
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+from ....model.credentials import mask
+from ....model.errors import NOTHING_CHANGED, CommandFailed
+from ..spec import configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rattler import Channel, Client, Gateway, GenericVirtualPackage, RepoDataRecord, Subdir
+
+    from ....where.condarc import CondaConfig  # noqa: TC004  # no noun: nobody reads it back
+    from ....where.environment import Environment
+    from ..spec import CondaSpec
+
+_FRESH = 600.0  # seconds for which a remote channel is not asked again; a miss asks it at once
+
+
+@cache
+def platforms() -> tuple[Subdir, Subdir]:
+    """The subdirs of this machine: its own, and the one for every machine."""
+    from rattler import Subdir
+
+    return (Subdir.current(), Subdir("noarch"))
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """The channels of one request, and how they are to be asked.
+
+    Attributes:
+        urls: Base URLs, credentials included, the strongest first.
+        config: conda's configuration.
+    """
+
+    urls: tuple[str, ...]
+    config: CondaConfig
+
+    @classmethod
+    def of(cls, environment: Environment, extra: Sequence[str]) -> Channels:
+        """The request's channels before the configured ones, and those before the installed ones'.
+
+        Raises:
+            CommandFailed: The configuration forbids one of them.
+        """
+        config = configuration(environment)
+        configured = config.channels or environment.channels
+        names = (*extra, *(each.channel for each in configured))
+        return cls((), config).and_of(name for name in names if name != "nodefaults")
+
+    def and_of(self, names: Iterable[str]) -> Channels:
+        """These, and the channels that specs name, behind them.
+
+        Raises:
+            CommandFailed: The configuration forbids one of them.
+        """
+        more = [url for name in names for url in urls_of(name, self.config)]
+        _check_allowed(more, self.config)
+        return Channels(tuple(dict.fromkeys((*self.urls, *more))), self.config)
+
+    def sources(self) -> list[Channel]:
+        """As rattler takes them."""
+        from rattler import Channel
+
+        return [Channel(url) for url in self.urls]
+
+    def __str__(self) -> str:
+        from ....where.condarc import channel_name
+
+        return ", ".join(mask(channel_name(url, self.config)) for url in self.urls)
+
+
+def urls_of(name: str, config: CondaConfig) -> list[str]:
+    """The URLs of a channel, spelled alike however it was named: a file's path quoted.
+
+    What files hold of credentials for it is in them.
+    """
+    from ....where.condarc import channel_urls
+    from .access import with_credentials
+
+    return [
+        f"file://{quote(unquote(url[7:]))}"
+        if url.startswith("file://")
+        else with_credentials(url, config)
+        for url in channel_urls(name, config)
+    ]
+
+
+def _check_allowed(urls: Iterable[str], config: CondaConfig) -> None:
+    """Honour ``allowlist_channels`` and ``denylist_channels``."""
+
+    def of(names: Iterable[str]) -> set[str]:
+        return {url for name in names for url in urls_of(name, config)}
+
+    allowed, denied = of(config.allowlist_channels), of(config.denylist_channels)
+    for url in urls:
+        if url in denied or (allowed and url not in allowed):
+            raise CommandFailed(
+                f"conda's configuration does not allow the channel {mask(url)}.",
+                kept=NOTHING_CHANGED,
+                advice="Leave it out, or ask whoever set allowlist_channels or denylist_channels.",
+            )
+
+
+# Asking them
+
+
+async def read(channels: Channels, names: Iterable[str]) -> None:
+    """Have what the channels say of some names in memory; a solver that asks next waits less."""
+    gateway = gateway_of(channels)
+    await gateway.query(channels.sources(), platforms(), list(names), recursive=False)
+
+
+async def versions(
+    channels: Channels, names: Sequence[str], *, refresh: bool = False
+) -> dict[str, list[RepoDataRecord]]:
+    """Everything that the channels hold under each name, the newest first.
+
+    Where conda's channel priority is strict, only the strongest channel that has a name counts.
+    """
+    gateway = gateway_of(channels, refresh=refresh)
+    found: dict[str, list[RepoDataRecord]] = {name: [] for name in names}
+    answers = await gateway.query(channels.sources(), platforms(), list(found), recursive=False)
+    strict = channels.config.channel_priority == "strict"
+    for record in (record for answer in answers for record in answer):
+        several = found[str(record.name.normalized)]
+        if not (strict and several and several[0].channel != record.channel):
+            several.append(record)
+    for several in found.values():
+        several.sort(key=lambda record: (record.version, record.build_number), reverse=True)
+    return found
+
+
+async def names(channels: Channels) -> list[str]:
+    """The names of all packages of the channels."""
+    gateway = gateway_of(channels)
+    return [str(name.normalized) for name in await gateway.names(channels.sources(), platforms())]
+
+
+def is_from(record: RepoDataRecord, spec: CondaSpec, channels: Channels) -> bool:
+    """Whether a record comes from the channel that a spec names, if it names one."""
+    urls = urls_of(spec.channel, channels.config) if spec.channel else ()
+    return not urls or any(record.url.startswith(f"{url}/") for url in urls)
+
+
+# The gateway: one for each way of reaching the network
+
+_lock = threading.Lock()
+_seen: dict[tuple[int, str], object] = {}
+
+
+def gateway_of(channels: Channels, *, refresh: bool = False) -> Gateway:
+    """The gateway to some channels, which forgets what has grown old.
+
+    Args:
+        channels: Which are going to be asked.
+        refresh: Ask the remote ones again however short ago they were asked.
+    """
+    gateway = _gateway(_network(channels.config), channels.config.offline, cache_dir())
+    with _lock:
+        for url in channels.urls:
+            key = (id(gateway), url)
+            age = _age(url, _seen.get(key), refresh=refresh)
+            if key in _seen and age != _seen[key]:
+                gateway.clear_repodata_cache(url)
+            _seen[key] = age
+    return gateway
+
+
+def is_fresh(channels: Channels) -> bool:
+    """Whether asking the channels again could bring nothing new: they all lie on this disk."""
+    return channels.config.offline or all(url.startswith("file://") for url in channels.urls)
+
+
+def _age(url: str, seen: object, *, refresh: bool) -> object:
+    """What changes when a channel should be read anew."""
+    if url.startswith("file://"):
+        return tuple(_repodata_state(unquote(urlsplit(url).path)))
+    now = time.monotonic()
+    return seen if isinstance(seen, float) and now - seen < _FRESH and not refresh else now
+
+
+def _repodata_state(folder: str) -> Iterator[tuple[int, int]]:
+    for subdir in platforms():
+        for name in ("repodata.json", "repodata.json.zst"):
+            with contextlib.suppress(OSError):
+                status = os.stat(f"{folder}/{subdir}/{name}")
+                yield status.st_mtime_ns, status.st_size
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """How the network is reached, from conda's configuration and the variables it goes by."""
+
+    verify: bool
+    bundle: str
+    proxies: tuple[tuple[str, str], ...]
+
+
+def _network(config: CondaConfig) -> _Network:
+    bundle = config.ssl_verify if isinstance(config.ssl_verify, str) else ""
+    if bundle == "truststore":  # the system's own certificates
+        bundle = ""
+    elif not bundle:
+        variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+        bundle = next((os.environ[name] for name in variables if os.environ.get(name)), "")
+    proxies = sorted(
+        (scheme, url) for scheme, url in config.proxy_servers.items() if scheme in _SCHEMES
+    )
+    return _Network(config.ssl_verify is not False, bundle, tuple(proxies))
+
+
+_SCHEMES = ("http", "https")
+
+
+@lru_cache(maxsize=8)
+def client_of(network: _Network) -> Client:
+    """The HTTP client; credentials come from the URLs, netrc, and rattler's own store."""
+    import json
+
+    from rattler import Client, Config
+
+    system = bool(network.bundle) or ssl.get_default_verify_paths().cafile is not None
+    lines = [
+        f"tls-no-verify = {json.dumps(not network.verify)}",
+        f"tls-root-certs = {json.dumps('system' if system else 'webpki')}",
+        "[proxy-config]",
+        *(f"{scheme} = {json.dumps(url)}" for scheme, url in network.proxies),
+    ]
+    config = Config.from_toml("\n".join(lines))
+    with _certificates(network.bundle):
+        return Client.from_config(config)
+
+
+@contextlib.contextmanager
+def _certificates(bundle: str) -> Iterator[None]:
+    """Let the client that is made within read its certificates from a bundle.
+
+    rattler takes no path, but reads this variable when a client is made (py-rattler 0.28).
+    """
+    before = os.environ.get("SSL_CERT_FILE")
+    if bundle:
+        os.environ["SSL_CERT_FILE"] = bundle
+    try:
+        yield
+    finally:
+        if bundle and before is None:
+            del os.environ["SSL_CERT_FILE"]
+        elif before is not None:
+            os.environ["SSL_CERT_FILE"] = before
+
+
+def cache_dir() -> Path:
+    """Where repodata is kept: rattler's own folder, so that its other users have it too."""
+    from platformdirs import user_cache_path
+
+    chosen = os.environ.get("RATTLER_CACHE_DIR")
+    return (Path(chosen) if chosen else user_cache_path("rattler") / "cache") / "repodata"
+
+
+@lru_cache(maxsize=8)
+def _gateway(network: _Network, offline: bool, cache_dir: Path) -> Gateway:
+    from rattler import Gateway, SourceConfig
+
+    action = "force-cache-only" if offline else "cache-or-fetch"
+    return Gateway(
+        cache_dir=cache_dir,
+        default_config=SourceConfig(cache_action=action),  # type: ignore[arg-type]
+        per_channel_config={"file://": SourceConfig()},
+        client=client_of(network),
+    )
+
+
+def network_of(config: CondaConfig) -> _Network:
+    """How the network is reached under a configuration."""
+    return _network(config)
+
+
+# The system
+
+
+def virtual_packages() -> list[GenericVirtualPackage]:
+    """What the system offers, as ``__glibc`` and ``__cuda``; ``CONDA_OVERRIDE_*`` win, as in conda.
+
+    rattler knows conda's variables but the one for Linux's version.
+    """
+    from rattler import BuildString, GenericVirtualPackage, PackageName, Version, VirtualPackage
+    from rattler import VirtualPackageOverrides as Overrides
+
+    found = [package.into_generic() for package in VirtualPackage.detect(Overrides.from_env())]
+    linux = os.environ.get("CONDA_OVERRIDE_LINUX")
+    if linux is None:
+        return found
+    others = [package for package in found if str(package.name.normalized) != "__linux"]
+    if not linux:
+        return others
+    name, build = PackageName("__linux"), BuildString("0")
+    return [*others, GenericVirtualPackage(name, Version(linux), build)]

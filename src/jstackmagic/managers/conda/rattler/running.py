@@ -1,0 +1,163 @@
+"""A plan carried out, by one process at a time, and finished where one was cut off."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ....model.errors import NOTHING_CHANGED, CommandFailed
+from ..spec import configuration, read_specs
+from . import journal, linking
+from .fetch import fetch
+from .planning import Detail, solve, state_of
+from .records import stem_of
+
+if TYPE_CHECKING:
+    from ....model.plan import Plan
+    from ....where.condarc import CondaConfig
+    from ....where.environment import Environment
+    from .engine import Wire
+    from .journal import Journal
+    from .solving import Solution
+
+_COMMITTED = "waiting until the packages are linked, so that nothing is left half done."
+
+
+async def carry_out(plan: Plan, wire: Wire) -> int:
+    """Do what a plan says; see `Rattler.run`."""
+    prefix = plan.environment.prefix
+    config = configuration(plan.environment)
+    lock = await journal.lock(prefix, wire)
+    try:
+        journal.check(prefix, locked=True)
+        detail = await _still_true(plan, wire)
+        if not detail.solution:
+            wire.say("Another process has done it meanwhile.\n")
+            lock.release()
+            return 0
+        draft = await _draft(plan, detail, config, wire)
+        wire.commit(_COMMITTED)
+        wire.say(f"{_summary(draft)}\n")
+        journal.write(prefix, draft)
+        failed = await linking.link(prefix, draft, config, lock, wire)
+    except OSError as error:
+        lock.release()
+        raise _on_disk(prefix, error) from None
+    except BaseException:
+        lock.release()
+        raise
+    for name in failed:
+        wire.say(f"The link script of {name} failed; its files are linked.\n")
+    return 1 if failed else 0
+
+
+async def _still_true(plan: Plan, wire: Wire) -> Detail:
+    """The plan's detail, solved again where the prefix changed since.
+
+    Raises:
+        CommandFailed: What would have to be done now goes beyond what was planned.
+    """
+    detail = plan.detail
+    assert isinstance(detail, Detail)
+    if state_of(plan.environment.prefix) == detail.state:
+        return detail
+    specs = read_specs(plan.request)
+    again = await solve(plan.request, plan.environment, specs, wire)
+    if not _touched(again.solution) <= _touched(detail.solution):
+        raise CommandFailed(
+            f"{plan.environment.prefix} has changed since this was planned.",
+            kept=NOTHING_CHANGED,
+            advice="Ask again, to see what it takes now.",
+        )
+    return again
+
+
+def _summary(draft: Journal) -> str:
+    """What is going to happen, in a line.
+
+    A package that is replaced is unlinked and linked.
+    """
+    counts = (("unlinking", len(draft.unlink)), ("linking", len(draft.link)))
+    parts = [f"{words} {count} package{'s'[: count != 1]}" for words, count in counts if count]
+    return " and ".join(parts).capitalize()
+
+
+def _touched(solution: Solution) -> set[str]:
+    return {str(record.name.normalized) for record in (*solution.unlink, *solution.link)}
+
+
+async def _draft(plan: Plan, detail: Detail, config: CondaConfig, wire: Wire) -> Journal:
+    """Fetch what is to be linked, and write down what is to be done."""
+    solution = detail.solution
+    fetched = await fetch(solution.link, config, wire)
+    requested = detail.earlier | detail.asked
+    spelled = tuple(spec for specs in detail.asked.values() for spec in specs)
+    remove = plan.request.action == "remove"
+    return journal.Journal(
+        argv=_one_line(plan),
+        unlink=tuple(stem_of(record) for record in solution.unlink),
+        link=tuple(
+            journal.Linked(
+                record=json.loads(record.to_json()),
+                folder=package.folder,
+                archive=package.archive,
+                requested=requested.get(str(record.name.normalized), ()),
+            )
+            for record, package in zip(solution.link, fetched, strict=True)
+        ),
+        requested={} if remove else detail.asked,
+        updated=() if remove else spelled,
+        removed=spelled if remove else (),
+        history_size=journal.history_size(plan.environment.prefix),
+    )
+
+
+def _one_line(plan: Plan) -> tuple[str, ...]:
+    """The plan's command lines as one, for an entry of conda's history."""
+    first, *others = plan.commands
+    return (
+        *first.argv,
+        *(word for word in plan.request.specs if any(word in o.argv for o in others)),
+    )
+
+
+async def repair(environment: Environment, wire: Wire) -> bool:
+    """Finish what the journal of an environment says; see the package's `repair`."""
+    prefix = environment.prefix
+    config = configuration(environment)
+    lock = await journal.lock(prefix, wire)
+    try:
+        left = journal.read(prefix)
+        if left is None:
+            lock.release()
+            return False
+        wire.say(f"Finishing: {left.command}\n")
+        cut_off = [journal.as_record(item.record) for item in left.link]
+        fetched = await fetch(cut_off, config, wire)
+        again = replace(
+            left,
+            link=tuple(
+                replace(item, folder=package.folder, archive=package.archive)
+                for item, package in zip(left.link, fetched, strict=True)
+            ),
+        )
+        wire.commit(_COMMITTED)
+        await linking.link(prefix, again, config, lock, wire)
+    except OSError as error:
+        lock.release()
+        raise _on_disk(prefix, error) from None
+    except BaseException:
+        lock.release()
+        raise
+    return True
+
+
+def _on_disk(prefix: str, error: OSError) -> CommandFailed:
+    """An error of the file system: no space left, no right to write."""
+    begun = journal.read(prefix) is not None
+    return CommandFailed(
+        f"{error.strerror or error}: {error.filename or prefix}",
+        kept=f"{prefix} is changed in part." if begun else NOTHING_CHANGED,
+        advice="When the cause is mended, finish it: %envinstall --repair" if begun else (),
+    )

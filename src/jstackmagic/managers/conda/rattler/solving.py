@@ -1,0 +1,354 @@
+"""From a request to what is to become of a prefix: what goes, what comes, what stays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ....io.meter import Progress
+from ....model.errors import NOTHING_CHANGED, CommandFailed
+from ..spec import CondaSpec, Installed, name_of, parse
+from . import condahistory, repodata
+from .repodata import Channels
+from .trouble import explain_conflict, network_trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rattler import MatchSpec, PrefixRecord, RepoDataRecord  # noqa: TC004  # no noun
+    from rattler.channel import ChannelPriority
+
+    from ....model.request import Request
+    from ....where.environment import Environment
+    from .engine import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What is to become of a prefix.
+
+    Attributes:
+        unlink: Records of what goes, and of what is linked anew.
+        link: What comes, and what is linked anew.
+        keep: Records of what stays as it is.
+    """
+
+    unlink: tuple[PrefixRecord, ...]
+    link: tuple[RepoDataRecord, ...]
+    keep: tuple[PrefixRecord, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.unlink or self.link)
+
+    @property
+    def records(self) -> list[RepoDataRecord]:
+        """All that the prefix holds in the end."""
+        return [*self.keep, *self.link]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the solver is asked.
+
+    Attributes:
+        specs: The user's new specs.
+        upgrade: Whether they are to be as new as can be, also where something older is there.
+        moving: The names of packages that may not stay as they are.
+        installed: What is there, by name.
+        earlier: What the user asked for before, by name.
+        pins: Match specs that hold whatever is asked.
+        channels: Where packages may come from.
+    """
+
+    specs: tuple[CondaSpec, ...]
+    upgrade: bool
+    moving: frozenset[str]
+    installed: Mapping[str, PrefixRecord]
+    earlier: Mapping[str, str]
+    pins: tuple[str, ...]
+    channels: Channels
+
+    @classmethod
+    def of(
+        cls,
+        request: Request,
+        environment: Environment,
+        specs: Sequence[CondaSpec],
+        installed: Mapping[str, PrefixRecord],
+    ) -> Problem:
+        """What a request comes to in an environment."""
+        channels = repodata.Channels.of(environment, request.channels)
+        there = Installed(environment)
+        return cls(
+            specs=tuple(specs),
+            upgrade=request.upgrade,
+            moving=frozenset(
+                (
+                    *(spec.name for spec in specs if request.upgrade or not there.matches(spec)),
+                    *channels.config.aggressive_update_packages,  # conda updates them each time
+                )
+            ),
+            installed=installed,
+            earlier=earlier(environment.prefix, installed),
+            pins=(*environment.pins, *channels.config.pinned_packages),
+            channels=channels.and_of(spec.channel for spec in specs if spec.channel),
+        )
+
+    @cached_property
+    def asked(self) -> set[str]:
+        """The names that the new specs are about."""
+        return {spec.name for spec in self.specs}
+
+    @property
+    def constraints(self) -> list[MatchSpec]:
+        """The pins, and Python's minor version, which stays unless Python is asked for."""
+        constraints = [parse(pin) for pin in self.pins]
+        python = self.installed.get("python")
+        if python is not None and "python" not in self.asked:
+            minor = ".".join(str(python.version).split(".")[:2])
+            constraints.append(parse(f"python {minor}.*"))
+        return constraints
+
+    @property
+    def standing(self) -> list[MatchSpec]:
+        """What is there and stays: by the user's earlier spec, or by its bare name."""
+        found = []
+        for name, record in self.installed.items():
+            if name not in self.asked:
+                match = _anywhere(parse(self.earlier.get(name, name)))
+                # an earlier spec that no longer holds (pip, another tool) binds nobody
+                found.append(match if match.matches(record) else parse(name))
+        return found
+
+    @property
+    def new(self) -> list[MatchSpec]:
+        """The new specs, their channels spelled as URLs."""
+        return [at_url(spec, self.channels) for spec in self.specs]
+
+    @property
+    def goals(self) -> list[MatchSpec]:
+        """All specs in the order in which the solver decides.
+
+        What comes first gets its way: conda too freezes what is there in its first attempt, unless
+        an update is asked for.
+        """
+        return [*self.new, *self.standing] if self.upgrade else [*self.standing, *self.new]
+
+    @property
+    def locked(self) -> list[PrefixRecord]:
+        """What the solver prefers to leave as it is."""
+        return [record for name, record in self.installed.items() if name not in self.moving]
+
+
+def earlier(prefix: str, installed: Mapping[str, PrefixRecord]) -> dict[str, str]:
+    """What the user asked for before, of what is still there: from conda's history and records."""
+    asked = {
+        name: record.requested_specs[-1]
+        for name, record in installed.items()
+        if record.requested_specs
+    }
+    asked |= condahistory.requested(prefix)
+    return {name: spec for name, spec in asked.items() if name in installed}
+
+
+def _anywhere(match: MatchSpec) -> MatchSpec:
+    """A spec without its channel: what is there already came from somewhere."""
+    if match.channel is None and match.subdir is None:
+        return match
+    version, build = match.version or "*", match.build or "*"
+    return parse(f"{name_of(match)} {version} {build}")
+
+
+def at_url(spec: CondaSpec, channels: Channels) -> MatchSpec:
+    """A spec whose channel's name is spelled as the URL that the configuration gives it."""
+    if "::" not in spec.text or not spec.channel:
+        return spec.match
+    subdir = f"/{spec.match.subdir}" if spec.match.subdir else ""
+    rest = spec.text.rpartition("::")[2]
+    url = repodata.urls_of(spec.channel, channels.config)[0]
+    return parse(f"{url}{subdir}::{rest}")
+
+
+# Installing
+
+
+async def solve(problem: Problem, wire: Wire) -> Solution:
+    """Find what is to become of the prefix.
+
+    Args:
+        problem: What is asked.
+        wire: To the user.
+
+    Raises:
+        CommandFailed: There is no way; the error says why, and what would be one.
+    """
+    from rattler.exceptions import FetchRepoDataError, GatewayError, SolverError
+
+    try:
+        wire.show(Progress("Reading the channels"))
+        await repodata.read(problem.channels, problem.asked)
+        wire.show(Progress("Solving"))
+        try:
+            records = await _solve(problem)
+        except SolverError:
+            if repodata.is_fresh(problem.channels):
+                raise
+            wire.show(Progress("Reading the channels anew"))
+            records = await _solve(problem, refresh=True)
+    except SolverError as error:
+        raise await explain_conflict(problem, error, _solvable) from None
+    except (GatewayError, FetchRepoDataError) as error:
+        raise network_trouble(error, problem.channels) from None
+    return _compare(problem.installed, records)
+
+
+async def _solve(problem: Problem, *, refresh: bool = False) -> list[RepoDataRecord]:
+    from rattler.channel import ChannelPriority
+    from rattler.exceptions import SolverError
+
+    gateway = repodata.gateway_of(problem.channels, refresh=refresh)
+
+    async def attempt(priority: ChannelPriority) -> list[RepoDataRecord]:
+        import rattler
+
+        return await rattler.solve(
+            sources=problem.channels.sources(),
+            specs=problem.goals,
+            gateway=gateway,
+            platforms=repodata.platforms(),
+            locked_packages=problem.locked,
+            virtual_packages=repodata.virtual_packages(),
+            channel_priority=priority,
+            constraints=problem.constraints,
+        )
+
+    match problem.channels.config.channel_priority:
+        case "strict":
+            return await attempt(ChannelPriority.Strict)
+        case "disabled":
+            return await attempt(ChannelPriority.Disabled)
+        case "flexible":  # the weaker channels only where the stronger ones leave no way
+            try:
+                return await attempt(ChannelPriority.Strict)
+            except SolverError:
+                return await attempt(ChannelPriority.Disabled)
+
+
+async def _solvable(problem: Problem) -> bool:
+    from rattler.exceptions import SolverError
+
+    try:
+        await _solve(problem)
+    except SolverError:
+        return False
+    return True
+
+
+def _compare(installed: Mapping[str, PrefixRecord], records: Iterable[RepoDataRecord]) -> Solution:
+    wanted = {str(record.name.normalized): record for record in records}
+    same = {
+        name for name, record in installed.items() if name in wanted and _same(record, wanted[name])
+    }
+    same -= _bound_to_python(installed, wanted)
+    return Solution(
+        unlink=tuple(record for name, record in installed.items() if name not in same),
+        link=tuple(record for name, record in wanted.items() if name not in same),
+        keep=tuple(record for name, record in installed.items() if name in same),
+    )
+
+
+def _same(one: RepoDataRecord, other: RepoDataRecord) -> bool:
+    if one.sha256 is not None and other.sha256 is not None:
+        return one.sha256 == other.sha256
+    return _identity(one) == _identity(other)
+
+
+def _identity(record: RepoDataRecord) -> tuple[object, ...]:
+    return (record.version, str(record.build), record.build_number, record.subdir)
+
+
+def _bound_to_python(
+    installed: Mapping[str, PrefixRecord], wanted: Mapping[str, RepoDataRecord]
+) -> set[str]:
+    """What has to be linked anew because Python's library folder moves."""
+    before, after = installed.get("python"), wanted.get("python")
+    if before is None or after is None or _minor(before) == _minor(after):
+        return set()
+    return {name for name, record in installed.items() if record.noarch.python}
+
+
+def _minor(python: RepoDataRecord) -> list[str]:
+    return str(python.version).split(".")[:2]
+
+
+# Archives
+
+
+def with_archives(
+    solution: Solution,
+    archives: Sequence[RepoDataRecord],
+    installed: Mapping[str, PrefixRecord],
+) -> Solution:
+    """Put archives in beside what a solution says, each alone, as conda does: nothing else moves.
+
+    Raises:
+        CommandFailed: One is made for other machines.
+    """
+    own, noarch = map(str, repodata.platforms())
+    final = {str(record.name.normalized): record for record in solution.records}
+    for record in archives:
+        if record.subdir not in (own, noarch):
+            raise CommandFailed(
+                f"{record.file_name} is made for {record.subdir}, and this machine is {own}.",
+                kept=NOTHING_CHANGED,
+                advice="Get the archive that was built for this platform.",
+            )
+        final[str(record.name.normalized)] = record
+    return _compare(installed, final.values())
+
+
+# Removing
+
+
+def remove(
+    specs: Sequence[CondaSpec],
+    installed: Mapping[str, PrefixRecord],
+    wanted: Mapping[str, str],
+    *,
+    alone: bool = False,
+) -> Solution:
+    """Take packages away, with what needs them, and what nobody needs any more, as conda does.
+
+    conda moves nothing else then, and neither do we: no channel is asked.
+
+    Args:
+        specs: What to take away; each is installed.
+        installed: What is there, by name.
+        wanted: What the user asked for, by name: that stays though nobody needs it.
+        alone: Whether nothing goes but what is named, as with conda's ``--force``.
+    """
+    needs = {name: set(_needs(record)) for name, record in installed.items()}
+    gone = {spec.name for spec in specs}
+    while not alone and (more := {name for name in needs.keys() - gone if needs[name] & gone}):
+        gone |= more
+    stays = wanted.keys() | ({"pip"} if "python" not in gone else set())  # conda's Python needs pip
+    while not alone and (lonely := _lonely(gone, needs) - stays):
+        gone |= lonely
+    return Solution(
+        unlink=tuple(record for name, record in installed.items() if name in gone),
+        link=(),
+        keep=tuple(record for name, record in installed.items() if name not in gone),
+    )
+
+
+def _lonely(gone: set[str], needs: Mapping[str, set[str]]) -> set[str]:
+    """What something that goes needed, and nothing that stays needs."""
+    served = set().union(*(needs[name] for name in gone)) & needs.keys()
+    staying = set().union(*(needs[name] - {name} for name in needs.keys() - gone))
+    return served - gone - staying
+
+
+def _needs(record: PrefixRecord) -> Iterator[str]:
+    return (name_of(parse(text)) for text in record.depends)

@@ -1,0 +1,160 @@
+"""Why there is no way, in words a user can act on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ....model.credentials import mask
+from ....model.errors import NOTHING_CHANGED, CommandFailed
+from ..spec import nearest
+from . import repodata
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from rattler import RepoDataRecord
+
+    from ..spec import CondaSpec
+    from .repodata import Channels
+    from .solving import Problem
+
+_SHOWN = 6  # versions that are listed
+
+
+async def explain_conflict(
+    problem: Problem, error: Exception, solvable: Callable[[Problem], Awaitable[bool]]
+) -> CommandFailed:
+    """Say why the solver found no way.
+
+    Args:
+        problem: What it was asked.
+        error: What it said.
+        solvable: Whether another problem has a solution, to find out what stands in the way.
+    """
+    held = await repodata.versions(problem.channels, [spec.name for spec in problem.specs])
+    unknown = [spec for spec in problem.specs if not held[spec.name]]
+    if unknown:
+        return await _no_such_package(unknown, problem.channels)
+    missing = [
+        spec
+        for spec in problem.specs
+        if not any(_serves(record, spec, problem.channels) for record in held[spec.name])
+    ]
+    if missing:
+        return _no_such_version(missing, held, problem.channels)
+    words = str(error).replace("Cannot solve the request because of: ", "").strip()
+    names = " ".join(spec.text for spec in problem.specs)
+    return CommandFailed(
+        f"There is no way to install {names} beside what is there:\n{words}",
+        kept=NOTHING_CHANGED,
+        advice=await _ways_out(problem, solvable),
+    )
+
+
+def _serves(record: RepoDataRecord, spec: CondaSpec, channels: Channels) -> bool:
+    return spec.match.matches(record) and repodata.is_from(record, spec, channels)
+
+
+async def _no_such_package(unknown: Sequence[CondaSpec], channels: Channels) -> CommandFailed:
+    names = ", ".join(spec.name for spec in unknown)
+    near = nearest(unknown[0].name, await repodata.names(channels))
+    return CommandFailed(
+        f"No package called {names} in {channels}.",
+        kept=NOTHING_CHANGED,
+        advice=(
+            *([f"Did you mean {' or '.join(near)}?"] if near else []),
+            "Another channel may have it: -c CHANNEL",
+            f"or the Python Package Index: %envinstall --pip {' '.join(s.name for s in unknown)}",
+        ),
+    )
+
+
+def _no_such_version(
+    missing: Sequence[CondaSpec], held: Mapping[str, Sequence[RepoDataRecord]], channels: Channels
+) -> CommandFailed:
+    lines = []
+    for spec in missing:
+        versions = list(dict.fromkeys(str(record.version) for record in held[spec.name]))
+        more = f" and {len(versions) - _SHOWN} older" if len(versions) > _SHOWN else ""
+        lines.append(f"{spec.name}: {', '.join(versions[:_SHOWN])}{more}")
+    names = ", ".join(spec.text for spec in missing)
+    return CommandFailed(
+        f"No package matches {names} in {channels}.",
+        kept=NOTHING_CHANGED,
+        advice=("There is " + "; ".join(lines), "Another channel may have it: -c CHANNEL"),
+    )
+
+
+async def _ways_out(
+    problem: Problem, solvable: Callable[[Problem], Awaitable[bool]]
+) -> tuple[str, ...]:
+    """What stands in the way: a pin, what was asked for earlier, or Python's version."""
+    names = " ".join(spec.text for spec in problem.specs)
+    if problem.pins and await solvable(replace(problem, pins=())):
+        pins = ", ".join(problem.pins)
+        return (
+            f"A pin stands in the way: {pins} (conda-meta/pinned, or condarc's pinned_packages).",
+        )
+    bound = {
+        name: spec
+        for name, spec in sorted(problem.earlier.items())
+        if name not in problem.asked and spec != name
+    }
+    if bound and await solvable(replace(problem, earlier={})):
+        return (
+            f"What you asked for earlier stands in the way: {', '.join(bound.values())}.",
+            f"Let it move, by asking for it anew: %envinstall {names} {' '.join(bound)}",
+        )
+    if "python" in problem.installed and "python" not in problem.asked:
+        python = {**problem.installed}
+        del python["python"]
+        if await solvable(replace(problem, installed=python)):
+            return ("It needs another version of Python: make a new environment for it.",)
+    return ()
+
+
+def network_trouble(error: Exception, channels: Channels) -> CommandFailed:
+    """Say what is wrong with the network, or with a channel."""
+    text = mask(str(error))
+    url = re.search(r"(?:channel '|for url \(|cache for )([^')\s]+)", text)
+    where = url[1] if url else str(channels)
+    if channels.config.offline:
+        return CommandFailed(
+            f"conda's configuration says offline, and nothing is kept of {where}.",
+            kept=NOTHING_CHANGED,
+            advice="Take offline: true out of the condarc, or unset CONDA_OFFLINE.",
+        )
+    for pattern, problem, advice in _TROUBLES:
+        if re.search(pattern, text):
+            return CommandFailed(problem.format(where), kept=NOTHING_CHANGED, advice=advice)
+    return CommandFailed(
+        f"The channels cannot be read:\n{text}",
+        kept=NOTHING_CHANGED,
+        advice="Is there a network? Try again, or name another channel: -c CHANNEL",
+    )
+
+
+_TROUBLES = (
+    (
+        r"could not find subdir|\b404\b",
+        "There is no channel at {}.",
+        "Look at the spelling: %envinfo shows the channels that are configured.",
+    ),
+    (
+        r"\b40[13]\b",
+        "The channel {} wants credentials, or others than it was given.",
+        "Put them into ~/.netrc (machine HOST login NAME password SECRET).",
+    ),
+    (
+        r"certificate",
+        "The certificate of {} is not trusted.",
+        "Name your site's certificates in the condarc: ssl_verify: /path/to/file",
+    ),
+    (
+        r"dns error|Connect|timed out|error sending request",
+        "{} cannot be reached.",
+        "Is there a network? Behind a proxy: set https_proxy, or proxy_servers in the condarc.",
+    ),
+)

@@ -1,0 +1,116 @@
+"""pip's own configuration, merged as pip merges it: its files, then the ``PIP_*`` variables.
+
+The files, their order and the order of their sections are those of pip's
+``_internal/configuration.py`` and ``_internal/cli/parser.py``: within one section a later file
+wins, a command's own section wins over ``[global]`` whichever file it stands in, and a variable
+wins over all files.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ...where.environment import Environment
+
+UNREADABLE = ""
+"""The name of the setting that stands for a file that pip itself cannot read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of pip's.
+
+    Attributes:
+        name: Its long option without the dashes, "index-url".
+        value: As it is written.
+        source: The file or the variable that it stands in.
+    """
+
+    name: str
+    value: str
+    source: str
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The values of an option that may be given several times."""
+        return tuple(self.value.split())
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a flag is set; pip reads booleans as ``distutils.util.strtobool`` did."""
+        return self.value.strip().lower() in {"y", "yes", "t", "true", "on", "1"}
+
+
+def configured(
+    environment: Environment, command: str = "install", environ: Mapping[str, str] | None = None
+) -> Mapping[str, Setting]:
+    """The settings that hold for one of pip's commands in an environment, by name.
+
+    Args:
+        environment: Whose pip.
+        command: Which command.
+        environ: The environment variables, this process's unless given.
+    """
+    environ = os.environ if environ is None else environ
+    sections: dict[str, dict[str, Setting]] = {"global": {}, command: {}}
+    for path in _files(environment, environ):
+        for section, setting in _settings(path):
+            if section in sections:
+                sections[section][setting.name] = setting
+    variables = {
+        (setting := Setting(_name(key[4:]), value, key)).name: setting
+        for key, value in environ.items()
+        if key.startswith("PIP_")
+    }
+    merged = sections["global"] | sections[command] | variables
+    # pip passes over what is empty, and what is stronger does not
+    for weaker in (sections[command], sections["global"]):
+        for name, setting in weaker.items():
+            if not merged[name].value:
+                merged[name] = setting
+    return {name: setting for name, setting in merged.items() if setting.value}
+
+
+def _name(key: str) -> str:
+    return key.lower().replace("_", "-").removeprefix("--")
+
+
+def _files(environment: Environment, environ: Mapping[str, str]) -> Iterator[str]:
+    """Where pip looks, the weakest first."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    named = environ.get("PIP_CONFIG_FILE", "")
+    if named == os.devnull:
+        return
+    folders = [
+        f"{folder}/pip" for folder in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
+    ]
+    folders.append("/etc")
+    if not (named and os.path.exists(named)):
+        folders += [f"{home}/.pip", f"{environ.get('XDG_CONFIG_HOME') or f'{home}/.config'}/pip"]
+    folders.append(environment.prefix)
+    yield from (f"{folder}/pip.conf" for folder in folders)
+    if named:
+        yield named
+
+
+def _settings(path: str) -> Iterator[tuple[str, Setting]]:
+    """The settings of one file, each with its section."""
+    if not os.path.exists(path):
+        return
+    from configparser import Error, RawConfigParser
+
+    parser = RawConfigParser()
+    try:
+        with open(path, encoding="utf-8") as file:
+            parser.read_file(file)
+    except (Error, OSError, UnicodeDecodeError) as error:
+        yield "global", Setting(UNREADABLE, str(error), path)
+        return
+    for section in parser.sections():
+        for key, value in parser.items(section):
+            yield section, Setting(_name(key), value, path)

@@ -1,0 +1,251 @@
+"""What is there already: the distributions an environment's Python would import, from metadata.
+
+No manager: whoever serves pip's requests shares it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ...model.packages import (
+    Package,
+    conda_distributions,
+    normalise,
+    read_conda,
+    read_distributions,
+)
+from ...model.request import split_hashes
+from .config import UNREADABLE, configured
+from .spec import VCS, is_place, name_of, plain_requirements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from packaging.requirements import Requirement
+    from packaging.version import Version
+
+    from ...model.request import Request
+    from ...where.environment import Environment
+
+_CHANGES_THE_QUESTION = {
+    *("editable", "force-reinstall", "ignore-installed", "prefix"),
+    *("requirement", "root", "target", "upgrade"),
+    UNREADABLE,
+}
+"""pip's own settings that make it do other than add what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A distribution, as far as a requirement is concerned with it.
+
+    Attributes:
+        name: As its author writes it.
+        version: As its metadata gives it.
+        requires: Its own requirements.
+        folder: What its files are relative to.
+        owner: The manager that installed it.
+        direct: Whether it was installed from a URL or a path (PEP 610).
+    """
+
+    name: str
+    version: str
+    requires: tuple[str, ...]
+    folder: str
+    owner: Literal["conda", "pip"]
+    direct: bool
+
+
+def satisfied(request: Request, environment: Environment) -> tuple[Package, ...] | None:
+    """The packages that serve every spec already, with all that they require.
+
+    Decided from metadata on disk, for the target's Python. None where only pip can decide: for a
+    URL, a path, an upgrade, options, an old-style version.
+    """
+    settings = configured(environment)
+    if request.upgrade or request.options or _CHANGES_THE_QUESTION & settings.keys():
+        return None
+    capped = [spec for spec in request.specs if spec.startswith("-c ")]
+    specs = [spec for spec in request.specs if spec not in capped]
+    if "constraint" in settings:
+        capped += [f"-c {file}" for file in settings["constraint"].words]
+    requirements, constraints = _plain(specs), _plain(capped)
+    if requirements is None or constraints is None:
+        return None
+    markers = _markers(environment)
+    if not _all_there(requirements, constraints, markers, environment):
+        return None
+    wanted = (item for item in requirements if item.marker is None or item.marker.evaluate(markers))
+    found = (_present(item.name, environment) for item in wanted)
+    return tuple(dict.fromkeys(package for package in found if package is not None))
+
+
+def _plain(specs: Iterable[str]) -> list[Requirement] | None:
+    found: list[Requirement] = []
+    for spec in specs:
+        plain = plain_requirements(spec)
+        if plain is None:
+            return None
+        found += plain
+    return found
+
+
+def _present(name: str, environment: Environment) -> Package | None:
+    """An installed package; only its own metadata is read unless its origin matters."""
+    found = find(name, environment.site_packages)
+    if found is None or found.direct:
+        return serving(name, environment)
+    return Package(manager=found.owner, name=normalise(name), version=found.version)
+
+
+def _all_there(
+    requirements: Iterable[Requirement],
+    constraints: Iterable[Requirement],
+    markers: dict[str, str],
+    environment: Environment,
+) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.version import InvalidVersion
+
+    caps: dict[str, list[Requirement]] = {}
+    for cap in constraints:
+        if cap.marker is None or cap.marker.evaluate(markers):
+            caps.setdefault(normalise(cap.name), []).append(cap)
+    seen: set[tuple[str, str]] = set()
+    waiting = [(requirement, "") for requirement in requirements]
+    while waiting:
+        requirement, wanted_by = waiting.pop()
+        marker = requirement.marker
+        if marker is not None and not marker.evaluate({**markers, "extra": wanted_by}):
+            continue
+        found = find(requirement.name, environment.site_packages)
+        if found is None or requirement.url:
+            return False
+        try:
+            for item in (requirement, *caps.get(normalise(requirement.name), ())):
+                # as pip: what is installed may be a pre-release
+                if not item.specifier.contains(found.version, prereleases=True):
+                    return False
+            for extra in ("", *requirement.extras):
+                key = (normalise(requirement.name), extra)
+                if key not in seen:
+                    seen.add(key)
+                    waiting += [(Requirement(text), extra) for text in found.requires]
+        except (InvalidVersion, InvalidRequirement):
+            return False
+    return True
+
+
+def _markers(environment: Environment) -> dict[str, str]:
+    """The marker variables (PEP 508) of the target's Python, which is on this machine."""
+    from packaging.markers import default_environment
+
+    version = environment.python or ""
+    own = {key: str(value) for key, value in default_environment().items()}
+    if version.startswith("2.") and own["sys_platform"] == "linux":
+        own["sys_platform"] = "linux2"
+    return {
+        **own,
+        "extra": "",
+        "implementation_version": version,
+        "python_full_version": version,
+        "python_version": ".".join(version.split(".")[:2]),
+    }
+
+
+def find(name: str, folders: Iterable[str]) -> Installed | None:
+    """The distribution that an import would find, from its own metadata alone."""
+    from email.parser import HeaderParser
+    from importlib.metadata import distributions
+
+    for found in distributions(name=normalise(name), path=list(folders)):
+        metadata = found.read_text("METADATA")
+        text = metadata or found.read_text("PKG-INFO") or found.read_text("") or ""
+        headers = HeaderParser().parsestr(text.partition("\n\n")[0])
+        if not headers["Name"] or not headers["Version"]:
+            continue  # what an interrupted pip left behind
+        installer = (found.read_text("INSTALLER") or "").strip()
+        requires = headers.get_all("Requires-Dist", []) if metadata else found.requires or []
+        return Installed(
+            name=headers["Name"],
+            version=headers["Version"],
+            requires=tuple(requires),
+            folder=str(found.locate_file("")),
+            owner="conda" if installer == "conda" else "pip",
+            direct=found.read_text("direct_url.json") is not None,
+        )
+    return None
+
+
+def serving(spec: str, environment: Environment) -> Package | None:
+    """The package that a spec names, or that was installed from where it points."""
+    name = name_of(spec)
+    if name and find(name, environment.site_packages) is None:
+        return None
+    place = _place(spec)
+    for package in read_distributions(environment):
+        if package.name == name or (not name and place and package.source.startswith(place)):
+            return package
+    version = conda_distributions(environment).get(name)
+    if version is None:
+        return None
+    for package in read_conda(environment.prefix):
+        if package.name == name:
+            return package
+    return Package(manager="conda", name=name, version=version)
+
+
+def _place(spec: str) -> str:
+    """What ``direct_url.json`` begins with for a spec that is a path or URL; else empty."""
+    spec, _ = split_hashes(spec[3:].strip() if spec.startswith("-e ") else spec)
+    if not is_place(spec):
+        return ""
+    if spec.startswith(("/", ".", "~")):
+        return Path(re.sub(r"\[[^\]]*\]$", "", spec)).expanduser().resolve().as_uri()
+    url = re.sub(r"//[^/@\s]+@", "//", spec.partition("#")[0])
+    return re.sub(r"@[^@/]+$", "", url) if VCS.match(url) else url
+
+
+# The user site
+
+
+def shadowed(environment: Environment, names: Iterable[str]) -> tuple[Installed, ...]:
+    """The distributions of these names in the user site, which comes before the environment's own.
+
+    A virtual environment has no user site.
+    """
+    folder = user_site(environment)
+    if folder is None or not os.path.isdir(folder):
+        return ()
+    found = (find(name, [folder]) for name in sorted(set(names)))
+    return tuple(item for item in found if item is not None)
+
+
+def user_site(environment: Environment) -> str | None:
+    """Where the user's own packages are (Python's documentation of ``site``); None without it."""
+    if environment.kind.startswith("venv") or os.environ.get("PYTHONNOUSERSITE"):
+        return None
+    base = os.environ.get("PYTHONUSERBASE") or os.path.expanduser("~/.local")
+    for path in environment.site_packages:
+        python = re.search(r"/((?:python|pypy)\d+\.\d+t?)/(?:site|dist)-packages$", path)
+        if python:
+            return os.path.join(base, "lib", python[1], "site-packages")
+    return None
+
+
+# pip itself
+
+
+def version_on_disk(environment: Environment) -> Version | None:
+    """The version of an environment's own pip; None where it has none that can be read."""
+    from packaging.version import InvalidVersion, Version
+
+    pip = find("pip", environment.site_packages)
+    try:
+        return Version(pip.version) if pip is not None else None
+    except InvalidVersion:
+        return None

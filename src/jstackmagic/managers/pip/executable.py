@@ -1,0 +1,205 @@
+"""pip, always the target environment's own: ``PREFIX/bin/python -m pip``."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...io import process
+from ...io.log import without_colours
+from ...model.credentials import mask
+from ...model.errors import NOTHING_CHANGED, CommandFailed, Stopped
+from ...model.packages import Change, Package, normalise
+from ...model.plan import Plan
+from .distributions import version_on_disk
+from .plan import (
+    RISK,
+    OfPip,
+    at_least,
+    foreseen,
+    index_of,
+    install_command,
+    nothing_to_do,
+    pip_command,
+    plan_removal,
+    secrets_in_files,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from packaging.version import Version
+
+    from ...io.log import Output
+    from ...model.request import Request
+    from ...where.environment import Environment
+
+_VERSIONS = re.compile(r"\(from versions: ([^)]*)\)")
+_SHOWN = 8  # of the versions there are, the newest
+_REPORTS = "22.2"  # the first pip with --dry-run and --report
+
+
+def manager(*, thorough: bool = False) -> Pip:
+    """The manager; see ``Pip``."""
+    return Pip(thorough=thorough)
+
+
+class Pip(OfPip):
+    """Runs pip.
+
+    Args:
+        thorough: Resolve beforehand, so that the plan says what would change, everywhere. It costs
+            a second resolution, so that else only a conda environment is worth it: there pip could
+            overwrite what conda owns.
+    """
+
+    engine = "pip"
+
+    def __init__(self, *, thorough: bool = False) -> None:
+        super().__init__()
+        self._thorough = thorough
+
+    def _plan_removal(self, request: Request, environment: Environment) -> Plan:
+        removal = plan_removal(request, environment)
+        _pip_version(environment)
+        return removal
+
+    def _plan_install(self, request: Request, environment: Environment) -> Plan:
+        version = _pip_version(environment)
+        plan = Plan(
+            request=request,
+            environment=environment,
+            engine=self.engine,
+            commands=(install_command(request, environment),),
+        )
+        if not (self._thorough or environment.is_conda):
+            return plan
+        if not at_least(version, _REPORTS):
+            note = f"pip {version} cannot tell what it would change; {_REPORTS} and later can."
+            return replace(plan, notes=(note,))
+        change = _dry_run(plan)
+        if not change:
+            present = self.resolved(request, environment)
+            return nothing_to_do(request, environment, present, self.engine)
+        return replace(plan, change=change)
+
+    def run(self, plan: Plan, output: Output) -> int:
+        """Run pip; see ``Manager.run``."""
+        told = self._told[plan.environment.prefix] = {}
+        secrets = secrets_in_files(plan.request)
+        for command in plan.commands:
+            with tempfile.TemporaryDirectory(prefix="jstackmagic-") as folder:
+                report = Path(folder, "report.json")
+                # As a variable: the command shown stays the user's, and an old pip ignores it.
+                environ = (*command.environ, ("PIP_REPORT", str(report)))
+                command = replace(command, environ=environ)
+                status = process.run(command, output, secrets=secrets, risk=RISK)
+                told |= {item.name: item for item in _read_report(report, plan)}
+            if status != 0:
+                return status
+        return 0
+
+
+# pip itself
+
+
+def _pip_version(environment: Environment) -> Version:
+    """The version of the pip that would be run.
+
+    Raises:
+        Stopped: There is none.
+    """
+    from packaging.version import Version
+
+    from .uv.engine import unserved
+
+    version = version_on_disk(environment)
+    if version is not None:
+        return version
+    # A virtual environment may see the pip of the Python it stands on.
+    said = re.match(
+        r"pip (\d+(?:\.\d+)*) ", process.capture(pip_command(environment, "--version")).stdout
+    )
+    if said:
+        return Version(said[1])
+    ways = [f"!{shlex.quote(str(environment.executable))} -m ensurepip"]
+    target = shlex.join(environment.conda_target())
+    if environment.is_conda:
+        ways.insert(0, f"%envinstall {target} --conda pip")
+    elif not unserved(environment):  # uv can
+        ways.insert(0, f"%envinstall {target} --pip pip")
+    raise Stopped(
+        f"The environment at {environment.prefix} has no pip.",
+        kept=NOTHING_CHANGED,
+        advice=("Put one there: " + ", or ".join(ways),),
+    )
+
+
+def _dry_run(plan: Plan) -> Change:
+    """What pip's own resolver would change.
+
+    Raises:
+        CommandFailed: It found no way; carries its reasons.
+    """
+    (command,) = plan.commands
+    with tempfile.TemporaryDirectory(prefix="jstackmagic-") as folder:
+        report = Path(folder, "report.json")
+        python, dash, module, verb, *words = command.argv
+        looked = ("--dry-run", "--report", str(report))
+        done = process.capture(replace(command, argv=(python, dash, module, verb, *looked, *words)))
+        if done.exit_status != 0:
+            raise CommandFailed(
+                mask(f"pip cannot install this.\n{_reasons(done)}"),
+                kept=NOTHING_CHANGED,
+            )
+        return foreseen(_read_report(report, plan), plan.environment)
+
+
+def _reasons(done: process.Captured) -> str:
+    """The errors, and the conflict it explains among its other words."""
+    # a kernel's variables ask for colours, also where no terminal is
+    stdout, stderr = without_colours(done.stdout), without_colours(done.stderr)
+    lines = [line for line in stderr.splitlines() if not line.startswith("WARNING: ")]
+    conflict = re.search(r"^The conflict is caused by:\n(?:[ \t]+.+\n)+", stdout, re.MULTILINE)
+    if conflict:
+        lines += conflict[0].splitlines()
+    lines = [line.removeprefix("ERROR: ") for line in lines if line.strip()]
+    return "\n".join(_VERSIONS.sub(_latest, line) for line in lines[-20:])
+
+
+def _latest(versions: re.Match[str]) -> str:
+    known = versions[1].split(", ")
+    return f"(from versions: {', '.join(('…', *known[-_SHOWN:]) if known[_SHOWN:] else known)})"
+
+
+def _read_report(report: Path, plan: Plan) -> Iterator[Package]:
+    """The packages of pip's installation report (version 1 of its format)."""
+    try:
+        data = json.loads(report.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # an old pip, or one that failed first
+        return
+    for item in data.get("install", ()):
+        download = item.get("download_info") or {}
+        url = mask(str(download.get("url", "")))
+        yield Package(
+            manager="pip",
+            name=normalise(item["metadata"]["name"]),
+            version=item["metadata"]["version"],
+            source=_origin(download, url)
+            if item.get("is_direct")
+            else index_of(url, plan.request, plan.environment),
+            url=url,
+            sha256=((download.get("archive_info") or {}).get("hashes") or {}).get("sha256", ""),
+            requested=bool(item.get("requested")),
+            editable=bool((download.get("dir_info") or {}).get("editable")),
+        )
+
+
+def _origin(download: dict[str, Any], url: str) -> str:
+    vcs = download.get("vcs_info")
+    return f"{vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else url

@@ -1,0 +1,215 @@
+"""What pip and uv share: pip's command lines, what came of them, and the plans that need neither.
+
+Whichever does the work, the command that is shown, recorded and exported is pip's.
+"""
+
+from __future__ import annotations
+
+import shlex
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from ...install.guards import no_python
+from ...model.credentials import mask, secrets_of
+from ...model.errors import Stopped
+from ...model.packages import Change, Package
+from ...model.plan import Command, Plan
+from .. import Manager
+from .config import configured
+from .distributions import satisfied, serving, shadowed, version_on_disk
+from .spec import arguments, check_specs, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from packaging.version import Version
+
+    from ...model.request import Request
+    from ...where.environment import Environment
+
+RISK = "A package may be half installed; the same install again mends it."
+
+_ENVIRON = (("PIP_NO_INPUT", "1"), ("PIP_DISABLE_PIP_VERSION_CHECK", "1"))
+_PEP_440_ONLY = "24.1"  # the first pip that refuses versions such as 2004b
+_SAYS_WHERE = {"index-url", "extra-index-url", "find-links", "no-index"}
+
+
+class OfPip(Manager, ABC):
+    """What pip and uv have in common: specs, and what is known of packages afterwards."""
+
+    engine: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._told: dict[str, dict[str, Package]] = {}
+
+    def plan(self, request: Request, environment: Environment) -> Plan:
+        """Say what pip would be run with; see ``Manager.plan``."""
+        if environment.executable is None:
+            raise no_python(environment)
+        self.check(request, environment)
+        if request.action == "remove":
+            return self._plan_removal(request, environment)
+        present = satisfied(request, environment)
+        if present is not None:
+            return nothing_to_do(request, environment, present, self.engine)
+        return self._plan_install(request, environment)
+
+    @abstractmethod
+    def _plan_removal(self, request: Request, environment: Environment) -> Plan: ...
+
+    @abstractmethod
+    def _plan_install(self, request: Request, environment: Environment) -> Plan: ...
+
+    def check(self, request: Request, environment: Environment) -> None:
+        """Refuse specs that are none of its; see ``Manager.check``."""
+        version = version_on_disk(environment)
+        check_specs(request, legacy=version is not None and not at_least(version, _PEP_440_ONLY))
+
+    def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
+        """The distributions that serve the specs now; see ``Manager.resolved``."""
+        found = (serving(spec, environment) for spec in request.specs)
+        return tuple(dict.fromkeys(package for package in found if package is not None))
+
+    def explain(self, plan: Plan, change: Change) -> Change:
+        """Add to an observed change what only the last run told: URL and hash."""
+        told = self._told.get(plan.environment.prefix, {})
+        return replace(
+            change,
+            added=tuple(_explained(package, told) for package in change.added),
+            changed=tuple((old, _explained(new, told)) for old, new in change.changed),
+        )
+
+    def advise(self, plan: Plan, change: Change) -> tuple[str, ...]:
+        """Say what would be imported in place of what was asked for."""
+        names = {package.name for package in (*change.added, *(new for _, new in change.changed))}
+        names |= {name for spec in plan.request.specs if (name := name_of(spec))}
+        return tuple(
+            f"{item.name} {item.version} in {item.folder}, your user site, comes before the "
+            "environment: it is what will be imported. To remove it: "
+            f"!{shlex.quote(str(plan.environment.executable))} -m pip uninstall --yes {item.name}"
+            for item in shadowed(plan.environment, names)
+        )
+
+
+def _explained(package: Package, told: dict[str, Package]) -> Package:
+    report = told.get(package.name)
+    if report is None or package.manager != "pip" or report.version != package.version:
+        return package
+    return replace(
+        package,
+        source=package.source or report.source,
+        url=package.url or report.url,
+        sha256=package.sha256 or report.sha256,
+    )
+
+
+def at_least(version: Version, least: str) -> bool:
+    """Whether a version is that one or a later one."""
+    from packaging.version import Version
+
+    return version >= Version(least)
+
+
+# Command lines and plans
+
+
+def install_command(request: Request, environment: Environment) -> Command:
+    """The command line of pip for an install."""
+    words = ["--upgrade"] if request.upgrade else []
+    words += ["--index-url", request.index_url] if request.index_url else []
+    for url in request.extra_index_urls:
+        words += ["--extra-index-url", url]
+    words += arguments(request.specs)
+    return pip_command(environment, "install", *words, *request.options)
+
+
+def plan_removal(request: Request, environment: Environment) -> Plan:
+    """The plan of a removal, with pip's command line.
+
+    Raises:
+        Stopped: Nothing of it is there.
+    """
+    files = [spec for spec in request.specs if spec.startswith("-r ")]
+    names = [spec for spec in request.specs if spec not in files]
+    found = {name: serving(name, environment) for name in names}
+    missing = [name for name in names if found[name] is None]
+    specs = [spec for spec in request.specs if spec not in missing]
+    if not specs:
+        raise Stopped(
+            f"Not installed in {environment.prefix}: {', '.join(missing)}.",
+            kept="There is nothing to remove.",
+        )
+    removed = tuple(package for package in found.values() if package is not None)
+    return Plan(
+        request=request,
+        environment=environment,
+        engine="pip",
+        commands=(
+            pip_command(environment, "uninstall", "--yes", *arguments(specs), *request.options),
+        ),
+        change=None if files else Change(removed=removed),
+        notes=tuple(f"{name} is not installed." for name in missing),
+    )
+
+
+def nothing_to_do(
+    request: Request, environment: Environment, present: tuple[Package, ...], engine: str
+) -> Plan:
+    """The plan where everything is there already."""
+    return Plan(
+        request=request,
+        environment=environment,
+        engine=engine,
+        commands=(),
+        change=Change(),
+        satisfied=present,
+    )
+
+
+def pip_command(environment: Environment, *words: str) -> Command:
+    """A command line of the environment's own pip."""
+    assert environment.executable is not None
+    return Command((environment.executable, "-m", "pip", *words), environ=_ENVIRON)
+
+
+def secrets_in_files(request: Request) -> tuple[str, ...]:
+    """The credentials in the files that a request names."""
+    secrets: list[str] = []
+    for spec in request.specs:
+        if spec.startswith(("-r ", "-c ")):
+            try:
+                secrets += secrets_of(Path(spec[3:].strip()).read_text(errors="replace"))
+            except OSError:  # a URL; what pip says of it, it masks
+                continue
+    return tuple(secrets)
+
+
+def index_of(url: str, request: Request, environment: Environment) -> str:
+    """The index that an archive came from: the default one, or one asked for on the same host.
+
+    pip tells the archive's URL alone; where neither is sure, its host has to do.
+    """
+    from urllib.parse import urlsplit
+
+    host = urlsplit(url).netloc
+    asked = [*filter(None, (request.index_url, *request.extra_index_urls))]
+    for index in asked:
+        if urlsplit(index).netloc.rpartition("@")[2] == host:
+            return mask(index)
+    if not (asked or request.options or _SAYS_WHERE & configured(environment).keys()):
+        return "PyPI"
+    return f"{urlsplit(url).scheme}://{host}" if host else ""
+
+
+def foreseen(new: Iterable[Package], environment: Environment) -> Change:
+    """What would change where these packages came."""
+    new = tuple(new)
+    old = {package.name: serving(package.name, environment) for package in new}
+    return Change(
+        added=tuple(package for package in new if old[package.name] is None),
+        changed=tuple(
+            (before, package) for package in new if (before := old[package.name]) is not None
+        ),
+    )

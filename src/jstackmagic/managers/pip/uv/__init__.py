@@ -1,0 +1,1 @@
+"""uv in pip's place."""

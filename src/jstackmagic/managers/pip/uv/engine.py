@@ -1,0 +1,260 @@
+"""uv, where it does the same as pip would, and many times faster.
+
+The same, and so served here: requirements by name, wheels by path or URL, files of such
+requirements, constraints, ``--upgrade``, ``--pre``, ``--no-deps``, ``--force-reinstall``, and pip's
+settings about indexes, certificates, proxies and timeouts, which are handed to uv as they stand in
+all the places that pip reads. `unserved` says what is left to pip, and why. uv's own configuration
+is left out: it could ask for something else.
+
+Where uv finds no way, pip is asked before the user is told (it may: an old build, a version that
+only pip takes for a candidate).
+
+What differs on disk: ``INSTALLER`` says "uv"; ``uv_cache.json`` lies in the metadata of a wheel
+that came from this disk; an empty ``.lock`` in the prefix keeps two runs apart; and nothing is
+byte-compiled before it is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ....io import process
+from ....io.log import is_terminal
+from ....model.credentials import mask, secrets_of
+from ....model.errors import NOTHING_CHANGED, CommandFailed
+from ....model.packages import Package, normalise
+from ....model.plan import Command, Plan
+from ..distributions import version_on_disk
+from ..plan import (
+    RISK,
+    OfPip,
+    foreseen,
+    install_command,
+    nothing_to_do,
+    plan_removal,
+    secrets_in_files,
+)
+from ..spec import arguments, name_of, plain_requirements, url_of
+from . import terms as _uvterms
+from .origins import lock, origins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ....io.log import Output
+    from ....model.packages import Change
+    from ....model.request import Request
+    from ....where.environment import Environment
+    from ..executable import Pip
+    from .origins import Locked
+
+_KEPT = re.compile(
+    r"UV_(?:CACHE_DIR|CONCURRENT_\w+|HTTP_\w+|LINK_MODE|NATIVE_TLS|OFFLINE|SYSTEM_CERTS|TEST_\w+)"
+)
+"""uv's own variables that say how it works rather than what comes of it."""
+
+
+_NO_NETWORK = re.compile(r"dns error|tcp connect error|operation timed out")
+
+
+def manager(*, thorough: bool = False, strict: bool = False) -> Uv:
+    """The manager; see `Uv`."""
+    return Uv(thorough=thorough, strict=strict)
+
+
+def unserved(environment: Environment, request: Request | None = None) -> tuple[str, ...]:
+    """Why pip has to do it, a part of a sentence each; empty where uv does the same.
+
+    Args:
+        environment: Where.
+        request: What is asked; without one, any plain request.
+    """
+    if _program() is None:
+        return ("there is no uv",)
+    return _uvterms.translate(environment, request).reasons
+
+
+class Uv(OfPip):
+    """Runs uv; what it would change is always known beforehand.
+
+    Args:
+        thorough: Tell beforehand where each archive would come from, with its hash.
+        strict: Not to ask pip where uv finds no way.
+    """
+
+    engine = "uv"
+
+    def __init__(self, *, thorough: bool = False, strict: bool = False) -> None:
+        super().__init__()
+        self._thorough = thorough
+        self._strict = strict
+        self._instead: Pip | None = None
+        self._known: dict[str, Locked] = {}
+
+    def _plan_removal(self, request: Request, environment: Environment) -> Plan:
+        removal = plan_removal(request, environment)
+        names = [package.name for package in removal.change.removed] if removal.change else []
+        command = _command(environment, "uninstall", _uvterms.Terms(), *names)
+        return replace(removal, engine=self.engine, detail=command)
+
+    def _plan_install(self, request: Request, environment: Environment) -> Plan:
+        terms = _uvterms.translate(environment, request)
+        command = _command(environment, "install", terms, *arguments(request.specs))
+        try:
+            new = _dry_run(command, request)
+        except CommandFailed as error:
+            offline = _NO_NETWORK.search(error.problem)  # for pip too
+            if self._strict or offline or version_on_disk(environment) is None:
+                raise
+            return self._ask_pip(request, environment)
+        if self._thorough:
+            known = origins(new, _locked(new, request, environment), request, environment)
+            new = [known.get(package.name, package) for package in new]
+        change = foreseen(new, environment)
+        if not change:
+            present = self.resolved(request, environment)
+            return nothing_to_do(request, environment, present, self.engine)
+        return Plan(
+            request=request,
+            environment=environment,
+            engine=self.engine,
+            commands=(install_command(request, environment),),
+            change=change,
+            detail=command,
+        )
+
+    def _ask_pip(self, request: Request, environment: Environment) -> Plan:
+        from ..executable import Pip
+
+        self._instead = Pip(thorough=True)
+        plan = self._instead.plan(request, environment)
+        return replace(plan, notes=(*plan.notes, "uv found no way; pip does it."))
+
+    def run(self, plan: Plan, output: Output) -> int:
+        """Run uv, or pip where that had to be asked; see ``Manager.run``."""
+        if self._instead is not None:
+            return self._instead.run(plan, output)
+        command = plan.detail
+        assert isinstance(command, Command)
+        secrets = (*_secrets(command), *secrets_in_files(plan.request))
+        if not is_terminal(output):  # a notebook would show each state of uv's bars as lines
+            command = replace(command, argv=(*command.argv[:3], "--no-progress", *command.argv[3:]))
+        with ThreadPoolExecutor(1) as beside:  # nobody waits for it longer than for uv itself
+            locked = beside.submit(_locked, _coming(plan), plan.request, plan.environment)
+            status = process.run(command, output, secrets=secrets, risk=RISK)
+            self._known[plan.environment.prefix] = locked.result()
+        _mark(plan)
+        return status
+
+    def explain(self, plan: Plan, change: Change) -> Change:
+        """Add to an observed change where each archive came from, and its hash."""
+        if self._instead is not None:
+            return self._instead.explain(plan, change)
+        if plan.request.action == "install" and change:
+            prefix = plan.environment.prefix
+            fresh = (*change.added, *(new for _, new in change.changed))
+            arrived = [package for package in fresh if package.manager == "pip"]
+            locked = self._known.get(prefix, {})
+            self._told[prefix] = origins(arrived, locked, plan.request, plan.environment)
+        return super().explain(plan, change)
+
+
+# uv itself
+
+
+@lru_cache(maxsize=1)
+def _program() -> str | None:
+    """The executable that the wheel of uv brings."""
+    try:
+        from uv import find_uv_bin
+
+        return str(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        return None
+
+
+def _command(environment: Environment, verb: str, terms: _uvterms.Terms, *specs: str) -> Command:
+    return Command(
+        (
+            *(_program() or "uv", "pip", verb, "--no-config", "--python"),
+            *(str(environment.executable), *terms.words, *specs),
+        ),
+        environ=(("UV_NO_PYTHON_DOWNLOADS", "1"), *terms.environ),
+        without=tuple(
+            name for name in os.environ if name.startswith("UV_") and not _KEPT.fullmatch(name)
+        ),
+    )
+
+
+def _coming(plan: Plan) -> list[Package]:
+    change = plan.change
+    if change is None or plan.request.action == "remove":
+        return []
+    return [*change.added, *(new for _, new in change.changed)]
+
+
+def _mark(plan: Plan) -> None:
+    """Take the mark of what was asked for from what was only needed: uv gives it to everything."""
+    from ...marks import Wish, restore
+
+    asked = {name for spec in plan.request.specs for name in _names(spec)}
+    wishes = [Wish("pip", p.name, requested=False) for p in _coming(plan) if p.name not in asked]
+    restore(wishes, plan.environment)
+
+
+def _names(spec: str) -> Iterator[str]:
+    if spec.startswith("-c "):
+        return
+    for requirement in plain_requirements(spec) or ():
+        yield normalise(requirement.name)
+    yield name_of(spec)
+
+
+def _secrets(command: Command) -> Iterator[str]:
+    for _, value in command.environ:
+        yield from secrets_of(value)
+
+
+def _locked(packages: Sequence[Package], request: Request, environment: Environment) -> Locked:
+    terms = _uvterms.places(environment, request)
+    return lock(packages, _command(environment, "compile", terms))
+
+
+def _dry_run(command: Command, request: Request) -> list[Package]:
+    """The packages that uv would put in.
+
+    Raises:
+        CommandFailed: It found no way; carries its reasons.
+    """
+    program, pip, verb, *words = command.argv
+    looked = ("--dry-run", "--output-format", "json", "--color", "never", "--no-progress")
+    done = process.capture(replace(command, argv=(program, pip, verb, *looked, *words)))
+    try:
+        changes = json.loads(done.stdout)["changes"] if done.exit_status == 0 else None
+    except (ValueError, KeyError, TypeError):
+        changes = None
+    if changes is None:
+        secrets = (*_secrets(command), *secrets_in_files(request))
+        raise CommandFailed(
+            f"uv cannot install this.\n{_reasons(done, secrets)}", kept=NOTHING_CHANGED
+        )
+    direct = {name_of(spec): mask(url) for spec in request.specs if (url := url_of(spec))}
+    new = ((normalise(c["name"]), str(c["version"])) for c in changes if c["action"] == "installed")
+    return [
+        Package("pip", name, version, source=direct.get(name, ""), url=direct.get(name, ""))
+        for name, version in new
+    ]
+
+
+def _reasons(done: process.Captured, secrets: Sequence[str]) -> str:
+    said = mask(done.stderr.strip() or done.stdout.strip())
+    for secret in secrets:
+        said = said.replace(secret, "****")
+    lines = [line for line in said.splitlines() if line.strip()]
+    return "\n".join(line for line in lines if not line.startswith("Using Python"))[-4000:]

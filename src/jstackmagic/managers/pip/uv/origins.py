@@ -1,0 +1,173 @@
+"""Where the archives come from that uv installs, and their hashes, which it does not report.
+
+uv is asked to lock the very versions, from its cache alone; the lock file (PEP 751) has each
+archive's URL and hash. Which of a version's wheels it is, the tags in the installed metadata tell,
+or before there are any, the order in which the environment's Python prefers them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ....io import process
+from ....model.credentials import mask
+from ....model.packages import Package, normalise
+from ..plan import index_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ....model.plan import Command
+    from ....model.request import Request
+    from ....where.environment import Environment
+
+_WORDS = ("--format", "pylock.toml", "--no-deps", "--no-header", "--quiet")
+
+
+Locked = Mapping[str, dict[str, Any]]
+"""What a lock file has of packages, by their names."""
+
+
+def lock(packages: Sequence[Package], command: Command) -> Locked:
+    """Lock the very versions of packages; empty where uv cannot.
+
+    Args:
+        packages: What is installed, or is going to be.
+        command: ``uv pip compile`` for the environment, with its indexes.
+    """
+    if not packages:
+        return {}
+    with tempfile.TemporaryDirectory(prefix="jstackmagic-") as folder:
+        listing = Path(folder, "requirements.in")
+        listing.write_text("".join(f"{_requirement(package)}\n" for package in packages))
+        cached = () if dict(command.environ).get("UV_NO_CACHE") else ("--offline",)
+        argv = (*command.argv, *_WORDS, *cached, str(listing))
+        done = process.capture(replace(command, argv=argv))
+    if done.exit_status != 0:
+        return {}
+    return {normalise(item["name"]): item for item in _read_toml(done.stdout)["packages"]}
+
+
+def origins(
+    packages: Sequence[Package], locked: Locked, request: Request, environment: Environment
+) -> dict[str, Package]:
+    """The packages with their URL, hash and index, by name; what cannot be told is left out.
+
+    Args:
+        packages: What is installed, or is going to be.
+        locked: As `lock` gives it.
+        request: By which request they come.
+        environment: Where.
+    """
+    found = {}
+    for package in packages:
+        item = locked.get(package.name, {})
+        if str(item.get("version", package.version)) != package.version:
+            continue
+        archive = _archive(item, package, environment)
+        if archive:
+            url = mask(str(archive.get("url") or _url(str(archive.get("path") or ""))))
+            index = mask(str(item.get("index") or "")) or index_of(url, request, environment)
+            found[package.name] = replace(
+                package,
+                source=url if "archive" in item else index,
+                url=url,
+                sha256=str((archive.get("hashes") or {}).get("sha256", "")),
+            )
+    return found
+
+
+def _requirement(package: Package) -> str:
+    if package.url:
+        return f"{package.name} @ {package.url}"
+    return f"{package.name}=={package.version}"
+
+
+def _url(path: str) -> str:
+    return Path(os.path.abspath(path)).as_uri() if path else ""
+
+
+def _archive(item: dict[str, Any], package: Package, environment: Environment) -> dict[str, Any]:
+    """The one archive of a locked package that it is; empty where that is not sure."""
+    if "archive" in item:
+        return dict(item["archive"])
+    wheels = list(item.get("wheels") or ())
+    tags = _installed_tags(package, environment.site_packages)
+    if tags:
+        same = [wheel for wheel in wheels if _tags_of(wheel) == tags]
+        if len(same) == 1:
+            return dict(same[0])
+    elif wheels:
+        return dict(_preferred(wheels, environment))
+    return dict(item["sdist"]) if not wheels and "sdist" in item else {}
+
+
+def _preferred(wheels: list[dict[str, Any]], environment: Environment) -> dict[str, Any]:
+    """The wheel that a CPython on this machine prefers; empty where that is not sure."""
+    if len(wheels) == 1:
+        return wheels[0]
+    from packaging.tags import compatible_tags, cpython_tags
+
+    version = [int(part) for part in (environment.python or "0.0").split(".")[:2]]
+    minor = f"cp{''.join(map(str, version))}"
+    ranks = {
+        str(tag): rank
+        for rank, tag in enumerate(
+            (*cpython_tags(version, [minor]), *compatible_tags(version, interpreter=minor))
+        )
+    }
+    ranked = {
+        min((ranks.get(tag, len(ranks)) for tag in _tags_of(wheel)), default=len(ranks)): wheel
+        for wheel in wheels
+    }
+    best = min(ranked)
+    return ranked[best] if best < len(ranks) else {}
+
+
+def _tags_of(wheel: dict[str, Any]) -> frozenset[str]:
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    name = str(wheel.get("name") or wheel.get("url") or wheel.get("path") or "")
+    try:
+        return frozenset(map(str, parse_wheel_filename(_file(name))[3]))
+    except InvalidWheelFilename:
+        return frozenset()
+
+
+def _file(place: str) -> str:
+    from urllib.parse import unquote
+
+    return unquote(place.partition("#")[0].rpartition("/")[2])
+
+
+def _installed_tags(package: Package, folders: Iterable[str]) -> frozenset[str]:
+    """The tags in the WHEEL file of an installed distribution."""
+    from importlib.metadata import distributions
+
+    for found in distributions(name=package.name, path=list(folders)):
+        text = found.read_text("WHEEL") or ""
+        return frozenset(_expanded(text)) if found.version == package.version else frozenset()
+    return frozenset()
+
+
+def _expanded(text: str) -> Iterator[str]:
+    from packaging.tags import parse_tag
+
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip().lower() == "tag":
+            yield from map(str, parse_tag(value.strip()))
+
+
+def _read_toml(text: str) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]
+    return dict(tomllib.loads(text))

@@ -1,0 +1,1 @@
+"""The nouns: frozen values that touch no disk and start no process."""

@@ -1,0 +1,115 @@
+"""What a history put there: every package that its records brought, and who asked for it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..history.file import Record
+from .packages import ManagerName, Package
+from .recipe import name_of, name_of_place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_Key = tuple[str, ManagerName, str]
+"""A prefix, empty for apt; a manager; a package's normalised name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A package that is there because of a record.
+
+    Attributes:
+        package: As last seen on disk.
+        brought: The record that brought it, or last changed it.
+        asked: The record that asked for it by name; None for what another package needs.
+        spec: What that record's request called it.
+    """
+
+    package: Package
+    brought: Record
+    asked: Record | None = None
+    spec: str = ""
+
+
+def put_there(records: Iterable[Record]) -> tuple[Present, ...]:
+    """The packages that a history brought or changed, and did not take away again.
+
+    It goes by what was seen on disk, so that an undone install leaves nothing: undoing it took its
+    packages away, or put back what was there before. What was only planned is not there.
+
+    Args:
+        records: In the order in which they began.
+
+    Returns:
+        Debian's packages first, then by environment, manager and name.
+    """
+    inventory = _Inventory()
+    for record in records:
+        inventory.apply(record)
+    return tuple(inventory.there[key] for key in sorted(inventory.there))
+
+
+@dataclass
+class _Inventory:
+    """What is there so far, and what was there before anything was done."""
+
+    there: dict[_Key, Present] = field(default_factory=dict)
+    base: dict[_Key, Package | None] = field(default_factory=dict)
+
+    def apply(self, record: Record) -> None:
+        if record.outcome is None:
+            return
+        change, specs = record.outcome.change, _specs(record)
+        for package in change.removed:
+            self._move(record, package, None, "")
+        for package in change.added:
+            self._move(record, None, package, _spec(package, record, specs))
+        for old, new in change.changed:
+            self._move(record, old, new, _spec(new, record, specs))
+        for package in record.outcome.resolved:
+            self._name(record, package, _spec(package, record, specs))
+
+    def _move(self, record: Record, old: Package | None, new: Package | None, spec: str) -> None:
+        present = new or old
+        assert present is not None
+        key = _key(present, record)
+        before = self.base.setdefault(key, old)
+        earlier = self.there.pop(key, None)
+        if new is None or (before is not None and new.identity == before.identity):
+            return
+        if spec:
+            self.there[key] = Present(new, record, record, spec)
+        elif earlier is not None:  # moved by another install, and still wanted for itself
+            self.there[key] = Present(new, record, earlier.asked, earlier.spec)
+        else:
+            self.there[key] = Present(new, record)
+
+    def _name(self, record: Record, package: Package, spec: str) -> None:
+        """Note that what is there already was asked for."""
+        present = self.there.get(_key(package, record))
+        if spec and present is not None and present.package.version == package.version:
+            known = package if package.sha256 or package.url else present.package
+            asked, said = (present.asked, present.spec) if present.asked else (record, spec)
+            self.there[_key(package, record)] = Present(known, present.brought, asked, said)
+
+
+def _specs(record: Record) -> dict[str, str]:
+    request = record.request
+    if request.action != "install":
+        return {}
+    return {
+        name_of(request.manager, spec) or name_of_place(spec, record): spec
+        for spec in request.specs
+    }
+
+
+def _spec(package: Package, record: Record, specs: dict[str, str]) -> str:
+    return specs.get(package.name, "") if package.manager == record.request.manager else ""
+
+
+def _key(package: Package, record: Record) -> _Key:
+    prefix = "" if package.manager == "apt" else os.path.normpath(record.environment.prefix)
+    return (prefix, package.manager, package.name)

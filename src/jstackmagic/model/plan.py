@@ -1,0 +1,83 @@
+"""What would be done, and what happened."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..where.environment import Environment
+from .packages import Change, Package
+from .request import Request
+
+OutcomeStatus = Literal["ok", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command line, as arguments; no shell reads it.
+
+    Attributes:
+        argv: The program and its arguments.
+        environ: Variables set beside the inherited ones, not shown to the user.
+        without: Variables that are not inherited.
+    """
+
+    argv: tuple[str, ...]
+    environ: tuple[tuple[str, str], ...] = ()
+    without: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Quoted so that pasting it after ``!`` does the same (credentials are masked)."""
+        from .credentials import mask
+
+        return mask(shlex.join(self.argv))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The exact commands and, where the manager can tell beforehand, what they would change.
+
+    Attributes:
+        request: What was asked.
+        environment: Where.
+        engine: The program or library that does the work: "conda", "rattler", "uv", "pip",
+            "apt-get".
+        commands: In order; empty where everything is already satisfied.
+        change: What would change; None where the manager cannot tell beforehand.
+        satisfied: What was asked for and is already there.
+        notes: Sentences the user should read.
+        detail: What the manager needs to carry the plan out; no part of the record.
+    """
+
+    request: Request
+    environment: Environment
+    engine: str
+    commands: tuple[Command, ...]
+    change: Change | None = None
+    satisfied: tuple[Package, ...] = ()
+    notes: tuple[str, ...] = ()
+    detail: object = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened, observed on disk.
+
+    Attributes:
+        status: How it ended.
+        exit_status: The manager's own exit status.
+        seconds: Wall-clock time it took.
+        change: Package metadata after, less package metadata before.
+        resolved: For each spec that names a package, the package that now serves it.
+        message: The manager's last words, where it failed.
+        log: All that the manager said, as a terminal shows it in the end, without colours.
+    """
+
+    status: OutcomeStatus
+    exit_status: int
+    seconds: float
+    change: Change = field(default_factory=Change)
+    resolved: tuple[Package, ...] = ()
+    message: str = ""
+    log: str = ""

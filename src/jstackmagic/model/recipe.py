@@ -1,0 +1,579 @@
+"""The net of a history: what must be installed to get here from the base image."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..io.collector import collector_paused
+from ..where.environment import EnvironmentRef
+from .packages import Change, CondaDetail, ManagerName, Package, normalise
+from .request import split_hashes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ..history.file import Record
+    from .plan import Outcome
+    from .request import Request
+
+_CONDA_ARCHIVE = (".conda", ".tar.bz2")
+_CONDA_NAME = re.compile(r"\s*([\w.-]+)", re.ASCII)
+# a name, an operator or the end after it
+_REQUIREMENT = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?(?=\s*(?:[<>=!~;\[(,]|$))", re.ASCII)
+_PIP_ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")
+_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
+_DIRECT = re.compile(r"^(git|hg|svn|bzr)\+|://.*\.(whl|zip|tgz|tar\.\w+)([?#]|$)")
+_COUNTS = ("ok", "planned")
+_NO_CHANGE = Change()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to install.
+
+    Attributes:
+        spec: As the user wrote it; a later request for more extras of it has them added.
+        name: The package's normalised name; empty for what names none (``-r FILE``).
+        version: As last seen on disk; empty where it was never seen.
+        build: conda's build string as last seen on disk.
+        source: The channel or URL as last seen on disk.
+        sha256: Of the archive it was unpacked from, where that is known.
+        upgrade: Whether the newest version allowed was asked for.
+        brought: For a spec that names no package, what it brought along, as last seen on disk.
+    """
+
+    spec: str
+    name: str = ""
+    version: str = ""
+    build: str = ""
+    source: str = ""
+    sha256: str = ""
+    upgrade: bool = False
+    brought: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One run of one manager in one environment.
+
+    Attributes:
+        manager: Who runs.
+        environment: Where; None for apt, which serves the whole system.
+        install: In the order the user asked. ``-c FILE`` is among them: it holds for the step.
+        remove: Names of packages of the base image that are taken out first.
+        channels: conda channels given with the request, first is strongest.
+        index_url: Replaces pip's index.
+        extra_index_urls: Added to pip's index.
+        options: What followed ``--``.
+    """
+
+    manager: ManagerName
+    environment: EnvironmentRef | None
+    install: tuple[Item, ...] = ()
+    remove: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A wheel or a source archive of an index.
+
+    Attributes:
+        name: The distribution's, normalised.
+        version: As the environment has it.
+        url: Where it lies.
+        sha256: In hexadecimal.
+    """
+
+    name: str
+    version: str
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What an environment holds: what was asked for, and all that came with it.
+
+    Attributes:
+        environment: Whose packages they are; None for the system's Debian packages.
+        packages: By manager and name, as last seen on disk.
+        details: Of its conda packages, where they could be read.
+        archives: The files of an index that serve the versions of its pip packages, where it was
+            asked; there is one more for every other platform.
+        platform: conda's name of the platform, such as ``linux-64``, where it is another than the
+            one that the history is of.
+        whole: Whether it is all there is. A history knows only of what changed; the environment
+            itself, where it is here, can be read whole.
+    """
+
+    environment: EnvironmentRef | None
+    packages: tuple[Package, ...] = ()
+    details: tuple[CondaDetail, ...] = ()
+    archives: tuple[Archive, ...] = ()
+    platform: str = ""
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Steps in an order that works: apt, then for each environment conda, then pip.
+
+    Attributes:
+        steps: What to ask for.
+        holdings: What asking for it came to, for what must say every package; no part of what two
+            recipes are compared by. An environment has one, or one a platform.
+    """
+
+    steps: tuple[Step, ...] = ()
+    holdings: tuple[Holding, ...] = field(default=(), compare=False)
+
+
+def fold(records: Iterable[Record]) -> Recipe:
+    """What a history comes to.
+
+    - A request counts where it succeeded or was planned (``--record-only``). Of one that failed or
+      was interrupted, what was observed on disk counts all the same: the specs whose package did
+      arrive, and the packages that did go.
+    - A record that was taken back, and the one that took it back, count for nothing but the
+      versions they left; taking back the second brings the first back.
+    - A package asked for again keeps its place if it was asked for in the same way, and else its
+      earlier request is as if it had never been.
+    - A version is the last one seen on disk, whichever later change moved it.
+    - What was removed cancels its install. Only a package that no record had added, and that is
+      therefore the base image's, leaves a removal behind.
+
+    Args:
+        records: In the order in which they began.
+    """
+    history = list(records)
+    with collector_paused():
+        taken = taken_back(history)
+        void = taken.keys() | taken.values()
+        net = _Net()
+        for record in history:
+            net.apply(record, void=record.id in void)
+        return Recipe(tuple(net.steps()), tuple(net.holdings()))
+
+
+@lru_cache(maxsize=65_536)
+def name_of(manager: ManagerName, spec: str) -> str:
+    """The normalised name of the package that a spec names; empty where it names none.
+
+    >>> name_of("conda", "conda-forge::NumPy>=1.20"), name_of("pip", "Zope.Interface[test]==7")
+    ('numpy', 'zope-interface')
+    >>> name_of("pip", "/w/six-1.17.0-py2.py3-none-any.whl"), name_of("pip", "-r /w/list.txt")
+    ('six', '')
+    >>> name_of("apt", "graphviz=2.42.4-2"), name_of("apt", "/w/tool_1.0_amd64.deb")
+    ('graphviz', 'tool')
+    """
+    if manager == "conda":
+        return _conda_name(spec)
+    return _apt_name(spec) if manager == "apt" else _pip_name(spec)
+
+
+def _conda_name(spec: str) -> str:
+    if "/" in spec or spec.endswith(_CONDA_ARCHIVE):
+        path = re.split(r"[#?]", spec, maxsplit=1)[0]
+        if path.endswith(_CONDA_ARCHIVE) and "::" not in spec:
+            return path.rpartition("/")[2].rsplit("-", 2)[0].lower()
+    match = _CONDA_NAME.match(spec.rpartition("::")[2])
+    return match[1].lower() if match else ""
+
+
+def _apt_name(spec: str) -> str:
+    if spec.endswith(".deb"):
+        return spec.rpartition("/")[2].partition("_")[0]
+    return re.split(r"[=/]", spec, maxsplit=1)[0]
+
+
+def _pip_name(spec: str) -> str:
+    spec, _ = split_hashes(spec)
+    match = _REQUIREMENT.match(spec)
+    if match and not _PIP_ARCHIVE.search(match[0]):
+        return normalise(match[0])
+    if spec.startswith(("-r ", "-c ")):
+        return ""
+    egg = re.search(r"[#&]egg=([\w.-]+)", spec)
+    if egg:
+        return normalise(egg[1])
+    before_url = re.match(r"([\w.-]+)\s*(?:\[[^\]]*\])?\s*@\s*[a-z+]+:", spec)
+    if before_url:
+        return normalise(before_url[1])
+    file = re.split(r"[#?]", spec, maxsplit=1)[0].rpartition("/")[2]
+    if re.search(r"\.whl(?:\[[^\]]*\])?$", file):
+        return normalise(file.partition("-")[0])
+    source = re.match(r"(.+)-\d[^-]*\.(?:tar\.\w+|tgz|zip)$", file)
+    return normalise(source[1]) if source else ""
+
+
+def taken_back(history: Sequence[Record]) -> dict[str, str]:
+    """The ids of the records that were taken back, each with the id of the one that did.
+
+    One that took another back and was itself taken back does not count.
+    """
+    targets: dict[str, list[str]] = {record.undoes: [] for record in history if record.undoes}
+    if not targets:
+        return {}
+    for record in history:
+        for target in (record.id, record.transaction):
+            if target in targets:
+                targets[target].append(record.id)
+    taken: dict[str, str] = {}
+    for record in reversed(history):
+        if record.undoes and record.id not in taken and record.status in _COUNTS:
+            taken |= dict.fromkeys(targets[record.undoes], record.id)
+    return taken
+
+
+class _Options(NamedTuple):
+    """What a request said for all of its specs; specs said differently do not share a step.
+
+    Attributes:
+        constraints: The ``-c FILE`` specs.
+        files: The ``-r FILE`` specs: a file may name an index or ask for hashes, for the whole run.
+    """
+
+    channels: tuple[str, ...]
+    index_url: str
+    extra_index_urls: tuple[str, ...]
+    options: tuple[str, ...]
+    constraints: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+class _Entry(NamedTuple):
+    """One spec that is asked for; ``since`` orders the entries of all shelves."""
+
+    spec: str
+    name: str
+    options: _Options
+    since: int
+    upgrade: bool
+    brought: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """One manager in one environment.
+
+    Attributes:
+        prefix: Empty for apt, which serves the whole system.
+        seen: By name, every package as last seen on disk.
+        ours: The names of the packages that are there because a record that counts added them.
+        base: The names of those that were removed though none had added them.
+        asked: By name, or by the whole spec where it names none.
+        removals: The names of the base's packages that were removed, and since when.
+    """
+
+    manager: ManagerName
+    prefix: str
+    seen: dict[str, Package] = field(default_factory=dict)
+    ours: set[str] = field(default_factory=set)
+    base: set[str] = field(default_factory=set)
+    asked: dict[str, _Entry] = field(default_factory=dict)
+    removals: dict[str, int] = field(default_factory=dict)
+
+    def added(self, name: str) -> None:
+        self.ours.add(name)
+        self.removals.pop(name, None)
+
+    def removed(self, name: str) -> None:
+        self.asked.pop(name, None)
+        if name in self.ours:
+            self.ours.remove(name)
+        else:
+            self.base.add(name)
+
+    def ask(self, entry: _Entry) -> None:
+        key = entry.name or entry.spec
+        earlier = self.asked.get(key)
+        if earlier is not None:
+            if "[" in earlier.spec:
+                entry = entry._replace(spec=_with_extras(entry.spec, earlier.spec))
+            if entry.spec == earlier.spec and entry.options == earlier.options:
+                entry = earlier._replace(
+                    upgrade=entry.upgrade or earlier.upgrade,
+                    brought=earlier.brought + entry.brought,
+                )
+            else:
+                del self.asked[key]
+        self.asked[key] = entry
+        self.removals.pop(entry.name, None)
+
+    def take_out(self, name: str, since: int, *, planned: bool) -> None:
+        was_asked = self.asked.pop(name, None) is not None
+        # of a planned removal nothing was seen: what nobody asked for must be the base's
+        if name in self.base or (planned and not was_asked and name not in self.ours):
+            self.removals.setdefault(name, since)
+
+    def since(self) -> Iterator[int]:
+        """When what is left here was asked for."""
+        yield from (entry.since for entry in self.asked.values())
+        yield from self.removals.values()
+
+
+@dataclass
+class _Net:
+    """What counts so far.
+
+    Attributes:
+        system: apt's shelf, which all environments share.
+        environments: By prefix, as last recorded.
+        shelves: By prefix and manager.
+        count: How many records were applied.
+    """
+
+    system: _Shelf = field(default_factory=lambda: _Shelf("apt", ""))
+    environments: dict[str, EnvironmentRef] = field(default_factory=dict)
+    shelves: dict[str, dict[ManagerName, _Shelf]] = field(default_factory=dict)
+    count: int = 0
+
+    def apply(self, record: Record, *, void: bool) -> None:
+        """Let a record count; a void one only says what was on disk after it."""
+        self.count += 1
+        prefix = _normal(record.environment.prefix)
+        self.environments[prefix] = record.environment
+        shelves = self.shelves.get(prefix)
+        if shelves is None:
+            managers: tuple[ManagerName, ...] = ("conda", "pip")
+            shelves = {manager: _Shelf(manager, prefix) for manager in managers}
+            shelves["apt"] = self.system
+            self.shelves[prefix] = shelves
+        if record.outcome is not None:
+            _observe(record.outcome, shelves, void=void)
+        if void:
+            return
+        shelf = shelves[record.request.manager]
+        counts = record.status in _COUNTS
+        if record.request.action == "install":
+            specs = record.request.specs if counts else tuple(_specs_seen(record, shelf))
+            self._install(record, shelf, specs)
+        else:
+            gone = {package.name for package in _change(record).removed}
+            for spec in record.request.specs:
+                name = _name(spec, record, shelf)
+                if counts or name in gone:
+                    planned = bool(name) and record.status == "planned"
+                    shelf.take_out(name or spec, self.count, planned=planned)
+
+    def _install(self, record: Record, shelf: _Shelf, specs: Sequence[str]) -> None:
+        request = record.request
+        options = _options(request, specs)
+        names = {spec: _name(spec, record, shelf) for spec in specs}
+        for spec, name in names.items():
+            if spec in options.constraints:
+                continue
+            brought = () if name else _brought(record, set(names.values()))
+            shelf.ask(_Entry(spec, name, options, self.count, request.upgrade, brought))
+
+    def steps(self) -> Iterator[Step]:
+        """The steps, in an order that works."""
+        yield from self._steps_of(self.system)
+        oldest = {
+            prefix: min(since)
+            for prefix, shelves in self.shelves.items()
+            if (since := [*shelves["conda"].since(), *shelves["pip"].since()])
+        }
+        for prefix in sorted(oldest, key=oldest.__getitem__):
+            yield from self._steps_of(self.shelves[prefix]["conda"])
+            yield from self._steps_of(self.shelves[prefix]["pip"])
+
+    def holdings(self) -> Iterator[Holding]:
+        """What was last seen on disk: the system's, then each environment's."""
+        if self.system.seen:
+            yield Holding(None, _sorted(self.system.seen.values()))
+        for prefix, shelves in self.shelves.items():
+            seen = (*shelves["conda"].seen.values(), *shelves["pip"].seen.values())
+            if seen:
+                yield Holding(self.environments[prefix], _sorted(seen))
+
+    def _steps_of(self, shelf: _Shelf) -> Iterator[Step]:
+        environment = self.environments[shelf.prefix] if shelf.prefix else None
+        remove = tuple(shelf.removals)
+        if remove and not shelf.asked:
+            yield Step(shelf.manager, environment, remove=remove)
+        for options, entries in groupby(shelf.asked.values(), key=lambda entry: entry.options):
+            constraints = (Item(spec) for spec in options.constraints)
+            yield Step(
+                shelf.manager,
+                environment,
+                install=(*constraints, *(self._item(shelf, entry) for entry in entries)),
+                remove=remove,
+                channels=options.channels,
+                index_url=options.index_url,
+                extra_index_urls=options.extra_index_urls,
+                options=options.options,
+            )
+            remove = ()
+
+    def _item(self, shelf: _Shelf, entry: _Entry) -> Item:
+        seen = (shelf.seen.get(name) for name in dict.fromkeys(entry.brought))
+        item = Item(
+            entry.spec,
+            entry.name,
+            upgrade=entry.upgrade,
+            brought=tuple(
+                Item(package.name, package.name, package.version, package.build, package.source)
+                for package in seen
+                if package is not None and not package.editable
+            ),
+        )
+        package = self._serving(shelf, entry.name)
+        if package is None:
+            return item
+        return replace(
+            item,
+            version=package.version,
+            build=package.build,
+            source=package.source,
+            sha256=package.sha256,
+        )
+
+    def _serving(self, shelf: _Shelf, name: str) -> Package | None:
+        """The package as last seen; pip is content with what conda installed under that name."""
+        package = shelf.seen.get(name)
+        if package is not None or shelf.manager != "pip" or not name:
+            return package
+        conda = self.shelves[shelf.prefix]["conda"].seen
+        found = conda.get(name) or conda.get(name.replace("-", "_"))
+        return None if found is None else Package("pip", name, found.version)
+
+
+def _sorted(packages: Iterable[Package]) -> tuple[Package, ...]:
+    return tuple(sorted(packages, key=lambda package: package.key))
+
+
+@lru_cache(maxsize=1024)
+def _normal(prefix: str) -> str:
+    return os.path.normpath(prefix)
+
+
+def _change(record: Record) -> Change:
+    return record.outcome.change if record.outcome else _NO_CHANGE
+
+
+def _observe(outcome: Outcome, shelves: dict[ManagerName, _Shelf], *, void: bool) -> None:
+    change = outcome.change
+    for package in change.removed:
+        shelf = shelves[package.manager]
+        shelf.seen.pop(package.name, None)
+        if not void:
+            shelf.removed(package.name)
+    for package in change.added:
+        shelf = shelves[package.manager]
+        shelf.seen[package.name] = package
+        if not void:
+            shelf.added(package.name)
+    for _, package in change.changed:
+        shelves[package.manager].seen[package.name] = package
+    for package in outcome.resolved:
+        shelves[package.manager].seen[package.name] = package
+
+
+def _options(request: Request, specs: Sequence[str]) -> _Options:
+    constraints: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    for spec in specs:
+        if spec.startswith("-"):
+            constraints += (spec,) if spec.startswith("-c ") else ()
+            files += (spec,) if spec.startswith("-r ") else ()
+    return _Options(
+        request.channels,
+        request.index_url,
+        request.extra_index_urls,
+        request.options,
+        constraints,
+        files,
+    )
+
+
+def _specs_seen(record: Record, shelf: _Shelf) -> Iterator[str]:
+    """The specs of an unfinished install whose package did arrive, and what else was asked for."""
+    arrived = {p.name: p for p in _arrived(_change(record)) if p.manager == shelf.manager}
+    for spec in record.request.specs:
+        if arrived.pop(_name(spec, record, shelf), None):
+            yield spec
+    yield from (_spec_for(package) for package in arrived.values() if package.requested)
+
+
+def _brought(record: Record, named: set[str]) -> tuple[str, ...]:
+    """The packages that a record brought and did not name."""
+    if record.outcome is None:
+        return ()
+    arrived = (*_arrived(record.outcome.change), *record.outcome.resolved)
+    names = (package.name for package in arrived if package.manager == record.request.manager)
+    return tuple(name for name in names if name not in named)
+
+
+def _name(spec: str, record: Record, shelf: _Shelf) -> str:
+    """The name in a spec; of a place, the name of what was installed from there."""
+    name = name_of(shelf.manager, spec)
+    if shelf.manager == "apt" and ":" in name and name not in shelf.seen:
+        return name.partition(":")[0]  # dpkg names its own architecture nowhere
+    return name or name_of_place(spec, record)
+
+
+def name_of_place(spec: str, record: Record) -> str:
+    """The name of what a record's request installed from a path or URL; empty if that is not seen.
+
+    pip alone takes a place that does not say it.
+    """
+    if record.request.manager != "pip" or record.outcome is None:
+        return ""
+    candidates = (*record.outcome.resolved, *_arrived(record.outcome.change))
+    where = _bare(spec)
+    return next((p.name for p in candidates if p.source and _bare(p.source) == where), "")
+
+
+def _arrived(change: Change) -> tuple[Package, ...]:
+    return (*change.added, *(new for _, new in change.changed))
+
+
+def _bare(place: str) -> str:
+    """What a spec and the URL in the installed metadata share, of one and the same place."""
+    from urllib.parse import unquote
+
+    place = re.sub(r"^-e ", "", split_hashes(place)[0]).partition("#")[0]
+    place = re.sub(r"(?<=://)[^/@]*@", "", place).removeprefix("file://")
+    if _VCS.match(place):
+        scheme, slashes, path = place.partition("://")
+        place = scheme + slashes + re.sub(r"@[^@]*$", "", path)
+    else:
+        place = re.sub(r"\[[^\]]*\]$", "", place)
+    return unquote(place).rstrip("/")
+
+
+def _spec_for(package: Package) -> str:
+    """A spec for a package that was found on disk."""
+    if package.editable and package.source.startswith("file://"):
+        from urllib.parse import unquote
+
+        return f"-e {unquote(package.source.removeprefix('file://'))}"
+    if package.manager == "pip" and _DIRECT.search(package.source):
+        return f"{package.name} @ {package.source}"
+    return package.name
+
+
+def _with_extras(spec: str, earlier: str) -> str:
+    """A requirement with the extras that an earlier one asked for: on disk they still are."""
+    if "[" not in earlier:
+        return spec
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        new, old = Requirement(spec), Requirement(earlier)
+    except InvalidRequirement:  # conda's brackets, a path
+        return spec
+    if old.extras <= new.extras:
+        return spec
+    new.extras |= old.extras
+    return str(new)

@@ -1,0 +1,110 @@
+"""A recipe as JSON text: the format of ``docs/recipe.schema.json``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .credentials import mask
+from .errors import InvalidSpec
+from .pins import pinned
+from .recipe import Recipe, Step
+from .request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..where.environment import EnvironmentRef
+
+VERSION = 1
+"""What ``v`` says. A new optional field does not raise it."""
+
+KIND = "jstackmagic recipe"
+"""What ``kind`` says: how a reader knows the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    kind: str
+    v: int
+    steps: tuple[Step, ...] = ()
+
+
+def text_of(recipe: Recipe) -> str:
+    """A recipe as JSON; empty fields are left out, and no string holds a credential."""
+    import json
+
+    import msgspec
+
+    steps = [_lean(step) for step in msgspec.to_builtins(recipe.steps)]
+    whole = {"kind": KIND, "v": VERSION, "steps": steps}
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def recipe_of(text: str | bytes) -> Recipe:
+    """Read what `text_of` wrote.
+
+    Raises:
+        InvalidSpec: It is no recipe, or one of a newer jstackmagic.
+    """
+    import msgspec
+
+    try:
+        file = _decoder().decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidSpec(f"It is no recipe: {error}", kept="Nothing was read.") from None
+    if file.kind != KIND:
+        raise InvalidSpec(f"It is no recipe: it is a {file.kind!r}.", kept="Nothing was read.")
+    if file.v > VERSION:
+        raise InvalidSpec(
+            f"It is a recipe of version {file.v}, and this jstackmagic reads {VERSION}.",
+            kept="Nothing was read.",
+            advice="Upgrade jstackmagic.",
+        )
+    return Recipe(file.steps)
+
+
+def requests_of(recipe: Recipe) -> Iterator[tuple[EnvironmentRef | None, Request]]:
+    """What must be asked for to make a recipe true elsewhere, with the versions that were seen.
+
+    Yields:
+        An environment, None for the system; and a request.
+    """
+    for step in recipe.steps:
+        if step.remove:
+            yield step.environment, Request("remove", step.manager, step.remove)
+        if step.install:
+            yield (
+                step.environment,
+                Request(
+                    "install",
+                    step.manager,
+                    tuple(pinned(step.manager, item, "exact") for item in step.install),
+                    channels=step.channels,
+                    index_url=step.index_url,
+                    extra_index_urls=step.extra_index_urls,
+                    options=step.options,
+                ),
+            )
+
+
+@lru_cache(maxsize=1)
+def _decoder() -> Any:
+    import msgspec
+
+    return msgspec.json.Decoder(_File)
+
+
+def _lean(value: Any, *, whole: bool = False) -> Any:
+    if isinstance(value, str):
+        return mask(value).encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, (list, tuple)):
+        return [_lean(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: _lean(item, whole=key == "environment")
+            for key, item in value.items()
+            if whole or key == "environment" or item not in ("", (), [], None, False)
+        }
+    return value

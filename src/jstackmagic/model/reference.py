@@ -1,0 +1,90 @@
+"""Names of images, as the registries' specification has them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .errors import UsageError
+
+# The grammar of https://github.com/distribution/reference, which engines and registries follow.
+_ALPHANUMERIC = "[a-z0-9]+"
+_SEPARATOR = r"(?:[._]|__|-+)"
+_COMPONENT = f"{_ALPHANUMERIC}(?:{_SEPARATOR}{_ALPHANUMERIC})*"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])"
+# Of what stands before the first slash only this is a registry: it has a port or a dot, or is an
+# address in brackets, or localhost, or has a capital letter, which no repository may have.
+_DOMAIN = (
+    rf"(?:{_HOST}:[0-9]+|{_LABEL}(?:\.{_LABEL})+|\[[0-9A-Fa-f:]+\]|localhost"
+    rf"|(?=[^/]*[A-Z]){_LABEL})"
+)
+_REFERENCE = re.compile(
+    rf"(?P<name>(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?"
+    r"(?:@(?P<digest>[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,}))?"
+)
+_LONGEST_NAME = 255
+_HEXADECIMAL = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image's name.
+
+    Attributes:
+        name: The repository, with its registry where one is named.
+        tag: Empty where none is said.
+        digest: ``sha256:…``; empty where none is said.
+    """
+
+    name: str
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def registry(self) -> str:
+        """The host and port of the registry; empty where none is named."""
+        head, slash, _ = self.name.partition("/")
+        return head if slash and re.fullmatch(_DOMAIN, head) else ""
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.name}{tag}{digest}"
+
+
+def parse(text: str) -> Reference:
+    """Read an image's name.
+
+    >>> parse("registry.example.com:5000/team/analysis:2026-11").tag
+    '2026-11'
+
+    Raises:
+        UsageError: It is none.
+    """
+    match = _REFERENCE.fullmatch(text)
+    if match is None or len(match["name"]) > _LONGEST_NAME or _HEXADECIMAL.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is no image's name.",
+            kept="Nothing was started.",
+            advice="Lower-case letters and digits, such as analysis:2026-11 or"
+            " registry.example.com/team/analysis",
+        )
+    return Reference(match["name"], match["tag"] or "", match["digest"] or "")
+
+
+def parse_tag(text: str) -> Reference:
+    """Read a name that an image can be given: with the tag ``latest`` where none is said.
+
+    Raises:
+        UsageError: It is none, or has a digest, which only an image's content gives it.
+    """
+    reference = parse(text)
+    if reference.digest:
+        raise UsageError(
+            f"{text!r} has a digest, which nobody can choose.",
+            kept="Nothing was started.",
+            advice=f"Without it: {Reference(reference.name, reference.tag)}",
+        )
+    return Reference(reference.name, reference.tag or "latest")

@@ -1,0 +1,1 @@
+"""From the history back to the disk: undo, replay, keep."""

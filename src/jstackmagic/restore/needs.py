@@ -1,0 +1,162 @@
+"""Which packages need which, from the metadata of an environment alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..model.packages import ManagerName, Package, PackageSet, conda_distributions, normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator, Mapping
+
+    from packaging.specifiers import SpecifierSet
+    from rattler import PackageRecord
+
+    from ..where.environment import Environment
+
+Key = tuple[ManagerName, str]
+"""A manager and a package's normalised name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A package that needs another.
+
+    Attributes:
+        who: The one that needs.
+        what: Its requirement, as its metadata has it.
+        whom: The one it needs.
+        meets: Whether a package is what it needs.
+    """
+
+    who: Key
+    what: str
+    whom: Key
+    meets: Callable[[Package], bool]
+
+
+def broken_by(
+    after: Mapping[Key, Package | None], here: PackageSet, environment: Environment
+) -> list[Need]:
+    """The needs that are met now and would not be any more.
+
+    Args:
+        after: What becomes of some packages: how each will be, None for one that goes.
+        here: What is there now.
+        environment: Where.
+    """
+    broken = []
+    for need in _needs(after.keys(), here, environment):
+        if need.who in after or not need.meets(here.by_key[need.whom]):
+            continue
+        then = after[need.whom]
+        if then is None or not need.meets(then):
+            broken.append(need)
+    return broken
+
+
+def needed(here: PackageSet, environment: Environment) -> set[Key]:
+    """The packages that another one needs."""
+    return {need.whom for need in _needs(here.by_key.keys(), here, environment)}
+
+
+def lacking(depends: Mapping[str, Iterable[str]], after: Mapping[Key, Package]) -> list[str]:
+    """What conda packages need and would not find; of the system (``__glibc``) nothing is asked.
+
+    Args:
+        depends: By the name of each package, what it needs, as match specs.
+        after: What there will be.
+    """
+    from ..managers.conda.spec import parse
+
+    missing = []
+    for name, texts in depends.items():
+        for text in texts:
+            key: Key = ("conda", _name_in(text))
+            there = after.get(key)
+            if key[1].startswith("__") or (there and _conda_test(parse(text).matches)(there)):
+                continue
+            missing.append(f"{name} needs {text}.")
+    return missing
+
+
+def _name_in(text: str) -> str:
+    return re.split(r"[\s<>=!~\[]", text, maxsplit=1)[0].lower()
+
+
+def _needs(whom: Container[Key], here: PackageSet, environment: Environment) -> Iterator[Need]:
+    """The needs for some packages that are there."""
+    if environment.is_conda:
+        yield from _of_conda(whom, here, environment)
+    yield from _of_distributions(whom, here, environment)
+
+
+def _of_conda(whom: Container[Key], here: PackageSet, environment: Environment) -> Iterator[Need]:
+    from ..managers.conda.spec import parse, records
+
+    for name, record in records(environment.prefix).items():
+        for text in record.depends:
+            key: Key = ("conda", _name_in(text))
+            if key in whom and key in here:
+                yield Need(("conda", name), text, key, _conda_test(parse(text).matches))
+
+
+def _conda_test(matches: Callable[[PackageRecord], bool]) -> Callable[[Package], bool]:
+    def test(package: Package) -> bool:
+        from rattler import BuildString, PackageRecord
+
+        number = re.search(r"\d+$", package.build)
+        return matches(
+            PackageRecord(
+                package.name,
+                package.version,
+                BuildString(package.build),
+                int(number[0]) if number else 0,
+                "noarch",
+            )
+        )
+
+    return test
+
+
+def _of_distributions(
+    whom: Container[Key], here: PackageSet, environment: Environment
+) -> Iterator[Need]:
+    from importlib.metadata import distributions
+
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    keys = {normalise(name): (manager, name) for manager, name in here.by_key if manager != "apt"}
+    by_conda = conda_distributions(environment)
+    # a marker speaks of the target's Python
+    python = environment.python or ""
+    markers = {"python_full_version": python, "python_version": ".".join(python.split(".")[:2])}
+    for found in distributions(path=list(environment.site_packages)):
+        name = normalise(found.name or "")
+        who = keys.get(name, ("conda" if name in by_conda else "pip", name))
+        for text in found.requires or ():
+            try:
+                requirement = Requirement(text)
+            except InvalidRequirement:
+                continue
+            key = keys.get(normalise(requirement.name))
+            if key is None or key not in whom:
+                continue
+            marker = requirement.marker
+            if marker is None or marker.evaluate({**markers, "extra": ""}):
+                yield Need(who, text, key, _distribution_test(requirement.specifier))
+
+
+def _distribution_test(specifier: SpecifierSet) -> Callable[[Package], bool]:
+    def test(package: Package) -> bool:
+        from packaging.version import InvalidVersion
+
+        try:
+            return specifier.contains(package.version, prereleases=True)
+        except InvalidVersion:
+            return not specifier
+
+    return test

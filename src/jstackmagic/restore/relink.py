@@ -1,0 +1,108 @@
+"""Putting back the files of conda's packages that pip replaced by its own.
+
+pip takes away what conda installed under a distribution's name and leaves conda's record standing:
+when pip's goes again, conda believes in a package that has no files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..model.packages import files_of, normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Sequence
+
+    from rattler import PrefixRecord  # no noun: nobody reads it back
+
+    from ..io.log import Output
+    from ..managers.conda.rattler.engine import Wire
+    from ..model.packages import Package, PackageSet
+    from ..where.environment import Environment
+
+_METADATA = re.compile(r"/([^/]+?)-[^/]*\.(?:dist|egg)-info(?:/|$)")
+
+
+def owners(
+    distributions: Container[str], here: PackageSet, environment: Environment
+) -> tuple[Package, ...]:
+    """The conda packages whose records claim distributions of these names."""
+    found = []
+    for package in here.packages:
+        if package.manager == "conda":
+            files = files_of(package, environment)
+            owned = (normalise(match[1]) for file in files if (match := _METADATA.search(file)))
+            if any(name in distributions for name in owned):
+                found.append(package)
+    return tuple(found)
+
+
+def fetch(packages: Iterable[Package], environment: Environment) -> None:
+    """Have the packages in the cache, so that linking them cannot fail for want of them.
+
+    Raises:
+        CommandFailed: One is nowhere to be had.
+    """
+    from ..managers.conda.rattler import engine
+    from ..managers.conda.rattler.fetch import fetch as fetch_all
+    from ..managers.conda.spec import configuration
+
+    records = [record_of(package, environment) for package in packages]
+
+    async def work(wire: Wire) -> None:
+        await fetch_all(records, configuration(environment), wire)
+
+    engine.run(work)
+
+
+def relink(packages: Sequence[Package], environment: Environment, output: Output) -> None:
+    """Link packages again that are there.
+
+    Written down before it begins and finished by a repair, as any change that was cut off.
+
+    Raises:
+        CommandFailed: One cannot be linked.
+        Interrupted: The user interrupted it.
+    """
+    from ..managers.conda import rattler
+    from ..managers.conda.rattler import journal
+
+    prefix = environment.prefix
+    stems = tuple(_stem(package) for package in packages)
+    journal.write(
+        prefix,
+        journal.Journal(
+            argv=("conda", "install", "--force-reinstall", *stems),
+            unlink=stems,
+            link=tuple(_linked(_record(package, environment)) for package in packages),
+            history_size=journal.history_size(prefix),
+        ),
+    )
+    rattler.repair(environment, output)
+
+
+def record_of(package: Package, environment: Environment) -> PrefixRecord:
+    """The record of a conda package that is there, as rattler takes it."""
+    from ..managers.conda.rattler import journal
+
+    return journal.as_record(_record(package, environment))
+
+
+def _linked(record: dict[str, Any]) -> Any:
+    from ..managers.conda.rattler.journal import Linked
+
+    return Linked(
+        record=record, folder="", archive="", requested=tuple(record.get("requested_specs") or ())
+    )
+
+
+def _record(package: Package, environment: Environment) -> dict[str, Any]:
+    path = Path(environment.prefix, "conda-meta", f"{_stem(package)}.json")
+    return dict(json.loads(path.read_bytes()))
+
+
+def _stem(package: Package) -> str:
+    return f"{package.name}-{package.version}-{package.build}"

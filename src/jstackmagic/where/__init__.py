@@ -1,0 +1,1 @@
+"""Find which environment, host and kernel this is, without starting a process."""

@@ -1,0 +1,305 @@
+"""What an environment held before anybody changed it: what a drift is measured from."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ..model.packages import ManagerName, Package, PackageSet, read_packages
+from ..restore.progress import folder, own_folder
+
+if TYPE_CHECKING:
+    from .environment import Environment
+
+SEEDS = ("pip", "setuptools", "wheel")
+"""What a virtual environment may begin with."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What there was in the beginning.
+
+    Attributes:
+        packages: Of the managers of which it is known.
+        told_by: How it is known, a phrase for each of these managers.
+    """
+
+    packages: PackageSet = field(default_factory=PackageSet)
+    told_by: Mapping[ManagerName, str] = field(default_factory=dict)
+
+
+def of(
+    environment: Environment,
+    here: PackageSet,
+    managers: Iterable[ManagerName],
+    *,
+    begun: float | None = None,
+    image: Callable[[], Witness | None] = lambda: None,
+) -> Baseline:
+    """What there was, from the best that tells.
+
+    These are a snapshot, the image's own metadata, conda's history, the files' times.
+
+    Args:
+        environment: Where; apt's packages are the system's.
+        here: What is there now.
+        managers: Whose packages are meant.
+        begun: When this container began, in seconds since the epoch; None outside of one.
+        image: Gives what its image can tell; asked only where no snapshot does.
+    """
+    packages: list[Package] = []
+    told_by: dict[ManagerName, str] = {}
+    for manager in managers:
+        mine = [package for package in here.packages if package.manager == manager]
+        for ask in (read_snapshot, image):
+            witness = ask()
+            found = witness.of(environment, manager, mine) if witness else None
+            if witness is not None and found is not None:
+                words = witness.words
+                break
+        else:
+            found, words = _without_witness(environment, mine, manager, begun)
+        if words:
+            told_by[manager] = words
+        packages += found
+    return Baseline(PackageSet(tuple(packages)), told_by)
+
+
+class Witness(Protocol):
+    """What saw the beginning."""
+
+    @property
+    def words(self) -> str:
+        """How it is known, a phrase."""
+
+    def of(
+        self, environment: Environment, manager: ManagerName, here: Sequence[Package]
+    ) -> list[Package] | None:
+        """One manager's packages in the beginning; None where it did not see them.
+
+        Args:
+            environment: Where; apt's packages are the system's.
+            manager: Whose.
+            here: That manager's packages as they are now.
+        """
+
+
+def container_start() -> float | None:
+    """When this container began to exist, in seconds since the epoch; None outside of one."""
+    from .host import look
+
+    if look().runtime is None:
+        return None
+    try:
+        return os.stat("/.dockerenv").st_mtime  # lies in the container's own layer
+    except OSError:
+        return _start_of_first_process()
+
+
+def _start_of_first_process() -> float | None:
+    try:
+        after_boot = int(Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19])
+        boot = re.search(r"^btime (\d+)$", Path("/proc/stat").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(boot[1]) + after_boot / os.sysconf("SC_CLK_TCK") if boot else None
+
+
+# The snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What there was when a container started, as its start-up hook saw it.
+
+    Attributes:
+        machine: Which container, or which boot of a machine, it is of.
+        time: When it was taken, ISO 8601, local time.
+        prefixes: The conda and pip packages of each environment.
+        system: The Debian packages.
+    """
+
+    machine: str
+    time: str
+    prefixes: dict[str, tuple[Package, ...]]
+    system: tuple[Package, ...]
+
+    @property
+    def words(self) -> str:
+        """How it is known, a phrase."""
+        return f"the snapshot of {self.time}"
+
+    def of(
+        self,
+        environment: Environment,
+        manager: ManagerName,
+        here: Sequence[Package] = (),  # noqa: ARG002
+    ) -> list[Package] | None:
+        """One manager's packages; None of an environment that was not there."""
+        if manager == "apt":
+            return list(self.system)
+        found = self.prefixes.get(environment.prefix)
+        return None if found is None else [p for p in found if p.manager == manager]
+
+
+def take_snapshot(environments: Iterable[Environment]) -> bool:
+    """Write down what there is, once a container: a server that starts again changes nothing.
+
+    Returns:
+        Whether there was none yet.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    import msgspec
+
+    if read_snapshot() is not None:
+        return False
+    taken = Snapshot(
+        machine=_machine(),
+        time=time.strftime("%Y-%m-%d %H:%M:%S"),
+        prefixes={
+            environment.prefix: read_packages(environment, ("conda", "pip")).packages
+            for environment in environments
+        },
+        system=read_packages(_any_environment(), ("apt",)).packages,
+    )
+    path = _snapshot_file()
+    own_folder()
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(msgspec.json.encode(taken))
+    partial.replace(path)
+    return True
+
+
+def read_snapshot() -> Snapshot | None:
+    """The snapshot of this very container; None without one."""
+    import msgspec
+
+    path = _snapshot_file()
+    try:
+        if path.stat().st_uid != os.geteuid():  # a folder in /tmp may be anybody's
+            return None
+        snapshot = msgspec.json.decode(path.read_bytes(), type=Snapshot)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return snapshot if snapshot.machine == _machine() else None
+
+
+def _snapshot_file() -> Path:
+    return folder() / "baseline.json"
+
+
+def _machine() -> str:
+    """The container, by its id or name; where there is none, the machine since it was booted."""
+    from .host import look
+
+    host = look()
+    if host.runtime is not None:
+        return host.container_id or os.uname().nodename
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot = ""
+    return f"{os.uname().nodename}/{boot}"
+
+
+def _any_environment() -> Environment:
+    from .environment import detect
+
+    return detect()
+
+
+# Without a witness
+
+
+def _without_witness(
+    environment: Environment, mine: Sequence[Package], manager: ManagerName, begun: float | None
+) -> tuple[list[Package], str]:
+    """One manager's packages and how they are known; no words where nothing tells."""
+    revisions = _revisions(environment.prefix) if manager != "apt" else []
+    if manager == "conda" and revisions:
+        return _by_revisions(mine, revisions, begun)
+    if manager == "pip" and environment.kind.startswith("venv"):
+        return [p for p in mine if p.name in SEEDS], "a virtual environment's beginning"
+    since = begun if begun is not None else (revisions[0].time if revisions else None)
+    if since is None:
+        return [], ""
+    old = [p for p in mine if (time_of(p, environment) or 0) <= since]
+    return old, "the times of the files"
+
+
+@dataclass
+class _Revision:
+    time: float
+    added: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+
+
+def _revisions(prefix: str) -> list[_Revision]:
+    """The revisions of conda's history that changed packages, as NAME-VERSION-BUILD."""
+    try:
+        text = Path(prefix, "conda-meta", "history").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    found: list[_Revision] = []
+    for line in text.splitlines():
+        head = re.match(r"==>\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\s*<==", line)
+        if head:
+            found.append(_Revision(time.mktime(time.strptime(head[1], "%Y-%m-%d %H:%M:%S"))))
+        elif found and line[:1] in ("+", "-"):
+            side = found[-1].added if line[0] == "+" else found[-1].removed
+            side.add(line[1:].strip().rpartition("::")[2])
+    return [revision for revision in found if revision.added or revision.removed]
+
+
+def _by_revisions(
+    mine: Iterable[Package], revisions: list[_Revision], begun: float | None
+) -> tuple[list[Package], str]:
+    """What the first revision left, or the last one before this container began."""
+    ours = [revision for revision in revisions[1:] if begun is None or revision.time > begun]
+    base = revisions[: len(revisions) - len(ours)]
+    stems: set[str] = set()
+    for revision in base:
+        stems = (stems - revision.removed) | revision.added
+    there = {f"{p.name}-{p.version}-{p.build}": p for p in mine}
+    words = "conda's history before this container" if len(base) > 1 else "conda's first revision"
+    return [there.get(stem) or _package_of(stem) for stem in sorted(stems)], words
+
+
+def _package_of(stem: str) -> Package:
+    name, version, build = stem.rsplit("-", 2)
+    return Package("conda", name, version, build)
+
+
+def time_of(package: Package, environment: Environment) -> float | None:
+    """When a package came, by the time of its metadata; None where that cannot be read."""
+    path = metadata_of(package, environment)
+    try:
+        return os.stat(path).st_mtime if path else None
+    except OSError:
+        return None
+
+
+def metadata_of(package: Package, environment: Environment) -> str | None:
+    """The file or folder that came with a package and tells of it; None where none is known."""
+    from ..model.packages import files_of
+
+    if package.manager == "conda":
+        stem = f"{package.name}-{package.version}-{package.build}"
+        return f"{environment.prefix}/conda-meta/{stem}.json"
+    if package.manager == "apt":
+        return _dpkg_list(package)
+    files = files_of(package, environment)
+    return next((os.path.dirname(file) for file in files if file.endswith("/RECORD")), None)
+
+
+def _dpkg_list(package: Package) -> str:
+    name, _, foreign = package.name.partition(":")
+    own = f"/var/lib/dpkg/info/{name}:{foreign or package.build}.list"
+    return own if os.path.exists(own) else f"/var/lib/dpkg/info/{name}.list"
