@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jstackmagic.export import get
 from jstackmagic.history.file import History, context
+from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.packages import Change, ManagerName, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import fold
 from jstackmagic.model.request import Request
-from jstackmagic.where.environment import EnvironmentRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable

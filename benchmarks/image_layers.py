@@ -22,15 +22,15 @@ from uuid import uuid4
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from jstackmagic.export.dockerfile import render
-from jstackmagic.history.file import Record
 from jstackmagic.image.engine.build import BUILDERS, Asked, build, builder_of
 from jstackmagic.image.engine.client import connect
+from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import fold
+from jstackmagic.model.record import Record
 from jstackmagic.model.reference import parse_tag
 from jstackmagic.model.request import Request
-from jstackmagic.where.environment import EnvironmentRef
 from support import engine as engines
 from support import stacks
 

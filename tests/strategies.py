@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from jstackmagic.history.file import Context, Record
+from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.packages import Change, ManagerName, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
-from jstackmagic.where.environment import EnvironmentRef
 
 # a busy machine is no failure
 settings.register_profile("jstackmagic", deadline=None, max_examples=60)

@@ -21,9 +21,9 @@ from jstackmagic.capture.observe import is_served, requests_behind, share, witho
 from jstackmagic.capture.places import Places, is_said
 from jstackmagic.capture.watcher import QUIET
 from jstackmagic.history.file import History
+from jstackmagic.history.progress import Progress
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.request import Request
-from jstackmagic.restore.progress import Progress
 from support import standin_mamba
 from support.debs import build_deb
 from support.environments import make_venv, uv
@@ -36,7 +36,7 @@ from support.wheels import WheelIndex
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jstackmagic.history.file import Record
+    from jstackmagic.model.record import Record
     from support.environments import Root
     from support.kernels import Result
     from support.tiers import Channel

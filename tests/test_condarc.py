@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jstackmagic.model.environment import ConfiguredChannel
 from jstackmagic.model.errors import JStackMagicError
 from jstackmagic.where import condarc
 from jstackmagic.where.condarc import (
     CondaConfig,
-    ConfiguredChannel,
     Setting,
     Source,
     channel_name,

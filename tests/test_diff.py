@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.history.file import History
-from jstackmagic.model.packages import read_packages
+from jstackmagic.history.progress import folder
 from jstackmagic.model.recipe import fold
-from jstackmagic.restore.progress import folder
 from jstackmagic.where import baseline
 from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_packages
 from support.debs import build_deb, purge
 from support.environments import add_packages, make_venv, uv
 from support.tiers import SIX

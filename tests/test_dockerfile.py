@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from jstackmagic import export
 from jstackmagic.export._words import holds_credential
 from jstackmagic.export.dockerfile import STYLES, arguments, render
+from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import ExportError, UsageError
 from jstackmagic.model.packages import CondaDetail, Package
 from jstackmagic.model.pins import pinned
 from jstackmagic.model.recipe import Holding, Item, Recipe, Step
-from jstackmagic.where.environment import EnvironmentRef
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from jstackmagic.install import policy
 from jstackmagic.managers.choice import choose
 from jstackmagic.model.engines import Engines
 from jstackmagic.model.errors import Stopped, UsageError
-from jstackmagic.model.packages import read_packages
 from jstackmagic.model.request import Request
 from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_packages
 from support import tiers
 from support.standin_conda import NOTHING_TO_DO, StandIn
 from support.verbs import verb
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from jstackmagic.where.environment import Environment
+    from jstackmagic.model.environment import Environment
     from support.environments import Root
     from support.tiers import Channel
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jstackmagic.model.environment import CondaExecutable, ConfiguredChannel, Environment
 from jstackmagic.model.errors import UnknownEnvironment, UsageError
 from jstackmagic.where import environment
-from jstackmagic.where.condarc import ConfiguredChannel
-from jstackmagic.where.environment import CondaExecutable, Environment, detect, find, known_names
+from jstackmagic.where.environment import detect, find, known_names
 from support.environments import make_root, make_uv_venv, make_venv
 
 if TYPE_CHECKING:
@@ -624,7 +624,10 @@ class TestState:
 
     def test_even_root_cannot_write_to_a_read_only_mount(self, tmp_path: Path) -> None:
         prefix = lay_environment(tmp_path / "env")
-        code = f"from jstackmagic.where.environment import detect; print(detect({str(prefix)!r}).writable)"
+        code = (
+            "from jstackmagic.where.environment import detect; "
+            f"print(detect({str(prefix)!r}).writable)"
+        )
         mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" -c "$3"'
         done = subprocess.run(
             [
@@ -744,7 +747,8 @@ def test_the_noun_is_light() -> None:
     """What keeps history and plans imports this; detection's helpers come when they are needed."""
     code = (
         "import sys, jstackmagic.where.environment\n"
-        "heavy = {'yaml', 'json', 'configparser', 'jstackmagic.where.condarc', 'shutil', 'difflib'}\n"
+        "heavy = {'yaml', 'json', 'configparser', 'shutil', 'difflib'}\n"
+        "heavy |= {'jstackmagic.where.condarc'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )
     done = subprocess.run(

@@ -19,12 +19,15 @@ from uv import find_uv_bin
 
 from jstackmagic import export
 from jstackmagic.commands._holdings import of_index
-from jstackmagic.history.file import Context, History
+from jstackmagic.history.file import History
+from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import ExportError, JStackMagicError
-from jstackmagic.model.packages import Package, read_conda, read_distributions
+from jstackmagic.model.packages import Package
 from jstackmagic.model.recipe import Holding, Item, Recipe, Step
+from jstackmagic.model.record import Context
 from jstackmagic.model.request import Request
-from jstackmagic.where.environment import EnvironmentRef, detect
+from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_conda, read_distributions
 from strategies import BASE, VENV, recipes
 from support import channel as channel_parts
 from support.acceptance import (

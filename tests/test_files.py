@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 
 from jstackmagic import export
 from jstackmagic.capture import Target, files
-from jstackmagic.history.file import Context, History, Record
+from jstackmagic.history.file import History
+from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import InvalidSpec, Stopped, UsageError
-from jstackmagic.model.packages import Package, read_conda, read_distributions
+from jstackmagic.model.packages import Package
 from jstackmagic.model.recipe import Holding, Item, Recipe, Step, fold
+from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
-from jstackmagic.where.environment import EnvironmentRef, detect
+from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_conda, read_distributions
 from strategies import names, versions
 from support.channel import platform_subdir
 from support.environments import make_venv

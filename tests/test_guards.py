@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.install.guards import check_plan, check_target
+from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import Stopped
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Plan
 from jstackmagic.model.request import Request
-from jstackmagic.where.environment import Environment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from jstackmagic import names
 from jstackmagic.hint import missing
 from jstackmagic.names import standard
 
-SOURCE = Path(missing.__file__).parent.parent
+SOURCE = Path(missing.__file__).parent.parent.parent
 
 # statement, what to type in a pip environment, and in a conda environment where that differs
 HELPED = (

@@ -24,12 +24,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jstackmagic.history import file as module
-from jstackmagic.history.file import Context, History, HistoryWarning, Record, context
+from jstackmagic.history.file import History, HistoryWarning, context
 from jstackmagic.model.credentials import mask
 from jstackmagic.model.errors import HistoryError
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import fold
+from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
 from strategies import BASE, SECOND, outcomes, requests, texts
 
@@ -60,7 +61,8 @@ def python(code: str, *args: object, **options: object) -> subprocess.Popen[str]
     head = (
         "import sys\nfrom pathlib import Path\n"
         "from jstackmagic.history.file import History, context\n"
-        "from jstackmagic.model.request import Request\nfrom jstackmagic.model.plan import Outcome\n"
+        "from jstackmagic.model.request import Request\n"
+        "from jstackmagic.model.plan import Outcome\n"
         "from strategies import BASE\nhistory = History(Path(sys.argv[1]))\n"
         "def begin(transaction, name='six'):\n"
         "    request = Request('install', 'pip', (name,))\n"
@@ -610,7 +612,8 @@ class TestContext:
 
 def test_importing_it_is_cheap() -> None:
     code = (
-        "import sys, jstackmagic.history.file, jstackmagic.model.recipe; jstackmagic.history.file.context();"
+        "import sys, jstackmagic.history.file, jstackmagic.model.recipe;"
+        " jstackmagic.history.file.context();"
         " print(*{'msgspec', 'filelock', 'platformdirs', 'ipykernel'} & set(sys.modules))"
     )
     done = subprocess.run(

@@ -22,7 +22,7 @@ from jstackmagic.cli import main
 from jstackmagic.commands import _suggest
 from jstackmagic.commands._imagecontext import Context, _style
 from jstackmagic.commands.image import _all_secrets
-from jstackmagic.history.file import IMAGE_HISTORY, History, Record
+from jstackmagic.history.file import IMAGE_HISTORY, History
 from jstackmagic.image import family
 from jstackmagic.image.engine import commit, labels
 from jstackmagic.image.engine.build import Progress, blame
@@ -33,6 +33,7 @@ from jstackmagic.model.errors import UsageError
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.record import Record
 from jstackmagic.model.reference import parse, parse_tag
 from jstackmagic.model.request import Request
 from jstackmagic.where.host import look
@@ -40,8 +41,8 @@ from strategies import BASE, hostile
 from support.records import remember
 
 if TYPE_CHECKING:
+    from jstackmagic.model.environment import EnvironmentRef
     from jstackmagic.model.packages import ManagerName
-    from jstackmagic.where.environment import EnvironmentRef
 
 # Names
 

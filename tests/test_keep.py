@@ -14,8 +14,8 @@ import pytest
 from jstackmagic.history.file import History
 from jstackmagic.managers.apt import engine as apt
 from jstackmagic.model.errors import CommandFailed
-from jstackmagic.model.packages import read_debian
 from jstackmagic.restore.keep import Store
+from jstackmagic.where.packages import read_debian
 from support.debs import build_deb, publish, purge
 from support.projects import write_project
 from support.served import Folder

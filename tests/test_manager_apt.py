@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.managers.apt import engine as apt
+from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, InvalidSpec, Stopped
-from jstackmagic.model.packages import Package, read_packages
 from jstackmagic.model.request import Request
-from jstackmagic.where.environment import Environment
+from jstackmagic.where.packages import read_packages
 from support.debs import build_deb, publish, purge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jstackmagic.model.packages import Change
+    from jstackmagic.model.packages import Change, Package
     from jstackmagic.model.plan import Plan
 
 SOURCES = str(Path(apt.__file__).parents[2])
@@ -350,10 +350,10 @@ def test_what_lacks_a_dependency_is_said_beforehand(make_deb: Callable[..., Path
 AS_NOBODY = """
     import os, sys
     sys.path.insert(0, sys.argv[1])
-    from jstackmagic import host
+    from jstackmagic.where import host
     from jstackmagic.where.environment import Environment
     from jstackmagic.model.errors import JStackMagicError
-    from jstackmagic.managers import apt
+    from jstackmagic.managers.apt import engine as apt
     from jstackmagic.model.packages import read_packages
     from jstackmagic.model.request import Request
 

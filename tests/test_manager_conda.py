@@ -19,9 +19,9 @@ import pytest
 
 from jstackmagic.managers.conda import executable as conda
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
-from jstackmagic.model.packages import read_packages
 from jstackmagic.model.request import Request
 from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_packages
 from support.channel import ChannelBuilder, platform_subdir
 from support.environments import create_environment
 from support.standin_conda import NOTHING_TO_DO, dry_run_answer, failure_answer
@@ -30,8 +30,8 @@ from support.tiers import SIX
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jstackmagic.model.environment import Environment
     from jstackmagic.model.plan import Plan
-    from jstackmagic.where.environment import Environment
     from support.environments import Root
     from support.standin_conda import StandIn
     from support.tiers import Channel

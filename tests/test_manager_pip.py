@@ -20,10 +20,11 @@ from jstackmagic.io.log import Log
 from jstackmagic.managers.pip import config as _pipconfig
 from jstackmagic.managers.pip import distributions as _distributions
 from jstackmagic.managers.pip import executable as pip
+from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
-from jstackmagic.model.packages import read_packages
 from jstackmagic.model.request import Request
-from jstackmagic.where.environment import Environment, detect
+from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_packages
 from support import tiers
 from support.environments import Root, make_uv_venv, make_venv, uv
 from support.wheels import WheelIndex, build_wheel
@@ -31,9 +32,9 @@ from support.wheels import WheelIndex, build_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jstackmagic.model.environment import Kind
     from jstackmagic.model.packages import Change
     from jstackmagic.model.plan import Plan
-    from jstackmagic.where.environment import Kind
 
 PYTHON = ".".join(map(str, sys.version_info[:3]))
 LIBRARY = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"

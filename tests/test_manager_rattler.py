@@ -25,9 +25,10 @@ import pytest
 from jstackmagic.managers.conda import rattler
 from jstackmagic.managers.conda.rattler import bytecode, condahistory, journal
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
-from jstackmagic.model.packages import Change, read_packages
+from jstackmagic.model.packages import Change
 from jstackmagic.model.request import Request
 from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_packages
 from support.channel import (
     PLACEHOLDER,
     PYTHON_MINOR,
@@ -858,7 +859,7 @@ class TestHistoryFile:
 SCRIPT = """
 import sys
 from jstackmagic.where.environment import detect
-from jstackmagic.managers import rattler
+from jstackmagic.managers.conda import rattler
 from jstackmagic.model.request import Request
 from jstackmagic.model.errors import JStackMagicError
 

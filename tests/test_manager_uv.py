@@ -17,9 +17,9 @@ from jstackmagic.managers.choice import choose
 from jstackmagic.managers.pip.uv import terms as _uvterms
 from jstackmagic.model.engines import Engines
 from jstackmagic.model.errors import CommandFailed, Stopped
-from jstackmagic.model.packages import read_packages
 from jstackmagic.model.request import Request
-from jstackmagic.where.environment import Environment, detect
+from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_packages
 from support import tiers
 from support.environments import make_uv_venv, make_venv
 from support.verbs import verb
@@ -28,6 +28,7 @@ from support.wheels import WheelIndex, build_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from jstackmagic.model.environment import Environment
     from jstackmagic.model.packages import Change
     from jstackmagic.model.plan import Plan
 

@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.model.packages import (
-    Package,
-    PackageSet,
-    conda_distributions,
-    files_of,
-    read_debian,
-    read_packages,
-)
+from jstackmagic.model.packages import Package, PackageSet
 from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import conda_distributions, files_of, read_debian, read_packages
 from support.environments import make_venv, uv
 from support.wheels import build_wheel
 

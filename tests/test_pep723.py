@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from jstackmagic.where.environment import EnvironmentRef
+    from jstackmagic.model.environment import EnvironmentRef
 
 # the reference implementation of PEP 723
 REFERENCE = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")

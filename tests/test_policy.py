@@ -23,11 +23,12 @@ from jstackmagic.history.file import History
 from jstackmagic.install import policy
 from jstackmagic.install.policy import Policy
 from jstackmagic.managers.conda.rattler import available
+from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import JStackMagicError, Stopped
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Plan
 from jstackmagic.model.request import Request
-from jstackmagic.where.environment import Environment, detect
+from jstackmagic.where.environment import detect
 from support.verbs import verb
 
 if TYPE_CHECKING:

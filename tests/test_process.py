@@ -316,7 +316,7 @@ def test_where_sigint_is_ignored_it_stays_so() -> None:
 AS_NOBODY = """
     import os, signal, sys
     sys.path.insert(0, sys.argv[1])
-    from jstackmagic import process
+    from jstackmagic.io import process
     from jstackmagic.model.errors import Interrupted
     from jstackmagic.model.plan import Command
 
@@ -391,7 +391,7 @@ def test_a_program_under_sudo_is_ended_through_sudo(tmp_path: Path) -> None:
 CELL = f"""
     import sys
     sys.path.insert(0, {SOURCES!r})
-    from jstackmagic import process
+    from jstackmagic.io import process
     from jstackmagic.model.plan import Command
     script = "trap 'echo; sleep 0.3; echo cleaned up; exit 3' INT; echo rea''dy; sleep 30 & wait"
     process.run(Command(("/bin/sh", "-c", script)), lambda text: print(text, end="", flush=True))

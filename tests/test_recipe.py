@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jstackmagic.history.file import Record, Status
 from jstackmagic.model.packages import Change, ManagerName, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import Item, Recipe, Step, fold, name_of
+from jstackmagic.model.record import Record, Status
 from jstackmagic.model.request import Action, Request
 from strategies import BASE, SECOND, VENV, World, worlds
 
 if TYPE_CHECKING:
-    from jstackmagic.where.environment import EnvironmentRef
+    from jstackmagic.model.environment import EnvironmentRef
 
 _numbers = count(1)
 

@@ -15,14 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jstackmagic.history import progress
 from jstackmagic.history.file import IMAGE_HISTORY, History
 from jstackmagic.model.errors import CommandFailed, JStackMagicError, Stopped, UsageError
-from jstackmagic.model.packages import Package, PackageSet, read_packages
+from jstackmagic.model.packages import Package, PackageSet
 from jstackmagic.model.recipe import fold
-from jstackmagic.restore import progress
 from jstackmagic.restore.replay import goals
 from jstackmagic.where import baseline
 from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_packages
 from strategies import World, worlds
 from support import stacks
 from support.debs import build_deb, purge

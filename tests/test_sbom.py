@@ -14,12 +14,13 @@ from hypothesis import given
 from packageurl import PackageURL
 
 from jstackmagic.export import sbom
-from jstackmagic.history.file import Context, History, Record
+from jstackmagic.history.file import History
 from jstackmagic.model.errors import ExportError
 from jstackmagic.model.inventory import put_there
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import fold
+from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
 from strategies import BASE, SECOND, World, worlds
 from support.acceptance import BROUGHT, CONDA, PASSWORD, PIP, PIP_BROUGHT, UNDONE

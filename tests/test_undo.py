@@ -12,14 +12,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jstackmagic.history.file import Context, History
+from jstackmagic.history.file import History
 from jstackmagic.model.errors import CommandFailed, Stopped, UsageError
-from jstackmagic.model.packages import Change, Package, PackageSet, read_packages
+from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import fold, taken_back
+from jstackmagic.model.record import Context
 from jstackmagic.model.request import Request
 from jstackmagic.restore.undo import Origins, inverse, net, since
 from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_packages
 from strategies import World, worlds
 from support.debs import build_deb, purge
 from support.kernels import Kernel

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from jstackmagic.model.packages import read_debian
+from jstackmagic.where.packages import read_debian
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from repo2docker.buildpacks.base import BuildPack
 
+    from jstackmagic.model.environment import EnvironmentRef
     from jstackmagic.model.packages import ManagerName
-    from jstackmagic.where.environment import EnvironmentRef
 
 SECRET = "s3cr3t"  # no export may hold it
 HOSTILE = "aa;touch$IFS/tmp/x`id`$(id)&&'\"\\"

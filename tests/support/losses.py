@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jstackmagic import export
 from jstackmagic.capture import files
-from jstackmagic.history.file import Context, Record
 from jstackmagic.model.errors import JStackMagicError
 from jstackmagic.model.packages import Change, CondaDetail, ManagerName, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import fold
+from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
 from strategies import BASE, SECOND
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jstackmagic.export import Artifact
+    from jstackmagic.model.environment import EnvironmentRef
     from jstackmagic.model.recipe import Holding, Recipe
-    from jstackmagic.where.environment import EnvironmentRef
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/formats.md"
 _TABLE = re.compile(r"(?<=<!-- losses -->\n).*?(?=<!-- end of losses -->)", re.DOTALL)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jstackmagic.history.file import History, Record, context
+from jstackmagic.history.file import History, context
+from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
-from jstackmagic.where.environment import EnvironmentRef
 
 if TYPE_CHECKING:
     from jstackmagic.model.packages import ManagerName
+    from jstackmagic.model.record import Record
 
 BASE = EnvironmentRef(kind="conda-base", name="base", prefix="/opt/conda", python="3.13.1")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jstackmagic import commands
-from jstackmagic.model.packages import read_packages
 from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_packages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

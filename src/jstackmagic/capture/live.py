@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
     from ..config import JStackMagic
-    from ..restore.progress import Status
+    from ..history.progress import Status
     from .taps import Handle, Start
     from .watcher import Run, Watcher
 
@@ -149,7 +149,7 @@ class Live:
 
     def _look_at_replay(self) -> None:
         """Tell of the start-up hook's replay: that it goes on, when it is over, that it failed."""
-        from ..restore.progress import status
+        from ..history.progress import status
 
         was, now = self._replay, status()
         self._replay = now if now is not None and now.state == "running" else None

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from string import Template
 from typing import TYPE_CHECKING
 
+from ..model.environment import Environment
 from ..model.errors import JStackMagicError
-from ..model.packages import Change, ManagerName, PackageSet, read_packages
-from ..where.environment import Environment, detect, find, is_conda_prefix
+from ..model.packages import Change, ManagerName, PackageSet
+from ..where.environment import detect, find, is_conda_prefix
+from ..where.packages import read_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..model.environment import EnvironmentRef
 from ..model.errors import UnknownEnvironment
 from ..where import environment, kernels
-from ..where.environment import EnvironmentRef
 
 if TYPE_CHECKING:
-    from ..where.environment import Environment
+    from ..model.environment import Environment
     from . import Found, Target
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from ..history.file import Context, History, Record, context
+from ..history.file import History, context
+from ..history.progress import replays
 from ..model.credentials import mask
 from ..model.packages import Change, PackageSet
 from ..model.plan import Outcome, OutcomeStatus
-from ..restore.progress import replays
+from ..model.record import Context, Record
 from ..where.host import look
 from . import Found
 from .cells import CellReader, mentions_install

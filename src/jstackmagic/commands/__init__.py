@@ -20,7 +20,7 @@ from ..model.errors import UsageError
 
 if TYPE_CHECKING:
     from ..display import Result
-    from ..history.file import Context
+    from ..model.record import Context
 
 
 def _write(text: str) -> None:

@@ -16,7 +16,7 @@ from ..image.engine.labels import history_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..history.file import Record
+    from ..model.record import Record
 
 
 def note_image(name: str) -> None:

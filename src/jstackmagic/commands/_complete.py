@@ -21,8 +21,8 @@ from . import parser as parser_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from ..model.environment import Environment
     from ..model.packages import ManagerName
-    from ..where.environment import Environment
 
     SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -197,7 +197,7 @@ def _packages(token: str, words: Sequence[str]) -> Iterator[str]:
 
 
 def _installed(token: str, words: Sequence[str]) -> Iterator[str]:
-    from ..model.packages import read_packages
+    from ..where.packages import read_packages
 
     prefix, name = _prefixed(token)
     manager = prefix or _said(words)

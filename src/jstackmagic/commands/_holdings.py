@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from ..export._choice import choose
 from ..export._locked import platform_of_holding
 from ..model.errors import JStackMagicError
-from ..model.packages import Package, read_details, read_packages
 from ..model.recipe import Holding
 from ..where.environment import detect
+from ..where.packages import read_details, read_packages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..model.packages import Package
     from ..model.recipe import Recipe
 
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..export.dockerfile import Style
-    from ..history.file import Record
     from ..image.engine.build import Builder
     from ..image.engine.client import Engine
     from ..image.engine.container import Base
+    from ..model.record import Record
 
 FOLDER = "jstackmagic-image"
 """Where the context is left, in the working folder, when no engine is in reach."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from ..where.environment import Environment
+    from ..model.environment import Environment
     from . import Session
 
 
@@ -164,7 +164,7 @@ class _Here:
     """What can be imported in an environment, found without starting its Python."""
 
     def __init__(self, environment: Environment, folder: str) -> None:
-        from ..model.packages import conda_distributions, read_distributions
+        from ..where.packages import conda_distributions, read_distributions
 
         self._paths = [folder, *environment.site_packages]
         if os.path.realpath(environment.prefix) == os.path.realpath(sys.prefix):

@@ -13,7 +13,7 @@ from ..model.errors import CommandFailed, Stopped, UnknownEnvironment
 
 if TYPE_CHECKING:
     from ..io.log import Output
-    from ..where.environment import Environment, EnvironmentRef
+    from ..model.environment import Environment, EnvironmentRef
 
 
 def located(ref: EnvironmentRef) -> tuple[Environment | None, str]:

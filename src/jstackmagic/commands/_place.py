@@ -15,13 +15,13 @@ from ..restore.undo import Inverse, Origins, inverse, requests, same
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ..history.file import Record
     from ..install.transaction import Transaction
     from ..io.log import Output
     from ..managers.marks import Wish
+    from ..model.environment import Environment, EnvironmentRef
     from ..model.packages import Package, PackageSet
+    from ..model.record import Record
     from ..restore.undo import Key, Move
-    from ..where.environment import Environment, EnvironmentRef
 
 
 _OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}
@@ -65,8 +65,9 @@ class Place:
         self._wishes = self._wishes_before()
 
     def _find(self, ref: EnvironmentRef) -> Environment:
+        from ..model.environment import Environment
         from ..model.errors import UnknownEnvironment
-        from ..where.environment import Environment, detect
+        from ..where.environment import detect
 
         try:
             return detect(self._prefix or None)
@@ -75,7 +76,8 @@ class Place:
             return Environment(kind=ref.kind, name=ref.name, prefix=ref.prefix, python=ref.python)
 
     def _look(self) -> PackageSet:
-        from ..model.packages import PackageSet, read_packages
+        from ..model.packages import PackageSet
+        from ..where.packages import read_packages
 
         if self._lost:
             return PackageSet()

@@ -13,9 +13,9 @@ from ..model.errors import JStackMagicError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..history.file import Context, Record
     from ..io.log import Output
-    from ..where.environment import Environment
+    from ..model.environment import Environment
+    from ..model.record import Context, Record
 
 _NOTHING = "Nothing was started."
 

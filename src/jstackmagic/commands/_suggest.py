@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..image.family import candidates, family_of, likely_stack, stack_of
-from ..model.packages import read_packages
 from ..where.environment import detect
 from ..where.host import look
+from ..where.packages import read_packages
 from ._image import Suggestions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..history.file import Record
     from ..model.recipe import Recipe
+    from ..model.record import Record
 
 
 def suggestions(image: str, recipe: Recipe) -> Suggestions:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-    from ..where.environment import Environment
+    from ..model.environment import Environment
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:

@@ -26,11 +26,12 @@ from ..capture.files import pyproject
 from ..capture.notebooks import Finding, Reading
 from ..capture.targets import Targets
 from ..display import Part, Result, Table, Text
-from ..history.file import Context, History, Record
+from ..history.file import History
 from ..model.credentials import mask
+from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import UsageError
 from ..model.recipe import name_of
-from ..where.environment import Environment, EnvironmentRef
+from ..model.record import Context, Record
 from ._group import add_group
 from ._target import add_target, targets
 

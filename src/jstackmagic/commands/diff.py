@@ -15,17 +15,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..display import Part, Result, Table, Text
+from ..model.environment import Environment
 from ..model.errors import JStackMagicError
 from ..model.packages import Change, ManagerName, Package, PackageSet
-from ..where.environment import Environment
 from ._target import add_target, targets
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
-    from ..history.file import History, Record
+    from ..history.file import History
     from ..image.prove.brought import Brought
+    from ..model.record import Record
     from ..restore.undo import Move
     from ..where.baseline import Baseline, Witness
     from . import Session
@@ -119,9 +120,9 @@ def _drift(
 ) -> Drift:
     import os
 
-    from ..model.packages import read_packages
     from ..restore.undo import net, same
     from ..where import baseline
+    from ..where.packages import read_packages
 
     place = "" if managers == ("apt",) else os.path.normpath(environment.prefix)
     here = read_packages(environment, managers)
@@ -225,8 +226,8 @@ def adopt(drift: Drift, history: History, session: Session) -> None:
 
 def _marked(change: Change, environment: Environment) -> Change:
     """What came, marked as asked for where nothing else needs it, if nobody's marks tell."""
-    from ..model.packages import read_packages
     from ..restore.needs import needed
+    from ..where.packages import read_packages
 
     marked = {p.manager for p in change.added if p.requested and not _is_of_uv(p, environment)}
     unmarked = {p.manager for p in change.added} - marked - {"apt"}
@@ -246,7 +247,7 @@ def _is_of_uv(package: Package, environment: Environment) -> bool:
     """Whether uv installed a distribution: it marks everything as asked for."""
     from pathlib import Path
 
-    from ..model.packages import files_of
+    from ..where.packages import files_of
 
     if package.manager != "pip":
         return False

@@ -26,9 +26,10 @@ from .. import export
 from ..display import Code, Part, Result, Table, Text
 from ..export import Artifact
 from ..export._choice import file_names
-from ..history.file import History, Record
+from ..history.file import History
 from ..model.errors import ExportError, JStackMagicError, UsageError
 from ..model.recipe import Recipe, fold
+from ..model.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from . import Session
 
-from ..history.file import IMAGE_HISTORY, History, Record
+from ..history.file import IMAGE_HISTORY, History
+from ..model.record import Record
 
 _AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

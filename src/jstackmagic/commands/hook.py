@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from ..where.environment import Environment
+    from ..model.environment import Environment
     from . import Session
 
 FOLDER = Path("/usr/local/bin/before-notebook.d")
@@ -173,7 +173,7 @@ def _start_replay(*, keep: bool) -> str:
     import subprocess
 
     from ..history.file import History
-    from ..restore.progress import own_folder
+    from ..history.progress import own_folder
 
     history = History()
     if not history.path.exists():

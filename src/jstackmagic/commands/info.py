@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..display import Part, Result, Table, Text
+from ..history.progress import Status
 from ..model.credentials import mask
+from ..model.environment import Environment
 from ..model.errors import Stopped
 from ..model.packages import ManagerName
-from ..restore.progress import Status
-from ..where.environment import Environment
 from ..where.host import Host
 from ._target import add_target, left_out, targets
 
@@ -45,8 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> Info:  # noqa: ARG001
     """Look at every target."""
+    from ..history.progress import status
     from ..install.policy import current
-    from ..restore.progress import status
     from ..where.host import look
 
     environments, engines = targets(args), current().engines

@@ -34,9 +34,10 @@ from ..install.policy import current
 from ..io.log import Said
 from ..model.credentials import mask
 from ..model.errors import UsageError
-from ..model.packages import normalise, read_packages
+from ..model.packages import normalise
 from ..model.parsing import MANAGERS, Asked, read_cell, read_specs
 from ..model.request import Request
+from ..where.packages import read_packages
 from ._change import ChangeResult, add_managers, add_mode, carry_out
 from ._group import add_group
 from ._missing import add_missing
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
     from ..capture.files import Reading
     from ..install.transaction import Step
-    from ..where.environment import Environment
+    from ..model.environment import Environment
     from . import Session
 
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..model.errors import UsageError
-from ..model.packages import ManagerName, PackageSet, normalise, read_packages
+from ..model.packages import ManagerName, PackageSet, normalise
 from ..model.parsing import MANAGERS, read_specs
 from ..model.request import Request
+from ..where.packages import read_packages
 from ._change import ChangeResult, add_managers, add_mode, carry_out
 from ._target import add_target, left_out, targets
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import argparse
 
     from ..install.transaction import Step
-    from ..where.environment import Environment
+    from ..model.environment import Environment
     from . import Session
 
 

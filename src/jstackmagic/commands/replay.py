@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..display import Part, Text, size_text
+from ..history.progress import Progress, own_folder, replays
 from ..install.transaction import Done, Planned, Step, Transaction
 from ..io.log import Said
+from ..model.environment import Environment
 from ..model.errors import (
     CommandFailed,
     Interrupted,
@@ -34,9 +36,7 @@ from ..model.errors import (
 from ..model.plan import Plan
 from ..model.request import Request
 from ..restore.keep import Store, Taken
-from ..restore.progress import Progress, own_folder, replays
 from ..restore.replay import Exactness, Goal, goals
-from ..where.environment import Environment
 from ._change import ChangeResult
 from ._new_environment import located, make
 
@@ -269,7 +269,8 @@ class _Replay:
             self._progress.end(state, message)  # type: ignore[arg-type]
 
     def _bring(self, place: _Place, manager: ManagerName) -> None:
-        from ..model.packages import PackageSet, read_packages
+        from ..model.packages import PackageSet
+        from ..where.packages import read_packages
 
         fresh = place.environment is None
         if self._dry_run and (fresh or place in self._pending):
@@ -385,7 +386,8 @@ class _Replay:
 
     def _foretell(self, place: _Place, manager: ManagerName) -> None:
         """What would be asked when what comes before it is done, which pip cannot be asked yet."""
-        from ..model.packages import PackageSet, read_packages
+        from ..model.packages import PackageSet
+        from ..where.packages import read_packages
 
         here = (
             read_packages(place.environment, place.managers) if place.environment else PackageSet()

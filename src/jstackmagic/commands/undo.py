@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..display import Part, Text
-from ..history.file import Record
 from ..model.errors import NOTHING_CHANGED, Stopped, UsageError
 from ..model.recipe import taken_back
+from ..model.record import Record
 from ..restore.undo import Origins, after, latest, net, since
 from ._change import ChangeResult, add_mode
 

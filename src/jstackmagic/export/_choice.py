@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..model.environment import EnvironmentRef
 from ..model.errors import ExportError
 from ..model.recipe import Holding, Step
-from ..where.environment import EnvironmentRef
 from ._beside import UNSAFE
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from .conda import environment_yml
 if TYPE_CHECKING:
     import argparse
 
+    from ..model.environment import EnvironmentRef
     from ..model.recipe import Recipe
-    from ..where.environment import EnvironmentRef
 
 FILES: dict[str, dict[str, object]] = {"binder/environment.yml": {}}
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
+    from ..model.environment import EnvironmentRef
     from ..model.recipe import Item, Recipe, Step
-    from ..where.environment import EnvironmentRef
 
 Style = Literal["stacks", "legacy", "plain"]
 STYLES: tuple[Style, ...] = get_args(Style)

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ..history.file import Record
+    from ..model.environment import EnvironmentRef
     from ..model.packages import Package
     from ..model.recipe import Recipe
-    from ..where.environment import EnvironmentRef
+    from ..model.record import Record
 
 FILES: dict[str, dict[str, object]] = {"sbom.cdx.json": {}}
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from ..model.environment import EnvironmentRef
     from ..model.recipe import Recipe
-    from ..where.environment import EnvironmentRef
     from .dockerfile import Manager
 
 FILES: dict[str, dict[str, object]] = {"install.sh": {}}

@@ -10,17 +10,18 @@ import errno
 import os
 import sys
 import warnings
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..io.collector import collector_paused
+from ..model.collector import collector_paused
 from ..model.credentials import mask
+from ..model.environment import EnvironmentRef
 from ..model.errors import HistoryError
 from ..model.plan import Outcome
+from ..model.record import Context, Record, Status
 from ..model.request import Request
-from ..where.environment import EnvironmentRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +37,6 @@ LOCK_SECONDS = 30.0
 IMAGE_HISTORY = Path("/etc/jstackmagic/history.jsonl")
 """Where an image that was made from a history has it: what there was before this container."""
 
-Status = Literal["ok", "failed", "interrupted", "running", "planned", "found"]
 Event = Literal["begin", "end", "planned", "found"]
 
 
@@ -45,59 +45,6 @@ class HistoryWarning(UserWarning):
 
     Raised through :mod:`warnings`, the one way this module speaks of what it could live with.
     """
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Who asked, and from where; every field is empty where it cannot be known.
-
-    Attributes:
-        process: What tells the process ``pid`` from a later one that was given its number.
-    """
-
-    user: str = ""
-    host: str = ""
-    pid: int = 0
-    process: str = ""
-    kernel: str = ""
-    notebook: str = ""
-    container: str = ""
-    image: str = ""
-    jstackmagic: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One request, where it was carried out, and what came of it.
-
-    Attributes:
-        id: ``TRANSACTION.STEP``; unique.
-        time: When it started, ISO 8601, UTC.
-        status: ``interrupted`` where a record was begun, never ended, and its process is gone.
-        request: What was asked, credentials masked.
-        environment: Where.
-        engine: What did the work.
-        commands: The command lines as shown, credentials masked.
-        context: Who asked, and from where.
-        outcome: What happened; None where it is planned, running or was interrupted.
-        undoes: The id of the record, or of the whole transaction, that this one took back.
-    """
-
-    id: str
-    time: str
-    status: Status
-    request: Request
-    environment: EnvironmentRef
-    engine: str = ""
-    commands: tuple[str, ...] = ()
-    context: Context = field(default_factory=Context)
-    outcome: Outcome | None = None
-    undoes: str = ""
-
-    @property
-    def transaction(self) -> str:
-        """The part of the id that the requests of one cell share."""
-        return self.id.rpartition(".")[0]
 
 
 class History:

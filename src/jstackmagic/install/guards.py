@@ -8,16 +8,17 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..model.errors import NOTHING_CHANGED, Stopped
-from ..model.packages import conda_distributions, normalise, read_distributions
+from ..model.packages import normalise
+from ..where.packages import conda_distributions, read_distributions
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
     from ..history.file import History
+    from ..model.environment import Environment
     from ..model.packages import Package
     from ..model.plan import Plan
     from ..model.request import Request
-    from ..where.environment import Environment
 
 KEEPERS = ("ipykernel", "ipython", "jstackmagic")
 """What a kernel needs to go on, and to be asked for the next thing."""

@@ -9,13 +9,13 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..model.packages import files_of
+from ..where.packages import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..model.environment import Environment
     from ..model.packages import Change, Package
-    from ..where.environment import Environment
 
 FilesByPackage = dict[tuple[str, str], tuple[str, ...]]
 

@@ -10,18 +10,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .. import managers
-from ..history.file import Context, History, Record
+from ..history.file import History
 from ..io.log import Log, Output, Said, without_colours
 from ..managers import Manager
 from ..managers.choice import choose
 from ..model.credentials import mask
 from ..model.engines import Engines
+from ..model.environment import Environment
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError
-from ..model.packages import Change, Package, PackageSet, read_packages
 from ..model.plan import Outcome, Plan
 from ..model.recipe import fold
+from ..model.record import Context, Record
 from ..model.request import Request
-from ..where.environment import Environment, detect
+from ..where.environment import detect
+from ..where.packages import read_packages
 from . import imports, policy
 from .guards import check_names, check_plan, check_target, describe, hosts_kernel
 from .imports import Stale
@@ -29,7 +31,7 @@ from .imports import Stale
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..model.packages import ManagerName
+    from ..model.packages import Change, ManagerName, Package, PackageSet
 
 ORDER: tuple[ManagerName, ...] = ("apt", "conda", "pip")
 """System libraries first, then conda, then pip, which must see what conda brought."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from ..io.log import Output
+    from ..model.environment import Environment
     from ..model.packages import Change, Package
     from ..model.plan import Plan
     from ..model.request import Request
-    from ..where.environment import Environment
     from .choice import Choice
 
 _ENGINES = {

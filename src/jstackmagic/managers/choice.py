@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from ..model.environment import Environment
 from ..model.errors import NOTHING_CHANGED, Stopped
 from ..model.packages import ManagerName
-from ..where.environment import Environment, executable_of
+from ..where.environment import executable_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..model.engines import Engines
+    from ..model.environment import Tool
     from ..model.request import Request
-    from ..where.environment import Tool
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..model.packages import ManagerName, read_packages
+from ..model.packages import ManagerName
+from ..where.packages import read_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ..model.environment import Environment
     from ..model.packages import Package
-    from ..where.environment import Environment
 
 _EMPTY = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0"
 """What RECORD says of an empty file."""
@@ -100,7 +101,7 @@ def _conda(there: Iterable[Package], wanted: Mapping[str, Wish], environment: En
 
 def _pip(there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment) -> None:
     """The file REQUESTED (PEP 376), and its line in RECORD."""
-    from ..model.packages import files_of
+    from ..where.packages import files_of
 
     for package in there:
         if package.requested == wanted[package.name].requested:

@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..history.file import Record
 from .packages import ManagerName, Package
 from .recipe import name_of, name_of_place
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..where.environment import Environment
+from .environment import Environment
 from .packages import Change, Package
 from .request import Request
 

@@ -9,16 +9,16 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..io.collector import collector_paused
-from ..where.environment import EnvironmentRef
+from .collector import collector_paused
+from .environment import EnvironmentRef
 from .packages import Change, CondaDetail, ManagerName, Package, normalise
 from .request import split_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ..history.file import Record
     from .plan import Outcome
+    from .record import Record
     from .request import Request
 
 _CONDA_ARCHIVE = (".conda", ".tar.bz2")

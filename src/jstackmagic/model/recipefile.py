@@ -15,7 +15,7 @@ from .request import Request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..where.environment import EnvironmentRef
+    from .environment import EnvironmentRef
 
 VERSION = 1
 """What ``v`` says. A new optional field does not raise it."""

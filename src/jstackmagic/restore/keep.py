@@ -20,7 +20,8 @@ from ..io.log import Said
 from ..managers.apt.engine import archive_name
 from ..model.credentials import MASK, mask
 from ..model.errors import CommandFailed
-from ..model.packages import normalise, read_packages
+from ..model.packages import normalise
+from ..where.packages import read_packages
 from .undo import apt_spec, as_on_disk, conda_spec, same
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
     from ..io.log import Output
     from ..managers.conda.rattler.engine import Wire
+    from ..model.environment import Environment
     from ..model.packages import ManagerName, Package, PackageSet
     from ..model.request import Request
-    from ..where.environment import Environment
     from .replay import Goal
 
 _BUILT = ".of"

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..model.packages import ManagerName, Package, PackageSet, conda_distributions, normalise
+from ..model.packages import ManagerName, Package, PackageSet, normalise
+from ..where.packages import conda_distributions
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
     from rattler import PackageRecord
 
-    from ..where.environment import Environment
+    from ..model.environment import Environment
 
 Key = tuple[ManagerName, str]
 """A manager and a package's normalised name."""

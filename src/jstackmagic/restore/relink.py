@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..model.packages import files_of, normalise
+from ..model.packages import normalise
+from ..where.packages import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from ..io.log import Output
     from ..managers.conda.rattler.engine import Wire
+    from ..model.environment import Environment
     from ..model.packages import Package, PackageSet
-    from ..where.environment import Environment
 
 _METADATA = re.compile(r"/([^/]+?)-[^/]*\.(?:dist|egg)-info(?:/|$)")
 

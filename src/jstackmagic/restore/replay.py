@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Literal
 
 from ..managers.marks import Wish
 from ..model.credentials import MASK
+from ..model.environment import EnvironmentRef
 from ..model.packages import ManagerName, Package, PackageSet
 from ..model.pins import pinned
 from ..model.recipe import Item, Step, fold
 from ..model.request import Request
-from ..where.environment import EnvironmentRef
 from .undo import Origins, as_on_disk, conda_spec, net, pip_spec, same
 
 if TYPE_CHECKING:
-    from ..history.file import Record
+    from ..model.record import Record
 
 Exactness = Literal["builds", "versions", "asked"]
 """The very packages there were, what they needed included; the versions of what was asked for; or

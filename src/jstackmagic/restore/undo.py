@@ -20,7 +20,7 @@ from ..model.request import Request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..history.file import Record
+    from ..model.record import Record
 
 Key = tuple[str, ManagerName, str]
 """A prefix, empty for apt, a manager and a package's normalised name."""

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ..model.packages import ManagerName, Package, PackageSet, read_packages
-from ..restore.progress import folder, own_folder
+from ..history.progress import folder, own_folder
+from ..model.packages import ManagerName, Package, PackageSet
+from .packages import read_packages
 
 if TYPE_CHECKING:
-    from .environment import Environment
+    from ..model.environment import Environment
 
 SEEDS = ("pip", "setuptools", "wheel")
 """What a virtual environment may begin with."""
@@ -288,7 +289,7 @@ def time_of(package: Package, environment: Environment) -> float | None:
 
 def metadata_of(package: Package, environment: Environment) -> str | None:
     """The file or folder that came with a package and tells of it; None where none is known."""
-    from ..model.packages import files_of
+    from .packages import files_of
 
     if package.manager == "conda":
         stem = f"{package.name}-{package.version}-{package.build}"

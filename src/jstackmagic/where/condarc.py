@@ -16,20 +16,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from ..model.environment import ConfiguredChannel
 from ..model.errors import NOTHING_CHANGED, JStackMagicError
 
 ChannelPriority = Literal["strict", "flexible", "disabled"]
 
 DEFAULTS = "defaults"
 """The multichannel that conda fell back on, up to 25.9, where no channel was configured."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfiguredChannel:
-    """A channel and the file or variable that configured it."""
-
-    channel: str
-    source: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..model.errors import NOTHING_CHANGED, UnknownEnvironment
-from .environment import Environment, detect, find, is_conda_prefix
+from .environment import detect, find, is_conda_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from ..model.environment import Environment
 
 NATIVE = "python3"
 """The kernel that jupyter_client offers without a kernelspec: the server's own Python."""

@@ -10,8 +10,8 @@ from .. import Found, Target
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ...model.environment import EnvironmentRef
     from ...model.recipe import Recipe
-    from ...where.environment import EnvironmentRef
 
 
 def found_in(recipe: Recipe) -> Iterator[Found]:

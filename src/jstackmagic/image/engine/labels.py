@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...history.file import Record
+    from ...model.record import Record
 
 # https://github.com/opencontainers/image-spec/blob/main/annotations.md
 CREATED = "org.opencontainers.image.created"

@@ -15,8 +15,8 @@ from .files import Files, files_of, new_tree
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ...model.environment import Environment
     from ...model.packages import ManagerName, Package
-    from ...where.environment import Environment
 
 _METADATA = (".dist-info", ".egg-info")
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...io.log import Said
+from ...model.environment import Environment
 from ...model.errors import UnknownEnvironment
-from ...model.packages import read_packages
 from ...where import kernels
-from ...where.environment import Environment, detect, find, known_names
+from ...where.environment import detect, find, known_names
 from ...where.host import look
+from ...where.packages import read_packages
 from ..engine.client import speaking
 from . import deep as deeply
 from .files import Files, Tree, files_of, new_tree
@@ -22,7 +23,7 @@ from .proof import Proof, Side, absent, differences, unreadable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ...history.file import Record
+    from ...model.record import Record
     from ..engine.client import Engine
 
 _NAMES = re.compile(r"^Name:[ \t]*\S", re.MULTILINE)

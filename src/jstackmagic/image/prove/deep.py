@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...model.packages import files_of
+from ...where.packages import files_of
 from ..engine.client import speaking
 from .files import sha256
 from .proof import FileDifference, FileState, same
@@ -20,9 +20,9 @@ from .proof import FileDifference, FileState, same
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ...history.file import Record
+    from ...model.environment import Environment
     from ...model.packages import Package
-    from ...where.environment import Environment
+    from ...model.record import Record
     from ..engine.client import Engine
     from .files import Tree
     from .proof import Side

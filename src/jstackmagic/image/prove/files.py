@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...model.packages import PackageSet, read_packages
-from ...where.environment import Environment
+from ...model.environment import Environment
+from ...where.packages import read_packages
 from ..engine.client import speaking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ...model.packages import PackageSet
     from ..engine.client import Engine
 
 _LIBRARY = r"(?:local/)?lib(?:64)?/(?:python|pypy)[^/]*/(?:site|dist)-packages"

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
 from ...model.credentials import mask
+from ...model.environment import EnvironmentRef
 from ...model.packages import ManagerName, Package, PackageSet
 from ...model.recipe import name_of
-from ...where.environment import EnvironmentRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ...history.file import Record
+    from ...model.record import Record
 
 FileState = Literal[
     "changed here", "changed in the image", "differs", "not here", "not in the image"

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, NoReturn
 from ...io import process
 from ...io.log import Log
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, InvalidSpec, Stopped
-from ...model.packages import Change, Package, PackageSet, read_debian
+from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
+from ...where.packages import read_debian
 from .. import Manager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ...io.log import Output
+    from ...model.environment import Environment
     from ...model.request import Request
-    from ...where.environment import Environment
 
 LISTS = Path("/var/lib/apt/lists")
 """What ``apt-get update`` fetches; the images are shipped without it."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Stopped
-from ...model.packages import Change, Package, PackageSet, read_packages
+from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
+from ...where.packages import read_packages
 from .. import Manager
 from .spec import (
     Installed,
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     from ...io.log import Output
     from ...io.process import Captured
+    from ...model.environment import CondaExecutable, Environment
     from ...model.request import Request
-    from ...where.environment import CondaExecutable, Environment
     from .spec import CondaSpec
 
 _RISK = "A half-finished conda transaction can leave the environment broken."

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from ...model.errors import NOTHING_CHANGED, CommandFailed, InvalidSpec
-from ...model.packages import read_packages
 from ...model.plan import Command
+from ...where.packages import read_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rattler import MatchSpec, PrefixRecord  # noqa: TC004  # no noun: nobody reads it back
 
+    from ...model.environment import CondaExecutable, Environment
     from ...model.packages import Package
     from ...model.request import Request
     from ...where.condarc import CondaConfig
-    from ...where.environment import CondaExecutable, Environment
 
 
 _ARCHIVE = (".conda", ".tar.bz2")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ...where.environment import Environment
+    from ...model.environment import Environment
 
 UNREADABLE = ""
 """The name of the setting that stands for a file that pip itself cannot read."""

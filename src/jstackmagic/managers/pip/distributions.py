@@ -11,14 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ...model.packages import (
-    Package,
-    conda_distributions,
-    normalise,
-    read_conda,
-    read_distributions,
-)
+from ...model.packages import Package, normalise
 from ...model.request import split_hashes
+from ...where.packages import conda_distributions, read_conda, read_distributions
 from .config import UNREADABLE, configured
 from .spec import VCS, is_place, name_of, plain_requirements
 
@@ -28,8 +23,8 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.version import Version
 
+    from ...model.environment import Environment
     from ...model.request import Request
-    from ...where.environment import Environment
 
 _CHANGES_THE_QUESTION = {
     *("editable", "force-reinstall", "ignore-installed", "prefix"),

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from ...io.log import Output
+    from ...model.environment import Environment
     from ...model.request import Request
-    from ...where.environment import Environment
 
 _VERSIONS = re.compile(r"\(from versions: ([^)]*)\)")
 _SHOWN = 8  # of the versions there are, the newest

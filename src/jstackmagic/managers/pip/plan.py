@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
+    from ...model.environment import Environment
     from ...model.request import Request
-    from ...where.environment import Environment
 
 RISK = "A package may be half installed; the same install again mends it."
 

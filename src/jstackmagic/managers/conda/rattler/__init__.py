@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ....io.log import Output
+    from ....model.environment import Environment
     from ....model.packages import CondaDetail, Package
     from ....model.request import Request
-    from ....where.environment import Environment
     from .engine import Wire
 
 _ENGINE = "rattler"

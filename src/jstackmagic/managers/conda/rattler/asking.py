@@ -14,7 +14,7 @@ from .trouble import network_trouble
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ....where.environment import Environment
+    from ....model.environment import Environment
     from .engine import Wire
 
 _FEW = 8  # versions

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rattler import GenericVirtualPackage, MatchSpec, RepoDataRecord, Subdir
 
-    from ....where.environment import Environment
+    from ....model.environment import Environment
 
 _VIRTUAL = {
     "linux": {"__unix": "0", "__linux": "5.10", "__glibc": "2.28"},

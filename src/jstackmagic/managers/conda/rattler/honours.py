@@ -14,8 +14,8 @@ from .access import unserved_login
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ....model.environment import Environment
     from ....where.condarc import CondaConfig
-    from ....where.environment import Environment
 
 _SCHEMES = {"http", "https"}
 

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ....model.packages import Change, Package, PackageSet, read_packages
+from ....model.packages import Change, Package, PackageSet
 from ....model.plan import Plan
+from ....where.packages import read_packages
 from ..spec import Installed, command_lines, configuration, lone_archives, records, resolved
 from . import solving
 from .fetch import Cache, check_archive
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from rattler import RepoDataRecord
 
+    from ....model.environment import Environment
     from ....model.request import Request
-    from ....where.environment import Environment
     from ..spec import CondaSpec
     from .engine import Wire
 

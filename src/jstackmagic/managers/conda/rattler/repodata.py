@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from rattler import Channel, Client, Gateway, GenericVirtualPackage, RepoDataRecord, Subdir
 
+    from ....model.environment import Environment
     from ....where.condarc import CondaConfig  # noqa: TC004  # no noun: nobody reads it back
-    from ....where.environment import Environment
     from ..spec import CondaSpec
 
 _FRESH = 600.0  # seconds for which a remote channel is not asked again; a miss asks it at once

@@ -14,9 +14,9 @@ from .planning import Detail, solve, state_of
 from .records import stem_of
 
 if TYPE_CHECKING:
+    from ....model.environment import Environment
     from ....model.plan import Plan
     from ....where.condarc import CondaConfig
-    from ....where.environment import Environment
     from .engine import Wire
     from .journal import Journal
     from .solving import Solution

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rattler import MatchSpec, PrefixRecord, RepoDataRecord  # noqa: TC004  # no noun
     from rattler.channel import ChannelPriority
 
+    from ....model.environment import Environment
     from ....model.request import Request
-    from ....where.environment import Environment
     from .engine import Wire
 
 

@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ....io.log import Output
+    from ....model.environment import Environment
     from ....model.packages import Change
     from ....model.request import Request
-    from ....where.environment import Environment
     from ..executable import Pip
     from .origins import Locked
 

@@ -23,9 +23,9 @@ from ..plan import index_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from ....model.environment import Environment
     from ....model.plan import Command
     from ....model.request import Request
-    from ....where.environment import Environment
 
 _WORDS = ("--format", "pylock.toml", "--no-deps", "--no-header", "--quiet")
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
+    from ....model.environment import Environment
     from ....model.request import Request
-    from ....where.environment import Environment
 
 _OLDEST = (3, 8)  # the oldest Python that is left to uv
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ..history.file import History
+    from .file import History
 
 
 def folder() -> Path:
@@ -102,7 +102,7 @@ def status() -> Status | None:
 
 def replays() -> History:
     """What replays did in this container, told apart from the history, which said it before."""
-    from ..history.file import History
+    from .file import History
 
     return History(folder() / "replays.jsonl" if _is_ours(folder()) else Path(os.devnull))
 

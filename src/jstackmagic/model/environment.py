@@ -1,0 +1,100 @@
+"""One installation prefix: the noun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Tool = Literal["conda", "mamba", "micromamba"]
+Kind = Literal["conda-base", "conda-named", "conda-prefix", "venv", "venv-on-conda", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRef:
+    """What the history remembers of an environment: enough to find or make it again."""
+
+    kind: Kind
+    name: str | None
+    prefix: str
+    python: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CondaExecutable:
+    """The conda-family executable that governs an environment.
+
+    Attributes:
+        tool: Which of the family it is.
+        path: Its absolute path.
+        found: How it was found, for people: "beside the environment", "CONDA_EXE", ...
+    """
+
+    tool: Tool
+    path: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredChannel:
+    """A channel and the file or variable that configured it."""
+
+    channel: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One installation prefix.
+
+    Attributes:
+        kind: What sort of prefix it is.
+        name: The name ``--name`` takes; None where only the prefix identifies it.
+        prefix: Absolute path.
+        python: Version of its Python (``"3.12.4"``); None where it has none.
+        executable: Its Python interpreter; None where it has none.
+        conda: The executable that governs it; None for a venv, or where none is in reach.
+        channels: In priority order, each with where it was configured; credentials are masked
+            (``where.condarc.load`` has them).
+        pins: The match specs of ``conda-meta/pinned``.
+        writable: Whether this user can write to it.
+        frozen: The message of ``conda-meta/frozen`` (CEP 22); None where it is not frozen.
+        externally_managed: The message of PEP 668's ``EXTERNALLY-MANAGED``; None without one.
+        site_packages: Where its distributions lie; empty where it has no Python.
+        base: For a virtual environment, the prefix of the Python it stands on.
+        root: The prefix of the conda root it belongs to; None where there is none in reach.
+        name_is_ambiguous: Whether ``--name NAME`` means another environment to the executable.
+    """
+
+    kind: Kind
+    name: str | None
+    prefix: str
+    python: str | None = None
+    executable: str | None = None
+    conda: CondaExecutable | None = None
+    channels: tuple[ConfiguredChannel, ...] = ()
+    pins: tuple[str, ...] = ()
+    writable: bool = True
+    frozen: str | None = None
+    externally_managed: str | None = None
+    site_packages: tuple[str, ...] = ()
+    base: str | None = None
+    root: str | None = None
+    name_is_ambiguous: bool = False
+
+    @property
+    def is_conda(self) -> bool:
+        """Whether conda-format packages can be installed here."""
+        return self.kind.startswith("conda")
+
+    @property
+    def ref(self) -> EnvironmentRef:
+        """The part of it that a record keeps."""
+        return EnvironmentRef(
+            kind=self.kind, name=self.name, prefix=self.prefix, python=self.python
+        )
+
+    def conda_target(self) -> tuple[str, str]:
+        """What tells conda which environment is meant: ``--name NAME`` unless that is ambiguous."""
+        if self.name is not None and not self.name_is_ambiguous:
+            return ("--name", self.name)
+        return ("--prefix", self.prefix)

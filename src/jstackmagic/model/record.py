@@ -1,0 +1,65 @@
+"""One line of the history: a request, where it was carried out, and the outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .environment import EnvironmentRef
+from .plan import Outcome
+from .request import Request
+
+Status = Literal["ok", "failed", "interrupted", "running", "planned", "found"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who asked, and from where; every field is empty where it cannot be known.
+
+    Attributes:
+        process: What tells the process ``pid`` from a later one that was given its number.
+    """
+
+    user: str = ""
+    host: str = ""
+    pid: int = 0
+    process: str = ""
+    kernel: str = ""
+    notebook: str = ""
+    container: str = ""
+    image: str = ""
+    jstackmagic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One request, where it was carried out, and what came of it.
+
+    Attributes:
+        id: ``TRANSACTION.STEP``; unique.
+        time: When it started, ISO 8601, UTC.
+        status: ``interrupted`` where a record was begun, never ended, and its process is gone.
+        request: What was asked, credentials masked.
+        environment: Where.
+        engine: What did the work.
+        commands: The command lines as shown, credentials masked.
+        context: Who asked, and from where.
+        outcome: What happened; None where it is planned, running or was interrupted.
+        undoes: The id of the record, or of the whole transaction, that this one took back.
+    """
+
+    id: str
+    time: str
+    status: Status
+    request: Request
+    environment: EnvironmentRef
+    engine: str = ""
+    commands: tuple[str, ...] = ()
+    context: Context = field(default_factory=Context)
+    outcome: Outcome | None = None
+    undoes: str = ""
+
+    @property
+    def transaction(self) -> str:
+        """The part of the id that the requests of one cell share."""
+        return self.id.rpartition(".")[0]

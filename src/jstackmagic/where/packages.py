@@ -1,0 +1,369 @@
+"""Packages as they lie on disk: conda-meta, dist-info and dpkg's status file."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ..model.packages import CondaDetail, ManagerName, Package, PackageSet, normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..model.environment import Environment
+
+_T = TypeVar("_T")
+
+
+def read_packages(
+    environment: Environment,
+    managers: Iterable[ManagerName] = ("conda", "pip", "apt"),
+    *,
+    root: Path = Path("/"),
+) -> PackageSet:
+    """Read what is installed, from metadata on disk alone; no process is started.
+
+    A Python distribution that conda installed is listed once, as conda's.
+
+    Args:
+        environment: Whose conda records and distributions to read.
+        managers: Which to read.
+        root: Where the Debian system begins, for another system's file tree.
+    """
+    found: list[Package] = []
+    for manager in managers:
+        if manager == "conda" and environment.is_conda:
+            found += read_conda(environment.prefix)
+        elif manager == "pip":
+            found += read_distributions(environment)
+        elif manager == "apt":
+            found += read_debian(root)
+    return PackageSet(tuple(sorted(found, key=lambda package: package.key)))
+
+
+def read_conda(prefix: str | Path) -> tuple[Package, ...]:
+    """The conda packages of a prefix, from the records in ``conda-meta``."""
+    return tuple(record.package for record in _cached(_conda_records(prefix), _read_conda_record))
+
+
+def read_details(prefix: str | Path) -> tuple[CondaDetail, ...]:
+    """What the records of a prefix say beside the packages themselves, in order of their names."""
+    records = _cached(_conda_records(prefix), _read_conda_record)
+    return tuple(sorted((record.detail for record in records), key=lambda detail: detail.name))
+
+
+def read_distributions(environment: Environment) -> tuple[Package, ...]:
+    """The Python distributions of an environment that conda does not own."""
+    return tuple(item.package for item in _distributions(environment) if not item.by_conda)
+
+
+def conda_distributions(environment: Environment) -> dict[str, str]:
+    """The versions of the Python distributions that conda installed, by normalised name."""
+    return {
+        item.package.name: item.package.version
+        for item in _distributions(environment)
+        if item.by_conda
+    }
+
+
+def read_debian(root: Path = Path("/")) -> tuple[Package, ...]:
+    """The Debian packages of a system, from dpkg's status file; empty where there is none.
+
+    What apt marked as automatically installed (``extended_states``) was not asked for.
+    """
+    stamps = [
+        stamp
+        for path in (root / "var/lib/dpkg/status", root / "var/lib/apt/extended_states")
+        for stamp in _stamp(path)
+    ]
+    return _read_debian(root, *stamps)
+
+
+def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
+    """The absolute paths that a conda or pip package owns; empty where no record tells."""
+    if package.manager == "conda":
+        stem = f"{package.name}-{package.version}-{package.build}.json"
+        path = Path(environment.prefix, "conda-meta", stem)
+        if not path.is_file():
+            return ()
+        record = _cached([str(path)], _read_conda_record)[0]
+        return tuple(os.path.join(environment.prefix, file) for file in record.files)
+    if package.manager == "pip":
+        for item in _distributions(environment):
+            if item.package.name == package.name and not item.by_conda:
+                folder = os.path.dirname(item.path)
+                return tuple(
+                    os.path.normpath(os.path.join(folder, file)) for file, _ in item.record
+                )
+    return ()
+
+
+# Reading is cached by path, modification time and size: the record of an installed package
+# never changes in place, so that one kernel reads each only once.
+
+
+def _cached(paths: Iterable[str], read: Callable[[str], _T]) -> list[_T]:
+    found = []
+    for path in paths:
+        try:
+            stat = os.stat(path)
+        except FileNotFoundError:  # taken away between listing and reading
+            continue
+        found.append(_read_cached(read, path, stat.st_mtime_ns, stat.st_size))
+    return found
+
+
+@lru_cache(maxsize=20_000)
+def _read_cached(read: Callable[[str], _T], path: str, _mtime: int, _size: int) -> _T:
+    return read(path)
+
+
+def _scan(folder: str, suffixes: tuple[str, ...]) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as entries:
+            # a "~name" folder is what pip could not finish removing
+            yield from (
+                entry.path
+                for entry in entries
+                if entry.name.endswith(suffixes) and not entry.name.startswith("~")
+            )
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+
+
+def _conda_records(prefix: str | Path) -> list[str]:
+    records = _scan(os.path.join(prefix, "conda-meta"), (".json",))
+    # NAME-VERSION-BUILD.json; other tools leave JSON files of their own there
+    return [path for path in records if os.path.basename(path).count("-") >= 2]
+
+
+@dataclass(frozen=True, slots=True)
+class _CondaRecord:
+    package: Package
+    files: tuple[str, ...]
+    detail: CondaDetail
+
+    @property
+    def egg_info(self) -> Iterator[str]:
+        for file in self.files:
+            head, found, _ = file.partition(".egg-info")
+            if found:
+                yield head + found
+
+
+@dataclass
+class _PathsEntry:
+    size_in_bytes: int = 0
+
+
+@dataclass
+class _PathsData:
+    paths: list[_PathsEntry] | None = None
+
+
+@dataclass
+class _PrefixRecord:
+    """The fields of a conda-meta record that we read; the rest is skipped unparsed."""
+
+    name: str
+    version: str
+    build: str = ""
+    channel: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+    md5: str | None = None
+    requested_spec: str | None = None
+    requested_specs: list[str] | None = None
+    depends: list[str] | None = None
+    files: list[str] | None = None
+    paths_data: _PathsData | None = None
+
+
+def _read_conda_record(path: str) -> _CondaRecord:
+    import msgspec
+
+    try:
+        record = msgspec.json.decode(Path(path).read_bytes(), type=_PrefixRecord, strict=False)
+    except (
+        msgspec.MsgspecError
+    ):  # half written or not conda's; its file name still tells what it is
+        name, version, build = Path(path).stem.rsplit("-", 2)
+        record = _PrefixRecord(name=name, version=version, build=build)
+    url = record.url or ""
+    # URL/SUBDIR/FILE; the channel field is spelled differently by conda and by rattler
+    source = url.rsplit("/", 2)[0] if url.count("/") > 2 else record.channel or ""
+    entries = (record.paths_data.paths if record.paths_data else None) or []
+    requested = record.requested_spec not in (None, "", "None") or bool(record.requested_specs)
+    return _CondaRecord(
+        package=Package(
+            manager="conda",
+            name=record.name,
+            version=record.version,
+            build=record.build,
+            source=source,
+            url=url,
+            sha256=record.sha256 or "",
+            size=sum(entry.size_in_bytes for entry in entries) if entries else None,
+            requested=requested,
+        ),
+        files=tuple(record.files or ()),
+        detail=CondaDetail(record.name, tuple(record.depends or ()), record.md5 or ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Distribution:
+    package: Package
+    path: str
+    by_conda: bool
+    record: tuple[tuple[str, int], ...]
+
+
+def _distributions(environment: Environment) -> list[_Distribution]:
+    entries = [
+        entry
+        for folder in environment.site_packages
+        for entry in _scan(folder, (".dist-info", ".egg-info"))
+    ]
+    found = [item for item in _cached(entries, _read_distribution) if item is not None]
+    if not environment.is_conda or not any(item.path.endswith(".egg-info") for item in found):
+        return found
+    # an egg-info of conda's carries no INSTALLER file to tell whose it is
+    owned = {
+        os.path.join(environment.prefix, file)
+        for record in _cached(_conda_records(environment.prefix), _read_conda_record)
+        for file in record.egg_info
+    }
+    return [replace(item, by_conda=item.by_conda or item.path in owned) for item in found]
+
+
+def _read_distribution(path: str) -> _Distribution | None:
+    """One ``*.dist-info`` or ``*.egg-info``; None for one that names nothing."""
+    folder = Path(path)
+    if folder.is_file():  # distutils wrote a bare file
+        metadata = _text(folder)
+    else:
+        metadata = _text(folder / "METADATA") or _text(folder / "PKG-INFO")
+    name, version = _header(metadata, "Name"), _header(metadata, "Version")
+    if not name or not version:
+        return None
+    record = _read_record(_text(folder / "RECORD"))
+    source, sha256, editable = _direct_url(_text(folder / "direct_url.json"))
+    return _Distribution(
+        package=Package(
+            manager="pip",
+            name=normalise(name),
+            version=version,
+            source=source,
+            sha256=sha256,
+            size=sum(size for _, size in record) or None,
+            requested=(folder / "REQUESTED").exists(),
+            editable=editable,
+        ),
+        path=path,
+        by_conda=_text(folder / "INSTALLER").strip() == "conda",
+        record=record,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return ""
+
+
+def _header(metadata: str, field: str) -> str:
+    match = re.search(rf"^{field}:[ \t]*(.+?)[ \t]*$", metadata.split("\n\n", 1)[0], re.MULTILINE)
+    return match[1] if match else ""
+
+
+def _read_record(text: str) -> tuple[tuple[str, int], ...]:
+    import csv
+
+    rows = (row for row in csv.reader(text.splitlines()) if row)
+    return tuple((row[0], int(row[2]) if len(row) > 2 and row[2].isdigit() else 0) for row in rows)
+
+
+def _direct_url(text: str) -> tuple[str, str, bool]:
+    """The URL, sha256 and editable flag of PEP 610's ``direct_url.json``."""
+    if not text:
+        return "", "", False
+    import json
+
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return "", "", False
+    url = str(data.get("url", ""))
+    vcs = data.get("vcs_info") or {}
+    if vcs:
+        url = f"{vcs.get('vcs', 'git')}+{url}@{vcs.get('commit_id', '')}"
+    if data.get("subdirectory"):
+        url += f"#subdirectory={data['subdirectory']}"
+    archive = data.get("archive_info") or {}
+    sha256 = (archive.get("hashes") or {}).get("sha256", "")
+    if not sha256 and str(archive.get("hash", "")).startswith("sha256="):
+        sha256 = archive["hash"].removeprefix("sha256=")
+    return url, sha256, bool((data.get("dir_info") or {}).get("editable"))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return (0, 0)
+    return (stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4)
+def _read_debian(root: Path, *_stamps: int) -> tuple[Package, ...]:
+    folder = root / "var/lib/dpkg"
+    native = _text(folder / "arch").split("\n", 1)[0].strip()
+    automatic = _automatic(root / "var/lib/apt/extended_states")
+    found = []
+    for fields in _paragraphs(_text(folder / "status")):
+        if fields.get("Status", "").split()[-1:] != ["installed"]:
+            continue
+        name, architecture = fields["Package"], fields.get("Architecture", "")
+        native = native or (architecture if name == "dpkg" else "")
+        foreign = native and architecture not in (native, "all")
+        # apt marks what is for all architectures under its own
+        marked_as = (architecture, native) if architecture == "all" else (architecture,)
+        size = fields.get("Installed-Size", "")
+        found.append(
+            Package(
+                manager="apt",
+                name=f"{name}:{architecture}" if foreign else name,
+                version=fields.get("Version", ""),
+                build=architecture,
+                size=int(size) * 1024 if size.isdigit() else None,  # dpkg counts KiB
+                requested=not any((name, each) in automatic for each in marked_as),
+            )
+        )
+    return tuple(found)
+
+
+def _automatic(path: Path) -> set[tuple[str, str]]:
+    return {
+        (fields.get("Package", ""), fields.get("Architecture", ""))
+        for fields in _paragraphs(_text(path))
+        if fields.get("Auto-Installed") == "1"
+    }
+
+
+_FIELD = re.compile(
+    r"^(Package|Status|Version|Architecture|Installed-Size|Auto-Installed):[ \t]*(.*)$",
+    re.MULTILINE,
+)
+
+
+def _paragraphs(text: str) -> Iterator[dict[str, str]]:
+    for paragraph in text.split("\n\n"):
+        fields = dict(_FIELD.findall(paragraph))
+        if "Package" in fields:
+            yield fields
