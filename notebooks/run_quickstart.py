@@ -21,6 +21,8 @@ from nbclient import NotebookClient
 from uv import find_uv_bin
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+PAGES = (REPOSITORY / "README.md", REPOSITORY / "docs/using.md")
+"""Pages that show what the notebooks show."""
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
 from support import tiers  # noqa: E402
@@ -81,7 +83,7 @@ def run(path: Path) -> nbformat.NotebookNode:
 
 
 def keep(notebook: nbformat.NotebookNode, name: str) -> None:
-    """Write a notebook with its outputs, and what the README shows of it."""
+    """Write a notebook with its outputs, and the blocks of the pages that show them."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     notebook.metadata = {
@@ -90,8 +92,8 @@ def keep(notebook: nbformat.NotebookNode, name: str) -> None:
     }
     leave_logs_out(notebook)
     nbformat.write(notebook, REPOSITORY / "notebooks" / f"{name}.ipynb")
-    readme = REPOSITORY / "README.md"
-    readme.write_text(with_outputs(readme.read_text(), notebook, name))
+    for page in PAGES:
+        page.write_text(with_outputs(page.read_text(), notebook, name))
 
 
 def leave_logs_out(notebook: nbformat.NotebookNode) -> None:
@@ -104,16 +106,16 @@ def leave_logs_out(notebook: nbformat.NotebookNode) -> None:
                 output["data"]["text/html"] = folded.sub(r"\1<pre>…</pre>", page)
 
 
-def with_outputs(readme: str, notebook: nbformat.NotebookNode, name: str) -> str:
-    """The README with what a notebook shows: the block after ``<!-- NAME: CELL -->``."""
+def with_outputs(page: str, notebook: nbformat.NotebookNode, name: str) -> str:
+    """Return a page with a notebook's outputs in its blocks after ``<!-- NAME: CELL -->``."""
     cells = {cell.id: cell for cell in notebook.cells}
 
     def block(match: re.Match[str]) -> str:
         text = text_of(cells[match["cell"]]).strip("\n")
-        return f"<!-- {name}: {match['cell']} -->\n```text\n{text}\n```\n"
+        return f"<!-- {name}: {match['cell']} -->\n{match['fence']}\n{text}\n```\n"
 
-    marked = rf"<!-- {name}: (?P<cell>\w+) -->\n```text\n.*?\n?```\n"
-    return re.sub(marked, block, readme, flags=re.DOTALL)
+    marked = rf"<!-- {name}: (?P<cell>\w+) -->\n(?P<fence>```[^\n]*text)\n.*?\n?```\n"
+    return re.sub(marked, block, page, flags=re.DOTALL)
 
 
 def build_wheel(folder: Path) -> Path:

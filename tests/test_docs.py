@@ -85,6 +85,17 @@ def test_every_block_says_what_it_is(page: str) -> None:
     examples((DOCS / page).resolve())
 
 
+def test_the_readme_has_an_example_of_every_verb() -> None:
+    rows = re.findall(
+        r"^\| `%env(\w+)` \| `%env(.+?)` \|", (REPOSITORY / "README.md").read_text(), re.M
+    )
+    assert sorted(verb for verb, _ in rows) == sorted(commands.names())
+    for verb, example in rows:
+        name, *words = shlex.split(example)
+        assert name == verb
+        commands._parse(commands.parser(verb, magic=True), words)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -233,7 +244,7 @@ def run_page(page: str, reader: Reader, places: tuple[str, ...]) -> None:
             check(example, *(reader.beside if beside else reader.run)(example), where)
 
 
-COMPARED = ("../README.md", "formats.md", "how-to/ci.md")
+COMPARED = ("../README.md", "using.md", "formats.md", "how-to/ci.md")
 """Pages that hold an export against the history, which has what others do with dpkg meanwhile."""
 
 

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 import run_persist
-from run_quickstart import text_of, with_outputs
+from run_quickstart import PAGES, text_of, with_outputs
 from support import engine
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ def test_the_committed_outputs_tell_the_whole_story() -> None:
     assert not re.search(r"token=[0-9a-f]", text)
 
 
-def test_the_readme_shows_what_the_notebook_shows() -> None:
-    readme = (REPOSITORY / "README.md").read_text()
-    assert readme.count("<!-- persist: ") == 3
-    assert with_outputs(readme, nbformat.read(NOTEBOOK, as_version=4), "persist") == readme
+def test_the_pages_show_what_the_notebook_shows() -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    pages = [page.read_text() for page in PAGES]
+    assert sum(page.count("<!-- persist: ") for page in pages) == 3
+    for page in pages:
+        assert with_outputs(page, notebook, "persist") == page

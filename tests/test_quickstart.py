@@ -52,11 +52,12 @@ def test_the_committed_outputs_tell_the_chapters_story() -> None:
     assert os.path.expanduser("~") not in NOTEBOOK.read_text()
 
 
-def test_the_readme_shows_what_the_notebook_shows() -> None:
-    readme = (REPOSITORY / "README.md").read_text()
-    assert readme.count("<!-- quickstart: ") == 5
+def test_the_pages_show_what_the_notebook_shows() -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    assert run_quickstart.with_outputs(readme, notebook, "quickstart") == readme
+    pages = [page.read_text() for page in run_quickstart.PAGES]
+    assert sum(page.count("<!-- quickstart: ") for page in pages) == 5
+    for page in pages:
+        assert run_quickstart.with_outputs(page, notebook, "quickstart") == page
 
 
 def without_versions(dockerfile: str) -> list[str]:
