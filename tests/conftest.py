@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from itertools import count
@@ -19,6 +21,7 @@ from support import cache, dpkg, engine, stacks, tiers
 from support.acceptance import make as make_acceptance
 from support.channel import Unfeasible
 from support.environments import Root, create_environment, make_root, make_venv, uv
+from support.machine import Unavailable
 from support.wheels import WheelIndex
 from support.workers import ByModule
 
@@ -40,6 +43,11 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# a background job's are ignored, and Python leaves it so: as in the foreground, for all children
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(_number, signal.SIG_DFL)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -255,7 +263,7 @@ def docker_engine(_session_environ: None) -> Iterator[DockerClient]:
     try:
         with engine.engine() as client:
             yield client
-    except engine.Unavailable as reason:
+    except Unavailable as reason:
         pytest.skip(str(reason))
 
 
@@ -264,7 +272,7 @@ def stacks_image(docker_engine: DockerClient, full_channel: Channel) -> str:
     """The tag of a stand-in for an image of the Docker Stacks."""
     try:
         return stacks.image(docker_engine)
-    except engine.Unavailable as reason:
+    except Unavailable as reason:
         pytest.skip(str(reason))
 
 
@@ -301,17 +309,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(900))
 
 
-@pytest.hookimpl(wrapper=True)
+_TOO_LATE = pytest.StashKey[TimeoutError]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # pytest-timeout's clock begins after the wait
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
     """A test that looks at dpkg runs while nobody changes what it sees there."""
     changes, looks = item.get_closest_marker("apt"), item.get_closest_marker("dpkg")
-    if not changes and not looks:
-        return (yield)
-    with dpkg.turn(alone=bool(changes or looks.kwargs.get("changes"))):
+    with contextlib.ExitStack() as stack:
+        if changes or looks:
+            alone = bool(changes or looks.kwargs.get("changes"))
+            try:
+                stack.enter_context(dpkg.turn(alone=alone, name=item.nodeid))
+            except TimeoutError as error:
+                item.stash[_TOO_LATE] = error
         return (yield)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if _TOO_LATE in item.stash:
+        raise item.stash[_TOO_LATE]
     if item.get_closest_marker("apt"):
         reason = _why_no_apt()
         if reason:

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
-from filelock import FileLock
 
 from jstackmagic.display import Code, Fold, Table, Text
 from jstackmagic.display.html import as_html
-from support import pictures
+from support import cache, pictures
 from support.browser import Notebook, chromium, contrast, write_notebook, write_settings
-from support.engine import Unavailable
 from support.environments import make_root, uv
 from support.kernels import Server, clean_environ, write_kernelspec
+from support.locks import held
+from support.machine import Unavailable
 from support.slow import slow_channel
 from support.wheels import WheelIndex
 
@@ -73,7 +73,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(full_channel: Channel, jstackmagic_wheel: Path) -> Iterator[World]:
-    with FileLock(f"{FOLDER}.lock", timeout=900):
+    # another run may be in all of its browser tests
+    with held(cache.ROOT / "browser.lock", seconds=240):
         shutil.rmtree(FOLDER, ignore_errors=True)
         try:
             with WheelIndex(FOLDER / "index") as index:

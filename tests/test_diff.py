@@ -17,6 +17,7 @@ from jstackmagic.where import baseline
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from support.debs import build_deb, purge
+from support.dpkg import apt_get
 from support.environments import add_packages, make_venv, uv
 from support.tiers import SIX
 from support.verbs import verb
@@ -224,13 +225,12 @@ def test_apts_own_marks_tell_what_was_asked_for(conda: Path, tmp_path: Path) -> 
     """A package and what it needs, installed behind our back and marked as apt marks them."""
     name, needs = "jstackmagic-test-adopted", "jstackmagic-test-adopted-needs"
     purge(name, needs)
-    root = () if os.geteuid() == 0 else ("sudo", "-n")
     baseline.take_snapshot([detect(conda)])
     debs = [build_deb(tmp_path, needs), build_deb(tmp_path, name, depends=needs)]
-    lock = ("-o", "DPkg::Lock::Timeout=120")
     try:
-        for words in (("apt-get", "install", "-y", *lock, *debs), ("apt-mark", "auto", needs)):
-            subprocess.run([*root, *words], check=True, capture_output=True)
+        apt_get("install", "-y", *debs)
+        root = () if os.geteuid() == 0 else ("sudo", "-n")
+        subprocess.run([*root, "apt-mark", "auto", needs], check=True, capture_output=True)
         verb("diff", "--adopt", "--prefix", conda)
     finally:
         purge(name, needs)

@@ -21,7 +21,8 @@ from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image.engine import labels
 from jstackmagic.image.engine.client import connect
 from jstackmagic.image.engine.serve import wait
-from support.engine import Unavailable, docker_command, host
+from support.engine import host
+from support.machine import Unavailable, program
 from support.served import ServedKernel
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def test_the_exported_dockerfile_builds_without_us(live: Live, dockerfile: Path)
     linted = subprocess.run([linter, *ignored, dockerfile], capture_output=True, text=True)
     assert (linted.returncode, linted.stdout) == (0, "")
     try:
-        docker = docker_command()
+        docker = program("docker")
     except Unavailable as reason:
         pytest.skip(str(reason))
     command = [docker, "build", "--tag", f"{TAG}:plain", "--file", dockerfile, dockerfile.parent]

@@ -31,7 +31,8 @@ from jstackmagic.image.engine.container import Base, _inspected, base_of, named_
 from jstackmagic.image.prove.files import files_of, new_tree
 from jstackmagic.model.errors import Interrupted, UsageError
 from jstackmagic.model.reference import parse_tag
-from support.engine import Unavailable, docker_command, host, install
+from support.engine import host
+from support.machine import Unavailable, program
 from support.records import remember
 from support.served import ServedKernel
 from support.tiers import SIX
@@ -380,7 +381,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @contextlib.contextmanager
 def _registry(folder: Path, **more: object) -> Iterator[str]:
     try:
-        install("docker-registry", program="docker-registry")
+        registry = program("docker-registry")
     except Unavailable as reason:
         pytest.skip(str(reason))
     with socket.socket() as free:
@@ -394,7 +395,7 @@ def _registry(folder: Path, **more: object) -> Iterator[str]:
         **more,
     }
     (folder / "config.yml").write_text(json.dumps(settings))
-    command = ["docker-registry", "serve", str(folder / "config.yml")]
+    command = [registry, "serve", str(folder / "config.yml")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(300):
@@ -610,7 +611,7 @@ def test_the_folder_builds_without_us(
 ) -> None:
     """What is written where no engine is in reach, with `docker build` from the command line."""
     try:
-        docker = docker_command()
+        docker = program("docker")
     except Unavailable as reason:
         pytest.skip(str(reason))
     remember("pip", ("six==1.16.0",), "six", "1.16.0")
@@ -727,7 +728,7 @@ def podman() -> Iterator[str]:
     if os.geteuid() != 0:
         pytest.skip("podman's service needs root here")
     try:
-        install("podman", program="podman")
+        executable = program("podman")
     except Unavailable as reason:
         pytest.skip(str(reason))
     folder = Path(tempfile.mkdtemp(prefix="podman-"))  # it takes no runroot over 50 characters
@@ -738,7 +739,7 @@ def podman() -> Iterator[str]:
     )
     storage = ["--root", f"{folder}/root", "--runroot", f"{folder}/run"]
     process = subprocess.Popen(
-        ["podman", *storage, "system", "service", "--time=0", f"unix://{folder}/podman.sock"],
+        [executable, *storage, "system", "service", "--time=0", f"unix://{folder}/podman.sock"],
         env={**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf")},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

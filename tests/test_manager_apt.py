@@ -19,6 +19,7 @@ from jstackmagic.model.errors import CommandFailed, InvalidSpec, Stopped
 from jstackmagic.model.request import Request
 from jstackmagic.where.packages import read_packages
 from support.debs import build_deb, publish, purge
+from support.dpkg import apt_get
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +81,7 @@ def hello() -> Iterator[None]:
     if ("apt", "hello") in read_packages(SYSTEM, ("apt",)):
         pytest.skip("hello is installed here, and a test should not remove it")
     yield
-    subprocess.run([*ROOT, "apt-get", "purge", "--yes", "hello"], check=True, capture_output=True)
+    apt_get("purge", "--yes", "hello")
 
 
 @pytest.fixture
@@ -327,7 +328,7 @@ def test_another_program_that_holds_dpkgs_lock_is_waited_for(make_deb: Callable[
 )
 def test_what_apt_refuses_is_said_beforehand(spec: str, said: str) -> None:
     if not apt._lists_are_fresh():
-        subprocess.run([*ROOT, "apt-get", "update"], check=True, capture_output=True)
+        apt_get("update")
     with pytest.raises(CommandFailed) as caught:
         apt.manager().plan(install(spec), SYSTEM)
     assert said in caught.value.problem
@@ -338,7 +339,7 @@ def test_what_apt_refuses_is_said_beforehand(spec: str, said: str) -> None:
 @pytest.mark.apt
 def test_what_lacks_a_dependency_is_said_beforehand(make_deb: Callable[..., Path]) -> None:
     if not apt._lists_are_fresh():
-        subprocess.run([*ROOT, "apt-get", "update"], check=True, capture_output=True)
+        apt_get("update")
     deb = make_deb("lacking", depends="jstackmagic-no-such (>= 2)")
     with pytest.raises(CommandFailed, match=r"Depends: jstackmagic-no-such \(>= 2\)"):
         apt.manager().plan(install(str(deb)), SYSTEM)

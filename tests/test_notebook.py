@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from support.dpkg import apt_get
 from support.environments import uv
 from support.kernels import Cell, Kernel, Server, Sockets, clean_environ, write_kernelspec
 from support.tiers import PYMONGO, SIX
@@ -105,7 +105,7 @@ def test_one_cell_installs_with_conda_pip_and_apt(
 ) -> None:
     wheel_index.add("one-pure", "1.0")
     if shutil.which("hello"):
-        subprocess.run(["apt-get", "remove", "--yes", "hello"], check=True)
+        apt_get("remove", "--yes", "hello")
     cell = (
         f"%%envinstall --index-url {wheel_index.url}\n"
         "# three managers\nconda: demo-tool\npip:\none-pure\napt:\nhello\n"

@@ -13,6 +13,7 @@ import nbformat
 import pytest
 
 import run_quickstart
+from support.dpkg import apt_get
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOK = REPOSITORY / "notebooks" / "quickstart.ipynb"
@@ -27,7 +28,7 @@ def test_the_quickstart_runs_and_ends_with_the_dockerfile(full_channel: object) 
         [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=250
     )
     if not had_tree and shutil.which("tree"):
-        subprocess.run(["apt-get", "remove", "--yes", "tree"], check=True)
+        apt_get("remove", "--yes", "tree")
     assert done.returncode == 0, done.stderr
     assert "FROM $BASE_IMAGE" in done.stdout
     committed = nbformat.read(NOTEBOOK, as_version=4)

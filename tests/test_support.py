@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
@@ -17,11 +18,12 @@ import pytest
 from support.channel import PLACEHOLDER, PYTHON_MINOR, ChannelBuilder, File, platform_subdir
 from support.environments import add_packages, create_environment, make_uv_venv, make_venv, uv
 from support.kernels import Kernel
+from support.locks import held
 from support.standin_conda import StandIn, dry_run_answer
 from support.wheels import WheelIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from support.environments import Root
     from support.tiers import Channel
@@ -281,3 +283,102 @@ def test_the_home_is_not_the_user_s(home: Path, history_file: Path) -> None:
     assert not list(home.iterdir())
     assert history_file.is_relative_to(home)
     assert "CONDA_PREFIX" not in os.environ
+
+
+# Locks, and who waits for them
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from support.locks import held
+
+with held(Path(sys.argv[1]), seconds=1, alone=sys.argv[2] == "alone", name="the other test"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Starts a process that holds a lock; it is ended afterwards."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(how: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", HOLD, str(tmp_path / "lock"), how]
+        environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        started.append(subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True))
+        assert started[-1].stdout is not None
+        assert started[-1].stdout.readline() == "held\n"
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_who_waits_too_long_is_told_who_holds_the_lock(
+    holder: Callable[[str], subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    pids = {holder("shared").pid, holder("shared").pid}
+    with held(tmp_path / "lock", seconds=0, alone=False):
+        pass
+    with pytest.raises(TimeoutError) as caught, held(tmp_path / "lock", seconds=0.2):
+        pass
+    for pid in pids:
+        assert f"process {pid} (the other test)" in str(caught.value)
+    assert str(os.getpid()) not in str(caught.value)
+
+
+def test_a_lock_is_free_when_its_holder_was_killed(
+    holder: Callable[[str], subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = holder("alone")
+    with pytest.raises(TimeoutError), held(tmp_path / "lock", seconds=0):
+        pass
+    process.kill()
+    with held(tmp_path / "lock", seconds=5):
+        pass
+
+
+def test_no_lock_is_taken_twice(tmp_path: Path) -> None:
+    with held(tmp_path / "lock", seconds=5, alone=False):
+        with pytest.raises(RuntimeError, match="already"), held(tmp_path / "lock", seconds=5):
+            pass
+        thread = threading.Thread(target=take_shared, args=[tmp_path / "lock"])
+        thread.start()
+        thread.join()
+    with held(tmp_path / "lock", seconds=0):
+        pass
+
+
+def take_shared(path: Path) -> None:
+    with held(path, seconds=0, alone=False):
+        pass
+
+
+# Skips
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"), [("there is no conda on the PATH", 0), ("there is no luck here", 1)]
+)
+def test_a_skip_that_is_not_on_the_list_fails_the_run(
+    reason: str, status: int, tmp_path: Path
+) -> None:
+    (tmp_path / "test_it.py").write_text(
+        f"import pytest\ndef test_it():\n    pytest.skip({reason!r})\n"
+    )
+    allowed = Path(__file__).with_name("skips.txt")
+    command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "support.skips", "test_it.py"]
+    done = subprocess.run(
+        [*command, "--skips-allowed", str(allowed)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(allowed.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert f"    1 {reason}" in done.stdout

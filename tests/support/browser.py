@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import nbformat
 from playwright.sync_api import sync_playwright
 
-from .engine import install
+from .machine import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,13 +39,12 @@ def chromium() -> Iterator[BrowserContext]:
     """Debian's Chromium without a window, with nothing remembered.
 
     Raises:
-        Unavailable: It is not here, and cannot be installed.
+        Unavailable: It is not here.
     """
-    install("chromium", program="chromium")
-    program = shutil.which("chromium")
+    executable = program("chromium")
     with TemporaryDirectory(prefix="chromium-") as folder, sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            folder, executable_path=program, headless=True, viewport=SIZE, args=_FLAGS
+            folder, executable_path=executable, headless=True, viewport=SIZE, args=_FLAGS
         )
         context.set_default_timeout(PATIENCE)
         yield context

@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
 from platformdirs import user_cache_dir
 from uv import find_uv_bin
+
+from .locks import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,8 +38,7 @@ def kept(kind: str, inputs: Iterable[object], make: Callable[[Path], None]) -> P
     digest = hashlib.sha256(repr(list(inputs)).encode()).hexdigest()[:16]
     folder = ROOT / kind / digest
     if not folder.exists():
-        ROOT.mkdir(parents=True, exist_ok=True)
-        with FileLock(ROOT / f"{kind}.lock"):
+        with held(ROOT / f"{kind}.lock", seconds=240):
             if not folder.exists():
                 _remove_unused(folder.parent)
                 _make_whole(folder, make)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from jstackmagic.where.packages import read_debian
 
+from .dpkg import apt_get
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -62,6 +64,4 @@ def purge(*names: str) -> None:
     """Takes packages away that are installed; waits for others who are at dpkg."""
     there = {package.name for package in read_debian()} & set(names)
     if there:
-        root = () if os.geteuid() == 0 else ("sudo", "-n")
-        purge = ("apt-get", "purge", "--yes", "-o", "DPkg::Lock::Timeout=120")
-        subprocess.run([*root, *purge, *there], check=True, capture_output=True)
+        apt_get("purge", "--yes", *there)

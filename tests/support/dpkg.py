@@ -3,30 +3,53 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import cache
+from .locks import held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_PATIENCE = 600
+"""Seconds to wait for the tests that are at dpkg; all of them together take less."""
+
+_LOCK_SECONDS = 120
+"""Seconds to wait for another program that holds dpkg's own lock; apt-get names it then."""
+
 
 @contextlib.contextmanager
-def turn(*, alone: bool) -> Iterator[None]:
-    """Waits until nobody changes what dpkg holds and, to be `alone`, until nobody looks at it.
+def turn(*, alone: bool, name: str) -> Iterator[None]:
+    """Wait until nobody changes what dpkg holds and, to be `alone`, until nobody looks at it.
 
-    A test marked ``apt`` or ``dpkg`` runs in one, and so does what installs for the tests. There
-    is no second one within it.
+    A test marked ``apt`` or ``dpkg`` runs in one; there is no second one within it.
+
+    Raises:
+        TimeoutError: It does not come; names who has it.
     """
-    cache.ROOT.mkdir(parents=True, exist_ok=True)
-    with (cache.ROOT / "dpkg.lock").open("w") as lock:
+    with contextlib.ExitStack() as stack:
         # all wait in one line: who waits is before who comes back at once
-        with (cache.ROOT / "dpkg-next.lock").open("w") as line:
-            fcntl.flock(line, fcntl.LOCK_EX)
-            fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        with held(cache.ROOT / "dpkg-next.lock", seconds=_PATIENCE, name=name):
+            ours = held(cache.ROOT / "dpkg.lock", seconds=_PATIENCE, alone=alone, name=name)
+            stack.enter_context(ours)
         yield
+
+
+def apt_get(*words: str | Path) -> None:
+    """Run apt-get as root, directly or by sudo.
+
+    Raises:
+        AssertionError: It failed, or waited too long for a lock; has what it said.
+    """
+    root = () if os.geteuid() == 0 else ("sudo", "-n")
+    command = (*root, "apt-get", "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}", *words)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, f"{words}: {done.stdout[-1000:]}\n{done.stderr[-2000:]}"
 
 
 def apt_config(folder: Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -14,10 +13,13 @@ from typing import TYPE_CHECKING
 
 import docker
 
-from . import cache, dpkg
+from . import cache
+from .locks import held
+from .machine import Unavailable, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from docker import DockerClient
     from docker.models.images import Image
@@ -34,10 +36,6 @@ _LOG = RUN / "dockerd.log"
 _USUAL_SOCKET = Path("/var/run/docker.sock")
 _KEPT_IMAGES = 2  # of each name
 _KEPT_CACHE = 2_000_000_000  # bytes of what BuildKit keeps
-
-
-class Unavailable(Exception):
-    """There can be no engine here; the message is a reason to skip a test."""
 
 
 @contextlib.contextmanager
@@ -58,7 +56,7 @@ def engine() -> Iterator[DockerClient]:
         )
     if os.geteuid() != 0:
         raise Unavailable("a private Docker engine needs root; else name one with DOCKER_HOST")
-    install("docker.io", program="dockerd")
+    program("dockerd")
     with _shared():
         yield _connect(f"unix://{SOCKET}")
 
@@ -66,73 +64,6 @@ def engine() -> Iterator[DockerClient]:
 def host() -> str:
     """How the engine is reached, as DOCKER_HOST says it."""
     return cache.ENVIRON.get("DOCKER_HOST") or f"unix://{SOCKET}"
-
-
-def install(package: str, *, program: str) -> None:
-    """Installs a Debian package, unless the program that is wanted of it is there.
-
-    Raises:
-        Unavailable: There is no apt-get here, or it cannot install that.
-    """
-    if shutil.which(program):
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Unavailable(f"{program} is not installed, and apt-get as root is not at hand")
-    with dpkg.turn(alone=True), _no_services():
-        _apt_get("update")
-        done = _apt_get("install", "--yes", "--no-install-recommends", package)
-    if done.returncode != 0:
-        raise Unavailable(f"{package} cannot be installed: {done.stderr[-500:]}")
-
-
-@contextlib.contextmanager
-def _no_services() -> Iterator[None]:
-    """Debian's own way to install a program without starting its service.
-
-    A dockerd that the package starts would be a second one beside the tests' own.
-    """
-    policy = Path("/usr/sbin/policy-rc.d")
-    if policy.exists():
-        yield
-        return
-    policy.write_text("#!/bin/sh\nexit 101\n")
-    policy.chmod(0o755)
-    try:
-        yield
-    finally:
-        policy.unlink(missing_ok=True)
-
-
-def _apt_get(*words: str) -> subprocess.CompletedProcess[str]:
-    """Runs apt-get, in turn with others than us: its own limit waits for one of its locks only."""
-    environ = {**cache.ENVIRON, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", *words]
-    for _ in range(150):
-        done = subprocess.run(
-            command,
-            check=False,
-            env=environ,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            text=True,
-        )
-        if "Could not get lock" not in done.stderr:
-            break
-        time.sleep(2)
-    return done
-
-
-def docker_command() -> str:
-    """The plain command-line client; some distributions have it in a package of its own.
-
-    Raises:
-        Unavailable: It is not here and cannot be installed.
-    """
-    # not by $PATH: what a user has put first there may be a client of any kind
-    places = "/usr/bin:/usr/local/bin"
-    if not shutil.which("docker", path=places):
-        install("docker-cli", program="docker")
-    return shutil.which("docker", path=places) or "docker"
 
 
 def _connect(host: str) -> DockerClient:
@@ -170,11 +101,8 @@ def _shared() -> Iterator[None]:
                     _stop()
 
 
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    with open(RUN / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _alone() -> AbstractContextManager[None]:
+    return held(RUN / "lock", seconds=120)  # starts it and tidies, or stops it
 
 
 def _is_last(users: object) -> bool:
@@ -187,7 +115,15 @@ def _is_last(users: object) -> bool:
 
 def _start() -> None:
     DATA.mkdir(parents=True, exist_ok=True)
-    command = ["dockerd", "--data-root", DATA, "--exec-root", RUN / "exec", "--pidfile", _PID_FILE]
+    command = [
+        program("dockerd"),
+        "--data-root",
+        DATA,
+        "--exec-root",
+        RUN / "exec",
+        "--pidfile",
+        _PID_FILE,
+    ]
     # 100 is the group of the images' user, who must be able to use the socket from inside
     command += ["--host", f"unix://{SOCKET}", "--group", "100", "--storage-driver", "overlay2"]
     # published ports are for this machine alone

@@ -20,8 +20,9 @@ from jstackmagic.image.engine.client import connect
 from jstackmagic.image.engine.serve import _server, wait
 
 from .channel import ChannelBuilder
-from .engine import docker_command, host
+from .engine import host
 from .kernels import Kernel, write_kernelspec
+from .machine import program
 from .served import ServedKernel
 from .wheels import WheelIndex
 
@@ -265,7 +266,7 @@ class There(Reader):
         """What commands do in a terminal of the engine's machine, where its socket is at hand."""
         socket = host().removeprefix("unix://")
         code = re.sub(r"(-v |%g )/var/run/docker\.sock", rf"\1{socket}", example.commands())
-        path = f"{Path(docker_command()).parent}:{os.environ['PATH']}"
+        path = f"{Path(program('docker')).parent}:{os.environ['PATH']}"
         return in_bash(code, self.folder, {**os.environ, "DOCKER_HOST": host(), "PATH": path})
 
 

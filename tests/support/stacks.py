@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
-from filelock import FileLock
 
 from . import cache, channel, environments, standin_mamba, tiers
 from .channel import SHEBANG, ChannelBuilder, File
-from .engine import Unavailable, install
+from .locks import held
+from .machine import Unavailable, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
     from docker import DockerClient
 
@@ -95,10 +96,9 @@ def image_with(client: DockerClient, base: str, wheel: Path) -> str:
     return tag
 
 
-def _turn() -> FileLock:
+def _turn() -> AbstractContextManager[None]:
     """Several test runs at once, and the workers of one, make each image once."""
-    cache.ROOT.mkdir(parents=True, exist_ok=True)
-    return FileLock(cache.ROOT / "stacks-image.lock")
+    return held(cache.ROOT / "stacks-image.lock", seconds=800)
 
 
 def _remove_old(client: DockerClient, name: str, *, keep: str) -> None:
@@ -193,8 +193,12 @@ def _root_image(client: DockerClient, packages: Path) -> str:
     tag = _tag("root", inputs)
     if _is_there(client, tag):
         return tag
-    install("mmdebstrap", program="mmdebstrap")
-    command = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(debian)}"]
+    command = [
+        program("mmdebstrap"),
+        "--quiet",
+        "--variant=essential",
+        f"--include={','.join(debian)}",
+    ]
     command += ["--aptopt=Acquire::Languages none", "--aptopt=Apt::Install-Recommends false"]
     command += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _NEVER_PUBLISHED]
     command += [release, "-", *map(str, sources)]
