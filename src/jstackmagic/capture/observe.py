@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from ..model.managers import names
 from ..model.packages import Change, ManagerName, Package, PackageSet
 from ..model.recipe import name_of
 from ..model.request import Action, Request
@@ -138,8 +139,7 @@ def requests_behind(change: Change) -> Iterator[tuple[Request, Change]]:
     What the manager marked as asked for by a person is named, and all of it where it marked
     nothing.
     """
-    managers: tuple[ManagerName, ...] = ("apt", "conda", "pip")
-    for manager in managers:
+    for manager in names():
         added = tuple(p for p in change.added if p.manager == manager)
         changed = tuple(pair for pair in change.changed if pair[1].manager == manager)
         removed = tuple(p for p in change.removed if p.manager == manager)

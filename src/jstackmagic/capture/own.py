@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..model import managers
 from ..model.errors import UsageError
-from ..model.parsing import MANAGERS, Asked, read_cell, read_specs, split_words
+from ..model.parsing import Asked, read_cell, read_specs, split_words
 from ..model.request import Action, Request
 from . import Found, Target
 from .argv import Given, Options, unknown
@@ -92,7 +93,7 @@ def _refusal(given: Given, words: Sequence[Word], body: str | None, folder: str 
 
 
 def _asked(given: Given, body: str | None, folder: str) -> Asked:
-    manager = next((name for name in MANAGERS if given.has(f"--{name}")), None)
+    manager = next((name for name in managers.names() if given.has(f"--{name}")), None)
     specs = [word.text for word in given.words]
     specs += [
         f"{_FLAGS[name]} {word.text}" for name, word in given.items if name in _FLAGS and word
@@ -114,7 +115,7 @@ def _asked(given: Given, body: str | None, folder: str) -> Asked:
 def _requests(
     action: Action, asked: Asked, unsaid: ManagerName, given: Given, options: Sequence[Word]
 ) -> Iterator[Request]:
-    for manager in MANAGERS:
+    for manager in managers.names():
         specs = tuple(spec for said, spec in asked.specs if (said or unsaid) == manager)
         if specs:
             yield Request(

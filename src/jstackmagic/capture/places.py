@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..model.environment import Environment
 from ..model.errors import JStackMagicError
+from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import Change, ManagerName, PackageSet
 from ..where.environment import detect, find, is_conda_prefix
 from ..where.packages import read_packages
@@ -67,21 +68,21 @@ class Place:
         """An environment, read now."""
         meta = f"{environment.prefix}/conda-meta"
         conda = (meta, f"{meta}/history") if environment.is_conda else ()
-        place = cls(environment, ("conda", "pip"), (*environment.site_packages, *conda))
+        place = cls(environment, of_environment(), (*environment.site_packages, *conda))
         place.refresh()
         return place
 
     @classmethod
     def system(cls, environment: Environment) -> Place:
         """The Debian system, read now."""
-        place = cls(environment, ("apt",), (DPKG_STATUS,))
+        place = cls(environment, of_system(), (DPKG_STATUS,))
         place.refresh()
         return place
 
     @property
     def is_system(self) -> bool:
         """Whether it is the Debian system rather than an environment."""
-        return self.managers == ("apt",)
+        return self.managers == of_system()
 
     @property
     def called(self) -> str:
@@ -144,7 +145,7 @@ class Places:
             folder: The folder it runs in.
             environ: Its variables.
         """
-        if found.request is not None and found.request.manager == "apt":
+        if found.request is not None and is_system(found.request.manager):
             return self.system
         prefix = _prefix_of(found, folder=folder, environ=environ)
         return self.at(prefix) if prefix else None

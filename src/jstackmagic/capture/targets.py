@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..model.environment import EnvironmentRef
 from ..model.errors import UnknownEnvironment
+from ..model.managers import is_system
 from ..where import environment, kernels
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Targets:
             kernel: The kernelspec of the notebook it stands in.
         """
         target, request = found.target, found.request
-        if request is not None and request.manager == "apt":
+        if request is not None and is_system(request.manager):
             return Aim(self.default.ref)
         home = self._home(kernel)
         named = target.name or target.kernel or target.prefix

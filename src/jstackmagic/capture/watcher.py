@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..history.file import History, context
 from ..history.progress import replays
 from ..model.credentials import mask
+from ..model.managers import is_system
 from ..model.packages import Change, PackageSet
 from ..model.plan import Outcome, OutcomeStatus
 from ..model.record import Context, Record
@@ -521,8 +522,8 @@ def _seconds(run: Run, place: Place) -> float:
 
 
 def _is_of(record: Record, place: Place) -> bool:
-    if place.is_system or record.request.manager == "apt":
-        return place.is_system and record.request.manager == "apt"
+    if place.is_system or is_system(record.request.manager):
+        return place.is_system and is_system(record.request.manager)
     return record.environment.prefix == place.environment.prefix
 
 

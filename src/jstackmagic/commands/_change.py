@@ -9,6 +9,7 @@ from ..display import Code, Part, Result, Table, Text, channel_text, size_text
 from ..install.guards import describe
 from ..install.transaction import Done
 from ..model.engines import NAMES
+from ..model.managers import is_system, names
 from ..model.packages import Change
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def add_managers(parser: argparse.ArgumentParser) -> None:
     """Declare ``--conda``, ``--pip`` and ``--apt``."""
     group = parser.add_argument_group("manager (spec by spec: conda:NAME pip:NAME apt:NAME)")
     one = group.add_mutually_exclusive_group()
-    for name in ("conda", "pip", "apt"):
+    for name in names():
         one.add_argument(
             f"--{name}", dest="manager", action="store_const", const=name, help=f"ask {name}"
         )
@@ -175,7 +176,7 @@ def _moved(old: Package, new: Package) -> str:
 
 def _parts_of(item: Done) -> Iterator[Part]:
     plan, outcome = item.plan, item.outcome
-    where = "the system" if plan.request.manager == "apt" else describe(plan.environment)
+    where = "the system" if is_system(plan.request.manager) else describe(plan.environment)
     if outcome is None:
         yield from _planned(item, where)
         return
@@ -190,7 +191,7 @@ def _parts_of(item: Done) -> Iterator[Part]:
         yield Text(f"Nothing changed in {where}.")
     for note in item.notes:
         yield Text(note, "warning")
-    if item.running and outcome.change and plan.request.manager != "apt":
+    if item.running and outcome.change and not is_system(plan.request.manager):
         yield from _restart_advice(item)
 
 

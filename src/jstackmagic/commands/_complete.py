@@ -14,7 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..model.parsing import MANAGERS
+from ..model import managers
+from ..model.managers import of_environment
 from . import names as verbs
 from . import parser as parser_of
 
@@ -166,12 +167,12 @@ def _target(words: Sequence[str]) -> Environment:
 
 def _prefixed(token: str) -> tuple[ManagerName | None, str]:
     said, colon, rest = token.partition(":")
-    manager = next((name for name in MANAGERS if colon and name == said), None)
+    manager = next((name for name in managers.names() if colon and name == said), None)
     return manager, rest if manager else token
 
 
 def _said(words: Sequence[str]) -> ManagerName | None:
-    return next((name for name in MANAGERS if f"--{name}" in words), None)
+    return next((name for name in managers.names() if f"--{name}" in words), None)
 
 
 def _packages(token: str, words: Sequence[str]) -> Iterator[str]:
@@ -180,7 +181,7 @@ def _packages(token: str, words: Sequence[str]) -> Iterator[str]:
     head = f"{prefix}:" if prefix else ""
     manager = prefix or _said(words)
     if not prefix:
-        yield from (f"{each}:" for each in MANAGERS)
+        yield from (f"{each}:" for each in managers.names())
     if not name:
         return
     if manager == "apt":
@@ -202,10 +203,10 @@ def _installed(token: str, words: Sequence[str]) -> Iterator[str]:
     prefix, name = _prefixed(token)
     manager = prefix or _said(words)
     if not prefix:
-        yield from (f"{each}:" for each in MANAGERS if name)
-    managers: tuple[ManagerName, ...] = (manager,) if manager else ("conda", "pip")
+        yield from (f"{each}:" for each in managers.names() if name)
+    asked = (manager,) if manager else of_environment()
     head = f"{prefix}:" if prefix else ""
-    for package in read_packages(_target(words), managers).packages:
+    for package in read_packages(_target(words), asked).packages:
         yield head + package.name
 
 

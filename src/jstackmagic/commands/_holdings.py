@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..export._choice import choose
 from ..export._locked import platform_of_holding
 from ..model.errors import JStackMagicError
+from ..model.managers import of_environment
 from ..model.recipe import Holding
 from ..where.environment import detect
 from ..where.packages import read_details, read_packages
@@ -69,7 +70,7 @@ def _read(holding: Holding) -> Holding:
     except JStackMagicError:  # another machine's, or gone
         return holding
     known = {package.key: package for package in holding.packages}
-    found = read_packages(environment, ("conda", "pip")).packages
+    found = read_packages(environment, of_environment()).packages
     return replace(
         holding,
         packages=tuple(_explained(package, known.get(package.key)) for package in found),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..install.transaction import Planned, Step
 from ..model.errors import CommandFailed, InvalidSpec
+from ..model.managers import of_environment, of_system
 from ..model.plan import Plan
 from ..model.request import Action, Request
 from ..restore import relink
@@ -81,7 +82,7 @@ class Place:
 
         if self._lost:
             return PackageSet()
-        return read_packages(self.environment, ("conda", "pip") if self._prefix else ("apt",))
+        return read_packages(self.environment, of_environment() if self._prefix else of_system())
 
     def check(self, *, force: bool) -> list[str]:
         """Plan everything; what cannot be had as it was.

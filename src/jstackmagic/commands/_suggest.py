@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..image.family import candidates, family_of, likely_stack, stack_of
+from ..model.managers import is_system
 from ..where.environment import detect
 from ..where.host import look
 from ..where.packages import read_packages
@@ -47,7 +48,7 @@ def likely_image(records: Sequence[Record]) -> str:
     here = [each for each in read_packages(detect()).packages if each.key not in brought]
     stack = likely_stack(
         family,
-        [package.name for package in here if package.manager != "apt"],
-        [package.name for package in here if package.manager == "apt"],
+        [package.name for package in here if not is_system(package.manager)],
+        [package.name for package in here if is_system(package.manager)],
     )
     return family.reference(stack) if stack else ""

@@ -30,6 +30,7 @@ from ..history.file import History
 from ..model.credentials import mask
 from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import UsageError
+from ..model.managers import is_system
 from ..model.recipe import name_of
 from ..model.record import Context, Record
 from ._group import add_group
@@ -225,7 +226,7 @@ class _Planner:
             return
         for target in self.targets:
             aim = target.of(found, kernel)
-            where = "" if found.request.manager == "apt" else aim.environment.prefix
+            where = "" if is_system(found.request.manager) else aim.environment.prefix
             if where in seen:
                 continue
             seen.add(where)
@@ -272,7 +273,7 @@ class _Standing:
 
     def add(self, request: Request, environment: EnvironmentRef) -> bool:
         """Take a request in; False where it stands already."""
-        place = ("" if request.manager == "apt" else environment.prefix, request.manager)
+        place = ("" if is_system(request.manager) else environment.prefix, request.manager)
         masked = _masked(request)
         standing = self._requests.setdefault(place, {})
         self._marked.setdefault(place, dict(standing))
@@ -360,7 +361,7 @@ class Capture(Result):
             _place(captured),
             mask(f"{request.action} {' '.join(request.specs)}"),
             request.manager,
-            "system" if request.manager == "apt" else where,
+            "system" if is_system(request.manager) else where,
             captured.record.id if captured.record else result,
         )
 

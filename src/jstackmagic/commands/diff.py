@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..display import Part, Result, Table, Text
 from ..model.environment import Environment
 from ..model.errors import JStackMagicError
+from ..model.managers import of_environment, of_system
 from ..model.packages import Change, ManagerName, Package, PackageSet
 from ._target import add_target, targets
 
@@ -51,8 +52,8 @@ def run(args: argparse.Namespace, session: Session) -> Drifts:
     records = history.records()
     environments = targets(args)
     image = cache(_image)  # asked once, and anew the next time: its container changes
-    drifts = [_drift(each, ("conda", "pip"), records, image) for each in environments]
-    drifts.append(_drift(environments[0], ("apt",), records, image))
+    drifts = [_drift(each, of_environment(), records, image) for each in environments]
+    drifts.append(_drift(environments[0], of_system(), records, image))
     if args.adopt:
         for drift in drifts:
             adopt(drift, history, session)
@@ -109,7 +110,7 @@ class Drift:
         """The place, for people."""
         from ..install.guards import describe
 
-        return "the system" if self.managers == ("apt",) else describe(self.environment)
+        return "the system" if self.managers == of_system() else describe(self.environment)
 
 
 def _drift(
@@ -124,7 +125,7 @@ def _drift(
     from ..where import baseline
     from ..where.packages import read_packages
 
-    place = "" if managers == ("apt",) else os.path.normpath(environment.prefix)
+    place = "" if managers == of_system() else os.path.normpath(environment.prefix)
     here = read_packages(environment, managers)
     moves = {key[1:]: move for key, move in net(records).items() if key[0] == place}
     movers = _movers(records, place)
@@ -233,7 +234,7 @@ def _marked(change: Change, environment: Environment) -> Change:
     unmarked = {p.manager for p in change.added} - marked - {"apt"}
     if not unmarked:
         return change
-    needs = needed(read_packages(environment, ("conda", "pip")), environment)
+    needs = needed(read_packages(environment, of_environment()), environment)
     return replace(
         change,
         added=tuple(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..display import Code, Fold, Part, Result, Table, Text
 from ..model.errors import UsageError
+from ..model.managers import is_system, names
 from ._change import change_table, count_text
 from ._target import add_target, targets
 
@@ -38,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", nargs="?", metavar="ID", help="one transaction or record, whole")
     parser.add_argument("--log", action="store_true", help="with ID: the manager's own log, too")
     add_target(parser)
-    parser.add_argument("--manager", choices=("conda", "pip", "apt"), help="of one manager")
+    parser.add_argument("--manager", choices=names(), help="of one manager")
     parser.add_argument(
         "--status",
         choices=("ok", "failed", "interrupted", "running", "planned", "found"),
@@ -207,7 +208,7 @@ def _when(record: Record) -> str:
 
 
 def _where(record: Record) -> str:
-    if record.request.manager == "apt":
+    if is_system(record.request.manager):
         return "system"
     return record.environment.name or record.environment.prefix
 

@@ -32,10 +32,12 @@ from typing import TYPE_CHECKING
 from ..install.guards import describe
 from ..install.policy import current
 from ..io.log import Said
+from ..model import managers
 from ..model.credentials import mask
 from ..model.errors import UsageError
+from ..model.managers import is_system, of_environment
 from ..model.packages import normalise
-from ..model.parsing import MANAGERS, Asked, read_cell, read_specs
+from ..model.parsing import Asked, read_cell, read_specs
 from ..model.request import Request
 from ..where.packages import read_packages
 from ._change import ChangeResult, add_managers, add_mode, carry_out
@@ -234,7 +236,7 @@ def _route(asked: Asked, environment: Environment, session: Session) -> tuple[As
     notes: list[str] = []
     renamed: dict[str, str] = {}
     if environment.is_conda and "conda" in current().managers:
-        here = read_packages(environment, ("conda", "pip"))
+        here = read_packages(environment, of_environment())
         unknown = []
         for spec in unsaid:
             name = _name(spec)
@@ -257,7 +259,7 @@ def _route(asked: Asked, environment: Environment, session: Session) -> tuple[As
         (said, spec) if said else (chosen[spec], renamed.get(spec, spec))
         for said, spec in asked.specs
     )
-    return replace(asked, specs=specs), notes  # type: ignore[arg-type]
+    return replace(asked, specs=specs), notes
 
 
 def _for_pip(spec: str) -> str:
@@ -287,7 +289,7 @@ def _name(spec: str) -> str:
 def _steps(asked: Asked, environment: Environment, args: argparse.Namespace) -> Iterator[Step]:
     from ..install.transaction import Step
 
-    for manager in MANAGERS:
+    for manager in managers.names():
         specs = asked.of(manager)
         if not specs:
             continue
@@ -314,7 +316,7 @@ def _apt_once(steps: list[Step]) -> list[Step]:
     """Debian packages serve the whole system: once is enough for several environments."""
     kept: list[Step] = []
     for step in steps:
-        if step.request.manager == "apt" and any(step.request == other.request for other in kept):
+        if is_system(step.request.manager) and any(step.request == other.request for other in kept):
             continue
         kept.append(step)
     return kept

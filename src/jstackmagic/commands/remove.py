@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..model import managers
 from ..model.errors import UsageError
 from ..model.packages import ManagerName, PackageSet, normalise
-from ..model.parsing import MANAGERS, read_specs
+from ..model.parsing import read_specs
 from ..model.request import Request
 from ..where.packages import read_packages
 from ._change import ChangeResult, add_managers, add_mode, carry_out
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
                 ),
                 environment=environment,
             )
-            for manager in MANAGERS
+            for manager in managers.names()
             if manager in by_manager
         ]
     return carry_out(steps, args, session, left_out(args))

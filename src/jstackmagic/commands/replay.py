@@ -33,6 +33,7 @@ from ..model.errors import (
     Stopped,
     UsageError,
 )
+from ..model.managers import of_environment, of_system
 from ..model.plan import Plan
 from ..model.request import Request
 from ..restore.keep import Store, Taken
@@ -170,7 +171,7 @@ class _Place:
 
     @property
     def managers(self) -> tuple[ManagerName, ...]:
-        return ("apt",) if self.goal.ref is None else ("conda", "pip")
+        return of_system() if self.goal.ref is None else of_environment()
 
     @property
     def where(self) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..display import Part, Text
 from ..model.errors import NOTHING_CHANGED, Stopped, UsageError
+from ..model.managers import is_system
 from ..model.recipe import taken_back
 from ..model.record import Record
 from ..restore.undo import Origins, after, latest, net, since
@@ -133,7 +134,7 @@ def _by_place(chosen: Iterable[Record]) -> dict[str, list[Record]]:
 
     places: dict[str, list[Record]] = {}
     for record in reversed(list(chosen)):
-        prefix = "" if record.request.manager == "apt" else record.environment.prefix
+        prefix = "" if is_system(record.request.manager) else record.environment.prefix
         places.setdefault(prefix and os.path.normpath(prefix), []).append(record)
     return places
 

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 from ..model.credentials import mask
 from ..model.errors import ExportError
 from ..model.inventory import Present, put_there
+from ..model.managers import is_system
 from ._artifact import Artifact
 from ._choice import called
 from ._locked import is_direct
@@ -146,7 +147,7 @@ def _notes(recipe: Recipe, present: Iterable[Present]) -> Iterator[str]:
 def _component(present: Present, distribution: str) -> dict[str, Any]:
     package, environment = present.package, present.brought.environment
     purl = _purl(present, distribution)
-    where = "" if package.manager == "apt" else environment.prefix
+    where = "" if is_system(package.manager) else environment.prefix
     component: dict[str, Any] = {
         "type": "library",
         "bom-ref": f"{purl}#{quote(where, safe='/')}" if where else purl,
@@ -156,7 +157,7 @@ def _component(present: Present, distribution: str) -> dict[str, Any]:
     }
     if re.fullmatch(r"[0-9a-f]{64}", package.sha256):
         component["hashes"] = [{"alg": "SHA-256", "content": package.sha256}]
-    properties = _properties(present, None if package.manager == "apt" else environment)
+    properties = _properties(present, None if is_system(package.manager) else environment)
     component["properties"] = [
         {"name": f"jstackmagic:{name}", "value": mask(value)} for name, value in properties if value
     ]

@@ -19,6 +19,7 @@ from ..model.collector import collector_paused
 from ..model.credentials import mask
 from ..model.environment import EnvironmentRef
 from ..model.errors import HistoryError
+from ..model.managers import names
 from ..model.plan import Outcome
 from ..model.record import Context, Record, Status
 from ..model.request import Request
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from filelock import FileLock
+
+    from ..model.packages import ManagerName
 
 SCHEMA = 1
 """The version that every line names. Adding an optional field does not raise it."""
@@ -534,12 +537,25 @@ def _decode(text: bytes) -> Any:
     if line.event == "end":
         if line.outcome is None:
             raise ValueError("an end without an outcome")
+        change = line.outcome.change
+        _check_managers(
+            package.manager
+            for group in (change.added, change.removed, *change.changed, line.outcome.resolved)
+            for package in group
+        )
     elif line.request is None:
         raise ValueError("a beginning without a request")
     else:
+        _check_managers((line.request.manager,))
         line.environment = _environment(bytes(line.environment))
         line.context = _context(bytes(line.context))
     return line
+
+
+def _check_managers(found: Iterable[ManagerName]) -> None:
+    unknown = set(found).difference(names())
+    if unknown:
+        raise ValueError(f"this version knows no manager {min(unknown)!r}")
 
 
 def _join(lines: Iterable[Any]) -> list[Record]:

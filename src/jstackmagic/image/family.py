@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..model.managers import is_system
 from ..model.packages import ManagerName, normalise
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Stack:
 
     def has(self, manager: ManagerName, name: str) -> bool:
         """Whether it has a package, whichever of conda and pip brought it."""
-        if manager == "apt":
+        if is_system(manager):
             return name in self.debian
         return normalise(name) in self.python | self.also
 

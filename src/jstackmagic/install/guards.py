@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..model.errors import NOTHING_CHANGED, Stopped
+from ..model.managers import is_system
 from ..model.packages import normalise
 from ..where.packages import conda_distributions, read_distributions
 
@@ -31,7 +32,7 @@ def check_target(request: Request, environment: Environment) -> None:
         Stopped: The environment is frozen (CEP 22), externally managed (PEP 668), has no place for
             what was asked, or cannot be written to.
     """
-    if request.manager == "apt":
+    if is_system(request.manager):
         return
     where = f"The {describe(environment)}"
     if request.manager == "conda" and not environment.is_conda:

@@ -18,6 +18,7 @@ from ..model.credentials import mask
 from ..model.engines import Engines
 from ..model.environment import Environment
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError
+from ..model.managers import neighbours, position
 from ..model.plan import Outcome, Plan
 from ..model.recipe import fold
 from ..model.record import Context, Record
@@ -31,10 +32,7 @@ from .imports import Stale
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..model.packages import Change, ManagerName, Package, PackageSet
-
-ORDER: tuple[ManagerName, ...] = ("apt", "conda", "pip")
-"""System libraries first, then conda, then pip, which must see what conda brought."""
+    from ..model.packages import Change, Package, PackageSet
 
 _LAST_WORDS = 12
 """How many of a manager's last lines an error shows."""
@@ -142,7 +140,7 @@ class Transaction:
             CommandFailed: A manager failed; the record says so, and later steps were not begun.
             Interrupted: The user interrupted it.
         """
-        steps = sorted(steps, key=lambda step: ORDER.index(step.request.manager))
+        steps = sorted(steps, key=lambda step: position(step.request.manager))
         if self.mode.record_only:
             return self._record_only(steps)
         planned: list[Planned] = []
@@ -322,9 +320,7 @@ class Transaction:
             return self._satisfied(planned, transaction, number)
         environment = plan.environment
         running = imports.is_running(environment)
-        owners: tuple[ManagerName, ...] = (
-            ("apt",) if plan.request.manager == "apt" else ("conda", "pip")
-        )
+        owners = neighbours(plan.request.manager)
         before = read_packages(environment, owners)
         files = imports.files_before(_at_risk(plan, before), environment) if running else {}
         path_files = imports.path_files(environment)

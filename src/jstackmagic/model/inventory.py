@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .managers import place
 from .packages import ManagerName, Package
 from .recipe import name_of, name_of_place
 from .record import Record
@@ -111,5 +111,5 @@ def _spec(package: Package, record: Record, specs: dict[str, str]) -> str:
 
 
 def _key(package: Package, record: Record) -> _Key:
-    prefix = "" if package.manager == "apt" else os.path.normpath(record.environment.prefix)
+    prefix = place(package.manager, record.environment.prefix)
     return (prefix, package.manager, package.name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
-ManagerName = Literal["conda", "pip", "apt"]
+ManagerName = str
+"""The name of a package manager, as ``model/managers.py`` lists it."""
 
 
 @dataclass(frozen=True, slots=True)

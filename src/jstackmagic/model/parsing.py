@@ -11,8 +11,9 @@ import os
 import re
 import shlex
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn, get_args
+from typing import TYPE_CHECKING, NoReturn
 
+from . import managers
 from .credentials import mask
 from .errors import InvalidSpec, UsageError
 from .packages import ManagerName
@@ -21,7 +22,6 @@ from .request import split_hashes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-MANAGERS: tuple[ManagerName, ...] = get_args(ManagerName)
 
 _PREFIX = re.compile(r"(conda|pip|apt):(?!//|:)(.*)", re.DOTALL)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -185,7 +185,7 @@ def read_cell(body: str, *, manager: ManagerName | None = None, folder: str = ".
     for _, line in logical_lines(body):
         header = re.fullmatch(r"(conda|pip|apt):(?:\s+(.*))?", line)
         if header:
-            section = next(name for name in MANAGERS if name == header[1])
+            section = next(name for name in managers.names() if name == header[1])
             line = header[2] or ""
         line = re.sub(r"^-\s+", "", line)  # a list item, as in YAML
         if line:
@@ -374,7 +374,7 @@ def _read_spec(
 ) -> tuple[ManagerName | None, str]:
     said = _PREFIX.fullmatch(word)
     if said:
-        manager = next(name for name in MANAGERS if name == said[1])
+        manager = next(name for name in managers.names() if name == said[1])
         word = said[2]
     word = word.strip(" ")
     if not word or _CONTROL.search(word):

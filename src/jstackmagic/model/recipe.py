@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .collector import collector_paused
 from .environment import EnvironmentRef
+from .managers import of_environment, of_system
 from .packages import Change, CondaDetail, ManagerName, Package, normalise
 from .request import split_hashes
 
@@ -326,13 +327,15 @@ class _Net:
     """What counts so far.
 
     Attributes:
-        system: apt's shelf, which all environments share.
+        system: The shelves by manager that all environments share.
         environments: By prefix, as last recorded.
         shelves: By prefix and manager.
         count: How many records were applied.
     """
 
-    system: _Shelf = field(default_factory=lambda: _Shelf("apt", ""))
+    system: dict[ManagerName, _Shelf] = field(
+        default_factory=lambda: {manager: _Shelf(manager, "") for manager in of_system()}
+    )
     environments: dict[str, EnvironmentRef] = field(default_factory=dict)
     shelves: dict[str, dict[ManagerName, _Shelf]] = field(default_factory=dict)
     count: int = 0
@@ -344,10 +347,8 @@ class _Net:
         self.environments[prefix] = record.environment
         shelves = self.shelves.get(prefix)
         if shelves is None:
-            managers: tuple[ManagerName, ...] = ("conda", "pip")
-            shelves = {manager: _Shelf(manager, prefix) for manager in managers}
-            shelves["apt"] = self.system
-            self.shelves[prefix] = shelves
+            shelves = {manager: _Shelf(manager, prefix) for manager in of_environment()}
+            self.shelves[prefix] = shelves = shelves | self.system
         if record.outcome is not None:
             _observe(record.outcome, shelves, void=void)
         if void:
@@ -377,22 +378,28 @@ class _Net:
 
     def steps(self) -> Iterator[Step]:
         """The steps, in an order that works."""
-        yield from self._steps_of(self.system)
+        for shelf in self.system.values():
+            yield from self._steps_of(shelf)
         oldest = {
             prefix: min(since)
-            for prefix, shelves in self.shelves.items()
-            if (since := [*shelves["conda"].since(), *shelves["pip"].since()])
+            for prefix in self.shelves
+            if (since := [number for shelf in self._own(prefix) for number in shelf.since()])
         }
         for prefix in sorted(oldest, key=oldest.__getitem__):
-            yield from self._steps_of(self.shelves[prefix]["conda"])
-            yield from self._steps_of(self.shelves[prefix]["pip"])
+            for shelf in self._own(prefix):
+                yield from self._steps_of(shelf)
+
+    def _own(self, prefix: str) -> list[_Shelf]:
+        """Return the shelves of one environment, in the order in which the managers work."""
+        return [self.shelves[prefix][manager] for manager in of_environment()]
 
     def holdings(self) -> Iterator[Holding]:
         """What was last seen on disk: the system's, then each environment's."""
-        if self.system.seen:
-            yield Holding(None, _sorted(self.system.seen.values()))
-        for prefix, shelves in self.shelves.items():
-            seen = (*shelves["conda"].seen.values(), *shelves["pip"].seen.values())
+        shared = [package for shelf in self.system.values() for package in shelf.seen.values()]
+        if shared:
+            yield Holding(None, _sorted(shared))
+        for prefix in self.shelves:
+            seen = [package for shelf in self._own(prefix) for package in shelf.seen.values()]
             if seen:
                 yield Holding(self.environments[prefix], _sorted(seen))
 

@@ -20,6 +20,7 @@ from ..io.log import Said
 from ..managers.apt.engine import archive_name
 from ..model.credentials import MASK, mask
 from ..model.errors import CommandFailed
+from ..model.managers import of_environment, of_system
 from ..model.packages import normalise
 from ..where.packages import read_packages
 from .undo import apt_spec, as_on_disk, conda_spec, same
@@ -212,7 +213,7 @@ class Store:
         Raises:
             OSError: The folder cannot be written to.
         """
-        managers: tuple[ManagerName, ...] = ("apt",) if goal.ref is None else ("conda", "pip")
+        managers: tuple[ManagerName, ...] = of_system() if goal.ref is None else of_environment()
         here = read_packages(environment, managers)
         new = [
             package

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..model.managers import is_system
 from ..model.packages import ManagerName, Package, PackageSet, normalise
 from ..where.packages import conda_distributions
 
@@ -130,7 +131,9 @@ def _of_distributions(
 
     from packaging.requirements import InvalidRequirement, Requirement
 
-    keys = {normalise(name): (manager, name) for manager, name in here.by_key if manager != "apt"}
+    keys = {
+        normalise(name): (manager, name) for manager, name in here.by_key if not is_system(manager)
+    }
     by_conda = conda_distributions(environment)
     # a marker speaks of the target's Python
     python = environment.python or ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from ..managers.marks import Wish
 from ..model.credentials import MASK
 from ..model.environment import EnvironmentRef
+from ..model.managers import is_system
 from ..model.packages import ManagerName, Package, PackageSet
 from ..model.pins import pinned
 from ..model.recipe import Item, Step, fold
@@ -247,7 +248,7 @@ def goals(records: Sequence[Record]) -> list[Goal]:
     """What a history says that there should be: the system first, then every environment."""
     refs: dict[str, EnvironmentRef | None] = {"": None}
     for record in records:
-        if record.request.manager != "apt":
+        if not is_system(record.request.manager):
             refs[os.path.normpath(record.environment.prefix)] = record.environment
     moves = net(records)
     origins = Origins.of(records)

@@ -5,7 +5,6 @@ Nothing here touches the disk; ``commands/undo.py`` does, with what this module 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
 from ..model.credentials import MASK, mask
+from ..model.managers import place
 from ..model.packages import Change, ManagerName, Package, PackageSet
 from ..model.recipe import taken_back
 from ..model.request import Request
@@ -113,7 +113,7 @@ def net(records: Iterable[Record]) -> dict[Key, Move]:
 
 
 def _prefix(record: Record, package: Package) -> str:
-    return "" if package.manager == "apt" else os.path.normpath(record.environment.prefix)
+    return place(package.manager, record.environment.prefix)
 
 
 def same(one: Package | None, other: Package | None) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..history.progress import folder, own_folder
+from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import ManagerName, Package, PackageSet
 from .packages import read_packages
 
@@ -142,7 +143,7 @@ class Snapshot:
         here: Sequence[Package] = (),  # noqa: ARG002
     ) -> list[Package] | None:
         """One manager's packages; None of an environment that was not there."""
-        if manager == "apt":
+        if is_system(manager):
             return list(self.system)
         found = self.prefixes.get(environment.prefix)
         return None if found is None else [p for p in found if p.manager == manager]
@@ -165,10 +166,10 @@ def take_snapshot(environments: Iterable[Environment]) -> bool:
         machine=_machine(),
         time=time.strftime("%Y-%m-%d %H:%M:%S"),
         prefixes={
-            environment.prefix: read_packages(environment, ("conda", "pip")).packages
+            environment.prefix: read_packages(environment, of_environment()).packages
             for environment in environments
         },
-        system=read_packages(_any_environment(), ("apt",)).packages,
+        system=read_packages(_any_environment(), of_system()).packages,
     )
     path = _snapshot_file()
     own_folder()
@@ -223,7 +224,7 @@ def _without_witness(
     environment: Environment, mine: Sequence[Package], manager: ManagerName, begun: float | None
 ) -> tuple[list[Package], str]:
     """One manager's packages and how they are known; no words where nothing tells."""
-    revisions = _revisions(environment.prefix) if manager != "apt" else []
+    revisions = _revisions(environment.prefix) if not is_system(manager) else []
     if manager == "conda" and revisions:
         return _by_revisions(mine, revisions, begun)
     if manager == "pip" and environment.kind.startswith("venv"):

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ..model.managers import names
 from ..model.packages import CondaDetail, ManagerName, Package, PackageSet, normalise
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _T = TypeVar("_T")
 
 def read_packages(
     environment: Environment,
-    managers: Iterable[ManagerName] = ("conda", "pip", "apt"),
+    managers: Iterable[ManagerName] | None = None,
     *,
     root: Path = Path("/"),
 ) -> PackageSet:
@@ -35,7 +36,7 @@ def read_packages(
         root: Where the Debian system begins, for another system's file tree.
     """
     found: list[Package] = []
-    for manager in managers:
+    for manager in names() if managers is None else managers:
         if manager == "conda" and environment.is_conda:
             found += read_conda(environment.prefix)
         elif manager == "pip":

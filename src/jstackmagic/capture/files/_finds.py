@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ...model.errors import InvalidSpec
+from ...model.managers import names
 from ...model.request import Request
 from .. import Found, Target
 
@@ -13,12 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ...model.packages import ManagerName
     from ...model.parsing import Asked
 
 _LOOK = 65_536  # bytes; a lock file's heading, and any file that a person wrote
-
-ORDER: tuple[ManagerName, ...] = ("apt", "conda", "pip")
 
 
 def beginning(path: Path) -> str:
@@ -61,7 +59,7 @@ def finds(asked: Asked, *, line: int = 0) -> Iterator[Found]:
         line: Where it begins.
     """
     target = Target(name=asked.name)
-    for manager in ORDER:
+    for manager in names():
         specs = asked.of(manager)
         if not specs:
             continue

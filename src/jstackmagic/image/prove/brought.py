@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ...model.managers import is_system
 from ...where.baseline import metadata_of
 from ..engine.client import Engine, speaking
 from ..engine.container import Container
@@ -55,7 +56,7 @@ class Brought:
         Raises:
             EngineError: The engine cannot be asked.
         """
-        if manager != "apt" and self.container.is_mounted(environment.prefix):
+        if not is_system(manager) and self.container.is_mounted(environment.prefix):
             return None
         with (
             speaking("The image of this container cannot be read"),

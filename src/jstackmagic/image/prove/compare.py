@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ...io.log import Said
 from ...model.environment import Environment
 from ...model.errors import UnknownEnvironment
+from ...model.managers import of_environment, of_system
 from ...where import kernels
 from ...where.environment import detect, find, known_names
 from ...where.host import look
@@ -138,7 +139,7 @@ def _read(
             Side(
                 environment.ref,
                 in_image,
-                read_packages(environment, ("conda", "pip")),
+                read_packages(environment, of_environment()),
                 packages,
             )
         )
@@ -146,7 +147,7 @@ def _read(
         libraries = [str(tree.path(each)) for each in sorted(tree.libraries.get(in_image, ()))]
         unread += _nameless(libraries, "in the image", str(tree.root))
     if here.whole:
-        debian = read_packages(here.environments[0], ("apt",))
+        debian = read_packages(here.environments[0], of_system())
         there = files.read_debian(tree)
         if debian.packages and not there:
             unread.append("The image has no dpkg status file to read its Debian packages from.")

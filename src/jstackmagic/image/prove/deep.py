@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...model.managers import is_system
 from ...where.packages import files_of
 from ..engine.client import speaking
 from .files import sha256
@@ -252,7 +253,7 @@ def _added_modules(environment: Environment, records: Iterable[Record]) -> Itera
         for record in records
         if record.outcome and record.environment.prefix == environment.prefix
         for package in (*record.outcome.change.added, *record.outcome.resolved)
-        if package.manager != "apt"
+        if not is_system(package.manager)
     }
     for package in packages:
         for path in files_of(package, environment):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...model.environment import Environment
+from ...model.managers import of_environment, of_system
 from ...where.packages import read_packages
 from ..engine.client import speaking
 
@@ -69,12 +70,12 @@ class Tree:
             prefix=str(inside),
             site_packages=tuple(str(self.path(library)) for library in libraries),
         )
-        return read_packages(environment, ("conda", "pip"))
+        return read_packages(environment, of_environment())
 
     def debian(self) -> PackageSet:
         """The image's Debian packages."""
         nowhere = Environment(kind="system", name=None, prefix=str(self.root))
-        return read_packages(nowhere, ("apt",), root=self.root)
+        return read_packages(nowhere, of_system(), root=self.root)
 
 
 @contextlib.contextmanager

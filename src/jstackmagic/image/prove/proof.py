@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from ...model.credentials import mask
 from ...model.environment import EnvironmentRef
+from ...model.managers import is_system
 from ...model.packages import ManagerName, Package, PackageSet
 from ...model.recipe import name_of
 
@@ -189,8 +190,8 @@ def _entry(side: Side, key: tuple[ManagerName, str], records: Sequence[Record]) 
 
 
 def _is_of(side: Side, record: Record) -> bool:
-    if side.environment is None or record.request.manager == "apt":
-        return side.environment is None and record.request.manager == "apt"
+    if side.environment is None or is_system(record.request.manager):
+        return side.environment is None and is_system(record.request.manager)
     mine, theirs = side.environment.prefix, record.environment.prefix
     return os.path.normpath(mine) == os.path.normpath(theirs)
 

@@ -1,0 +1,84 @@
+"""The one list of the package managers, and what a record has to know of each.
+
+A manager's own knowledge is in its folder, which `jstackmagic.managers.get` loads. What stands
+here is what the record, its folds and their readers need before any folder is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from .packages import ManagerName
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A package manager, as the list has it.
+
+    Attributes:
+        name: What users, records and recipes call it.
+        folder: The import path of its folder.
+        system: Whether its packages belong to the whole system rather than to one environment.
+    """
+
+    name: ManagerName
+    folder: str
+    system: bool = False
+
+
+MANAGERS: tuple[Listed, ...] = (
+    Listed("apt", "jstackmagic.managers.apt", system=True),
+    Listed("conda", "jstackmagic.managers.conda"),
+    Listed("pip", "jstackmagic.managers.pip"),
+)
+"""In the order in which they work: the system's libraries first, and pip last, which must see what
+conda brought."""
+
+
+def names() -> tuple[ManagerName, ...]:
+    """Return the names of all managers, in the order in which they work."""
+    return tuple(each.name for each in MANAGERS)
+
+
+def of_system() -> tuple[ManagerName, ...]:
+    """Return the managers whose packages belong to the whole system."""
+    return tuple(each.name for each in MANAGERS if each.system)
+
+
+def of_environment() -> tuple[ManagerName, ...]:
+    """Return the managers whose packages belong to one environment."""
+    return tuple(each.name for each in MANAGERS if not each.system)
+
+
+def is_system(manager: ManagerName) -> bool:
+    """Return whether a manager's packages belong to the whole system.
+
+    >>> is_system("apt"), is_system("pip")
+    (True, False)
+    """
+    return manager in of_system()
+
+
+def neighbours(manager: ManagerName) -> tuple[ManagerName, ...]:
+    """Return the managers, this one included, whose packages lie in the same place.
+
+    >>> neighbours("pip")
+    ('conda', 'pip')
+    """
+    return of_system() if is_system(manager) else of_environment()
+
+
+def place(manager: ManagerName, prefix: str) -> str:
+    """Return the prefix that a manager's packages belong to; empty for the system.
+
+    >>> place("conda", "/opt/conda/"), place("apt", "/opt/conda")
+    ('/opt/conda', '')
+    """
+    return "" if is_system(manager) else os.path.normpath(prefix)
+
+
+def position(manager: ManagerName) -> int:
+    """Return where a manager comes in the order of work; one that is not listed comes last."""
+    listed = names()
+    return listed.index(manager) if manager in listed else len(listed)
