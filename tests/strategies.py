@@ -13,6 +13,7 @@ from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import Item, Recipe, Step
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 
 # a busy machine is no failure
 settings.register_profile("jstackmagic", deadline=None, max_examples=60)
@@ -93,9 +94,11 @@ def requests(draw: st.DrawFn) -> Request:
         manager=draw(managers),
         specs=tuple(draw(st.lists(texts, max_size=3))),
         upgrade=draw(st.booleans()),
-        channels=tuple(draw(st.lists(texts, max_size=2))),
-        index_url=draw(texts),
-        extra_index_urls=tuple(draw(st.lists(texts, max_size=2))),
+        sources=Sources(
+            channels=tuple(draw(st.lists(texts, max_size=2))),
+            index_url=draw(texts),
+            extra_index_urls=tuple(draw(st.lists(texts, max_size=2))),
+        ),
         options=tuple(draw(st.lists(texts, max_size=2))),
     )
 
@@ -248,7 +251,7 @@ def worlds(draw: st.DrawFn) -> World:
                 manager,
                 wanted,
                 moved={name: v for name, v in moved.items() if name not in wanted},
-                options=Request("install", manager, (), channels=channel),
+                options=Request("install", manager, (), sources=Sources(channels=channel)),
             )
     return world
 
@@ -267,8 +270,10 @@ def steps(draw: st.DrawFn, manager: ManagerName, environment: EnvironmentRef | N
         environment,
         install=tuple(draw(st.lists(items(manager), min_size=1, max_size=4))),
         remove=tuple(draw(st.lists(names, max_size=2, unique=True))),
-        channels=draw(st.sampled_from(((), ("forge", "https://conda.example.com/lab")))),
-        index_url=draw(st.sampled_from(("", "https://pypi.example.com/simple"))),
+        sources=Sources(
+            channels=draw(st.sampled_from(((), ("forge", "https://conda.example.com/lab")))),
+            index_url=draw(st.sampled_from(("", "https://pypi.example.com/simple"))),
+        ),
         options=draw(st.sampled_from(((), ("--no-deps",)))),
     )
 

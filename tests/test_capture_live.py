@@ -219,7 +219,7 @@ def test_every_option_that_takes_a_value_is_recorded_with_it(
     request = install.request
     paths = (f"-r {tmp_path}/list.txt", f"-c {tmp_path}/limits.txt", f"-e {project}")
     assert request.specs == (*paths, "by-link", "by-index")
-    assert request.index_url == index.url
+    assert request.sources.index_url == index.url
     assert {("--find-links", f"{tmp_path}/links")} & set(pairwise(request.options))
     assert install.outcome is not None
     added = {package.name: package.version for package in install.outcome.change.added}

@@ -21,6 +21,7 @@ from jstackmagic.history.file import History
 from jstackmagic.model.errors import UsageError
 from jstackmagic.model.recipe import fold
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 from test_capture_shell import TOKENS, calls
 
 if TYPE_CHECKING:
@@ -233,7 +234,9 @@ def test_unsaid_specs_of_our_own_go_to_who_is_asked_first() -> None:
     (find,) = read("%envinstall six", unsaid="conda")
     assert find.request == Request("install", "conda", ("six",))
     (find,) = read("%%envinstall -c x\nname: a\nchannels: [y]\ndependencies:\n- six\n")
-    assert find.request == Request("install", "conda", ("six",), channels=("x", "y"))
+    assert find.request == Request(
+        "install", "conda", ("six",), sources=Sources(channels=("x", "y"))
+    )
 
 
 def test_commands_are_as_typed() -> None:
@@ -786,11 +789,11 @@ def test_condas_lists_are_read(
         )
     )
     assert [record.request for record in result.records] == [
-        Request("install", "conda", ("pandas",), channels=("d",)),
-        Request("install", "conda", ("six", "numpy 1.26.*"), channels=("d",)),
-        Request("install", "conda", ("six",), channels=("c",)),
+        Request("install", "conda", ("pandas",), sources=Sources(channels=("d",))),
+        Request("install", "conda", ("six", "numpy 1.26.*"), sources=Sources(channels=("d",))),
+        Request("install", "conda", ("six",), sources=Sources(channels=("c",))),
         Request("install", "pip", ("a>=1", f"-e {tmp_path}/pkg")),
-        Request("install", "conda", ("six",), channels=("c",)),
+        Request("install", "conda", ("six",), sources=Sources(channels=("c",))),
         Request("install", "pip", ("a>=1", f"-e {tmp_path}/pkg")),
     ]
     assert [record.environment.name for record in result.records[4:]] == ["x", "x"]

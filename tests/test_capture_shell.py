@@ -20,6 +20,7 @@ from jstackmagic.capture.lines import recognise, recognise_argv
 from jstackmagic.capture.python_tools import PIP, UV, UV_PROJECT
 from jstackmagic.capture.shell import Command, Operator, Word, parse
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 
 if TYPE_CHECKING:
     from jstackmagic.capture import Found
@@ -89,14 +90,15 @@ ASKED: list[tuple[str, list[Request]]] = [
         [
             pip(
                 "six",
-                index_url="https://h.example/s",
-                extra_index_urls=("https://i.example/s",),
+                sources=Sources(
+                    index_url="https://h.example/s", extra_index_urls=("https://i.example/s",)
+                ),
             )
         ],
     ),
     (
         "PIP_NO_CACHE=1 PIP_INDEX_URL=https://h.example/s pip install six",
-        [pip("six", index_url="https://h.example/s")],
+        [pip("six", sources=Sources(index_url="https://h.example/s"))],
     ),
     (
         "PIP_NO_BINARY=six PIP_NO_DEPS=1 PIP_PRE=0 PIP_PROGRESS_BAR=off pip install six",
@@ -104,7 +106,12 @@ ASKED: list[tuple[str, list[Request]]] = [
     ),
     (
         "export PIP_EXTRA_INDEX_URL='https://h.example/s https://i.example/s' && pip install six",
-        [pip("six", extra_index_urls=("https://h.example/s", "https://i.example/s"))],
+        [
+            pip(
+                "six",
+                sources=Sources(extra_index_urls=("https://h.example/s", "https://i.example/s")),
+            )
+        ],
     ),
     # specs
     ("pip install 'numpy>=1.20,<2' \"dask[array]\"", [pip("numpy>=1.20,<2", "dask[array]")]),
@@ -132,7 +139,14 @@ ASKED: list[tuple[str, list[Request]]] = [
     ("uv -q pip install six --link-mode=copy --no-cache", [pip("six")]),
     (
         "uv pip install six --index pytorch=https://h.example/s --default-index https://i.example",
-        [pip("six", index_url="https://i.example", extra_index_urls=("https://h.example/s",))],
+        [
+            pip(
+                "six",
+                sources=Sources(
+                    index_url="https://i.example", extra_index_urls=("https://h.example/s",)
+                ),
+            )
+        ],
     ),
     ("uv add httpx --dev", [pip("httpx")]),
     ("uv run --with rich pip install six", [pip("six")]),
@@ -141,8 +155,14 @@ ASKED: list[tuple[str, list[Request]]] = [
     ("pipx inject black tomli", [pip("tomli")]),
     ("uv tool install ruff", [pip("ruff")]),
     # conda
-    ("conda install -y -c conda-forge numpy=1.2", [conda("numpy=1.2", channels=("conda-forge",))]),
-    ("conda install -c=a --channel b numpy", [conda("numpy", channels=("a", "b"))]),
+    (
+        "conda install -y -c conda-forge numpy=1.2",
+        [conda("numpy=1.2", sources=Sources(channels=("conda-forge",)))],
+    ),
+    (
+        "conda install -c=a --channel b numpy",
+        [conda("numpy", sources=Sources(channels=("a", "b")))],
+    ),
     (
         "conda install conda-forge::numpy 'python>=3.8'",
         [conda("conda-forge::numpy", "python>=3.8")],
@@ -154,7 +174,10 @@ ASKED: list[tuple[str, list[Request]]] = [
     ("conda env create", [conda("--file /w/environment.yml")]),
     ("micromamba install -yn base -f list.txt", [conda("--file /w/list.txt")]),
     ("mamba install -y numpy pandas", [conda("numpy", "pandas")]),
-    ("yes | conda install -c conda-forge x", [conda("x", channels=("conda-forge",))]),
+    (
+        "yes | conda install -c conda-forge x",
+        [conda("x", sources=Sources(channels=("conda-forge",)))],
+    ),
     ("conda install pkg-1-py_0.tar.bz2", [conda("/w/pkg-1-py_0.tar.bz2")]),
     # Debian
     ("apt-get -qq install -y ffmpeg", [apt("ffmpeg")]),
@@ -534,8 +557,7 @@ def pip_calls(draw: st.DrawFn) -> tuple[list[str], Request]:
     request = pip(
         *(spec for spec, _ in mixed if spec),
         upgrade=upgrade,
-        index_url=index,
-        extra_index_urls=tuple(extra),
+        sources=Sources(index_url=index, extra_index_urls=tuple(extra)),
         options=options,
     )
     return [*program, "install", *words], request
@@ -560,7 +582,7 @@ def conda_calls(draw: st.DrawFn) -> tuple[list[str], Request]:
         "conda",
         tuple(specs),
         upgrade=verb == "update",
-        channels=tuple(channels),
+        sources=Sources(channels=tuple(channels)),
     )
 
 

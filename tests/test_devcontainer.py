@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from jstackmagic.export import Artifact, devcontainer, dockerfile, script
 from jstackmagic.model.errors import ExportError
 from jstackmagic.model.recipe import Item, Recipe
+from jstackmagic.model.sources import Sources
 from strategies import hostile, recipes
 from support.acceptance import PASSWORD, Acceptance
 from support.exports import SECRET, one, two_environments
@@ -49,7 +50,7 @@ def test_builds_the_dockerfile_beside_it(acceptance: Acceptance, tmp_path: Path)
 
 def test_a_secret_reaches_the_build_from_a_variable() -> None:
     index = f"https://me:{SECRET}@pypi.example.com/simple"
-    recipe = one("pip", Item("six", "six", "1"), index_url=index)
+    recipe = one("pip", Item("six", "six", "1"), sources=Sources(index_url=index))
     artifact = devcontainer.render(recipe, base_image=IMAGE)
     options = said(artifact)["build"]["options"]
     assert options == ["--secret=id=pip_index_url,env=PIP_INDEX_URL"]

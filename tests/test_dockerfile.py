@@ -27,6 +27,7 @@ from jstackmagic.model.errors import ExportError, UsageError
 from jstackmagic.model.packages import CondaDetail, Package
 from jstackmagic.model.pins import pinned
 from jstackmagic.model.recipe import Holding, Item, Recipe, Step
+from jstackmagic.model.sources import Sources
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 
 if TYPE_CHECKING:
@@ -64,7 +65,12 @@ RICH = Recipe(
             ),
             remove=("scipy",),
         ),
-        Step("conda", BASE, install=(Item("r-base", "r-base"),), channels=("forge", "bio")),
+        Step(
+            "conda",
+            BASE,
+            install=(Item("r-base", "r-base"),),
+            sources=Sources(channels=("forge", "bio")),
+        ),
         Step(
             "pip",
             BASE,
@@ -84,15 +90,22 @@ RICH = Recipe(
                 ),
                 Item("o'neil==1", "o'neil"),
             ),
-            index_url="https://pypi.example.com/simple",
-            extra_index_urls=("https://more.example.com/simple",),
+            sources=Sources(
+                index_url="https://pypi.example.com/simple",
+                extra_index_urls=("https://more.example.com/simple",),
+            ),
             options=("--no-deps",),
         ),
         Step("conda", SECOND, install=(Item("pandas", "pandas", "2.2"),)),
         Step("pip", SECOND, install=(Item("twitter", "twitter", "1.19.6"),)),
         Step("conda", BY_PREFIX, install=(Item("r-dplyr", "r-dplyr", "1.1"),)),
         Step("pip", VENV, install=(Item("aa", "aa", "1"),)),
-        Step("pip", VENV, install=(Item("bb", "bb", "1"),), index_url="https://b.example.com/s"),
+        Step(
+            "pip",
+            VENV,
+            install=(Item("bb", "bb", "1"),),
+            sources=Sources(index_url="https://b.example.com/s"),
+        ),
         Step("pip", SYSTEM, install=(Item("cc", "cc", "1"),)),
     ),
     holdings=(
@@ -383,7 +396,9 @@ class TestTheWhole:
         assert any(f"must run as {owner}" in note for note in artifact.notes)
 
     def test_what_a_credential_gave_access_to_is_not_kept(self) -> None:
-        private = one("pip", Item("a"), index_url="https://u:p@pypi.example.com/simple")
+        private = one(
+            "pip", Item("a"), sources=Sources(index_url="https://u:p@pypi.example.com/simple")
+        )
         text = render(private, base_image="x:1", cache_mounts=True).text
         assert "type=secret" in text
         assert "type=cache" not in text
@@ -527,7 +542,7 @@ def test_every_spec_can_be_read_back(
         for item in step.install:
             assert pinned(step.manager, item, pin) in found  # type: ignore[arg-type]
         assert set(step.remove) <= set(found)
-        assert set(step.channels) <= set(found) or step.manager != "conda"
+        assert set(step.sources.channels) <= set(found) or step.manager != "conda"
     again = render(recipe, **options)  # type: ignore[arg-type]
     assert again.text.encode() == artifact.text.encode()
 
@@ -578,8 +593,8 @@ _places = (
     lambda text: one("apt", Item(text)),
     lambda text: one("conda", Item(text)),
     lambda text: one("pip", Item(text)),
-    lambda text: one("conda", Item("aa"), channels=(text,)),
-    lambda text: one("pip", Item("aa"), index_url=text),
+    lambda text: one("conda", Item("aa"), sources=Sources(channels=(text,))),
+    lambda text: one("pip", Item("aa"), sources=Sources(index_url=text)),
     lambda text: one("pip", Item("aa"), options=(text,)),
     lambda text: one("pip", remove=(text,)),
 )
@@ -667,7 +682,7 @@ SECRETS = Recipe(
             "conda",
             BASE,
             install=(Item("aa", "aa", "1"),),
-            channels=("https://conda.example.com/t/tk-s3cret/lab", "forge"),
+            sources=Sources(channels=("https://conda.example.com/t/tk-s3cret/lab", "forge")),
         ),
         Step("conda", BASE, install=(Item("https://me:s3cret@c.example.com/b-1-0.conda", "b"),)),
         Step(
@@ -677,11 +692,13 @@ SECRETS = Recipe(
                 Item("git+https://s3cret-s3cret@git.example.com/t.git@main", "t"),
                 Item("cc", "cc", "1"),
             ),
-            index_url="https://me:s3cret@pypi.example.com/simple",
-            extra_index_urls=(
-                "https://public.example.com/simple",
-                "https://me:s3cret@one.example.com/simple",
-                "https://me:s3cret@two.example.com/simple",
+            sources=Sources(
+                index_url="https://me:s3cret@pypi.example.com/simple",
+                extra_index_urls=(
+                    "https://public.example.com/simple",
+                    "https://me:s3cret@one.example.com/simple",
+                    "https://me:s3cret@two.example.com/simple",
+                ),
             ),
             options=("--find-links", "https://me:s3cret@links.example.com/"),
         ),
@@ -914,8 +931,10 @@ class TestFiles:
     def test_a_channel_or_index_of_this_machine_is_pointed_out(self) -> None:
         recipe = Recipe(
             (
-                *one("conda", Item("aa"), channels=("file:///srv/channel", "forge")).steps,
-                *one("pip", Item("aa"), index_url="/srv/simple").steps,
+                *one(
+                    "conda", Item("aa"), sources=Sources(channels=("file:///srv/channel", "forge"))
+                ).steps,
+                *one("pip", Item("aa"), sources=Sources(index_url="/srv/simple")).steps,
             )
         )
         notes = " ".join(render(recipe, style="stacks").notes)

@@ -26,6 +26,7 @@ from jstackmagic.model.packages import Package
 from jstackmagic.model.recipe import Holding, Item, Recipe, Step
 from jstackmagic.model.record import Context
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_conda, read_distributions
 from strategies import BASE, VENV, recipes
@@ -169,7 +170,7 @@ class TestConda:
     def test_channels_come_in_order_and_python_comes_once(self) -> None:
         items = (Item("numpy", "numpy", "2.0", source="https://conda.anaconda.org/conda-forge"),)
         steps = (
-            Step("conda", BASE, items, channels=("lab", "bio")),
+            Step("conda", BASE, items, sources=Sources(channels=("lab", "bio"))),
             Step("conda", BASE, (Item("python>=3.12", "python", "3.12.1"), Item("r::six", "six"))),
         )
         data = yaml.safe_load(export.get("conda").render(Recipe(steps)).text)
@@ -330,7 +331,7 @@ class TestPip:
             Item(f"-c {tmp_path}/limits.txt"),
             Item(f"-r {tmp_path}/list.txt", brought=(Item("plain", "plain", "1.0"),)),
         )
-        recipe = Recipe((Step("pip", VENV, items, index_url=wheel_index.url),))
+        recipe = Recipe((Step("pip", VENV, items, sources=Sources(index_url=wheel_index.url)),))
         path = tmp_path / "out/requirements.txt"
         export.get("pip").render(recipe).write(path)
         done = pip(venv, "-r", path.name, folder=path.parent)
@@ -450,9 +451,11 @@ PRIVATE = Recipe(
                 Item("https://me:hunter2@conda.example.com/lab::six=1", "six", "1.0"),
                 Item("https://me:hunter2@conda.example.com/l/linux-64/aa-1.0-0.conda", "aa", "1.0"),
             ),
-            channels=(
-                "https://me:hunter2@conda.example.com/lab",
-                "https://c.example.com/t/hunter2/x",
+            sources=Sources(
+                channels=(
+                    "https://me:hunter2@conda.example.com/lab",
+                    "https://c.example.com/t/hunter2/x",
+                )
             ),
         ),
         Step(
@@ -462,8 +465,10 @@ PRIVATE = Recipe(
                 Item("bb @ https://me:hunter2@h.example.com/bb-1.0-py3-none-any.whl", "bb", "1.0"),
                 Item("git+https://hunter2@h.example.com/cc.git@main#egg=cc", "cc", "1.0"),
             ),
-            index_url="https://me:hunter2@pypi.example.com/simple",
-            extra_index_urls=("https://x.example.com/simple?token=hunter2",),
+            sources=Sources(
+                index_url="https://me:hunter2@pypi.example.com/simple",
+                extra_index_urls=("https://x.example.com/simple?token=hunter2",),
+            ),
             options=("--find-links", "https://me:hunter2@w.example.com/", "--no-deps"),
         ),
     ),
@@ -629,7 +634,7 @@ def test_the_running_environment_comes_first(home: Path) -> None:
 def test_what_is_no_index_is_told(index: str, wheel_index: WheelIndex) -> None:
     index = index.format(index=wheel_index.url.removesuffix("simple/"))
     (wheel_index.folder / "aa").write_text("no page")
-    step = replace(DIRECT.steps[0], index_url=index)
+    step = replace(DIRECT.steps[0], sources=Sources(index_url=index))
     recipe, notes = of_index(replace(DIRECT, steps=(step,)), name="base", prefix="")
     assert recipe.holdings == DIRECT.holdings
     assert f"{index} could not be asked" in notes[0]

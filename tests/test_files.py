@@ -23,6 +23,7 @@ from jstackmagic.model.packages import Package
 from jstackmagic.model.recipe import Holding, Item, Recipe, Step, fold
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_conda, read_distributions
 from strategies import names, versions
@@ -88,14 +89,14 @@ class TestEnvironmentYml:
         assert reading.requests == (
             conda(
                 *("python=3.11", "conda-forge::numpy >=1.20", "pip"),
-                channels=("lab", "conda-forge"),
+                sources=Sources(channels=("lab", "conda-forge")),
             ),
             pip(
                 f"six==1.17.0 --hash=sha256:{SHA}",
                 f"-e {tmp_path}/project",
                 'dask[array]>=2 ; python_version > "3"',
                 f"-r {tmp_path}/more.txt",
-                index_url="https://pypi.example.com/simple",
+                sources=Sources(index_url="https://pypi.example.com/simple"),
             ),
         )
         assert {found.target for found in reading.found} == {Target(name="analysis")}
@@ -141,8 +142,10 @@ class TestRequirements:
                 "flask",
                 f"{tmp_path}/wheels/x-1.0-py3-none-any.whl",
                 "-e git+https://git.example.com/r.git@v1#egg=r",
-                index_url="https://pypi.example.com/simple",
-                extra_index_urls=("https://more.example.com/simple",),
+                sources=Sources(
+                    index_url="https://pypi.example.com/simple",
+                    extra_index_urls=("https://more.example.com/simple",),
+                ),
                 options=("--no-binary", ":all:", "--pre"),
             ),
         )
@@ -354,7 +357,7 @@ class TestInlineScript:
         wanted = pip(
             "six>=1.16",
             "dask[array]; python_version > '3'",
-            extra_index_urls=("https://pypi.example.com/simple",),
+            sources=Sources(extra_index_urls=("https://pypi.example.com/simple",)),
         )
         assert reading.requests == (wanted,)
         assert reading.found[0].line == 2
@@ -741,7 +744,7 @@ def environments(draw: st.DrawFn) -> Recipe:
                 "conda",
                 ENVIRONMENT,
                 tuple(found_conda),
-                channels=tuple(draw(st.lists(channels, unique=True))),
+                sources=Sources(channels=tuple(draw(st.lists(channels, unique=True)))),
             )
         )
     if found_pip or not steps:
@@ -750,8 +753,10 @@ def environments(draw: st.DrawFn) -> Recipe:
                 "pip",
                 ENVIRONMENT,
                 tuple(found_pip) or (Item("six", "six", "1.17.0"),),
-                index_url=draw(st.sampled_from(("", "https://pypi.example.com/simple"))),
-                extra_index_urls=draw(st.sampled_from(((), ("https://x.example.com/simple",)))),
+                sources=Sources(
+                    index_url=draw(st.sampled_from(("", "https://pypi.example.com/simple"))),
+                    extra_index_urls=draw(st.sampled_from(((), ("https://x.example.com/simple",)))),
+                ),
                 options=draw(st.sampled_from(((), ("--pre",), ("--no-binary", ":all:")))),
             )
         )

@@ -32,6 +32,7 @@ from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import fold
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import written
 from strategies import BASE, SECOND, outcomes, requests, texts
 
 SIX = Request("install", "pip", ("six",))
@@ -564,7 +565,7 @@ def test_no_credential_reaches_the_file(history: History, secret: str) -> None:
     assert "s3cr3t" not in text
     assert "s3cr3t" not in repr((record, ended, history.records()))
     assert text.count("****") > 40, "and they were all there"
-    assert ended.request.index_url == mask(secret)
+    assert ended.request.sources.index_url == mask(secret)
 
 
 class TestContext:
@@ -639,7 +640,7 @@ def test_the_documentation_s_example_is_a_history(history: History) -> None:
     ]
 
 
-@pytest.mark.parametrize("noun", [Request, Package, Outcome, Change, Context])
+@pytest.mark.parametrize("noun", [written(Request), Package, Outcome, Change, Context])
 def test_the_documentation_names_every_field(noun: type) -> None:
     page = (Path(__file__).parent.parent / "docs/history.md").read_text(encoding="utf-8")
     missing = [f.name for f in fields(noun) if f"`{f.name}`" not in page]

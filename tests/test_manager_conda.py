@@ -20,6 +20,7 @@ import pytest
 from jstackmagic.managers.conda import executable as conda
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from support.channel import ChannelBuilder, platform_subdir
@@ -72,7 +73,9 @@ class TestCommandLine:
     def test_a_named_environment_is_named(
         self, named: Environment, recording_conda: StandIn, answer_six: None
     ) -> None:
-        request = install(f"six={SIX[1]}", channels=("conda-forge", "https://ch.example/c"))
+        request = install(
+            f"six={SIX[1]}", sources=Sources(channels=("conda-forge", "https://ch.example/c"))
+        )
         made = plan(named, request)
         arguments = ["--yes", "--name", "analysis", "-c", "conda-forge", "-c"]
         arguments += ["https://ch.example/c", f"six={SIX[1]}"]
@@ -147,7 +150,7 @@ class TestCommandLine:
         assert [package.name for package in made.change.removed] == ["six"]
 
     def test_credentials_are_not_shown(self, named: Environment) -> None:
-        request = install("pip", channels=("https://me:s3cret@ch.example/c",))
+        request = install("pip", sources=Sources(channels=("https://me:s3cret@ch.example/c",)))
         (command,) = plan(named, request, thorough=False).commands
         assert "https://me:s3cret@ch.example/c" in command.argv
         assert "s3cret" not in str(command)

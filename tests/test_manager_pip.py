@@ -23,6 +23,7 @@ from jstackmagic.managers.pip import executable as pip
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from support import tiers
@@ -110,8 +111,10 @@ def test_the_command_is_the_targets_own_pip_with_one_argument_a_spec(
     request = install(
         *specs,
         upgrade=True,
-        index_url="https://me:s3cret@index.example/simple",
-        extra_index_urls=("https://a.example", "https://b.example"),
+        sources=Sources(
+            index_url="https://me:s3cret@index.example/simple",
+            extra_index_urls=("https://a.example", "https://b.example"),
+        ),
         options=("--pre", "--no-cache-dir"),
     )
     plan = pip.manager().plan(request, venv)
@@ -194,7 +197,7 @@ def test_an_install_from_an_index_and_what_only_the_report_tells(
 ) -> None:
     index.user, index.password = "somebody", "s3cr:t/"
     manager = pip.manager()
-    request = install("demo-app[more]==1.0", index_url=index.url_with_credentials)
+    request = install("demo-app[more]==1.0", sources=Sources(index_url=index.url_with_credentials))
     plan = manager.plan(request, venv)
     change, words = carry_out(manager, plan)
 
@@ -219,14 +222,16 @@ def test_what_is_there_is_said_so_without_running_anything(
     venv: Environment, index: WheelIndex, tmp_path: Path
 ) -> None:
     manager = pip.manager()
-    carry_out(manager, manager.plan(install("demo-app==1.0", index_url=index.url), venv))
+    carry_out(
+        manager, manager.plan(install("demo-app==1.0", sources=Sources(index_url=index.url)), venv)
+    )
     listing = tmp_path / "requirements.txt"
     listing.write_text("# ours\nDemo_App >=1, \\\n  <3  # the app\n\ndemo-library\n")
     url = index.url
     index.stop()
 
     for specs in (["demo-app"], ["Demo.App>=1,<2", "demo_library"], [f"-r {listing}"]):
-        plan = manager.plan(install(*specs, index_url=url), venv)
+        plan = manager.plan(install(*specs, sources=Sources(index_url=url)), venv)
         assert plan.commands == ()
         assert plan.satisfied[0].name == "demo-app"
         assert plan.satisfied[0].version == "1.0"
@@ -367,7 +372,7 @@ def test_pips_own_settings_are_merged_as_pip_merges_them(
 
 def test_saying_so_is_many_times_faster_than_pip(venv: Environment, index: WheelIndex) -> None:
     manager = pip.manager()
-    plan = manager.plan(install("demo-app[more]", index_url=index.url), venv)
+    plan = manager.plan(install("demo-app[more]", sources=Sources(index_url=index.url)), venv)
     carry_out(manager, plan)
 
     def seconds(work: Callable[[], object]) -> float:
@@ -383,7 +388,7 @@ def test_saying_so_is_many_times_faster_than_pip(venv: Environment, index: Wheel
 def test_an_install_that_fails_says_why(venv: Environment, index: WheelIndex) -> None:
     manager = pip.manager()
     log = Log()
-    plan = manager.plan(install("no-such-thing", index_url=index.url), venv)
+    plan = manager.plan(install("no-such-thing", sources=Sources(index_url=index.url)), venv)
     assert manager.run(plan, log) == 1
     assert "No matching distribution found for no-such-thing" in log.text
 
@@ -396,7 +401,7 @@ def test_a_stop_while_pip_waits_for_an_index(venv: Environment) -> None:
     with socket.create_server(("127.0.0.1", 0)) as never_answers:
         url = f"http://127.0.0.1:{never_answers.getsockname()[1]}/simple"
         manager = pip.manager()
-        plan = manager.plan(install("demo-app", index_url=url), venv)
+        plan = manager.plan(install("demo-app", sources=Sources(index_url=url)), venv)
         with pytest.raises(Interrupted, match="python was interrupted and stopped") as caught:
             manager.run(plan, stop)
     assert "half installed" in caught.value.kept
@@ -408,7 +413,9 @@ def test_local_files_projects_and_urls(
     wheel = build_wheel(tmp_path, "from-a-wheel", "1.0")
     project = write_project(tmp_path / "a project", "from-a-project")
     url = f"{index.url.removesuffix('simple/')}files/demo_library-1.5-py3-none-any.whl"
-    request = install(str(wheel), f"-e {project}", f"demo-library @ {url}", index_url=index.url)
+    request = install(
+        str(wheel), f"-e {project}", f"demo-library @ {url}", sources=Sources(index_url=index.url)
+    )
     manager = pip.manager()
     change, _ = carry_out(manager, manager.plan(request, venv))
 
@@ -474,7 +481,9 @@ def test_what_a_build_requires_is_not_taken_for_what_was_installed(
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(project, project.name)
     manager = pip.manager()
-    change, _ = carry_out(manager, manager.plan(install(str(archive), index_url=index.url), venv))
+    change, _ = carry_out(
+        manager, manager.plan(install(str(archive), sources=Sources(index_url=index.url)), venv)
+    )
     (package,) = change.added
     assert (package.name, package.source) == ("source-only", archive.as_uri())
     assert package.url == archive.as_uri()
@@ -501,7 +510,7 @@ def test_in_a_conda_environment_the_plan_says_what_would_change(
     index.add("six", "9.0")
     index.add("needs-six", "1.0", requires=["six>=9"])
     before = snapshot(conda)
-    plan = pip.manager().plan(install("needs-six", index_url=index.url), conda)
+    plan = pip.manager().plan(install("needs-six", sources=Sources(index_url=index.url)), conda)
 
     assert plan.change is not None
     (added,) = plan.change.added
@@ -535,7 +544,7 @@ def test_what_pip_finds_satisfied_in_its_dry_run_is_not_run_again(
 ) -> None:
     constraints = tmp_path / "constraints.txt"
     constraints.write_text(f"six=={tiers.SIX[0]}\n")
-    request = install("six", f"-c {constraints}", index_url=index.url)
+    request = install("six", f"-c {constraints}", sources=Sources(index_url=index.url))
     plan = pip.manager().plan(request, conda)
     assert plan.commands == ()
     assert [package.name for package in plan.satisfied] == ["six"]
@@ -548,10 +557,10 @@ def test_what_cannot_be_resolved_is_said_beforehand(conda: Environment, index: W
     url = index.url_with_credentials
     manager = pip.manager()
     with pytest.raises(CommandFailed, match="No matching distribution found for nowhere") as caught:
-        manager.plan(install("nowhere", index_url=url), conda)
+        manager.plan(install("nowhere", sources=Sources(index_url=url)), conda)
     assert caught.value.kept == "Nothing was changed."
     with pytest.raises(CommandFailed) as caught:
-        manager.plan(install("demo-app", "demo-old", index_url=url), conda)
+        manager.plan(install("demo-app", "demo-old", sources=Sources(index_url=url)), conda)
     assert "conflicting dependencies" in caught.value.problem
     assert "demo-old 1.0 depends on demo-library<1" in caught.value.problem
     assert "s3cret" not in str(caught.value)
@@ -564,7 +573,7 @@ def test_why_is_short_and_without_colours_though_a_kernel_asks_for_them(
         index.add("demo-many", f"1.{number}")
     monkeypatch.setenv("FORCE_COLOR", "1")
     with pytest.raises(CommandFailed) as caught:
-        pip.manager().plan(install("demo-many==2", index_url=index.url), conda)
+        pip.manager().plan(install("demo-many==2", sources=Sources(index_url=index.url)), conda)
     assert caught.value.problem.splitlines()[1:] == [
         "Could not find a version that satisfies the requirement demo-many==2 "
         "(from versions: …, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 1.10, 1.11)",
@@ -575,7 +584,7 @@ def test_why_is_short_and_without_colours_though_a_kernel_asks_for_them(
 def test_elsewhere_it_is_resolved_beforehand_only_when_asked(
     venv: Environment, index: WheelIndex
 ) -> None:
-    request = install("demo-app", index_url=index.url)
+    request = install("demo-app", sources=Sources(index_url=index.url))
     assert pip.manager().plan(request, venv).change is None
     change = pip.manager(thorough=True).plan(request, venv).change
     assert change is not None
@@ -585,7 +594,7 @@ def test_elsewhere_it_is_resolved_beforehand_only_when_asked(
 def test_a_pip_too_old_to_tell_says_so_and_installs(conda: Environment, index: WheelIndex) -> None:
     uv("pip", "install", "pip==22.1.2", prefix=Path(conda.prefix))
     manager = pip.manager()
-    plan = manager.plan(install("demo-library", index_url=index.url), conda)
+    plan = manager.plan(install("demo-library", sources=Sources(index_url=index.url)), conda)
     assert plan.change is None
     assert plan.notes == ("pip 22.1.2 cannot tell what it would change; 22.2 and later can.",)
     if sys.version_info < (3, 12):  # that pip needs distutils to run
@@ -603,7 +612,7 @@ def test_an_environment_of_python_2_is_a_target_like_any_other(
     target = detect(prefix)
     assert (target.python or "").startswith("2.7")
     manager = pip.manager()
-    request = install("demo-old", index_url=index.url)
+    request = install("demo-old", sources=Sources(index_url=index.url))
     change, _ = carry_out(manager, manager.plan(request, target))
     assert [package.name for package in change.added] == ["demo-back", "demo-old"]
     assert manager.plan(request, target).commands == ()
@@ -664,7 +673,9 @@ def test_a_pip_that_is_only_seen_through_the_base_is_good_enough(
 
 def test_a_removal_is_exact_and_leaves_the_rest(venv: Environment, index: WheelIndex) -> None:
     manager = pip.manager()
-    carry_out(manager, manager.plan(install("demo-app", index_url=index.url), venv))
+    carry_out(
+        manager, manager.plan(install("demo-app", sources=Sources(index_url=index.url)), venv)
+    )
     plan = manager.plan(remove("Demo.App", "not-there"), venv)
     assert plan.commands[0].argv == (
         *(venv.executable, "-m", "pip", "uninstall", "--yes", "Demo.App"),
@@ -688,7 +699,9 @@ def test_a_removal_of_what_conda_owns_is_shown_as_such(conda: Environment) -> No
 
 def test_a_removal_of_a_files_list(venv: Environment, index: WheelIndex, tmp_path: Path) -> None:
     manager = pip.manager()
-    carry_out(manager, manager.plan(install("demo-app", index_url=index.url), venv))
+    carry_out(
+        manager, manager.plan(install("demo-app", sources=Sources(index_url=index.url)), venv)
+    )
     listing = tmp_path / "requirements.txt"
     listing.write_text("demo-app\ndemo-library\n")
     change, _ = carry_out(manager, manager.plan(remove(f"-r {listing}"), venv))
@@ -716,7 +729,9 @@ def test_what_the_users_own_site_hides_is_said(
     argv += ["--index-url", index.url, "demo-library"]
     subprocess.run(argv, check=True, capture_output=True)
     index.add("demo-library", "1.6")
-    request = install("demo-library==1.6", index_url=index.url, options=("--ignore-installed",))
+    request = install(
+        "demo-library==1.6", sources=Sources(index_url=index.url), options=("--ignore-installed",)
+    )
     plan = manager.plan(request, conda)
     change, _ = carry_out(manager, plan)
     assert [(package.name, package.version) for package in change.added] == [

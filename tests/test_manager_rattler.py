@@ -27,6 +27,7 @@ from jstackmagic.managers.conda.rattler import bytecode, condahistory, journal
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
 from jstackmagic.model.packages import Change
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from support.channel import (
@@ -540,7 +541,9 @@ class TestNoWay:
 
     def test_a_channel_that_is_none(self, make: Callable[..., Path], tmp_path: Path) -> None:
         prefix = make("python")
-        error = self.refused(prefix, "app", channels=(f"file://{tmp_path}/nowhere",))
+        error = self.refused(
+            prefix, "app", sources=Sources(channels=(f"file://{tmp_path}/nowhere",))
+        )
         assert f"There is no channel at file://{tmp_path}/nowhere" in error.problem
 
     def test_a_channel_that_is_not_allowed(
@@ -548,7 +551,7 @@ class TestNoWay:
     ) -> None:
         prefix = make("python")
         write_condarc(f"channels: ['{builder.url}']\ndenylist_channels: [bioconda]\n")
-        error = self.refused(prefix, "app", channels=("bioconda",))
+        error = self.refused(prefix, "app", sources=Sources(channels=("bioconda",)))
         assert "does not allow the channel https://conda.anaconda.org/bioconda" in error.problem
 
     def test_what_the_system_lacks(
@@ -610,7 +613,7 @@ class TestChannelPriority:
     def test_the_request_s_channel_is_the_strongest(
         self, make: Callable[..., Path], weaker: ChannelBuilder
     ) -> None:
-        made = plan(make("python"), "independent", channels=(weaker.url,))
+        made = plan(make("python"), "independent", sources=Sources(channels=(weaker.url,)))
         assert outline(made.change or Change())[0] == ["independent 3.0"]
         assert made.commands[0].argv[-3:] == ("-c", weaker.url, "independent")
 
@@ -1257,7 +1260,7 @@ class TestNetwork:
     def test_a_server_that_is_down(self, make: Callable[..., Path], server: Server) -> None:
         prefix = make("python")
         with pytest.raises(CommandFailed, match=r"http://127.0.0.1:9/\S* cannot be reached"):
-            plan(prefix, "app", channels=("http://127.0.0.1:9/c",))
+            plan(prefix, "app", sources=Sources(channels=("http://127.0.0.1:9/c",)))
 
     def test_credentials_are_sent_and_not_kept(
         self, make: Callable[..., Path], server: Server, tmp_path: Path

@@ -18,6 +18,7 @@ from jstackmagic.managers.pip.uv import terms as _uvterms
 from jstackmagic.model.engines import Engines
 from jstackmagic.model.errors import CommandFailed, Stopped
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from support import tiers
@@ -88,7 +89,9 @@ def other_index(tmp_path: Path) -> Iterator[WheelIndex]:
 
 
 def test_an_environment_without_pip(bare: Environment, index: WheelIndex) -> None:
-    plan, change, words = carry_out(install("app==1.0", index_url=index.url), bare, Engines())
+    plan, change, words = carry_out(
+        install("app==1.0", sources=Sources(index_url=index.url)), bare, Engines()
+    )
     assert plan.engine == "uv"
     assert [str(command) for command in plan.commands] == [
         f"{bare.executable} -m pip install --index-url {index.url} app==1.0"
@@ -121,7 +124,7 @@ def test_what_lies_on_disk_is_what_pip_writes(
 ) -> None:
     twin = detect(make_venv(tmp_path / "twin"))
     local = build_wheel(tmp_path / "local", "local", "1.0", requires=["library"])
-    request = install("app", str(local), index_url=index.url)
+    request = install("app", str(local), sources=Sources(index_url=index.url))
     for target, engines in ((venv, UV), (twin, PIP)):
         carry_out(request, target, engines)
 
@@ -157,7 +160,7 @@ def test_the_wheel_that_was_taken_is_told_from_its_brothers(
     index.add("tagged", "1.0")
     index.add("tagged", "1.0", tag=f"{minor}-none-any")
     index.add("tagged", "1.0", tag="py2-none-any")
-    request = install("tagged", index_url=index.url)
+    request = install("tagged", sources=Sources(index_url=index.url))
     manager = get(choose("pip", bare, UV, request), exact=True)
     plan = manager.plan(request, bare)
     assert plan.change is not None
@@ -174,8 +177,8 @@ def test_an_upgrade_moves_what_is_named_and_no_more(
     venv: Environment, tmp_path: Path, index: WheelIndex
 ) -> None:
     twin = detect(make_venv(tmp_path / "twin"))
-    old = install("app==1.0", "library==1.0", index_url=index.url)
-    new = install("app", upgrade=True, index_url=index.url)
+    old = install("app==1.0", "library==1.0", sources=Sources(index_url=index.url))
+    new = install("app", upgrade=True, sources=Sources(index_url=index.url))
     for target, engines in ((venv, UV), (twin, PIP)):
         carry_out(old, target, engines)
         carry_out(new, target, engines)
@@ -186,7 +189,9 @@ def test_the_best_version_of_all_indexes(
     bare: Environment, index: WheelIndex, other_index: WheelIndex
 ) -> None:
     other_index.add("app", "3.0")
-    request = install("app", index_url=index.url, extra_index_urls=(other_index.url,))
+    request = install(
+        "app", sources=Sources(index_url=index.url, extra_index_urls=(other_index.url,))
+    )
     carry_out(request, bare)
     assert versions(bare)["app"] == "3.0"
 
@@ -230,7 +235,11 @@ SERVED: list[Request] = [
     install("six", upgrade=True, options=("--pre", "--no-deps")),
     install("six", options=("--no-index", "--find-links", "/there", "--only-binary=:all:")),
     install("six==1.17.0 --hash=sha256:00"),
-    install("six", index_url="http://a.example", options=("--trusted-host", "a.example")),
+    install(
+        "six",
+        sources=Sources(index_url="http://a.example"),
+        options=("--trusted-host", "a.example"),
+    ),
 ]
 
 LEFT: list[tuple[Request, str]] = [
@@ -243,7 +252,7 @@ LEFT: list[tuple[Request, str]] = [
     (install("six", options=("--user",)), "--user is an option for pip"),
     (install("six", options=("--target", "/there")), "--target is an option for pip"),
     (install("six", options=("--config-settings=a=b",)), "is an option for pip"),
-    (install("six", index_url="http://host.example/simple"), "pip does not trust"),
+    (install("six", sources=Sources(index_url="http://host.example/simple")), "pip does not trust"),
     (install("-r https://host.example/list.txt"), "holds more than requirements by name"),
 ]
 
@@ -355,7 +364,7 @@ def test_pip_is_asked_before_the_user_is_told(venv: Environment, index: WheelInd
     wheel = build_wheel(index.folder, "by-url", "1.0")
     url = index.url.replace("simple/", f"files/{wheel.name}")
     index.add("needs-url", "1.0", requires=[f"by-url @ {url}"])
-    request = install("needs-url", index_url=index.url)
+    request = install("needs-url", sources=Sources(index_url=index.url))
     with pytest.raises(CommandFailed, match="uv cannot install this"):
         carry_out(request, venv)
     plan, change, _ = carry_out(request, venv, Engines())
@@ -372,12 +381,12 @@ def test_without_a_network_pip_is_not_asked_too(
     url = index.url
     index.stop()
     with pytest.raises(CommandFailed, match="uv cannot install this"):
-        carry_out(install("not-yet-cached", index_url=url), venv, Engines())
+        carry_out(install("not-yet-cached", sources=Sources(index_url=url)), venv, Engines())
 
 
 def test_what_nobody_can_do_is_told(bare: Environment, index: WheelIndex) -> None:
     with pytest.raises(CommandFailed, match="no-such-thing") as caught:
-        carry_out(install("no-such-thing", index_url=index.url), bare, Engines())
+        carry_out(install("no-such-thing", sources=Sources(index_url=index.url)), bare, Engines())
     assert caught.value.kept == "Nothing was changed."
 
 

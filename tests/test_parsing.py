@@ -133,7 +133,7 @@ def test_a_cell_takes_a_pasted_environment_yml() -> None:
     )
     assert asked.of("conda") == ("python=3.11", "pymongo", "pip")
     assert asked.of("pip") == ("twitter==1.19", "-r /srv/more.txt")
-    assert asked.channels == ("conda-forge",)
+    assert asked.sources.channels == ("conda-forge",)
     assert any("chapter" in note for note in asked.notes)
     assert any("prefix" in note for note in asked.notes)
 
@@ -144,8 +144,8 @@ def test_a_cell_takes_a_pasted_requirements_list() -> None:
         "-c limits.txt\nsix==1.17.0\ndask[array]>=2024.1 # lazy\n",
         folder="/srv",
     )
-    assert asked.index_url == "https://h.example/simple"
-    assert asked.extra_index_urls == ("https://i.example/simple",)
+    assert asked.sources.index_url == "https://h.example/simple"
+    assert asked.sources.extra_index_urls == ("https://i.example/simple",)
     assert asked.of(None) == ("six==1.17.0",)
     assert asked.of("pip") == ("-c /srv/limits.txt", "dask[array]>=2024.1")
 

@@ -22,6 +22,7 @@ from jstackmagic.capture import files
 from jstackmagic.export import pep723
 from jstackmagic.model.errors import ExportError
 from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.sources import Sources
 from strategies import BASE, hostile, recipes
 from support.acceptance import PASSWORD, PIP, PIP_BROUGHT, USER, Acceptance
 from support.exports import SECRET, one, two_environments
@@ -177,7 +178,7 @@ class TestBlock:
             (Item(f"t @ https://u:{SECRET}@git.example.com/t.zip", "t"), {}, "credential"),
             (
                 Item("six", "six"),
-                {"index_url": f"https://p.example.com/s?token={SECRET}"},
+                {"sources": Sources(index_url=f"https://p.example.com/s?token={SECRET}")},
                 "credential",
             ),
             (Item("six", "six"), {"remove": ("idna",)}, "idna"),
@@ -194,7 +195,9 @@ class TestBlock:
 
     @given(recipes(), hostile, hostile)
     def test_is_a_block_whatever_is_in_it(self, recipe: Recipe, spec: str, url: str) -> None:
-        step = Step("pip", BASE, install=(Item(spec, "aa", "1"),), extra_index_urls=(url,))
+        step = Step(
+            "pip", BASE, install=(Item(spec, "aa", "1"),), sources=Sources(extra_index_urls=(url,))
+        )
         recipe = Recipe((*recipe.steps, step))
         try:
             artifact = pep723.render(recipe, prefix=BASE.prefix)
@@ -221,8 +224,7 @@ class TestBlock:
                 "pip",
                 BASE,
                 install=tuple(Item(s, Requirement(s).name) for s in r.specs),
-                index_url=r.index_url,
-                extra_index_urls=r.extra_index_urls,
+                sources=r.sources,
             )
             for r in files.read(path).requests
         )

@@ -28,6 +28,7 @@ from jstackmagic.model.errors import JStackMagicError, Stopped
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Plan
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 from jstackmagic.where.environment import detect
 from support.verbs import verb
 
@@ -116,11 +117,11 @@ def test_channels_and_index_that_are_asked_where_the_line_names_none(
 ) -> None:
     prefix = conda_env("python", "pip")
     wheel_index.add("only-there", "1.0")
-    settle(channels=(shim_channel.url,), index_url=wheel_index.url)
+    settle(sources=Sources((shim_channel.url,), wheel_index.url))
     done = verb("install", "--prefix", prefix, "six", "only-there", "--record-only")
     by_manager = {item.plan.request.manager: item.plan.request for item in done.done}
-    assert by_manager["conda"].channels == (shim_channel.url,)
-    assert by_manager["pip"].index_url == wheel_index.url
+    assert by_manager["conda"].sources.channels == (shim_channel.url,)
+    assert by_manager["pip"].sources.index_url == wheel_index.url
     done = verb(
         "install",
         "--prefix",
@@ -130,8 +131,8 @@ def test_channels_and_index_that_are_asked_where_the_line_names_none(
         "https://example.com/simple",
         "--record-only",
     )
-    assert done.done[0].plan.request.index_url == "https://example.com/simple"
-    settle(managers=("pip",), index_url=wheel_index.url)
+    assert done.done[0].plan.request.sources.index_url == "https://example.com/simple"
+    settle(managers=("pip",), sources=Sources(index_url=wheel_index.url))
     done = verb("install", "--prefix", prefix, "six", "--record-only")
     assert done.done[0].plan.request.manager == "pip", "conda may not be used"
 
@@ -158,11 +159,13 @@ def test_the_nearer_file_is_the_stronger_and_the_systems_locks_hold(
     )
     settled = policy.current()
     assert settled.deny == ("one",)
-    assert settled.index_url == "https://b.example.com"
-    assert settled.channels == ("mine",)
+    assert settled.sources.index_url == "https://b.example.com"
+    assert settled.sources.channels == ("mine",)
     assert set(settled.locked) == {"deny", "locked"}
     files["usr"].write_text("raise SystemError('not ours')")
-    assert policy.current().index_url == "https://a.example.com", "what is not ours is not run"
+    assert policy.current().sources.index_url == "https://a.example.com", (
+        "what is not ours is not run"
+    )
     files["usr"].write_text("c.JStackMagic.managers = ['brew']")
     with pytest.raises(JStackMagicError, match="cannot be"):
         policy.current()

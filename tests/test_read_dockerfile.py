@@ -13,6 +13,7 @@ from jstackmagic.capture import files
 from jstackmagic.export import dockerfile
 from jstackmagic.history.file import History
 from jstackmagic.model.recipe import Item, Recipe, Step, fold
+from jstackmagic.model.sources import Sources
 from strategies import BASE, hostile, recipes
 from support.verbs import verb
 from support.wheels import build_wheel
@@ -120,7 +121,7 @@ def test_an_index_in_a_variable(tmp_path: Path) -> None:
     )
     (request,) = read.requests
     assert request.specs == ("six", "flask")
-    assert request.index_url == "https://p.example.com/simple"
+    assert request.sources.index_url == "https://p.example.com/simple"
 
 
 def test_only_the_stages_of_the_image_count(tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ class TestThereAndBack:
                     "conda",
                     BASE,
                     install=(Item("lab::numpy>1"),),
-                    channels=("lab",),
+                    sources=Sources(channels=("lab",)),
                     remove=("scipy",),
                 ),
                 Step(
@@ -232,13 +233,13 @@ class TestThereAndBack:
             items = [replace(i, version="", build="") for i in items]
             # a fold gives one step of a kind, and no request more than its manager takes
             options = () if step.manager == "apt" else step.options  # apt-get has no --no-deps
-            channels = step.channels if step.manager == "conda" else ()
-            index = step.index_url if step.manager == "pip" else ""
+            channels = step.sources.channels if step.manager == "conda" else ()
+            index = step.sources.index_url if step.manager == "pip" else ""
             kind = (step.manager, channels, index, options)
             if items and kind not in kinds:
                 kinds.append(kind)
                 made = replace(step, install=tuple(items), remove=(), options=options)
-                steps.append(replace(made, channels=channels, index_url=index))
+                steps.append(replace(made, sources=Sources(channels=channels, index_url=index)))
         first, second = self.again(Recipe(tuple(steps)), tmp_path_factory.mktemp("d"), history_file)
         if steps:
             assert second == first

@@ -15,6 +15,7 @@ from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import Item, Recipe, Step, fold, name_of
 from jstackmagic.model.record import Record, Status
 from jstackmagic.model.request import Action, Request
+from jstackmagic.model.sources import Sources
 from strategies import BASE, SECOND, VENV, World, worlds
 
 if TYPE_CHECKING:
@@ -311,12 +312,12 @@ class TestSteps:
         history = [
             record("aa", manager="conda"),
             record("bb", manager="conda"),
-            record("cc", manager="conda", channels=("forge",)),
-            record("dd", manager="conda", channels=("forge",)),
-            record("ee", manager="conda", channels=("forge", "bio")),
+            record("cc", manager="conda", sources=Sources(channels=("forge",))),
+            record("dd", manager="conda", sources=Sources(channels=("forge",))),
+            record("ee", manager="conda", sources=Sources(channels=("forge", "bio"))),
             record("ff", manager="conda"),
         ]
-        assert [(s.channels, [i.spec for i in s.install]) for s in fold(history).steps] == [
+        assert [(s.sources.channels, [i.spec for i in s.install]) for s in fold(history).steps] == [
             ((), ["aa", "bb"]),
             (("forge",), ["cc", "dd"]),
             (("forge", "bio"), ["ee"]),
@@ -326,8 +327,8 @@ class TestSteps:
     @pytest.mark.parametrize(
         "options",
         [
-            {"index_url": "https://pypi.example.com/simple"},
-            {"extra_index_urls": ("https://pypi.example.com/simple",)},
+            {"sources": Sources(index_url="https://pypi.example.com/simple")},
+            {"sources": Sources(extra_index_urls=("https://pypi.example.com/simple",))},
             {"options": ("--no-deps",)},
         ],
     )
@@ -436,7 +437,7 @@ def replay(recipe: Recipe) -> list[Record]:
                 package(item.name, item.version, step.manager, build=item.build)
                 for item in step.install
             ),
-            channels=step.channels,
+            sources=step.sources,
         )
         for step in recipe.steps
         if step.install

@@ -17,6 +17,7 @@ from jstackmagic.history.file import History
 from jstackmagic.model.errors import InvalidSpec, UsageError
 from jstackmagic.model.recipe import Item, Recipe, Step, fold
 from jstackmagic.model.recipefile import recipe_of, text_of
+from jstackmagic.model.sources import Sources
 from strategies import BASE, SECOND, VENV, hostile, recipes
 from support.acceptance import PASSWORD
 from support.exports import SECRET, one, two_environments
@@ -59,7 +60,9 @@ def test_there_and_back_is_the_same(recipe: Recipe, text: str) -> None:
 
 def test_no_credential_is_in_it() -> None:
     url = f"https://me:{SECRET}@p.example.com/s"
-    assert SECRET not in text_of(one("pip", Item(f"x @ {url}/x.zip", "x"), index_url=url))
+    assert SECRET not in text_of(
+        one("pip", Item(f"x @ {url}/x.zip", "x"), sources=Sources(index_url=url))
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ class TestReadBack:
             (VENV.prefix, "install", "pip", ("flake8==7.3.0",)),
             ("base", "remove", "conda", ("scipy",)),
         ]
-        assert reading.requests[1].channels == ("lab",)
+        assert reading.requests[1].sources.channels == ("lab",)
 
     def test_somebody_s_history(
         self, acceptance: Acceptance, tmp_path: Path, history_file: Path

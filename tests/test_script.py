@@ -19,6 +19,7 @@ from jstackmagic.export._beside import place_in
 from jstackmagic.model.errors import ExportError
 from jstackmagic.model.pins import pinned
 from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.sources import Sources
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 from support.acceptance import PASSWORD, Acceptance, repository
 from support.exports import HOSTILE, SECRET, one, two_environments
@@ -47,12 +48,17 @@ EVERYTHING = Recipe(
             options=("-o", "A::B=c d"),
         ),
         Step("conda", BASE, install=(Item("numpy>1", "numpy", "2.0"),), remove=("scipy", "x y")),
-        Step("conda", BASE, install=(Item("/w/a-1-0.conda", "a"),), channels=("forge",)),
+        Step(
+            "conda",
+            BASE,
+            install=(Item("/w/a-1-0.conda", "a"),),
+            sources=Sources(channels=("forge",)),
+        ),
         Step(
             "conda",
             BASE,
             install=(Item("r-base", "r-base"),),
-            channels=(f"https://c.example.com/t/{SECRET}/lab",),
+            sources=Sources(channels=(f"https://c.example.com/t/{SECRET}/lab",)),
         ),
         Step(
             "pip",
@@ -65,7 +71,7 @@ EVERYTHING = Recipe(
                 Item("-r /w/list.txt", brought=(Item("idna", "idna", "3.1"),)),
                 Item("six==1.17.0 --hash=sha256:00", "six", "1.17.0"),
             ),
-            index_url=f"https://me:{SECRET}@pypi.example.com/simple",
+            sources=Sources(index_url=f"https://me:{SECRET}@pypi.example.com/simple"),
         ),
         Step("conda", SECOND, install=(Item("pandas", "pandas", "2.2"),)),
         Step("pip", SECOND, install=(Item("twitter", "twitter", "1.19.6"),)),
@@ -362,7 +368,7 @@ def test_in_an_empty_container_twice(
                     Item(f"git+file:///work/repository@{commit}#egg=demo-git", "demo-git", "1.0"),
                     Item(str(wheel), "demo-local", "1.0"),
                 ),
-                index_url=wheel_index.url,
+                sources=Sources(index_url=wheel_index.url),
             ),
         )
     )

@@ -17,6 +17,7 @@ from traitlets.config.loader import LazyConfigValue
 
 from .install.policy import Policy, provide
 from .model.engines import CONDA, PIP, Engines
+from .model.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -140,9 +141,11 @@ class JStackMagic(SingletonConfigurable):
             managers=tuple(self._value("managers")),
             allow=tuple(self._value("allow")),
             deny=tuple(self._value("deny")),
-            channels=tuple(self._value("channels")),
-            index_url=self._value("index_url"),
-            extra_index_urls=tuple(self._value("extra_index_urls")),
+            sources=Sources(
+                channels=tuple(self._value("channels")),
+                index_url=self._value("index_url"),
+                extra_index_urls=tuple(self._value("extra_index_urls")),
+            ),
             engines=Engines(conda=self._value("conda_engine"), pip=self._value("pip_engine")),
             history=self._value("history"),
             locked=tuple(self._fixed),

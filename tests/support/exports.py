@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from repo2docker.app import Repo2Docker
 
 from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.sources import Sources
 from strategies import BASE, SECOND, VENV
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ def two_environments() -> Recipe:
         (
             Step("apt", None, install=(Item("graphviz", "graphviz", "2.42.2-7"),)),
             Step(
-                "conda", BASE, install=(Item("lab::numpy>1", "numpy", "2.0.1"),), channels=("lab",)
+                "conda",
+                BASE,
+                install=(Item("lab::numpy>1", "numpy", "2.0.1"),),
+                sources=Sources(channels=("lab",)),
             ),
             Step("pip", BASE, install=(Item("dask[array]>2", "dask", "2026.1"),)),
             Step("conda", SECOND, install=(Item("pandas", "pandas", "2.2"),)),

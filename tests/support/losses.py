@@ -21,6 +21,7 @@ from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import fold
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 from strategies import BASE, SECOND
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ TRAITS = (
                     source="https://c.example.com/lab7",
                     url=NUMPY.url.replace("/lab/", "/lab7/"),
                 ),
-                channels=("lab7",),
+                sources=Sources(channels=("lab7",)),
             ),
         ),
         ("lab7",),
@@ -226,7 +227,7 @@ TRAITS = (
                 "pip",
                 ("dask",),
                 replace(DASK, source="https://index7.example.com/simple"),
-                index_url="https://index7.example.com/simple",
+                sources=Sources(index_url="https://index7.example.com/simple"),
             ),
         ),
         ("index7",),
@@ -240,7 +241,7 @@ TRAITS = (
                 "pip",
                 ("dask",),
                 replace(DASK, source="https://index7.example.com/simple"),
-                index_url=f"https://me:{SECRET}@index7.example.com/simple",
+                sources=Sources(index_url=f"https://me:{SECRET}@index7.example.com/simple"),
             ),
         ),
         ("index7|pip_index_url",),

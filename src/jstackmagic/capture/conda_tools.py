@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..model.sources import Sources
 from .argv import Call, Given, Options, listed
 from .shell import Word
 
@@ -189,6 +190,6 @@ def _ask(call: Call, verb: str, given: Given, specs: list[tuple[str, Word]]) -> 
         "conda",
         specs,
         upgrade=verb == "update",
-        channels=tuple(dict.fromkeys(names)),
+        sources=Sources(tuple(dict.fromkeys(names))),
         options=kept.written(),
     )

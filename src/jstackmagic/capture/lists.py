@@ -65,8 +65,8 @@ def _listed(found: Found, request: Request, file: str) -> Iterator[Found]:
             target = replace(target, name=each.target.name)
         listed = each.request
         if listed is not None and listed.manager == "conda":
-            channels = (*request.channels, *listed.channels)
-            listed = replace(listed, channels=channels, options=request.options)
+            sources = request.sources | listed.sources
+            listed = replace(listed, sources=sources, options=request.options)
         note = " ".join(filter(None, (found.note, each.note, *reading.notes)))
         yield replace(found, request=listed, target=target, reason=each.reason, note=note)
     if not reading.found:

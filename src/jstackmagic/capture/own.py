@@ -10,6 +10,7 @@ from ..model import managers
 from ..model.errors import UsageError
 from ..model.parsing import Asked, read_cell, read_specs, split_words
 from ..model.request import Action, Request
+from ..model.sources import Sources
 from . import Found, Target
 from .argv import Given, Options, unknown
 from .shell import Word
@@ -101,15 +102,12 @@ def _asked(given: Given, body: str | None, folder: str) -> Asked:
     asked = read_specs(specs, manager=manager, folder=folder)
     if body is not None:
         asked += read_cell(body, manager=manager, folder=folder)
-    return replace(
-        asked,
-        channels=(*(word.text for word in given.values("--channel")), *asked.channels),
-        index_url=given.last("--index-url") or asked.index_url,
-        extra_index_urls=(
-            *(word.text for word in given.values("--extra-index-url")),
-            *asked.extra_index_urls,
-        ),
+    said = Sources(
+        channels=tuple(word.text for word in given.values("--channel")),
+        index_url=given.last("--index-url"),
+        extra_index_urls=tuple(word.text for word in given.values("--extra-index-url")),
     )
+    return replace(asked, sources=said | asked.sources)
 
 
 def _requests(
@@ -123,8 +121,6 @@ def _requests(
                 manager=manager,
                 specs=tuple(dict.fromkeys(specs)),
                 upgrade=given.has("--upgrade"),
-                channels=asked.channels if manager == "conda" else (),
-                index_url=asked.index_url if manager == "pip" else "",
-                extra_index_urls=asked.extra_index_urls if manager == "pip" else (),
+                sources=asked.sources.of(manager),
                 options=tuple(word.text for word in options),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..model.sources import Sources
 from .argv import Call, Given, Options, listed
 from .shell import Word
 
@@ -191,14 +192,17 @@ def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[
         return
     index_url = _url(given.last("--index-url", "--default-index"))
     extra = [_url(word.text) for word in given.values("--extra-index-url", "--index")]
+    usual = Sources(
+        index_url=_variable(call, "INDEX_URL", "DEFAULT_INDEX"),
+        extra_index_urls=tuple(_variable(call, "EXTRA_INDEX_URL", "INDEX").split()),
+    )
     yield from call.ask(
         "install",
         "pip",
         _specs(given),
         note=note,
         upgrade=given.has("--upgrade"),
-        index_url=index_url or _variable(call, "INDEX_URL", "DEFAULT_INDEX"),
-        extra_index_urls=tuple(extra) or tuple(_variable(call, "EXTRA_INDEX_URL", "INDEX").split()),
+        sources=Sources(index_url=index_url, extra_index_urls=tuple(extra)).or_else(usual),
         options=tuple(_options(call, kept)),
     )
 

@@ -62,8 +62,8 @@ def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
 def _indexes(chosen: Chosen) -> Iterator[str]:
     """Those asked for, each once, and pip's own where a step named none."""
     steps = chosen.of("pip")
-    named = [step.index_url for step in steps if step.index_url]
-    extra = [url for step in steps for url in step.extra_index_urls]
+    named = [step.sources.index_url for step in steps if step.sources.index_url]
+    extra = [url for step in steps for url in step.sources.extra_index_urls]
     if len(named) < len(steps) or not steps:
         named.append(_default(chosen.environment.prefix))
     yield from dict.fromkeys((*named, *extra))

@@ -51,7 +51,7 @@ def of_platforms(recipe: Recipe, platforms: Sequence[str], *, name: str, prefix:
     own = platform_of_holding(chosen.holding)
     environment = detect(chosen.environment.prefix)
     specs = [spec for _, spec in match_specs(chosen, "exact", [])]
-    channels = [channel for step in chosen.of("conda") for channel in step.channels]
+    channels = [channel for step in chosen.of("conda") for channel in step.sources.channels]
     found = []
     for platform in dict.fromkeys(platforms):
         if platform != own:

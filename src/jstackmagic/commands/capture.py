@@ -292,9 +292,7 @@ def _masked(request: Request) -> Request:
     return replace(
         request,
         specs=tuple(map(mask, request.specs)),
-        channels=tuple(map(mask, request.channels)),
-        index_url=mask(request.index_url),
-        extra_index_urls=tuple(map(mask, request.extra_index_urls)),
+        sources=request.sources.masked(),
         options=tuple(map(mask, request.options)),
     )
 

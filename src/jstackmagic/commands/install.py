@@ -39,6 +39,7 @@ from ..model.managers import is_system, of_environment
 from ..model.packages import normalise
 from ..model.parsing import Asked, read_cell, read_specs
 from ..model.request import Request
+from ..model.sources import Sources
 from ..where.packages import read_packages
 from ._change import ChangeResult, add_managers, add_mode, carry_out
 from ._group import add_group
@@ -160,13 +161,13 @@ def _read(args: argparse.Namespace, session: Session) -> Asked:
     asked = read_specs(words, manager=args.manager, folder=folder)
     if session.cell is not None:
         asked += read_cell(session.cell, manager=args.manager, folder=folder)
-    usual = current()  # where the line says nothing
-    return replace(
-        asked,
-        channels=(*args.channel, *asked.channels) or usual.channels,
-        index_url=args.index_url or asked.index_url or usual.index_url,
-        extra_index_urls=(*args.extra_index_url, *asked.extra_index_urls) or usual.extra_index_urls,
-    )
+    return replace(asked, sources=_sources(args, asked.sources))
+
+
+def _sources(args: argparse.Namespace, listed: Sources) -> Sources:
+    """Return what the line says before what a list says, and where neither does, the usual."""
+    said = Sources(tuple(args.channel), args.index_url, tuple(args.extra_index_url))
+    return (said | listed).or_else(current().sources)
 
 
 def _is_pips(path: str) -> bool:
@@ -206,21 +207,13 @@ def _steps_of(
 ) -> Iterator[Step]:
     from ..install.transaction import Step
 
-    usual = current()
     for asked in reading.requests:
-        request = replace(asked, upgrade=args.upgrade, options=(*asked.options, *args.options))
-        if request.manager == "conda":
-            request = replace(
-                request,
-                channels=tuple(dict.fromkeys((*args.channel, *asked.channels))) or usual.channels,
-            )
-        elif request.manager == "pip":
-            extra = dict.fromkeys((*args.extra_index_url, *asked.extra_index_urls))
-            request = replace(
-                request,
-                index_url=args.index_url or asked.index_url or usual.index_url,
-                extra_index_urls=tuple(extra) or usual.extra_index_urls,
-            )
+        request = replace(
+            asked,
+            upgrade=args.upgrade,
+            sources=_sources(args, asked.sources).of(asked.manager),
+            options=(*asked.options, *args.options),
+        )
         yield Step(request=request, environment=environment)
 
 
@@ -247,7 +240,7 @@ def _route(asked: Asked, environment: Environment, session: Session) -> tuple[As
         if unknown:
             from ..managers.conda.rattler import available
 
-            offered = available(unknown, environment, asked.channels, session.output)
+            offered = available(unknown, environment, asked.sources.channels, session.output)
             for spec in unknown:
                 if offered[spec]:
                     chosen[spec] = "conda"
@@ -298,17 +291,9 @@ def _steps(asked: Asked, environment: Environment, args: argparse.Namespace) -> 
             manager=manager,
             specs=specs,
             upgrade=args.upgrade,
-            options=args.options,
+            sources=asked.sources.of(manager),
+            options=(*(asked.pip_options if manager == "pip" else ()), *args.options),
         )
-        if manager == "conda":
-            request = replace(request, channels=tuple(dict.fromkeys(asked.channels)))
-        if manager == "pip":
-            request = replace(
-                request,
-                index_url=asked.index_url,
-                extra_index_urls=tuple(dict.fromkeys(asked.extra_index_urls)),
-                options=(*asked.pip_options, *request.options),
-            )
         yield Step(request=request, environment=environment)
 
 

@@ -20,7 +20,7 @@ def channels(chosen: Chosen, notes: list[str]) -> list[str]:
     """The channels, strongest first: those asked for, then those that served."""
     from ..where.condarc import CondaConfig, channel_name
 
-    asked = [channel for step in chosen.of("conda") for channel in step.channels]
+    asked = [channel for step in chosen.of("conda") for channel in step.sources.channels]
     served = [item.source for item in chosen.items("conda") if item.source]
     served += [p.source for p in chosen.holding.packages if p.manager == "conda" and p.source]
     found = []

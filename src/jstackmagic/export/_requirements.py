@@ -102,9 +102,9 @@ class Requirements:
 
     def heading(self, steps: Sequence[Step]) -> Iterator[str]:
         """The indexes and options of all steps: a requirements file has one set of them."""
-        indexes = list(dict.fromkeys(step.index_url for step in steps))
+        indexes = list(dict.fromkeys(step.sources.index_url for step in steps))
         first, *others = [url for url in indexes if url] or [""]
-        extra = [*others, *(url for step in steps for url in step.extra_index_urls)]
+        extra = [*others, *(url for step in steps for url in step.sources.extra_index_urls)]
         if len(indexes) > 1:
             self.notes.append(
                 "Not all were taken from the same index; in this file every package may come from"
@@ -138,7 +138,7 @@ class Requirements:
                     read = read_requirement(line, folder="/")
                 except UsageError:
                     continue
-                if read.pip_options or read.index_url or read.extra_index_urls:
+                if read.pip_options or read.sources:
                     if line != word:
                         waiting.pop(0)
                     yield checked(public(line))

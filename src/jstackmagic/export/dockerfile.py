@@ -322,7 +322,9 @@ class Page:
     def _conda(self, step: Step, environment: EnvironmentRef) -> None:
         target, secrets = self._target(environment), list[str]()
         variables = self._conda_channels(step, secrets)
-        channels = [f"-c {quoted(channel)}" for channel in step.channels] if not variables else []
+        channels = (
+            [f"-c {quoted(channel)}" for channel in step.sources.channels] if not variables else []
+        )
         options = [*channels, *map(quoted, step.options)]
         commands: list[_Command] = []
         if step.remove:
@@ -345,15 +347,15 @@ class Page:
 
     def _conda_channels(self, step: Step, secrets: list[str]) -> str:
         """The channels as a variable, where one is secret: conda records its command line."""
-        for channel in step.channels:
+        for channel in step.sources.channels:
             self._note_local(channel, "channel")
-        if not any(map(holds_credential, step.channels)):
+        if not any(map(holds_credential, step.sources.channels)):
             return ""
         values = [
             f'"{self._secret("conda_channel", channel, secrets)}"'
             if holds_credential(channel)
             else quoted(channel)
-            for channel in step.channels
+            for channel in step.sources.channels
         ]
         return f"CONDA_CHANNELS={','.join(values)} "
 
@@ -408,18 +410,18 @@ class Page:
     def _pip_indexes(self, step: Step, secrets: list[str]) -> tuple[str, list[str]]:
         """Indexes and options: what is secret as variables, the rest as words."""
         variables, words = "", []
-        for url in (step.index_url, *step.extra_index_urls):
+        for url in (step.sources.index_url, *step.sources.extra_index_urls):
             self._note_local(url, "index")
-        if holds_credential(step.index_url):
-            value = self._secret("pip_index_url", step.index_url, secrets)
+        if holds_credential(step.sources.index_url):
+            value = self._secret("pip_index_url", step.sources.index_url, secrets)
             variables += f'PIP_INDEX_URL="{value}" '
-        elif step.index_url:
-            words.append(f"--index-url {quoted(step.index_url)}")
-        private = [url for url in step.extra_index_urls if holds_credential(url)]
+        elif step.sources.index_url:
+            words.append(f"--index-url {quoted(step.sources.index_url)}")
+        private = [url for url in step.sources.extra_index_urls if holds_credential(url)]
         if private:
             values = [self._secret("pip_extra_index_url", url, secrets) for url in private]
             variables += f'PIP_EXTRA_INDEX_URL="{" ".join(values)}" '
-        public = [url for url in step.extra_index_urls if url not in private]
+        public = [url for url in step.sources.extra_index_urls if url not in private]
         words += [f"--extra-index-url {quoted(url)}" for url in public]
         for option in step.options:
             if holds_credential(option):

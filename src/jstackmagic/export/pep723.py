@@ -180,9 +180,11 @@ class _Block:
 
     def add_indexes(self, steps: tuple[Step, ...]) -> None:
         """The indexes, for uv."""
-        replacing = list(dict.fromkeys(step.index_url for step in steps if step.index_url))
-        is_default = len(replacing) == 1 and all(step.index_url for step in steps)
-        extra = dict.fromkeys(url for step in steps for url in step.extra_index_urls)
+        replacing = list(
+            dict.fromkeys(step.sources.index_url for step in steps if step.sources.index_url)
+        )
+        is_default = len(replacing) == 1 and all(step.sources.index_url for step in steps)
+        extra = dict.fromkeys(url for step in steps for url in step.sources.extra_index_urls)
         for url in extra:  # uv asks the default index last
             self._add_index(url, default=False)
         for url in replacing:

@@ -23,6 +23,7 @@ from ..model.managers import names
 from ..model.plan import Outcome
 from ..model.record import Context, Record, Status
 from ..model.request import Request
+from ..model.sources import noun_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -499,7 +500,7 @@ def _reader() -> Any:
             ("event", Event),
             ("id", str),
             ("time", str),
-            ("request", Request | None, None),
+            ("request", written(Request) | None, None),
             ("environment", msgspec.Raw, msgspec.Raw()),
             ("engine", str, ""),
             ("commands", tuple[str, ...], ()),
@@ -591,7 +592,7 @@ def _record(start: Any, outcome: Outcome | None, status: Status | None = None) -
         id=start.id,
         time=start.time,
         status=status,
-        request=start.request,
+        request=noun_of(Request, start.request),
         environment=start.environment,
         engine=start.engine,
         commands=start.commands,
@@ -618,11 +619,13 @@ def _lean(value: object) -> object:
     if isinstance(value, tuple):
         return [_lean(item) for item in value]
     if is_dataclass(value):
-        return {
+        lean: dict[str, Any] = {
             name: _lean(item)
             for name, default in _defaults(value.__class__)
             if (item := getattr(value, name)) != default
         }
+        lean.update(lean.pop("sources", {}))  # in a file they stand beside the rest
+        return lean
     return value
 
 

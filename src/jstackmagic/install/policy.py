@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..model.engines import Engines
 from ..model.errors import NOTHING_CHANGED, Stopped
+from ..model.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,9 +31,7 @@ class Policy:
         managers: Which package managers may be asked.
         allow: Patterns of the only packages that may be asked for; empty where all may.
         deny: Patterns of packages that may not be installed, not even as a dependency.
-        channels: conda channels that are asked where the line names none.
-        index_url: pip's index where the line names none.
-        extra_index_urls: Asked beside it.
+        sources: What is asked where the line names none.
         engines: What does the managers' work where the line names none.
         history: The history file; empty for the usual place.
         locked: Which settings a notebook cannot change.
@@ -42,9 +41,7 @@ class Policy:
     managers: tuple[str, ...] = ("conda", "pip", "apt")
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
-    channels: tuple[str, ...] = ()
-    index_url: str = ""
-    extra_index_urls: tuple[str, ...] = ()
+    sources: Sources = field(default_factory=Sources)
     engines: Engines = field(default_factory=Engines)
     history: str = ""
     locked: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ import argparse
 import os
 import re
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from . import managers
@@ -18,6 +18,7 @@ from .credentials import mask
 from .errors import InvalidSpec, UsageError
 from .packages import ManagerName
 from .request import split_hashes
+from .sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,18 +44,14 @@ class Asked:
 
     Attributes:
         specs: Each with its manager, or None where it was not said; in the user's order.
-        channels: conda channels, first is strongest.
-        index_url: Replaces pip's index.
-        extra_index_urls: Added to pip's index.
+        sources: Where to take the packages from.
         pip_options: Other options of a requirements file, as pip's command line takes them.
         name: Of the environment, where an ``environment.yml`` says one.
         notes: What was read and left aside, for the user.
     """
 
     specs: tuple[tuple[ManagerName | None, str], ...] = ()
-    channels: tuple[str, ...] = ()
-    index_url: str = ""
-    extra_index_urls: tuple[str, ...] = ()
+    sources: Sources = field(default_factory=Sources)
     pip_options: tuple[str, ...] = ()
     name: str = ""
     notes: tuple[str, ...] = ()
@@ -64,11 +61,10 @@ class Asked:
         return tuple(dict.fromkeys(spec for said, spec in self.specs if said == manager))
 
     def __add__(self, other: Asked) -> Asked:
+        sources = self.sources | other.sources
         return Asked(
             specs=self.specs + other.specs,
-            channels=self.channels + other.channels,
-            index_url=other.index_url or self.index_url,
-            extra_index_urls=self.extra_index_urls + other.extra_index_urls,
+            sources=replace(sources, index_url=other.sources.index_url or sources.index_url),
             pip_options=self.pip_options + other.pip_options,
             name=other.name or self.name,
             notes=self.notes + other.notes,
@@ -314,8 +310,9 @@ def _read_option_line(line: str, folder: str) -> Asked:
     specs += [f"-e {path}" for path in options.editable]
     return replace(
         read_specs(specs, manager="pip", folder=folder),
-        index_url=options.index_url,
-        extra_index_urls=tuple(options.extra_index_url),
+        sources=Sources(
+            index_url=options.index_url, extra_index_urls=tuple(options.extra_index_url)
+        ),
         pip_options=tuple(others),
     )
 
@@ -349,10 +346,8 @@ def read_environment_yml(text: str, *, folder: str = ".") -> Asked:
     known = {"name", "channels", "dependencies"}
     notes = [f"{key}: of the environment.yml is left aside." for key in data if key not in known]
     conda: list[str] = []
-    asked = Asked(
-        channels=tuple(str(item) for item in data.get("channels") or () if item != "nodefaults"),
-        name=str(data.get("name") or ""),
-    )
+    channels = tuple(str(item) for item in data.get("channels") or () if item != "nodefaults")
+    asked = Asked(sources=Sources(channels), name=str(data.get("name") or ""))
     for item in data.get("dependencies") or ():
         if isinstance(item, dict):
             for key, lines in item.items():

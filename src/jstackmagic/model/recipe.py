@@ -14,6 +14,7 @@ from .environment import EnvironmentRef
 from .managers import of_environment, of_system
 from .packages import Change, CondaDetail, ManagerName, Package, normalise
 from .request import split_hashes
+from .sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -67,9 +68,7 @@ class Step:
         environment: Where; None for apt, which serves the whole system.
         install: In the order the user asked. ``-c FILE`` is among them: it holds for the step.
         remove: Names of packages of the base image that are taken out first.
-        channels: conda channels given with the request, first is strongest.
-        index_url: Replaces pip's index.
-        extra_index_urls: Added to pip's index.
+        sources: Where the request said to take the packages from.
         options: What followed ``--``.
     """
 
@@ -77,9 +76,7 @@ class Step:
     environment: EnvironmentRef | None
     install: tuple[Item, ...] = ()
     remove: tuple[str, ...] = ()
-    channels: tuple[str, ...] = ()
-    index_url: str = ""
-    extra_index_urls: tuple[str, ...] = ()
+    sources: Sources = field(default_factory=Sources)
     options: tuple[str, ...] = ()
 
 
@@ -243,9 +240,7 @@ class _Options(NamedTuple):
         files: The ``-r FILE`` specs: a file may name an index or ask for hashes, for the whole run.
     """
 
-    channels: tuple[str, ...]
-    index_url: str
-    extra_index_urls: tuple[str, ...]
+    sources: Sources
     options: tuple[str, ...]
     constraints: tuple[str, ...]
     files: tuple[str, ...]
@@ -415,9 +410,7 @@ class _Net:
                 environment,
                 install=(*constraints, *(self._item(shelf, entry) for entry in entries)),
                 remove=remove,
-                channels=options.channels,
-                index_url=options.index_url,
-                extra_index_urls=options.extra_index_urls,
+                sources=options.sources,
                 options=options.options,
             )
             remove = ()
@@ -494,9 +487,7 @@ def _options(request: Request, specs: Sequence[str]) -> _Options:
             constraints += (spec,) if spec.startswith("-c ") else ()
             files += (spec,) if spec.startswith("-r ") else ()
     return _Options(
-        request.channels,
-        request.index_url,
-        request.extra_index_urls,
+        request.sources,
         request.options,
         constraints,
         files,

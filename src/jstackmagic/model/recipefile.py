@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from .errors import InvalidSpec
 from .pins import pinned
 from .recipe import Recipe, Step
 from .request import Request
+from .sources import noun_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +22,6 @@ VERSION = 1
 
 KIND = "jstackmagic recipe"
 """What ``kind`` says: how a reader knows the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    kind: str
-    v: int
-    steps: tuple[Step, ...] = ()
 
 
 def text_of(recipe: Recipe) -> str:
@@ -62,7 +55,7 @@ def recipe_of(text: str | bytes) -> Recipe:
             kept="Nothing was read.",
             advice="Upgrade jstackmagic.",
         )
-    return Recipe(file.steps)
+    return Recipe(tuple(noun_of(Step, step) for step in file.steps))
 
 
 def requests_of(recipe: Recipe) -> Iterator[tuple[EnvironmentRef | None, Request]]:
@@ -81,9 +74,7 @@ def requests_of(recipe: Recipe) -> Iterator[tuple[EnvironmentRef | None, Request
                     "install",
                     step.manager,
                     tuple(pinned(step.manager, item, "exact") for item in step.install),
-                    channels=step.channels,
-                    index_url=step.index_url,
-                    extra_index_urls=step.extra_index_urls,
+                    sources=step.sources,
                     options=step.options,
                 ),
             )
@@ -93,7 +84,8 @@ def requests_of(recipe: Recipe) -> Iterator[tuple[EnvironmentRef | None, Request
 def _decoder() -> Any:
     import msgspec
 
-    return msgspec.json.Decoder(_File)
+    steps = ("steps", tuple[written(Step), ...], ())  # type: ignore[misc]
+    return msgspec.json.Decoder(msgspec.defstruct("File", [("kind", str), ("v", int), steps]))
 
 
 def _lean(value: Any, *, whole: bool = False) -> Any:
@@ -102,6 +94,7 @@ def _lean(value: Any, *, whole: bool = False) -> Any:
     if isinstance(value, (list, tuple)):
         return [_lean(item) for item in value]
     if isinstance(value, dict):
+        value |= value.pop("sources", {})  # in a file they stand beside the rest
         return {
             key: _lean(item, whole=key == "environment")
             for key, item in value.items()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .packages import ManagerName
+from .sources import Sources
 
 Action = Literal["install", "remove"]
 
@@ -39,9 +40,7 @@ class Request:
             in a requirements file, and a requirement may end in the ``--hash=…`` that its archive
             must have. Local paths are absolute.
         upgrade: Also move what is already there to the newest version allowed.
-        channels: Extra conda channels, first is strongest.
-        index_url: Replaces pip's index.
-        extra_index_urls: Added to pip's index.
+        sources: Where to take the packages from.
         options: Whatever followed ``--``: handed to the manager as it stands.
     """
 
@@ -49,7 +48,5 @@ class Request:
     manager: ManagerName
     specs: tuple[str, ...]
     upgrade: bool = False
-    channels: tuple[str, ...] = ()
-    index_url: str = ""
-    extra_index_urls: tuple[str, ...] = ()
+    sources: Sources = field(default_factory=Sources)
     options: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from ..model.credentials import MASK, mask
 from ..model.errors import CommandFailed
 from ..model.managers import of_environment, of_system
 from ..model.packages import normalise
+from ..model.sources import Sources
 from ..where.packages import read_packages
 from .undo import apt_spec, as_on_disk, conda_spec, same
 
@@ -151,7 +152,9 @@ class Store:
         if broken_by(after, here, environment) or lacking(depends, {**here.by_key, **after}):
             return None
         return replace(
-            installs[0], specs=tuple(package.url for package in packages if package), channels=()
+            installs[0],
+            specs=tuple(package.url for package in packages if package),
+            sources=Sources(),
         )
 
     def _pip_request(self, installs: Sequence[Request], goal: Goal) -> Request | None:
@@ -164,8 +167,7 @@ class Store:
         return replace(
             installs[0],
             specs=tuple(dict.fromkeys(specs)),
-            index_url="",
-            extra_index_urls=(),
+            sources=Sources(),
             options=(*alone[:1], "--no-index", "--find-links", str(self.wheels)),
         )
 
@@ -340,8 +342,8 @@ def _index_words(package: Package, goal: Goal) -> tuple[str, ...]:
     came_by = goal.origins.request(package)
     if came_by is None:
         return ()
-    given = [("--index-url", url) for url in (came_by.index_url,) if url]
-    given += [("--extra-index-url", url) for url in came_by.extra_index_urls]
+    given = [("--index-url", url) for url in (came_by.sources.index_url,) if url]
+    given += [("--extra-index-url", url) for url in came_by.sources.extra_index_urls]
     options = came_by.options
     given += [pair for pair in pairwise(options) if pair[0] == "--find-links"]
     words = [word for name, url in given if MASK not in url for word in (name, url)]

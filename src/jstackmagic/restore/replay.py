@@ -9,16 +9,18 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Literal
 
 from ..managers.marks import Wish
-from ..model.credentials import MASK
 from ..model.environment import EnvironmentRef
 from ..model.managers import is_system
 from ..model.packages import ManagerName, Package, PackageSet
 from ..model.pins import pinned
 from ..model.recipe import Item, Step, fold
 from ..model.request import Request
+from ..model.sources import Sources
 from .undo import Origins, as_on_disk, conda_spec, net, pip_spec, same
 
 if TYPE_CHECKING:
@@ -29,10 +31,10 @@ Exactness = Literal["builds", "versions", "asked"]
 the specs as the user wrote them."""
 
 
-_Run = tuple[str, tuple[str, ...], tuple[str, ...]]
+_Run = tuple[Sources, tuple[str, ...]]
 """The index, the further indexes and the options that a run of pip is given."""
 
-_DEFAULT: _Run = ("", (), ())
+_DEFAULT: _Run = (Sources(), ())
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,7 @@ class Goal:
                 "install",
                 manager,
                 tuple(item.spec for item in step.install),
-                channels=step.channels,
-                index_url=step.index_url,
-                extra_index_urls=step.extra_index_urls,
+                sources=step.sources,
                 options=step.options,
             )
             for step in self._of(manager)
@@ -138,13 +138,13 @@ class Goal:
                 specs.append(item.spec)
             elif not by_build and not _is_at(item, here.get("conda", item.name)):
                 specs.append(pinned("conda", item, "exact"))
-        channels = dict.fromkeys(channel for step in self._of("conda") for channel in step.channels)
+        sources = reduce(or_, (step.sources for step in self._of("conda")), Sources())
         if specs:
             yield Request(
                 "install",
                 "conda",
                 tuple(dict.fromkeys(specs)),
-                channels=tuple(channel for channel in channels if MASK not in channel),
+                sources=sources.unmasked(),
             )
 
     # apt
@@ -170,7 +170,7 @@ class Goal:
         asked_for = {item.name for _, item in self._items("pip") if item.name}
         for step, item in self._items("pip"):
             specs = list(self._pip_specs(item, here, exactness))
-            run = (step.index_url, step.extra_index_urls, step.options)
+            run = (step.sources, step.options)
             if specs:
                 constraints = [i.spec for i in step.install if i.spec.startswith("-c ")]
                 runs.setdefault(run, []).extend((*constraints, *specs))
@@ -178,18 +178,17 @@ class Goal:
             for package in self._missing("pip", here):
                 if package.name not in asked_for:
                     came_by = self.origins.request(package) or Request("install", "pip", ())
-                    run = (came_by.index_url, came_by.extra_index_urls, ())
+                    run = (came_by.sources, ())
                     runs.setdefault(run, []).append(_exact_pip(package))
         return [
             Request(
                 "install",
                 "pip",
                 tuple(dict.fromkeys(specs)),
-                index_url="" if MASK in index else index,
-                extra_index_urls=tuple(url for url in extra if MASK not in url),
+                sources=sources.unmasked(),
                 options=options,
             )
-            for (index, extra, options), specs in _merged(runs).items()
+            for (sources, options), specs in _merged(runs).items()
         ]
 
     def _pip_specs(self, item: Item, here: PackageSet, exactness: Exactness) -> Iterator[str]:
@@ -220,7 +219,7 @@ def _merged(runs: dict[_Run, list[str]]) -> dict[_Run, list[str]]:
 
     What it needs itself is asked for by name.
     """
-    indexes = [run for run in runs if (run[0] or run[1]) and not run[2]]
+    indexes = [run for run in runs if run[0] and not run[1]]
     alone = runs.get(_DEFAULT, ())
     if not indexes or not alone or not all(_is_place(spec) for spec in alone):
         return runs

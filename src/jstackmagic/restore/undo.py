@@ -16,6 +16,7 @@ from ..model.managers import place
 from ..model.packages import Change, ManagerName, Package, PackageSet
 from ..model.recipe import taken_back
 from ..model.request import Request
+from ..model.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -287,25 +288,22 @@ def _of_manager(
 
 def _of_pip(inverse: Inverse, origins: Origins) -> list[Request]:
     """One request for each index that is needed; what is not named does not move."""
-    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    groups: dict[Sources, list[str]] = {}
     for package in inverse.returns:
         if package.manager == "pip":
             came_by = None if package.source else origins.request(package)
-            index = came_by.index_url if came_by else ""
-            more = came_by.extra_index_urls if came_by else ()
             # what was masked cannot be asked for; pip's own configuration may know it
-            where = (_unmasked(index), tuple(filter(_unmasked, more)))
-            groups.setdefault(where, []).append(pip_spec(package))
+            sources = came_by.sources.unmasked() if came_by else Sources()
+            groups.setdefault(sources, []).append(pip_spec(package))
     return [
         Request(
             "install",
             "pip",
             tuple(specs),
-            index_url=index,
-            extra_index_urls=extra,
+            sources=sources,
             options=("--no-deps", "--force-reinstall"),
         )
-        for (index, extra), specs in groups.items()
+        for sources, specs in groups.items()
     ]
 
 

@@ -63,18 +63,11 @@ def finds(asked: Asked, *, line: int = 0) -> Iterator[Found]:
         specs = asked.of(manager)
         if not specs:
             continue
-        request = Request("install", manager, specs)
-        if manager == "conda":
-            request = Request(
-                "install", manager, specs, channels=tuple(dict.fromkeys(asked.channels))
-            )
-        elif manager == "pip":
-            request = Request(
-                "install",
-                manager,
-                specs,
-                index_url=asked.index_url,
-                extra_index_urls=tuple(dict.fromkeys(asked.extra_index_urls)),
-                options=asked.pip_options,
-            )
+        request = Request(
+            "install",
+            manager,
+            specs,
+            sources=asked.sources.of(manager),
+            options=asked.pip_options if manager == "pip" else (),
+        )
         yield Found(command=" ".join(specs), line=line, request=request, target=target)

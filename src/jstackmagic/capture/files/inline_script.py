@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...model.errors import InvalidSpec
 from ...model.parsing import Asked, read_requirement
+from ...model.sources import Sources
 from . import Reading
 from ._finds import finds, folder_of, text_of
 from ._toml import parse
@@ -96,4 +97,4 @@ def indexes(listed: Any, sources: Any) -> Asked:
         f"[tool.uv.sources] says of {name} where it comes from; pip is not told."
         for name in sources or ()
     )
-    return Asked(index_url=default, extra_index_urls=extra, notes=notes)
+    return Asked(sources=Sources(index_url=default, extra_index_urls=extra), notes=notes)

@@ -410,7 +410,7 @@ def command_lines(
         new = [spec for spec in named if spec not in there]
         install = ("install", "--yes")
         groups = [(("update", "--yes"), there), (install, new), (install, archives)]
-    channels = [word for channel in request.channels for word in ("-c", channel)]
+    channels = [word for channel in request.sources.channels for word in ("-c", channel)]
     return tuple(
         Command(
             (

@@ -118,8 +118,8 @@ def at_least(version: Version, least: str) -> bool:
 def install_command(request: Request, environment: Environment) -> Command:
     """The command line of pip for an install."""
     words = ["--upgrade"] if request.upgrade else []
-    words += ["--index-url", request.index_url] if request.index_url else []
-    for url in request.extra_index_urls:
+    words += ["--index-url", request.sources.index_url] if request.sources.index_url else []
+    for url in request.sources.extra_index_urls:
         words += ["--extra-index-url", url]
     words += arguments(request.specs)
     return pip_command(environment, "install", *words, *request.options)
@@ -194,7 +194,7 @@ def index_of(url: str, request: Request, environment: Environment) -> str:
     from urllib.parse import urlsplit
 
     host = urlsplit(url).netloc
-    asked = [*filter(None, (request.index_url, *request.extra_index_urls))]
+    asked = [*filter(None, (request.sources.index_url, *request.sources.extra_index_urls))]
     for index in asked:
         if urlsplit(index).netloc.rpartition("@")[2] == host:
             return mask(index)

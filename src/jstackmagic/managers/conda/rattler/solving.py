@@ -79,7 +79,7 @@ class Problem:
         installed: Mapping[str, PrefixRecord],
     ) -> Problem:
         """What a request comes to in an environment."""
-        channels = repodata.Channels.of(environment, request.channels)
+        channels = repodata.Channels.of(environment, request.sources.channels)
         there = Installed(environment)
         return cls(
             specs=tuple(specs),

@@ -222,8 +222,8 @@ def places(environment: Environment, request: Request | None = None) -> Terms:
     def one(*names: str) -> str:
         return next((settings[name].value for name in names if name in settings), "")
 
-    index = (request.index_url if request else "") or one("index-url")
-    extra = (*many("extra-index-url"), *(request.extra_index_urls if request else ()))
+    index = (request.sources.index_url if request else "") or one("index-url")
+    extra = (*many("extra-index-url"), *(request.sources.extra_index_urls if request else ()))
     options = list(_options(request)) if request else []
 
     def said(name: str) -> tuple[str, ...]:

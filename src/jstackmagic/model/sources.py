@@ -1,0 +1,104 @@
+"""Where packages come from: what a request, a recipe's step and a list name beside their specs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, make_dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from .credentials import MASK, mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .packages import ManagerName
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The places that a manager is to ask.
+
+    A new field needs no other change here: a tuple adds up, a text counts where it was said first.
+
+    Attributes:
+        channels: Extra conda channels, first is strongest.
+        index_url: Replaces pip's index.
+        extra_index_urls: Added to pip's index.
+    """
+
+    channels: tuple[str, ...] = field(default=(), metadata={"manager": "conda"})
+    index_url: str = field(default="", metadata={"manager": "pip"})
+    extra_index_urls: tuple[str, ...] = field(default=(), metadata={"manager": "pip"})
+
+    def __bool__(self) -> bool:
+        return self != _NONE
+
+    def __or__(self, weaker: Sources) -> Sources:
+        """Join two: a text of these before the other's, and a list before the other's.
+
+        >>> Sources(("a",), "https://x.example") | Sources(("b", "a"), "https://y.example")
+        Sources(channels=('a', 'b'), index_url='https://x.example', extra_index_urls=())
+        """
+        return self._with(weaker, _joined)
+
+    def or_else(self, usual: Sources) -> Sources:
+        """Fill every empty field from the usual ones.
+
+        >>> Sources(("a",)).or_else(Sources(("b",), "https://y.example"))
+        Sources(channels=('a',), index_url='https://y.example', extra_index_urls=())
+        """
+        return self._with(usual, lambda said, other: said or other)
+
+    def of(self, manager: ManagerName) -> Sources:
+        """Return the ones that a manager reads."""
+        kept = (each.name for each in fields(self) if each.metadata["manager"] == manager)
+        return Sources(**{name: getattr(self, name) for name in kept})
+
+    def masked(self) -> Sources:
+        """Return them as a file or a screen may have them, without a credential."""
+        return self._each(mask)
+
+    def unmasked(self) -> Sources:
+        """Leave out those whose credential was masked: they cannot be asked any more."""
+        return self._each(lambda text: "" if MASK in text else text)
+
+    def _with(self, other: Sources, join: Callable[[Any, Any], Any]) -> Sources:
+        return Sources(*(join(getattr(self, n), getattr(other, n)) for n in _NAMES))
+
+    def _each(self, change: Callable[[str], str]) -> Sources:
+        def changed(value: str | tuple[str, ...]) -> Any:
+            if isinstance(value, str):
+                return change(value)
+            return tuple(text for each in value if (text := change(each)))
+
+        return Sources(*(changed(getattr(self, name)) for name in _NAMES))
+
+
+_NAMES = tuple(each.name for each in fields(Sources))
+_NONE = Sources()
+
+
+def _joined(first: Any, second: Any) -> Any:
+    return first or second if isinstance(first, str) else tuple(dict.fromkeys((*first, *second)))
+
+
+# In a file, sources stand beside the other fields of their noun, and in no table of their own
+
+
+@lru_cache(maxsize=8)
+def written(noun: type) -> Any:
+    """Return the dataclass of what a file holds of a noun that has ``sources``."""
+    hints = {**get_type_hints(Sources), **get_type_hints(noun)}
+    parts = [
+        part
+        for each in fields(noun)
+        for part in (fields(Sources) if each.name == "sources" else (each,))
+    ]
+    spelled = [(part.name, hints[part.name], field(default=part.default)) for part in parts]
+    return make_dataclass(noun.__name__, spelled, frozen=True, slots=True)
+
+
+def noun_of(noun: Any, line: Any) -> Any:
+    """Return the noun of what a file held of it; see `written`."""
+    rest = {each.name: getattr(line, each.name) for each in fields(noun) if each.name != "sources"}
+    return noun(**rest, sources=Sources(*(getattr(line, name) for name in _NAMES)))

@@ -1,0 +1,77 @@
+"""Where packages come from, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import msgspec
+import pytest
+
+from jstackmagic.model.recipe import Step
+from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources, noun_of, written
+
+ALL = Sources(("lab", "forge"), "https://p.example.com/simple", ("https://x.example.com/simple",))
+
+
+def test_every_field_is_of_one_manager() -> None:
+    """A field that no manager read would be lost on the way from a list to its requests."""
+    parts = [ALL.of("conda"), ALL.of("pip"), ALL.of("apt")]
+    assert parts[2] == Sources()
+    for each in fields(Sources):
+        assert [getattr(part, each.name) != each.default for part in parts].count(True) == 1
+
+
+def test_the_first_text_counts_and_lists_add_up() -> None:
+    other = Sources(("forge", "bio"), "https://q.example.com", ("https://y.example.com",))
+    assert ALL | other == Sources(
+        ("lab", "forge", "bio"),
+        ALL.index_url,
+        ("https://x.example.com/simple", "https://y.example.com"),
+    )
+    assert Sources() | ALL == ALL == ALL | Sources()
+
+
+def test_the_usual_fills_what_is_empty_alone() -> None:
+    usual = Sources(("usual",), "https://usual.example.com", ("https://more.example.com",))
+    said = Sources(extra_index_urls=("https://x.example.com",))
+    assert said.or_else(usual) == Sources(
+        ("usual",), "https://usual.example.com", ("https://x.example.com",)
+    )
+    assert ALL.or_else(usual) == ALL
+
+
+def test_a_credential_is_masked_and_what_was_masked_is_not_asked() -> None:
+    private = Sources(
+        ("https://me:s3cret@c.example.com/t", "lab"),
+        "https://me:s3cret@p.example.com/simple",
+        ("https://x.example.com/simple?token=s3cret", "https://open.example.com"),
+    )
+    assert "s3cret" not in repr(private.masked())
+    assert private.masked().unmasked() == Sources(("lab",), "", ("https://open.example.com",))
+    assert ALL.masked() == ALL == ALL.unmasked()
+
+
+def test_only_what_names_something_is_true() -> None:
+    assert not Sources()
+    assert all(Sources(**{each.name: getattr(ALL, each.name)}) for each in fields(Sources))
+
+
+@pytest.mark.parametrize(
+    ("noun", "rest"),
+    [
+        (Request, {"action": "install", "manager": "pip", "specs": ["six"]}),
+        (Step, {"manager": "apt", "environment": None}),
+    ],
+)
+def test_a_file_has_them_beside_the_other_fields(noun: type, rest: dict[str, object]) -> None:
+    """The format of before they were one noun: old histories and recipes are read as they were."""
+    said = {
+        "channels": ["lab", "forge"],
+        "index_url": "https://p.example.com/simple",
+        "extra_index_urls": ["https://x.example.com/simple"],
+    }
+    line = msgspec.json.decode(msgspec.json.encode({**rest, **said}), type=written(noun))
+    assert noun_of(noun, line).sources == ALL
+    bare = msgspec.json.decode(msgspec.json.encode(rest), type=written(noun))
+    assert noun_of(noun, bare).sources == Sources()
