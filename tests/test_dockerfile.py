@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import inspect
 import os
 import re
 import shlex
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from jstackmagic import export
 from jstackmagic.export._words import holds_credential
-from jstackmagic.export.dockerfile import STYLES, arguments, render
+from jstackmagic.export.dockerfile import FORMAT, STYLES, render
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import ExportError, UsageError
 from jstackmagic.model.packages import CondaDetail, Package
@@ -29,6 +30,7 @@ from jstackmagic.model.pins import pinned
 from jstackmagic.model.recipe import Holding, Item, Recipe, Step
 from jstackmagic.model.sources import Sources
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
+from support.verbs import verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -369,7 +371,7 @@ class TestTheWhole:
     def test_the_style_follows_the_container(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def style() -> str | None:
             options = argparse.ArgumentParser()
-            arguments(options)
+            FORMAT.declare(options)
             return options.parse_args(["--from", "python:3.13"]).style  # type: ignore[no-any-return]
 
         assert style() is None
@@ -948,18 +950,29 @@ class TestFormats:
         formats = export.formats()
         files = Path(export.__file__).parent.glob("[!_]*.py")
         assert set(formats) == {file.stem.replace("_", "-") for file in files}
-        for module in formats.values():
-            assert module.__doc__
+        for form in formats.values():
+            assert form.summary
+            assert form.files
             options = argparse.ArgumentParser()
-            module.arguments(options)
-            assert module.FILES
+            form.declare(options)
+            assert vars(options.parse_args([])) == form.defaults()
+            # what is declared is what ``render`` takes, and nothing is left to a look at it
+            taken = {*form.keywords(form.defaults()), *{"records"} & set(form.needs)}
+            _, *keywords = inspect.signature(form.render).parameters
+            assert set(keywords) == taken
+            assert set(form.needs.values()) <= {"", *form.defaults()}
 
     def test_one_more_file_is_one_more_format(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (tmp_path / "shout_loud.py").write_text('"""Shouts."""\n')
+        (tmp_path / "shout_loud.py").write_text(
+            '"""Shouts."""\n'
+            "from jstackmagic.export import Artifact, Format\n"
+            'FORMAT = Format(__doc__, {"LOUD": {}}, lambda recipe: Artifact("AA\\n"))\n'
+        )
         monkeypatch.setattr(export, "__path__", [*export.__path__, str(tmp_path)])
-        assert export.get("shout-loud").__doc__ == "Shouts."
+        assert export.get("shout-loud").summary == "Shouts."
+        assert verb("export", "shout-loud").text == "AA\n"
 
     def test_an_unknown_one(self) -> None:
         with pytest.raises(UsageError, match="dockerfiel") as raised:

@@ -18,7 +18,7 @@ from packaging.pylock import Pylock
 from uv import find_uv_bin
 
 from jstackmagic import export
-from jstackmagic.commands._holdings import of_index
+from jstackmagic.export._holdings import of_index
 from jstackmagic.history.file import History
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import ExportError, JStackMagicError

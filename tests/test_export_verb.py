@@ -109,8 +109,8 @@ class TestAll:
         written = verb("export", "--all", tmp_path, *ALL)
         assert written.missing == ()
         readme = (tmp_path / "README.md").read_text()
-        for name, module in export.formats().items():
-            for file in module.FILES:
+        for name, form in export.formats().items():
+            for file in form.files:
                 assert (tmp_path / file).is_file()
                 assert f"## {file}\n\n`%envexport {name}`:" in readme
         for path in tmp_path.rglob("*"):

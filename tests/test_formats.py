@@ -44,9 +44,9 @@ def test_the_page_has_what_is_measured() -> None:
 def test_the_page_tells_of_every_format_and_its_file() -> None:
     page = losses.PAGE.read_text(encoding="utf-8")
     rows = page.partition("## Which one to take")[2].partition("\n## ")[0]
-    for name, module in export.formats().items():
+    for name, form in export.formats().items():
         assert re.search(rf"\| `{name}[ `]", rows), name
-        for file in module.FILES:
+        for file in form.files:
             assert name == "pep723" or f"{file}`" in rows or file.rpartition("/")[2] in rows
 
 
@@ -63,13 +63,13 @@ def test_a_loss_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(max_examples=25)
 @given(recipes())
 def test_the_same_recipe_gives_the_same_bytes(recipe: Recipe) -> None:
-    for name, module in export.formats().items():
+    for name, form in export.formats().items():
         options = {"image": "lab/x"} if name == "jupyterhub" else {}
         try:
-            first = module.render(recipe, **options)
+            first = form.render(recipe, **options)
         except ExportError:
             continue
-        assert module.render(recipe, **options) == first
+        assert form.render(recipe, **options) == first
         assert "\r" not in first.text
         assert first.text.endswith("\n")
         assert not first.text.endswith("\n\n")
@@ -79,11 +79,11 @@ def test_the_same_recipe_gives_the_same_bytes(recipe: Recipe) -> None:
 @given(worlds())
 def test_the_same_history_too(world: World) -> None:
     """Folded again, not only rendered again."""
-    for name, module in export.formats().items():
+    for name, form in export.formats().items():
         options = {"image": "lab/x"} if name == "jupyterhub" else {}
         options |= {"records": world.records} if name == "sbom" else {}
         try:
-            first = module.render(fold(world.records), **options)
+            first = form.render(fold(world.records), **options)
         except ExportError:
             continue
-        assert module.render(fold(list(world.records)), **options) == first
+        assert form.render(fold(list(world.records)), **options) == first

@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jstackmagic.commands._built import note_image
 from jstackmagic.export import jupyterhub
+from jstackmagic.history.built import note_image
 from jstackmagic.model.errors import ExportError
 from jstackmagic.model.recipe import Recipe
 from strategies import hostile

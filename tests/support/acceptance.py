@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.commands._holdings import on_disk
+from jstackmagic.export._holdings import on_disk
 from jstackmagic.history.file import History
 from jstackmagic.model.recipe import fold
 

@@ -375,7 +375,7 @@ def there_and_back(name: str, folder: Path) -> tuple[bool, bool]:
         _record("pip", ("dask[extra7]",), DASK, number=3),
     )
     first = render(name, records)
-    path = folder / next(iter(export.get(name).FILES))
+    path = folder / next(iter(export.get(name).files))
     first.write(path)
     read = next((each for each in (path.parent, path) if files.reader(each)), None)
     if read is None:

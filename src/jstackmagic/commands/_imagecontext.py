@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..history.built import history_id
 from ..history.file import IMAGE_HISTORY, History
-from ..image.engine.labels import BASE, HISTORY, history_id, labels, recipe_hash
+from ..image.engine.labels import BASE, HISTORY, labels, recipe_hash
 from ..model.errors import ExportError
 from ..model.recipe import Recipe, fold
 from ..model.reference import Reference

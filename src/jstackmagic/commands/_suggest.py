@@ -52,3 +52,29 @@ def likely_image(records: Sequence[Record]) -> str:
         [package.name for package in here if is_system(package.manager)],
     )
     return family.reference(stack) if stack else ""
+
+
+def base_image(
+    recipe: Recipe, records: Sequence[Record], image: str, *, guess: bool
+) -> tuple[str, list[str]]:
+    """Return the image to build on, and what else the Docker Stacks' table says of it.
+
+    Args:
+        recipe: What is to be installed on it.
+        records: The history.
+        image: The image that the user named; empty for none.
+        guess: Whether to guess by what is installed here, where nothing names it.
+    """
+    hints: list[str] = []
+    image = image or look().image or ""
+    if not image and guess:
+        image = likely_image(records)
+        if image:
+            hints.append(
+                f"Nothing names the base image; by what is in it, it is {image}. Name yours: --from"
+            )
+    found = suggestions(image, recipe)
+    if found.base and found.best:
+        has = ", ".join(found.best.has)
+        hints.append(f"{found.best.stack.name} has {has} already: %envimage suggest")
+    return image, hints

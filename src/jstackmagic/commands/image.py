@@ -149,9 +149,9 @@ def _build(args: argparse.Namespace, session: Session) -> BuiltImage:
 
     Without a TAG it is called after the history. Nothing is sent anywhere without --push.
     """
+    from ..history.built import note_image
     from ..image.engine.build import push
     from ..model.reference import parse_tag
-    from ._built import note_image
     from ._image import BuiltImage
 
     tag = parse_tag(args.tag) if args.tag else None
@@ -413,8 +413,8 @@ def _run(args: argparse.Namespace, session: Session) -> Running:
     The folder is mounted where the image has its work; without --public only the engine's own
     machine can reach the server.
     """
+    from ..history.built import history_id
     from ..history.file import History
-    from ..image.engine.labels import history_id
     from ..image.engine.serve import Wanted, start, wait
     from ..model.reference import parse
     from ._image import Running
@@ -438,8 +438,8 @@ def _run(args: argparse.Namespace, session: Session) -> Running:
 
 def _own_image(engine: Engine) -> str:
     """The latest image that was made from this history."""
+    from ..history.built import history_id
     from ..history.file import History
-    from ..image.engine.labels import history_id
     from ..image.engine.serve import images
 
     own = history_id(History().records())
@@ -475,9 +475,9 @@ def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
 
 def _list(args: argparse.Namespace, session: Session) -> Images:  # noqa: ARG001
     """The images that were made from this history, and the servers that it started."""
+    from ..history.built import history_id
     from ..history.file import History
     from ..image.engine.client import connect
-    from ..image.engine.labels import history_id
     from ..image.engine.serve import images, servers
     from ._image import Images
 
@@ -495,9 +495,9 @@ def _list(args: argparse.Namespace, session: Session) -> Images:  # noqa: ARG001
 
 def _stop(args: argparse.Namespace, session: Session) -> Stopped:
     """Stop the servers that were started here, and take their containers away."""
+    from ..history.built import history_id
     from ..history.file import History
     from ..image.engine.client import connect
-    from ..image.engine.labels import history_id
     from ..image.engine.serve import stop
     from ._image import Stopped
 

@@ -13,31 +13,12 @@ from ..model.recipe import Holding, Step
 from ._beside import UNSAFE
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable, Iterator
 
     from ..model.packages import ManagerName
     from ..model.recipe import Item, Recipe
 
 _NO_STEPS = "Nothing is recorded, so that there is nothing to write: install something first."
-
-
-def add_choice(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--name`` and ``--prefix``."""
-    group = parser.add_argument_group("environment (the running kernel's, if not said)")
-    one = group.add_mutually_exclusive_group()
-    one.add_argument("-n", "--name", metavar="ENV", default="", help="by its name")
-    one.add_argument("-p", "--prefix", metavar="PATH", default="", help="by its prefix")
-
-
-def add_ask_index(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--offline``; who calls ``render`` asks the index, and ``render`` does not."""
-    parser.add_argument(
-        "--offline",
-        dest="ask_index",
-        action="store_false",
-        help="ask no index for the archives of other platforms: lock the installed ones alone",
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,31 +13,19 @@ from ..model.errors import ExportError
 from ..model.pins import PINS, Pin
 from ._artifact import Artifact
 from ._beside import place_in
+from ._format import Format, option
 from ._left_out import left_out
 from ._words import checked
 
 if TYPE_CHECKING:
-    import argparse
-
     from ..model.recipe import Item, Recipe
 
-FILES: dict[str, dict[str, object]] = {"apt.txt": {}}
 
 # Debian policy 5.6.1 and 5.6.12, with the architecture and the release that apt-get takes.
 # repo2docker puts the lines into a shell's command line as they stand.
 _SPEC = re.compile(
     r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[0-9][A-Za-z0-9.+~:-]*|/[a-z0-9][a-z0-9.+~-]*)?"
 )
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    parser.add_argument(
-        "--pin",
-        choices=PINS,
-        default="none",
-        help="bare names (none, the default), as asked for (spec), or as seen on disk (exact)",
-    )
 
 
 def render(recipe: Recipe, *, pin: Pin = "none") -> Artifact:
@@ -99,3 +87,18 @@ def _line(item: Item, pin: Pin) -> str:
             advice="Take it out of the recipe: %envremove or %envundo",
         )
     return line
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"apt.txt": {}},
+    render=render,
+    options=(
+        option(
+            "--pin",
+            choices=PINS,
+            default="none",
+            help="bare names (none, the default), as asked for (spec), or as seen on disk (exact)",
+        ),
+    ),
+)

@@ -10,22 +10,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..model.credentials import mask
-from ..model.pins import Pin, add_pin
 from . import apt
 from ._artifact import Artifact, File
 from ._beside import Beside
-from ._choice import Chosen, add_choice, choose, file_names
+from ._choice import Chosen, choose, file_names
+from ._format import ENVIRONMENT, PIN, Format
 from ._requirements import Requirements
 from ._words import quoted
 from .conda import environment_yml
 
 if TYPE_CHECKING:
-    import argparse
-
     from ..model.environment import EnvironmentRef
+    from ..model.pins import Pin
     from ..model.recipe import Recipe
 
-FILES: dict[str, dict[str, object]] = {"binder/environment.yml": {}}
 
 _NO_ENVIRONMENT = "dependencies:\n- python\n"
 
@@ -36,12 +34,6 @@ set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 """
 _TIDY = '"${MAMBA_EXE}" clean --all -f -y\n'
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    add_choice(parser)
-    add_pin(parser)
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
@@ -116,3 +108,11 @@ def _commands(chosen: Chosen, name: str) -> str:
             f' --prefix "${{NB_PYTHON_PREFIX}}" --name {quoted(name)}'
         )
     return "".join(f"{line}\n" for line in lines)
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"binder/environment.yml": {}},
+    render=render,
+    options=(*ENVIRONMENT, PIN),
+)

@@ -9,30 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..model.credentials import mask
-from ..model.pins import Pin, add_pin
 from ._artifact import Artifact
 from ._beside import Beside
-from ._choice import add_choice, choose
+from ._choice import choose
+from ._format import ENVIRONMENT, PIN, Format
 from ._match_specs import channels, match_specs
 from ._requirements import Requirements
 from ._words import checked
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
+    from ..model.pins import Pin
     from ..model.recipe import Recipe
     from ._choice import Chosen
-
-
-FILES: dict[str, dict[str, object]] = {"environment.yml": {}}
-ONE_ENVIRONMENT = True
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    add_choice(parser)
-    add_pin(parser)
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
@@ -88,3 +78,12 @@ def as_yaml(content: object) -> str:
     import yaml
 
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=2**31)
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"environment.yml": {}},
+    render=render,
+    options=(*ENVIRONMENT, PIN),
+    one_environment=True,
+)

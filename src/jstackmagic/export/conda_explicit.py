@@ -11,25 +11,16 @@ from ..model.credentials import mask
 from ..model.errors import ExportError
 from ._artifact import Artifact
 from ._beside import is_conda_archive
-from ._choice import add_choice, choose
+from ._choice import choose
+from ._format import ENVIRONMENT, Format
 from ._locked import platform_of
 from ._words import checked, public
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
     from ..model.recipe import Recipe
     from ._choice import Chosen
-
-
-FILES: dict[str, dict[str, object]] = {"explicit.txt": {}}
-ONE_ENVIRONMENT = True
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    add_choice(parser)
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
@@ -89,3 +80,12 @@ def _public(url: str, notes: list[str]) -> str:
     if public(url) != url:
         notes.append(f"The credential of {public(url)} is not written.")
     return checked(public(url))
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"explicit.txt": {}},
+    render=render,
+    options=ENVIRONMENT,
+    one_environment=True,
+)

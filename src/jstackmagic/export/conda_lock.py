@@ -12,36 +12,19 @@ from typing import TYPE_CHECKING, Any
 from ..model.credentials import mask
 from ..model.errors import ExportError
 from ._artifact import Artifact
-from ._choice import add_choice, choose
+from ._choice import choose
+from ._format import ENVIRONMENT, Format, option
 from ._locked import hashes_of, is_direct, platform_of_holding
 from ._match_specs import channels
 from ._words import checked, public
 from .conda import as_yaml
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator, Sequence
 
     from ..model.packages import Package
     from ..model.recipe import Holding, Recipe
     from ._choice import Chosen
-
-
-FILES: dict[str, dict[str, object]] = {"conda-lock.yml": {}}
-ONE_ENVIRONMENT = True
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    add_choice(parser)
-    parser.add_argument(
-        "--platform",
-        dest="platforms",
-        action="append",
-        default=[],
-        metavar="PLATFORM",
-        help="another one, such as osx-arm64, solved from the channels",
-    )
 
 
 def render(
@@ -167,3 +150,23 @@ def _digest(packages: list[dict[str, Any]], platform: str) -> str:
     """What tells one lock from another, in the place of conda-lock's hash of its own inputs."""
     own = [package for package in packages if package["platform"] == platform]
     return hashlib.sha256(as_yaml(own).encode()).hexdigest()
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"conda-lock.yml": {}},
+    render=render,
+    options=(
+        *ENVIRONMENT,
+        option(
+            "--platform",
+            dest="platforms",
+            action="append",
+            default=[],
+            metavar="PLATFORM",
+            help="another one, such as osx-arm64, solved from the channels",
+        ),
+    ),
+    needs={"platforms": "platforms"},
+    one_environment=True,
+)

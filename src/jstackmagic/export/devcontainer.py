@@ -12,45 +12,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..model.errors import ExportError
-from ..model.pins import Pin, add_pin
 from . import dockerfile, script
 from ._artifact import Artifact, File
+from ._format import PIN, Format, option
 from ._images import check_image
 from ._words import checked
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
+    from ..model.pins import Pin
     from ..model.recipe import Recipe
 
-FILES: dict[str, dict[str, object]] = {".devcontainer/devcontainer.json": {}}
 
 _SCRIPT = "install.sh"
 _FOLDER = ".devcontainer"
 """Where the tools look for it, below the folder they are started in."""
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    parser.add_argument(
-        "--from", dest="base_image", metavar="IMAGE", default="", help="the base image"
-    )
-    parser.add_argument("--image", metavar="IMAGE", help="an image that holds the recipe already")
-    parser.add_argument(
-        "--post-create",
-        action="store_true",
-        help="install when the container is made, on the base image as it is",
-    )
-    parser.add_argument(
-        "--feature",
-        dest="features",
-        metavar="ID",
-        action="append",
-        default=[],
-        help="a feature to add to the container; may be given again",
-    )
-    add_pin(parser)
 
 
 def render(
@@ -110,3 +87,29 @@ def _beside(name: str, other: Artifact) -> Artifact:
     """Another format's artifact as a file beside this one."""
     file = File(name, other.text.encode(), executable=other.executable)
     return Artifact("", (file, *other.files), other.notes, other.secrets)
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={".devcontainer/devcontainer.json": {}},
+    render=render,
+    options=(
+        option("--from", dest="base_image", metavar="IMAGE", default="", help="the base image"),
+        option("--image", metavar="IMAGE", help="an image that holds the recipe already"),
+        option(
+            "--post-create",
+            action="store_true",
+            help="install when the container is made, on the base image as it is",
+        ),
+        option(
+            "--feature",
+            dest="features",
+            metavar="ID",
+            action="append",
+            default=[],
+            help="a feature to add to the container; may be given again",
+        ),
+        PIN,
+    ),
+    needs={"base image": ""},
+)

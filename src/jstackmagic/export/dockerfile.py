@@ -18,15 +18,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..model.credentials import mask
-from ..model.pins import Pin, add_pin, pinned
+from ..model.pins import Pin, pinned
 from ..model.request import split_hashes
 from ._artifact import LEFT_BEHIND, Artifact, File
 from ._beside import FOLDER, UNSAFE, Beside, Place, generated, is_conda_archive, place_in
+from ._format import PIN, Format, option
 from ._images import check_image
 from ._words import checked, holds_credential, quoted, quoted_spec
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable, Sequence
 
     from ..model.environment import EnvironmentRef
@@ -35,37 +35,11 @@ if TYPE_CHECKING:
 Style = Literal["stacks", "legacy", "plain"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
-FILES: dict[str, dict[str, object]] = {"Dockerfile": {}}
 
 _STACKS_IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?jupyter/[\w-]+(?:[:@].*)?", re.ASCII)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*", re.ASCII)
 _SAFE_PATH = re.compile(r"(?:/[\w.+@,-]+)+", re.ASCII)
 _FLAGS = {"-r": "--requirement ", "-c": "--constraint ", "-e": "--editable "}
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    in_stacks = {"CONDA_DIR", "NB_UID"} <= os.environ.keys()
-    parser.add_argument(
-        "--style",
-        choices=STYLES,
-        default="stacks" if in_stacks else None,
-        help="the pattern to follow (default: stacks in, or on, a Jupyter Docker Stacks image)",
-    )
-    parser.add_argument(
-        "--from",
-        dest="base_image",
-        metavar="IMAGE",
-        default="",
-        help="the base image, best with its digest",
-    )
-    parser.add_argument("--fragment", action="store_true", help="without FROM, to paste it")
-    add_pin(parser)
-    parser.add_argument(
-        "--cache-mounts",
-        action="store_true",
-        help="let BuildKit keep the managers' downloads between builds; no other builder can",
-    )
 
 
 def render(
@@ -423,11 +397,11 @@ class Page:
             variables += f'PIP_EXTRA_INDEX_URL="{" ".join(values)}" '
         public = [url for url in step.sources.extra_index_urls if url not in private]
         words += [f"--extra-index-url {quoted(url)}" for url in public]
-        for option in step.options:
-            if holds_credential(option):
-                words.append(f'"{self._secret("pip_option", option, secrets)}"')
+        for word in step.options:
+            if holds_credential(word):
+                words.append(f'"{self._secret("pip_option", word, secrets)}"')
             else:
-                words.append(quoted(option))
+                words.append(quoted(word))
         return variables, words
 
     def _pip_word(self, item: Item, secrets: list[str]) -> str:
@@ -630,3 +604,37 @@ def _has_hashes(item: Item) -> bool:
 
 
 _PAGES: dict[Style, type[Page]] = {"stacks": _Stacks, "legacy": _Legacy, "plain": _Plain}
+
+
+def _style_of_this_machine() -> Style | None:
+    return "stacks" if {"CONDA_DIR", "NB_UID"} <= os.environ.keys() else None
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"Dockerfile": {}},
+    render=render,
+    options=(
+        option(
+            "--style",
+            choices=STYLES,
+            default=_style_of_this_machine,
+            help="the pattern to follow (default: stacks in, or on, a Jupyter Docker Stacks image)",
+        ),
+        option(
+            "--from",
+            dest="base_image",
+            metavar="IMAGE",
+            default="",
+            help="the base image, best with its digest",
+        ),
+        option("--fragment", action="store_true", help="without FROM, to paste it"),
+        PIN,
+        option(
+            "--cache-mounts",
+            action="store_true",
+            help="let BuildKit keep the managers' downloads between builds; no other builder can",
+        ),
+    ),
+    needs={"base image": ""},
+)

@@ -10,17 +10,10 @@ from typing import TYPE_CHECKING
 from ..model.recipefile import text_of
 from ._artifact import Artifact
 from ._beside import place_in
+from ._format import Format
 
 if TYPE_CHECKING:
-    import argparse
-
     from ..model.recipe import Recipe
-
-FILES: dict[str, dict[str, object]] = {"recipe.json": {}}
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """It has no options."""
 
 
 def render(recipe: Recipe) -> Artifact:
@@ -33,3 +26,10 @@ def render(recipe: Recipe) -> Artifact:
     ]
     notes = (f"It names files of this machine: {', '.join(places)}.",) if places else ()
     return Artifact(text_of(recipe), notes=notes)
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"recipe.json": {}},
+    render=render,
+)

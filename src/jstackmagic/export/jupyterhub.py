@@ -9,42 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ._artifact import Artifact
+from ._format import Format, option
 from ._images import check_image, has_registry, name_and_tag
 from ._words import checked
 
 if TYPE_CHECKING:
-    import argparse
-
     from ..model.recipe import Recipe
 
 Hub = Literal["z2jh", "dockerspawner"]
 HUBS: tuple[Hub, ...] = get_args(Hub)
 
-FILES: dict[str, dict[str, object]] = {
-    "jupyterhub/values.yaml": {"hub": "z2jh"},
-    "jupyterhub/jupyterhub_config.py": {"hub": "dockerspawner"},
-}
 
 _HEAD = "# Made by jstackmagic from the record of what was installed, which is in the image.\n"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    parser.add_argument(
-        "--hub",
-        choices=HUBS,
-        default="z2jh",
-        help="values.yaml for Zero to JupyterHub (z2jh, the default), or jupyterhub_config.py",
-    )
-    parser.add_argument(
-        "--image",
-        metavar="IMAGE",
-        default="",
-        help="the image; by default the last that %%envimage built of this history",
-    )
-    parser.add_argument(
-        "--profile", metavar="NAME", default="", help="as one that users may choose"
-    )
 
 
 def render(recipe: Recipe, *, hub: Hub = "z2jh", image: str = "", profile: str = "") -> Artifact:
@@ -107,3 +83,29 @@ def _word(text: str) -> str:
         for character in text
     )
     return f'"{"".join(escaped)}"'
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={
+        "jupyterhub/values.yaml": {"hub": "z2jh"},
+        "jupyterhub/jupyterhub_config.py": {"hub": "dockerspawner"},
+    },
+    render=render,
+    options=(
+        option(
+            "--hub",
+            choices=HUBS,
+            default="z2jh",
+            help="values.yaml for Zero to JupyterHub (z2jh, the default), or jupyterhub_config.py",
+        ),
+        option(
+            "--image",
+            metavar="IMAGE",
+            default="",
+            help="the image; by default the last that %%envimage built of this history",
+        ),
+        option("--profile", metavar="NAME", default="", help="as one that users may choose"),
+    ),
+    needs={"built image": ""},
+)

@@ -15,21 +15,18 @@ from urllib.parse import quote
 
 from ..model.credentials import MASK, mask
 from ..model.errors import ExportError
-from ..model.pins import Pin, add_pin, pinned
+from ..model.pins import Pin, pinned
 from ..model.request import split_hashes
 from ._artifact import Artifact, File
 from ._beside import Beside, place_in
-from ._choice import add_choice, choose
+from ._choice import choose
+from ._format import ENVIRONMENT, INTO, PIN, Format
 from ._left_out import left_out
 from ._words import checked, holds_credential, public
 
 if TYPE_CHECKING:
-    import argparse
-
     from ..model.recipe import Item, Recipe, Step
 
-FILES: dict[str, dict[str, object]] = {"pep723.py": {}}
-ONE_ENVIRONMENT = True
 
 BLOCK = re.compile(
     r"^# /// script[^\S\n]*\n(?P<content>(?:#(?:| [^\n]*)\n)+)# ///[^\S\n]*$", re.MULTILINE
@@ -38,15 +35,6 @@ BLOCK = re.compile(
 
 _DIRECT = re.compile(r"(?:-e )?(?P<url>(?:(?:git|hg|svn|bzr)\+)?[a-z][a-z0-9+.-]*://.*)", re.DOTALL)
 _OURS = re.compile(r"\[\[?tool\.uv\.(?:index|sources)\]")
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    add_choice(parser)
-    add_pin(parser)
-    parser.add_argument(
-        "--into", metavar="FILE", default="", help="write it into a notebook or a script"
-    )
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
@@ -290,3 +278,13 @@ def _into_notebook(block: str, text: str) -> str:
         cells.insert(0, dict(sorted(cell.items())))
     end = "\n" if text.endswith("\n") else ""
     return json.dumps(notebook, indent=1, ensure_ascii=False) + end  # as nbformat writes it
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"pep723.py": {}},
+    render=render,
+    options=(*ENVIRONMENT, PIN, INTO),
+    insert=insert,
+    one_environment=True,
+)

@@ -9,32 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..model.credentials import mask
-from ..model.pins import Pin, add_pin
 from ._artifact import Artifact
 from ._beside import Beside
-from ._choice import add_ask_index, add_choice, choose
+from ._choice import choose
+from ._format import ENVIRONMENT, OFFLINE, PIN, Format, option
 from ._requirements import Requirements
 
 if TYPE_CHECKING:
-    import argparse
-
+    from ..model.pins import Pin
     from ..model.recipe import Recipe
-
-
-FILES: dict[str, dict[str, object]] = {"requirements.txt": {}}
-ONE_ENVIRONMENT = True
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    add_choice(parser)
-    add_pin(parser)
-    parser.add_argument(
-        "--hashes",
-        action="store_true",
-        help="every package, with the hashes that pip is to find (pip install --require-hashes)",
-    )
-    add_ask_index(parser)
 
 
 def render(
@@ -44,7 +27,6 @@ def render(
     prefix: str = "",
     pin: Pin = "exact",
     hashes: bool = False,
-    ask_index: bool = False,  # noqa: ARG001
 ) -> Artifact:
     """Render a recipe as a requirements file.
 
@@ -54,7 +36,6 @@ def render(
         prefix: The environment, where it has no name.
         pin: How exact to write versions; hashes need them exact.
         hashes: Whether to lock.
-        ask_index: Whether whoever calls asks the index first, for the archives in the recipe.
 
     Raises:
         ExportError: There is nothing to write, or something cannot be said safely.
@@ -75,3 +56,22 @@ def render(
         requirements.files,
         tuple(dict.fromkeys(map(mask, notes))),
     )
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"requirements.txt": {}},
+    render=render,
+    options=(
+        *ENVIRONMENT,
+        PIN,
+        option(
+            "--hashes",
+            action="store_true",
+            help="every package, with the hashes that pip must find (pip install --require-hashes)",
+        ),
+        OFFLINE,
+    ),
+    needs={"index": "hashes"},
+    one_environment=True,
+)

@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..model.credentials import mask
-from ..model.pins import Pin, add_pin
 from ..model.request import split_hashes
 from ._artifact import Artifact
 from ._beside import Beside
-from ._choice import add_choice, choose
+from ._choice import choose
+from ._format import ENVIRONMENT, PIN, Format
 from ._locked import platform_of_holding
 from ._match_specs import channels, match_specs
 from ._requirements import Requirements
@@ -18,22 +18,11 @@ from ._toml import as_toml
 from ._words import checked
 
 if TYPE_CHECKING:
-    import argparse
-
+    from ..model.pins import Pin
     from ..model.recipe import Item, Recipe
     from ._choice import Chosen
 
 _VCS = re.compile(r"git\+(?P<url>\w+://.+?)(?:@(?P<commit>[^@/#]+))?(?:#(?P<rest>.*))?")
-
-
-FILES: dict[str, dict[str, object]] = {"pixi.toml": {}}
-ONE_ENVIRONMENT = True
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    add_choice(parser)
-    add_pin(parser)
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
@@ -164,3 +153,12 @@ def _options(lines: list[str], writer: Requirements) -> dict[str, Any]:
         else:
             writer.notes.append(f"A pixi manifest cannot say {line}.")
     return found
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"pixi.toml": {}},
+    render=render,
+    options=(*ENVIRONMENT, PIN),
+    one_environment=True,
+)

@@ -13,13 +13,13 @@ from ..model.credentials import mask
 from ..model.errors import ExportError
 from ._artifact import Artifact
 from ._beside import Beside
-from ._choice import add_ask_index, add_choice, choose
+from ._choice import choose
+from ._format import ENVIRONMENT, OFFLINE, Format
 from ._locked import archives_of, is_direct, resolved
 from ._toml import as_toml
 from ._words import checked, public
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
     from ..model.packages import Package
@@ -30,22 +30,11 @@ if TYPE_CHECKING:
 _VCS = re.compile(r"(?P<kind>git|hg|svn|bzr)\+(?P<url>.+)@(?P<commit>[0-9a-f]+)(?:#(?P<rest>.*))?")
 
 
-FILES: dict[str, dict[str, object]] = {"pylock.toml": {}}
-ONE_ENVIRONMENT = True
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    add_choice(parser)
-    add_ask_index(parser)
-
-
 def render(
     recipe: Recipe,
     *,
     name: str = "",
     prefix: str = "",
-    ask_index: bool = False,  # noqa: ARG001
 ) -> Artifact:
     """Render what pip installed in an environment as a lock file.
 
@@ -53,7 +42,6 @@ def render(
         recipe: With what its environments hold.
         name: The environment.
         prefix: The environment, where it has no name.
-        ask_index: Whether whoever calls asks the index first, for the archives in the recipe.
 
     Raises:
         ExportError: Nothing is known of any package, or something cannot be said safely.
@@ -163,3 +151,13 @@ def _below(fragment: str | None) -> dict[str, str]:
 
 def _file(url: str) -> str:
     return unquote(urlsplit(url).path).rpartition("/")[2]
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"pylock.toml": {}},
+    render=render,
+    options=(*ENVIRONMENT, OFFLINE),
+    needs={"index": ""},
+    one_environment=True,
+)

@@ -21,11 +21,11 @@ from ..model.inventory import Present, put_there
 from ..model.managers import is_system
 from ._artifact import Artifact
 from ._choice import called
+from ._format import Format, option
 from ._locked import is_direct
 from ._words import public
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable, Iterator, Sequence
 
     from ..model.environment import EnvironmentRef
@@ -33,25 +33,11 @@ if TYPE_CHECKING:
     from ..model.recipe import Recipe
     from ..model.record import Record
 
-FILES: dict[str, dict[str, object]] = {"sbom.cdx.json": {}}
 
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _SUBDIR = re.compile(r"noarch|(?:linux|osx|win|emscripten|wasi|freebsd|zos)-[a-z0-9]+")
 # by which the ids of what jstackmagic makes are made: uuid5(NAMESPACE_URL, "jstackmagic:sbom")
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "jstackmagic:sbom")
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    parser.add_argument(
-        "--distribution",
-        metavar="NAME",
-        default=_distribution(),
-        help="whose the Debian packages are: debian, ubuntu (default: this machine's)",
-    )
-    parser.add_argument(
-        "--timestamp", action="store_true", help="with the time of the last install in it"
-    )
 
 
 def _distribution() -> str:
@@ -232,3 +218,20 @@ def _written(kind: str, name: str, version: str, qualifiers: dict[str, str]) -> 
     )
     at = f"@{quote(version, safe=':')}" if version else ""
     return f"pkg:{kind}/{quote(name, safe='')}{at}" + (f"?{said}" if said else "")
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"sbom.cdx.json": {}},
+    render=render,
+    options=(
+        option(
+            "--distribution",
+            metavar="NAME",
+            default=_distribution,
+            help="whose the Debian packages are: debian, ubuntu (default: this machine's)",
+        ),
+        option("--timestamp", action="store_true", help="with the time of the last install in it"),
+    ),
+    needs={"records": ""},
+)

@@ -10,21 +10,20 @@ import re
 from typing import TYPE_CHECKING
 
 from ..model.credentials import mask
-from ..model.pins import Pin, add_pin
 from ._artifact import Artifact, File
 from ._beside import Beside
+from ._format import PIN, Format
 from ._words import quoted, quoted_spec
 from .dockerfile import Page
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from ..model.environment import EnvironmentRef
+    from ..model.pins import Pin
     from ..model.recipe import Recipe
     from .dockerfile import Manager
 
-FILES: dict[str, dict[str, object]] = {"install.sh": {}}
 
 _HEAD = """\
 #!/bin/sh
@@ -74,11 +73,6 @@ conda_remove() {
 
 _PYTHON = """\
 command -v python3 >/dev/null || stop "there is no python3 here\""""
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``render``."""
-    add_pin(parser)
 
 
 def render(recipe: Recipe, *, pin: Pin = "exact") -> Artifact:
@@ -186,3 +180,11 @@ class _Script(Page):
     def _secret_file(self, purpose: str, text: str, secrets: list[str]) -> str:
         super()._secret_file(purpose, text, secrets)
         return f'"${{secrets}}/{secrets[-1]}"'
+
+
+FORMAT = Format(
+    description=__doc__,
+    files={"install.sh": {}},
+    render=render,
+    options=(PIN,),
+)

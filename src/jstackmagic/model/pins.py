@@ -6,8 +6,6 @@ import re
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
-    import argparse
-
     from packaging.requirements import Requirement
 
     from .packages import ManagerName
@@ -26,16 +24,6 @@ _BUILD = re.compile(
     r"\s*[<>!~=]*[^\s=,|]+(?:[,|][<>!~=]*[^\s=,|]+)*(?:=|\s+)(?P<build>[\w*.]+)", re.ASCII
 )
 _KEY = re.compile(r"\s*(?P<key>\w+)\s*=\s*(?:'(?P<one>[^']*)'|\"(?P<two>[^\"]*)\"|(?P<bare>[^,]*))")
-
-
-def add_pin(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--pin``, exact where it is not said."""
-    parser.add_argument(
-        "--pin",
-        choices=PINS,
-        default="exact",
-        help="versions as seen on disk (exact, the default), as asked for (spec), or none",
-    )
 
 
 def pinned(manager: ManagerName, item: Item, pin: Pin) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from ...history.built import history_id
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,11 +54,6 @@ def labels(
         VERSION: __version__,
     }
     return {key: value for key, value in found.items() if value}
-
-
-def history_id(records: Sequence[Record]) -> str:
-    """What names a history: its first record's id, which is random and never changes."""
-    return records[0].id if records else ""
 
 
 def recipe_hash(text: str, base: str, files: Sequence[tuple[str, bytes]]) -> str:

@@ -7,20 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..export._locked import is_direct
 from ..model.credentials import MASK, mask
 from ..model.errors import JStackMagicError
 from ..model.packages import Package, normalise
 from ..model.recipe import Archive
 from ..where.environment import detect
+from ._locked import is_direct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pypi_simple import PyPISimple
 
-    from ..export._choice import Chosen
     from ..model.recipe import Holding
+    from ._choice import Chosen
 
 _SECONDS = 30.0
 _AT_ONCE = 8

@@ -10,13 +10,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..history.file import History
-from ..image.engine.labels import history_id
+from .file import History
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..model.record import Record
+
+
+def history_id(records: Sequence[Record]) -> str:
+    """Return what names a history: its first record's id, which is random and never changes."""
+    return records[0].id if records else ""
 
 
 def note_image(name: str) -> None:
@@ -32,7 +36,7 @@ def note_image(name: str) -> None:
 
 
 def built_image(records: Sequence[Record]) -> str:
-    """The name of the last image of a history; empty where none was built of it here."""
+    """Return the name of the last image of a history; empty where none was built of it here."""
     try:
         noted = json.loads(_file(History()).read_text(encoding="utf-8"))
     except (OSError, ValueError):

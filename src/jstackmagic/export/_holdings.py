@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..export._choice import choose
-from ..export._locked import platform_of_holding
 from ..model.errors import JStackMagicError
 from ..model.managers import of_environment
 from ..model.recipe import Holding
 from ..where.environment import detect
 from ..where.packages import read_details, read_packages
+from ._choice import choose
+from ._locked import platform_of_holding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,8 @@ def of_platforms(recipe: Recipe, platforms: Sequence[str], *, name: str, prefix:
     Raises:
         CommandFailed: The channels cannot be read, or have no such environment.
     """
-    from ..export._match_specs import match_specs
     from ..managers.conda import rattler
+    from ._match_specs import match_specs
 
     chosen = choose(recipe, name=name, prefix=prefix)
     own = platform_of_holding(chosen.holding)

@@ -1,0 +1,141 @@
+"""What ``%envexport`` gives back, and how it looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..display import Code, Part, Result, Table, Text
+from ..export import Artifact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..export._every import Rendered
+
+
+@dataclass(frozen=True, repr=False)
+class Exported(Result):
+    """A rendered recipe.
+
+    Attributes:
+        artifact: The text, the files it needs, and what could not be kept.
+        written: The files that were written; empty where it is only shown.
+    """
+
+    artifact: Artifact
+    written: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The artifact's own text."""
+        return self.artifact.text
+
+    def summary(self) -> str:
+        """Where it went, or how long it is."""
+        return self.written[0] if self.written else f"{len(self.text.splitlines())} lines"
+
+    def parts(self) -> Sequence[Part]:
+        """The text, or where it was written, and the notes."""
+        parts: list[Part] = []
+        if self.written:
+            parts += [Text(f"Wrote {path}") for path in self.written]
+        else:
+            parts.append(Code(self.text.rstrip("\n")))
+            parts += [
+                Text(f"It needs {file.name} beside it; --output FILE writes both.", "quiet")
+                for file in self.artifact.files
+            ]
+        return [*parts, *(Text(note, "warning") for note in self.artifact.notes)]
+
+    def to_json(self) -> Any:
+        """The text, the files and the notes."""
+        return {
+            "text": self.text,
+            "files": [file.name for file in self.artifact.files],
+            "written": list(self.written),
+            "notes": list(self.artifact.notes),
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class ExportedAll(Result):
+    """A folder of all formats.
+
+    Attributes:
+        rows: File, format and what it is, of those that were written.
+        missing: File and reason, of those that could not be.
+        written: Every file that was written, those beside them and the README too.
+    """
+
+    rows: tuple[tuple[str, str, str], ...]
+    missing: tuple[tuple[str, str], ...]
+    written: tuple[str, ...]
+
+    @classmethod
+    def of(cls, rendered: Sequence[Rendered], written: Sequence[Path]) -> ExportedAll:
+        """Sum up what was rendered and written."""
+        return cls(
+            rows=tuple((each.file, each.name, each.summary) for each in rendered if each.artifact),
+            missing=tuple((each.file, each.reason) for each in rendered if not each.artifact),
+            written=tuple(map(str, written)),
+        )
+
+    def summary(self) -> str:
+        """How many."""
+        return f"{len(self.rows)} formats written"
+
+    def parts(self) -> Sequence[Part]:
+        """What was written, and what could not be."""
+        parts: list[Part] = [Table(("File", "Format", "What it is"), self.rows)]
+        parts += [Text(f"{file} was not written: {why}", "warning") for file, why in self.missing]
+        return [*parts, Text(f"{self.written[-1]} says what each of them does not hold.")]
+
+    def to_json(self) -> Any:
+        """The files, and the reasons for those that are missing."""
+        return {
+            "formats": [{"file": f, "format": n, "summary": s} for f, n, s in self.rows],
+            "missing": [{"file": file, "reason": reason} for file, reason in self.missing],
+            "written": list(self.written),
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class Checked(Result):
+    """Whether files are what an export would write.
+
+    Attributes:
+        difference: What an export would change; empty where nothing.
+        files: What was compared.
+        notes: What was not.
+    """
+
+    difference: str
+    files: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_status(self) -> int:  # type: ignore[override]
+        """1 where a file is out of date."""
+        return 1 if self.difference else 0
+
+    def summary(self) -> str:
+        """Whether all is up to date."""
+        return "out of date" if self.difference else "up to date"
+
+    def parts(self) -> Sequence[Part]:
+        """The difference, or that there is none."""
+        notes = [Text(note, "warning") for note in self.notes]
+        if self.difference:
+            return [Code(self.difference.rstrip("\n")), *notes]
+        return [Text(f"{', '.join(self.files)}: up to date.", "good"), *notes]
+
+    def to_json(self) -> Any:
+        """The difference."""
+        return {
+            "up_to_date": not self.difference,
+            "difference": self.difference,
+            "files": list(self.files),
+            "notes": list(self.notes),
+        }

@@ -1,0 +1,96 @@
+"""What is exported: a recipe, and what this machine knows beside it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..history.built import built_image
+from ..history.file import History
+from ..model.errors import UsageError
+from ..model.recipe import Recipe, fold
+from ..model.record import Record
+from . import _holdings
+
+if TYPE_CHECKING:
+    from ._artifact import Artifact
+    from ._format import Format
+
+BaseFinder = Callable[["Source", str, bool], tuple[str, Sequence[str]]]
+"""Names the base image: given the source, the image that the user named or an empty string, and
+whether to guess; returns the image and sentences for the user."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is exported.
+
+    Attributes:
+        recipe: The recipe.
+        records: The history it is the net of; empty where the recipe is all there is.
+        here: Whether it is this user's own, whose environments may be on this disk.
+    """
+
+    recipe: Recipe
+    records: Sequence[Record] = ()
+    here: bool = False
+
+    @classmethod
+    def of(cls, file: str | None) -> Source:
+        """Read a recipe or a history; without a file, this user's history.
+
+        Raises:
+            UsageError: The file cannot be read, or is neither.
+        """
+        if file is None:
+            records = History().records()
+            return cls(_holdings.on_disk(fold(records)), records, here=True)
+        path = Path(file).expanduser()
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be read: {error.strerror}.", kept="Nothing was written."
+            ) from None
+        if b'"event"' in text.split(b"\n", 1)[0]:
+            records = History(path).records()
+            return cls(fold(records), records)
+        from ..model.recipefile import recipe_of
+
+        return cls(recipe_of(text))
+
+    def render(self, form: Format, options: dict[str, Any], base: BaseFinder) -> Artifact:
+        """Render, with what this machine knows in the place of options that nobody gave.
+
+        Raises:
+            ExportError: As the format does.
+        """
+        recipe, notes = self.recipe, list[str]()
+        given = dict(options)
+        if form.calls_for("base image", given):
+            guess = self.here and not given.get("fragment")
+            given["base_image"], hints = base(self, given["base_image"], guess)
+            notes += hints
+        if form.calls_for("built image", given) and not given["image"]:
+            given["image"] = built_image(self.records)
+        if self.here and form.chooses and not (given["name"] or given["prefix"]):
+            given["prefix"] = self._running()
+        which = {key: given[key] for key in ("name", "prefix")} if form.chooses else {}
+        if form.calls_for("index", given) and not given["offline"]:
+            recipe, more = _holdings.of_index(recipe, **which)
+            notes = [*more, *notes]
+        if form.calls_for("platforms", given):
+            recipe = _holdings.of_platforms(recipe, given["platforms"], **which)
+        keywords = form.keywords(given)
+        if form.calls_for("records", given):
+            keywords["records"] = self.records
+        artifact = form.render(recipe, **keywords)
+        return replace(artifact, notes=(*artifact.notes, *notes))
+
+    def _running(self) -> str:
+        """The running environment's prefix, where the recipe has something of it; else empty."""
+        known = (step.environment.prefix for step in self.recipe.steps if step.environment)
+        return sys.prefix if sys.prefix in known else ""
