@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..model.errors import InvalidSpec
 from ..model.parsing import is_path, read_specs
 from ..model.request import Action, Request
+from ..model.slips import repeated_verb
 from . import Found, Target
 from .shell import Word
 
@@ -255,6 +256,11 @@ class Call:
         if self.fed or not specs:
             yield self.unread(self.fed or "It names no package.")
             return
+        slip = repeated_verb([flag or word.text for flag, word in specs])
+        if slip is not None:
+            end = next(at for at, (_, word) in enumerate(specs) if word.text == slip[0]) + 1
+            specs = specs[end:]
+            note = f"{note} {slip[0]} is typed twice, and the second is left out.".strip()
         reasons = [self._unclear(flag, word) for flag, word in specs]
         clear = [item for item, reason in zip(specs, reasons, strict=True) if not reason]
         read = [self._spec(flag, word.text, manager) for flag, word in clear]

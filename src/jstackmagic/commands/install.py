@@ -37,8 +37,9 @@ from ..model.credentials import mask
 from ..model.errors import UsageError
 from ..model.managers import is_system, of_environment
 from ..model.packages import normalise
-from ..model.parsing import Asked, read_cell, read_specs
+from ..model.parsing import Asked, logical_lines, read_cell, read_specs
 from ..model.request import Request
+from ..model.slips import magic_for, repeated_verb
 from ..model.sources import Sources
 from ..where.packages import read_packages
 from ._change import ChangeResult, add_managers, add_mode, carry_out
@@ -150,7 +151,30 @@ def _repair(args: argparse.Namespace, session: Session) -> tuple[str, ...]:
     )
 
 
+def _check_verb(args: argparse.Namespace, session: Session) -> None:
+    """Ask about a command that was typed where a package belongs.
+
+    Raises:
+        UsageError: The line, or a line of the cell, begins with one, and nothing forces it.
+    """
+    cell = [line.split() for _, line in logical_lines(session.cell or "")]
+    for words in () if args.force else (args.specs, *cell):
+        found = repeated_verb(words)
+        if found is None:
+            continue
+        verb, rest = found
+        raise UsageError(
+            f"{verb} is what the command does; it would be looked for as a package.",
+            kept="Nothing was started.",
+            advice=(
+                f"Did you mean: {magic_for(verb)} {shlex.join(rest)}?",
+                f"If you do mean a package called {verb}: pip:{verb}, or add --force",
+            ),
+        )
+
+
 def _read(args: argparse.Namespace, session: Session) -> Asked:
+    _check_verb(args, session)
     folder = os.getcwd()
     words = [
         *args.specs,

@@ -10,7 +10,6 @@ are no heredocs.
 from __future__ import annotations
 
 import json
-import os
 import posixpath
 import re
 from dataclasses import dataclass, replace
@@ -18,8 +17,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..model.credentials import mask
+from ..model.errors import ExportError
 from ..model.pins import Pin, pinned
 from ..model.request import split_hashes
+from ..where.image import is_user, look_at_image
 from ._artifact import LEFT_BEHIND, Artifact, File
 from ._beside import FOLDER, UNSAFE, Beside, Place, generated, is_conda_archive, place_in
 from ._format import PIN, Format, option
@@ -39,6 +40,8 @@ STYLES: tuple[Style, ...] = get_args(Style)
 _STACKS_IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?jupyter/[\w-]+(?:[:@].*)?", re.ASCII)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*", re.ASCII)
 _SAFE_PATH = re.compile(r"(?:/[\w.+@,-]+)+", re.ASCII)
+_SERVER = '$(dirname "$(dirname "$(command -v jupyter || command -v python3)")")'
+_CONDA_PROGRAM = re.compile(r'[\w./-]+|"\$\{CONDA_DIR\}/[\w./-]+"', re.ASCII)
 _FLAGS = {"-r": "--requirement ", "-c": "--constraint ", "-e": "--editable "}
 
 
@@ -50,6 +53,9 @@ def render(
     fragment: bool = False,
     pin: Pin = "exact",
     cache_mounts: bool = False,
+    user: str = "",
+    in_image: Sequence[str] = (),
+    conda_program: str = "",
 ) -> Artifact:
     """Render a recipe as a Dockerfile.
 
@@ -61,6 +67,9 @@ def render(
         pin: How exact to write versions.
         cache_mounts: Have BuildKit keep the managers' downloads between builds. conda and pip must
             be able to write to them: as user 1000 in the stacks, elsewhere as root.
+        user: Who the image is left to, and runs conda and pip, in the style ``plain``.
+        in_image: The prefixes of the environments that the base image brings.
+        conda_program: What runs conda in the style ``plain``, quoted for the shell.
 
     Raises:
         ExportError: There is no base image, or something cannot be said safely in a Dockerfile.
@@ -68,6 +77,14 @@ def render(
     if style is None:
         style = "plain" if base_image and not _STACKS_IMAGE.fullmatch(base_image) else "stacks"
     page = _PAGES[style](pin, cache_mounts=cache_mounts)
+    page.brought.update(prefix.rstrip("/") for prefix in in_image)
+    if style == "plain":
+        if user and not is_user(user):
+            raise ExportError(f"{user!r} is no user of an image.", kept="Nothing was written.")
+        page.user = user or page.user
+        if conda_program:
+            known = _CONDA_PROGRAM.fullmatch(conda_program)
+            page.conda = conda_program if known else quoted(conda_program)
     if cache_mounts:
         who = {(1000, 100): "user 1000 of group 100"}.get(page.owner, "root")
         page.notes.append(f"conda and pip must run as {who} to use the caches that are mounted.")
@@ -152,6 +169,9 @@ class Page:
         permissions: What follows an install by conda or pip in the same layer.
         owner: The numbers of the user and group who run conda and pip: a mount takes no variables.
         apt_get: apt-get, with what makes it ask nothing.
+        kernels: Where kernelspecs go: into the server's own environment. A volume that is mounted
+            over the home folder hides what the image has there.
+        brought: The prefixes of the environments that the base image brings.
         notes: Sentences the user should read.
     """
 
@@ -165,6 +185,7 @@ class Page:
     permissions: tuple[str, ...] = ()
     owner = (0, 0)
     apt_get = "DEBIAN_FRONTEND=noninteractive apt-get"
+    kernels = f'--prefix "{_SERVER}"'
     _beside: Beside
 
     def __init__(self, pin: Pin, *, cache_mounts: bool = False) -> None:
@@ -176,6 +197,7 @@ class Page:
         self._secrets: dict[tuple[str, str], str] = {}
         self._user = ""
         self._ready: set[str] = set()
+        self.brought: set[str] = set()
 
     def render(self, recipe: Recipe, *, image: str) -> Artifact:
         """Write everything; without an image, a fragment."""
@@ -229,12 +251,17 @@ class Page:
 
     def _make_ready(self, environment: EnvironmentRef) -> None:
         """Make the environment, and a kernelspec for it, where the image has none."""
-        if environment.kind in ("conda-base", "system"):
+        if self._is_there(environment):
             return
         there, commands = self._making(environment)
         body = " && \\\n        ".join(commands)
         guarded = f"if [ ! -e {there} ]; then \\\n        {body}; \\\n    fi"
         self._run([[guarded]], "conda" if environment.kind.startswith("conda") else "pip")
+
+    def _is_there(self, environment: EnvironmentRef) -> bool:
+        """Return whether the base image brings the environment."""
+        known = environment.kind in ("conda-base", "system")
+        return known or environment.prefix.rstrip("/") in self.brought
 
     def _making(self, environment: EnvironmentRef) -> tuple[str, list[str]]:
         """What is there once an environment is made, and the commands that make it."""
@@ -251,7 +278,9 @@ class Page:
             commands.append(f"{interpreter} -m pip install{self._no_cache()} 'ipykernel'")
         if version:
             name = UNSAFE.sub("-", environment.name or posixpath.basename(environment.prefix))
-            commands.append(f"{interpreter} -m ipykernel install --user --name={quoted(name)}")
+            commands.append(
+                f"{interpreter} -m ipykernel install {self.kernels} --name={quoted(name)}"
+            )
         return there, commands
 
     def _inside(self, environment: EnvironmentRef, path: str = "") -> str:
@@ -523,6 +552,7 @@ class _Stacks(Page):
     permissions = ('fix-permissions "${CONDA_DIR}"', 'fix-permissions "/home/${NB_USER}"')
     owner = (1000, 100)  # as documented; NB_UID and NB_GID of an image may be others
     apt_get = "apt-get"
+    kernels = '--prefix "${CONDA_DIR}"'
 
     def _user_of(self, environment: EnvironmentRef) -> str:
         return "root" if environment.kind == "system" else self.user
@@ -591,11 +621,15 @@ class _Plain(Page):
     """For any other image: its user is not known, and stays."""
 
     def _apt(self, step: Step) -> None:
-        self.notes.append(
-            "apt needs root: where the image's user is another, write USER root above, and that"
-            " user below."
-        )
+        if not self.user:
+            self.notes.append(
+                "apt needs root: where the image's user is another, write USER root above, and that"
+                " user below, or name it: --user"
+            )
         super()._apt(step)
+
+    def _user_of(self, environment: EnvironmentRef) -> str:
+        return "root" if environment.kind == "system" else self.user
 
 
 def _has_hashes(item: Item) -> bool:
@@ -607,7 +641,8 @@ _PAGES: dict[Style, type[Page]] = {"stacks": _Stacks, "legacy": _Legacy, "plain"
 
 
 def _style_of_this_machine() -> Style | None:
-    return "stacks" if {"CONDA_DIR", "NB_UID"} <= os.environ.keys() else None
+    kinds: dict[str, Style] = {"stacks": "stacks", "other": "plain"}
+    return kinds.get(look_at_image().kind)
 
 
 FORMAT = Format(
@@ -620,6 +655,23 @@ FORMAT = Format(
             choices=STYLES,
             default=_style_of_this_machine,
             help="the pattern to follow (default: stacks in, or on, a Jupyter Docker Stacks image)",
+        ),
+        option(
+            "--user",
+            default=lambda: look_at_image().user,
+            help="who the image is left to, in the style plain (default: as this image says)",
+        ),
+        option(
+            "--in-image",
+            action="append",
+            default=lambda: list(look_at_image().prefixes),
+            metavar="PREFIX",
+            help="an environment that the base image brings, and that is not made",
+        ),
+        option(
+            "--conda-program",
+            default=lambda: look_at_image().conda,
+            help="what runs conda in the base image, in the style plain",
         ),
         option(
             "--from",

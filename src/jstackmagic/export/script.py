@@ -71,6 +71,12 @@ conda_remove() {
     done
 }"""
 
+_KERNELS = """\
+kernels() {  # the server's own environment, or this user's home where that is not ours to write
+    server=$(dirname -- "$(dirname -- "$(command -v jupyter || command -v python3)")")
+    if [ -w "${server}" ]; then echo "--prefix=${server}"; else echo --user; fi
+}"""
+
 _PYTHON = """\
 command -v python3 >/dev/null || stop "there is no python3 here\""""
 
@@ -92,6 +98,7 @@ class _Script(Page):
     conda = '"${conda}"'
     clean_conda = ()
     clean_apt = ()
+    kernels = '"$(kernels)"'
     apt_get = "as_root env DEBIAN_FRONTEND=noninteractive apt-get"
     _removes = False
 
@@ -116,6 +123,8 @@ class _Script(Page):
                 blocks.append(_CONDA_REMOVE)
         if any(not kind.startswith("conda") for kind in kinds):
             blocks.append(_PYTHON)
+        if any(self.kernels in str(block) for block in self._blocks):
+            blocks.append(_KERNELS)
         if not recipe.steps:
             blocks.append("# Nothing was installed.")
         blocks += map(str, self._blocks)
@@ -142,7 +151,7 @@ class _Script(Page):
         self._blocks += [" \\\n    ".join(command) for command in commands]
 
     def _make_ready(self, environment: EnvironmentRef) -> None:
-        if environment.kind in ("conda-base", "system"):
+        if self._is_there(environment):
             return
         there, commands = self._making(environment)
         body = "\n    ".join(commands)

@@ -1,0 +1,49 @@
+"""Slips of the hand in a list of packages: a command typed where a package belongs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TOOLS = frozenset(
+    (
+        *("sudo", "python", "python3", "-m", "pip", "pip3", "pipx", "uv", "poetry", "pixi"),
+        *("conda", "mamba", "micromamba", "apt", "apt-get", "aptitude"),
+    )
+)
+_INSTALL = ("install", "add")
+_REMOVE = ("remove", "uninstall")
+_UPDATE = ("update", "upgrade")
+VERBS = (*_INSTALL, *_REMOVE, *_UPDATE)
+
+
+def repeated_verb(words: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
+    """Return the verb that a list of packages begins with, and the packages behind it.
+
+    A verb with nothing behind it, with a version, or with a manager's prefix is a package: there
+    are packages called *install*, and who names one so means it.
+
+    >>> repeated_verb(["install", "six"]), repeated_verb(["pip", "install", "-U", "six"])
+    (('install', ('six',)), ('install', ('six',)))
+    >>> repeated_verb(["pip", "six"]), repeated_verb(["install"]), repeated_verb(["pip:install"])
+    (None, None, None)
+    >>> repeated_verb(["six", "install"]), repeated_verb(["install==1.3.5", "six"])
+    (None, None)
+    """
+    bare = [word.lstrip("!%") for word in words]
+    at = 0
+    while at < len(bare) and bare[at] in _TOOLS:
+        at += 1
+    if at >= len(bare) or bare[at] not in VERBS:
+        return None
+    rest = tuple(word for word in words[at + 1 :] if not word.startswith("-"))
+    return (bare[at], rest) if rest else None
+
+
+def magic_for(verb: str) -> str:
+    """Return the magic that does what a verb says."""
+    if verb in _REMOVE:
+        return "%envremove"
+    return "%envinstall --upgrade" if verb in _UPDATE else "%envinstall"

@@ -1,0 +1,158 @@
+"""Images with the variables of the Docker Stacks and none of their tools, and the reverse."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jstackmagic.export import binder, dockerfile, script
+from jstackmagic.model.environment import EnvironmentRef
+from jstackmagic.model.errors import ExportError
+from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.where.image import look_at_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PANGEO = {
+    "CONDA_DIR": "/srv/conda",
+    "NB_UID": "1000",
+    "NB_USER": "jovyan",
+    "NB_PYTHON_PREFIX": "/srv/conda/envs/notebook",
+    "PATH": "/srv/conda/envs/notebook/bin:/usr/bin",
+}
+STACKS = {"CONDA_DIR": "/opt/conda", "NB_UID": "1000", "PATH": "/opt/conda/bin:/usr/bin"}
+NOTEBOOK = EnvironmentRef("conda-named", "notebook", "/srv/conda/envs/notebook", "3.11.9")
+CHAPTER = EnvironmentRef("conda-named", "chapter", "/opt/conda/envs/chapter", "3.12.1")
+RECIPE = Recipe(
+    (
+        Step("apt", None, install=(Item("graphviz", "graphviz"),)),
+        Step("conda", NOTEBOOK, install=(Item("six", "six", "1.17.0"),)),
+        Step("pip", NOTEBOOK, install=(Item("idna", "idna", "3.10"),)),
+    )
+)
+
+
+def image(root: Path, *files: str) -> Path:
+    for name in files:
+        path = root / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o755)
+    return root
+
+
+def rendered(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], root: Path, *words: str
+) -> str:
+    """Render as the verb does: with the options' defaults in an image of this kind."""
+    monkeypatch.setattr(dockerfile, "look_at_image", lambda: look_at_image(environ, root))
+    parser = argparse.ArgumentParser()
+    dockerfile.FORMAT.declare(parser)
+    options: dict[str, Any] = vars(parser.parse_args(words))
+    return dockerfile.render(RECIPE, **options).text
+
+
+class TestKinds:
+    def test_the_stacks_are_known_by_their_tools(self, tmp_path: Path) -> None:
+        tools = (
+            "/usr/local/bin/fix-permissions",
+            "/usr/local/bin/start.sh",
+            "/opt/conda/bin/mamba",
+        )
+        assert look_at_image(STACKS, image(tmp_path, *tools)).kind == "stacks"
+
+    @pytest.mark.parametrize(
+        "tools",
+        [
+            (),
+            ("/usr/local/bin/fix-permissions", "/usr/local/bin/start.sh"),  # no mamba
+            ("/usr/local/bin/start.sh", "/opt/conda/bin/mamba"),  # no fix-permissions
+            ("/usr/bin/fix-permissions", "/opt/conda/bin/mamba"),  # somewhere else
+        ],
+    )
+    def test_variables_do_not_make_one(self, tmp_path: Path, tools: tuple[str, ...]) -> None:
+        assert look_at_image(STACKS, image(tmp_path, *tools)).kind == "other"
+
+    def test_a_machine_with_neither_is_no_image(self, tmp_path: Path) -> None:
+        assert look_at_image({"PATH": "/usr/bin"}, tmp_path).kind == ""
+
+    def test_the_conda_that_is_there_is_called(self, tmp_path: Path) -> None:
+        root = image(tmp_path, "/srv/conda/condabin/conda")
+        assert look_at_image(PANGEO, root).conda == '"${CONDA_DIR}/condabin/conda"'
+        root = image(tmp_path, "/srv/conda/envs/notebook/bin/mamba")
+        assert look_at_image(PANGEO, root).conda == '"${CONDA_DIR}/condabin/conda"'
+
+
+def test_a_dockerfile_for_pangeos_image_builds_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = image(tmp_path, "/srv/conda/condabin/conda", "/usr/bin/python3")
+    text = rendered(monkeypatch, PANGEO, root, "--from", "pangeo/pangeo-notebook:1")
+    assert "fix-permissions" not in text
+    assert "mamba" not in text
+    assert "create" not in text
+    assert (
+        """"${CONDA_DIR}/condabin/conda" install --yes --prefix '/srv/conda/envs/notebook'"""
+        in text
+    )
+    assert "'/srv/conda/envs/notebook/bin/python' -m pip install" in text
+    users = [line for line in text.splitlines() if line.startswith("USER")]
+    assert users == ["USER root", "USER ${NB_UID:-root}"]
+    assert text.rindex("apt-get") < text.rindex("USER ${NB_UID:-root}")
+
+
+def test_without_a_base_image_it_asks_and_takes_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ExportError, match="--from"):
+        rendered(monkeypatch, PANGEO, tmp_path)
+
+
+def test_on_a_stacks_image_named_from_there_the_stacks_style_can_be_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--from", "quay.io/jupyter/base-notebook:1", "--style", "stacks")
+    assert "fix-permissions" in rendered(monkeypatch, PANGEO, tmp_path, *words)
+
+
+def test_a_user_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ExportError, match="no user"):
+        rendered(monkeypatch, PANGEO, tmp_path, "--from", "x:1", "--user", "a\nRUN id")
+
+
+class TestTheKernelspec:
+    """A volume over the home folder hides what the image has in it."""
+
+    RECIPE = Recipe((Step("conda", CHAPTER, install=(Item("six", "six", "1.17.0"),)),))
+
+    @pytest.mark.parametrize("style", ["stacks", "plain"])
+    def test_no_dockerfile_puts_it_into_the_home(self, style: Any) -> None:
+        text = dockerfile.render(self.RECIPE, style=style, base_image="x:1").text
+        line = next(line for line in text.splitlines() if "ipykernel install" in line)
+        assert "--user" not in line
+        where = (
+            '"${CONDA_DIR}"' if style == "stacks" else '"$(dirname "$(dirname "$(command -v jupyter'
+        )
+        assert f"--prefix {where}" in line
+
+    def test_in_a_virtual_environment_neither(self) -> None:
+        venv = EnvironmentRef("venv", None, "/srv/lab", "3.12.1")
+        recipe = Recipe((Step("pip", venv, install=(Item("six", "six", "1.17.0"),)),))
+        text = dockerfile.render(recipe, style="stacks").text
+        assert 'ipykernel install --prefix "${CONDA_DIR}"' in text
+
+    def test_binder_and_the_script_name_the_servers_environment(self) -> None:
+        both = Recipe((Step("conda", NOTEBOOK, install=(Item("six"),)), *self.RECIPE.steps))
+        build = next(f for f in binder.render(both, name="notebook").files if f.name == "postBuild")
+        assert isinstance(build.source, bytes)
+        assert b'--prefix "${NB_PYTHON_PREFIX}"' in build.source
+        assert 'ipykernel install "$(kernels)"' in script.render(self.RECIPE).text
+
+    def test_what_the_image_brings_gets_no_kernelspec(self) -> None:
+        text = dockerfile.render(
+            self.RECIPE, style="plain", base_image="x:1", in_image=[CHAPTER.prefix]
+        ).text
+        assert "ipykernel" not in text
+        assert "create" not in text
