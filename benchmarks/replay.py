@@ -23,7 +23,7 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from jstackmagic.history.file import History
+from jstackmagic.session import Session
 from support.environments import make_venv
 from support.verbs import packages, verb
 from support.wheels import WheelIndex
@@ -49,7 +49,7 @@ def fill(index: WheelIndex, requests: int) -> None:
 
 def rerun(old: Path, new: Path) -> float:
     """Seconds that the recorded commands take in another environment."""
-    commands = [command for record in History().records() for command in record.commands]
+    commands = [command for record in Session().history.records() for command in record.commands]
     start = perf_counter()
     for command in commands:
         words = shlex.split(command.replace(str(old), str(new)))

@@ -17,11 +17,11 @@ from jstackmagic.capture import Target, notebooks
 from jstackmagic.capture.cells import CellReader, mentions_install
 from jstackmagic.capture.lines import OTHERS, READERS
 from jstackmagic.capture.source import logical_lines
-from jstackmagic.history.file import History
 from jstackmagic.model.errors import UsageError
 from jstackmagic.model.recipe import fold
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
+from jstackmagic.session import Session
 from test_capture_shell import TOKENS, calls
 
 if TYPE_CHECKING:
@@ -582,7 +582,7 @@ def test_folders(tmp_path: Path) -> None:
 
 
 def capture(*words: str | Path) -> Capture:
-    result, _ = commands.execute("capture", [str(word) for word in words], commands.Session())
+    result, _ = commands.execute("capture", [str(word) for word in words], Session())
     return result  # type: ignore[return-value]
 
 
@@ -602,7 +602,7 @@ def test_finds_become_planned_records(file: Callable[..., Path]) -> None:
     path = file("!pip install -q six", "!sudo apt-get install -y graphviz\n!pip uninstall -y six")
     other = file("!pip install numpy", name="b.ipynb")
     result = capture(path, other)
-    records = History().records()
+    records = Session().history.records()
     assert [record.status for record in records] == ["planned"] * 4
     assert [record.request for record in records] == [
         Request("install", "pip", ("six",)),
@@ -620,7 +620,7 @@ def test_finds_become_planned_records(file: Callable[..., Path]) -> None:
 
 def test_planned_records_reach_the_recipe(file: Callable[..., Path]) -> None:
     capture(file("!pip install six 'numpy>=1.20'", "!pip uninstall -y six", "!apt install -y tree"))
-    steps = fold(History().records()).steps
+    steps = fold(Session().history.records()).steps
     assert [(step.manager, [item.spec for item in step.install]) for step in steps] == [
         ("apt", ["tree"]),
         ("pip", ["numpy>=1.20"]),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.history.file import History
-from jstackmagic.history.progress import folder
+from jstackmagic.io.runtime import runtime_folder
 from jstackmagic.model.recipe import fold
+from jstackmagic.session import Session
 from jstackmagic.where import baseline
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
@@ -86,7 +86,7 @@ def test_adopting_names_what_was_asked_for_and_not_what_that_brought(
     assert asked == {"pymongo", "two"}, "uv itself marks all"
     result = verb("diff", "--adopt", "--prefix", conda)
     assert all(found.record for found in result.drifts[0].differences)
-    records = History().records()
+    records = Session().history.records()
     assert [record.status for record in records] == ["found", "found"]
     assert [record.request.specs for record in records] == [("pymongo",), ("two",)]
     steps = fold(records).steps
@@ -96,7 +96,7 @@ def test_adopting_names_what_was_asked_for_and_not_what_that_brought(
     ]
     assert abs(_seconds(records[0].time) - time.time()) < 60
     verb("diff", "--adopt", "--prefix", conda)
-    assert len(History().records()) == 2, "and there is nothing left to adopt"
+    assert len(Session().history.records()) == 2, "and there is nothing left to adopt"
     verb("undo")
     assert differences(conda) == {}
 
@@ -116,7 +116,7 @@ def test_where_no_mark_tells_what_nobody_needs_was_asked_for(
     for mark in conda.rglob("REQUESTED"):
         mark.unlink()
     verb("diff", "--adopt", "--prefix", conda)
-    assert [record.request.specs for record in History().records()] == [("two",)]
+    assert [record.request.specs for record in Session().history.records()] == [("two",)]
 
 
 def test_pips_own_marks_are_believed(conda: Path, wheel_index: WheelIndex) -> None:
@@ -126,7 +126,7 @@ def test_pips_own_marks_are_believed(conda: Path, wheel_index: WheelIndex) -> No
     pip = [conda / "bin" / "python", "-m", "pip", "install", "--index-url", wheel_index.url]
     subprocess.run([*pip, "two", "plain"], check=True, capture_output=True)
     verb("diff", "--adopt", "--prefix", conda)
-    assert [record.request.specs for record in History().records()] == [("plain", "two")]
+    assert [record.request.specs for record in Session().history.records()] == [("plain", "two")]
 
 
 def test_pips_marks_of_what_is_recorded_say_nothing_of_the_rest(
@@ -138,14 +138,14 @@ def test_pips_marks_of_what_is_recorded_say_nothing_of_the_rest(
     verb("install", "--prefix", conda, "pip:other", "--engine", "pip", "-i", wheel_index.url)
     uv("pip", "install", "--index-url", wheel_index.url, "two", prefix=conda)
     verb("diff", "--adopt", "--prefix", conda)
-    assert History().records()[-1].request.specs == ("two",)
+    assert Session().history.records()[-1].request.specs == ("two",)
 
 
 def test_a_removal_nobody_recorded(conda: Path) -> None:
     next(conda.glob("conda-meta/six-*.json")).unlink()
     assert differences(conda) == {"six": (SIX[0], None, False)}
     verb("diff", "--adopt", "--prefix", conda)
-    assert History().records()[0].request.action == "remove"
+    assert Session().history.records()[0].request.action == "remove"
     assert differences(conda) == {"six": (SIX[0], None, True)}
 
 
@@ -162,7 +162,7 @@ def test_the_snapshot_comes_before_all_else(conda: Path, wheel_index: WheelIndex
 
 def test_a_snapshot_of_another_container_tells_nothing(conda: Path) -> None:
     baseline.take_snapshot([detect(conda)])
-    path = folder() / "baseline.json"
+    path = runtime_folder() / "baseline.json"
     snapshot = json.loads(path.read_text())
     path.write_text(json.dumps(snapshot | {"machine": "another"}))
     assert baseline.read_snapshot() is None
@@ -173,7 +173,7 @@ def test_a_snapshot_of_another_container_tells_nothing(conda: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_snapshot_that_somebody_else_wrote_is_not_believed(conda: Path) -> None:
     baseline.take_snapshot([detect(conda)])
-    os.chown(folder() / "baseline.json", 65534, 65534)
+    os.chown(runtime_folder() / "baseline.json", 65534, 65534)
     assert baseline.read_snapshot() is None
 
 
@@ -234,7 +234,7 @@ def test_apts_own_marks_tell_what_was_asked_for(conda: Path, tmp_path: Path) -> 
         verb("diff", "--adopt", "--prefix", conda)
     finally:
         purge(name, needs)
-    (record,) = (r for r in History().records() if name in r.request.specs)
+    (record,) = (r for r in Session().history.records() if name in r.request.specs)
     assert (record.status, record.request.manager) == ("found", "apt")
     assert needs not in record.request.specs
     assert record.outcome is not None

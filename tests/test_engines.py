@@ -10,12 +10,11 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from jstackmagic import config
 from jstackmagic.config import JStackMagic
-from jstackmagic.history.file import History
-from jstackmagic.install import policy
 from jstackmagic.managers.choice import choose
 from jstackmagic.model.engines import Engines
 from jstackmagic.model.errors import Stopped, UsageError
 from jstackmagic.model.request import Request
+from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from support import tiers
@@ -77,7 +76,7 @@ def test_an_executable_by_its_name(governed: Environment, conda_root: Root) -> N
     mamba.answer("--dry-run", output=NOTHING_TO_DO)
     verb("install", "--prefix", governed.prefix, "--conda", "wheel", "--engine", "mamba")
     assert mamba.argvs[0][:2] == ["install", "--yes"]
-    record = History().records()[-1]
+    record = Session().history.records()[-1]
     assert record.engine == "mamba"
 
 
@@ -87,7 +86,7 @@ def test_rattler_speaks_the_language_of_the_executable_it_stands_in_for(
     words = ("--prefix", governed.prefix, "--conda", f"six={tiers.SIX[0]}")
     verb("install", *words)
     assert recording_conda.calls == []
-    record = History().records()[-1]
+    record = Session().history.records()[-1]
     assert record.engine == "rattler"
     assert record.commands == (
         f"{recording_conda.executable} install --yes --name analysis six={tiers.SIX[0]}",
@@ -177,12 +176,12 @@ def test_an_administrators_choice_holds_in_a_terminal_too(
     file = tmp_path / "ipython_config.py"
     file.write_text("c.JStackMagic.conda_engine = 'rattler'\nc.JStackMagic.pip_engine = 'pip'\n")
     monkeypatch.setattr(config, "system_folders", lambda: (str(tmp_path),))
-    assert policy.current().engines == Engines(conda="rattler", pip="pip")
+    assert config.from_files().engines == Engines(conda="rattler", pip="pip")
     add = ("install", "--prefix", governed.prefix, "--conda", "six", "--dry-run")
     assert verb(*add, "--engine", "conda").done[0].plan.engine == "conda"
     file.write_text(f"{file.read_text()}c.JStackMagic.locked = ['conda_engine', 'pip_engine']\n")
     monkeypatch.setenv("JSTACKMAGIC_PIP_ENGINE", "uv")
-    assert policy.current().engines == Engines(conda="rattler", pip="pip")
+    assert config.from_files().engines == Engines(conda="rattler", pip="pip")
     with pytest.raises(Stopped, match="conda may not do conda's work here; rattler is locked"):
         verb(*add, "--engine", "conda")
     assert verb(*add, "--engine", "rattler").done[0].plan.engine == "rattler"

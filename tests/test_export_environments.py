@@ -27,6 +27,7 @@ from jstackmagic.model.recipe import Holding, Item, Recipe, Step
 from jstackmagic.model.record import Context
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
+from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_conda, read_distributions
 from strategies import BASE, VENV, recipes
@@ -203,7 +204,6 @@ class TestExplicit:
     def test_without_the_environment_it_has_what_the_history_saw(
         self, acceptance: Acceptance
     ) -> None:
-        from jstackmagic.history.file import History
         from jstackmagic.model.recipe import fold
 
         artifact = export.get("conda-explicit").render(fold(History(acceptance.history).records()))
@@ -616,7 +616,7 @@ def test_a_virtual_environment_has_no_conda_lock(venv: Path) -> None:
 def test_the_running_environment_comes_first(home: Path) -> None:
     for prefix, spec in (("/elsewhere", "aa"), (sys.prefix, "bb")):
         environment = EnvironmentRef("venv", None, prefix, PYTHON)
-        history = History()
+        history = Session().history
         history.plan(
             Request("install", "pip", (spec,)),
             environment,

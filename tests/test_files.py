@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from jstackmagic import export
 from jstackmagic.capture import Target, files
-from jstackmagic.history.file import History
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import InvalidSpec, Stopped, UsageError
 from jstackmagic.model.packages import Package
@@ -24,6 +23,7 @@ from jstackmagic.model.recipe import Holding, Item, Recipe, Step, fold
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
+from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_conda, read_distributions
 from strategies import names, versions
@@ -489,7 +489,7 @@ def test_install_takes_a_lock_and_checks_its_hashes(
     (command,) = result.done[0].plan.commands
     again = subprocess.run([*command.argv, "--force-reinstall"], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
-    (step,) = fold(History().records()).steps
+    (step,) = fold(Session().history.records()).steps
     assert step.install[0].name == "plain"
     assert step.install[0].version == "1.0"
     dockerfile = verb("export", "dockerfile", "--from", "base:1").artifact
@@ -604,7 +604,7 @@ def test_capture_plans_what_files_say(
     assert specs[5].startswith("six==1.17.0")
     assert {file for file, _ in capture.problems} >= {str(yml), str(script)}
     assert any(c.reason and c.found.command == "unsaid" for c in capture.captures)
-    steps = fold(History().records()).steps
+    steps = fold(Session().history.records()).steps
     assert {step.manager for step in steps} == {"conda", "pip"}
 
 

@@ -33,6 +33,7 @@ from jstackmagic.model.recipe import fold
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import written
+from jstackmagic.session import Session
 from strategies import BASE, SECOND, outcomes, requests, texts
 
 SIX = Request("install", "pip", ("six",))
@@ -221,9 +222,9 @@ class TestTheFile:
 
     def test_where_it_is(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("JSTACKMAGIC_HISTORY", "~/elsewhere.jsonl")
-        assert History().path == home / "elsewhere.jsonl"
+        assert Session().history.path == home / "elsewhere.jsonl"
         monkeypatch.delenv("JSTACKMAGIC_HISTORY")
-        assert History().path == home / ".local/share/jstackmagic/history.jsonl"
+        assert Session().history.path == home / ".local/share/jstackmagic/history.jsonl"
 
     def test_each_line_is_one_write_and_then_flushed(
         self, history: History, monkeypatch: pytest.MonkeyPatch

@@ -22,7 +22,7 @@ from jstackmagic.cli import main
 from jstackmagic.commands import _suggest
 from jstackmagic.commands._imagecontext import Context, _style
 from jstackmagic.commands.image import _all_secrets
-from jstackmagic.history.file import IMAGE_HISTORY, History
+from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image import family
 from jstackmagic.image.engine import commit, labels
 from jstackmagic.image.engine.build import Progress, blame
@@ -36,6 +36,7 @@ from jstackmagic.model.recipe import Item, Recipe, Step
 from jstackmagic.model.record import Record
 from jstackmagic.model.reference import parse, parse_tag
 from jstackmagic.model.request import Request
+from jstackmagic.session import Session
 from jstackmagic.where.host import look
 from strategies import BASE, hostile
 from support.records import remember
@@ -745,7 +746,7 @@ def test_a_kernel_in_the_image_knows_its_past(
     assert f"made from ({image_history})" in said
     assert not history_file.exists()
     remember("pip", ("attrs",), "attrs", "25.3.0")
-    six, attrs = History().records()
+    six, attrs = Session().history.records()
     assert (six.request.specs, attrs.request.specs) == (("six",), ("attrs",))
     assert history_file.read_bytes().startswith(image_history.read_bytes())
     assert history_file.stat().st_mode & 0o777 == 0o600

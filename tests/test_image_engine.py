@@ -23,7 +23,7 @@ import requests
 
 from jstackmagic.cli import main
 from jstackmagic.commands._imagecontext import _first_base
-from jstackmagic.history.file import IMAGE_HISTORY, History
+from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image.engine import labels
 from jstackmagic.image.engine.build import Asked, BuildFailed, build, fetch, push
 from jstackmagic.image.engine.client import EngineError, connect
@@ -31,6 +31,7 @@ from jstackmagic.image.engine.container import Base, _inspected, base_of, named_
 from jstackmagic.image.prove.files import files_of, new_tree
 from jstackmagic.model.errors import Interrupted, UsageError
 from jstackmagic.model.reference import parse_tag
+from jstackmagic.session import Session
 from support.engine import host
 from support.machine import Unavailable, program
 from support.records import remember
@@ -204,7 +205,7 @@ def test_an_image_of_this_history_is_built_anew_from_its_own_base(
     engine: Engine, stacks_image: str
 ) -> None:
     record = remember("pip", ("six",), "six", "1.16.0")
-    records = History().records()
+    records = Session().history.records()
     made = {labels.HISTORY: record.id, labels.BASE: stacks_image}
     first = _first_base(engine, Base("made:1", labels=made), records)
     assert first is not None
@@ -500,7 +501,7 @@ def test_build_list_run_and_stop(
     assert image.labels[labels.RECIPE]
     assert labels.CREATED in image.labels
     copied = contents(engine, tag, str(IMAGE_HISTORY))
-    assert copied == History().path.read_bytes()
+    assert copied == Session().history.path.read_bytes()
 
     with monkeypatch.context() as patch:  # an export knows it, and asks no engine
         patch.setenv("DOCKER_HOST", "unix:///nowhere.sock")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.history.file import History
 from jstackmagic.managers.apt import engine as apt
 from jstackmagic.model.errors import CommandFailed
 from jstackmagic.restore.keep import Store
+from jstackmagic.session import Session
 from jstackmagic.where.packages import read_debian
 from support.debs import build_deb, publish, purge
 from support.projects import write_project
@@ -50,6 +50,11 @@ def new(
     return lambda spec=f"six={SIX[0]}": warm_conda(
         tmp_path_factory, tmp_path / f"conda{next(numbers)}", shim_channel, spec
     )
+
+
+def store() -> Store:
+    """What is kept beside the history."""
+    return Store.beside(Session().history)
 
 
 def forget_caches(home: Path) -> None:
@@ -93,9 +98,9 @@ def test_what_was_tampered_with_is_not_taken(
     wheel_index.add("plain", "1.0")
     verb("install", "--prefix", first, "conda:demo-tool", "pip:plain", "-i", wheel_index.url)
     verb("replay", "--prefix", first, "--keep")
-    store = Store()
+    kept = store()
     forget_caches(home)
-    for archive in (*store.conda.glob("*.conda"), *store.wheels.glob("*.whl")):
+    for archive in (*kept.conda.glob("*.conda"), *kept.wheels.glob("*.whl")):
         archive.write_bytes(archive.read_bytes() + b"more")
     wheel_index.requests.clear()
     verb("replay", "--prefix", second)
@@ -137,16 +142,16 @@ def test_what_was_built_is_kept_as_it_was_built(
     where = ("--", "--no-index", "--find-links", sources)
     verb("install", "--prefix", first, "--pip", "sourced", *where)
     verb("replay", "--prefix", first, "--keep")
-    assert [path.suffix for path in sorted(Store().wheels.iterdir())] == [".whl", ".of"]
+    assert [path.suffix for path in sorted(store().wheels.iterdir())] == [".whl", ".of"]
     shutil.rmtree(sources)
     forget_caches(home)
     verb("replay", "--prefix", second)
     assert packages(second) == packages(first)
-    recorded = History().records()[0].outcome.change.added[0]
-    kept = Store().file_of(recorded)
+    recorded = Session().history.records()[0].outcome.change.added[0]
+    kept = store().file_of(recorded)
     assert kept is not None
     kept.write_bytes(kept.read_bytes() + b"more")
-    assert Store().file_of(recorded) is None, "a wheel that was built has a hash of its own"
+    assert store().file_of(recorded) is None, "a wheel that was built has a hash of its own"
 
 
 def test_conda_itself_is_given_the_archives_and_the_cache_they_are_in(
@@ -167,9 +172,9 @@ def test_conda_itself_is_given_the_archives_and_the_cache_they_are_in(
     archive = f"{remote.url}/noarch/demo-tool-1.0-py_0.conda"
     assert call.argv == ["install", "--yes", "--name", "analysis", archive]
     *others, kept = call.environ["CONDA_PKGS_DIRS"].split(",")
-    assert kept == str(Store().conda)
+    assert kept == str(store().conda)
     assert str(conda_root.packages) in others
-    assert (Store().conda / "urls.txt").read_text() == f"{archive}\n"
+    assert (store().conda / "urls.txt").read_text() == f"{archive}\n"
 
 
 @pytest.fixture
@@ -206,12 +211,12 @@ def test_debian_packages_without_their_repository(
     assert set(names) <= installed_debs()
     assert result.notes == ()
     (command,) = (str(command) for item in result.done for command in item.plan.commands)
-    assert f"{Store().debian}/" in command
+    assert f"{store().debian}/" in command
     assert set(marked_auto()) & set(names) == {names[0]}, "what was only needed is so again"
     assert verb("replay").done == (), "and it is known to be there"
 
     purge(*names)
-    kept = next(Store().debian.glob(f"{names[0]}_*.deb"))
+    kept = next(store().debian.glob(f"{names[0]}_*.deb"))
     kept.write_bytes(kept.read_bytes()[:-1])
     with pytest.raises(CommandFailed):
         verb("replay")

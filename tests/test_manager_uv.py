@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jstackmagic.history.file import History
 from jstackmagic.managers import get
 from jstackmagic.managers.choice import choose
 from jstackmagic.managers.pip.uv import terms as _uvterms
@@ -19,6 +18,7 @@ from jstackmagic.model.engines import Engines
 from jstackmagic.model.errors import CommandFailed, Stopped
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
+from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from support import tiers
@@ -108,7 +108,7 @@ def test_an_environment_without_pip(bare: Environment, index: WheelIndex) -> Non
     assert "\r" not in words
     verb("remove", "--prefix", bare.prefix, "--pip", "app")
     assert versions(bare) == {"library": "2.0"}
-    removal = History().records()[-1]
+    removal = Session().history.records()[-1]
     assert (removal.engine, removal.status) == ("uv", "ok")
     assert removal.commands[0].endswith("-m pip uninstall --yes app")
 
@@ -402,5 +402,5 @@ def test_conda_s_packages_are_guarded(
     assert versions(detect(prefix)) == {}
     verb("install", "--prefix", prefix, "--pip", "needs-six==1.0", "-i", wheel_index.url, "--force")
     assert versions(detect(prefix))["needs-six"] == "1.0"
-    assert "UV_" not in "".join(record.commands[0] for record in History().records())
+    assert "UV_" not in "".join(record.commands[0] for record in Session().history.records())
     assert os.path.exists(prefix / LIBRARY / "needs_six-1.0.dist-info")

@@ -15,29 +15,33 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from jstackmagic import config
+from jstackmagic.commands import _complete, parser
 from jstackmagic.commands import names as verbs
-from jstackmagic.commands import parser
-from jstackmagic.commands._complete import complete
 from jstackmagic.commands.install import _for_pip
-from jstackmagic.history.file import History
-from jstackmagic.install import policy
-from jstackmagic.install.policy import Policy
 from jstackmagic.managers.conda.rattler import available
+from jstackmagic.model import policy
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import JStackMagicError, Stopped
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Plan
+from jstackmagic.model.policy import Policy
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
+from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from support.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from support.environments import Root
     from support.tiers import Channel
     from support.wheels import WheelIndex
+
+
+def complete(verb: str, words: list[str], token: str) -> list[str]:
+    """What a terminal offers."""
+    return _complete.complete(verb, words, token, Session())
 
 
 def asks(manager: str, *specs: str, action: str = "install") -> Request:
@@ -98,42 +102,24 @@ def test_a_denied_package_does_not_come_as_a_dependency() -> None:
     policy.check_plan(gone, Policy(deny=("left-*",)))
 
 
-@pytest.fixture
-def settle() -> Iterator[Callable[..., None]]:
-    """Sets settings as a running shell would."""
-
-    def to(**settings: Any) -> None:
-        policy.provide(lambda: Policy(**settings))
-
-    yield to
-    policy.provide(None)
-
-
 def test_channels_and_index_that_are_asked_where_the_line_names_none(
     conda_env: Callable[..., Path],
     shim_channel: Channel,
-    settle: Callable[..., None],
     wheel_index: WheelIndex,
 ) -> None:
     prefix = conda_env("python", "pip")
     wheel_index.add("only-there", "1.0")
-    settle(sources=Sources((shim_channel.url,), wheel_index.url))
-    done = verb("install", "--prefix", prefix, "six", "only-there", "--record-only")
+    ours = Policy(sources=Sources((shim_channel.url,), wheel_index.url))
+    into = ("install", "--prefix", prefix, "--record-only")
+    done = verb(*into, "six", "only-there", policy=ours)
     by_manager = {item.plan.request.manager: item.plan.request for item in done.done}
     assert by_manager["conda"].sources.channels == (shim_channel.url,)
     assert by_manager["pip"].sources.index_url == wheel_index.url
-    done = verb(
-        "install",
-        "--prefix",
-        prefix,
-        "pip:other",
-        "-i",
-        "https://example.com/simple",
-        "--record-only",
-    )
+    done = verb(*into, "pip:other", "-i", "https://example.com/simple", policy=ours)
     assert done.done[0].plan.request.sources.index_url == "https://example.com/simple"
-    settle(managers=("pip",), sources=Sources(index_url=wheel_index.url))
-    done = verb("install", "--prefix", prefix, "six", "--record-only")
+    done = verb(
+        *into, "six", policy=Policy(managers=("pip",), sources=Sources(index_url=wheel_index.url))
+    )
     assert done.done[0].plan.request.manager == "pip", "conda may not be used"
 
 
@@ -157,34 +143,34 @@ def test_the_nearer_file_is_the_stronger_and_the_systems_locks_hold(
         "c.JStackMagic.deny = []\nc.JStackMagic.locked = ['index_url']\n"
         "c.JStackMagic.channels = ['mine']"
     )
-    settled = policy.current()
+    settled = config.from_files()
     assert settled.deny == ("one",)
     assert settled.sources.index_url == "https://b.example.com"
     assert settled.sources.channels == ("mine",)
     assert set(settled.locked) == {"deny", "locked"}
     files["usr"].write_text("raise SystemError('not ours')")
-    assert policy.current().sources.index_url == "https://a.example.com", (
+    assert config.from_files().sources.index_url == "https://a.example.com", (
         "what is not ours is not run"
     )
     files["usr"].write_text("c.JStackMagic.managers = ['brew']")
     with pytest.raises(JStackMagicError, match="cannot be"):
-        policy.current()
+        config.from_files()
     files["usr"].write_text("c.JStackMagic.managers = [")
     with pytest.raises(JStackMagicError, match=r"usr/ipython_config\.py cannot be read"):
-        policy.current()
+        config.from_files()
 
 
 def test_the_history_stays_where_an_administrator_put_it(
-    settle: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORK", str(tmp_path))
-    settle(history="$WORK/kept.jsonl")
-    assert History().path == Path(os.environ["JSTACKMAGIC_HISTORY"])
-    settle(history="$WORK/kept.jsonl", locked=("history",))
-    assert History().path == tmp_path / "kept.jsonl"
+    session = Session(settings=partial(Policy, history="$WORK/kept.jsonl"))
+    assert session.history.path == Path(os.environ["JSTACKMAGIC_HISTORY"])
+    session = Session(settings=partial(Policy, history="$WORK/kept.jsonl", locked=("history",)))
+    assert session.history.path == tmp_path / "kept.jsonl"
     monkeypatch.delenv("JSTACKMAGIC_HISTORY")
-    settle(history="$WORK/kept.jsonl")
-    assert History().path == tmp_path / "kept.jsonl"
+    session = Session(settings=partial(Policy, history="$WORK/kept.jsonl"))
+    assert session.history.path == tmp_path / "kept.jsonl"
 
 
 def test_conda_names_are_pips_where_pip_is_asked(

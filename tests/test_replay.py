@@ -16,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jstackmagic.history import progress
-from jstackmagic.history.file import IMAGE_HISTORY, History
+from jstackmagic.history.file import IMAGE_HISTORY
+from jstackmagic.io.runtime import runtime_folder
 from jstackmagic.model.errors import CommandFailed, JStackMagicError, Stopped, UsageError
 from jstackmagic.model.packages import Package, PackageSet
 from jstackmagic.model.recipe import fold
 from jstackmagic.restore.replay import goals
+from jstackmagic.session import Session
 from jstackmagic.where import baseline
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
@@ -128,7 +130,9 @@ def test_what_one_base_had_already_is_brought_to_one_that_lacks_it(
     first, second = new(), new()
     verb("install", "--prefix", first, "--conda", "six")
     verb("remove", "--prefix", second, "six")
-    History().path.write_text("\n".join(History().path.read_text().splitlines()[:2]) + "\n")
+    Session().history.path.write_text(
+        "\n".join(Session().history.path.read_text().splitlines()[:2]) + "\n"
+    )
     verb("replay", "--prefix", second)
     assert packages(second) == packages(first)
 
@@ -138,7 +142,9 @@ def test_it_goes_on_where_it_was_interrupted(new: Callable[[], Path]) -> None:
     verb("install", "--prefix", first, "--conda", "pymongo", "demo-tool")
     verb("replay", "--prefix", second)
     verb("remove", "--prefix", second, "demo-tool")
-    History().path.write_text("\n".join(History().path.read_text().splitlines()[:2]) + "\n")
+    Session().history.path.write_text(
+        "\n".join(Session().history.path.read_text().splitlines()[:2]) + "\n"
+    )
     result = verb("replay", "--prefix", second)
     assert packages(second) == packages(first)
     (command,) = commands(result)
@@ -155,7 +161,7 @@ def test_the_words_of_the_user_stay_as_they_were(new: Callable[[], Path]) -> Non
     wishes = condahistory.requested(str(second))
     assert (wishes["pymongo"], wishes["six"]) == ("pymongo>=4", "six>=1.17")
     assert "dnspython" not in wishes
-    assert len(History().records()) == 1, "and this history need not be told again"
+    assert len(Session().history.records()) == 1, "and this history need not be told again"
 
 
 def test_loose_takes_what_is_newest_now(
@@ -176,7 +182,7 @@ def test_a_build_that_is_not_to_be_had_is_another_build_of_the_version(
 ) -> None:
     first, second = new(), new()
     verb("install", "--prefix", first, "--conda", "demo-tool=1.0")
-    history = History().path
+    history = Session().history.path
     history.write_text(history.read_text().replace("py_0", "py_77"))
     result = verb("replay", "--prefix", second)
     found = read_packages(detect(second), ("conda",)).get("conda", "demo-tool")
@@ -227,7 +233,7 @@ def test_the_base_of_another_root_is_the_base(
         make_root(tmp_path / name, "python", channels=[shim_channel.url]) for name in ("old", "new")
     )
     verb("install", "--prefix", old.prefix, "--conda", "demo-tool")
-    assert History().records()[0].environment.kind == "conda-base"
+    assert Session().history.records()[0].environment.kind == "conda-base"
     shutil.rmtree(old.prefix)
     monkeypatch.setenv("CONDA_EXE", str(here.stand_in().executable))
     result = verb("replay", "--dry-run")
@@ -245,11 +251,11 @@ def test_another_history_is_remembered_as_it_was_asked(
     first, second = new(), new()
     line = ["conda:pymongo>=4", "pip:two<2", "conda:six", "-i", wheel_index.url]
     verb("install", "--prefix", first, *line)
-    theirs = History().path
+    theirs = Session().history.path
     monkeypatch.setenv("JSTACKMAGIC_HISTORY", str(tmp_path / "mine.jsonl"))
     verb("replay", "--from", theirs, "--prefix", second)
     assert packages(second) == packages(first)
-    specs = [item.spec for step in fold(History().records()).steps for item in step.install]
+    specs = [item.spec for step in fold(Session().history.records()).steps for item in step.install]
     assert specs == ["pymongo>=4", "six", "two<2"]
     with pytest.raises(UsageError, match="There is no history"):
         verb("replay", "--from", tmp_path / "nowhere")
@@ -268,14 +274,14 @@ def test_a_dockerfile_and_a_list_are_taken_for_what_they_ask(
         f"RUN mamba install --yes \\\n    'pymongo={PYMONGO[0]}' && \\\n    mamba clean --all\n"
         f"RUN pip install --no-cache-dir --index-url {wheel_index.url} plain==1.0\n"
     )
-    History().path.unlink()
+    Session().history.path.unlink()
     verb("replay", "--from", dockerfile, "--prefix", second)
     assert packages(second) == packages(first)
     listed = tmp_path / "requirements.txt"
     listed.write_text(f"--index-url {wheel_index.url}\nplain==1.0\n")
     verb("replay", "--from", listed, "--prefix", third)
     assert ("pip", "plain") in {package.key for package in packages(third)}
-    specs = [spec for record in History().records() for spec in record.request.specs]
+    specs = [spec for record in Session().history.records() for spec in record.request.specs]
     assert specs == [f"pymongo={PYMONGO[0]}", "plain==1.0", "plain==1.0"]
     (tmp_path / "empty.py").write_text("x = 1\n")
     with pytest.raises(UsageError, match="asks for nothing"):
@@ -288,10 +294,10 @@ def test_an_images_own_history(
 ) -> None:
     first, second = new(), new()
     verb("install", "--prefix", first, "--conda", "demo-tool=1.0")
-    shutil.copy(History().path, tmp_path / "history.jsonl")
+    shutil.copy(Session().history.path, tmp_path / "history.jsonl")
     lines = f"FROM {stacks_image}\nCOPY history.jsonl {IMAGE_HISTORY}\n"
     (tmp_path / "Dockerfile").write_text(lines)
-    History().path.unlink()
+    Session().history.path.unlink()
     tag = "jstackmagic-tests/remembers:replay"
     stacks.build(docker_host, tag, tmp_path)
     try:
@@ -326,7 +332,7 @@ def test_a_folder_that_somebody_else_made_is_not_used(
 ) -> None:
     verb("install", "--prefix", new(), "--conda", "demo-tool")
     progress.Progress()
-    (runtime / "replays.jsonl").write_text(History().path.read_text())
+    (runtime / "replays.jsonl").write_text(Session().history.path.read_text())
     assert progress.status() is not None
     assert len(progress.replays().records()) == 1
     os.chown(runtime, 65534, 65534)
@@ -440,7 +446,7 @@ def test_the_hook_notes_the_baseline_and_replays_behind_the_servers_back(
     assert (done.returncode, done.stdout) == (0, "the server starts\n")
     assert ended().state == "done"
     assert packages(prefix) == was
-    assert "pymongo" in (progress.folder() / "replay.log").read_text()
+    assert "pymongo" in (runtime_folder() / "replay.log").read_text()
     assert baseline.read_snapshot() is not None
     verb("hook", "remove", "--folder", folder)
     assert list(folder.iterdir()) == []
@@ -460,7 +466,7 @@ def test_the_server_starts_whatever_happens(
         environ["JSTACKMAGIC_HISTORY"] = str(home)
     if trouble == "no runtime folder":
         environ["XDG_RUNTIME_DIR"] = "/dev/null"
-        History().path.write_text("")
+        Session().history.path.write_text("")
     done = start(next(folder.iterdir()), **environ)
     assert (done.returncode, done.stdout, done.stderr) == (0, "the server starts\n", "")
 

@@ -188,7 +188,7 @@ def test_loading_the_extension_imports_nothing_heavy() -> None:
     surface = {
         *("jstackmagic", "magics", "commands", "config"),
         *("model", "model.errors", "model.engines"),
-        *("install", "install.policy", "hint", "hint.hints", "completion"),
-        *("history", "history.progress"),
+        *("model.policy", "hint", "hint.hints", "completion", "session"),
+        *("history", "history.progress", "io", "io.runtime"),
     }
     assert ours <= surface | {"capture", "capture.live", "capture.taps"}

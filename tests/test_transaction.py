@@ -9,6 +9,7 @@ import pytest
 from jstackmagic import commands
 from jstackmagic.history.file import History
 from jstackmagic.model.errors import CommandFailed, UsageError
+from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from support.environments import make_venv
 from support.verbs import verb
@@ -60,7 +61,7 @@ def test_quietly_only_what_came_of_it_is_shown(
     wheel_index.add("plain", "1.0")
     said: list[str] = []
     words = ["--prefix", str(venv), "--pip", "plain", habit, "-i", wheel_index.url]
-    result, _ = commands.execute("install", words, commands.Session(output=said.append))
+    result, _ = commands.execute("install", words, Session(output=said.append))
     assert said == []
     assert "plain    1.0" in str(result)
     outcome = History(history_file).records()[0].outcome

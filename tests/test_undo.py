@@ -12,7 +12,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jstackmagic.history.file import History
 from jstackmagic.model.errors import CommandFailed, Stopped, UsageError
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.plan import Outcome
@@ -20,6 +19,7 @@ from jstackmagic.model.recipe import fold, taken_back
 from jstackmagic.model.record import Context
 from jstackmagic.model.request import Request
 from jstackmagic.restore.undo import Origins, inverse, net, since
+from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from strategies import World, worlds
@@ -205,7 +205,7 @@ def test_back_to_a_point_moves_each_package_once(conda: Path) -> None:
 
 
 def specs() -> list[str]:
-    return [item.spec for step in fold(History().records()).steps for item in step.install]
+    return [item.spec for step in fold(Session().history.records()).steps for item in step.install]
 
 
 def test_back_to_a_point_also_undoes_what_an_undo_left(conda: Path, index: WheelIndex) -> None:
@@ -269,10 +269,10 @@ def test_a_dry_run_tells_and_does_nothing(conda: Path) -> None:
 
 def stopped(*words: object) -> str:
     """The words of an undo that stops."""
-    was = History().path.read_bytes()
+    was = Session().history.path.read_bytes()
     with pytest.raises(Stopped) as caught:
         verb("undo", *words)
-    assert History().path.read_bytes() == was
+    assert Session().history.path.read_bytes() == was
     return str(caught.value)
 
 
@@ -314,7 +314,7 @@ def test_an_archive_that_its_channel_dropped_is_taken_from_where_it_lies(
 def test_another_install_needs_it_now(conda: Path, index: WheelIndex) -> None:
     verb("install", "--prefix", conda, "--conda", f"dnspython={DNSPYTHON[1]}")
     verb("install", "--prefix", conda, "--conda", "pymongo")
-    words = stopped(History().records()[0].id)
+    words = stopped(Session().history.records()[0].id)
     assert "pymongo needs dnspython" in words
     assert "dnspython would go" in words
 
@@ -345,7 +345,7 @@ def test_an_environment_that_is_gone(conda: Path) -> None:
 
 
 def test_one_that_was_cut_off(conda: Path) -> None:
-    history = History()
+    history = Session().history
     history.begin(
         Request("install", "conda", ("six",)),
         detect(conda).ref,
@@ -375,7 +375,7 @@ def test_what_conda_is_asked(added: bool, conda_root: Root, recording_conda: Sta
     source = answer["actions"]["LINK"][0]["base_url"] if link else ""
     older = Package("conda", "six", SIX[0], six.build, source=source)
     change = Change(added=(six,)) if added else Change(changed=((older, six),))
-    history = History()
+    history = Session().history
     record = history.begin(
         Request("install", "conda", ("six",)),
         environment.ref,

@@ -51,9 +51,10 @@ def _run(words: list[str]) -> int:
     stream = sys.stderr if "--json" in head else sys.stdout
     from .display import as_text, json_text
     from .display.live import words_on
+    from .session import Session
 
     with words_on(stream) as output:
-        result, as_json = commands.execute(verb, rest, commands.Session(output=output))
+        result, as_json = commands.execute(verb, rest, Session(output=output))
     if as_json:
         print(json_text(result))
     else:
@@ -68,12 +69,13 @@ def _complete(words: list[str]) -> int:
     an equals sign: that much of each answer is left out.
     """
     from .commands._complete import complete
+    from .session import Session
 
     try:
         line = os.environ["COMP_LINE"].encode()[: int(os.environ["COMP_POINT"])].decode()
         before, token = line.rsplit(maxsplit=1) if not line[-1:].isspace() else (line, "")
         _, *given = before.split()
-        found = complete(given[0], given[1:], token) if given else list(commands.names())
+        found = complete(given[0], given[1:], token, Session()) if given else list(commands.names())
         seen = words[1] if len(words) > 1 else token
         cut = len(token) - len(seen) if token.endswith(seen) else 0
         for each in found if given else (name for name in found if name.startswith(token)):

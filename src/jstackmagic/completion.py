@@ -7,22 +7,33 @@ A matcher of IPython's second kind (8.6 and newer), which notebooks, consoles an
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
+
+    Completer = Callable[[str, list[str], str, bool], list[str]]
 
 _LINE = r"\s*(?:[\w, ]+=\s*)?%%?env([a-z]+)\s+(.*)"  # a magic's result may be assigned
 _BODY = r"\s*%%envinstall\b(.*)"
 
 
-def start(shell: InteractiveShell) -> None:
-    """Begin to complete in a shell."""
+def start(shell: InteractiveShell, complete: Completer) -> None:
+    """Begin to complete in a shell.
+
+    Args:
+        shell: Which.
+        complete: Returns what a word can become, of a verb, the words before it, the word so far,
+            and True in the body of a cell.
+    """
     try:
         from IPython.core.completer import context_matcher
     except ImportError:  # IPython 8.5 and older
         return
-    matcher = context_matcher(priority=100, identifier=_NAME)(_match)
+    matcher = context_matcher(priority=100, identifier=_NAME)(partial(_match, complete))
     _matchers(shell).append(matcher)
 
 
@@ -40,17 +51,15 @@ def _matchers(shell: InteractiveShell) -> list[Any]:
     return found
 
 
-def _match(context: Any) -> dict[str, Any]:
+def _match(complete: Completer, context: Any) -> dict[str, Any]:
     """What IPython asks for at each Tab; it must not raise, or the user reads of it."""
     found: list[str] = []
     token = ""
     try:
         asked = _asked(context)
         if asked is not None:
-            from .commands._complete import complete
-
             verb, words, token, body = asked
-            found = complete(verb, words, token, body=body)
+            found = complete(verb, words, token, body)
     except Exception:  # no help is better than a traceback between two letters
         found = []
     from IPython.core.completer import SimpleCompletion

@@ -15,8 +15,8 @@ from traitlets import Bool, Enum, List, TraitError, Unicode, default, validate
 from traitlets.config import Config, SingletonConfigurable
 from traitlets.config.loader import LazyConfigValue
 
-from .install.policy import Policy, provide
 from .model.engines import CONDA, PIP, Engines
+from .model.policy import Policy
 from .model.sources import Sources
 
 if TYPE_CHECKING:
@@ -167,7 +167,6 @@ def connect(shell: InteractiveShell) -> JStackMagic:
     configurables: list[Any] = shell.configurables  # typed as holding shells alone in IPython 9
     if settings not in configurables:
         configurables.append(settings)
-    provide(settings.policy)
     return settings
 
 
@@ -178,7 +177,6 @@ def disconnect(shell: InteractiveShell) -> None:
         configurables: list[Any] = shell.configurables
         configurables.remove(settings)
         JStackMagic.clear_instance()
-    provide(None)
 
 
 # Files

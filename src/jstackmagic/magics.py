@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import commands, completion
 from .capture import live
-from .config import connect, disconnect
+from .config import JStackMagic, connect, disconnect
 from .hint import hints
 from .model.errors import JStackMagicError, UsageError
+from .session import Session
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 class Magic:
     """One verb as a magic: nothing of the verb is imported before it is called."""
 
-    def __init__(self, shell: InteractiveShell, verb: str) -> None:
+    def __init__(self, shell: InteractiveShell, verb: str, session: Session) -> None:
         self.shell = shell
         self.verb = verb
+        self.session = session
         self.__name__ = f"env{verb}"
 
     def __call__(self, line: str, cell: str | None = None) -> Result:
@@ -43,14 +45,7 @@ class Magic:
                 advice=f"Write it on one line: %env{self.verb} {line}".rstrip(),
             )
         with live.paused(), words() as output:  # it keeps its own records
-            session = commands.Session(
-                magic=True,
-                cell=cell,
-                notebook=self._notebook(),
-                output=output,
-                cells=self._cells,
-                on_exit_status=self._set_exit_code,
-            )
+            session = self.session.now(cell=cell, notebook=_notebook(self.shell), output=output)
             result, as_json = commands.execute(self.verb, split_words(line), session)
         if as_json:
             print_json(result)
@@ -67,29 +62,42 @@ class Magic:
         """What IPython's inspector asks for, in preference to ``__doc__``."""
         return self.__doc__
 
-    def _set_exit_code(self, status: int) -> None:
-        self.shell.user_ns["_exit_code"] = status
 
-    def _cells(self) -> list[str]:
-        """What was run in this session, as it was typed."""
-        history: Any = self.shell.history_manager
+def _notebook(shell: InteractiveShell) -> str:
+    """Return the notebook's path where VS Code gives it; elsewhere the environment has it."""
+    return str(shell.user_ns.get("__vsc_ipynb_file__", ""))
+
+
+def _session(shell: InteractiveShell, settings: JStackMagic) -> Session:
+    """Return the session of a shell, which each call takes a copy of."""
+
+    def cells() -> list[str]:
+        history: Any = shell.history_manager
         return [str(cell) for cell in history.input_hist_raw] if history is not None else []
 
-    def _notebook(self) -> str:
-        """The notebook's path as VS Code tells it; elsewhere the environment does."""
-        return str(self.shell.user_ns.get("__vsc_ipynb_file__", ""))
+    def set_exit_code(status: int) -> None:
+        shell.user_ns["_exit_code"] = status
+
+    return Session(magic=True, cells=cells, on_exit_status=set_exit_code, settings=settings.policy)
 
 
 def register(shell: InteractiveShell) -> None:
     """Register every verb as a line and cell magic."""
+    settings = connect(shell)
+    session = _session(shell, settings)
     for verb in commands.names():
         shell.magics_manager.register_function(
-            Magic(shell, verb), magic_kind="line_cell", magic_name=f"env{verb}"
+            Magic(shell, verb, session), magic_kind="line_cell", magic_name=f"env{verb}"
         )
-    settings = connect(shell)
-    live.start(shell, settings)
-    hints.start(shell, settings)
-    completion.start(shell)
+
+    def complete(verb: str, words: list[str], token: str, body: bool) -> list[str]:
+        from .commands._complete import complete
+
+        return complete(verb, words, token, session.now(), body=body)
+
+    live.start(shell, settings, lambda: session.now().history)
+    hints.start(shell, mode=lambda: str(settings.on_missing), policy=settings.policy)
+    completion.start(shell, complete)
 
 
 def unregister(shell: InteractiveShell) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jstackmagic.history.file import History, context
+from jstackmagic.history.file import context
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
+from jstackmagic.session import Session
 
 if TYPE_CHECKING:
     from jstackmagic.model.packages import ManagerName
@@ -19,7 +20,7 @@ BASE = EnvironmentRef(kind="conda-base", name="base", prefix="/opt/conda", pytho
 
 def remember(manager: ManagerName, specs: tuple[str, ...], name: str, version: str) -> Record:
     """Writes a successful install of one package into the history that is in force."""
-    history = History()
+    history = Session().history
     package = Package(manager, name, version, requested=True)
     record = history.begin(
         Request("install", manager, specs),

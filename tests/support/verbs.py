@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jstackmagic import commands
+from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jstackmagic.model.packages import Package
+    from jstackmagic.model.policy import Policy
 
 _LOGS = ("history", "jstackmagic.")
 """How the names of the files begin that conda-meta holds beside the records."""
 
 
-def verb(name: str, *words: object) -> Any:
+def verb(name: str, *words: object, policy: Policy | None = None) -> Any:
     """Runs a verb; returns its result."""
-    session = commands.Session(output=lambda _: None)
+    session = Session(output=lambda _: None)
+    if policy is not None:
+        session = session.now(settings=lambda: policy)
     result, _ = commands.execute(name, [str(word) for word in words], session)
     return result
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
+    from traitlets import HasTraits
 
-    from ..config import JStackMagic
+    from ..history.file import History
     from ..history.progress import Status
     from .taps import Handle, Start
     from .watcher import Run, Watcher
@@ -46,7 +47,9 @@ class Live:
     Everything here runs inside a user's cell: nothing raises, and what goes wrong is told once.
     """
 
-    def __init__(self, shell: InteractiveShell, settings: JStackMagic) -> None:
+    def __init__(
+        self, shell: InteractiveShell, settings: HasTraits, history: Callable[[], History]
+    ) -> None:
         from .taps import Taps
 
         self.shell = shell
@@ -61,6 +64,7 @@ class Live:
         self._timer = threading.Timer(LEARN_AFTER, self._guarded(self._learn))
         self._timer.daemon = True
         self._settings = settings
+        self._history = history
 
     def open(self) -> None:
         """Begin to listen."""
@@ -68,7 +72,7 @@ class Live:
         self.shell.events.register("post_run_cell", self._after_cell)
         self._settings.observe(self._switched, "capture")
         self._taps.open()
-        if not self._settings.capture:
+        if not self._settings.capture:  # type: ignore[attr-defined]
             self._paused += 1
         self._timer.start()
         atexit.register(self._at_exit)
@@ -188,7 +192,7 @@ class Live:
         if self._watcher is None:
             from .watcher import Watcher
 
-            self._watcher = Watcher(self._notebook)
+            self._watcher = Watcher(self._notebook, self._history)
         return self._watcher
 
     def _notebook(self) -> str:
@@ -225,11 +229,17 @@ def _say(*lines: str) -> None:
 _live: Live | None = None
 
 
-def start(shell: InteractiveShell, settings: JStackMagic) -> None:
-    """Begin to record what cells of a shell install without us."""
+def start(shell: InteractiveShell, settings: HasTraits, history: Callable[[], History]) -> None:
+    """Begin to record what cells of a shell install without us.
+
+    Args:
+        shell: Whose cells.
+        settings: Its trait ``capture``, which may change, switches this on and off.
+        history: Returns where to record.
+    """
     global _live
     if _live is None:
-        _live = Live(shell, settings)
+        _live = Live(shell, settings, history)
         _live.open()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from ..history.file import History, context
+from ..history.file import context
 from ..history.progress import replays
 from ..model.credentials import mask
 from ..model.managers import is_system
@@ -36,6 +36,7 @@ from .shell import Word
 from .taps import Handle
 
 if TYPE_CHECKING:
+    from ..history.file import History
     from ..model.request import Request
     from .taps import Start
 
@@ -122,15 +123,17 @@ class Watcher:
     """Watches the places, knows the commands that run, keeps the records.
 
     Args:
-        notebook: Gives the notebook's path, or "" where it is not known.
+        notebook: Returns the notebook's path, or "" where it is not known.
+        history: Returns where to record.
 
     Attributes:
         lines: What is to be told to the user.
     """
 
-    def __init__(self, notebook: Callable[[], str]) -> None:
+    def __init__(self, notebook: Callable[[], str], history: Callable[[], History]) -> None:
         self.lines: list[str] = []
         self._notebook = notebook
+        self._history = history
         self._places = Places()
         self._runs: list[Run] = []
         self._accounted = False  # whether a command of this cell was
@@ -204,7 +207,7 @@ class Watcher:
         for install in installs:
             install.place = self._reached(install)
         now = time.time()
-        transaction = History().new_transaction()
+        transaction = self._history().new_transaction()
         run = Run(installs, False, transaction, now, ended=now, tapped=False)
         self._account([run], self._changes())
 
@@ -228,9 +231,9 @@ class Watcher:
         for install in installs:
             install.place = self._reached(install)
         self._mark()  # a place may be new
-        transaction = History().new_transaction()
+        transaction = self._history().new_transaction()
         run = Run(installs, _is_alone(start, founds), transaction, time.time())
-        if not all(_is_idle(install) for install in installs):
+        if not all(self._is_idle(install) for install in installs):
             for step, each in enumerate(installs, start=1):
                 if each.place is not None and each.request is not None:
                     each.record = self._begin(transaction, step, each, each.request, each.place)
@@ -290,7 +293,7 @@ class Watcher:
     def _begin(
         self, transaction: str, step: int, install: Install, request: Request, place: Place
     ) -> Record:
-        return History().begin(
+        return self._history().begin(
             request,
             place.environment.ref,
             transaction=transaction,
@@ -306,7 +309,7 @@ class Watcher:
         place = install.place or self._places.kernel
         status = _status(run, install, request, change, place.packages)
         idle = status == "ok" and not change and install.record is None
-        if idle and (request.action == "remove" or _is_recorded(request, place)):
+        if idle and (request.action == "remove" or self._is_recorded(request, place)):
             self._tell_of_another(install, request, place)
             return
         record = install.record
@@ -321,7 +324,7 @@ class Watcher:
             resolved=serving(request, place.packages) if status == "ok" else (),
             message="" if known or status == "ok" else "What it asks for is not there after it.",
         )
-        History().end(record, outcome)
+        self._history().end(record, outcome)
         if status == "ok" and self._tell_of_another(install, request, place):
             return
         how = "" if status == "ok" else f" as {status}"
@@ -329,10 +332,10 @@ class Watcher:
 
     def _seen_only(self, install: Install, place: Place, change: Change) -> None:
         """Record what a command did that was not understood: the change tells what it was."""
-        transaction = History().new_transaction()
+        transaction = self._history().new_transaction()
         for step, (request, part) in enumerate(requests_behind(change), start=1):
             record = self._begin(transaction, step, install, request, place)
-            History().end(record, _seen(request, place, part))
+            self._history().end(record, _seen(request, place, part))
         self._tell(f"recorded {_short(install.typed)} ({place.called})")
 
     def _found(self) -> None:
@@ -341,7 +344,7 @@ class Watcher:
             self._found_in(place, change)
 
     def _found_in(self, place: Place, change: Change) -> None:
-        history = History()
+        history = self._history()
         change = without(change, self._told_by_others(history, place))
         if not change:
             return
@@ -373,7 +376,7 @@ class Watcher:
         moved = [place for place in self._places if place.has_moved()]
         return any(
             record.status == "running" and any(_is_of(record, place) for place in moved)
-            for record in (*History().records(), *replays().records())
+            for record in (*self._history().records(), *replays().records())
         )
 
     def _newest(self) -> float:
@@ -390,6 +393,30 @@ class Watcher:
                 image=host.image or "",
             )
         return self._who
+
+    # -- judging
+
+    def _is_idle(self, install: Install) -> bool:
+        """Whether a command will probably find everything as it wants it."""
+        request, place = install.request, install.place
+        if request is None or place is None:
+            return False
+        if request.upgrade or not says_all(request):  # only the manager can tell
+            return self._is_recorded(request, place)
+        return is_served(request, place.packages)
+
+    def _is_recorded(self, request: Request, place: Place) -> bool:
+        """Whether the history has a successful request for all of it."""
+        specs = {
+            spec
+            for record in self._history().records()
+            if record.status == "ok"
+            and record.request.action == request.action
+            and record.request.manager == request.manager
+            and _is_of(record, place)
+            for spec in record.request.specs
+        }
+        return {mask(spec) for spec in request.specs} <= specs
 
     # -- telling
 
@@ -451,16 +478,6 @@ def _is_alone(start: Start, founds: Sequence[Found]) -> bool:
 
 
 # -- judging
-
-
-def _is_idle(install: Install) -> bool:
-    """Whether a command will probably find everything as it wants it."""
-    request, place = install.request, install.place
-    if request is None or place is None:
-        return False
-    if request.upgrade or not says_all(request):  # only the manager can tell
-        return _is_recorded(request, place)
-    return is_served(request, place.packages)
 
 
 def _lead_home(installs: Sequence[Install], changes: Changes) -> None:
@@ -525,20 +542,6 @@ def _is_of(record: Record, place: Place) -> bool:
     if place.is_system or is_system(record.request.manager):
         return place.is_system and is_system(record.request.manager)
     return record.environment.prefix == place.environment.prefix
-
-
-def _is_recorded(request: Request, place: Place) -> bool:
-    """Whether the history has a successful request for all of it."""
-    specs = {
-        spec
-        for record in History().records()
-        if record.status == "ok"
-        and record.request.action == request.action
-        and record.request.manager == request.manager
-        and _is_of(record, place)
-        for spec in record.request.specs
-    }
-    return {mask(spec) for spec in request.specs} <= specs
 
 
 # -- words

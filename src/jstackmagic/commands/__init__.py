@@ -11,56 +11,16 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 from ..model.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..display import Result
-    from ..model.record import Context
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-def _ignore(_: object) -> None:
-    pass
-
-
-@dataclass
-class Session:
-    """What a verb needs to know of the surface it was called from.
-
-    Attributes:
-        magic: Whether it was called as a magic, rather than in a terminal.
-        cell: The body of a cell magic.
-        notebook: The notebook's path, where the surface knows it.
-        cells: The cells that were run in this session, where it has any.
-        output: Where a manager's own words go, as they come.
-        on_exit_status: Told the exit status of every command that was run.
-    """
-
-    magic: bool = False
-    cell: str | None = None
-    notebook: str = ""
-    cells: Callable[[], Sequence[str]] = tuple
-    output: Callable[[str], None] = _write
-    on_exit_status: Callable[[int], None] = _ignore
-
-    def context(self) -> Context:
-        """Who asks, for the history."""
-        from ..history.file import context
-        from ..where.host import look
-
-        host = look()
-        return context(
-            notebook=self.notebook, container=host.container_id or "", image=host.image or ""
-        )
+    from ..session import Session
 
 
 class Verb(Protocol):
@@ -178,7 +138,7 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
         return HelpText(str(wanted)), as_json
     args.options = tuple(options)
     if getattr(args, "quiet", False):
-        session = replace(session, output=_ignore)
+        session = session.quiet()
     return load(name).run(args, session), as_json
 
 

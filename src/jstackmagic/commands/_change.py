@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..install.transaction import Step
     from ..model.packages import Package
-    from . import Session
+    from ..session import Session
 
 
 def add_managers(parser: argparse.ArgumentParser) -> None:
@@ -60,19 +60,19 @@ def carry_out(
     steps: Sequence[Step], args: argparse.Namespace, session: Session, notes: Sequence[str] = ()
 ) -> ChangeResult:
     """Carry steps out as one transaction, as the options say."""
-    from ..history.file import History
-    from ..install.policy import current, engines_of
     from ..install.transaction import Mode, Transaction
+    from ..model.policy import engines_of
 
     transaction = Transaction(
-        history=History(),
+        history=session.history,
         context=session.context(),
+        policy=session.policy,
         output=session.output,
         mode=Mode(
             dry_run=args.dry_run,
             record_only=args.record_only,
             force=args.force,
-            engines=engines_of(args.engine, current()),
+            engines=engines_of(args.engine, session.policy),
         ),
         on_exit_status=session.on_exit_status,
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..model.environment import Environment
     from ..model.packages import ManagerName
+    from ..session import Session
 
     SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -33,13 +34,16 @@ LIMIT = 300
 _BIG = 4 * 1024 * 1024  # bytes of repodata that take noticeable time to look through
 
 
-def complete(verb: str, words: Sequence[str], token: str, *, body: bool = False) -> list[str]:
+def complete(
+    verb: str, words: Sequence[str], token: str, session: Session, *, body: bool = False
+) -> list[str]:
     """What the last word of a verb's line can become.
 
     Args:
         verb: Its name.
         words: The whole words before the last.
         token: The last word so far; may be empty.
+        session: Whose history has the ids.
         body: Whether it stands in the body of ``%%envinstall``, where there are no options.
 
     Returns:
@@ -55,16 +59,16 @@ def complete(verb: str, words: Sequence[str], token: str, *, body: bool = False)
     option, equals, value = token.partition("=")
     if token.startswith("--") and equals:
         action = parser._option_string_actions.get(option)
-        found = _values(action, value, words) if action else ()
+        found = _values(action, value, words, session) if action else ()
         return [f"{option}={each}" for each in _ordered(found, value)]
     pending = parser._option_string_actions.get(words[-1]) if words else None
     if pending is not None and pending.nargs != 0:
-        values = _ordered(_values(pending, token, words[:-1]), token)
+        values = _ordered(_values(pending, token, words[:-1], session), token)
         if pending.nargs is None or values:
             return values
     if token.startswith("-"):
         return _ordered(_options(parser), token)
-    return _ordered(_positional(parser, token, words, verb), token)
+    return _ordered(_positional(parser, token, words, verb, session), token)
 
 
 def _ordered(found: Iterable[str], token: str) -> list[str]:
@@ -97,18 +101,20 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _positional(
-    parser: argparse.ArgumentParser, token: str, words: list[str], verb: str
+    parser: argparse.ArgumentParser, token: str, words: list[str], verb: str, session: Session
 ) -> Iterable[str]:
     for action in parser._actions:
         if action.option_strings or isinstance(action, argparse._SubParsersAction):
             continue
         if action.dest == "specs":
             return _installed(token, words) if verb == "remove" else _packages(token, words)
-        return _values(action, token, words)
+        return _values(action, token, words, session)
     return ()
 
 
-def _values(action: argparse.Action, token: str, words: list[str]) -> Iterable[str]:
+def _values(
+    action: argparse.Action, token: str, words: list[str], session: Session
+) -> Iterable[str]:
     """What an option, or a place that is no list of packages, takes; nothing where nobody knows."""
     if action.choices is not None:
         return [str(choice) for choice in action.choices]
@@ -122,7 +128,7 @@ def _values(action: argparse.Action, token: str, words: list[str]) -> Iterable[s
 
             return sorted(kernelspecs())
         case "ID":
-            return _ids(token)
+            return _ids(token, session)
         case "FILE" | "PATH" | "NOTEBOOK" | "FOLDER":
             return _paths(token)
     if action.dest == "channel":
@@ -143,11 +149,9 @@ def _paths(token: str) -> list[str]:
     return [f"{head}/{each}" if "/" in token else each for each in shown]
 
 
-def _ids(token: str) -> list[str]:
+def _ids(token: str, session: Session) -> list[str]:
     """The ids of the history, the newest first; of single records once a transaction is named."""
-    from ..history.file import History
-
-    records = list(reversed(History().records()))
+    records = list(reversed(session.history.records()))
     found = [record.transaction for record in records]
     return found + [record.id for record in records] if "." in token else found
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..history.built import history_id
-from ..history.file import IMAGE_HISTORY, History
+from ..history.file import IMAGE_HISTORY
 from ..image.engine.labels import BASE, HISTORY, labels, recipe_hash
 from ..model.errors import ExportError
 from ..model.recipe import Recipe, fold
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..export.dockerfile import Style
+    from ..history.file import History
     from ..image.engine.build import Builder
     from ..image.engine.client import Engine
     from ..image.engine.container import Base
@@ -58,14 +59,14 @@ class Context:
 
 
 @contextlib.contextmanager
-def given(file: str) -> Iterator[Context]:
+def given(file: str, history: History) -> Iterator[Context]:
     """The folder of a Dockerfile that the user has."""
     path = Path(file).expanduser().resolve()
-    yield Context(folder=path.parent, default_tag=_tag("file"), dockerfile=path.name)
+    yield Context(folder=path.parent, default_tag=_tag("file", history), dockerfile=path.name)
 
 
 @contextlib.contextmanager
-def rendered(args: argparse.Namespace, engine: Engine) -> Iterator[Context]:
+def rendered(args: argparse.Namespace, engine: Engine, history: History) -> Iterator[Context]:
     """The recipe, rendered into a temporary folder for the image that it is to stand on.
 
     Raises:
@@ -77,12 +78,13 @@ def rendered(args: argparse.Namespace, engine: Engine) -> Iterator[Context]:
 
     builder = builder_of(engine, args.builder)
     with tempfile.TemporaryDirectory(prefix="jstackmagic-image-") as folder:
-        yield write(Path(folder), args, _base(args, engine), builder=builder)
+        yield write(Path(folder), args, history, _base(args, engine, history), builder=builder)
 
 
 def write(
     folder: Path,
     args: argparse.Namespace,
+    history: History,
     base: Base | None = None,
     *,
     builder: Builder = "classic",
@@ -92,6 +94,7 @@ def write(
     Args:
         folder: Where to; made if it is not there.
         args: The options that say what to build on, and how.
+        history: What to build.
         base: What to build on; None where no engine can be asked for it.
         builder: What will build it; what is written for the classic one any other can build too.
 
@@ -102,7 +105,6 @@ def write(
 
     from ..export.dockerfile import render
 
-    history = History()
     records = history.records()
     recipe = fold(records)
     reference = base.reference if base else _guessed_base(args, records)
@@ -122,7 +124,7 @@ def write(
     _add_history(folder, history)
     return Context(
         folder=folder,
-        default_tag=_tag("latest"),
+        default_tag=_tag("latest", history),
         base=reference,
         recipe=recipe,
         labels=labels(
@@ -155,19 +157,19 @@ def _add_history(folder: Path, history: History) -> None:
         dockerfile.write(f"COPY {_HISTORY} {IMAGE_HISTORY}\n")
 
 
-def _tag(tag: str) -> Reference:
+def _tag(tag: str, history: History) -> Reference:
     """Called after the history, which has a random name of its own."""
-    name = history_id(History().records()).partition(".")[0]
+    name = history_id(history.records()).partition(".")[0]
     return Reference(f"jstackmagic/{name or 'nothing-installed'}", tag)
 
 
-def _base(args: argparse.Namespace, engine: Engine) -> Base | None:
+def _base(args: argparse.Namespace, engine: Engine, history: History) -> Base | None:
     from ..image.engine.container import base_of, named_base, this_container
     from ..where.host import look
 
     if args.base_image:
         return named_base(engine, args.base_image)
-    records = History().records()
+    records = history.records()
     container = this_container(engine, look())
     if container is not None:
         base = base_of(engine, container)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..model.environment import Environment
-    from . import Session
+    from ..session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,6 @@ def wanted(notebook: str, environment: Environment, session: Session) -> Wanted:
     Raises:
         UsageError: The notebook cannot be read, or there is none to read.
     """
-    from ..install.policy import current
-
     path = os.path.expanduser(notebook) if notebook else _this_notebook(session)
     sources = list(_sources(path, session, named=bool(notebook)))
     if not sources:
@@ -68,7 +66,7 @@ def wanted(notebook: str, environment: Environment, session: Session) -> Wanted:
             kept="Nothing was started.",
             advice="Name it: %envinstall --missing notebook.ipynb",
         )
-    conda = environment.is_conda and "conda" in current().managers
+    conda = environment.is_conda and "conda" in session.policy.managers
     folder = os.path.dirname(os.path.abspath(path)) if path else os.getcwd()
     return _wanted_by(sources, environment, conda=conda, folder=folder)
 

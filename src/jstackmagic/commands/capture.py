@@ -26,7 +26,6 @@ from ..capture.files import pyproject
 from ..capture.notebooks import Finding, Reading
 from ..capture.targets import Targets
 from ..display import Part, Result, Table, Text
-from ..history.file import History
 from ..model.credentials import mask
 from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import UsageError
@@ -40,9 +39,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
+    from ..history.file import History
     from ..model.packages import ManagerName
     from ..model.request import Request
-    from . import Session
+    from ..session import Session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace, session: Session) -> Capture:
             advice="Name notebooks, lists or folders: %envcapture analysis.ipynb environment.yml",
         )
     captures, problems, files = read_into(
-        History(),
+        session.history,
         paths,
         targets(args),
         session.context(),

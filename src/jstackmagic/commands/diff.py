@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ..image.prove.brought import Brought
     from ..model.record import Record
     from ..restore.undo import Move
+    from ..session import Session
     from ..where.baseline import Baseline, Witness
-    from . import Session
 
 _Key = tuple[ManagerName, str]
 
@@ -46,9 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> Drifts:
     """Compare every target with its beginning, and the system once."""
-    from ..history.file import History
-
-    history = History()
+    history = session.history
     records = history.records()
     environments = targets(args)
     image = cache(_image)  # asked once, and anew the next time: its container changes

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..display import Result
-    from . import Session
+    from ..session import Session
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         form.declare(one)
 
 
-def run(args: argparse.Namespace, session: Session) -> Result:  # noqa: ARG001
+def run(args: argparse.Namespace, session: Session) -> Result:
     """Fold the history and render it."""
     options = Options.of(args)
     if sum(map(bool, (options.all, options.check_all, options.format))) != 1:
@@ -113,7 +113,7 @@ def run(args: argparse.Namespace, session: Session) -> Result:  # noqa: ARG001
             kept="Nothing was written.",
             advice=f"The formats: {', '.join(export.formats())}",
         )
-    source = Source.of(options.recipe)
+    source = Source.of(options.recipe, session.history)
     return _one(source, options) if options.format else _all(source, options)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from . import Session
+    from ..session import Session
 
 from ..history.file import IMAGE_HISTORY, History
 from ..model.record import Record
@@ -55,9 +55,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace, session: Session) -> HistoryTable | WholeRecords:  # noqa: ARG001
+def run(args: argparse.Namespace, session: Session) -> HistoryTable | WholeRecords:
     """Read the history and show what was asked for."""
-    history = History(IMAGE_HISTORY if args.image else None)
+    history = History(IMAGE_HISTORY) if args.image else session.history
     if args.id:
         return WholeRecords(tuple(history.get(args.id)), with_log=args.log)
     records = [record for record in history.records() if _wanted(record, args)]

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from ..history.file import History
     from ..model.environment import Environment
-    from . import Session
+    from ..session import Session
 
 FOLDER = Path("/usr/local/bin/before-notebook.d")
 """Where the Docker Stacks look for what is to run before the server (``run-hooks.sh``)."""
@@ -74,10 +75,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             )
 
 
-def run(args: argparse.Namespace, session: Session) -> HookResult:  # noqa: ARG001
+def run(args: argparse.Namespace, session: Session) -> HookResult:
     """Install it, take it out, or do what it does."""
     if args.what == "run":
-        return HookResult(tuple(_run(keep=args.keep)))
+        return HookResult(tuple(_run(session, keep=args.keep)))
     folder = Path(args.folder).expanduser() if args.folder else FOLDER
     if args.what == "remove":
         return _remove(folder / _NAME)
@@ -139,7 +140,7 @@ def _remove(path: Path) -> HookResult:
 # What it does
 
 
-def _run(*, keep: bool) -> list[str]:
+def _run(session: Session, *, keep: bool) -> list[str]:
     """The baseline first, then the replay, which would change it; one failing spares the other."""
     from ..where.baseline import take_snapshot
 
@@ -150,7 +151,7 @@ def _run(*, keep: bool) -> list[str]:
     except (JStackMagicError, OSError) as error:
         said.append(f"What the image brought cannot be noted: {error}")
     try:
-        said.append(_start_replay(keep=keep))
+        said.append(_start_replay(session.history, keep=keep))
     except (JStackMagicError, OSError) as error:
         said.append(f"The replay cannot be started: {error}")
     return said
@@ -168,17 +169,15 @@ def _environments() -> list[Environment]:
     return list({each.prefix: each for each in found}.values())
 
 
-def _start_replay(*, keep: bool) -> str:
+def _start_replay(history: History, *, keep: bool) -> str:
     """Replay in a process that outlives us and is nobody's to wait for."""
     import subprocess
 
-    from ..history.file import History
-    from ..history.progress import own_folder
+    from ..io.runtime import own_runtime_folder
 
-    history = History()
     if not history.path.exists():
         return "There is no history to replay yet."
-    log = own_folder() / "replay.log"
+    log = own_runtime_folder() / "replay.log"
     command = [sys.executable, "-m", "jstackmagic", "replay", "--log", str(log)]
     command += ["--keep"] if keep else []
     with log.open("ab") as output:

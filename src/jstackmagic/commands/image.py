@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..image.engine.build import Built
     from ..image.engine.client import Engine
     from ..model.reference import Reference
-    from . import Session
+    from ..session import Session
     from ._image import BuiltImage, CommittedImage, Images, Proved, Running, Stopped, Suggestions
     from ._imagecontext import Context
 
@@ -156,13 +156,15 @@ def _build(args: argparse.Namespace, session: Session) -> BuiltImage:
 
     tag = parse_tag(args.tag) if args.tag else None
     _check_file(args)
-    with _engine(args) as engine, _context(args, engine) as context:
+    with _engine(args, session) as engine, _context(args, engine, session) as context:
         built = _build_context(args, session, engine, context, tag)
         digest = ""
         if args.push:
             digest = push(engine, parse_tag(built.tag), output=session.output)
     if not args.file:
-        note_image(f"{parse_tag(built.tag).name}@{digest}" if digest else built.tag)
+        note_image(
+            f"{parse_tag(built.tag).name}@{digest}" if digest else built.tag, session.history
+        )
     return BuiltImage(built=built, base=context.base, digest=digest, notes=context.notes)
 
 
@@ -174,7 +176,6 @@ def _prove(args: argparse.Namespace, session: Session) -> Proved:
     outside, the environment of this process, or the target. The exit status is 1 where anything
     differs or could not be read.
     """
-    from ..history.file import History
     from ..image.engine.build import exists
     from ..image.prove.compare import Here, everything_here, prove
     from ..model.reference import parse, parse_tag
@@ -185,12 +186,12 @@ def _prove(args: argparse.Namespace, session: Session) -> Proved:
     _check_file(args)
     is_said = args.name or args.prefix or args.kernel or args.all_kernels
     here = Here(targets(args), whole=False) if is_said else everything_here()
-    records = History().records()
-    with _engine(args) as engine:
+    records = session.history.records()
+    with _engine(args, session) as engine:
         image, built = args.tag, None
         if args.file or not (args.tag and exists(engine, args.tag)):
             tag = parse_tag(args.tag) if args.tag else None
-            with _context(args, engine) as context:
+            with _context(args, engine, session) as context:
                 # of a Dockerfile that was given nobody knows whether it is what was built before
                 again = tag or args.file or args.no_cache
                 built = None if again else _existing(engine, context)
@@ -314,19 +315,21 @@ def _is_live(session: Session) -> bool:
 
 
 @contextlib.contextmanager
-def _engine(args: argparse.Namespace) -> Iterator[Engine]:
+def _engine(args: argparse.Namespace, session: Session) -> Iterator[Engine]:
     """The engine; where none is in reach, the folder to build elsewhere is written instead."""
     from ..image.engine.client import NoEngine, connect
 
     try:
         engine = connect()
     except NoEngine as error:
-        raise _without_engine(args, error) from None
+        raise _without_engine(args, error, session) from None
     with contextlib.closing(engine):
         yield engine
 
 
-def _without_engine(args: argparse.Namespace, error: JStackMagicError) -> JStackMagicError:
+def _without_engine(
+    args: argparse.Namespace, error: JStackMagicError, session: Session
+) -> JStackMagicError:
     from ..image.engine.client import NoEngine
     from ._imagecontext import FOLDER, write
 
@@ -336,7 +339,7 @@ def _without_engine(args: argparse.Namespace, error: JStackMagicError) -> JStack
         elsewhere = f"Build it where an engine is: docker build --tag {tag} -f {args.file} {folder}"
         return NoEngine(error.problem, kept=error.kept, advice=(elsewhere, *error.advice))
     try:
-        write(Path(FOLDER), args)
+        write(Path(FOLDER), args, session.history)
     except ExportError as reason:
         kept = f"The folder to build elsewhere was not written: {reason.problem}"
         return NoEngine(error.problem, kept=kept, advice=(*reason.advice, *error.advice))
@@ -351,11 +354,13 @@ def _without_engine(args: argparse.Namespace, error: JStackMagicError) -> JStack
 
 
 def _context(
-    args: argparse.Namespace, engine: Engine
+    args: argparse.Namespace, engine: Engine, session: Session
 ) -> contextlib.AbstractContextManager[Context]:
     from ._imagecontext import given, rendered
 
-    return given(args.file) if args.file else rendered(args, engine)
+    if args.file:
+        return given(args.file, session.history)
+    return rendered(args, engine, session.history)
 
 
 # The other things to do
@@ -368,7 +373,6 @@ def _commit(args: argparse.Namespace, session: Session) -> CommittedImage:
     """
     from datetime import datetime, timezone
 
-    from ..history.file import History
     from ..image.engine.commit import commit
     from ..image.engine.container import base_of, this_container
     from ..image.engine.labels import labels
@@ -378,7 +382,7 @@ def _commit(args: argparse.Namespace, session: Session) -> CommittedImage:
     from ._image import CommittedImage
 
     tag = parse_tag(args.tag)
-    with _engine(args) as engine:
+    with _engine(args, session) as engine:
         container = this_container(engine, look())
         if container is None:
             raise UsageError(
@@ -387,7 +391,7 @@ def _commit(args: argparse.Namespace, session: Session) -> CommittedImage:
                 advice=f"Build an image instead: %envimage build {tag}",
             )
         base = base_of(engine, container)
-        history = History()
+        history = session.history
         session.output(Said(f"Committing {container.name} …\n"))
         committed = commit(
             engine,
@@ -414,15 +418,14 @@ def _run(args: argparse.Namespace, session: Session) -> Running:
     machine can reach the server.
     """
     from ..history.built import history_id
-    from ..history.file import History
     from ..image.engine.serve import Wanted, start, wait
     from ..model.reference import parse
     from ._image import Running
 
     if args.tag:
         parse(args.tag)
-    with _engine(args) as engine:
-        image = args.tag or _own_image(engine)
+    with _engine(args, session) as engine:
+        image = args.tag or _own_image(engine, session)
         work, notes = ("", []) if args.no_work else _on_host(engine, args.work)
         session.output(Said(f"Starting {image} …\n"))
         wanted = Wanted(
@@ -430,19 +433,18 @@ def _run(args: argparse.Namespace, session: Session) -> Running:
             work=work,
             grant_sudo=args.grant_sudo,
             public=args.public,
-            history=history_id(History().records()),
+            history=history_id(session.history.records()),
         )
         server = wait(engine, start(engine, wanted), seconds=SERVER_SECONDS)
     return Running(server=server, work=work, notes=tuple(notes))
 
 
-def _own_image(engine: Engine) -> str:
+def _own_image(engine: Engine, session: Session) -> str:
     """The latest image that was made from this history."""
     from ..history.built import history_id
-    from ..history.file import History
     from ..image.engine.serve import images
 
-    own = history_id(History().records())
+    own = history_id(session.history.records())
     found = [image for image in images(engine) if own and image.history == own and image.tags]
     if not found:
         raise UsageError(
@@ -473,15 +475,14 @@ def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
     return place, []
 
 
-def _list(args: argparse.Namespace, session: Session) -> Images:  # noqa: ARG001
+def _list(args: argparse.Namespace, session: Session) -> Images:
     """The images that were made from this history, and the servers that it started."""
     from ..history.built import history_id
-    from ..history.file import History
     from ..image.engine.client import connect
     from ..image.engine.serve import images, servers
     from ._image import Images
 
-    own = history_id(History().records())
+    own = history_id(session.history.records())
     with contextlib.closing(connect()) as engine:
         found = Images(images=images(engine), servers=servers(engine), history=own)
     if args.all:
@@ -496,23 +497,21 @@ def _list(args: argparse.Namespace, session: Session) -> Images:  # noqa: ARG001
 def _stop(args: argparse.Namespace, session: Session) -> Stopped:
     """Stop the servers that were started here, and take their containers away."""
     from ..history.built import history_id
-    from ..history.file import History
     from ..image.engine.client import connect
     from ..image.engine.serve import stop
     from ._image import Stopped
 
     with contextlib.closing(connect()) as engine:
-        own = None if args.all else history_id(History().records())
+        own = None if args.all else history_id(session.history.records())
         return Stopped(stop(engine, args.names, history=own, output=session.output))
 
 
-def _suggest(args: argparse.Namespace, session: Session) -> Suggestions:  # noqa: ARG001
+def _suggest(args: argparse.Namespace, session: Session) -> Suggestions:
     """Say which of the Docker Stacks has what was installed already. No engine is asked."""
-    from ..history.file import History
     from ..model.recipe import fold
     from ..where.host import look
     from ._suggest import likely_image, suggestions
 
-    records = History().records()
+    records = session.history.records()
     image = args.base_image or look().image or likely_image(records)
     return suggestions(image, fold(records))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..model.engines import Engines
-    from . import Session
+    from ..session import Session
 
 _KINDS = {
     "conda-base": "conda environment (base)",
@@ -43,13 +43,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_target(parser)
 
 
-def run(args: argparse.Namespace, session: Session) -> Info:  # noqa: ARG001
+def run(args: argparse.Namespace, session: Session) -> Info:
     """Look at every target."""
     from ..history.progress import status
-    from ..install.policy import current
     from ..where.host import look
 
-    environments, engines = targets(args), current().engines
+    environments, engines = targets(args), session.policy.engines
     return Info(
         environments=environments,
         host=look(),

@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..install.guards import describe
-from ..install.policy import current
 from ..io.log import Said
 from ..model import managers
 from ..model.credentials import mask
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
     from ..capture.files import Reading
     from ..install.transaction import Step
     from ..model.environment import Environment
-    from . import Session
+    from ..session import Session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,7 +118,7 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
         notes += why
         steps += _steps(said, environment, args)
         for reading in readings:
-            steps += _steps_of(reading, environment, args)
+            steps += _steps_of(reading, environment, args, session)
     return carry_out(_apt_once(steps), args, session, notes)
 
 
@@ -185,13 +184,13 @@ def _read(args: argparse.Namespace, session: Session) -> Asked:
     asked = read_specs(words, manager=args.manager, folder=folder)
     if session.cell is not None:
         asked += read_cell(session.cell, manager=args.manager, folder=folder)
-    return replace(asked, sources=_sources(args, asked.sources))
+    return replace(asked, sources=_sources(args, asked.sources, session))
 
 
-def _sources(args: argparse.Namespace, listed: Sources) -> Sources:
+def _sources(args: argparse.Namespace, listed: Sources, session: Session) -> Sources:
     """Return what the line says before what a list says, and where neither does, the usual."""
     said = Sources(tuple(args.channel), args.index_url, tuple(args.extra_index_url))
-    return (said | listed).or_else(current().sources)
+    return (said | listed).or_else(session.policy.sources)
 
 
 def _is_pips(path: str) -> bool:
@@ -227,7 +226,7 @@ def _notes(reading: Reading) -> Iterator[str]:
 
 
 def _steps_of(
-    reading: Reading, environment: Environment, args: argparse.Namespace
+    reading: Reading, environment: Environment, args: argparse.Namespace, session: Session
 ) -> Iterator[Step]:
     from ..install.transaction import Step
 
@@ -235,7 +234,7 @@ def _steps_of(
         request = replace(
             asked,
             upgrade=args.upgrade,
-            sources=_sources(args, asked.sources).of(asked.manager),
+            sources=_sources(args, asked.sources, session).of(asked.manager),
             options=(*asked.options, *args.options),
         )
         yield Step(request=request, environment=environment)
@@ -252,7 +251,7 @@ def _route(asked: Asked, environment: Environment, session: Session) -> tuple[As
     chosen = dict.fromkeys(unsaid, "pip")
     notes: list[str] = []
     renamed: dict[str, str] = {}
-    if environment.is_conda and "conda" in current().managers:
+    if environment.is_conda and "conda" in session.policy.managers:
         here = read_packages(environment, of_environment())
         unknown = []
         for spec in unsaid:

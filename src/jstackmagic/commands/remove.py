@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..install.transaction import Step
     from ..model.environment import Environment
-    from . import Session
+    from ..session import Session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..display import Part, Text, size_text
-from ..history.progress import Progress, own_folder, replays
+from ..history.progress import Progress, replays
 from ..install.transaction import Done, Planned, Step, Transaction
 from ..io.log import Said
+from ..io.runtime import own_runtime_folder
 from ..model.environment import Environment
 from ..model.errors import (
     CommandFailed,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     from ..io.log import Output
     from ..model.packages import ManagerName, PackageSet
-    from . import Session
+    from ..session import Session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,14 +79,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> ReplayResult:
     """Find out what is missing, and bring it, one place after the other."""
-    from ..history.file import History
-    from ..install.policy import current
     from ..install.transaction import Mode
     from ..where import environment
     from ._source import records_of
 
     if args.source is None:
-        records = History().records()
+        records = session.history.records()
     else:
         here = environment.find(name=args.name, prefix=args.prefix)
         records = records_of(args.source, [here], session.context(), session.output)
@@ -93,14 +92,15 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
     with _alone(dry_run=args.dry_run), _words(args.log, session.output) as output:
         transaction = Transaction(
             # what this history says already, it need not be told again
-            history=History() if args.source else replays(),
+            history=session.history if args.source else replays(),
             context=session.context(),
+            policy=session.policy,
             output=output,
             on_exit_status=session.on_exit_status,
-            mode=Mode(dry_run=args.dry_run, force=args.force, engines=current().engines),
+            mode=Mode(dry_run=args.dry_run, force=args.force, engines=session.policy.engines),
         )
         places = _places(wanted, args, output)
-        return _Replay(transaction, args, places).carry_out()
+        return _Replay(transaction, args, places, Store.beside(session.history)).carry_out()
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def _alone(*, dry_run: bool) -> Iterator[None]:
         yield
         return
     try:
-        lock = FileLock(own_folder() / "replay.lock")
+        lock = FileLock(own_runtime_folder() / "replay.lock")
     except OSError as error:
         raise Stopped(
             f"What concerns this container cannot be kept in {error.filename}: {error.strerror}.",
@@ -215,14 +215,18 @@ def _places(wanted: Sequence[Goal], args: argparse.Namespace, output: Output) ->
 
 class _Replay:
     def __init__(
-        self, transaction: Transaction, args: argparse.Namespace, places: Sequence[_Place]
+        self,
+        transaction: Transaction,
+        args: argparse.Namespace,
+        places: Sequence[_Place],
+        store: Store,
     ) -> None:
         self._transaction = transaction
         self._places = places
         self._loose: bool = args.loose
         self._foreign = args.source is not None
         self._keeps: bool = args.keep and not args.dry_run
-        self._store = Store()
+        self._store = store
         self._dry_run: bool = args.dry_run
         self._done: list[Done] = []
         self._notes: list[str] = []

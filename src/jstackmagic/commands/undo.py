@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ..history.file import History
-    from . import Session
+    from ..session import Session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,17 +38,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> UndoResult:
     """Find out what it takes, say what cannot be had, and do it."""
-    from ..history.file import History
-    from ..install.policy import current, engines_of
     from ..install.transaction import Mode, Transaction
+    from ..model.policy import engines_of
     from ._place import Place
 
-    history = History()
+    history = session.history
     records = history.records()
     chosen, seen = _chosen(args, history, records)
     transaction = Transaction(
         history=history,
         context=session.context(),
+        policy=session.policy,
         output=session.output,
         on_exit_status=session.on_exit_status,
         # the guards are asked once, for all of it: one step alone would often look like harm
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
             dry_run=args.dry_run,
             force=True,
             thorough=True,
-            engines=engines_of(args.engine, current()),
+            engines=engines_of(args.engine, session.policy),
         ),
     )
     origins = Origins.of(records)

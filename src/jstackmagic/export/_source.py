@@ -31,23 +31,29 @@ class Source:
     Attributes:
         recipe: The recipe.
         records: The history it is the net of; empty where the recipe is all there is.
+        history: This user's own.
         here: Whether it is this user's own, whose environments may be on this disk.
     """
 
     recipe: Recipe
     records: Sequence[Record] = ()
+    history: History | None = None
     here: bool = False
 
     @classmethod
-    def of(cls, file: str | None) -> Source:
+    def of(cls, file: str | None, history: History) -> Source:
         """Read a recipe or a history; without a file, this user's history.
+
+        Args:
+            file: Its path.
+            history: This user's.
 
         Raises:
             UsageError: The file cannot be read, or is neither.
         """
         if file is None:
-            records = History().records()
-            return cls(_holdings.on_disk(fold(records)), records, here=True)
+            records = history.records()
+            return cls(_holdings.on_disk(fold(records)), records, history, here=True)
         path = Path(file).expanduser()
         try:
             text = path.read_bytes()
@@ -57,10 +63,10 @@ class Source:
             ) from None
         if b'"event"' in text.split(b"\n", 1)[0]:
             records = History(path).records()
-            return cls(fold(records), records)
+            return cls(fold(records), records, history)
         from ..model.recipefile import recipe_of
 
-        return cls(recipe_of(text))
+        return cls(recipe_of(text), history=history)
 
     def render(self, form: Format, options: dict[str, Any], base: BaseFinder) -> Artifact:
         """Render, with what this machine knows in the place of options that nobody gave.
@@ -74,8 +80,8 @@ class Source:
             guess = self.here and not given.get("fragment")
             given["base_image"], hints = base(self, given["base_image"], guess)
             notes += hints
-        if form.calls_for("built image", given) and not given["image"]:
-            given["image"] = built_image(self.records)
+        if form.calls_for("built image", given) and not given["image"] and self.history:
+            given["image"] = built_image(self.records, self.history)
         if self.here and form.chooses and not (given["name"] or given["prefix"]):
             given["prefix"] = self._running()
         which = {key: given[key] for key in ("name", "prefix")} if form.chooses else {}

@@ -13,19 +13,24 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
-    from ..config import JStackMagic
     from ..model.packages import ManagerName
+    from ..model.policy import Policy
     from .missing import Hint
 
 
 class Hints:
     """What listens to one shell's errors. Nothing here raises into the user's cell."""
 
-    def __init__(self, shell: InteractiveShell, settings: JStackMagic) -> None:
+    def __init__(
+        self, shell: InteractiveShell, mode: Callable[[], str], policy: Callable[[], Policy]
+    ) -> None:
         self._shell = shell
-        self._settings = settings
+        self._mode = mode
+        self._policy = policy
         # one object: a bound method is a new one at every look
         self._wrapper = self._show
         self._plain = shell._showtraceback
@@ -62,7 +67,7 @@ class Hints:
         self._plain(etype, evalue, stb)
 
     def _hint(self, error: BaseException) -> Hint | None:
-        if self._settings.on_missing == "off":
+        if self._mode() == "off":
             return None
         try:
             return self._explain(error)
@@ -72,12 +77,12 @@ class Hints:
     def _explain(self, error: BaseException) -> Hint | None:
         from dataclasses import replace
 
-        from ..install.policy import is_denied
+        from ..model.policy import is_denied
         from ..model.recipe import name_of
         from ..where.environment import is_conda_prefix
         from .missing import explain
 
-        policy = self._settings.policy()
+        policy = self._policy()
         conda = "conda" in policy.managers and is_conda_prefix(sys.prefix)
         hint = explain(error, conda=conda)
         if hint is None or not hint.spec:
@@ -108,7 +113,7 @@ class Hints:
         """Install, where the user wants that unasked, or says yes now."""
         from ..model.errors import JStackMagicError
 
-        mode = self._settings.on_missing
+        mode = self._mode()
         if mode not in ("ask", "install") or (mode == "ask" and not _has_terminal(self._shell)):
             return
         self._asked.add(hint.module)  # once: what did not help will not help again
@@ -133,11 +138,19 @@ def _has_terminal(shell: InteractiveShell) -> bool:
 _hints: Hints | None = None
 
 
-def start(shell: InteractiveShell, settings: JStackMagic) -> None:
-    """Begin to help with a shell's failed imports."""
+def start(
+    shell: InteractiveShell, *, mode: Callable[[], str], policy: Callable[[], Policy]
+) -> None:
+    """Begin to help with a shell's failed imports.
+
+    Args:
+        shell: Whose.
+        mode: Returns what to do: "hint", "ask", "install" or "off".
+        policy: Returns what may be installed.
+    """
     global _hints
     if _hints is None:
-        _hints = Hints(shell, settings)
+        _hints = Hints(shell, mode, policy)
         _hints.open()
 
 

@@ -10,12 +10,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .file import History
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..model.record import Record
+    from .file import History
 
 
 def history_id(records: Sequence[Record]) -> str:
@@ -23,22 +22,27 @@ def history_id(records: Sequence[Record]) -> str:
     return records[0].id if records else ""
 
 
-def note_image(name: str) -> None:
+def note_image(name: str, history: History) -> None:
     """Note the name of the image that was built of this history; where that fails, do without.
 
     Args:
         name: Its name: with its digest, where a registry gave it one.
+        history: The history.
     """
-    history = History()
     noted = {"history": history_id(history.records()), "image": name}
     with contextlib.suppress(OSError):
         _file(history).write_text(json.dumps(noted), encoding="utf-8")
 
 
-def built_image(records: Sequence[Record]) -> str:
-    """Return the name of the last image of a history; empty where none was built of it here."""
+def built_image(records: Sequence[Record], history: History) -> str:
+    """Return the name of the last image of some records; empty where none was built of them here.
+
+    Args:
+        records: Which.
+        history: What an image was noted beside.
+    """
     try:
-        noted = json.loads(_file(History()).read_text(encoding="utf-8"))
+        noted = json.loads(_file(history).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ""
     own = history_id(records)

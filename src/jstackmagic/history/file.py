@@ -55,15 +55,14 @@ class History:
     """One history file.
 
     Args:
-        path: The file; by default ``$JSTACKMAGIC_HISTORY``, or ``history.jsonl`` in the
-            platform's user data folder, which lies in the home volume that outlives a container.
-            While that one does not exist, the image's own history is read, and the first line that
+        path: The file.
+        before: Another history, which is read while the file does not exist; the first line that
             is written goes behind a copy of it.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path or default_path()
-        self._before = IMAGE_HISTORY if path is None else None
+    def __init__(self, path: Path, *, before: Path | None = None) -> None:
+        self.path = path
+        self._before = before
 
     def __repr__(self) -> str:
         return f"History({str(self.path)!r})"
@@ -409,14 +408,19 @@ class History:
             )
 
 
-def default_path() -> Path:
-    """``$JSTACKMAGIC_HISTORY``, the setting, or ``history.jsonl`` in the user data folder."""
-    from ..install.policy import current
+def default_path(setting: str = "", *, locked: bool = False) -> Path:
+    """Return where the user's history lies.
 
-    policy = current()
+    ``$JSTACKMAGIC_HISTORY``, the setting, or ``history.jsonl`` in the platform's user data folder,
+    which lies in the home volume that outlives a container.
+
+    Args:
+        setting: The path that the settings name, if any.
+        locked: Take the setting before the variable.
+    """
     chosen = os.environ.get("JSTACKMAGIC_HISTORY")
-    if policy.history and (not chosen or "history" in policy.locked):
-        chosen = os.path.expandvars(policy.history)
+    if setting and (not chosen or locked):
+        chosen = os.path.expandvars(setting)
     if chosen:
         return Path(chosen).expanduser()
     import platformdirs

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import time
@@ -14,38 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..io.runtime import is_ours, own_runtime_folder, runtime_folder
+
 if TYPE_CHECKING:
     from .file import History
-
-
-def folder() -> Path:
-    """Where this container keeps what is nobody else's business, unlike the home volume."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime:
-        return Path(runtime, "jstackmagic")
-    import tempfile
-
-    return Path(tempfile.gettempdir(), f"jstackmagic-{os.geteuid()}")
-
-
-def own_folder() -> Path:
-    """The same, made if need be, to write to.
-
-    Raises:
-        OSError: It cannot be made, or is not ours: in a folder for all, anybody may have made it.
-    """
-    path = folder()
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not _is_ours(path):
-        raise PermissionError(errno.EPERM, "It is somebody else's", str(path))
-    return path
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        return path.lstat().st_uid == os.geteuid()
-    except OSError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +60,7 @@ class Status:
 
 def status() -> Status | None:
     """How far the replay in this container is; None where there was none."""
-    if not _is_ours(folder()):
+    if not is_ours(runtime_folder()):
         return None
     try:
         found = Status(**json.loads(_status_file().read_bytes()))
@@ -104,7 +75,9 @@ def replays() -> History:
     """What replays did in this container, told apart from the history, which said it before."""
     from .file import History
 
-    return History(folder() / "replays.jsonl" if _is_ours(folder()) else Path(os.devnull))
+    return History(
+        runtime_folder() / "replays.jsonl" if is_ours(runtime_folder()) else Path(os.devnull)
+    )
 
 
 class Progress:
@@ -134,13 +107,13 @@ class Progress:
         path = _status_file()
         partial = path.with_suffix(".partial")
         with suppress(OSError):
-            own_folder()
+            own_runtime_folder()
             partial.write_text(json.dumps(asdict(self._status)), encoding="utf-8")
             partial.replace(path)
 
 
 def _status_file() -> Path:
-    return folder() / "replay.json"
+    return runtime_folder() / "replay.json"
 
 
 def _lives(pid: int) -> bool:

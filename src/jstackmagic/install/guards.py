@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..model.environment import Environment
     from ..model.packages import Package
     from ..model.plan import Plan
+    from ..model.policy import Policy
     from ..model.request import Request
 
 KEEPERS = ("ipykernel", "ipython", "jstackmagic")
@@ -114,7 +115,9 @@ _refused: set[str] = set()
 """The names that were refused in this process: who asks for one again means it."""
 
 
-def check_names(request: Request, environment: Environment, history: History) -> None:
+def check_names(
+    request: Request, environment: Environment, history: History, policy: Policy
+) -> None:
     """Stop an install from an index, open to everybody, of what looks like a popular package.
 
     A name counts as meant where a package of that name is widely known, is installed, was asked for
@@ -126,8 +129,8 @@ def check_names(request: Request, environment: Environment, history: History) ->
     if request.manager != "pip" or request.action != "install":
         return
     from .. import names
+    from ..model.policy import is_listed
     from ..model.recipe import name_of
-    from .policy import current, is_listed
 
     slips = {name: names.slip_of(name) for name in map(_plain_name, request.specs) if name}
     doubtful = {name: meant for name, meant in slips.items() if meant and name not in _refused}
@@ -141,7 +144,7 @@ def check_names(request: Request, environment: Environment, history: History) ->
         for spec in record.request.specs
     }
     for name, meant in doubtful.items():
-        if name in here or name in asked or is_listed(current(), "pip", name):
+        if name in here or name in asked or is_listed(policy, "pip", name):
             continue
         _refused.add(name)
         raise Stopped(

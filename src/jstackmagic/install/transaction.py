@@ -20,12 +20,14 @@ from ..model.environment import Environment
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError
 from ..model.managers import neighbours, position
 from ..model.plan import Outcome, Plan
+from ..model.policy import Policy, check_request
+from ..model.policy import check_plan as check_denied
 from ..model.recipe import fold
 from ..model.record import Context, Record
 from ..model.request import Request
 from ..where.environment import detect
 from ..where.packages import read_packages
-from . import imports, policy
+from . import imports
 from .guards import check_names, check_plan, check_target, describe, hosts_kernel
 from .imports import Stale
 
@@ -121,6 +123,7 @@ class Transaction:
     Attributes:
         history: Where the records go.
         context: Who asks.
+        policy: What may be installed.
         output: Where the managers' own words go, as they come.
         on_exit_status: Told the exit status of every manager that ran.
         mode: How to go about it.
@@ -128,6 +131,7 @@ class Transaction:
 
     history: History
     context: Context
+    policy: Policy
     output: Output
     on_exit_status: Callable[[int], None]
     mode: Mode = field(default_factory=Mode)
@@ -181,14 +185,12 @@ class Transaction:
                 raise _with_rest(error, done, rest) from None
         return done
 
-    def _check(self, step: Step) -> policy.Policy:
-        """Refuse what can be before its manager is asked; returns what the plan is held against."""
-        allowed = policy.current()
-        policy.check_request(step.request, allowed)
+    def _check(self, step: Step) -> None:
+        """Refuse what can be before its manager is asked."""
+        check_request(step.request, self.policy)
         if not self.mode.force:
             check_target(step.request, step.environment)
-            check_names(step.request, step.environment, self.history)
-        return allowed
+            check_names(step.request, step.environment, self.history, self.policy)
 
     def _waits(self, step: Step, planned: Sequence[Planned]) -> bool:
         """Whether a step needs a Python, or a pip, that conda is still to bring."""
@@ -236,13 +238,13 @@ class Transaction:
         return Planned(step=step, plan=plan, manager=None, waits=True)
 
     def _plan(self, step: Step) -> Planned:
-        allowed = self._check(step)
+        self._check(step)
         # a guard needs to know what pip would change wherever that could harm a kernel
         environment = step.environment
         exact = self.mode.thorough or self.mode.dry_run
         thorough = (
             exact
-            or bool(allowed.deny)
+            or bool(self.policy.deny)
             or imports.is_running(environment)
             or hosts_kernel(environment)
         )
@@ -255,7 +257,7 @@ class Transaction:
         except CommandFailed as error:
             error.problem = f"{error.problem}\n(for the {describe(environment)})"
             raise
-        policy.check_plan(plan, allowed)
+        check_denied(plan, self.policy)
         if not self.mode.force:
             check_plan(plan, over_conda=step.over_conda)
         return Planned(step=step, plan=plan, manager=manager)
@@ -297,7 +299,7 @@ class Transaction:
 
     def _record_only(self, steps: Sequence[Step]) -> list[Done]:
         for step in steps:
-            policy.check_request(step.request, policy.current())
+            check_request(step.request, self.policy)
             choice = choose(step.request.manager, step.environment, Engines())
             managers.get(choice).check(step.request, step.environment)
         transaction = self.history.new_transaction()

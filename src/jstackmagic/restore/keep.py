@@ -29,6 +29,7 @@ from .undo import apt_spec, as_on_disk, conda_spec, same
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ..history.file import History
     from ..io.log import Output
     from ..managers.conda.rattler.engine import Wire
     from ..model.environment import Environment
@@ -66,18 +67,19 @@ class Store:
     """What is kept.
 
     Args:
-        folder: Where; beside the history unless said.
+        folder: Where.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        if folder is None:
-            from ..history.file import default_path
-
-            folder = default_path().parent / "kept"
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.wheels = folder / "wheels"
         self.conda = folder / "conda"
         self.debian = folder / "debian"
+
+    @classmethod
+    def beside(cls, history: History) -> Store:
+        """Return what is kept beside a history."""
+        return cls(history.path.parent / "kept")
 
     def file_of(self, package: Package) -> Path | None:
         """What is kept of a package: of its version and, where that is known, with its hash."""

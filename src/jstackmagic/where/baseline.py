@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ..history.progress import folder, own_folder
+from ..io.runtime import own_runtime_folder, runtime_folder
 from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import ManagerName, Package, PackageSet
 from .packages import read_packages
@@ -172,7 +172,7 @@ def take_snapshot(environments: Iterable[Environment]) -> bool:
         system=read_packages(_any_environment(), of_system()).packages,
     )
     path = _snapshot_file()
-    own_folder()
+    own_runtime_folder()
     partial = path.with_suffix(".partial")
     partial.write_bytes(msgspec.json.encode(taken))
     partial.replace(path)
@@ -194,7 +194,7 @@ def read_snapshot() -> Snapshot | None:
 
 
 def _snapshot_file() -> Path:
-    return folder() / "baseline.json"
+    return runtime_folder() / "baseline.json"
 
 
 def _machine() -> str:

@@ -11,16 +11,16 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..model.engines import Engines
-from ..model.errors import NOTHING_CHANGED, Stopped
-from ..model.sources import Sources
+from .engines import Engines
+from .errors import NOTHING_CHANGED, Stopped
+from .sources import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from ..model.packages import ManagerName
-    from ..model.plan import Plan
-    from ..model.request import Request
+    from .packages import ManagerName
+    from .plan import Plan
+    from .request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +46,6 @@ class Policy:
     history: str = ""
     locked: tuple[str, ...] = ()
     told_in: str = ""
-
-
-_provide: Callable[[], Policy] | None = None
-
-
-def provide(source: Callable[[], Policy] | None) -> None:
-    """Say where the settings come from: a running shell; None for its configuration files."""
-    global _provide
-    _provide = source
-
-
-def current() -> Policy:
-    """The settings as they are now.
-
-    Raises:
-        JStackMagicError: A configuration file that speaks of them cannot be read.
-    """
-    if _provide is not None:
-        return _provide()
-    from ..config import from_files
-
-    return from_files()
 
 
 # Enforcing
@@ -99,7 +77,7 @@ def check_request(request: Request, policy: Policy) -> None:
         raise _stopped(f"{request.manager} may not be used here; {allowed} may.", policy)
     if request.action != "install" or not (policy.allow or policy.deny):
         return
-    from ..model.recipe import name_of
+    from .recipe import name_of
 
     for spec in request.specs:
         name = name_of(request.manager, spec)
@@ -142,7 +120,7 @@ def is_listed(policy: Policy, manager: ManagerName, name: str) -> bool:
 
 def _matches(patterns: Iterable[str], manager: str, name: str) -> bool:
     """Whether a name fits one of ``NAME``, ``py*`` or ``pip:NAME``."""
-    from ..model.packages import normalise
+    from .packages import normalise
 
     for pattern in patterns:
         whose, colon, rest = pattern.rpartition(":")

@@ -1,0 +1,41 @@
+"""The folder of this container's own state, which dies with it, unlike the home volume.
+
+`%load_ext jstackmagic` imports this module: nothing but the standard library at its head.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+
+def runtime_folder() -> Path:
+    """Return the folder, made or not: in ``$XDG_RUNTIME_DIR``, or among temporary files."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime:
+        return Path(runtime, "jstackmagic")
+    import tempfile
+
+    return Path(tempfile.gettempdir(), f"jstackmagic-{os.geteuid()}")
+
+
+def own_runtime_folder() -> Path:
+    """Return the folder, made where it is missing, to write to.
+
+    Raises:
+        OSError: It cannot be made, or is not ours: in a folder for all, anybody may have made it.
+    """
+    path = runtime_folder()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not is_ours(path):
+        raise PermissionError(errno.EPERM, "It is somebody else's", str(path))
+    return path
+
+
+def is_ours(path: Path) -> bool:
+    """Return True where this user owns a folder, which no other could then have filled."""
+    try:
+        return path.lstat().st_uid == os.geteuid()
+    except OSError:
+        return False

@@ -1,0 +1,104 @@
+"""The session: what a verb needs that is not on its line; a surface builds one and hands it down.
+
+``%load_ext jstackmagic`` imports this module: nothing but the standard library at its head.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # the fields name them, which nothing evaluates: loading stays light
+    from .history.file import History  # noqa: TC004
+    from .model.policy import Policy  # noqa: TC004
+    from .model.record import Context
+
+
+def policy_of_files() -> Policy:
+    """Return the policy that IPython's configuration files set, for what runs outside of IPython.
+
+    Raises:
+        JStackMagicError: One that mentions our settings cannot be read, or sets a bad value.
+    """
+    from .config import from_files
+
+    return from_files()
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+@dataclass
+class Session:
+    """One call's surroundings.
+
+    Attributes:
+        magic: True for a magic, False in a terminal.
+        cell: The body of a cell magic.
+        notebook: The notebook's path, where the surface knows it.
+        cells: Returns the source of the cells that this kernel ran.
+        output: Takes a manager's own words, as they come.
+        on_exit_status: Takes the exit status of every command that ran.
+        settings: Returns the policy as the settings are now.
+    """
+
+    magic: bool = False
+    cell: str | None = None
+    notebook: str = ""
+    cells: Callable[[], Sequence[str]] = tuple
+    output: Callable[[str], None] = _write
+    on_exit_status: Callable[[int], None] = _ignore
+    settings: Callable[[], Policy] = policy_of_files
+    _histories: dict[Path, History] = field(default_factory=dict, repr=False)
+
+    def now(self, **changes: Any) -> Session:
+        """Return the session of the next call: settings read anew, the history's contents kept."""
+        return replace(self, **changes)
+
+    def quiet(self) -> Session:
+        """Return the same session without the managers' own words."""
+        return replace(self, output=_ignore)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The settings that bind this call.
+
+        Raises:
+            JStackMagicError: A configuration file cannot be read, or sets a bad value.
+        """
+        return self.settings()
+
+    @cached_property
+    def history(self) -> History:
+        """The history that this call reads and appends to.
+
+        Raises:
+            JStackMagicError: As for the policy, which may name the file.
+        """
+        from .history import file
+
+        path = file.default_path(self.policy.history, locked="history" in self.policy.locked)
+        if path not in self._histories:
+            self._histories[path] = file.History(path, before=file.IMAGE_HISTORY)
+        return self._histories[path]
+
+    def context(self) -> Context:
+        """Return who asks, for the records."""
+        from .history.file import context
+        from .where.host import look
+
+        host = look()
+        return context(
+            notebook=self.notebook, container=host.container_id or "", image=host.image or ""
+        )
