@@ -26,11 +26,11 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..install.guards import describe
 from ..io.log import Said
+from ..io.reading import path_of
 from ..model import managers
 from ..model.credentials import mask
 from ..model.errors import UsageError
@@ -197,7 +197,7 @@ def _is_pips(path: str) -> bool:
     """Whether pip reads a list itself: one of its own, one far away, one that is not there."""
     from ..capture.files import reader, requirements
 
-    return reader(Path(path).expanduser()) in (None, requirements)
+    return reader(path_of(path)) in (None, requirements)
 
 
 def _files(args: argparse.Namespace) -> list[Reading]:
@@ -209,9 +209,7 @@ def _files(args: argparse.Namespace) -> list[Reading]:
     from ..capture import files
     from ..capture.files import pyproject
 
-    readings = [
-        files.read(Path(path).expanduser()) for path in args.requirement if not _is_pips(path)
-    ]
+    readings = [files.read(path_of(path)) for path in args.requirement if not _is_pips(path)]
     return [*readings, *map(pyproject.read_group, args.group)]
 
 

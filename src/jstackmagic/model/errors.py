@@ -21,10 +21,10 @@ class JStackMagicError(Exception):
     coloured = True
 
     def __init__(self, problem: str, *, kept: str = "", advice: str | tuple[str, ...] = ()) -> None:
-        super().__init__(problem)
-        self.problem = problem
+        self.problem = _encodable(problem)
+        super().__init__(self.problem)
         self.kept = kept
-        self.advice = (advice,) if isinstance(advice, str) else tuple(advice)
+        self.advice = tuple(map(_encodable, (advice,) if isinstance(advice, str) else advice))
 
     def __str__(self) -> str:
         return "\n".join(part for part in (self.problem, self.kept, *self.advice) if part)
@@ -36,6 +36,11 @@ class JStackMagicError(Exception):
         lines += [self.kept] if self.kept else []
         lines += [f"  → {line}" for line in self.advice]
         return lines
+
+
+def _encodable(text: str) -> str:
+    """Write out a lone surrogate, which no terminal and no file takes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class UsageError(JStackMagicError):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from . import managers
 from .credentials import mask
+from .documents import parse_yaml
 from .errors import InvalidSpec, UsageError
 from .packages import ManagerName
 from .request import split_hashes
@@ -328,15 +329,7 @@ def read_environment_yml(text: str, *, folder: str = ".") -> Asked:
         InvalidSpec: It is none, or has a section that nobody here can read.
         UsageError: A line of its pip section cannot be read.
     """
-    import yaml
-
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidSpec(
-            f"It looks like an environment.yml and is no YAML: {error}",
-            kept="Nothing was started.",
-        ) from None
+    data = parse_yaml(text, "What looks like an environment.yml")
     data = data if isinstance(data, dict) else {}
     for key in ("channels", "dependencies"):
         if not isinstance(data.get(key) or [], list):

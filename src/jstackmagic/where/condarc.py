@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from ..model.documents import yaml_nodes
 from ..model.environment import ConfiguredChannel
-from ..model.errors import NOTHING_CHANGED, JStackMagicError
+from ..model.errors import NOTHING_CHANGED, InvalidSpec, JStackMagicError
 
 ChannelPriority = Literal["strict", "flexible", "disabled"]
 
@@ -393,12 +394,12 @@ def _parse_plain(text: str) -> Mapping[str, Value] | None:
 
 
 def _parse_yaml(text: str, source: str) -> Mapping[str, Value]:
-    import yaml
-
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml_nodes(text, "it")
         value = Value("") if node is None else _value_of_node(node, text.splitlines())
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except InvalidSpec as error:
+        raise _broken(source, error.problem.rstrip(".")) from error
+    except ValueError as error:
         raise _broken(source, str(error)) from error
     if value.is_null:
         return {}

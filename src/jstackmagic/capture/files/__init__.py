@@ -9,6 +9,7 @@ the formats and is none itself.
 
 from __future__ import annotations
 
+import os
 import pkgutil
 from dataclasses import dataclass
 from importlib import import_module
@@ -80,7 +81,9 @@ def formats() -> dict[str, Format]:
 
 
 def reader(path: Path) -> Format | None:
-    """The format that a file or folder is of; None where no module recognises it."""
+    """Return the format that a file or folder is of; None where no module recognises it."""
+    if not os.path.exists(path):  # False, too, for a name that no file can have
+        return None
     return next((module for module in formats().values() if module.recognises(path)), None)
 
 
@@ -92,7 +95,7 @@ def read(path: Path) -> Reading:
     """
     module = reader(path)
     if module is None:
-        missing = not path.exists()
+        missing = not os.path.exists(path)
         raise UsageError(
             f"There is no file {path}." if missing else f"{path} is no list of packages.",
             kept="Nothing was started.",

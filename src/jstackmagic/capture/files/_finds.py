@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ...model.errors import InvalidSpec
+from ...io.reading import beginning, text_of
 from ...model.managers import names
 from ...model.request import Request
 from .. import Found, Target
@@ -16,16 +16,7 @@ if TYPE_CHECKING:
 
     from ...model.parsing import Asked
 
-_LOOK = 65_536  # bytes; a lock file's heading, and any file that a person wrote
-
-
-def beginning(path: Path) -> str:
-    """The beginning of a text file; empty where there is none that can be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(_LOOK).decode("utf-8", "replace").removeprefix("\ufeff")
-    except OSError:
-        return ""
+__all__ = ["beginning", "finds", "folder_of", "has", "line_of", "text_of"]
 
 
 def has(path: Path, pattern: str) -> bool:
@@ -33,22 +24,17 @@ def has(path: Path, pattern: str) -> bool:
     return re.search(pattern, beginning(path), re.MULTILINE) is not None
 
 
-def text_of(path: Path) -> str:
-    """The whole text.
-
-    Raises:
-        InvalidSpec: It is not UTF-8.
-        OSError: It cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidSpec(f"{path} is no text in UTF-8.", kept="Nothing was started.") from None
-
-
 def folder_of(path: Path) -> str:
     """What a file's relative paths are relative to."""
     return str(path.absolute().parent)
+
+
+def line_of(text: str, heading: str) -> int:
+    """Return the line of a table or a key, from 1; 0 where it is not found as it is written."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip().startswith(heading):
+            return number
+    return 0
 
 
 def finds(asked: Asked, *, line: int = 0) -> Iterator[Found]:

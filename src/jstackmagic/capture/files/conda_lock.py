@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...model.documents import parse_yaml
 from ...model.errors import InvalidSpec
 from ...model.parsing import Asked, read_requirement, read_specs
 from .. import Found
@@ -30,16 +31,15 @@ def read(path: Path) -> Reading:
         InvalidSpec: It is none, or has nothing for this platform.
         OSError: It cannot be read.
     """
-    import yaml
     from rattler.platform import Subdir
 
     here = str(Subdir.current())
     text = text_of(path)
     try:
-        data = yaml.safe_load(text)
+        data = parse_yaml(text, str(path))
         packages = [dict(package) for package in data["package"]]
         platforms = [str(platform) for platform in data["metadata"]["platforms"]]
-    except (yaml.YAMLError, TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise InvalidSpec(f"{path} is no lock file: {error}", kept="Nothing was started.") from None
     if here not in platforms:
         raise InvalidSpec(

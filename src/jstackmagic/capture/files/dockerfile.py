@@ -331,7 +331,7 @@ def _strings(text: str) -> list[str] | None:
     """The words of the exec form; None for the shell form."""
     try:
         words = json.loads(text.replace("\\\n", ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)
     return words if is_list and words else None

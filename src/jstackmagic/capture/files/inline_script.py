@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from ...model.documents import parse_json, parse_toml
 from ...model.errors import InvalidSpec
 from ...model.parsing import Asked, read_requirement
 from ...model.sources import Sources
 from . import Reading
 from ._finds import finds, folder_of, text_of
-from ._toml import parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +50,7 @@ def read(path: Path) -> Reading:
         each[2:] if each.startswith("# ") else each[1:]
         for each in block["content"].splitlines(keepends=True)
     )
-    data = parse(content, path)
+    data = parse_toml(content, str(path))
     asked = requirements(data.get("dependencies"), folder_of(path), path)
     uv = data.get("tool", {}).get("uv", {})
     asked += indexes(uv.get("index"), uv.get("sources"))
@@ -67,9 +66,9 @@ def _source(path: Path) -> tuple[str, int]:
     if path.suffix != ".ipynb":
         return text.replace("\r\n", "\n") + "\n", 1
     try:
-        cells = json.loads(text)["cells"]
+        cells = parse_json(text, str(path))["cells"]
         sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise InvalidSpec(f"{path} is no notebook: {error}", kept="Nothing was started.") from None
     return next((f"{source}\n" for source in sources if "# /// script" in source), ""), 1
 

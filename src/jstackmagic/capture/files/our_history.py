@@ -21,7 +21,7 @@ def recognises(path: Path) -> bool:
         return False
     try:
         line = json.loads(beginning(path).partition("\n")[0])
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(line, dict) and {"v", "event", "id"} <= line.keys()
 

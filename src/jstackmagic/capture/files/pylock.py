@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ...model.documents import parse_toml
 from ...model.errors import InvalidSpec
 from ...model.parsing import Asked, read_requirement
 from .. import Found
 from . import Reading
 from ._finds import finds, folder_of, text_of
-from ._toml import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def read(path: Path) -> Reading:
         ) from None
     text = text_of(path)
     try:
-        lock = Pylock.from_dict(parse(text, path))
+        lock = Pylock.from_dict(parse_toml(text, str(path)))
     except (PylockValidationError, ValueError) as error:
         raise InvalidSpec(f"{path} is no lock file: {error}", kept="Nothing was started.") from None
     starts = [

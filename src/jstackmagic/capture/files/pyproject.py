@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ...io.reading import path_of
+from ...model.documents import parse_toml
 from ...model.errors import InvalidSpec, UsageError
 from ...model.packages import normalise
 from . import Reading
-from ._finds import finds, folder_of, text_of
-from ._toml import line_of, parse
+from ._finds import finds, folder_of, line_of, text_of
 from .inline_script import indexes, requirements
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def recognises(path: Path) -> bool:
@@ -26,7 +29,7 @@ def read(path: Path) -> Reading:
         OSError: It cannot be read.
     """
     text = text_of(path)
-    data = parse(text, path)
+    data = parse_toml(text, str(path))
     project = data.get("project", {})
     asked = requirements(project.get("dependencies"), folder_of(path), path)
     asked += indexes(data.get("tool", {}).get("uv", {}).get("index"), None)
@@ -49,7 +52,7 @@ def read_group(said: str) -> Reading:
         InvalidSpec: There is no such group, or one includes itself, or it is no list.
     """
     file, _, name = said.rpartition(":")
-    path = Path(file or "pyproject.toml").expanduser()
+    path = path_of(file or "pyproject.toml")
     try:
         text = text_of(path)
     except OSError as error:
@@ -58,7 +61,7 @@ def read_group(said: str) -> Reading:
             kept="Nothing was started.",
             advice="Name the file: --group path/to/pyproject.toml:NAME",
         ) from None
-    data = parse(text, path)
+    data = parse_toml(text, str(path))
     lines = _resolve(_groups(data), normalise(name), path, ())
     asked = requirements(lines, folder_of(path), path)
     asked += indexes(data.get("tool", {}).get("uv", {}).get("index"), None)

@@ -49,6 +49,7 @@ def read(path: Path, *, folder: str = "") -> Reading:
     """
     first, asked, reason = 0, Asked(), ""
     base = folder or os.getcwd()
+    text_of(path)
     try:
         for number, line, file in _lines(path, ()):
             first = first or (number if file == path else 0)

@@ -8,7 +8,6 @@ or before there are any, the order in which the environment's Python prefers the
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....io import process
 from ....model.credentials import mask
+from ....model.documents import parse_toml
 from ....model.packages import Package, normalise
 from ..plan import index_of
 
@@ -51,7 +51,9 @@ def lock(packages: Sequence[Package], command: Command) -> Locked:
         done = process.capture(replace(command, argv=argv))
     if done.exit_status != 0:
         return {}
-    return {normalise(item["name"]): item for item in _read_toml(done.stdout)["packages"]}
+    return {
+        normalise(item["name"]): item for item in parse_toml(done.stdout, "uv's lock")["packages"]
+    }
 
 
 def origins(
@@ -163,11 +165,3 @@ def _expanded(text: str) -> Iterator[str]:
         key, _, value = line.partition(":")
         if key.strip().lower() == "tag":
             yield from map(str, parse_tag(value.strip()))
-
-
-def _read_toml(text: str) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]
-    return dict(tomllib.loads(text))

@@ -1,0 +1,180 @@
+"""The one way to read a file that somebody else wrote: bounded in size, decoded as pip decodes."""
+
+from __future__ import annotations
+
+import codecs
+import locale
+import os
+import re
+import stat
+from pathlib import Path
+
+from ..model.errors import InvalidSpec, UsageError
+
+MAX_LIST = 16 * 2**20
+"""Bytes of a list of packages; conda-lock's biggest public files have 4 MB."""
+
+MAX_NOTEBOOK = 512 * 2**20
+"""Bytes of a notebook, whose outputs may hold pictures and films."""
+
+_LOOK = 65_536  # bytes; a lock file's heading, and any file that a person wrote
+_KEPT = "Nothing was started."
+
+# longest first: UTF-32's mark begins with that of UTF-16
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_COOKIE = re.compile(rb"coding[:=]\s*([-\w.]+)")
+"""PEP 263, as pip looks for it in the comments of the first two lines."""
+
+_UNMARKED = re.compile(rb"(?:[\t-~]\0){4}|(?:\0[\t-~]){4}")
+
+
+def path_of(text: str | os.PathLike[str]) -> Path:
+    """Return what a user typed as a path, ``~`` and ``~NAME`` filled in.
+
+    Raises:
+        UsageError: There is no such user, or no path could be so.
+    """
+    said = os.fspath(text)
+    try:
+        path = Path(said).expanduser()
+        path.lstat()
+    except RuntimeError:  # pathlib's word for a user that is not there
+        user = said.split("/", 1)[0]
+        raise UsageError(f"There is no user {user[1:]}: {said}", kept=_KEPT) from None
+    except (UnicodeEncodeError, ValueError):
+        raise UsageError(f"{said!r} can be no path.", kept=_KEPT) from None
+    except FileNotFoundError:
+        return path
+    except OSError as error:
+        raise UsageError(f"{_short(said)}: {error.strerror or error}.", kept=_KEPT) from None
+    return path
+
+
+def bytes_of(path: Path, *, limit: int = MAX_LIST) -> bytes:
+    """Return the whole content of a file.
+
+    Args:
+        path: The file.
+        limit: The most it may hold, in bytes.
+
+    Raises:
+        InvalidSpec: It holds more, or is a device that never ends.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise InvalidSpec(f"{path} is a device, and no list.", kept=_KEPT)
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise InvalidSpec(
+            f"{path} has more than {limit / 2**20:.0f} MB, which no list needs.", kept=_KEPT
+        )
+    return data
+
+
+def text_of(path: Path, *, limit: int = MAX_LIST) -> str:
+    """Return the whole text of a file, decoded as `decoded` does; lines end in a newline alone.
+
+    Raises:
+        InvalidSpec: It is too big, or its encoding is not known.
+        OSError: It cannot be read.
+    """
+    return decoded(bytes_of(path, limit=limit), str(path)).replace("\r\n", "\n")
+
+
+def beginning(path: Path) -> str:
+    """Return the beginning of a text file; empty where there is none that can be read."""
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            data = file.read(_LOOK)
+    except (OSError, ValueError):
+        return ""
+    encoding, start = _encoding(data)
+    try:
+        return data[start:].decode(encoding or "utf-8", "replace")
+    except LookupError:
+        return data.decode("utf-8", "replace")
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; False for a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def decoded(data: bytes, what: str) -> str:
+    """Decode a text as pip decodes a requirements file.
+
+    A byte order mark counts first, then the ``coding:`` of a comment in the first two lines (PEP
+    263), then UTF-8, then the locale's encoding; see ``pip._internal.req.req_file``.
+
+    Args:
+        data: The text.
+        what: Its name in an error.
+
+    Raises:
+        InvalidSpec: None of them is its encoding; it says the line.
+    """
+    encoding, start = _encoding(data)
+    usual = locale.getpreferredencoding(False)
+    choices = [encoding] if encoding else list(dict.fromkeys(("utf-8", usual)))
+    for choice in choices:
+        try:
+            text = data[start:].decode(choice)
+        except LookupError:
+            raise InvalidSpec(
+                f"{what} says that its encoding is {choice}, which Python does not know.",
+                kept=_KEPT,
+                advice="Save it as UTF-8, and take the coding line out.",
+            ) from None
+        except UnicodeDecodeError:
+            continue
+        if _UNMARKED.match(data):
+            raise InvalidSpec(
+                f"{what} looks like UTF-16 without its mark.",
+                kept=_KEPT,
+                advice="Save it as UTF-8.",
+            )
+        return text
+    line = _first_bad_line(data[start:], encoding or "utf-8")
+    said = "its mark or its coding line says" if encoding else "no byte order mark says otherwise"
+    raise InvalidSpec(
+        f"{what} is no text in {(encoding or 'UTF-8').upper()}, as {said}: line {line}.",
+        kept=_KEPT,
+        advice="Save it as UTF-8, or begin it with its encoding: # -*- coding: latin-1 -*-",
+    )
+
+
+def _encoding(data: bytes) -> tuple[str, int]:
+    """The encoding that a text itself names, and where the text begins; empty where it does not."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return encoding, len(mark)
+    for line in data.split(b"\n", 2)[:2]:
+        cookie = _COOKIE.search(line) if line.startswith(b"#") else None
+        if cookie:
+            return cookie[1].decode("ascii"), 0
+    return "", 0
+
+
+def _first_bad_line(data: bytes, encoding: str) -> int:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as error:
+        return data.count(b"\n", 0, error.start) + 1
+    return 0
+
+
+def _short(text: str) -> str:
+    return text if len(text) < 80 else f"{text[:60]}…{text[-10:]}"
