@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from jstackmagic import config
 from jstackmagic.config import JStackMagic
-from jstackmagic.managers.choice import choose
+from jstackmagic.managers import choose
 from jstackmagic.model.engines import Engines
 from jstackmagic.model.errors import Stopped, UsageError
 from jstackmagic.model.request import Request

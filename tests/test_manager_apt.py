@@ -352,10 +352,9 @@ AS_NOBODY = """
     import os, sys
     sys.path.insert(0, sys.argv[1])
     from jstackmagic.where import host
-    from jstackmagic.where.environment import Environment
+    from jstackmagic.model.environment import Environment
     from jstackmagic.model.errors import JStackMagicError
     from jstackmagic.managers.apt import engine as apt
-    from jstackmagic.model.packages import read_packages
     from jstackmagic.model.request import Request
 
     os.setgroups([])

@@ -17,9 +17,11 @@ import pytest
 from uv import find_uv_bin
 
 from jstackmagic.io.log import Log
+from jstackmagic.managers import choose, engine, get
 from jstackmagic.managers.pip import config as _pipconfig
 from jstackmagic.managers.pip import distributions as _distributions
 from jstackmagic.managers.pip import executable as pip
+from jstackmagic.model.engines import Engines
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
 from jstackmagic.model.request import Request
@@ -172,13 +174,13 @@ def test_an_old_pip_may_be_given_an_old_version(tmp_path: Path) -> None:
     prefix = tmp_path / "stub of an environment of Python 2"
     write_dist_info(prefix, "pip", "20.3.4")
     python2 = environment(prefix, python="2.7.18")
-    pip.manager().check(install("pytz==2004d", "foo[bar]>=1.0-custom,<2"), python2)
+    get("pip").check(install("pytz==2004d", "foo[bar]>=1.0-custom,<2"), python2)
     for spec in ("numpy=1.20", "a;rm -rf x", "numpy>=", "numpy>=1,,"):
         with pytest.raises(InvalidSpec):
-            pip.manager().check(install(spec), python2)
+            get("pip").check(install(spec), python2)
     write_dist_info(tmp_path / "new", "pip", "24.1")
     with pytest.raises(InvalidSpec):
-        pip.manager().check(install("pytz==2004d"), environment(tmp_path / "new"))
+        get("pip").check(install("pytz==2004d"), environment(tmp_path / "new"))
 
 
 def write_dist_info(prefix: Path, name: str, version: str, *requires: str) -> None:
@@ -640,8 +642,9 @@ def test_without_pip_the_way_out_is_said(tmp_path: Path, conda_env: Callable[...
     for request in (install("six"), remove("six")):
         if request.action == "remove":
             uv("pip", "install", "six", prefix=Path(bare.prefix))
+        chosen = engine(choose("pip", bare, Engines(pip="pip"), request))
         with pytest.raises(Stopped, match="has no pip") as caught:
-            pip.manager().plan(request, bare)
+            chosen.plan(request, bare)
         way = f"%envinstall --prefix {bare.prefix} --pip pip"
         assert caught.value.advice == (f"Put one there: {way}, or !{bare.executable} -m ensurepip",)
     conda = detect(conda_env("python"))

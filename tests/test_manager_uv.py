@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jstackmagic.managers import get
-from jstackmagic.managers.choice import choose
+from jstackmagic.managers import choose, engine
 from jstackmagic.managers.pip.uv import terms as _uvterms
 from jstackmagic.model.engines import Engines
 from jstackmagic.model.errors import CommandFailed, Stopped
@@ -45,7 +44,7 @@ def carry_out(
     request: Request, environment: Environment, engines: Engines = UV
 ) -> tuple[Plan, Change, str]:
     """Plans and runs; returns what was planned, what was seen on disk and what was shown."""
-    manager = get(choose("pip", environment, engines, request))
+    manager = engine(choose("pip", environment, engines, request))
     plan = manager.plan(request, environment)
     words: list[str] = []
     before = read_packages(environment, ("conda", "pip"))
@@ -161,7 +160,7 @@ def test_the_wheel_that_was_taken_is_told_from_its_brothers(
     index.add("tagged", "1.0", tag=f"{minor}-none-any")
     index.add("tagged", "1.0", tag="py2-none-any")
     request = install("tagged", sources=Sources(index_url=index.url))
-    manager = get(choose("pip", bare, UV, request), exact=True)
+    manager = engine(choose("pip", bare, UV, request), exact=True)
     plan = manager.plan(request, bare)
     assert plan.change is not None
     (planned,) = plan.change.added
@@ -346,7 +345,7 @@ def test_the_options_of_a_list_of_requirements(bare: Environment, index: WheelIn
     where = ("--no-index", "--find-links", str(index.folder))
     index.stop()
     wrong = install(f"library==1.0 --hash=sha256:{'0' * 64}", options=where)
-    manager = get(choose("pip", bare, UV, wrong))
+    manager = engine(choose("pip", bare, UV, wrong))
     words: list[str] = []
     assert manager.run(manager.plan(wrong, bare), words.append) != 0
     assert "Hash mismatch" in "".join(words)

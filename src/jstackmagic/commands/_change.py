@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..display import Code, Part, Result, Table, Text, channel_text, size_text
-from ..install.guards import describe
 from ..install.transaction import Done
 from ..model.engines import NAMES
 from ..model.managers import is_system, names
@@ -176,7 +175,7 @@ def _moved(old: Package, new: Package) -> str:
 
 def _parts_of(item: Done) -> Iterator[Part]:
     plan, outcome = item.plan, item.outcome
-    where = "the system" if is_system(plan.request.manager) else describe(plan.environment)
+    where = "the system" if is_system(plan.request.manager) else plan.environment.description
     if outcome is None:
         yield from _planned(item, where)
         return

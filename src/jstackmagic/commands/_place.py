@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..install.transaction import Transaction
     from ..io.log import Output
-    from ..managers.marks import Wish
+    from ..managers import Wish
     from ..model.environment import Environment, EnvironmentRef
     from ..model.packages import Package, PackageSet
     from ..model.record import Record
@@ -124,21 +124,17 @@ class Place:
 
     def _wishes_before(self) -> list[Wish]:
         """What was asked for, of the packages that come back."""
-        from ..managers.marks import Wish, words
+        from ..managers import Wish, get
 
         return [
             Wish(
                 package.manager,
                 package.name,
                 package.requested,
-                words(package, self.environment) if self._has_words(package) else "",
+                get(package.manager).words(package, self.environment) if package.requested else "",
             )
             for package in (*self._wanted.returns, *self._relinks)
         ]
-
-    @staticmethod
-    def _has_words(package: Package) -> bool:
-        return package.manager == "conda" and package.requested
 
     def _needs(self) -> list[str]:
         from ..restore.needs import broken_by
@@ -247,7 +243,7 @@ class Place:
                 yield Planned(
                     step=Step(request, self.environment, undoes=record.id),
                     plan=Plan(request, self.environment, engine="", commands=(), change=None),
-                    manager=None,
+                    engine=None,
                 )
 
     # Afterwards
@@ -258,14 +254,14 @@ class Place:
         Raises:
             CommandFailed: conda's own package cannot be linked again.
         """
-        from ..managers.marks import restore
+        from ..managers import mark
 
         if not self._wanted:
             return []
         still_there = {p.key for p in self._wanted.goes} & self._look().by_key.keys()
         if self._relinks and not still_there:
             relink.relink(self._relinks, self.environment, output)
-        restore(self._wishes, self.environment)
+        mark(self._wishes, self.environment)
         here = self._look()
         return [
             f"{key[1]} is {now.version if now else 'not there'}, "

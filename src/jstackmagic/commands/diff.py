@@ -106,9 +106,7 @@ class Drift:
     @property
     def where(self) -> str:
         """The place, for people."""
-        from ..install.guards import describe
-
-        return "the system" if self.managers == of_system() else describe(self.environment)
+        return "the system" if self.managers == of_system() else self.environment.description
 
 
 def _drift(

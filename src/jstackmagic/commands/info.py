@@ -81,7 +81,7 @@ def _engines(environment: Environment, wanted: Engines) -> Iterator[Engine]:
 
 
 def _engine(manager: ManagerName, environment: Environment, wanted: Engines) -> Engine:
-    from ..managers.choice import choose
+    from ..managers import choose
 
     try:
         choice = choose(manager, environment, wanted)

@@ -28,7 +28,6 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..install.guards import describe
 from ..io.log import Said
 from ..io.reading import path_of
 from ..model import managers
@@ -131,9 +130,9 @@ def _with_missing(
     found = _missing.wanted(args.missing, environment, session)
     left = _missing.notes(found)
     if not found.specs:
-        left.append(f"Nothing that it imports is missing in the {describe(environment)}.")
+        left.append(f"Nothing that it imports is missing in the {environment.description}.")
         return asked, left
-    session.output(Said(_missing.plan_text(found, describe(environment))))
+    session.output(Said(_missing.plan_text(found, environment.description)))
     words = [shlex.split(spec)[0] for spec in found.specs.values()]
     return asked + read_specs(dict.fromkeys(words), manager=args.manager), left
 
@@ -142,9 +141,9 @@ def _repair(args: argparse.Namespace, session: Session) -> tuple[str, ...]:
     from ..managers.conda.rattler import repair
 
     return tuple(
-        f"Finished what was cut off in the {describe(environment)}."
+        f"Finished what was cut off in the {environment.description}."
         if repair(environment, session.output)
-        else f"Nothing was cut off in the {describe(environment)}."
+        else f"Nothing was cut off in the {environment.description}."
         for environment in targets(args)
         if environment.is_conda
     )

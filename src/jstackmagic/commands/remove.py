@@ -64,8 +64,6 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
 
 
 def _owner(spec: str, here: PackageSet, environment: Environment) -> ManagerName:
-    from ..install.guards import describe
-
     if ("conda", spec.lower()) in here:
         return "conda"
     if ("pip", normalise(spec)) in here:
@@ -74,7 +72,7 @@ def _owner(spec: str, here: PackageSet, environment: Environment) -> ManagerName
     if ("apt", spec) in here:
         advice = f"It is a Debian package of the whole system: %envremove apt:{spec}"
     raise UsageError(
-        f"{spec} is not installed in {describe(environment)}.",
+        f"{spec} is not installed in {environment.description}.",
         kept="Nothing was removed.",
         advice=advice,
     )

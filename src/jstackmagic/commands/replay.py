@@ -175,11 +175,9 @@ class _Place:
 
     @property
     def where(self) -> str:
-        from ..install.guards import describe
-
         if self.goal.ref is None:
             return "the system"
-        return describe(self.environment) if self.environment else f"environment {self.prefix}"
+        return self.environment.description if self.environment else f"environment {self.prefix}"
 
 
 def _places(wanted: Sequence[Goal], args: argparse.Namespace, output: Output) -> list[_Place]:
@@ -347,7 +345,7 @@ class _Replay:
             self._kept = f"All that can be kept is in {self._store.folder}."
 
     def _carry_out(self, place: _Place, planned: Sequence[Planned], exactness: Exactness) -> None:
-        from ..managers.marks import restore
+        from ..managers import mark
         from ..where.environment import detect
 
         self._done += self._transaction.run(planned)
@@ -359,7 +357,7 @@ class _Replay:
         if place.goal.ref is not None:  # its Python may be another now, or be there only now
             place.environment = detect(place.prefix)
         wishes = (wish for wish in place.goal.wishes(exactness) if wish.manager in managers)
-        restore(wishes, place.environment)
+        mark(wishes, place.environment)
 
     def _ways(self, manager: ManagerName) -> tuple[Exactness, ...]:
         if self._loose:
@@ -381,7 +379,7 @@ class _Replay:
         for request, said in zip_longest(installs, asked):
             if request is None:
                 plan = Plan(said, environment, engine="", commands=())
-                yield Planned(Step(said, environment), plan, manager=None)
+                yield Planned(Step(said, environment), plan, engine=None)
             else:
                 nothing = Request("install", manager, ()) if self._foreign else None
                 # where the history has pip's in the place of conda's, that is what there was

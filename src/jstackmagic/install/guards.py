@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from .. import managers
 from ..model.errors import NOTHING_CHANGED, Stopped
 from ..model.managers import is_system
 from ..model.packages import normalise
@@ -33,19 +33,10 @@ def check_target(request: Request, environment: Environment) -> None:
         Stopped: The environment is frozen (CEP 22), externally managed (PEP 668), has no place for
             what was asked, or cannot be written to.
     """
+    managers.get(request.manager).check_target(request, environment)
     if is_system(request.manager):
         return
-    where = f"The {describe(environment)}"
-    if request.manager == "conda" and not environment.is_conda:
-        # conda's single "=" is the likeliest reason why conda was meant
-        specs = [re.sub(r"(?<![=<>!~])=(?!=)", "==", spec) for spec in request.specs]
-        raise Stopped(
-            f"{where} is no conda environment.",
-            kept=NOTHING_CHANGED,
-            advice=f"Install with pip: %envinstall --pip {shlex.join(specs)}",
-        )
-    if request.manager == "pip" and environment.executable is None:
-        raise no_python(environment)
+    where = f"The {environment.description}"
     if environment.frozen is not None:
         raise Stopped(
             f"{where} is frozen: {environment.frozen or 'its owner wants no changes'}.",
@@ -55,37 +46,15 @@ def check_target(request: Request, environment: Environment) -> None:
                 "or go on all the same: --force",
             ),
         )
-    if request.manager == "pip" and environment.externally_managed is not None:
-        raise Stopped(
-            f"{where} is managed by the system (PEP 668).\n{environment.externally_managed}",
-            kept=NOTHING_CHANGED,
-            advice=(
-                "Make a virtual environment: python3 -m venv ~/env && ~/env/bin/pip install "
-                "ipykernel",
-                "or go on all the same: --force",
-            ),
-        )
     if not environment.writable:
         raise Stopped(
-            f"You may not write to the {describe(environment)}.",
+            f"You may not write to the {environment.description}.",
             kept=NOTHING_CHANGED,
             advice=(
                 "Keep the request for the image: --record-only, then %envexport dockerfile",
                 "or install for yourself alone: %envinstall --pip … -- --user, with --force",
             ),
         )
-
-
-def no_python(environment: Environment) -> Stopped:
-    """The error of pip's requests where there is no Python."""
-    return Stopped(
-        f"The {describe(environment)} has no Python, so pip cannot install into it.",
-        kept=NOTHING_CHANGED,
-        advice=(
-            "Install with conda: %envinstall --conda …",
-            "or have conda bring a Python first: %envinstall --conda python",
-        ),
-    )
 
 
 def check_plan(
@@ -172,13 +141,6 @@ def hosts_kernel(environment: Environment) -> bool:
     return not names.isdisjoint(KEEPERS) or bool(
         conda_distributions(environment).keys() & set(KEEPERS)
     )
-
-
-def describe(environment: Environment) -> str:
-    """An environment in a sentence: its name where it has one, and its prefix."""
-    if environment.name:
-        return f"environment {environment.name} ({environment.prefix})"
-    return f"environment {environment.prefix}"
 
 
 def _lost(plan: Plan) -> Iterator[tuple[Package, Package | None]]:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from .. import managers
 from ..history.file import History
 from ..io.log import Log, Output, Said, without_colours
-from ..managers import Manager
-from ..managers.choice import choose
+from ..managers import Choice, Engine, choose
 from ..model.credentials import mask
 from ..model.engines import Engines
 from ..model.environment import Environment
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError
-from ..model.managers import neighbours, position
+from ..model.managers import is_system, neighbours, position
 from ..model.plan import Outcome, Plan
 from ..model.policy import Policy, check_request
 from ..model.policy import check_plan as check_denied
@@ -28,7 +27,7 @@ from ..model.request import Request
 from ..where.environment import detect
 from ..where.packages import read_packages
 from . import imports
-from .guards import check_names, check_plan, check_target, describe, hosts_kernel
+from .guards import check_names, check_plan, check_target, hosts_kernel
 from .imports import Stale
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ class Step:
         undoes: The id of the record that this takes back.
         asked: What the record says was asked, where the manager is asked for something more exact.
         over_conda: The distributions that pip may put over conda's.
+        choice: The engine that does it; None until the transaction takes the step.
     """
 
     request: Request
@@ -57,6 +57,7 @@ class Step:
     undoes: str = ""
     asked: Request | None = None
     over_conda: frozenset[str] = frozenset()
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,13 @@ class Planned:
     Attributes:
         step: What was asked.
         plan: What is to be done.
-        manager: Who does it; None where nothing is done, and only a record is written.
+        engine: Does it; None where nothing is done, and only a record is written.
         waits: Whether what it comes to can be known only after an earlier step.
     """
 
     step: Step
     plan: Plan
-    manager: Manager | None
+    engine: Engine | None
     waits: bool = False
 
 
@@ -148,7 +149,7 @@ class Transaction:
         if self.mode.record_only:
             return self._record_only(steps)
         planned: list[Planned] = []
-        for step in steps:
+        for step in map(self._made, steps):
             later = self._waits(step, planned)
             planned.append(self._plan_later(step) if later else self._plan_on_record(step))
         return self.run(planned)
@@ -160,7 +161,7 @@ class Transaction:
             Stopped: A guard stopped it.
             CommandFailed: A manager finds no way.
         """
-        return [self._plan(step) for step in steps]
+        return [self._plan(self._made(step)) for step in steps]
 
     def run(self, planned: Sequence[Planned]) -> list[Done]:
         """Do what was planned, in this order, as one transaction; nothing where it is a dry run.
@@ -176,9 +177,9 @@ class Transaction:
         for number, each in enumerate(planned, start=1):
             changed = any(earlier.outcome and earlier.outcome.change for earlier in done)
             try:
-                if each.waits or (each.manager is not None and changed):
-                    there_now = detect(each.step.environment.prefix)
-                    each = self._plan_on_record(replace(each.step, environment=there_now))
+                if each.waits or (each.engine is not None and changed):
+                    step = self._made(_as_it_is_now(each.step, rechoose=each.waits))
+                    each = self._plan_on_record(step)
                 done.append(self._run(each, transaction, number))
             except JStackMagicError as error:
                 rest = [later.plan.request.manager for later in planned[number:]]
@@ -193,49 +194,52 @@ class Transaction:
             check_names(step.request, step.environment, self.history, self.policy)
 
     def _waits(self, step: Step, planned: Sequence[Planned]) -> bool:
-        """Whether a step needs a Python, or a pip, that conda is still to bring."""
-        environment = step.environment
-        plans = [
+        """Return whether a step's engine runs on what an earlier step is still to bring."""
+        before = [
             each.plan
             for each in planned
-            if each.plan.request.manager == "conda"
-            and each.plan.environment.prefix == environment.prefix
+            if each.plan.environment.prefix == step.environment.prefix
+            and not is_system(each.plan.request.manager)
         ]
-        if step.request.manager != "pip" or not plans:
+        if not before:
             return False
-        if environment.executable is None:
-            needed = "python"
-        elif choose("pip", environment, self.mode.engines, step.request).engine == "pip":
-            from ..managers.pip.distributions import version_on_disk
-
-            if version_on_disk(environment) is not None:
-                return False
-            needed = "pip"
-        else:
-            return False
-        # conda's own plan may not tell what comes along
-        return any(
+        needed = managers.get(step.request.manager).lacks(self._choice(step))
+        # an engine's own plan may not say what comes along
+        return bool(needed) and any(
             plan.change is None or any(package.name == needed for package in plan.change.added)
-            for plan in plans
+            for plan in before
         )
 
     def _plan_later(self, step: Step) -> Planned:
-        """The plan of pip's step where conda is still to bring what it runs on."""
-        from ..managers.pip.plan import install_command
-
+        """Return the plan of a step whose engine an earlier step is still to bring."""
         python = step.environment.executable or f"{step.environment.prefix}/bin/python"
         environment = replace(step.environment, executable=python)
         self._check(replace(step, environment=environment))
-        choice = choose("pip", environment, self.mode.engines, step.request)
-        managers.get(choice).check(step.request, environment)
+        manager = managers.get(step.request.manager)
+        manager.check(step.request, environment)
         plan = Plan(
             step.request,
             environment,
-            engine=choice.name,
-            commands=(install_command(step.request, environment),),
-            notes=("What pip would change is known when conda has brought what it runs on.",),
+            engine=self._choice(step).name,
+            commands=(manager.command(step.request, environment),),
+            notes=(
+                f"What {manager.name} would change is known when what it runs on has been "
+                "installed.",
+            ),
         )
-        return Planned(step=step, plan=plan, manager=None, waits=True)
+        return Planned(step=step, plan=plan, engine=None, waits=True)
+
+    def _choice(self, step: Step) -> Choice:
+        """Return the engine that was chosen when the step was made."""
+        assert step.choice is not None
+        return step.choice
+
+    def _made(self, step: Step) -> Step:
+        """Return the step with its engine, chosen now where none was."""
+        if step.choice is not None:
+            return step
+        chosen = choose(step.request.manager, step.environment, self.mode.engines, step.request)
+        return replace(step, choice=chosen)
 
     def _plan(self, step: Step) -> Planned:
         self._check(step)
@@ -248,19 +252,18 @@ class Transaction:
             or imports.is_running(environment)
             or hosts_kernel(environment)
         )
-        choice = choose(step.request.manager, environment, self.mode.engines, step.request)
-        manager = managers.get(choice, thorough=thorough, exact=exact, output=self.output)
+        choice = self._choice(step)
+        engine = managers.engine(choice, thorough=thorough, exact=exact, output=self.output)
         try:
-            # py-rattler tells of its own accord how far it is
-            with nullcontext() if choice.engine == "rattler" else self._patience(step.request):
-                plan = manager.plan(step.request, choice.environment)
+            with nullcontext() if engine.shows_progress else self._patience(step.request):
+                plan = engine.plan(step.request, choice.environment)
         except CommandFailed as error:
-            error.problem = f"{error.problem}\n(for the {describe(environment)})"
+            error.problem = f"{error.problem}\n(for the {environment.description})"
             raise
         check_denied(plan, self.policy)
         if not self.mode.force:
             check_plan(plan, over_conda=step.over_conda)
-        return Planned(step=step, plan=plan, manager=manager)
+        return Planned(step=step, plan=plan, engine=engine)
 
     def _plan_on_record(self, step: Step) -> Planned:
         try:
@@ -286,7 +289,7 @@ class Transaction:
     def _record_refusal(self, step: Step, error: CommandFailed) -> Record:
         """A manager that finds no way fails the install as much as one that fails on the way."""
         plan = Plan(step.request, step.environment, engine=step.request.manager, commands=())
-        planned = Planned(step=step, plan=plan, manager=None)
+        planned = Planned(step=step, plan=plan, engine=None)
         outcome = Outcome(
             status="failed",
             exit_status=error.exit_status,
@@ -300,8 +303,7 @@ class Transaction:
     def _record_only(self, steps: Sequence[Step]) -> list[Done]:
         for step in steps:
             check_request(step.request, self.policy)
-            choice = choose(step.request.manager, step.environment, Engines())
-            managers.get(choice).check(step.request, step.environment)
+            managers.get(step.request.manager).check(step.request, step.environment)
         transaction = self.history.new_transaction()
         done = []
         for number, step in enumerate(steps, start=1):
@@ -317,8 +319,8 @@ class Transaction:
         return done
 
     def _run(self, planned: Planned, transaction: str, number: int) -> Done:
-        plan, manager = planned.plan, planned.manager
-        if manager is None or not plan.commands:
+        plan, engine = planned.plan, planned.engine
+        if engine is None or not plan.commands:
             return self._satisfied(planned, transaction, number)
         environment = plan.environment
         running = imports.is_running(environment)
@@ -335,18 +337,18 @@ class Transaction:
         status, interrupted, failure = 1, None, None
         log = Log(self.output)
         try:
-            status = manager.run(plan, log)
+            status = engine.run(plan, log)
         except (KeyboardInterrupt, Interrupted) as error:
             status, interrupted = 130, error
         except CommandFailed as error:
             status, failure = error.exit_status, error
-        change = manager.explain(plan, read_packages(environment, owners) - before)
+        change = engine.explain(plan, read_packages(environment, owners) - before)
         outcome = Outcome(
             status="interrupted" if interrupted else "ok" if status == 0 else "failed",
             exit_status=status,
             seconds=round(time.monotonic() - started, 3),
             change=change,
-            resolved=_resolved(manager, plan, change) if status == 0 else (),
+            resolved=_resolved(engine, plan, change) if status == 0 else (),
             message="" if status == 0 else mask(_words_of(failure, log)),
             log=mask(log.text),
         )
@@ -364,7 +366,7 @@ class Transaction:
             outcome=outcome,
             stale=imports.stale_modules(change, environment, files) if running else (),
             running=running,
-            notes=manager.advise(plan, change),
+            notes=engine.advise(plan, change),
         )
 
     def _satisfied(self, planned: Planned, transaction: str, number: int) -> Done:
@@ -410,6 +412,19 @@ class Transaction:
         )
 
 
+def _as_it_is_now(step: Step, *, rechoose: bool) -> Step:
+    """Return the step in its environment as an earlier step left it.
+
+    The engine stays, but for a step that waited until its environment had what engines run on.
+    """
+    assert step.choice is not None
+    now = detect(step.environment.prefix)
+    if rechoose:
+        return replace(step, environment=now, choice=None)
+    there = replace(now, conda=step.choice.environment.conda or now.conda)
+    return replace(step, environment=now, choice=replace(step.choice, environment=there))
+
+
 def _running(step: Step) -> bool:
     return imports.is_running(step.environment)
 
@@ -421,11 +436,11 @@ def _at_risk(plan: Plan, before: PackageSet) -> list[Package]:
     return [*(old for old, _ in plan.change.changed), *plan.change.removed]
 
 
-def _resolved(manager: Manager, plan: Plan, change: Change) -> tuple[Package, ...]:
+def _resolved(engine: Engine, plan: Plan, change: Change) -> tuple[Package, ...]:
     """What serves the specs now; what was installed just now knows more of where it came from."""
     fresh = [*change.added, *(new for _, new in change.changed)]
     known = {package.key: package for package in fresh}
-    found = manager.resolved(plan.request, plan.environment)
+    found = engine.resolved(plan.request, plan.environment)
     return tuple(known.get(package.key, package) for package in found)
 
 
@@ -435,11 +450,11 @@ def _words_of(failure: CommandFailed | None, log: Log) -> str:
 
 def _state(environment: Environment, change: Change) -> str:
     if not change:
-        return f"The {describe(environment)} is as it was."
+        return f"The {environment.description} is as it was."
     names = [package.name for package in change.added]
     names += [new.name for _, new in change.changed]
     names += [package.name for package in change.removed]
-    return f"The {describe(environment)} has changed: {', '.join(names)}."
+    return f"The {environment.description} has changed: {', '.join(names)}."
 
 
 def _failure(

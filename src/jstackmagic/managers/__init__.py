@@ -1,42 +1,83 @@
-"""The package managers: one module each, all of one shape."""
+"""The package managers: a folder each, of one shape, named in one list (``model/managers.py``).
+
+A `Manager` knows its specs, its marks and its words; an `Engine` of it does the work. The engine is
+chosen once, when a step is made, and travels with the step as a `Choice`.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from ..model import managers as listed
+from ..model.environment import Environment
+from ..model.packages import ManagerName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from ..io.log import Output
-    from ..model.environment import Environment
+    from ..model.engines import Engines
     from ..model.packages import Change, Package
-    from ..model.plan import Plan
+    from ..model.plan import Command, Plan
     from ..model.request import Request
-    from .choice import Choice
-
-_ENGINES = {
-    "conda": ".conda.executable",
-    "rattler": ".conda.rattler",
-    "pip": ".pip.executable",
-    "uv": ".pip.uv.engine",
-    "apt": ".apt.engine",
-}
 
 
-class Manager(Protocol):
-    """What a package manager must be able to do."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An engine, and the reason for it.
 
-    def check(self, request: Request, environment: Environment) -> None:
-        """Refuse specs that this manager could not read; nothing else is looked at.
+    Attributes:
+        manager: Whose work it does.
+        engine: The manager's own name for it: "conda", "rattler", "uv", "pip", "apt".
+        environment: The one asked for, governed by the executable that was asked for.
+        why: For people, a part of a sentence; empty where there is no choice.
+        asked: Whether the user named it, so that no other may step in.
+        called: What people call it, where that is another name.
+    """
 
-        Raises:
-            InvalidSpec: A spec is none of its.
-        """
+    manager: ManagerName
+    engine: str
+    environment: Environment
+    why: str = ""
+    asked: bool = False
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people call it: the executable's own name, where it is one."""
+        return self.called or self.engine
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Whether a package was asked for.
+
+    Attributes:
+        manager: Who installed it.
+        name: Its normalised name.
+        requested: Whether a person asked for it.
+        spec: In which words; where they are not known, its bare name serves.
+    """
+
+    manager: ManagerName
+    name: str
+    requested: bool
+    spec: str = ""
+
+
+class Engine(Protocol):
+    """A program or library that does a manager's work."""
+
+    shows_progress: ClassVar[bool] = False
+    """Whether its planning shows how far it is."""
 
     def plan(self, request: Request, environment: Environment) -> Plan:
-        """Say exactly what would be run, and what it would change, and touch nothing.
+        """Return exactly what would be run, and what it would change; touch nothing.
 
         Raises:
-            InvalidSpec: A spec is none this manager can read.
+            InvalidSpec: This manager cannot read a spec.
             Stopped: It cannot be done here; the error says what to do instead.
             CommandFailed: The manager was asked for its plan and refused (no such package,
                 a conflict).
@@ -46,36 +87,150 @@ class Manager(Protocol):
         """Carry the plan out and return the exit status (0 is success).
 
         Raises:
-            CommandFailed: There is no such program, or it found out only now that there is no way.
+            CommandFailed: The program is missing, or found out only now that there is no way.
             Interrupted: The user interrupted it; says what state things are in.
         """
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
-        """For each spec that names a package, the package that serves it now, read from disk."""
+        """Return, for each spec that names a package, the one that serves it now, from disk."""
 
     def explain(self, plan: Plan, change: Change) -> Change:  # noqa: ARG002
-        """Add to an observed change what only the manager knows: where a package came from."""
+        """Add to an observed change what only the engine knows: where a package came from."""
         return change
 
     def advise(self, plan: Plan, change: Change) -> tuple[str, ...]:  # noqa: ARG002
-        """Sentences the user should read after a change."""
+        """Return sentences that the user should read after a change."""
         return ()
 
 
-def get(
-    choice: Choice, *, thorough: bool = False, exact: bool = False, output: Output | None = None
-) -> Manager:
-    """The manager that does the work of a choice.
+class Manager(Protocol):
+    """A package manager: the one value ``MANAGER`` of its folder."""
 
-    Args:
-        choice: As `_choice.choose` gives it.
-        thorough: Whether its plan must tell what would change, at the price of a dry run.
-        exact: Whether it must tell also which archives that takes.
-        output: Where the progress of planning goes, of a manager that can tell it.
+    name: ManagerName
+
+    # Asking
+
+    def check(self, request: Request, environment: Environment) -> None:
+        """Refuse specs that this manager could not read; nothing else is looked at.
+
+        Raises:
+            InvalidSpec: A spec is none of its.
+        """
+
+    def check_target(self, request: Request, environment: Environment) -> None:
+        """Refuse an environment that this manager cannot or should not change.
+
+        Raises:
+            Stopped: Says why, and what to do instead.
+        """
+
+    def choose(
+        self,
+        environment: Environment,
+        wanted: str = "auto",  # noqa: ARG002
+        request: Request | None = None,  # noqa: ARG002
+    ) -> Choice:
+        """Choose the engine for a request; without one, for any plain request.
+
+        Args:
+            environment: Where.
+            wanted: The user's choice; "auto" leaves it to the manager.
+            request: What is asked.
+
+        Raises:
+            Stopped: The engine that the user named is not available.
+        """
+        return Choice(self.name, self.name, environment)
+
+    def engine(
+        self,
+        choice: Choice,
+        *,
+        thorough: bool = False,
+        exact: bool = False,
+        output: Output | None = None,
+    ) -> Engine:
+        """Return the engine of a choice.
+
+        Args:
+            choice: As `choose` gives it.
+            thorough: Whether its plan must say what would change, at the price of a dry run.
+            exact: Whether it must also say which archives that takes.
+            output: Where the progress of planning goes.
+        """
+
+    def command(self, request: Request, environment: Environment) -> Command:
+        """Return the command line to show for a request before it can be planned."""
+
+    def lacks(self, choice: Choice) -> str:  # noqa: ARG002
+        """Return the package that the engine runs on and the environment lacks; usually none."""
+        return ""
+
+    # What a person asked for, as the manager notes it
+
+    def mark(
+        self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment
+    ) -> None:
+        """Note which packages a person asked for.
+
+        A manager takes everything that it is asked for by name for a person's wish; what an undo
+        or a replay asks for is often a dependency, and was asked for in other words.
+
+        Args:
+            there: Packages of this manager that are installed.
+            wanted: The wish for each of their names.
+            environment: Where.
+
+        Raises:
+            OSError: A note cannot be written.
+        """
+
+    def words(self, package: Package, environment: Environment) -> str:  # noqa: ARG002
+        """Return the spec by which a package was asked for, as the manager noted it, or ""."""
+        return ""
+
+
+def get(manager: ManagerName) -> Manager:
+    """Return a manager by its name; its folder is imported now."""
+    folder = next(each.folder for each in listed.MANAGERS if each.name == manager)
+    found: Manager = import_module(folder).MANAGER
+    return found
+
+
+def choose(
+    manager: ManagerName,
+    environment: Environment,
+    engines: Engines,
+    request: Request | None = None,
+) -> Choice:
+    """Choose the engine for a manager's request in an environment; see `Manager.choose`.
+
+    Raises:
+        Stopped: The engine that the user named is not available.
     """
-    module = import_module(_ENGINES[choice.engine], __name__)
-    if choice.engine == "rattler":
-        return cast("Manager", module.manager(output=output))
-    if choice.engine == "uv":
-        return cast("Manager", module.manager(thorough=exact, strict=choice.asked))
-    return cast("Manager", module.manager(thorough=thorough))
+    return get(manager).choose(environment, engines.of(manager), request)
+
+
+def engine(
+    choice: Choice, *, thorough: bool = False, exact: bool = False, output: Output | None = None
+) -> Engine:
+    """Return the engine of a choice; see `Manager.engine`."""
+    made = get(choice.manager).engine
+    return made(choice, thorough=thorough, exact=exact, output=output)
+
+
+def mark(wishes: Iterable[Wish], environment: Environment) -> None:
+    """Note what was asked for, of the packages that are installed; see `Manager.mark`.
+
+    Raises:
+        OSError: A note cannot be written.
+    """
+    from ..where.packages import read_packages
+
+    by_manager: dict[ManagerName, dict[str, Wish]] = {}
+    for wish in wishes:
+        by_manager.setdefault(wish.manager, {})[wish.name] = wish
+    for manager, wanted in by_manager.items():
+        found: Sequence[Package] = read_packages(environment, (manager,)).packages
+        there = [package for package in found if package.name in wanted]
+        get(manager).mark(there, wanted, environment)

@@ -1,6 +1,6 @@
 """Which program or library does a manager's work: the user's choice, as a noun.
 
-``managers/_choice.py`` says what "auto" comes to for one request in one environment.
+Each manager's ``choose`` says what "auto" comes to for one request in one environment.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from .errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from .packages import ManagerName
 
 CONDA = ("auto", "conda", "mamba", "micromamba", "rattler")
 PIP = ("auto", "uv", "pip")
@@ -54,6 +56,10 @@ class Engines:
                 )
             chosen[manager] = name
         return cls(**chosen)
+
+    def of(self, manager: ManagerName) -> str:
+        """Return what the user wants for a manager; "auto" for one without a choice."""
+        return str(getattr(self, manager, "auto"))
 
     def but(self, names: Iterable[str]) -> Engines:
         """The same with what ``--engine`` was given; each name tells whose engine it is.

@@ -82,6 +82,13 @@ class Environment:
     name_is_ambiguous: bool = False
 
     @property
+    def description(self) -> str:
+        """Its name, where it has one, and its prefix, for a sentence."""
+        if self.name:
+            return f"environment {self.name} ({self.prefix})"
+        return f"environment {self.prefix}"
+
+    @property
     def is_conda(self) -> bool:
         """Whether conda-format packages can be installed here."""
         return self.kind.startswith("conda")

@@ -13,7 +13,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Literal
 
-from ..managers.marks import Wish
+from ..managers import Wish
 from ..model.environment import EnvironmentRef
 from ..model.managers import is_system
 from ..model.packages import ManagerName, Package, PackageSet

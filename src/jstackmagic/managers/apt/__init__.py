@@ -1,1 +1,65 @@
-"""Debian packages, for the whole system."""
+"""Debian packages, of the whole system: with apt-get."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import Choice, Engine, Manager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ...io.log import Output
+    from ...model.environment import Environment
+    from ...model.packages import Package
+    from ...model.plan import Command
+    from ...model.request import Request
+    from .. import Wish
+
+
+class Apt(Manager):
+    """The manager of Debian packages."""
+
+    name = "apt"
+
+    def check(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
+        """Refuse what apt-get could not read, or would read as something else."""
+        from .engine import check_specs
+
+        check_specs(request)
+
+    def check_target(self, request: Request, environment: Environment) -> None:
+        """Refuse nothing: the rights are a matter of the plan."""
+
+    def engine(
+        self,
+        choice: Choice,  # noqa: ARG002
+        *,
+        thorough: bool = False,  # noqa: ARG002
+        exact: bool = False,  # noqa: ARG002
+        output: Output | None = None,  # noqa: ARG002
+    ) -> Engine:
+        """Return apt-get."""
+        from .engine import manager
+
+        return manager()
+
+    def command(self, request: Request, environment: Environment) -> Command:  # noqa: ARG002
+        """Return apt-get's command line of an install."""
+        from .engine import install_command
+
+        return install_command(request)
+
+    def mark(
+        self,
+        there: Iterable[Package],
+        wanted: Mapping[str, Wish],
+        environment: Environment,  # noqa: ARG002
+    ) -> None:
+        """Mark as manual or automatic, with apt-mark."""
+        from .engine import mark
+
+        mark(there, wanted)
+
+
+MANAGER = Apt()

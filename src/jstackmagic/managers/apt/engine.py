@@ -16,14 +16,15 @@ from ...model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, Invalid
 from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
 from ...where.packages import read_debian
-from .. import Manager
+from .. import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ...io.log import Output
     from ...model.environment import Environment
     from ...model.request import Request
+    from .. import Wish
 
 LISTS = Path("/var/lib/apt/lists")
 """What ``apt-get update`` fetches; the images are shipped without it."""
@@ -52,20 +53,16 @@ _UNMET = re.compile(r"^The following packages have unmet dependencies:\n(?: .*\n
 _PATTERN = re.compile(r"^Note, selecting .* for (?:regex|glob|task) '(.*)'$", re.MULTILINE)
 
 
-def manager(*, thorough: bool = False) -> Apt:  # noqa: ARG001
-    """The manager. It always tells what would change, where apt's lists allow that."""
-    return Apt()
+def manager(*, thorough: bool = False) -> AptGet:  # noqa: ARG001
+    """Return the engine; its plan says what would change, where apt's lists allow that."""
+    return AptGet()
 
 
-class Apt(Manager):
+class AptGet(Engine):
     """Runs apt-get."""
 
-    def check(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
-        """Refuse specs that are none of its; see ``Manager.check``."""
-        check_specs(request)
-
     def plan(self, request: Request, environment: Environment) -> Plan:
-        """Say what apt-get would be run with; see ``Manager.plan``."""
+        """Say what apt-get would be run with; see ``Engine.plan``."""
         check_specs(request)
         if shutil.which("apt-get") is None:
             raise Stopped(
@@ -79,8 +76,7 @@ class Apt(Manager):
         if present is not None:
             return Plan(request, environment, "apt-get", (), change=Change(), satisfied=present)
         root = _rights(request)
-        verb = ("install", "--yes", "--no-install-recommends")
-        install = _apt_get(root, verb, (*request.specs, *request.options))
+        install = install_command(request, root)
         if _lists_are_fresh() or _are_enough(request):
             change = _simulate(request, request.specs)
             return Plan(request, environment, "apt-get", (install,), change=change)
@@ -88,7 +84,7 @@ class Apt(Manager):
         return Plan(request, environment, "apt-get", (update, install))
 
     def run(self, plan: Plan, output: Output) -> int:
-        """Run apt-get; see ``Manager.run``."""
+        """Run apt-get; see ``Engine.run``."""
         for command in plan.commands:
             if command.argv[-2:] == ("apt-get", "update"):
                 status = _update(command, output)
@@ -105,7 +101,7 @@ class Apt(Manager):
         request: Request,
         environment: Environment,  # noqa: ARG002
     ) -> tuple[Package, ...]:
-        """The Debian packages of the specs' names; see ``Manager.resolved``."""
+        """The Debian packages of the specs' names; see ``Engine.resolved``."""
         installed = _system()
         found = (_installed(_name_of(spec), installed) for spec in request.specs)
         return tuple(dict.fromkeys(package for package in found if package is not None))
@@ -175,6 +171,31 @@ def _apt_get(root: tuple[str, ...], verb: tuple[str, ...], words: tuple[str, ...
     silent = ("env", "DEBIAN_FRONTEND=noninteractive")
     lock = ("-o", f"DPkg::Lock::Timeout={LOCK_TIMEOUT}")
     return Command((*root, *silent, "apt-get", *verb, *lock, *words))
+
+
+def install_command(request: Request, root: tuple[str, ...] = ()) -> Command:
+    """Return apt-get's command line of an install.
+
+    Args:
+        request: What is asked.
+        root: What goes before a command that needs root.
+    """
+    verb = ("install", "--yes", "--no-install-recommends")
+    return _apt_get(root, verb, (*request.specs, *request.options))
+
+
+def mark(there: Iterable[Package], wanted: Mapping[str, Wish]) -> None:
+    """Mark packages as manual or automatic, as far as this user may."""
+    root = () if os.geteuid() == 0 or not shutil.which("sudo") else ("sudo", "-n")
+    there = list(there)
+    for verb, requested in (("manual", True), ("auto", False)):
+        names = [
+            package.name
+            for package in there
+            if wanted[package.name].requested is requested is not package.requested
+        ]
+        if names:
+            process.capture(Command((*root, "apt-mark", verb, *names)))
 
 
 def _plan_removal(request: Request, environment: Environment) -> Plan:

@@ -1,1 +1,123 @@
-"""conda packages: by a conda executable, or by py-rattler in this process."""
+"""conda packages: with the executable that governs an environment, or with py-rattler."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from ...model.errors import NOTHING_CHANGED, Stopped
+from .. import Choice, Engine, Manager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ...io.log import Output
+    from ...model.environment import Environment, Tool
+    from ...model.packages import Package
+    from ...model.plan import Command
+    from ...model.request import Request
+    from .. import Wish
+
+
+class Conda(Manager):
+    """The manager of conda packages."""
+
+    name = "conda"
+
+    def check(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
+        """Refuse what is neither a match spec nor an archive."""
+        from .spec import read_specs
+
+        read_specs(request)
+
+    def check_target(self, request: Request, environment: Environment) -> None:
+        """Refuse what is not a conda environment."""
+        if environment.is_conda:
+            return
+        # conda's single "=" is the likeliest reason why conda was meant
+        specs = [re.sub(r"(?<![=<>!~])=(?!=)", "==", spec) for spec in request.specs]
+        raise Stopped(
+            f"The {environment.description} is no conda environment.",
+            kept=NOTHING_CHANGED,
+            advice=f"Install with pip: %envinstall --pip {shlex.join(specs)}",
+        )
+
+    def choose(
+        self, environment: Environment, wanted: str = "auto", request: Request | None = None
+    ) -> Choice:
+        """Choose py-rattler where it honours all that conda would, and the executable elsewhere."""
+        if wanted == "rattler":
+            return Choice(self.name, "rattler", environment, "you chose it", asked=True)
+        if wanted != "auto":
+            return _executable(environment, wanted)
+        if environment.conda is None:
+            return Choice(self.name, "rattler", environment, "no conda is in reach")
+        from .rattler import unhonoured, unserved
+
+        tool = environment.conda.tool
+        reasons: Sequence[str] = unserved(request) if request is not None else ()
+        if reasons:
+            why = f"py-rattler does not take {', '.join(reasons)}"
+            return Choice(self.name, "conda", environment, why, called=tool)
+        reasons = unhonoured(environment)
+        if reasons:
+            why = f"py-rattler does not honour {', '.join(reasons)}"
+            return Choice(self.name, "conda", environment, why, called=tool)
+        why = "it honours all that conda would go by here"
+        return Choice(self.name, "rattler", environment, why)
+
+    def engine(
+        self,
+        choice: Choice,
+        *,
+        thorough: bool = False,
+        exact: bool = False,  # noqa: ARG002
+        output: Output | None = None,
+    ) -> Engine:
+        """Return the executable or py-rattler."""
+        if choice.engine == "rattler":
+            from . import rattler
+
+            return rattler.manager(output=output)
+        from . import executable
+
+        return executable.manager(thorough=thorough)
+
+    def command(self, request: Request, environment: Environment) -> Command:
+        """Return the first command line of a request."""
+        from .spec import Installed, command_lines, read_specs
+
+        return command_lines(request, environment, read_specs(request), Installed(environment))[0]
+
+    def mark(
+        self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment
+    ) -> None:
+        """Note it in the records and, where conda itself looks, in its history."""
+        from .marks import mark
+
+        mark(there, wanted, environment)
+
+    def words(self, package: Package, environment: Environment) -> str:
+        """Return the spec by which conda was asked for a package while it was there, or ""."""
+        from .marks import words
+
+        return words(package, environment)
+
+
+def _executable(environment: Environment, wanted: str) -> Choice:
+    from ...where.environment import executable_of
+
+    found = executable_of(environment, cast("Tool", wanted))
+    if found is None:
+        raise Stopped(
+            f"There is no {wanted} in reach of {environment.prefix}.",
+            kept=NOTHING_CHANGED,
+            advice=("Leave the choice to us: --engine auto", "What there is: %envinfo"),
+        )
+    governed = replace(environment, conda=found)
+    return Choice("conda", "conda", governed, "you chose it", asked=True, called=found.tool)
+
+
+MANAGER = Conda()

@@ -13,7 +13,7 @@ from ...model.errors import NOTHING_CHANGED, CommandFailed, Stopped
 from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
 from ...where.packages import read_packages
-from .. import Manager
+from .. import Engine
 from .spec import (
     Installed,
     check_installed,
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 _RISK = "A half-finished conda transaction can leave the environment broken."
 
 
-def manager(*, thorough: bool = False) -> Conda:
-    """The manager of conda packages where an executable is in reach; see `Conda`."""
-    return Conda(thorough=thorough)
+def manager(*, thorough: bool = False) -> ByExecutable:
+    """Return the engine that runs the executable in reach; see `ByExecutable`."""
+    return ByExecutable(thorough=thorough)
 
 
-class Conda(Manager):
+class ByExecutable(Engine):
     """Plans and changes with the executable that governs the environment.
 
     Args:
@@ -51,10 +51,6 @@ class Conda(Manager):
 
     def __init__(self, *, thorough: bool = False) -> None:
         self._thorough = thorough
-
-    def check(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
-        """Refuse specs that are none of its; see ``Manager.check``."""
-        read_specs(request)
 
     def plan(self, request: Request, environment: Environment) -> Plan:
         """Say what would be run, and ask the executable what it would change.

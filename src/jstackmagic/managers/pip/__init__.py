@@ -1,1 +1,115 @@
-"""Python distributions: by the environment's own pip, or by uv where it does the same."""
+"""Python distributions: with the environment's own pip, or with uv where it does the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...model.errors import NOTHING_CHANGED, Stopped
+from .. import Choice, Engine, Manager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ...io.log import Output
+    from ...model.environment import Environment
+    from ...model.packages import Package
+    from ...model.plan import Command
+    from ...model.request import Request
+    from .. import Wish
+
+
+class Pip(Manager):
+    """The manager of Python distributions."""
+
+    name = "pip"
+
+    def check(self, request: Request, environment: Environment) -> None:
+        """Refuse what is no requirement, file, place or constraint."""
+        from .plan import check
+
+        check(request, environment)
+
+    def check_target(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
+        """Refuse an environment without Python, and one that the system manages (PEP 668)."""
+        if environment.executable is None:
+            from .plan import no_python
+
+            raise no_python(environment)
+        if environment.externally_managed is not None and environment.frozen is None:
+            raise Stopped(
+                f"The {environment.description} is managed by the system (PEP 668).\n"
+                f"{environment.externally_managed}",
+                kept=NOTHING_CHANGED,
+                advice=(
+                    "Make a virtual environment: python3 -m venv ~/env && ~/env/bin/pip install "
+                    "ipykernel",
+                    "or go on all the same: --force",
+                ),
+            )
+
+    def choose(
+        self, environment: Environment, wanted: str = "auto", request: Request | None = None
+    ) -> Choice:
+        """Choose uv where it does the same as pip would, and pip elsewhere."""
+        if wanted == "pip":
+            return Choice(self.name, "pip", environment, "you chose it", asked=True)
+        from .uv import engine as uv
+
+        reasons = ", ".join(uv.unserved(environment, request))
+        if wanted == "uv":
+            if reasons:
+                raise Stopped(
+                    f"uv would not do the same as pip here: {reasons}.",
+                    kept=NOTHING_CHANGED,
+                    advice="Let pip do it: --engine pip",
+                )
+            return Choice(self.name, "uv", environment, "you chose it", asked=True)
+        if reasons:
+            why = f"uv would not do the same: {reasons}"
+            return Choice(self.name, "pip", environment, why)
+        return Choice(self.name, "uv", environment, "it does the same here as pip would")
+
+    def engine(
+        self,
+        choice: Choice,
+        *,
+        thorough: bool = False,
+        exact: bool = False,
+        output: Output | None = None,  # noqa: ARG002
+    ) -> Engine:
+        """Return pip, or uv with pip to ask where uv finds no way."""
+        from . import executable
+        from .uv import engine as uv
+
+        if choice.engine == "pip":
+            return executable.manager(
+                thorough=thorough, also=lambda environment: not uv.unserved(environment)
+            )
+        instead = None if choice.asked else executable.manager(thorough=True)
+        return uv.Uv(thorough=exact, instead=instead)
+
+    def command(self, request: Request, environment: Environment) -> Command:
+        """Return pip's command line of an install."""
+        from .plan import install_command
+
+        return install_command(request, environment)
+
+    def lacks(self, choice: Choice) -> str:
+        """Return "python", or "pip" where pip itself does the work."""
+        if choice.environment.executable is None:
+            return "python"
+        from .distributions import version_on_disk
+
+        alone = choice.engine == "pip" and version_on_disk(choice.environment) is None
+        return "pip" if alone else ""
+
+    def mark(
+        self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment
+    ) -> None:
+        """Write or remove the file REQUESTED (PEP 376), and its line in RECORD."""
+        from .marks import mark
+
+        mark(there, wanted, environment)
+
+
+MANAGER = Pip()

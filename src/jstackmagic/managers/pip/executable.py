@@ -31,7 +31,7 @@ from .plan import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from packaging.version import Version
 
@@ -44,9 +44,11 @@ _SHOWN = 8  # of the versions there are, the newest
 _REPORTS = "22.2"  # the first pip with --dry-run and --report
 
 
-def manager(*, thorough: bool = False) -> Pip:
-    """The manager; see ``Pip``."""
-    return Pip(thorough=thorough)
+def manager(
+    *, thorough: bool = False, also: Callable[[Environment], bool] = lambda _: False
+) -> Pip:
+    """Return the engine; see ``Pip``."""
+    return Pip(thorough=thorough, also=also)
 
 
 class Pip(OfPip):
@@ -56,21 +58,25 @@ class Pip(OfPip):
         thorough: Resolve beforehand, so that the plan says what would change, everywhere. It costs
             a second resolution, so that else only a conda environment is worth it: there pip could
             overwrite what conda owns.
+        also: Says whether another engine could put a pip into an environment that has none.
     """
 
     engine = "pip"
 
-    def __init__(self, *, thorough: bool = False) -> None:
+    def __init__(
+        self, *, thorough: bool = False, also: Callable[[Environment], bool] = lambda _: False
+    ) -> None:
         super().__init__()
         self._thorough = thorough
+        self._also = also
 
     def _plan_removal(self, request: Request, environment: Environment) -> Plan:
         removal = plan_removal(request, environment)
-        _pip_version(environment)
+        _pip_version(environment, self._also)
         return removal
 
     def _plan_install(self, request: Request, environment: Environment) -> Plan:
-        version = _pip_version(environment)
+        version = _pip_version(environment, self._also)
         plan = Plan(
             request=request,
             environment=environment,
@@ -89,7 +95,7 @@ class Pip(OfPip):
         return replace(plan, change=change)
 
     def run(self, plan: Plan, output: Output) -> int:
-        """Run pip; see ``Manager.run``."""
+        """Run pip; see ``Engine.run``."""
         told = self._told[plan.environment.prefix] = {}
         secrets = secrets_in_files(plan.request)
         for command in plan.commands:
@@ -108,15 +114,17 @@ class Pip(OfPip):
 # pip itself
 
 
-def _pip_version(environment: Environment) -> Version:
-    """The version of the pip that would be run.
+def _pip_version(environment: Environment, also: Callable[[Environment], bool]) -> Version:
+    """Return the version of the pip that would be run.
+
+    Args:
+        environment: Where.
+        also: Says whether another engine could put a pip there.
 
     Raises:
         Stopped: There is none.
     """
     from packaging.version import Version
-
-    from .uv.engine import unserved
 
     version = version_on_disk(environment)
     if version is not None:
@@ -131,7 +139,7 @@ def _pip_version(environment: Environment) -> Version:
     target = shlex.join(environment.conda_target())
     if environment.is_conda:
         ways.insert(0, f"%envinstall {target} --conda pip")
-    elif not unserved(environment):  # uv can
+    elif also(environment):
         ways.insert(0, f"%envinstall {target} --pip pip")
     raise Stopped(
         f"The environment at {environment.prefix} has no pip.",

@@ -11,12 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from ...install.guards import no_python
 from ...model.credentials import mask, secrets_of
-from ...model.errors import Stopped
+from ...model.errors import NOTHING_CHANGED, Stopped
 from ...model.packages import Change, Package
 from ...model.plan import Command, Plan
-from .. import Manager
+from .. import Engine
 from .config import configured
 from .distributions import satisfied, serving, shadowed, version_on_disk
 from .spec import arguments, check_specs, name_of
@@ -36,7 +35,7 @@ _PEP_440_ONLY = "24.1"  # the first pip that refuses versions such as 2004b
 _SAYS_WHERE = {"index-url", "extra-index-url", "find-links", "no-index"}
 
 
-class OfPip(Manager, ABC):
+class OfPip(Engine, ABC):
     """What pip and uv have in common: specs, and what is known of packages afterwards."""
 
     engine: ClassVar[str]
@@ -45,10 +44,10 @@ class OfPip(Manager, ABC):
         self._told: dict[str, dict[str, Package]] = {}
 
     def plan(self, request: Request, environment: Environment) -> Plan:
-        """Say what pip would be run with; see ``Manager.plan``."""
+        """Say what pip would be run with; see ``Engine.plan``."""
         if environment.executable is None:
             raise no_python(environment)
-        self.check(request, environment)
+        check(request, environment)
         if request.action == "remove":
             return self._plan_removal(request, environment)
         present = satisfied(request, environment)
@@ -62,13 +61,8 @@ class OfPip(Manager, ABC):
     @abstractmethod
     def _plan_install(self, request: Request, environment: Environment) -> Plan: ...
 
-    def check(self, request: Request, environment: Environment) -> None:
-        """Refuse specs that are none of its; see ``Manager.check``."""
-        version = version_on_disk(environment)
-        check_specs(request, legacy=version is not None and not at_least(version, _PEP_440_ONLY))
-
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
-        """The distributions that serve the specs now; see ``Manager.resolved``."""
+        """The distributions that serve the specs now; see ``Engine.resolved``."""
         found = (serving(spec, environment) for spec in request.specs)
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
@@ -91,6 +85,28 @@ class OfPip(Manager, ABC):
             f"!{shlex.quote(str(plan.environment.executable))} -m pip uninstall --yes {item.name}"
             for item in shadowed(plan.environment, names)
         )
+
+
+def check(request: Request, environment: Environment) -> None:
+    """Refuse specs that pip could not read.
+
+    Raises:
+        InvalidSpec: Says what was probably meant.
+    """
+    version = version_on_disk(environment)
+    check_specs(request, legacy=version is not None and not at_least(version, _PEP_440_ONLY))
+
+
+def no_python(environment: Environment) -> Stopped:
+    """Return the error of pip's requests where there is no Python."""
+    return Stopped(
+        f"The {environment.description} has no Python, so pip cannot install into it.",
+        kept=NOTHING_CHANGED,
+        advice=(
+            "Install with conda: %envinstall --conda …",
+            "or have conda bring a Python first: %envinstall --conda python",
+        ),
+    )
 
 
 def _explained(package: Package, told: dict[str, Package]) -> Package:

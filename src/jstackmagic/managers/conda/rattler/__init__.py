@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ....model.errors import NOTHING_CHANGED, Interrupted, Stopped
 from ....model.plan import Plan
-from ... import Manager
+from ... import Engine
 from ..spec import Installed, check_installed, read_specs, resolved
 
 if TYPE_CHECKING:
@@ -25,23 +25,21 @@ _ENGINE = "rattler"
 
 
 def manager(*, thorough: bool = False, output: Output | None = None) -> Rattler:  # noqa: ARG001
-    """The manager of conda packages in this process; its plans are always whole."""
+    """Return the engine in this process; its plans always say what would change."""
     return Rattler(output)
 
 
-class Rattler(Manager):
+class Rattler(Engine):
     """Plans and changes in this process.
 
     Args:
         output: Where the progress of planning goes.
     """
 
+    shows_progress = True
+
     def __init__(self, output: Output | None = None) -> None:
         self._output = output
-
-    def check(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
-        """Refuse specs that are none of its; see ``Manager.check``."""
-        read_specs(request)
 
     def plan(self, request: Request, environment: Environment) -> Plan:
         """Solve, and say what would change.

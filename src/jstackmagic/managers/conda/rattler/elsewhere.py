@@ -9,7 +9,7 @@ from ....model.errors import CommandFailed
 from ....model.packages import CondaDetail, Package
 from ..spec import CondaSpec, name_of, parse
 from . import repodata
-from .solving import at_url
+from .problem import at_url
 from .trouble import network_trouble
 
 if TYPE_CHECKING:

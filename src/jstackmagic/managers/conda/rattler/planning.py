@@ -13,6 +13,7 @@ from ..spec import Installed, command_lines, configuration, lone_archives, recor
 from . import solving
 from .fetch import Cache, check_archive
 from .honours import unhonoured
+from .problem import Problem, earlier
 from .records import source_of, spelling
 from .solving import Solution
 
@@ -95,14 +96,14 @@ async def solve(
     prefix = environment.prefix
     state = state_of(prefix)
     there = records(prefix)
-    earlier = solving.earlier(prefix, there)
+    before_now = earlier(prefix, there)
     if request.action == "remove":
-        solution = solving.remove(specs, there, earlier, alone=bool(request.options))
+        solution = solving.remove(specs, there, before_now, alone=bool(request.options))
     else:
         named = [spec for spec in specs if not spec.archive]
         solution = solving.Solution(unlink=(), link=(), keep=tuple(there.values()))
         if named:
-            problem = solving.Problem.of(request, environment, named, there)
+            problem = Problem.of(request, environment, named, there)
             solution = await solving.solve(problem, wire)
         archives = [spec for spec in specs if spec.archive]
         if archives:
@@ -112,7 +113,7 @@ async def solve(
     asked: dict[str, tuple[str, ...]] = {
         spec.name: (spelling(spec, final.get(spec.name)),) for spec in specs
     }
-    before: dict[str, tuple[str, ...]] = {name: (spec,) for name, spec in earlier.items()}
+    before: dict[str, tuple[str, ...]] = {name: (spec,) for name, spec in before_now.items()}
     return Detail(solution=solution, asked=asked, earlier=before, state=state)
 
 

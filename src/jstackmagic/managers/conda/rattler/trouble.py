@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rattler import RepoDataRecord
 
     from ..spec import CondaSpec
+    from .problem import Problem
     from .repodata import Channels
-    from .solving import Problem
 
 _SHOWN = 6  # versions that are listed
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from ....model.environment import Environment
     from ....model.packages import Change
     from ....model.request import Request
-    from ..executable import Pip
+    from ... import Engine
     from .origins import Locked
 
 _KEPT = re.compile(
@@ -61,11 +61,6 @@ _KEPT = re.compile(
 
 
 _NO_NETWORK = re.compile(r"dns error|tcp connect error|operation timed out")
-
-
-def manager(*, thorough: bool = False, strict: bool = False) -> Uv:
-    """The manager; see `Uv`."""
-    return Uv(thorough=thorough, strict=strict)
 
 
 def unserved(environment: Environment, request: Request | None = None) -> tuple[str, ...]:
@@ -84,17 +79,17 @@ class Uv(OfPip):
     """Runs uv; what it would change is always known beforehand.
 
     Args:
-        thorough: Tell beforehand where each archive would come from, with its hash.
-        strict: Not to ask pip where uv finds no way.
+        thorough: Say beforehand where each archive would come from, with its hash.
+        instead: The engine to ask where uv finds no way; without one, that is the end of it.
     """
 
     engine = "uv"
 
-    def __init__(self, *, thorough: bool = False, strict: bool = False) -> None:
+    def __init__(self, *, thorough: bool = False, instead: Engine | None = None) -> None:
         super().__init__()
         self._thorough = thorough
-        self._strict = strict
-        self._instead: Pip | None = None
+        self._other = instead
+        self._instead: Engine | None = None
         self._known: dict[str, Locked] = {}
 
     def _plan_removal(self, request: Request, environment: Environment) -> Plan:
@@ -110,9 +105,11 @@ class Uv(OfPip):
             new = _dry_run(command, request)
         except CommandFailed as error:
             offline = _NO_NETWORK.search(error.problem)  # for pip too
-            if self._strict or offline or version_on_disk(environment) is None:
+            if self._other is None or offline or version_on_disk(environment) is None:
                 raise
-            return self._ask_pip(request, environment)
+            self._instead = self._other
+            plan = self._instead.plan(request, environment)
+            return replace(plan, notes=(*plan.notes, "uv found no way; pip does it."))
         if self._thorough:
             known = origins(new, _locked(new, request, environment), request, environment)
             new = [known.get(package.name, package) for package in new]
@@ -129,15 +126,8 @@ class Uv(OfPip):
             detail=command,
         )
 
-    def _ask_pip(self, request: Request, environment: Environment) -> Plan:
-        from ..executable import Pip
-
-        self._instead = Pip(thorough=True)
-        plan = self._instead.plan(request, environment)
-        return replace(plan, notes=(*plan.notes, "uv found no way; pip does it."))
-
     def run(self, plan: Plan, output: Output) -> int:
-        """Run uv, or pip where that had to be asked; see ``Manager.run``."""
+        """Run uv, or pip where that had to be asked; see ``Engine.run``."""
         if self._instead is not None:
             return self._instead.run(plan, output)
         command = plan.detail
@@ -201,11 +191,11 @@ def _coming(plan: Plan) -> list[Package]:
 
 def _mark(plan: Plan) -> None:
     """Take the mark of what was asked for from what was only needed: uv gives it to everything."""
-    from ...marks import Wish, restore
+    from ... import Wish, mark
 
     asked = {name for spec in plan.request.specs for name in _names(spec)}
     wishes = [Wish("pip", p.name, requested=False) for p in _coming(plan) if p.name not in asked]
-    restore(wishes, plan.environment)
+    mark(wishes, plan.environment)
 
 
 def _names(spec: str) -> Iterator[str]:

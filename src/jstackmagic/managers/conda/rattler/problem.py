@@ -1,0 +1,143 @@
+"""What the solver is asked: the new specs, what is installed, what holds, and the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..spec import CondaSpec, Installed, name_of, parse
+from . import condahistory, repodata
+from .repodata import Channels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rattler import MatchSpec, PrefixRecord  # noqa: TC004  # no noun
+
+    from ....model.environment import Environment
+    from ....model.request import Request
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the solver is asked.
+
+    Attributes:
+        specs: The user's new specs.
+        upgrade: Whether they are to be as new as can be, also where something older is there.
+        moving: The names of packages that may not stay as they are.
+        installed: What is there, by name.
+        earlier: What the user asked for before, by name.
+        pins: Match specs that hold whatever is asked.
+        channels: Where packages may come from.
+    """
+
+    specs: tuple[CondaSpec, ...]
+    upgrade: bool
+    moving: frozenset[str]
+    installed: Mapping[str, PrefixRecord]
+    earlier: Mapping[str, str]
+    pins: tuple[str, ...]
+    channels: Channels
+
+    @classmethod
+    def of(
+        cls,
+        request: Request,
+        environment: Environment,
+        specs: Sequence[CondaSpec],
+        installed: Mapping[str, PrefixRecord],
+    ) -> Problem:
+        """What a request comes to in an environment."""
+        channels = repodata.Channels.of(environment, request.sources.channels)
+        there = Installed(environment)
+        return cls(
+            specs=tuple(specs),
+            upgrade=request.upgrade,
+            moving=frozenset(
+                (
+                    *(spec.name for spec in specs if request.upgrade or not there.matches(spec)),
+                    *channels.config.aggressive_update_packages,  # conda updates them each time
+                )
+            ),
+            installed=installed,
+            earlier=earlier(environment.prefix, installed),
+            pins=(*environment.pins, *channels.config.pinned_packages),
+            channels=channels.and_of(spec.channel for spec in specs if spec.channel),
+        )
+
+    @cached_property
+    def asked(self) -> set[str]:
+        """The names that the new specs are about."""
+        return {spec.name for spec in self.specs}
+
+    @property
+    def constraints(self) -> list[MatchSpec]:
+        """The pins, and Python's minor version, which stays unless Python is asked for."""
+        constraints = [parse(pin) for pin in self.pins]
+        python = self.installed.get("python")
+        if python is not None and "python" not in self.asked:
+            minor = ".".join(str(python.version).split(".")[:2])
+            constraints.append(parse(f"python {minor}.*"))
+        return constraints
+
+    @property
+    def standing(self) -> list[MatchSpec]:
+        """What is there and stays: by the user's earlier spec, or by its bare name."""
+        found = []
+        for name, record in self.installed.items():
+            if name not in self.asked:
+                match = _anywhere(parse(self.earlier.get(name, name)))
+                # an earlier spec that no longer holds (pip, another tool) binds nobody
+                found.append(match if match.matches(record) else parse(name))
+        return found
+
+    @property
+    def new(self) -> list[MatchSpec]:
+        """The new specs, their channels spelled as URLs."""
+        return [at_url(spec, self.channels) for spec in self.specs]
+
+    @property
+    def goals(self) -> list[MatchSpec]:
+        """All specs in the order in which the solver decides.
+
+        What comes first gets its way: conda too freezes what is there in its first attempt, unless
+        an update is asked for.
+        """
+        return [*self.new, *self.standing] if self.upgrade else [*self.standing, *self.new]
+
+    @property
+    def locked(self) -> list[PrefixRecord]:
+        """What the solver prefers to leave as it is."""
+        return [record for name, record in self.installed.items() if name not in self.moving]
+
+
+def earlier(prefix: str, installed: Mapping[str, PrefixRecord]) -> dict[str, str]:
+    """What the user asked for before, of what is still there: from conda's history and records."""
+    asked = {
+        name: record.requested_specs[-1]
+        for name, record in installed.items()
+        if record.requested_specs
+    }
+    asked |= condahistory.requested(prefix)
+    return {name: spec for name, spec in asked.items() if name in installed}
+
+
+def _anywhere(match: MatchSpec) -> MatchSpec:
+    """A spec without its channel: what is there already came from somewhere."""
+    if match.channel is None and match.subdir is None:
+        return match
+    version, build = match.version or "*", match.build or "*"
+    return parse(f"{name_of(match)} {version} {build}")
+
+
+def at_url(spec: CondaSpec, channels: Channels) -> MatchSpec:
+    """A spec whose channel's name is spelled as the URL that the configuration gives it."""
+    if "::" not in spec.text or not spec.channel:
+        return spec.match
+    subdir = f"/{spec.match.subdir}" if spec.match.subdir else ""
+    rest = spec.text.rpartition("::")[2]
+    url = repodata.urls_of(spec.channel, channels.config)[0]
+    return parse(f"{url}{subdir}::{rest}")
