@@ -187,8 +187,8 @@ def test_loading_the_extension_imports_nothing_heavy() -> None:
     ours = {name.removeprefix("jstackmagic.") for name in loaded if "jstackmagic" in name}
     surface = {
         *("jstackmagic", "magics", "commands", "config"),
-        *("model", "model.errors", "model.engines"),
-        *("model.policy", "hint", "hint.hints", "completion", "session"),
+        *("model", "model.errors", "model.engines", "model.sources", "model.credentials"),
+        *("model.policy", "hint", "hint.hints", "hint.completion", "session", "version"),
         *("history", "history.progress", "io", "io.runtime"),
     }
     assert ours <= surface | {"capture", "capture.live", "capture.taps"}

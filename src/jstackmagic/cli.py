@@ -6,8 +6,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import __version__, commands
+from . import commands
 from .model.errors import JStackMagicError, UsageError
+from .version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

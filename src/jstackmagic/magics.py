@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import commands, completion
+from . import commands
 from .capture import live
 from .config import JStackMagic, connect, disconnect
-from .hint import hints
+from .hint import completion, hints
 from .model.errors import JStackMagicError, UsageError
 from .session import Session
 

@@ -24,6 +24,7 @@ from ..model.plan import Outcome
 from ..model.record import Context, Record, Status
 from ..model.request import Request
 from ..model.sources import noun_of, written
+from ..version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -437,8 +438,6 @@ def context(*, notebook: str = "", container: str = "", image: str = "") -> Cont
         container: The id of the container we run in.
         image: The image of that container.
     """
-    from .. import __version__
-
     pid = os.getpid()
     return Context(
         user=_user(),

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from ...history.built import history_id
+from ...version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +44,6 @@ def labels(
         base_digest: Its digest, where it is known.
         now: ISO 8601, UTC.
     """
-    from ... import __version__
-
     found = {
         CREATED: now,
         BASE: base,

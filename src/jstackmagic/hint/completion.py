@@ -89,8 +89,8 @@ def _asked(context: Any) -> tuple[str, list[str], str, bool] | None:
 
 def _split(text: str) -> tuple[list[str], str]:
     """The whole words, and the begun one, without the quote that it may begin with."""
-    from .model.errors import UsageError
-    from .model.parsing import split_words
+    from ..model.errors import UsageError
+    from ..model.parsing import split_words
 
     found = re.search(r"\S*$", text)
     token = found[0] if found else ""
