@@ -21,6 +21,7 @@ from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from jstackmagic.display.console import quiet
 from jstackmagic.export.dockerfile import render
 from jstackmagic.image.engine.build import BUILDERS, Asked, build, builder_of
 from jstackmagic.image.engine.client import connect
@@ -131,7 +132,7 @@ def timed(engine: Engine, text: str, builder: Builder | None) -> Built:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "Dockerfile").write_text(text)
         asked = Asked(parse_tag(REPOSITORY), builder=builder)
-        return build(engine, Path(folder), asked, output=lambda _text: None, live=False)
+        return build(engine, Path(folder), asked, console=quiet())
 
 
 def compare(engine: Engine, base: str, builder: Builder | None) -> None:

@@ -22,10 +22,11 @@ from jstackmagic.cli import main
 from jstackmagic.commands import _suggest
 from jstackmagic.commands._imagecontext import Context, _style
 from jstackmagic.commands.image import _all_secrets
+from jstackmagic.display.console import Plain
 from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image import family
 from jstackmagic.image.engine import commit, labels
-from jstackmagic.image.engine.build import Progress, blame
+from jstackmagic.image.engine.build import StepLines, blame
 from jstackmagic.image.engine.buildlog import Log, fields
 from jstackmagic.image.engine.client import NoEngine, connect
 from jstackmagic.image.prove.proof import Proof, Side, absent, differences, same, unreadable
@@ -224,7 +225,9 @@ def test_what_is_no_message_ends_and_raises_nothing(data: bytes) -> None:
 
 def _shown(*, live: bool) -> str:
     written: list[str] = []
-    progress, log = Progress(written.append, live=live), Log()
+    console = Plain(written.append)
+    console.live = live
+    progress, log = StepLines(console), Log()
     for text in ("Step 1/2 : FROM base\n", "Step 2/2 : RUN true\n", "working\n"):
         progress.show(log.take({"stream": text}, 0.0))
     progress.show(log.close(61.04))

@@ -23,6 +23,7 @@ import requests
 
 from jstackmagic.cli import main
 from jstackmagic.commands._imagecontext import _first_base
+from jstackmagic.display.console import Plain, quiet
 from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image.engine import labels
 from jstackmagic.image.engine.build import Asked, BuildFailed, build, fetch, push
@@ -52,7 +53,7 @@ pytestmark = pytest.mark.docker
 SECRET = "$2y$05$XK/34SYfsK68aClt2/4fZepBPC0CvOqtn.hUzwOiMxvd9qWYs03Au"  # "secret", by bcrypt
 REPOSITORY = f"jstackmagic-tests/made-{os.getpid()}"
 BUILDERS: tuple[Builder, ...] = ("classic", "buildkit")
-OUTPUT: Callable[[str], None] = lambda _text: None  # noqa: E731
+QUIET = quiet()
 
 
 @pytest.fixture
@@ -77,8 +78,8 @@ def make(engine: Engine, tmp_path: Path) -> Callable[..., Built]:
     def make(text: str, *, name: str = "image", **asked: object) -> Built:
         (tmp_path / "Dockerfile").write_text(text)
         said = Asked(parse_tag(f"{REPOSITORY}:{name}"), **asked)  # type: ignore[arg-type]
-        output = asked.pop("output", OUTPUT)
-        return build(engine, tmp_path, said, output=output, live=False)  # type: ignore[arg-type]
+        console = asked.pop("console", QUIET)
+        return build(engine, tmp_path, said, console=console)  # type: ignore[arg-type]
 
     return make
 
@@ -232,7 +233,7 @@ def test_build(
     said: list[str] = []
     (tmp_path / "Dockerfile").write_text(text)
     asked = Asked(parse_tag(f"{REPOSITORY}:x"), builder=builder, labels={"org.example.a": "b c"})
-    first = build(engine, tmp_path, asked, output=said.append, live=False)
+    first = build(engine, tmp_path, asked, console=Plain(said.append))
     assert first.builder == builder
     assert first.image_id == engine.client.images.get(f"{REPOSITORY}:x").id
     assert engine.client.images.get(first.tag).labels["org.example.a"] == "b c"
@@ -246,7 +247,7 @@ def test_build(
     assert any(re.fullmatch(r" \d/\d RUN echo 'first line' .*\d\.\d s", line) for line in lines)
     assert "last line\n" not in "".join(said)
 
-    again = build(engine, tmp_path, asked, output=OUTPUT, live=False)
+    again = build(engine, tmp_path, asked, console=QUIET)
     assert again.cached > first.cached
     assert make(text, builder=builder, no_cache=True).cached <= 1  # the base, to BuildKit
 
@@ -273,7 +274,7 @@ def test_a_failed_step_is_named_with_its_last_lines(
 
 def test_a_base_that_cannot_be_had(engine: Engine) -> None:
     with pytest.raises(EngineError, match="could not be pulled"):
-        fetch(engine, "localhost:1/nothing/here:1", output=OUTPUT)
+        fetch(engine, "localhost:1/nothing/here:1", console=QUIET)
 
 
 def test_buildkit_keeps_the_downloads_and_the_image_has_none(
@@ -430,15 +431,15 @@ def test_a_push_is_made_as_who_is_logged_in(
     engine = connect()
     tag = parse_tag(f"{private_registry}/team/base:1")
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
-    build(engine, tmp_path, Asked(tag), output=OUTPUT, live=False)
+    build(engine, tmp_path, Asked(tag), console=QUIET)
     try:
         with pytest.raises(EngineError, match="could not be pushed") as raised:
-            push(engine, tag, output=OUTPUT)
+            push(engine, tag, console=QUIET)
         assert f"docker login {private_registry}" in str(raised.value)
         login = base64.b64encode(b"me:secret").decode()
         settings = {"auths": {private_registry: {"auth": login}}}
         Path(os.environ["DOCKER_CONFIG"], "config.json").write_text(json.dumps(settings))
-        assert push(connect(), tag, output=OUTPUT).startswith("sha256:")
+        assert push(connect(), tag, console=QUIET).startswith("sha256:")
     finally:
         docker_host.images.remove(str(tag), force=True)
 
@@ -449,13 +450,13 @@ def test_push_pull_and_the_digest_of_the_base(
     """A small image made of nothing: what counts is what the engine and the registry say."""
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\nENV CONDA_DIR=/c\n")
     tag = parse_tag(f"{registry}/team/base:2026-11")
-    build(engine, tmp_path, Asked(tag), output=OUTPUT, live=False)
-    digest = push(engine, tag, output=OUTPUT)
+    build(engine, tmp_path, Asked(tag), console=QUIET)
+    digest = push(engine, tag, console=QUIET)
     assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
     docker_host.images.remove(str(tag))
 
     said: list[str] = []
-    fetch(engine, str(tag), output=said.append)
+    fetch(engine, str(tag), console=Plain(said.append))
     assert said == [f"Pulling {tag} …\n"]
     base = named_base(engine, str(tag))
     assert base.digest == digest
@@ -468,13 +469,13 @@ def test_push_pull_and_the_digest_of_the_base(
     for builder in BUILDERS:
         (tmp_path / "Dockerfile").write_text(f"FROM {pinned.reference}\n")
         asked = Asked(parse_tag(f"{REPOSITORY}:on-pinned"), builder=builder)
-        build(engine, tmp_path, asked, output=OUTPUT, live=False)
+        build(engine, tmp_path, asked, console=QUIET)
     docker_host.images.remove(str(tag), force=True)
 
 
 def test_a_registry_that_refuses(engine: Engine, stacks_image: str) -> None:
     with pytest.raises(EngineError, match="could not be pushed"):
-        push(engine, parse_tag("localhost:1/nothing/here:1"), output=OUTPUT)
+        push(engine, parse_tag("localhost:1/nothing/here:1"), console=QUIET)
 
 
 # The verb, in a terminal
@@ -639,7 +640,7 @@ def test_an_interrupted_build_makes_no_image(
 
     for builder in BUILDERS:
         with pytest.raises(Interrupted):
-            build(engine, tmp_path, Asked(tag, builder=builder), output=interrupt, live=False)
+            build(engine, tmp_path, Asked(tag, builder=builder), console=Plain(interrupt))
         assert not engine.client.images.list(name=str(tag))
 
 
@@ -682,7 +683,7 @@ def test_a_pipeline_proves_one_environment(
     meta.write_text(record.replace(SIX[0], SIX[1]))
     try:
         tag = parse_tag(f"{REPOSITORY}:other")
-        build(engine, tmp_path, Asked(tag), output=OUTPUT, live=False)
+        build(engine, tmp_path, Asked(tag), console=QUIET)
     finally:
         meta.write_text(record)
     words = ["image", "prove", f"{REPOSITORY}:other", "--prefix", str(prefix), "--json"]
@@ -716,7 +717,7 @@ def test_a_prefix_that_is_a_link_in_the_image(
     link.symlink_to("/real/place")
     (folder / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
     tag = f"{REPOSITORY}:link"
-    build(engine, folder, Asked(parse_tag(tag)), output=OUTPUT, live=False)
+    build(engine, folder, Asked(parse_tag(tag)), console=QUIET)
     assert main(["image", "prove", tag, "--prefix", str(prefix)]) == 0, capsys.readouterr().out
 
 

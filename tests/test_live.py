@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 import time
+from contextlib import closing
 
 import pytest
 
-from jstackmagic.display.live import words_on
-from jstackmagic.io.log import Log, Said
+from jstackmagic.display.live import stream_console
+from jstackmagic.display.log import Log
+
+
+def show(_result: object, _as_json: bool) -> None:
+    raise AssertionError("nobody asked for a result")
 
 
 class Terminal(io.StringIO):
@@ -20,7 +25,7 @@ class Terminal(io.StringIO):
     @property
     def shown(self) -> str:
         screen = Log()
-        screen(self.getvalue())
+        screen.write(self.getvalue())
         return screen.text
 
 
@@ -39,25 +44,25 @@ def wait_for(terminal: Terminal, words: str) -> None:
 
 
 def test_a_terminal_shows_the_last_lines_and_takes_them_away(terminal: Terminal) -> None:
-    with words_on(terminal) as output:
-        output(Said("$ pip install one\n"))
-        output("".join(f"line {number}\n" for number in range(50)))
-        output("the last one")  # nothing more comes for a while, and it is seen all the same
+    with closing(stream_console(terminal, show)) as console:
+        console.say("$ pip install one")
+        console.write("".join(f"line {number}\n" for number in range(50)))
+        console.write("the last one")  # nothing more comes for a while, and it is seen all the same
         wait_for(terminal, "the last one")
         assert terminal.shown.startswith("$ pip install one\n")
         assert "line 49" in terminal.shown
         assert "line 40" not in terminal.shown
-        output(Said("$ pip install two\n"))
-        output("wide " * 30 + "字" * 60 + "\n")
+        console.say("$ pip install two")
+        console.write("wide " * 30 + "字" * 60 + "\n")
         wait_for(terminal, "wide wide")
         assert all(len(line) <= 40 for line in terminal.shown.splitlines())
     assert terminal.shown == "$ pip install one\n$ pip install two"
 
 
 def test_a_bar_moves_in_its_place(terminal: Terminal) -> None:
-    with words_on(terminal) as output:
+    with closing(stream_console(terminal, show)) as console:
         for percent in range(0, 101, 10):
-            output(f"\r{percent}%")
+            console.write(f"\r{percent}%")
         wait_for(terminal, "100%")
         assert terminal.shown.strip() == "100%"
     assert terminal.shown == ""
@@ -65,22 +70,22 @@ def test_a_bar_moves_in_its_place(terminal: Terminal) -> None:
 
 def test_what_is_no_terminal_gets_everything_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
-    with words_on(stream) as output:
-        output(Said("$ pip install one\n"))
-        output("all\rof \x1b[31mit\n")
+    with closing(stream_console(stream, show)) as console:
+        console.say("$ pip install one")
+        console.write("all\rof \x1b[31mit\n")
         assert stream.getvalue() == "$ pip install one\nall\rof \x1b[31mit\n"
     dumb = Terminal()
     monkeypatch.setenv("TERM", "dumb")
-    with words_on(dumb) as output:
-        output("everything\n")
+    with closing(stream_console(dumb, show)) as console:
+        console.write("everything\n")
     assert dumb.getvalue() == "everything\n"
 
 
 def test_what_was_said_is_kept_where_the_work_fails(terminal: Terminal) -> None:
     def fail() -> None:
-        with words_on(terminal) as output:
-            output(Said("$ pip install one\n"))
-            output("half of it\n")
+        with closing(stream_console(terminal, show)) as console:
+            console.say("$ pip install one")
+            console.write("half of it\n")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

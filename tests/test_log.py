@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jstackmagic.io.log import HEAD, LONGEST, MOST, PLAIN, Log, Style
+from jstackmagic.display.console import Plain, Recording
+from jstackmagic.display.log import HEAD, LONGEST, MOST, PLAIN, Log, Style
 
 PARTS = (
     *("one\ntw", "o\n\n\x1b[1mthr", "ee\x1b[0m\n", " 10%\r 20%\r"),
@@ -18,9 +19,10 @@ PARTS = (
 
 def test_the_tail_is_the_last_lines_as_plain_text_and_everything_goes_on() -> None:
     words: list[str] = []
-    log = Log(words.append)
+    recording = Recording(Plain(words.append))
     for part in PARTS:
-        log(part)
+        recording.write(part)
+    log = recording.log
     assert log.tail(3) == "three\n100%\nend"
     assert log.text == "one\ntwo\n\nthree\n100%\n\nend"
     assert "".join(words) == "".join(PARTS)
@@ -32,13 +34,13 @@ def test_it_does_not_matter_where_the_words_were_split(cuts: list[int]) -> None:
     whole, log = "".join(PARTS), Log()
     at = [0, *sorted(cuts), len(whole)]
     for start, end in pairwise(at):
-        log(whole[start:end])
+        log.write(whole[start:end])
     assert log.text == "one\ntwo\n\nthree\n100%\n\nend"
 
 
 def test_links_and_titles_are_no_text() -> None:
     log = Log()
-    log("\x1b]0;title\x07\x1b]8;;https://host.example\x1b\\link\x1b]8;;\x1b\\\n")
+    log.write("\x1b]0;title\x07\x1b]8;;https://host.example\x1b\\link\x1b]8;;\x1b\\\n")
     assert log.text == "link"
 
 
@@ -56,22 +58,22 @@ def test_links_and_titles_are_no_text() -> None:
 )
 def test_what_was_written_over_is_gone(written: str, shown: str) -> None:
     log = Log()
-    log(written)
+    log.write(written)
     assert log.text == shown
 
 
 def test_two_bars_below_each_other_stay_two_lines() -> None:
     """As conda draws one a package: up, again, and down."""
     log = Log()
-    log("first   0%\nsecond  0%\n")
+    log.write("first   0%\nsecond  0%\n")
     for percent in range(10, 101, 10):
-        log(f"\x1b[2A\rfirst  {percent}%\n\rsecond {percent}%\n")
+        log.write(f"\x1b[2A\rfirst  {percent}%\n\rsecond {percent}%\n")
     assert log.text == "first  100%\nsecond 100%"
 
 
 def test_colours_are_kept_for_who_can_show_them() -> None:
     log = Log()
-    log("\x1b[31;1mred\x1b[0m plain \x1b[38;5;196mindexed\x1b[38;2;1;2;3mexact\x1b[39m\n")
+    log.write("\x1b[31;1mred\x1b[0m plain \x1b[38;5;196mindexed\x1b[38;2;1;2;3mexact\x1b[39m\n")
     assert log.last(5) == (
         [
             (
@@ -87,18 +89,18 @@ def test_colours_are_kept_for_who_can_show_them() -> None:
 def test_a_line_that_never_ends_does_not_grow() -> None:
     log = Log()
     for number in range(1000):
-        log(f"\r{number}" + "." * 1000)
+        log.write(f"\r{number}" + "." * 1000)
     assert log.tail(1).startswith("999.")
     assert len(log.tail(1)) < 2000
     for _ in range(100):
-        log("x" * 1000)
+        log.write("x" * 1000)
     assert len(log.text) <= LONGEST
 
 
 def test_of_a_very_long_log_the_middle_is_left_out_and_that_is_said() -> None:
     log = Log()
     for start in range(0, 20_000, 100):
-        log("".join(f"line {number}\n" for number in range(start, start + 100)))
+        log.write("".join(f"line {number}\n" for number in range(start, start + 100)))
     lines = log.text.splitlines()
     assert lines[0] == "line 0"
     assert lines[-1] == "line 19999"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jstackmagic.display.console import Plain
 from jstackmagic.managers.apt import engine as apt
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, InvalidSpec, Stopped
@@ -50,7 +51,7 @@ def carry_out(plan: Plan) -> tuple[Change, str]:
     """Runs a plan; returns the change as seen on disk and what was shown."""
     words: list[str] = []
     before = read_packages(SYSTEM, ("apt",))
-    assert apt.manager().run(plan, words.append) == 0, "".join(words)
+    assert apt.manager().run(plan, Plain(words.append)) == 0, "".join(words)
     return read_packages(SYSTEM, ("apt",)) - before, "".join(words)
 
 
@@ -209,7 +210,7 @@ def test_what_only_new_lists_can_refuse_is_refused_before_the_install(
     unfetched()
     plan = apt.manager().plan(install("jstackmagic-no-such"), SYSTEM)
     with pytest.raises(CommandFailed, match="Unable to locate package jstackmagic-no-such"):
-        apt.manager().run(plan, lambda text: None)
+        apt.manager().run(plan, Plain(lambda text: None))
 
 
 class hold:  # noqa: N801
@@ -351,6 +352,7 @@ def test_what_lacks_a_dependency_is_said_beforehand(make_deb: Callable[..., Path
 AS_NOBODY = """
     import os, sys
     sys.path.insert(0, sys.argv[1])
+    from jstackmagic.display.console import Plain
     from jstackmagic.where import host
     from jstackmagic.model.environment import Environment
     from jstackmagic.model.errors import JStackMagicError
@@ -368,7 +370,7 @@ AS_NOBODY = """
         print(type(error).__name__, error, sep="\\n")
     else:
         print([str(command) for command in plan.commands], plan.satisfied, flush=True)
-        sys.exit(apt.manager().run(plan, lambda text: print(text, end="", flush=True)))
+        sys.exit(apt.manager().run(plan, Plain(lambda text: print(text, end="", flush=True))))
 """
 
 

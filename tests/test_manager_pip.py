@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from uv import find_uv_bin
 
-from jstackmagic.io.log import Log
+from jstackmagic.display.console import Plain, Recording, quiet
 from jstackmagic.managers import choose, engine, get
 from jstackmagic.managers.pip import config as _pipconfig
 from jstackmagic.managers.pip import distributions as _distributions
@@ -67,7 +67,7 @@ def carry_out(manager: pip.Pip, plan: Plan) -> tuple[Change, str]:
     """Runs a plan; returns the change as seen on disk and what was shown."""
     words: list[str] = []
     before = read_packages(plan.environment, ("conda", "pip"))
-    assert manager.run(plan, words.append) == 0, "".join(words)
+    assert manager.run(plan, Plain(words.append)) == 0, "".join(words)
     change = read_packages(plan.environment, ("conda", "pip")) - before
     return manager.explain(plan, change), "".join(words)
 
@@ -389,10 +389,10 @@ def test_saying_so_is_many_times_faster_than_pip(venv: Environment, index: Wheel
 
 def test_an_install_that_fails_says_why(venv: Environment, index: WheelIndex) -> None:
     manager = pip.manager()
-    log = Log()
+    recording = Recording(quiet())
     plan = manager.plan(install("no-such-thing", sources=Sources(index_url=index.url)), venv)
-    assert manager.run(plan, log) == 1
-    assert "No matching distribution found for no-such-thing" in log.text
+    assert manager.run(plan, recording) == 1
+    assert "No matching distribution found for no-such-thing" in recording.log.text
 
 
 def test_a_stop_while_pip_waits_for_an_index(venv: Environment) -> None:

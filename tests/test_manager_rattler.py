@@ -22,6 +22,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from jstackmagic.display.console import Plain
 from jstackmagic.managers.conda import rattler
 from jstackmagic.managers.conda.rattler import bytecode, condahistory, journal
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
@@ -160,7 +161,7 @@ def change(prefix: Path, *specs: str, **more: object) -> Change:
     before = read_packages(environment, ("conda",))
     made = plan(prefix, *specs, **more)
     words: list[str] = []
-    assert rattler.manager().run(made, words.append) == 0, "".join(words)
+    assert rattler.manager().run(made, Plain(words.append)) == 0, "".join(words)
     done = read_packages(environment, ("conda",)) - before
     assert made.change is not None
     assert outline(made.change) == outline(done)
@@ -672,7 +673,7 @@ class TestArchive:
         other = ChannelBuilder(tmp_path / "rebuilt").add_package(
             "local", "1.5", build="h1_0", files={"share/local": "other contents"}
         )
-        assert rattler.manager().run(plan(prefix, str(other)), lambda _: None) == 0
+        assert rattler.manager().run(plan(prefix, str(other)), Plain(lambda _: None)) == 0
         assert (prefix / "share/local").read_text() == "other contents"
 
     def test_one_for_another_machine(self, make: Callable[..., Path], tmp_path: Path) -> None:
@@ -706,14 +707,14 @@ class TestLinkScripts:
     def test_their_words_are_shown(self, make: Callable[..., Path]) -> None:
         prefix = make("python")
         words: list[str] = []
-        assert rattler.manager().run(plan(prefix, "scripted"), words.append) == 0
+        assert rattler.manager().run(plan(prefix, "scripted"), Plain(words.append)) == 0
         assert "hello from scripted 1.0\n" in "".join(words)
         assert not (prefix / ".messages.txt").exists()
 
     def test_one_that_fails(self, make: Callable[..., Path]) -> None:
         prefix = make("python")
         words: list[str] = []
-        assert rattler.manager().run(plan(prefix, "failing"), words.append) == 1
+        assert rattler.manager().run(plan(prefix, "failing"), Plain(words.append)) == 1
         assert "The link script of failing failed; its files are linked." in "".join(words)
         assert record(prefix, "failing")["requested_spec"] == "failing"
 
@@ -804,7 +805,7 @@ class TestConfiguration:
         prefix = make("python", "independent")
         monkeypatch.setenv("CONDA_PKGS_DIRS", "/dev/null/pkgs")
         with pytest.raises(CommandFailed, match="No package cache can be written to: /dev/null"):
-            rattler.manager().run(plan(prefix, "app"), lambda _: None)
+            rattler.manager().run(plan(prefix, "app"), Plain(lambda _: None))
         assert outline(remove(prefix, "independent"))[2] == ["independent 1.0"]
 
 
@@ -861,6 +862,7 @@ class TestHistoryFile:
 
 SCRIPT = """
 import sys
+from jstackmagic.display.console import Plain
 from jstackmagic.where.environment import detect
 from jstackmagic.managers.conda import rattler
 from jstackmagic.model.request import Request
@@ -870,7 +872,7 @@ environment = detect(sys.argv[1])
 made = rattler.manager().plan(Request("install", "conda", tuple(sys.argv[2:])), environment)
 print("planned", flush=True)
 try:
-    status = rattler.manager().run(made, lambda words: print(words, end="", flush=True))
+    status = rattler.manager().run(made, Plain(lambda words: print(words, end="", flush=True)))
 except JStackMagicError as error:
     print(type(error).__name__, error, flush=True)
     status = 3
@@ -889,7 +891,7 @@ class TestProcesses:
         prefix = make("python")
 
         async def cell() -> int:
-            return rattler.manager().run(plan(prefix, "app"), lambda _: None)
+            return rattler.manager().run(plan(prefix, "app"), Plain(lambda _: None))
 
         assert asyncio.run(cell()) == 0
         assert record(prefix, "app")["version"] == "2.0"
@@ -947,7 +949,7 @@ class TestProcesses:
         change(prefix, "independent")
         size = len(history(prefix))
         words: list[str] = []
-        assert rattler.manager().run(made, words.append) == 0
+        assert rattler.manager().run(made, Plain(words.append)) == 0
         assert "".join(words) == "Another process has done it meanwhile.\n"
         assert len(history(prefix)) == size
 
@@ -957,7 +959,7 @@ class TestProcesses:
         change(prefix, "old-library-user")
         remove(prefix, "library")
         with pytest.raises(CommandFailed, match="has changed since this was planned"):
-            rattler.manager().run(made, lambda _: None)
+            rattler.manager().run(made, Plain(lambda _: None))
         assert not list(prefix.glob("conda-meta/app-*"))
         assert plan(prefix, "app=1.1").commands
 
@@ -975,7 +977,7 @@ class TestInterrupted:
 
         threading.Thread(target=interrupt).start()
         with pytest.raises(Interrupted) as caught:
-            rattler.manager().run(made, words.append)
+            rattler.manager().run(made, Plain(words.append))
         assert caught.value.kept == "The change was carried out whole."
         assert "waiting until the packages are linked" in "".join(words)
         assert (prefix / "slow-ended").exists()
@@ -989,7 +991,7 @@ class TestInterrupted:
         with journal._file_lock(str(prefix)):
             threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
             with pytest.raises(Interrupted) as caught:
-                rattler.manager().run(made, lambda _: None)
+                rattler.manager().run(made, Plain(lambda _: None))
         assert caught.value.kept == "Nothing was changed."
         assert tree(prefix) - before <= {"conda-meta/jstackmagic.lock"}
 
@@ -1187,7 +1189,7 @@ class TestNetwork:
     ) -> None:
         prefix = make("python")
         words: list[str] = []
-        assert rattler.manager().run(plan(prefix, "app=1.1"), words.append) == 0
+        assert rattler.manager().run(plan(prefix, "app=1.1"), Plain(words.append)) == 0
         assert "Fetching app-1.1-py_0.conda" in "".join(words)
         archive = tmp_path / "pkgs/app-1.1-py_0.conda"
         assert archive.is_file()
@@ -1231,7 +1233,7 @@ class TestNetwork:
         archive.write_bytes(b"something else")
         before = tree(prefix)
         with pytest.raises(CommandFailed, match="is not what its channel says"):
-            rattler.manager().run(made, lambda _: None)
+            rattler.manager().run(made, Plain(lambda _: None))
         assert tree(prefix) - before <= {"conda-meta/jstackmagic.lock"}
         assert not list((tmp_path / "pkgs").glob("*independent*"))
 
@@ -1242,7 +1244,7 @@ class TestNetwork:
         made = plan(prefix, "app=2.0", "independent")
         next((tmp_path / "served").glob("*/independent-1.0-b_1.conda")).unlink()
         with pytest.raises(CommandFailed, match=r"independent-1\.0-b_1\.conda cannot be fetched"):
-            rattler.manager().run(made, lambda _: None)
+            rattler.manager().run(made, Plain(lambda _: None))
         assert not list(prefix.glob("conda-meta/app*"))
 
     def test_offline(self, make: Callable[..., Path], server: Server) -> None:
@@ -1255,7 +1257,7 @@ class TestNetwork:
         change(prefix, "independent")
         assert len(server.requests) == asked
         with pytest.raises(CommandFailed, match=r"offline, and prefixed-1\.0-0\.conda is in no"):
-            rattler.manager().run(plan(prefix, "prefixed"), lambda _: None)
+            rattler.manager().run(plan(prefix, "prefixed"), Plain(lambda _: None))
 
     def test_a_server_that_is_down(self, make: Callable[..., Path], server: Server) -> None:
         prefix = make("python")
@@ -1270,7 +1272,7 @@ class TestNetwork:
         url = server.url.replace("//", "//me:s3cret@")
         write_condarc(f"channels: ['{url}']\n")
         words: list[str] = []
-        assert rattler.manager().run(plan(prefix, "app"), words.append) == 0
+        assert rattler.manager().run(plan(prefix, "app"), Plain(words.append)) == 0
         settled(prefix)
         kept = [*prefix.glob("conda-meta/*"), *(tmp_path / "pkgs").rglob("*.json")]
         kept.append(tmp_path / "pkgs/urls.txt")
@@ -1364,12 +1366,12 @@ class TestNetwork:
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
         begun = time.monotonic()
         with pytest.raises(Interrupted) as caught:
-            rattler.manager().run(made, lambda _: None)
+            rattler.manager().run(made, Plain(lambda _: None))
         assert time.monotonic() - begun < 5
         assert caught.value.kept == "Nothing was changed."
         assert not list(prefix.glob("conda-meta/independent-*"))
         server.stall.clear()
-        assert rattler.manager().run(made, lambda _: None) == 0
+        assert rattler.manager().run(made, Plain(lambda _: None)) == 0
 
     def test_through_a_proxy(self, make: Callable[..., Path], server: Server) -> None:
         prefix = make("python")

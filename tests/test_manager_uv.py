@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jstackmagic.display.console import Plain
 from jstackmagic.managers import choose, engine
 from jstackmagic.managers.pip.uv import terms as _uvterms
 from jstackmagic.model.engines import Engines
@@ -48,7 +49,7 @@ def carry_out(
     plan = manager.plan(request, environment)
     words: list[str] = []
     before = read_packages(environment, ("conda", "pip"))
-    assert manager.run(plan, words.append) == 0, "".join(words)
+    assert manager.run(plan, Plain(words.append)) == 0, "".join(words)
     change = read_packages(environment, ("conda", "pip")) - before
     return plan, manager.explain(plan, change), "".join(words)
 
@@ -347,7 +348,7 @@ def test_the_options_of_a_list_of_requirements(bare: Environment, index: WheelIn
     wrong = install(f"library==1.0 --hash=sha256:{'0' * 64}", options=where)
     manager = engine(choose("pip", bare, UV, wrong))
     words: list[str] = []
-    assert manager.run(manager.plan(wrong, bare), words.append) != 0
+    assert manager.run(manager.plan(wrong, bare), Plain(words.append)) != 0
     assert "Hash mismatch" in "".join(words)
     assert versions(bare) == {}
     _, change, _ = carry_out(install(f"library==1.0 --hash=sha256:{digest}", options=where), bare)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
+from jstackmagic.display.console import Plain, Recording
+from jstackmagic.display.log import Log
 from jstackmagic.io import process
-from jstackmagic.io.log import Log
 from jstackmagic.io.process import capture, run
 from jstackmagic.model.errors import CommandFailed, Interrupted
 from jstackmagic.model.plan import Command
@@ -167,9 +168,14 @@ def test_ten_megabytes_come_whole_and_quickly() -> None:
         nonlocal size
         size += len(text)
 
-    log = Log(count)
+    recording = Recording(Plain(count))
+    log = recording.log
     started = time.monotonic()
-    run(shell("yes 0123456789abcdef | head -c 10000000; echo; echo the end"), log, secrets=("xy",))
+    run(
+        shell("yes 0123456789abcdef | head -c 10000000; echo; echo the end"),
+        recording.write,
+        secrets=("xy",),
+    )
     assert time.monotonic() - started < 5  # 0.3 s on an idle machine
     assert size == 10_000_000 + len("\nthe end\n")
     assert log.text.endswith("\nthe end")
@@ -435,7 +441,7 @@ def test_a_program_that_would_ask_on_the_terminal_fails_at_once(
         wheel_index.user, wheel_index.password = "me", "s3cret"
         words = Log()
         clone = Command(("git", "clone", wheel_index.url, str(tmp_path / "clone")))
-        assert _within(20, lambda: run(clone, words)) != 0
+        assert _within(20, lambda: run(clone, words.write)) != 0
         assert "terminal prompts disabled" in words.text
     if shutil.which("ssh-keygen"):
         key = str(tmp_path / "key")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from jstackmagic.display.progress import bar_html
-from jstackmagic.io import meter
-from jstackmagic.io.meter import Lines, Meter, Progress
+from jstackmagic.display import progress
+from jstackmagic.display.console import Plain
+from jstackmagic.display.progress import Lines, Meter, Progress, bar_html
 from jstackmagic.managers.conda import rattler
 from jstackmagic.where.environment import detect
 from support.kernels import Kernel, clean_environ
@@ -84,13 +84,12 @@ def test_a_log_gets_a_line(prefix: Path) -> None:
 def test_looking_for_who_has_a_package_is_told_too(prefix: Path) -> None:
     seen: list[Progress | None] = []
 
-    class Output:
-        progress = seen.append
+    class Seeing(Plain):
+        def progress(self, progress: Progress | None) -> None:
+            seen.append(progress)
 
-        def __call__(self, _text: str) -> None:
-            pass
-
-    assert rattler.available(["large"], detect(prefix), output=Output()) == {"large": ("1.0",)}
+    console = Seeing(lambda _: None)
+    assert rattler.available(["large"], detect(prefix), console=console) == {"large": ("1.0",)}
     assert seen == [Progress("Reading the channels"), None]
 
 
@@ -101,7 +100,7 @@ def test_looking_for_who_has_a_package_is_told_too(prefix: Path) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that stands still until it is moved."""
     now = [100.0]
-    monkeypatch.setattr(meter.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     monkeypatch.setattr("tqdm.std.time", lambda: now[0])
     return now
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic import commands
+from jstackmagic.display.console import Plain
 from jstackmagic.history.file import History
 from jstackmagic.model.errors import CommandFailed, UsageError
 from jstackmagic.session import Session
@@ -61,7 +62,7 @@ def test_quietly_only_what_came_of_it_is_shown(
     wheel_index.add("plain", "1.0")
     said: list[str] = []
     words = ["--prefix", str(venv), "--pip", "plain", habit, "-i", wheel_index.url]
-    result, _ = commands.execute("install", words, Session(output=said.append))
+    result, _ = commands.execute("install", words, Session(shown=Plain(said.append)))
     assert said == []
     assert "plain    1.0" in str(result)
     outcome = History(history_file).records()[0].outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from . import commands
@@ -12,6 +13,8 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from .display import Displayed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,20 +50,29 @@ def _run(words: list[str]) -> int:
             kept="Nothing was started.",
             advice=f"jstackmagic {'|'.join(verbs)}, each with --help",
         )
-    head = rest[: rest.index("--")] if "--" in rest else rest
-    # with --json, standard output is for the JSON alone
-    stream = sys.stderr if "--json" in head else sys.stdout
-    from .display import as_text, json_text
-    from .display.live import words_on
+    from .display.live import stream_console
     from .session import Session
 
-    with words_on(stream) as output:
-        result, as_json = commands.execute(verb, rest, Session(output=output))
+    stream = sys.stderr if commands.for_programs(verb, rest) else sys.stdout
+    with closing(stream_console(stream, _show)) as console:
+        result, as_json = commands.execute(verb, rest, Session(shown=console))
+        console.result(result, as_json=as_json)
+    return result.exit_status
+
+
+def _show(result: Displayed, as_json: bool) -> None:
+    """Print a result: what programs read on standard output, and remarks on it beside that."""
+    from .display import as_text, json_text
+
     if as_json:
         print(json_text(result))
-    else:
+    elif result.document is None:
         print(as_text(result.parts(), words=commands.for_terminal))
-    return result.exit_status
+    else:
+        sys.stdout.write(result.document)
+        sys.stdout.flush()
+        remarks = as_text(result.remarks(), words=commands.for_terminal)
+        print(remarks, end="\n" if remarks else "", file=sys.stderr)
 
 
 def _complete(words: list[str]) -> int:
@@ -96,10 +108,10 @@ def _overview(verbs: Sequence[str]) -> str:
 
 
 def _say(error: JStackMagicError) -> None:
+    from .display import readable
+
     coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     name = "\x1b[31mjstackmagic\x1b[0m" if coloured else "jstackmagic"
-    print(f"{name}: {error.problem}", file=sys.stderr)
-    if error.kept:
-        print(error.kept, file=sys.stderr)
-    for line in error.advice:
-        print(f"  → {commands.for_terminal(line)}", file=sys.stderr)
+    lines = [error.problem, *([error.kept] if error.kept else [])]
+    lines += [f"  → {commands.for_terminal(line)}" for line in error.advice]
+    print(f"{name}: {readable(chr(10).join(lines))}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from . import commands
@@ -35,7 +36,7 @@ class Magic:
             raise
 
     def _run(self, line: str, cell: str | None) -> Result:
-        from .display.ipython import print_json, show, words
+        from .display.ipython import console
         from .model.parsing import split_words
 
         if cell is not None and self.verb != "install":
@@ -44,13 +45,10 @@ class Magic:
                 kept="Nothing was started.",
                 advice=f"Write it on one line: %env{self.verb} {line}".rstrip(),
             )
-        with live.paused(), words() as output:  # it keeps its own records
-            session = self.session.now(cell=cell, notebook=_notebook(self.shell), output=output)
+        with live.paused(), closing(console()) as shown:  # it keeps its own records
+            session = self.session.now(cell=cell, notebook=_notebook(self.shell), shown=shown)
             result, as_json = commands.execute(self.verb, split_words(line), session)
-        if as_json:
-            print_json(result)
-        else:
-            show(result)
+            shown.result(result, as_json=as_json)
         return result
 
     @property

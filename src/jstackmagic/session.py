@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # the fields name them, which nothing evaluates: loading stays light
+    from .display.console import Console  # noqa: TC004
     from .history.file import History  # noqa: TC004
     from .model.policy import Policy  # noqa: TC004
     from .model.record import Context
@@ -30,11 +30,6 @@ def policy_of_files() -> Policy:
     return from_files()
 
 
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
 def _ignore(_: object) -> None:
     pass
 
@@ -48,7 +43,7 @@ class Session:
         cell: The body of a cell magic.
         notebook: The notebook's path, where the surface knows it.
         cells: Returns the source of the cells that this kernel ran.
-        output: Takes a manager's own words, as they come.
+        shown: The surface's console; None shows nothing.
         on_exit_status: Takes the exit status of every command that ran.
         settings: Returns the policy as the settings are now.
     """
@@ -57,7 +52,7 @@ class Session:
     cell: str | None = None
     notebook: str = ""
     cells: Callable[[], Sequence[str]] = tuple
-    output: Callable[[str], None] = _write
+    shown: Console | None = None
     on_exit_status: Callable[[int], None] = _ignore
     settings: Callable[[], Policy] = policy_of_files
     _histories: dict[Path, History] = field(default_factory=dict, repr=False)
@@ -67,8 +62,17 @@ class Session:
         return replace(self, **changes)
 
     def quiet(self) -> Session:
-        """Return the same session without the managers' own words."""
-        return replace(self, output=_ignore)
+        """Return the same session without words or progress."""
+        return replace(self, shown=None)
+
+    @cached_property
+    def console(self) -> Console:
+        """Where words and progress go."""
+        if self.shown is not None:
+            return self.shown
+        from .display.console import quiet
+
+        return quiet()
 
     @cached_property
     def policy(self) -> Policy:

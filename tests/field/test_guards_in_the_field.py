@@ -10,6 +10,7 @@ import pytest
 from jstackmagic import commands
 from jstackmagic.capture.lines import recognise
 from jstackmagic.model.errors import UsageError
+from jstackmagic.session import Session
 from support.verbs import verb
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class TestAVerbTypedAsAPackage:
         assert not history_file.exists()
 
     def test_also_in_a_cell(self, history_file: Path) -> None:
-        session = commands.Session(output=lambda _: None, cell="pip install six\n")
+        session = Session(cell="pip install six\n")
         with pytest.raises(UsageError, match="Did you mean: %envinstall six"):
             commands.execute("install", ["--record-only"], session)
         assert not history_file.exists()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from repo2docker.buildpacks.conda import CondaBuildPack
 
+from jstackmagic.display.console import quiet
 from jstackmagic.image.engine import build as builder
 from jstackmagic.image.engine.client import connect
 from jstackmagic.model.reference import parse_tag
@@ -83,10 +84,6 @@ class _Pack(CondaBuildPack):
         return {**kept, str(self.script): "/tmp/install-base-env.bash"}
 
 
-def _quiet(_text: str) -> None:
-    pass
-
-
 class _Engine:
     """What repo2docker builds with: our own client of BuildKit, which its Dockerfile needs."""
 
@@ -104,7 +101,7 @@ class _Engine:
         (self.folder / "Dockerfile").write_text(text)
         asked = builder.Asked(tag=parse_tag(tag), builder="buildkit")
         reached = connect({"DOCKER_HOST": engine.host()})
-        builder.build(reached, self.folder, asked, output=_quiet, live=False)
+        builder.build(reached, self.folder, asked, console=quiet())
         return []
 
 

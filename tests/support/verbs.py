@@ -26,7 +26,7 @@ _LOGS = ("history", "jstackmagic.")
 
 def verb(name: str, *words: object, policy: Policy | None = None) -> Any:
     """Runs a verb; returns its result."""
-    session = Session(output=lambda _: None)
+    session = Session()
     if policy is not None:
         session = session.now(settings=lambda: policy)
     result, _ = commands.execute(name, [str(word) for word in words], session)

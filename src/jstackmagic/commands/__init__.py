@@ -35,6 +35,15 @@ class Verb(Protocol):
         """Do it."""
 
 
+def for_programs(name: str, words: Sequence[str]) -> bool:
+    """Return whether standard output is for a program alone, so that words go elsewhere.
+
+    It is where JSON is asked for, and for a verb that says ``FOR_PROGRAMS``: its result is a file.
+    """
+    head = words[: words.index("--")] if "--" in words else words
+    return "--json" in head or getattr(load(name), "FOR_PROGRAMS", False)
+
+
 class _HelpWantedError(Exception):
     pass
 

@@ -66,7 +66,7 @@ def carry_out(
         history=session.history,
         context=session.context(),
         policy=session.policy,
-        output=session.output,
+        console=session.console,
         mode=Mode(
             dry_run=args.dry_run,
             record_only=args.record_only,

@@ -36,18 +36,25 @@ class Exported(Result):
         """Where it went, or how long it is."""
         return self.written[0] if self.written else f"{len(self.text.splitlines())} lines"
 
+    @property
+    def document(self) -> str | None:
+        """The text, unless it was written to a file."""
+        return None if self.written else self.text
+
     def parts(self) -> Sequence[Part]:
         """The text, or where it was written, and the notes."""
-        parts: list[Part] = []
-        if self.written:
-            parts += [Text(f"Wrote {path}") for path in self.written]
-        else:
-            parts.append(Code(self.text.rstrip("\n")))
-            parts += [
-                Text(f"It needs {file.name} beside it; --output FILE writes both.", "quiet")
-                for file in self.artifact.files
-            ]
-        return [*parts, *(Text(note, "warning") for note in self.artifact.notes)]
+        if not self.written:
+            return [Code(self.text.rstrip("\n")), *self.remarks()]
+        wrote = (Text(f"Wrote {path}") for path in self.written)
+        return [*wrote, *(Text(note, "warning") for note in self.artifact.notes)]
+
+    def remarks(self) -> Sequence[Part]:
+        """What it needs beside it, and the notes."""
+        beside = (
+            Text(f"It needs {file.name} beside it; --output FILE writes both.", "quiet")
+            for file in self.artifact.files
+        )
+        return [*beside, *(Text(note, "warning") for note in self.artifact.notes)]
 
     def to_json(self) -> Any:
         """The text, the files and the notes."""
@@ -124,12 +131,20 @@ class Checked(Result):
         """Whether all is up to date."""
         return "out of date" if self.difference else "up to date"
 
+    @property
+    def document(self) -> str | None:
+        """The difference, for ``patch``."""
+        return self.difference or None
+
     def parts(self) -> Sequence[Part]:
         """The difference, or that there is none."""
-        notes = [Text(note, "warning") for note in self.notes]
         if self.difference:
-            return [Code(self.difference.rstrip("\n")), *notes]
-        return [Text(f"{', '.join(self.files)}: up to date.", "good"), *notes]
+            return [Code(self.difference.rstrip("\n")), *self.remarks()]
+        return [Text(f"{', '.join(self.files)}: up to date.", "good"), *self.remarks()]
+
+    def remarks(self) -> Sequence[Part]:
+        """What was not compared."""
+        return [Text(note, "warning") for note in self.notes]
 
     def to_json(self) -> Any:
         """The difference."""

@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..io.log import Said
 from ..model.errors import CommandFailed, Stopped, UnknownEnvironment
 
 if TYPE_CHECKING:
-    from ..io.log import Output
+    from ..display.console import Console
     from ..model.environment import Environment, EnvironmentRef
 
 
@@ -53,7 +52,7 @@ def _new_prefix(ref: EnvironmentRef, name: str) -> str:
         return ref.prefix
 
 
-def make(ref: EnvironmentRef, prefix: str, output: Output) -> Environment:
+def make(ref: EnvironmentRef, prefix: str, console: Console) -> Environment:
     """Make an environment that holds nothing yet but, if it is a virtual one, its Python.
 
     Raises:
@@ -61,7 +60,7 @@ def make(ref: EnvironmentRef, prefix: str, output: Output) -> Environment:
     """
     from ..where.environment import detect
 
-    output(Said(f"Making the environment {prefix}.\n"))
+    console.say(f"Making the environment {prefix}.")
     try:
         if ref.kind.startswith("conda"):
             meta = Path(prefix, "conda-meta")

@@ -16,8 +16,8 @@ from ..restore.undo import Inverse, Origins, inverse, requests, same
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from ..display.console import Console
     from ..install.transaction import Transaction
-    from ..io.log import Output
     from ..managers import Wish
     from ..model.environment import Environment, EnvironmentRef
     from ..model.packages import Package, PackageSet
@@ -248,7 +248,7 @@ class Place:
 
     # Afterwards
 
-    def settle(self, output: Output) -> list[str]:
+    def settle(self, console: Console) -> list[str]:
         """Put back what no request can; what is not as it was after all.
 
         Raises:
@@ -260,7 +260,7 @@ class Place:
             return []
         still_there = {p.key for p in self._wanted.goes} & self._look().by_key.keys()
         if self._relinks and not still_there:
-            relink.relink(self._relinks, self.environment, output)
+            relink.relink(self._relinks, self.environment, console)
         mark(self._wishes, self.environment)
         here = self._look()
         return [

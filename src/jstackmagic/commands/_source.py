@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..history.file import History
-from ..io.log import Said
 from ..model.errors import JStackMagicError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..io.log import Output
+    from ..display.console import Console
     from ..model.environment import Environment
     from ..model.record import Context, Record
 
@@ -21,7 +20,7 @@ _NOTHING = "Nothing was started."
 
 
 def records_of(
-    source: str, environments: Sequence[Environment], context: Context, output: Output
+    source: str, environments: Sequence[Environment], context: Context, console: Console
 ) -> list[Record]:
     """The records of a history file or an image; of another file, one for each thing it asks for.
 
@@ -29,7 +28,7 @@ def records_of(
         source: A path, or an image's reference.
         environments: What a file is about that names no environment.
         context: Who asks.
-        output: Where it is told what of a file is not understood.
+        console: Where it is told what of a file is not understood.
 
     Raises:
         UsageError: There is no such file and no such image, or the image holds no history.
@@ -46,9 +45,9 @@ def records_of(
         captures, problems, _ = read_into(history, [str(path)], environments, context)
         for captured in captures:
             if captured.reason:
-                output(Said(f"Left out: {captured.found.command.strip()} ({captured.reason})\n"))
+                console.say(f"Left out: {captured.found.command.strip()} ({captured.reason})")
         for file, problem in problems:
-            output(Said(f"{file}: {problem}\n"))
+            console.say(f"{file}: {problem}")
         found = history.records()
     if not found:
         raise UsageError(f"{path} is no history, and asks for nothing.", kept=_NOTHING)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ..display import Result
     from ..session import Session
 
+FOR_PROGRAMS = True
+_STANDARD_OUTPUT = ("-", "/dev/stdout")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -126,7 +129,7 @@ def _one(source: Source, options: Options) -> Result:
     written: tuple[Path, ...] = ()
     if options.into:
         written = form.insert_into(artifact, Path(options.into).expanduser())
-    if options.output:
+    if options.output and options.output not in _STANDARD_OUTPUT:
         written += artifact.write(Path(options.output).expanduser())
     return Exported(
         artifact=replace(artifact, notes=(*artifact.notes, *artifact.check())),

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 
 from ..export.dockerfile import STYLES
 from ..image.engine.build import BUILDERS
-from ..io.log import Said
 from ..model.credentials import mask
 from ..model.errors import ExportError, JStackMagicError, UsageError
 from ._target import add_target, targets
@@ -160,7 +159,7 @@ def _build(args: argparse.Namespace, session: Session) -> BuiltImage:
         built = _build_context(args, session, engine, context, tag)
         digest = ""
         if args.push:
-            digest = push(engine, parse_tag(built.tag), output=session.output)
+            digest = push(engine, parse_tag(built.tag), console=session.console)
     if not args.file:
         note_image(
             f"{parse_tag(built.tag).name}@{digest}" if digest else built.tag, session.history
@@ -197,7 +196,7 @@ def _prove(args: argparse.Namespace, session: Session) -> Proved:
                 built = None if again else _existing(engine, context)
                 built = built or _build_context(args, session, engine, context, tag)
             image = built.tag
-        proof = prove(engine, image, here, records, deep=args.deep, output=session.output)
+        proof = prove(engine, image, here, records, deep=args.deep, console=session.console)
     return Proved(proof)
 
 
@@ -216,7 +215,7 @@ def _build_context(
     from ..image.engine.build import Asked, BuildFailed, blame, build, fetch
 
     if context.base and not args.platform:
-        fetch(engine, context.base, output=session.output)
+        fetch(engine, context.base, console=session.console)
     asked = Asked(
         tag=tag or context.default_tag,
         dockerfile=context.dockerfile,
@@ -227,7 +226,7 @@ def _build_context(
         secrets=_all_secrets(context, _secrets(args.secret)),
     )
     try:
-        return build(engine, context.folder, asked, output=session.output, live=_is_live(session))
+        return build(engine, context.folder, asked, console=session.console)
     except BuildFailed as error:
         advice = blame(context.recipe, error.step) or ()
         raise BuildFailed(error.problem, kept=error.kept, advice=advice) from error
@@ -305,13 +304,6 @@ def _configured_urls() -> Iterator[str]:
         yield from os.environ.get(variable, "").split()
     for channel in detect().channels:
         yield channel.channel
-
-
-def _is_live(session: Session) -> bool:
-    """Whether a line of output can be written over: in a notebook and on a terminal."""
-    import sys
-
-    return session.magic or sys.stdout.isatty()
 
 
 @contextlib.contextmanager
@@ -392,7 +384,7 @@ def _commit(args: argparse.Namespace, session: Session) -> CommittedImage:
             )
         base = base_of(engine, container)
         history = session.history
-        session.output(Said(f"Committing {container.name} …\n"))
+        session.console.say(f"Committing {container.name} …")
         committed = commit(
             engine,
             container,
@@ -427,7 +419,7 @@ def _run(args: argparse.Namespace, session: Session) -> Running:
     with _engine(args, session) as engine:
         image = args.tag or _own_image(engine, session)
         work, notes = ("", []) if args.no_work else _on_host(engine, args.work)
-        session.output(Said(f"Starting {image} …\n"))
+        session.console.say(f"Starting {image} …")
         wanted = Wanted(
             image,
             work=work,
@@ -503,7 +495,7 @@ def _stop(args: argparse.Namespace, session: Session) -> Stopped:
 
     with contextlib.closing(connect()) as engine:
         own = None if args.all else history_id(session.history.records())
-        return Stopped(stop(engine, args.names, history=own, output=session.output))
+        return Stopped(stop(engine, args.names, history=own, console=session.console))
 
 
 def _suggest(args: argparse.Namespace, session: Session) -> Suggestions:

@@ -28,7 +28,6 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..io.log import Said
 from ..io.reading import path_of
 from ..model import managers
 from ..model.credentials import mask
@@ -132,7 +131,7 @@ def _with_missing(
     if not found.specs:
         left.append(f"Nothing that it imports is missing in the {environment.description}.")
         return asked, left
-    session.output(Said(_missing.plan_text(found, environment.description)))
+    session.console.say(_missing.plan_text(found, environment.description).rstrip("\n"))
     words = [shlex.split(spec)[0] for spec in found.specs.values()]
     return asked + read_specs(dict.fromkeys(words), manager=args.manager), left
 
@@ -142,7 +141,7 @@ def _repair(args: argparse.Namespace, session: Session) -> tuple[str, ...]:
 
     return tuple(
         f"Finished what was cut off in the {environment.description}."
-        if repair(environment, session.output)
+        if repair(environment, session.console)
         else f"Nothing was cut off in the {environment.description}."
         for environment in targets(args)
         if environment.is_conda
@@ -260,7 +259,7 @@ def _route(asked: Asked, environment: Environment, session: Session) -> tuple[As
         if unknown:
             from ..managers.conda.rattler import available
 
-            offered = available(unknown, environment, asked.sources.channels, session.output)
+            offered = available(unknown, environment, asked.sources.channels, session.console)
             for spec in unknown:
                 if offered[spec]:
                     chosen[spec] = "conda"

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..display import Part, Text, size_text
+from ..display.console import Plain
 from ..history.progress import Progress, replays
 from ..install.transaction import Done, Planned, Step, Transaction
-from ..io.log import Said
 from ..io.runtime import own_runtime_folder
 from ..model.environment import Environment
 from ..model.errors import (
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..io.log import Output
+    from ..display.console import Console
     from ..model.packages import ManagerName, PackageSet
     from ..session import Session
 
@@ -87,19 +87,19 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
         records = session.history.records()
     else:
         here = environment.find(name=args.name, prefix=args.prefix)
-        records = records_of(args.source, [here], session.context(), session.output)
+        records = records_of(args.source, [here], session.context(), session.console)
     wanted = goals(records)
-    with _alone(dry_run=args.dry_run), _words(args.log, session.output) as output:
+    with _alone(dry_run=args.dry_run), _words(args.log, session.console) as console:
         transaction = Transaction(
             # what this history says already, it need not be told again
             history=session.history if args.source else replays(),
             context=session.context(),
             policy=session.policy,
-            output=output,
+            console=console,
             on_exit_status=session.on_exit_status,
             mode=Mode(dry_run=args.dry_run, force=args.force, engines=session.policy.engines),
         )
-        places = _places(wanted, args, output)
+        places = _places(wanted, args, console)
         return _Replay(transaction, args, places, Store.beside(session.history)).carry_out()
 
 
@@ -138,10 +138,10 @@ def _alone(*, dry_run: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _words(log: str | None, output: Output) -> Iterator[Output]:
+def _words(log: str | None, console: Console) -> Iterator[Console]:
     """Where the managers' words go: to the user, or to a file as they come."""
     if log is None:
-        yield output
+        yield console
         return
     with Path(log).expanduser().open("a", encoding="utf-8") as file:
 
@@ -149,7 +149,7 @@ def _words(log: str | None, output: Output) -> Iterator[Output]:
             file.write(text)
             file.flush()
 
-        yield write
+        yield Plain(write)
 
 
 # Places
@@ -180,7 +180,7 @@ class _Place:
         return self.environment.description if self.environment else f"environment {self.prefix}"
 
 
-def _places(wanted: Sequence[Goal], args: argparse.Namespace, output: Output) -> list[_Place]:
+def _places(wanted: Sequence[Goal], args: argparse.Namespace, console: Console) -> list[_Place]:
     from ..where import environment
 
     target = None
@@ -203,7 +203,7 @@ def _places(wanted: Sequence[Goal], args: argparse.Namespace, output: Output) ->
         else:
             here, prefix = located(goal.ref)
             if here is not None and here.prefix != goal.ref.prefix:
-                output(Said(f"{goal.ref.prefix} is {here.prefix} here.\n"))
+                console.say(f"{goal.ref.prefix} is {here.prefix} here.")
             found.append(_Place(goal, here, prefix))
     return found
 
@@ -281,7 +281,7 @@ class _Replay:
             return
         if place.environment is None:
             assert place.goal.ref is not None
-            place.environment = make(place.goal.ref, place.prefix, self._transaction.output)
+            place.environment = make(place.goal.ref, place.prefix, self._transaction.console)
         environment = place.environment
         for exactness in self._ways(manager):
             here = PackageSet() if fresh else read_packages(environment, place.managers)
@@ -318,7 +318,7 @@ class _Replay:
                 planned = [*self._plan(place.goal, manager, served, environment)]
                 self._carry_out(place, planned, "builds")
         except (CommandFailed, InvalidSpec) as error:
-            self._transaction.output(Said(f"{error.problem}\nWhat is kept does not do.\n"))
+            self._transaction.console.say(f"{error.problem}\nWhat is kept does not do.")
             return False
         return True
 
@@ -331,7 +331,7 @@ class _Replay:
             if place.environment is not None:
                 try:
                     taken = self._store.take(
-                        place.goal, place.environment, self._transaction.output
+                        place.goal, place.environment, self._transaction.console
                     )
                 except OSError as error:
                     taken = Taken(left_out=(f"Nothing more can be kept: {error}",))

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
         history=history,
         context=session.context(),
         policy=session.policy,
-        output=session.output,
+        console=session.console,
         on_exit_status=session.on_exit_status,
         # the guards are asked once, for all of it: one step alone would often look like harm
         mode=Mode(
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
     try:
         done = transaction.run([step for place in places for step in place.planned()])
     finally:  # also what was only done in part
-        left = [] if args.dry_run else [place.settle(session.output) for place in places]
+        left = [] if args.dry_run else [place.settle(session.console) for place in places]
     problems += [problem for of_place in left for problem in of_place]
     return UndoResult(done=tuple(done), notes=tuple(problems), taken_back=tuple(chosen))
 

@@ -1,13 +1,14 @@
 """How a result looks: the same content as plain text everywhere and as HTML in a notebook.
 
 A result describes itself as parts (``Text``, ``Code``, ``Table``, ``Fold``); nothing else knows how
-they are drawn. ``html.py`` draws them for a notebook; ``live.py`` shows what a manager says while
-it works.
+they are drawn. ``html.py`` draws them for a notebook. ``console.py`` is where verbs, managers and
+features send them, beside words and progress; ``live.py`` shows those while the work goes on.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -77,11 +78,27 @@ class Displayed(Protocol):
     def to_json(self) -> Any:
         """The same content for programs, as plain lists and dictionaries."""
 
+    @property
+    def document(self) -> str | None:
+        """A text for other programs, all there may be on standard output; None for none."""
+
+    def remarks(self) -> Sequence[Part]:
+        """What a person should know of the document, on standard error."""
+
 
 class Result:
     """The base of what a verb returns: it prints itself, in a notebook as HTML."""
 
     exit_status = 0
+
+    @property
+    def document(self) -> str | None:
+        """A text for other programs, all there may be on standard output; None for none."""
+        return None
+
+    def remarks(self) -> Sequence[Part]:
+        """What a person should know of the document, on standard error."""
+        return ()
 
     def parts(self) -> Sequence[Part]:
         """What the result consists of, in order."""
@@ -99,7 +116,7 @@ class Result:
         return as_text(self.parts())
 
     def __repr__(self) -> str:
-        return f"<{self.summary()}>"
+        return f"<{readable(self.summary())}>"
 
     def _repr_html_(self) -> str:
         from .html import as_html
@@ -117,7 +134,30 @@ class Result:
 
 def json_text(result: Displayed) -> str:
     """The result as indented JSON."""
-    return json.dumps(result.to_json(), indent=2, ensure_ascii=False)
+    text = json.dumps(result.to_json(), indent=2, ensure_ascii=False)
+    return _BEYOND_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+_STRING = r"[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
+_ESCAPES = re.compile(
+    rf"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]){_STRING}"
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]",
+)  # ECMA-48: control strings, control sequences, other escapes; then what is left of C0 and C1
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_BEYOND_JSON = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
+
+
+def readable(text: str) -> str:
+    r"""Return text that moves no cursor and changes no colour, whoever wrote it.
+
+    Escape sequences and control characters are left out, but for tabs and line ends; what no
+    encoding has is replaced.
+
+    >>> readable("six\\x1b[2J==1\\x1b]0;title\\x07.0\\r\\ud800")
+    'six==1.0\ufffd'
+    """
+    return _SURROGATE.sub("\ufffd", _ESCAPES.sub("", text))
 
 
 def as_text(parts: Sequence[Part], *, words: Callable[[str], str] = str) -> str:
@@ -134,19 +174,19 @@ def _text_of(part: Part, words: Callable[[str], str]) -> str:
     if isinstance(part, Table):
         return _text_table(part)
     if isinstance(part, Code):
-        return part.text
-    return words(part.title if isinstance(part, Fold) else part.text)
+        return readable(part.text)
+    return readable(words(part.title if isinstance(part, Fold) else part.text))
 
 
 def _text_table(table: Table) -> str:
-    rows = [table.columns, *table.rows]
+    rows = [tuple(map(readable, row)) for row in (table.columns, *table.rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
     lines.insert(1, "  ".join("─" * width for width in widths))
-    return "\n".join(([table.caption] if table.caption else []) + lines)
+    return "\n".join(([readable(table.caption)] if table.caption else []) + lines)
 
 
 def size_text(size: int | None) -> str:

@@ -17,8 +17,8 @@ from . import SIGNS, Code, Fold, Table, Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..io.log import Line, Style
     from . import Part
+    from .log import Line, Style
 
 # https://jupyterlab.readthedocs.io/en/stable/developer/css.html
 # https://code.visualstudio.com/api/references/theme-color

@@ -5,44 +5,52 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from . import json_text
-from .live import words_in_notebook, words_on
+from . import as_text, json_text
+from .html import as_html
+from .live import Notebook, stream_console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
-    from . import Result
+    from . import Displayed
+    from .console import Plain
+    from .live import Live
 
 
 class _Shown:
     """The results that the running cell has displayed."""
 
     cell: tuple[int, int] | None = None
-    results: list[Result] = []  # noqa: RUF012 - one interpreter, one running cell
+    results: list[Displayed] = []  # noqa: RUF012 - one interpreter, one running cell
 
 
-def show(result: Result) -> None:
-    """Display a result now; the same cell's output prompt will not repeat it.
+def console() -> Live | Plain:
+    """Return the console of this IPython: a notebook's, or that of the terminal it runs in."""
+    return Notebook(_show) if in_notebook() else stream_console(sys.stdout, _show)
 
-    A magic displays what it returns, because only a cell's last expression would be shown.
+
+def _show(result: Displayed, as_json: bool) -> None:
+    """Show a result now; the same cell's output prompt does not repeat it.
+
+    A magic shows what it returns, because only a cell's last expression would be shown.
     """
-    _publish(result)
+    if as_json:
+        print(json_text(result))  # noqa: T201
+    else:
+        show(result)
     mark_shown(result)
 
 
-def print_json(result: Result) -> None:
-    """Print a result as JSON in place of displaying it."""
-    print(json_text(result))  # noqa: T201
-    mark_shown(result)
+def show(result: Displayed) -> None:
+    """Show a result."""
+    from IPython.display import display
+
+    if in_notebook():
+        data = {"text/plain": as_text(result.parts()), "text/html": as_html(result.parts())}
+        display(data, raw=True)  # type: ignore[no-untyped-call]
+    else:
+        print(as_text(result.parts()))  # noqa: T201
 
 
-def words() -> AbstractContextManager[Callable[[str], None]]:
-    """Where the words of managers go."""
-    return words_in_notebook() if in_notebook() else words_on(sys.stdout)
-
-
-def mark_shown(result: Result) -> None:
+def mark_shown(result: Displayed) -> None:
     """Note that the running cell has displayed a result, in whichever form."""
     cell = _current_cell()
     if _Shown.cell != cell:
@@ -50,11 +58,11 @@ def mark_shown(result: Result) -> None:
     _Shown.results.append(result)
 
 
-def display_once(result: Result) -> None:
+def display_once(result: Displayed) -> None:
     """Display a result unless this very cell has shown it already."""
     shown = _Shown.cell == _current_cell() and any(item is result for item in _Shown.results)
     if not shown:
-        _publish(result)
+        show(result)
     elif not in_notebook():
         # terminal IPython has printed "Out[n]:" already and something must follow
         print(repr(result))  # noqa: T201
@@ -65,16 +73,6 @@ def _current_cell() -> tuple[int, int] | None:
 
     shell = get_ipython()
     return (id(shell), shell.execution_count) if shell is not None else None
-
-
-def _publish(result: Result) -> None:
-    from IPython.display import display
-
-    if in_notebook():
-        data = {"text/plain": str(result), "text/html": result._repr_html_()}
-        display(data, raw=True)  # type: ignore[no-untyped-call]
-    else:
-        print(result)  # noqa: T201
 
 
 def in_notebook() -> bool:

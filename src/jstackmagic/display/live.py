@@ -13,18 +13,21 @@ import shutil
 import threading
 import time
 import unicodedata
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
-from ..io.log import Log, Said
 from . import html as drawing
+from . import readable
+from .console import Plain
+from .log import Log
 from .progress import NotebookBar, TerminalBar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from ..io.meter import Progress
+    from . import Displayed
+    from .console import Show
+    from .progress import Progress
 
 _SHOWN = {"notebook": 12, "terminal": 6}
 """How many of the last lines are shown while a manager works."""
@@ -33,32 +36,21 @@ _PAUSE = 0.2  # seconds between two states of what is shown: a notebook's browse
 _MOST = 1000  # lines that a notebook keeps of a log; the record has all of it
 
 
-@contextmanager
-def words_in_notebook() -> Iterator[Callable[[str], None]]:
-    """Where managers' words go in a notebook."""
-    shown = _Notebook()
-    try:
-        yield shown
-    finally:
-        shown.close()
+def stream_console(stream: TextIO, show: Show) -> Live | Plain:
+    """Return the console of a stream: live on a terminal, else everything as it comes.
 
+    Args:
+        stream: Where words go.
+        show: Shows a result.
+    """
 
-@contextmanager
-def words_on(stream: TextIO) -> Iterator[Callable[[str], None]]:
-    """Where managers' words go on a stream, which may be a terminal."""
-    if not (stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"):
-        yield lambda text: _write(stream, text)
-        return
-    shown = _Terminal(stream)
-    try:
-        yield shown
-    finally:
-        shown.close()
+    def write(text: str) -> None:
+        stream.write(text)
+        stream.flush()
 
-
-def _write(stream: TextIO, text: str) -> None:
-    stream.write(text)
-    stream.flush()
+    if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        return Terminal(stream, show)
+    return Plain(write, show)
 
 
 @dataclass
@@ -69,32 +61,56 @@ class _Section:
     log: Log = field(default_factory=Log)
 
 
-class _Folding:
-    """Takes words, and has them drawn soon: at once, but not more often than is of any use."""
+class Live:
+    """Takes words, and has them drawn soon: at once, but not more often than is of any use.
 
-    def __init__(self) -> None:
+    Args:
+        show: Shows a result.
+    """
+
+    live = True
+    terminal = False
+    _bar: Callable[[Progress | None], None]
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
         self._sections = [_Section()]
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
         self._drawn = float("-inf")
         self._closed = False
 
-    def __call__(self, text: str) -> None:
-        """Take the next words."""
+    def say(self, text: str) -> None:
+        """Show a line of our own, in front of the words that follow it."""
         with self._lock:
             section = self._sections[-1]
-            if not isinstance(text, Said):
-                section.log(text)
-            else:
-                if section.said and section.log.text:
-                    section = _Section()
-                    self._sections.append(section)
-                section.said.append(text.rstrip("\n"))
+            if section.said and section.log.text:
+                section = _Section()
+                self._sections.append(section)
+            section.said.append(readable(text))
             self._draw_soon()
+
+    def write(self, text: str) -> None:
+        """Take a program's words."""
+        with self._lock:
+            self._sections[-1].log.write(text)
+            self._draw_soon()
+
+    def progress(self, progress: Progress | None) -> None:
+        """Draw how far the work is."""
+        with self._lock:
+            self._bar(progress)
+
+    def result(self, result: Displayed, *, as_json: bool = False) -> None:
+        """Fold the words, and show a result below them."""
+        self.close()
+        self._show(result, as_json)
 
     def close(self) -> None:
         """Draw it for the last time."""
         with self._lock:
+            if self._closed:
+                return
             if self._timer is not None:
                 self._timer.cancel()
             self._closed = True
@@ -121,14 +137,14 @@ class _Folding:
         raise NotImplementedError
 
 
-class _Notebook(_Folding):
+class Notebook(Live):
     """One output, updated in place."""
 
     _name: str = ""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.progress = NotebookBar()
+    def __init__(self, show: Show) -> None:
+        super().__init__(show)
+        self._bar = NotebookBar()
 
     def _draw(self, *, done: bool) -> None:
         from IPython.display import display
@@ -167,22 +183,18 @@ def _as_html(section: _Section, running: bool) -> str:
     return drawing.fold(summary, body, is_open=running)
 
 
-class _Terminal(_Folding):
+class Terminal(Live):
     """The last lines below what we said, taken away when the manager is done, and a bar below."""
 
     terminal = True
+    _bar: TerminalBar
 
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__()
+    def __init__(self, stream: TextIO, show: Show) -> None:
+        super().__init__(show)
         self._stream = stream
         self._bar = TerminalBar(stream)
         self._height = 0
         self._said = 0
-
-    def progress(self, news: Progress | None) -> None:
-        """Draw how far the work is."""
-        with self._lock:
-            self._bar(news)
 
     def _draw(self, *, done: bool) -> None:
         said = [line for section in self._sections for line in section.said]
@@ -194,7 +206,8 @@ class _Terminal(_Folding):
         back = f"\x1b[{self._height}A\x1b[J" if self._height else ""
         self._height = len(last)
         self._bar.step_aside()
-        _write(self._stream, back + text + below)
+        self._stream.write(back + text + below)
+        self._stream.flush()
 
 
 def _cut(line: str, width: int) -> str:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .. import managers
+from ..display.console import Console, Recording
+from ..display.log import Log, without_colours
 from ..history.file import History
-from ..io.log import Log, Output, Said, without_colours
 from ..managers import Choice, Engine, choose
 from ..model.credentials import mask
 from ..model.engines import Engines
@@ -125,7 +126,7 @@ class Transaction:
         history: Where the records go.
         context: Who asks.
         policy: What may be installed.
-        output: Where the managers' own words go, as they come.
+        console: Where the managers' own words go, as they come.
         on_exit_status: Told the exit status of every manager that ran.
         mode: How to go about it.
     """
@@ -133,7 +134,7 @@ class Transaction:
     history: History
     context: Context
     policy: Policy
-    output: Output
+    console: Console
     on_exit_status: Callable[[int], None]
     mode: Mode = field(default_factory=Mode)
 
@@ -253,7 +254,7 @@ class Transaction:
             or hosts_kernel(environment)
         )
         choice = self._choice(step)
-        engine = managers.engine(choice, thorough=thorough, exact=exact, output=self.output)
+        engine = managers.engine(choice, thorough=thorough, exact=exact, console=self.console)
         try:
             with nullcontext() if engine.shows_progress else self._patience(step.request):
                 plan = engine.plan(step.request, choice.environment)
@@ -278,7 +279,7 @@ class Transaction:
     def _patience(self, request: Request) -> Iterator[None]:
         """Say so where a manager takes long to tell what it would do."""
         waiting = f"Asking {request.manager} what this would change; nothing is changed yet …\n"
-        timer = threading.Timer(3, self.output, (waiting,))
+        timer = threading.Timer(3, self.console.write, (waiting,))
         timer.daemon = True
         timer.start()
         try:
@@ -329,15 +330,15 @@ class Transaction:
         files = imports.files_before(_at_risk(plan, before), environment) if running else {}
         path_files = imports.path_files(environment)
         for note in plan.notes:
-            self.output(Said(f"{note}\n"))
+            self.console.say(f"{note}")
         for command in plan.commands:
-            self.output(Said(f"$ {command}\n"))
+            self.console.say(f"$ {command}")
         record = self._begin(planned, transaction, number)
         started = time.monotonic()
         status, interrupted, failure = 1, None, None
-        log = Log(self.output)
+        recording = Recording(self.console)
         try:
-            status = engine.run(plan, log)
+            status = engine.run(plan, recording)
         except (KeyboardInterrupt, Interrupted) as error:
             status, interrupted = 130, error
         except CommandFailed as error:
@@ -349,8 +350,8 @@ class Transaction:
             seconds=round(time.monotonic() - started, 3),
             change=change,
             resolved=_resolved(engine, plan, change) if status == 0 else (),
-            message="" if status == 0 else mask(_words_of(failure, log)),
-            log=mask(log.text),
+            message="" if status == 0 else mask(_words_of(failure, recording.log)),
+            log=mask(recording.log.text),
         )
         record = self.history.end(record, outcome)
         self.on_exit_status(status)

@@ -24,10 +24,10 @@ from ..model.credentials import MASK, secrets_of
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType, TracebackType
 
     from ..model.plan import Command
-    from .log import Output
 
 COLUMNS, LINES = 100, 30
 """How large the program's terminal is where we have none ourselves, as in a kernel."""
@@ -47,7 +47,13 @@ _NO_ASKPASS = {"SSH_ASKPASS": "false"}
 _ON_TERMINAL = ("/bin/sh", "-c", 'true <>"$0"; exec "$@"')
 
 
-def run(command: Command, output: Output, *, secrets: tuple[str, ...] = (), risk: str = "") -> int:
+def run(
+    command: Command,
+    output: Callable[[str], None],
+    *,
+    secrets: tuple[str, ...] = (),
+    risk: str = "",
+) -> int:
     """Run a program on a terminal of its own and hand on what it writes, as it comes.
 
     Its stdin is the null device. An interrupt (SIGINT where this is the main thread, a
@@ -141,7 +147,7 @@ def capture(command: Command, *, timeout: float | None = None) -> Captured:
 class _Screen:
     """Decodes a terminal's bytes, folds its line ends, and masks secrets; splits do no harm."""
 
-    def __init__(self, output: Output, secrets: tuple[str, ...]) -> None:
+    def __init__(self, output: Callable[[str], None], secrets: tuple[str, ...]) -> None:
         self._output = output
         self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
         self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode

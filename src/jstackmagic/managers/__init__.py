@@ -17,7 +17,7 @@ from ..model.packages import ManagerName
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..io.log import Output
+    from ..display.console import Console
     from ..model.engines import Engines
     from ..model.packages import Change, Package
     from ..model.plan import Command, Plan
@@ -83,7 +83,7 @@ class Engine(Protocol):
                 a conflict).
         """
 
-    def run(self, plan: Plan, output: Output) -> int:
+    def run(self, plan: Plan, console: Console) -> int:
         """Carry the plan out and return the exit status (0 is success).
 
         Raises:
@@ -148,7 +148,7 @@ class Manager(Protocol):
         *,
         thorough: bool = False,
         exact: bool = False,
-        output: Output | None = None,
+        console: Console | None = None,
     ) -> Engine:
         """Return the engine of a choice.
 
@@ -156,7 +156,7 @@ class Manager(Protocol):
             choice: As `choose` gives it.
             thorough: Whether its plan must say what would change, at the price of a dry run.
             exact: Whether it must also say which archives that takes.
-            output: Where the progress of planning goes.
+            console: Where the progress of planning goes.
         """
 
     def command(self, request: Request, environment: Environment) -> Command:
@@ -212,11 +212,11 @@ def choose(
 
 
 def engine(
-    choice: Choice, *, thorough: bool = False, exact: bool = False, output: Output | None = None
+    choice: Choice, *, thorough: bool = False, exact: bool = False, console: Console | None = None
 ) -> Engine:
     """Return the engine of a choice; see `Manager.engine`."""
     made = get(choice.manager).engine
-    return made(choice, thorough=thorough, exact=exact, output=output)
+    return made(choice, thorough=thorough, exact=exact, console=console)
 
 
 def mark(wishes: Iterable[Wish], environment: Environment) -> None:

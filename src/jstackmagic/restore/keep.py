@@ -16,7 +16,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..io.log import Said
 from ..managers.apt.engine import archive_name
 from ..model.credentials import MASK, mask
 from ..model.errors import CommandFailed
@@ -29,8 +28,8 @@ from .undo import apt_spec, as_on_disk, conda_spec, same
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ..display.console import Console
     from ..history.file import History
-    from ..io.log import Output
     from ..managers.conda.rattler.engine import Wire
     from ..model.environment import Environment
     from ..model.packages import ManagerName, Package, PackageSet
@@ -206,13 +205,13 @@ class Store:
 
     # Keeping
 
-    def take(self, goal: Goal, environment: Environment, output: Output) -> Taken:
+    def take(self, goal: Goal, environment: Environment, console: Console) -> Taken:
         """Keep what a history brought to one place, of what is there; what is kept is left alone.
 
         Args:
             goal: What the history says of the place.
             environment: The place.
-            output: Where words go.
+            console: Where words go.
 
         Raises:
             OSError: The folder cannot be written to.
@@ -232,7 +231,7 @@ class Store:
             mine = [package for package in new if package.manager == manager]
             if not mine:
                 continue
-            output(Said(f"Keeping {', '.join(package.name for package in mine)}.\n"))
+            console.say(f"Keeping {', '.join(package.name for package in mine)}.")
             try:
                 if manager == "apt":
                     files += self._fetch_debian(mine, goal)

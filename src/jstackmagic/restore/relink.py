@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rattler import PrefixRecord  # no noun: nobody reads it back
 
-    from ..io.log import Output
+    from ..display.console import Console
     from ..managers.conda.rattler.engine import Wire
     from ..model.environment import Environment
     from ..model.packages import Package, PackageSet
@@ -59,7 +59,7 @@ def fetch(packages: Iterable[Package], environment: Environment) -> None:
     engine.run(work)
 
 
-def relink(packages: Sequence[Package], environment: Environment, output: Output) -> None:
+def relink(packages: Sequence[Package], environment: Environment, console: Console) -> None:
     """Link packages again that are there.
 
     Written down before it begins and finished by a repair, as any change that was cut off.
@@ -82,7 +82,7 @@ def relink(packages: Sequence[Package], environment: Environment, output: Output
             history_size=journal.history_size(prefix),
         ),
     )
-    rattler.repair(environment, output)
+    rattler.repair(environment, console)
 
 
 def record_of(package: Package, environment: Environment) -> PrefixRecord:

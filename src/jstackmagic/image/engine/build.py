@@ -6,12 +6,11 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ...io.log import Said
 from ...model.credentials import mask
 from ...model.errors import Interrupted, JStackMagicError, UsageError
 from ...model.reference import Reference
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
     from pathlib import Path
 
+    from ...display.console import Console
     from ...model.recipe import Recipe
     from .client import Engine
 
     Events = Generator[Mapping[str, Any], None, None]
 
-Output = Callable[[str], None]
 Builder = Literal["buildkit", "classic"]
 BUILDERS: tuple[Builder, ...] = get_args(Builder)
 
@@ -97,7 +96,7 @@ class Built:
     cached: int
 
 
-def build(engine: Engine, folder: Path, asked: Asked, *, output: Output, live: bool) -> Built:
+def build(engine: Engine, folder: Path, asked: Asked, *, console: Console) -> Built:
     """Build a folder's Dockerfile, and say how it goes on.
 
     Args:
@@ -105,7 +104,7 @@ def build(engine: Engine, folder: Path, asked: Asked, *, output: Output, live: b
         folder: What is sent: the Dockerfile and all that it copies, less what its
             ``.dockerignore`` names.
         asked: What to build.
-        output: Where the progress goes.
+        console: Where the progress goes.
         live: Whether a line there can be written over.
 
     Raises:
@@ -117,8 +116,8 @@ def build(engine: Engine, folder: Path, asked: Asked, *, output: Output, live: b
     builder = builder_of(engine, asked.builder)
     _check(asked, builder)
     started = time.monotonic()
-    output(Said(f"Building {asked.tag} …\n"))
-    log, progress = Log(), Progress(output, live=live)
+    console.say(f"Building {asked.tag} …")
+    log, progress = Log(), StepLines(console)
     kept = f"No image was made; {asked.tag} is what it was."
     try:
         with speaking(f"{asked.tag} could not be built", kept=kept):
@@ -176,7 +175,7 @@ def built_before(engine: Engine, tag: Reference, labels: Mapping[str, str]) -> B
     return Built(str(tag), image["Id"], image["Size"], 0.0, None, 0, 0)
 
 
-def fetch(engine: Engine, image: str, *, output: Output) -> None:
+def fetch(engine: Engine, image: str, *, console: Console) -> None:
     """Have the engine pull an image that it does not hold.
 
     Raises:
@@ -184,20 +183,20 @@ def fetch(engine: Engine, image: str, *, output: Output) -> None:
     """
     if exists(engine, image):
         return
-    output(Said(f"Pulling {image} …\n"))
+    console.say(f"Pulling {image} …")
     with speaking(f"{image} could not be pulled", kept="Nothing was built."):
         for event in engine.client.api.pull(image, stream=True, decode=True):
             _raise_error(event)
 
 
-def push(engine: Engine, tag: Reference, *, output: Output) -> str:
+def push(engine: Engine, tag: Reference, *, console: Console) -> str:
     """Push an image to its registry, as who is logged in there; return its digest.
 
     Raises:
         EngineError: The registry refused.
     """
     digest, kept = "", "The image is here all the same."
-    output(Said(f"Pushing {tag} …\n"))
+    console.say(f"Pushing {tag} …")
     try:
         with speaking(f"{tag} could not be pushed", kept=kept):
             for event in engine.client.api.push(tag.name, tag=tag.tag, stream=True, decode=True):
@@ -350,20 +349,19 @@ def _context(folder: Path, asked: Asked) -> Any:
 # What is shown
 
 
-class Progress:
+class StepLines:
     """One line a step; where a line can be written over, its last line of output as well.
 
     Args:
-        output: Where it goes.
-        live: Whether a line there can be written over.
+        console: Where it goes.
     """
 
     _WIDTH = 100
     _PAUSE = 0.25  # seconds between two states of a line: a notebook keeps what it is sent
 
-    def __init__(self, output: Output, *, live: bool) -> None:
-        self._output = output
-        self._live = live
+    def __init__(self, console: Console) -> None:
+        self._write = console.write
+        self._live = console.live
         self._open: Step | None = None
         self._last = ""
         self._drawn = 0.0
@@ -384,13 +382,13 @@ class Progress:
     def close(self) -> None:
         """End the line that is open."""
         if self._open is not None:
-            self._output("\n")
+            self._write("\n")
             self._open = None
 
     def _begin(self, step: Step) -> None:
         self.close()
         self._open, self._last = step, ""
-        self._output(_title(step))
+        self._write(_title(step))
 
     def _end(self, step: Step) -> None:
         if self._open is not step:
@@ -398,15 +396,15 @@ class Progress:
         if self._live and self._last:
             self._write_over(_title(step))
         took = "cached" if step.cached else f"{step.seconds or 0:.1f} s"
-        self._output(f"  {took}\n")
+        self._write(f"  {took}\n")
         self._open = None
 
     def _write_over(self, text: str) -> None:
         shown = mask(text)[: self._WIDTH]
         if shown != self._last:
-            self._output(f"\r{shown.ljust(len(self._last))}")
+            self._write(f"\r{shown.ljust(len(self._last))}")
             if len(shown) < len(self._last):  # the end of the line stands after its last letter
-                self._output(f"\r{shown}")
+                self._write(f"\r{shown}")
             self._last = shown
         self._drawn = time.monotonic()
 

@@ -7,14 +7,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...io.log import Said
 from ...model.errors import JStackMagicError, UsageError
 from .client import speaking
 from .labels import HISTORY, RECIPE, SERVER, STARTED_BY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from ...display.console import Console
     from .client import Engine
 
 PORT = "8888/tcp"
@@ -256,7 +256,7 @@ def stop(
     names: Sequence[str],
     *,
     history: str | None,
-    output: Callable[[str], None],
+    console: Console,
 ) -> tuple[str, ...]:
     """Stop servers and take their containers away; return their names.
 
@@ -264,7 +264,7 @@ def stop(
         engine: Where.
         names: Which; none for all that were started by one history.
         history: Which history that is; None for all there are.
-        output: Where the progress goes.
+        console: Where the progress goes.
 
     Raises:
         UsageError: There is no server of that name.
@@ -284,7 +284,7 @@ def stop(
             continue
         if not names and history not in (None, server.history):
             continue
-        output(Said(f"Stopping {server.name} …\n"))
+        console.say(f"Stopping {server.name} …")
         with speaking(f"{server.name} could not be stopped"):
             container = engine.client.containers.get(server.id)
             container.stop(timeout=_STOP_SECONDS)

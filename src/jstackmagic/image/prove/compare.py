@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...io.log import Said
 from ...model.environment import Environment
 from ...model.errors import UnknownEnvironment
 from ...model.managers import of_environment, of_system
@@ -22,8 +21,9 @@ from .files import Files, Tree, files_of, new_tree
 from .proof import Proof, Side, absent, differences, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from ...display.console import Console
     from ...model.record import Record
     from ..engine.client import Engine
 
@@ -72,7 +72,7 @@ def prove(
     records: Sequence[Record],
     *,
     deep: bool,
-    output: Callable[[str], None],
+    console: Console,
 ) -> Proof:
     """Compare what is here with what an image holds.
 
@@ -82,7 +82,7 @@ def prove(
         here: What to compare.
         records: The history, to tell what would mend a difference.
         deep: Also compare the content of the files, and import what was added.
-        output: Where the progress goes.
+        console: Where the progress goes.
 
     Raises:
         EngineError: There is no such image, or the engine cannot be asked.
@@ -93,7 +93,7 @@ def prove(
         variable.partition("=")[::2] for variable in inspected["Config"].get("Env") or ()
     )
     with new_tree() as tree:
-        output(Said(f"Reading the files of {image} …\n"))
+        console.say(f"Reading the files of {image} …")
         with files_of(engine, inspected["Id"]) as files:
             sides, unread = _read(here, files, tree, variables, hashes=deep)
         unread += [*here.unread, *tree.unread]
@@ -112,7 +112,7 @@ def prove(
         )
         if not deep:
             return proof
-        output(Said("Comparing the content of the files, and importing what was added …\n"))
+        console.say("Comparing the content of the files, and importing what was added …")
         contents, missing = deeply.contents(here.environments, sides, tree)
         imports, failed = deeply.imports(engine, inspected["Id"], here.environments, sides, records)
         return replace(

@@ -9,7 +9,7 @@ from .. import Choice, Engine, Manager
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ...io.log import Output
+    from ...display.console import Console
     from ...model.environment import Environment
     from ...model.packages import Package
     from ...model.plan import Command
@@ -37,7 +37,7 @@ class Apt(Manager):
         *,
         thorough: bool = False,  # noqa: ARG002
         exact: bool = False,  # noqa: ARG002
-        output: Output | None = None,  # noqa: ARG002
+        console: Console | None = None,  # noqa: ARG002
     ) -> Engine:
         """Return apt-get."""
         from .engine import manager

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from ...display.console import Recording
 from ...io import process
-from ...io.log import Log
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, InvalidSpec, Stopped
 from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
@@ -21,7 +21,7 @@ from .. import Engine
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ...io.log import Output
+    from ...display.console import Console
     from ...model.environment import Environment
     from ...model.request import Request
     from .. import Wish
@@ -83,15 +83,15 @@ class AptGet(Engine):
         update = Command((*root, "apt-get", "update"))
         return Plan(request, environment, "apt-get", (update, install))
 
-    def run(self, plan: Plan, output: Output) -> int:
+    def run(self, plan: Plan, console: Console) -> int:
         """Run apt-get; see ``Engine.run``."""
         for command in plan.commands:
             if command.argv[-2:] == ("apt-get", "update"):
-                status = _update(command, output)
+                status = _update(command, console)
                 if status == 0:
                     _simulate(plan.request, plan.request.specs)  # refuses what it cannot do
             else:
-                status = process.run(command, output, risk=_RISK)
+                status = process.run(command, console.write, risk=_RISK)
             if status != 0:
                 return status
         return 0
@@ -243,7 +243,7 @@ def _rights(request: Request) -> tuple[str, ...]:
     )
 
 
-def _update(command: Command, output: Output) -> int:
+def _update(command: Command, console: Console) -> int:
     """Fetch the lists; wait where another program does so, for that lock has no timeout of apt's.
 
     Raises:
@@ -252,12 +252,14 @@ def _update(command: Command, output: Output) -> int:
     deadline = time.monotonic() + LOCK_TIMEOUT
     pause = 1.0
     while True:
-        log = Log(output)
-        status = process.run(command, log)
-        held = status != 0 and f"{LISTS}/lock" in log.text
+        recording = Recording(console)
+        status = process.run(command, recording.write)
+        held = status != 0 and f"{LISTS}/lock" in recording.log.text
         if not held or time.monotonic() + pause > deadline:
             return status
-        output(f"Another program fetches apt's lists: waiting, at most {LOCK_TIMEOUT} seconds.\n")
+        console.write(
+            f"Another program fetches apt's lists: waiting, at most {LOCK_TIMEOUT} seconds.\n"
+        )
         try:
             time.sleep(pause)
         except KeyboardInterrupt:

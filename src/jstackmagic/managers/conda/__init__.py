@@ -13,7 +13,7 @@ from .. import Choice, Engine, Manager
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ...io.log import Output
+    from ...display.console import Console
     from ...model.environment import Environment, Tool
     from ...model.packages import Package
     from ...model.plan import Command
@@ -74,13 +74,13 @@ class Conda(Manager):
         *,
         thorough: bool = False,
         exact: bool = False,  # noqa: ARG002
-        output: Output | None = None,
+        console: Console | None = None,
     ) -> Engine:
         """Return the executable or py-rattler."""
         if choice.engine == "rattler":
             from . import rattler
 
-            return rattler.manager(output=output)
+            return rattler.manager(console=console)
         from . import executable
 
         return executable.manager(thorough=thorough)

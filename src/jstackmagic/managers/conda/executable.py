@@ -27,7 +27,7 @@ from .spec import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ...io.log import Output
+    from ...display.console import Console
     from ...io.process import Captured
     from ...model.environment import CondaExecutable, Environment
     from ...model.request import Request
@@ -88,7 +88,7 @@ class ByExecutable(Engine):
             return replace(plan, change=change)
         return replace(plan, commands=(), change=change, satisfied=resolved(request, environment))
 
-    def run(self, plan: Plan, output: Output) -> int:
+    def run(self, plan: Plan, console: Console) -> int:
         """Run the plan's commands, the next only where the one before succeeded.
 
         Raises:
@@ -97,7 +97,7 @@ class ByExecutable(Engine):
         from ...io import process
 
         for command in plan.commands:
-            status = process.run(command, output, risk=_RISK)
+            status = process.run(command, console.write, risk=_RISK)
             if status != 0:
                 return status
         return 0

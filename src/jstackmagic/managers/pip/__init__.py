@@ -10,7 +10,7 @@ from .. import Choice, Engine, Manager
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ...io.log import Output
+    from ...display.console import Console
     from ...model.environment import Environment
     from ...model.packages import Package
     from ...model.plan import Command
@@ -75,7 +75,7 @@ class Pip(Manager):
         *,
         thorough: bool = False,
         exact: bool = False,
-        output: Output | None = None,  # noqa: ARG002
+        console: Console | None = None,  # noqa: ARG002
     ) -> Engine:
         """Return pip, or uv with pip to ask where uv finds no way."""
         from . import executable

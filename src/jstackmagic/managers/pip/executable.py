@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...display.log import without_colours
 from ...io import process
-from ...io.log import without_colours
 from ...model.credentials import mask
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Stopped
 from ...model.packages import Change, Package, normalise
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
-    from ...io.log import Output
+    from ...display.console import Console
     from ...model.environment import Environment
     from ...model.request import Request
 
@@ -94,7 +94,7 @@ class Pip(OfPip):
             return nothing_to_do(request, environment, present, self.engine)
         return replace(plan, change=change)
 
-    def run(self, plan: Plan, output: Output) -> int:
+    def run(self, plan: Plan, console: Console) -> int:
         """Run pip; see ``Engine.run``."""
         told = self._told[plan.environment.prefix] = {}
         secrets = secrets_in_files(plan.request)
@@ -104,7 +104,7 @@ class Pip(OfPip):
                 # As a variable: the command shown stays the user's, and an old pip ignores it.
                 environ = (*command.environ, ("PIP_REPORT", str(report)))
                 command = replace(command, environ=environ)
-                status = process.run(command, output, secrets=secrets, risk=RISK)
+                status = process.run(command, console.write, secrets=secrets, risk=RISK)
                 told |= {item.name: item for item in _read_report(report, plan)}
             if status != 0:
                 return status

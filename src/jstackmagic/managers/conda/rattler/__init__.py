@@ -15,7 +15,7 @@ from ..spec import Installed, check_installed, read_specs, resolved
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ....io.log import Output
+    from ....display.console import Console
     from ....model.environment import Environment
     from ....model.packages import CondaDetail, Package
     from ....model.request import Request
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 _ENGINE = "rattler"
 
 
-def manager(*, thorough: bool = False, output: Output | None = None) -> Rattler:  # noqa: ARG001
+def manager(*, thorough: bool = False, console: Console | None = None) -> Rattler:  # noqa: ARG001
     """Return the engine in this process; its plans always say what would change."""
-    return Rattler(output)
+    return Rattler(console)
 
 
 class Rattler(Engine):
     """Plans and changes in this process.
 
     Args:
-        output: Where the progress of planning goes.
+        console: Where the progress of planning goes.
     """
 
     shows_progress = True
 
-    def __init__(self, output: Output | None = None) -> None:
-        self._output = output
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console
 
     def plan(self, request: Request, environment: Environment) -> Plan:
         """Solve, and say what would change.
@@ -68,10 +68,10 @@ class Rattler(Engine):
                 satisfied=resolved(request, environment),
             )
         return engine.run(
-            lambda wire: planning.plan(request, environment, specs, _ENGINE, wire), self._output
+            lambda wire: planning.plan(request, environment, specs, _ENGINE, wire), self._console
         )
 
-    def run(self, plan: Plan, output: Output) -> int:
+    def run(self, plan: Plan, console: Console) -> int:
         """Fetch, link, and leave the prefix as conda would have left it.
 
         Returns:
@@ -90,7 +90,7 @@ class Rattler(Engine):
             wires.append(wire)
             return await running.carry_out(plan, wire)
 
-        status = engine.run(work, output)
+        status = engine.run(work, console)
         if wires[0].interrupted:
             raise Interrupted(
                 "Interrupted when the packages were being linked already.",
@@ -128,7 +128,7 @@ def available(
     specs: Sequence[str],
     environment: Environment,
     channels: Sequence[str] = (),
-    output: Output | None = None,
+    console: Console | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """Which versions of packages the channels hold.
 
@@ -136,7 +136,7 @@ def available(
         specs: Match specs; one that is none is held by no channel.
         environment: Whose channels to ask.
         channels: More of them, asked before those.
-        output: Where the progress goes.
+        console: Where the progress goes.
 
     Returns:
         For each spec the newest versions that match it, a few; empty where none does.
@@ -147,7 +147,7 @@ def available(
     """
     from . import asking, engine
 
-    return engine.run(lambda wire: asking.available(specs, environment, channels, wire), output)
+    return engine.run(lambda wire: asking.available(specs, environment, channels, wire), console)
 
 
 def on_platform(
@@ -171,7 +171,7 @@ def on_platform(
     return engine.run(lambda _: elsewhere.solve_for(platform, specs, environment, channels))
 
 
-def repair(environment: Environment, output: Output) -> bool:
+def repair(environment: Environment, console: Console) -> bool:
     """Finish a change of an environment that was cut off.
 
     Returns:
@@ -183,7 +183,7 @@ def repair(environment: Environment, output: Output) -> bool:
     """
     from . import engine, running
 
-    return engine.run(lambda wire: running.repair(environment, wire), output)
+    return engine.run(lambda wire: running.repair(environment, wire), console)
 
 
 def unhonoured(environment: Environment) -> tuple[str, ...]:

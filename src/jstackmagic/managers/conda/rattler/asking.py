@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from ....io.meter import Progress
+from ....display.progress import Progress
 from ....model.errors import InvalidSpec
 from ..spec import CondaSpec, name_of, parse
 from . import repodata

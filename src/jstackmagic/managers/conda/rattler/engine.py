@@ -14,13 +14,13 @@ from functools import cache
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ....io.meter import Progress, report_of
+from ....display.progress import Progress
 from ....model.errors import NOTHING_CHANGED, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from ....io.log import Output
+    from ....display.console import Console
 
 T = TypeVar("T")
 
@@ -107,14 +107,14 @@ class _Job(Generic[T]):
         return self._result
 
 
-def run(work: Callable[[Wire], Coroutine[Any, Any, T]], output: Output | None = None) -> T:
+def run(work: Callable[[Wire], Coroutine[Any, Any, T]], console: Console | None = None) -> T:
     """Run asynchronous work to its end, whether or not the caller is inside an event loop.
 
     Args:
         work: Called in the thread with the wire to this one.
-        output: Where the words and the progress of the work go, called in the calling thread.
+        console: Where the words and the progress of the work go, called in the calling thread.
 
-    An output that raises is not called again, and the work goes on to its end all the same.
+    A console that raises is not called again, and the work goes on to its end all the same.
 
     Raises:
         Interrupted: The user interrupted it where it could be left; nothing was changed.
@@ -124,7 +124,7 @@ def run(work: Callable[[Wire], Coroutine[Any, Any, T]], output: Output | None = 
     thread = threading.Thread(target=job, name="jstackmagic-rattler")
     thread.start()
     failure: Exception | None = None
-    listener = _Listener(output)
+    listener = _Listener(console)
     while True:
         try:
             words = job.wire._words.get(timeout=_TICK)
@@ -135,7 +135,7 @@ def run(work: Callable[[Wire], Coroutine[Any, Any, T]], output: Output | None = 
             listener.tick()
         except KeyboardInterrupt:
             job.wire._interrupt()
-        except Exception as error:  # the output's own: the work goes on to its end
+        except Exception as error:  # the console's own: the work goes on to its end
             failure = failure or error
             listener = _Listener(None)
     thread.join()
@@ -147,30 +147,29 @@ def run(work: Callable[[Wire], Coroutine[Any, Any, T]], output: Output | None = 
 
 
 class _Listener:
-    """Hands words and progress to an output, if there is one."""
+    """Hands words and progress to a console, if there is one."""
 
-    def __init__(self, output: Output | None) -> None:
-        self._output = output
-        self._report = report_of(output) if output is not None else None
+    def __init__(self, console: Console | None) -> None:
+        self._console = console
         self._latest: Progress | None = None
 
     def take(self, words: str | Progress) -> None:
-        if self._output is None or self._report is None:
+        if self._console is None:
             return
         if isinstance(words, Progress):
             self._latest = words
-            self._report(words)
+            self._console.progress(words)
         else:
-            self._output(words)
+            self._console.write(words)
 
     def tick(self) -> None:
         """Nothing new for a moment: time has passed all the same."""
-        if self._report is not None and self._latest is not None:
-            self._report(self._latest)
+        if self._console is not None and self._latest is not None:
+            self._console.progress(self._latest)
 
     def close(self) -> None:
-        if self._report is not None and self._latest is not None:
-            self._report(None)
+        if self._console is not None and self._latest is not None:
+            self._console.progress(None)
 
 
 # A process that ends right after rattler worked can crash: tokio's threads still let go of Python

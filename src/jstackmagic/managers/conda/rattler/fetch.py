@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from ....io.meter import Progress
+from ....display.progress import Progress
 from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from . import repodata

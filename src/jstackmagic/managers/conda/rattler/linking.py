@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ....io.meter import Progress
+from ....display.progress import Progress
 from ....model.errors import CommandFailed
 from ..spec import record_paths, records
 from . import bytecode, condahistory, journal

@@ -25,7 +25,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ....io import process
-from ....io.log import is_terminal
 from ....model.credentials import mask, secrets_of
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.packages import Package, normalise
@@ -47,7 +46,7 @@ from .origins import lock, origins
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ....io.log import Output
+    from ....display.console import Console
     from ....model.environment import Environment
     from ....model.packages import Change
     from ....model.request import Request
@@ -126,18 +125,18 @@ class Uv(OfPip):
             detail=command,
         )
 
-    def run(self, plan: Plan, output: Output) -> int:
+    def run(self, plan: Plan, console: Console) -> int:
         """Run uv, or pip where that had to be asked; see ``Engine.run``."""
         if self._instead is not None:
-            return self._instead.run(plan, output)
+            return self._instead.run(plan, console)
         command = plan.detail
         assert isinstance(command, Command)
         secrets = (*_secrets(command), *secrets_in_files(plan.request))
-        if not is_terminal(output):  # a notebook would show each state of uv's bars as lines
+        if not console.terminal:  # a notebook would show each state of uv's bars as lines
             command = replace(command, argv=(*command.argv[:3], "--no-progress", *command.argv[3:]))
         with ThreadPoolExecutor(1) as beside:  # nobody waits for it longer than for uv itself
             locked = beside.submit(_locked, _coming(plan), plan.request, plan.environment)
-            status = process.run(command, output, secrets=secrets, risk=RISK)
+            status = process.run(command, console.write, secrets=secrets, risk=RISK)
             self._known[plan.environment.prefix] = locked.result()
         _mark(plan)
         return status

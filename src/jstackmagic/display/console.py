@@ -1,0 +1,106 @@
+"""Where everything goes that a user is to see: a notebook, a terminal, or plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from . import Displayed, readable
+from .log import Log
+from .progress import Lines
+
+if TYPE_CHECKING:
+    from .progress import Progress
+
+Show = Callable[[Displayed, bool], None]
+"""Shows a result; the second argument says whether as JSON."""
+
+
+class Console(Protocol):
+    """Where words, progress and results go.
+
+    Attributes:
+        live: Whether a line can be written over, after a carriage return.
+        terminal: Whether the words may move a terminal's cursor about, as several bars do.
+    """
+
+    live: bool
+    terminal: bool
+
+    def say(self, text: str) -> None:
+        """Show a line of our own, which stays to be seen where a program's words are folded.
+
+        It may hold what a user or a package wrote: control characters are left out.
+        """
+
+    def write(self, text: str) -> None:
+        """Take a program's own words, as they come: carriage returns and colours included."""
+
+    def progress(self, progress: Progress | None) -> None:
+        """Show how far work has come; None says that it is over."""
+
+    def result(self, result: Displayed, *, as_json: bool = False) -> None:
+        """Show what a verb gave, after all words."""
+
+
+def _show_nothing(_result: Displayed, _as_json: bool) -> None:
+    pass
+
+
+class Plain:
+    """Words as they come and progress as lines: for a pipe, a log, a test.
+
+    Args:
+        write: Takes the words.
+        show: Shows a result.
+    """
+
+    live = terminal = False
+
+    def __init__(self, write: Callable[[str], None], show: Show = _show_nothing) -> None:
+        self._write = write
+        self._show = show
+        self._lines = Lines(write)
+
+    def say(self, text: str) -> None:
+        """Write a line of our own."""
+        self._write(f"{readable(text)}\n")
+
+    def write(self, text: str) -> None:
+        """Write a program's words as they are."""
+        self._write(text)
+
+    def progress(self, progress: Progress | None) -> None:
+        """Write a line now and then."""
+        self._lines(progress)
+
+    def result(self, result: Displayed, *, as_json: bool = False) -> None:
+        """Show it."""
+        self._show(result, as_json)
+
+    def close(self) -> None:
+        """Have nothing left to show."""
+
+
+def quiet(show: Show = _show_nothing) -> Plain:
+    """Return a console that shows results alone."""
+    return Plain(lambda _text: None, show)
+
+
+class Recording:
+    """A console, and a log of what programs write to it.
+
+    Args:
+        console: Where everything goes on to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.log = Log()
+        self.live, self.terminal = console.live, console.terminal
+        self.say, self.progress, self.result = console.say, console.progress, console.result
+        self._write = console.write
+
+    def write(self, text: str) -> None:
+        """Take a program's words."""
+        self.log.write(text)
+        self._write(text)
