@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from jstackmagic import commands
 from jstackmagic.capture import Target, notebooks
 from jstackmagic.capture.cells import CellReader, mentions_install
-from jstackmagic.capture.lines import OTHERS, READERS
+from jstackmagic.capture.lines import READERS
+from jstackmagic.capture.others import OTHERS
 from jstackmagic.capture.source import logical_lines
 from jstackmagic.model.errors import UsageError
 from jstackmagic.model.recipe import fold

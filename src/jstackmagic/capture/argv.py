@@ -15,6 +15,7 @@ from ..model.request import Action, Request
 from ..model.slips import repeated_verb
 from . import Found, Target
 from .shell import Word
+from .state import Machine
 
 if TYPE_CHECKING:
     from ..model.packages import ManagerName
@@ -167,7 +168,12 @@ class Call:
         line: Where it begins.
         folder: What relative paths are relative to; None where only the run can tell.
         target: What the words before it said of where.
-        variables: Set for this call alone.
+        variables: Those it sees.
+        own: The names of those that are set for it alone.
+        unexported: The names that the shell alone sees.
+        system: Where the Python goes that PATH finds, whatever is active.
+        machine: The settings that lines before it made.
+        origins: For a variable that goes through a file's lines, that file.
         note: What its redirections do to it.
         fed: Why its words are not all there; empty where they are.
     """
@@ -177,7 +183,12 @@ class Call:
     line: int = 1
     folder: str | None = "."
     target: Target = field(default_factory=Target)
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, Word] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()
+    unexported: tuple[str, ...] = ()
+    system: Target = field(default_factory=Target)
+    machine: Machine = field(default_factory=Machine)
+    origins: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     fed: str = ""
 
@@ -195,6 +206,10 @@ class Call:
         """The call with more known of its target; what is empty adds nothing."""
         given = {name: value for name, value in hints.items() if value}
         return replace(self, target=replace(self.target, **given))
+
+    def noting(self, *notes: str) -> Call:
+        """Return the call with more for the reader to know."""
+        return replace(self, note=" ".join(dict.fromkeys(filter(None, (self.note, *notes)))))
 
     def by(self, word: Word) -> Call:
         """The call with the interpreter, and the prefix where that is ``PREFIX/bin/PROGRAM``.
@@ -261,7 +276,7 @@ class Call:
             end = next(at for at, (_, word) in enumerate(specs) if word.text == slip[0]) + 1
             specs = specs[end:]
             note = f"{note} {slip[0]} is typed twice, and the second is left out.".strip()
-        reasons = [self._unclear(flag, word) for flag, word in specs]
+        reasons = [self._unclear(flag, word, manager) for flag, word in specs]
         clear = [item for item, reason in zip(specs, reasons, strict=True) if not reason]
         read = [self._spec(flag, word.text, manager) for flag, word in clear]
         wrong = [word.text for (_, word), spec in zip(clear, read, strict=True) if not spec]
@@ -276,10 +291,15 @@ class Call:
         if any(reasons):
             yield self.unread(" ".join(dict.fromkeys(reason for reason in reasons if reason)))
 
-    def _unclear(self, flag: str, word: Word) -> str:
+    def _unclear(self, flag: str, word: Word, manager: ManagerName) -> str:
         """Why only the run can tell what a spec means; empty where it is clear."""
         if word.holes:
-            return unknown(word)
+            from .handed import file_of
+
+            files = [file_of(script) for script in word.scripts]
+            files += [self.origins.get(hole, "") for hole in word.holes]
+            lines = [f" The line for it: {line_for(manager, file)}" for file in files if file]
+            return unknown(word) + "".join(lines)
         local = bool(flag) or is_path(word.text) or word.text.endswith(_ARCHIVES)
         if not local or _REMOTE.match(word.text):
             return ""
@@ -309,10 +329,29 @@ class Call:
         return os.path.normpath(os.path.join(self.folder or ".", os.path.expanduser(text)))
 
 
+MANAGER_OF: dict[str, ManagerName] = {
+    **dict.fromkeys(("pip", "uv", "pipx"), "pip"),
+    **dict.fromkeys(("conda", "mamba", "micromamba"), "conda"),
+    **dict.fromkeys(("apt", "apt-get", "aptitude"), "apt"),
+}
+
+
+def line_for(manager: str, file: str) -> str:
+    """Return the line of ours that installs a list.
+
+    >>> line_for("apt", "apt.txt"), line_for("conda", "list.txt")
+    ('%envinstall -f apt.txt', '%envinstall --conda -f list.txt')
+    """
+    name = os.path.basename(file).lower()
+    owner = {"apt.txt": "apt", "requirements.txt": "pip"}.get(name, "")
+    said = "" if owner == manager or name.endswith((".yml", ".yaml")) else f" --{manager}"
+    return f"%envinstall{said} -f {file}"
+
+
 def unknown(word: Word) -> str:
     """The sentence that tells of a word's holes."""
-    one = len(word.holes) == 1
-    return f"{', '.join(word.holes)} {'is' if one else 'are'} only known when it runs."
+    holes = [hole.replace(":?}", "}") for hole in word.holes]  # see `effects.document`
+    return f"{', '.join(holes)} {'is' if len(holes) == 1 else 'are'} only known when it runs."
 
 
 def program_name(word: Word) -> str:

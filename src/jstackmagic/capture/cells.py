@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from . import Found, Target, calls
 from .argv import listed
-from .lines import DOWNLOADERS, OTHERS, READERS, recognise, recognise_argv
+from .lines import DOWNLOADERS, READERS, recognise, recognise_argv
+from .others import OTHERS
 from .own import envinstall, envremove
 from .source import Line, logical_lines
 

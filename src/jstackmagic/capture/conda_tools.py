@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from . import Found
+    from .state import State
 
 CONDA = Options.of(
     valued="""
@@ -184,12 +185,83 @@ def _ask(call: Call, verb: str, given: Given, specs: list[tuple[str, Word]]) -> 
     if unclear:
         yield from unclear
         return
-    names = [name for word in channels for name in word.text.split(",")]
+    settings = () if given.has("--override-channels") else _channels(call)
+    unclear = call.unclear(settings)
+    if unclear and verb != "remove":
+        yield from unclear
+        return
+    names = [name for word in (*channels, *settings) for name in word.text.split(",")]
+    call = call.noting(*call.machine.doubts.get("conda", ()))
     yield from call.ask(
         "remove" if verb == "remove" else "install",
         "conda",
         specs,
         upgrade=verb == "update",
-        sources=Sources(tuple(dict.fromkeys(names))),
+        sources=Sources(tuple(dict.fromkeys(names)) if verb != "remove" else ()),
         options=kept.written(),
     )
+
+
+def _channels(call: Call) -> tuple[Word, ...]:
+    """Give the channels of lines before it; a variable counts before a file."""
+    variable = call.variables.get("CONDA_CHANNELS")
+    if variable is None or variable.holes:
+        return call.machine.channels if variable is None else (variable,)
+    return tuple(Word(name) for name in variable.text.split(",") if name)
+
+
+def configure(call: Call, state: State) -> bool:
+    """Take in ``conda config`` and ``micromamba config``; False where it is another command."""
+    given = options(call.program, call.arguments).read(call.arguments)
+    words = [word.text for word in given.words]
+    if words[:1] != ["config"]:
+        return False
+    verbs, keys = _CONFIG.read(call.arguments), list(words[1:])
+    for name, word in verbs.items:
+        if name in _WAYS and word is not None:
+            key = word.text
+            _configured(state, name, key, _after(verbs, word), call.line)
+    if keys[:1] and f"--{keys[0]}" in _WAYS and len(keys) > 1:  # micromamba's and mamba 2's verbs
+        _configured(state, f"--{keys[0]}", keys[1], list(given.words[3:]), call.line)
+    return True
+
+
+_CONFIG = Options.of(
+    valued="--prepend --add\n--append\n--set\n--remove\n--remove-key\n--file\n--name\n--prefix",
+    flags="--system\n--env\n--show\n--get\n--validate\n--describe\n--json",
+)
+_WAYS = ("--add", "--prepend", "--append", "--set", "--remove", "--remove-key")
+
+
+def _after(given: Given, option: Word) -> list[Word]:
+    """Return the words between an option's value and the next option."""
+    after: list[Word] = []
+    seen = False
+    for name, word in given.items:
+        if word is option:
+            seen = True
+        elif seen and name:
+            break
+        elif seen and word is not None:
+            after.append(word)
+    return after
+
+
+def _configured(state: State, way: str, key: str, values: list[Word], line: int) -> None:
+    by = f"conda config, line {line},"
+    if key != "channels":
+        if way in ("--remove", "--remove-key"):
+            return
+        state.conda_setting(key, " ".join(word.text for word in values), by=by)
+        return
+    machine = state.machine
+    texts = {word.text for word in values}
+    others = tuple(word for word in machine.channels if word.text not in texts)
+    if way in ("--add", "--prepend"):
+        machine.channels = (*values, *others)
+    elif way == "--append":
+        machine.channels = (*others, *values)
+    elif way == "--set":
+        machine.channels = tuple(values)
+    else:
+        machine.channels = () if way == "--remove-key" else others

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field, replace
-from itertools import zip_longest
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import Found, Target
-from .argv import Call, Options, listed, program_name
-from .conda_tools import aimed, conda
-from .conda_tools import options as conda_options
+from . import Found, Target, effects, others
+from .argv import Call, program_name
+from .blocks import Course, Pipe
+from .conda_tools import conda, configure
 from .debian_tools import apt, dpkg
-from .python_tools import UV, pip, pipx, uv
+from .handed import file_of
+from .python_tools import pip, pipx, uv
 from .shell import MAX_DEPTH, Command, Operator, Redirection, Word, parse
+from .state import BASH_FILES, State
+from .wrappers import CONDAS, unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 READERS: dict[str, Callable[[Call], Iterator[Found]]] = {
     "pip": pip,
@@ -34,92 +36,20 @@ READERS: dict[str, Callable[[Call], Iterator[Found]]] = {
 }
 """Whose requests can be read."""
 
-CONDAS = ("conda", "mamba", "micromamba")
-
-OTHERS: dict[str, tuple[str, ...]] = {
-    "add-apt-repository": (),
-    "apt-add-repository": (),
-    "easy_install": (),
-    "ensurepip": (),
-    "gdebi": (),
-    "apk": ("add",),
-    "brew": ("install",),
-    "cargo": ("install",),
-    "dnf": ("install",),
-    "gem": ("install",),
-    "go": ("install", "get"),
-    "jupyter": ("labextension", "nbextension", "serverextension"),
-    "make": ("install",),
-    "npm": ("install", "i", "ci"),
-    "pdm": ("add", "install", "sync"),
-    "pipenv": ("install", "sync", "uninstall"),
-    "pixi": ("add", "install", "global"),
-    "playwright": ("install",),
-    "pnpm": ("add", "install"),
-    "poetry": ("add", "install", "remove"),
-    "snap": ("install",),
-    "spacy": ("download",),
-    "yarn": ("add", "install"),
-    "yum": ("install",),
-    "zypper": ("install", "in"),
-}
-"""What installs, and no request can say; each with the words that mean it, all of them if none."""
-
 DOWNLOADERS = ("curl", "wget", "aria2c")
 SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "ash")
 
-_PLAIN = Options.of(valued="", flags="")
-_WRAPPERS: dict[str, tuple[Options, int]] = {
-    "sudo": (
-        Options.of(
-            valued="-u --user\n-g --group\n-p --prompt\n-C --close-from\n-r --role\n-t --type\n"
-            "-T --command-timeout\n-U --other-user\n-D --chdir\n-R --chroot",
-            flags="-E --preserve-env\n-H --set-home\n-n --non-interactive\n-S --stdin\n-i --login",
-        ),
-        0,
-    ),
-    "env": (Options.of(valued="-u --unset\n-C --chdir", flags="-i --ignore-environment"), 0),
-    "time": (Options.of(valued="-f --format\n-o --output", flags="-p --portability\n-v"), 0),
-    "nice": (Options.of(valued="-n --adjustment", flags=""), 0),
-    "ionice": (Options.of(valued="-c --class\n-n --classdata", flags=""), 0),
-    "timeout": (Options.of(valued="-k --kill-after\n-s --signal", flags=""), 1),
-    "stdbuf": (Options.of(valued="-i --input\n-o --output\n-e --error", flags=""), 0),
-    "exec": (Options.of(valued="-a", flags="-c\n-l"), 0),
-    "doas": (Options.of(valued="-u\n-C", flags="-n"), 0),
-    "flock": (Options.of(valued="-w --timeout\n-E", flags="-n\n-x\n-s"), 1),
-    "nohup": (_PLAIN, 0),
-    "builtin": (_PLAIN, 0),
-    "setsid": (_PLAIN, 0),
-    "unbuffer": (_PLAIN, 0),
-    "fakeroot": (_PLAIN, 0),
-}
-"""What runs the command after it: its options, and how many words stand before that command."""
-
-_XARGS = Options.of(
-    valued="-n --max-args\n-I --replace\n-P --max-procs\n-L --max-lines\n-d --delimiter\n"
-    "-a --arg-file\n-s --max-chars\n-E --eof",
-    flags="-0 --null\n-r --no-run-if-empty\n-t --verbose",
-)
-
-_PRINTERS = listed(
-    "echo printf grep egrep fgrep rg which whereis type man cat ls test [ [[ alias git sed awk"
-    " export declare local read"
-)
-"""What takes an installer's name for text."""
-
 _FROM_NETWORK = "It runs a script as it comes from the network."
-_MEANT = frozenset(("install", "uninstall", "add", "update", "remove", "create"))
-_OPENING = frozenset(("if", "then", "elif", "else", "while", "until", "do", "!", "{"))
-_LISTS = frozenset(("for", "case", "select", "in"))
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=")
 
 
 def recognise(
     text: str,
     *,
+    state: State | None = None,
     folder: str | None = ".",
     target: Target | None = None,
     braces: bool = False,
+    shell: Sequence[str] = (),
     line: int = 1,
     command: str = "",
 ) -> Iterator[Found]:
@@ -127,19 +57,38 @@ def recognise(
 
     Args:
         text: One command line or a script.
-        folder: What relative paths are relative to; None where only the run can tell.
-        target: What is known beforehand of where.
+        state: What the lines before have settled; it learns the settings and files that these
+            leave behind.
+        folder: Without a state, what relative paths are relative to; None where only the run can
+            tell.
+        target: Without a state, what is known beforehand of where.
         braces: Whether ``{expression}`` is filled in by Python before the shell sees it.
+        shell: The words of the shell that runs it, as in a Dockerfile's ``SHELL``; by default one
+            that reads no files of its own.
         line: The number of the text's first line.
         command: What to give as typed; by default the part of the text that is the command.
     """
+    state = state or _state(folder, target)
+    python = state.python if braces else None
+    name = os.path.basename(shell[0]) if shell else "bash"
+    if name not in SHELLS:  # SHELL ["conda", "run", "-n", "NAME", "bash", "-c"]
+        words = [Word(word) for word in (*shell, text)]
+        yield from recognise_argv(words, state=state, line=line, command=command or text)
+        return
     walker = _Walker(text, braces=braces, line=line, typed=command, depth=0)
-    yield from walker.walk(_Scope(folder=folder, target=target or Target()))
+    inner = replace(state.process(), python=python)
+    yield from walker.script(inner, name, [Word(word) for word in shell[1:]])
+
+
+def _state(folder: str | None, target: Target | None) -> State:
+    target = target or Target()
+    return State(folder=folder, target=target, conda=target)
 
 
 def recognise_argv(
     words: Sequence[Word],
     *,
+    state: State | None = None,
     folder: str | None = ".",
     target: Target | None = None,
     line: int = 1,
@@ -149,6 +98,7 @@ def recognise_argv(
 
     Args:
         words: The program first.
+        state: As for `recognise`.
         folder: As for `recognise`.
         target: As for `recognise`.
         line: As for `recognise`.
@@ -157,33 +107,9 @@ def recognise_argv(
     if words:
         typed = command or " ".join(word.text for word in words)
         walker = _Walker("", braces=False, line=line, typed=typed, depth=0)
-        call = Call(tuple(words), typed, line, folder, target or Target())
-        yield from walker.run(call, _Scope(folder=folder, target=target or Target()))
-
-
-@dataclass
-class _Scope:
-    """What the commands so far have settled for the next."""
-
-    folder: str | None
-    target: Target
-    variables: dict[str, str] = field(default_factory=dict)
-
-    def copy(self) -> _Scope:
-        return self.reaching(self.target)
-
-    def reaching(self, target: Target) -> _Scope:
-        """A copy for a shell that what runs it, ``conda run -n NAME``, has given a target."""
-        return _Scope(self.folder, target, dict(self.variables))
-
-
-@dataclass(frozen=True, slots=True)
-class _Pipe:
-    """A pipeline as far as it is read: where it stands, and whether a download flows in it."""
-
-    start: int
-    end: int
-    fetched: bool
+        state = (state or _state(folder, target)).process()
+        call = walker.call(tuple(words), typed, line, state, {})
+        yield from walker.run(call, state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,96 +120,190 @@ class _Walker:
     typed: str
     depth: int
 
-    def walk(self, scope: _Scope) -> Iterator[Found]:
-        """The finds of the whole text."""
-        scopes = [scope]
-        pipe: _Pipe | None = None
-        items = parse(self.text, braces=self.braces)
-        for item, following in zip_longest(items, items[1:]):
-            if isinstance(item, Command):
-                cut = self._cut_by_ampersand(item, following)
-                yield from self._command(item, scopes[-1], pipe, cut)
-            elif item.text == "(":
-                scopes.append(scopes[-1].copy())
-            elif item.text == ")" and len(scopes) > 1:
-                scopes.pop()
-            piped = isinstance(following, Operator) and following.text in ("|", "|&")
-            if isinstance(item, Command) and piped:
-                start = pipe.start if pipe else item.start
-                fetched = _is_download(item) or bool(pipe and pipe.fetched)
-                pipe = _Pipe(start, item.end, fetched)
-            elif isinstance(item, Command) or item.text not in ("|", "|&", "\n"):
-                pipe = None
+    def script(self, state: State, shell: str, words: Sequence[Word]) -> Iterator[Found]:
+        """Yield the finds of the text as a script of its own shell, whose files come first."""
+        notes = tuple(self._started(state, shell, words))
+        for found in self.walk(state):
+            yield _noted(found, *notes) if found.request else found
 
-    def _nested(self, text: str, call: Call, scope: _Scope) -> Iterator[Found]:
+    def _started(self, state: State, shell: str, words: Sequence[Word]) -> Iterator[str]:
+        """Run the files that a shell reads when it starts; yield what to know of them."""
+        login = any(re.fullmatch(r"-[A-Za-z]*[li][A-Za-z]*|--login", word.text) for word in words)
+        files = [path for path in state.machine.files if _is_start_file(path)] if login else []
+        start = state.variables.get("BASH_ENV")
+        if start is not None and shell == "bash" and not login:
+            files = [path for path in (effects.path_of(start, state),) if path]
+        yield from state.machine.doubts.get("shell", ()) if login else ()
+        for path in files:
+            text, before = state.machine.files.get(path), state.target
+            if text and self.depth < MAX_DEPTH:
+                walker = _Walker(text, False, self.line, f"({path})", self.depth + 1)
+                for _ in walker.walk(state):
+                    pass
+                if state.target != before:
+                    yield f"{path}, which lines before it wrote, says where it goes."
+
+    def walk(self, state: State) -> Iterator[Found]:
+        """Yield the finds of the whole text."""
+        yield from Course(self, parse(self.text, braces=self.braces)).finds(state)
+
+    def _nested(self, text: str, call: Call, state: State) -> Iterator[Found]:
         if self.depth < MAX_DEPTH:
             walker = _Walker(text, self.braces, call.line, call.command, self.depth + 1)
-            yield from walker.walk(scope)
+            yield from walker.walk(state)
+
+    def _process(
+        self, text: str, call: Call, state: State, words: Sequence[Word]
+    ) -> Iterator[Found]:
+        """Yield the finds of a script that a shell of its own runs."""
+        if self.depth >= MAX_DEPTH:
+            return
+        inner = state.process()
+        inner.variables, inner.exported = dict(call.variables), set(call.variables)
+        if call.target != Target() or call.words[0].text in ("su", "sudo"):
+            inner.target = inner.conda = call.target
+        walker = _Walker(text, self.braces, call.line, call.command, self.depth + 1)
+        yield from walker.script(replace(inner, python=state.python), call.program, words)
 
     # -- one command
 
-    def _command(
-        self, command: Command, scope: _Scope, pipe: _Pipe | None, cut: str
+    def command(
+        self, command: Command, words: tuple[Word, ...], state: State, pipe: Pipe | None, cut: str
     ) -> Iterator[Found]:
-        own = _without_keywords(command.words)
-        start = own[0].start if own else command.start
+        """Yield the finds of one command, its words without the shell's own at their head."""
+        start = words[0].start if words else command.start
         line = self.line if self.typed else self.line + self.text.count("\n", 0, start)
         typed = self.typed or self.text[start : command.end]
-        variables, words = _assignments(own)
-        call = Call(words, typed, line, scope.folder, scope.target)
+        own, words = _assignments(words)
         for word in command.words:
             for script in word.scripts:
-                yield from self._nested(script, call, scope.copy())
+                call = self.call(words, typed, line, state, {})
+                yield from self._nested(script, call, state.subshell())
         if not words:
-            scope.variables.update(variables)
+            for name, (value, adds) in own.items():
+                effects.assign(state, name, value, adds=adds)
+            return
+        filled = {name: state.value(value) for name, (value, _) in own.items()}
+        expand = _each if words[0].text in effects.ASSIGNING else state.words
+        expanded = tuple(each for word in words for each in expand(word))
+        if not expanded:
             return
         if pipe is not None:
             pipe = replace(pipe, end=command.end)
         note, refusal = self._redirected(command)
-        call = replace(
-            call,
-            variables={**scope.variables, **variables},
-            note=" ".join(part for part in (note, cut) if part),
-        )
+        call = self.call(expanded, typed, line, state, filled)
+        call = call.noting(note, cut)
         if command.problem:
             refusal = f"The shell refuses it: {command.problem}."
-        for found in self.run(call, scope, pipe, command.redirections):
+        for found in self.run(call, state, pipe, command.redirections):
             yield _refused(found, refusal) if refusal else found
+
+    def call(
+        self,
+        words: tuple[Word, ...],
+        typed: str,
+        line: int,
+        state: State,
+        own: Mapping[str, Word],
+    ) -> Call:
+        """Make a call of what a state holds for it."""
+        return Call(
+            words,
+            typed,
+            line,
+            state.folder,
+            state.target,
+            variables=state.seen(own),
+            own=frozenset(own),
+            unexported=tuple(name for name in state.variables if name not in state.exported),
+            system=state.target,
+            machine=state.machine,
+            origins=state.origins,
+        )
 
     def run(
         self,
         call: Call,
-        scope: _Scope,
-        pipe: _Pipe | None = None,
+        state: State,
+        pipe: Pipe | None = None,
         redirections: tuple[Redirection, ...] = (),
     ) -> Iterator[Found]:
-        """The finds of one call: of itself, or of what it runs."""
+        """Yield the finds of one call: of itself, or of what it runs."""
+        aimed = False
         inner: Call | None = call
         while inner is not None:
-            call, inner = inner, _unwrapped(inner)
+            aimed = aimed or inner.target != call.target
+            call, inner = inner, unwrapped(inner, state, pipe, redirections)
         if not call.words:
             return
         name = call.program
-        if name in (*SHELLS, "su", "eval"):
-            yield from self._shell(call, scope, pipe, redirections)
+        if not aimed and name in _AIMED:
+            call = _aimed(call, state, name)
+        if name in state.functions:
+            yield from self._function(name, call, state)
+        elif name in (*SHELLS, "su", "eval"):
+            yield from self._shell(call, state, pipe, redirections)
         elif name in ("python", "py", "pypy"):
-            yield from self._python(call, pipe)
-        elif name in ("source", ".", *CONDAS) and _activates(call, scope):
+            yield from self._python(call, state, pipe, redirections)
+        elif name in ("source", "."):
+            yield from self._sourced(call, state)
+        elif (
+            name in CONDAS and (_activates(call, state) or configure(call, state))
+        ) or effects.of_command(call, state):
             return
-        elif name in ("cd", "pushd"):
-            scope.folder = _entered(call, scope.folder)
-        elif name == "export":
-            scope.variables.update(_assignments(call.arguments)[0])
         elif name in DOWNLOADERS:
             yield from _download(call)
         else:
-            yield from _program(call)
+            yield from self._written(call, state, pipe, redirections)
+            if not effects.of_tool(call, state):
+                yield from _program(call)
+            return
+        yield from self._written(call, state, pipe, redirections)
+
+    def _written(
+        self,
+        call: Call,
+        state: State,
+        pipe: Pipe | None,
+        redirections: tuple[Redirection, ...],
+    ) -> Iterator[Found]:
+        """Take in the files that a command writes; one that changes apt's sources is listed."""
+        text = pipe.text if pipe else None
+        for reason in effects.written(call, state, text, redirections):
+            yield call.unread(reason)
+
+    def _function(self, name: str, call: Call, state: State) -> Iterator[Found]:
+        """Run a function's body where it is called."""
+        course, items = state.functions.pop(name)  # one that calls itself is not followed for ever
+        given = {str(at): word for at, word in enumerate(call.arguments, start=1)}
+        every = effects.joined_by_blanks(call.arguments)
+        before = {key: state.variables.get(key) for key in (*given, "@", "*")}
+        state.variables.update({**given, "@": every, "*": every})
+        yield from course.of(items).finds(state)
+        for key, value in before.items():
+            if value is None:
+                state.variables.pop(key, None)
+            else:
+                state.variables[key] = value
+        state.functions[name] = (course.called(name), items)
+
+    def _sourced(self, call: Call, state: State) -> Iterator[Found]:
+        """A script that this very shell reads."""
+        if not call.arguments or _activates(call, state):
+            return
+        path = effects.path_of(call.arguments[0], state)
+        text = state.machine.files.get(path)
+        if text is not None:
+            yield from self._nested(text, call, state)
+        elif not effects.is_harmless(path):
+            state.forget_all()
+            state.doubt = f"What {path} sets before it, line {call.line}, is not seen here."
 
     def _shell(
         self,
         call: Call,
-        scope: _Scope,
-        pipe: _Pipe | None,
+        state: State,
+        pipe: Pipe | None,
         redirections: tuple[Redirection, ...],
     ) -> Iterator[Found]:
         """A shell, and what it is told to run."""
@@ -291,32 +311,48 @@ class _Walker:
         if script is not None:
             if any(_fetches(inner) for inner in script.scripts):
                 yield call.unread(_FROM_NETWORK)
+            elif call.program == "eval":
+                yield from self._nested(script.text, call, state)
             else:
-                inner_scope = scope if call.program == "eval" else scope.reaching(call.target)
-                yield from self._nested(script.text, call, inner_scope)
+                yield from self._process(script.text, call, state, call.arguments)
             return
-        documents = [r for r in redirections if r.operator in ("<<", "<<-")]
-        strings = [r for r in redirections if r.operator == "<<<"]
+        body = effects.document(redirections, state)
         if file is not None:
+            path = effects.path_of(file, state)
+            text = state.machine.files.get(path)
             if any(_fetches(inner) for inner in file.scripts):
                 yield call.unread(_FROM_NETWORK)
+            elif text is not None:
+                yield from self._process(text, call, state, call.arguments)
             elif re.search(r"install|conda|mamba|forge", os.path.basename(file.text).lower()):
                 yield call.unread(f"What the script {file.text} installs is not to be seen here.")
-        elif documents or strings:
-            body = documents[-1].body if documents else strings[-1].target.text
-            yield from self._nested(body, call, scope.reaching(call.target))
+        elif body is not None:
+            yield from self._process(body, call, state, call.arguments)
         elif pipe is not None and pipe.fetched:
             yield self._piped(call, pipe).unread(_FROM_NETWORK)
+        elif pipe is not None and pipe.text is not None:
+            yield from self._process(pipe.text, call, state, call.arguments)
 
-    def _piped(self, call: Call, pipe: _Pipe) -> Call:
+    def _piped(self, call: Call, pipe: Pipe) -> Call:
         """The call with the whole pipeline as typed."""
         return call if self.typed else replace(call, command=self.text[pipe.start : pipe.end])
 
-    def _python(self, call: Call, pipe: _Pipe | None) -> Iterator[Found]:
+    def _python(
+        self,
+        call: Call,
+        state: State,
+        pipe: Pipe | None,
+        redirections: tuple[Redirection, ...],
+    ) -> Iterator[Found]:
         """An interpreter: the module it runs is the program."""
         inner, file = _module(call)
+        body = effects.document(redirections, state)
+        code = _code(call)
         if inner is not None:
-            yield from _program(inner, through_python=True)
+            if not (effects.of_module(inner, state) or effects.of_tool(inner, state)):
+                yield from _program(inner, through_python=True)
+        elif code is not None or (body is not None and file is None):
+            yield from self._python_code(code.text if code is not None else body or "", call)
         elif file is not None and os.path.basename(file.text) == "setup.py":
             if {"install", "develop"} & {word.text for word in call.arguments}:
                 yield call.unread("It installs the project without pip; say: pip install .")
@@ -324,6 +360,32 @@ class _Walker:
             yield call.unread("It installs pip, which a request cannot say.")
         elif pipe is not None and pipe.fetched:
             yield self._piped(call, pipe).unread(_FROM_NETWORK)
+
+    def _python_code(self, code: str, call: Call) -> Iterator[Found]:
+        """Python in a line: a call in it that installs is listed, not followed."""
+        if re.search(r"\b(pip|conda|apt|subprocess|os\.system)\b.*\binstall\b", code, re.DOTALL):
+            yield call.unread("It runs Python that installs; that is not followed into the line.")
+
+    def piped(
+        self, command: Command, words: tuple[Word, ...], state: State, pipe: Pipe | None
+    ) -> Pipe:
+        """Return the pipeline with a command more."""
+        start = pipe.start if pipe else command.start
+        fetched = _is_download(command) or bool(pipe and pipe.fetched)
+        _, words = _assignments(words)
+        text: str | None = None
+        file = file_of(self.text[command.start : command.end]) if words else ""
+        if words:
+            words = tuple(each for word in words for each in state.words(word))
+            inner: Call | None = self.call(words, "", 0, state, {})
+            call = inner
+            while inner is not None and inner.words:
+                call, inner = inner, unwrapped(inner, state, None, ())
+            if call is not None and call.words and call.program == "tee" and pipe:
+                text = pipe.text
+            elif call is not None and call.words:
+                text = effects.printed(call, command.redirections, state)
+        return Pipe(start, command.end, fetched, text, file or (pipe.file if pipe else ""))
 
     # -- what the shell makes of a line that was meant otherwise
 
@@ -358,7 +420,7 @@ class _Walker:
         match = re.compile(r"(?:\s*[<>=!~,]+\s*[\w.*]+)+").match(self.text, start, command.end)
         return re.sub(r"\s", "", match[0]) if match else ""
 
-    def _cut_by_ampersand(self, command: Command, following: object) -> str:
+    def cut_by_ampersand(self, command: Command, following: object) -> str:
         """What an unquoted ``&`` in a URL does."""
         if not isinstance(following, Operator) or following.text != "&" or not command.words:
             return ""
@@ -389,51 +451,32 @@ def _is_version(redirection: Redirection, *, glued: bool) -> bool:
     )
 
 
-def _without_keywords(words: tuple[Word, ...]) -> tuple[Word, ...]:
-    """The words without the shell's own at their head; none where they are a list's."""
-    at = 0
-    while at < len(words) and words[at].text in _OPENING and not words[at].quoted:
-        at += 1
-    if at < len(words) and words[at].text in _LISTS:
-        return ()
-    if at < len(words) and words[at].text == "function":
-        at += 3  # function NAME {
-    return words[at:]
+def _assignments(
+    words: tuple[Word, ...],
+) -> tuple[dict[str, tuple[Word, bool]], tuple[Word, ...]]:
+    """Return the variables that are set before a command, and the command.
 
-
-def _assignments(words: tuple[Word, ...]) -> tuple[dict[str, str], tuple[Word, ...]]:
-    """The variables that are set before a command, and the command."""
-    variables: dict[str, str] = {}
+    Of each variable there is the value, and whether that is added to the one it has.
+    """
+    variables: dict[str, tuple[Word, bool]] = {}
     for at, word in enumerate(words):
-        match = _ASSIGNMENT.match(word.text)
+        match = effects.ASSIGNMENT.match(word.text)
         if not match:
             return variables, words[at:]
-        value = word.tail(match.end())
-        if not value.holes:
-            variables[match[1]] = value.text
+        variables[match[1]] = (word.tail(match.end()), match[0].endswith("+="))
     return variables, ()
 
 
-def _unwrapped(call: Call) -> Call | None:
-    """The call that a wrapper runs, without words where it runs none; None for no wrapper."""
-    name, arguments = call.program if call.words else "", call.arguments
-    if name in _WRAPPERS:
-        table, skipped = _WRAPPERS[name]
-        variables, words = _assignments(table.read(arguments, leading=True).words[skipped:])
-        return replace(call, words=words, variables={**call.variables, **variables})
-    if name == "uv" and arguments and arguments[0].text == "run":
-        return replace(call, words=UV.read(arguments[1:], leading=True).words)
-    if name in CONDAS:
-        table = conda_options(name, arguments)
-        words = table.read(arguments, leading=True).words
-        if words and words[0].text == "run":
-            given = table.read(words[1:], leading=True)
-            return replace(aimed(call, given), words=given.words)
-    if name == "xargs":
-        words = _XARGS.read(arguments, leading=True).words
-        note = "xargs gives it its packages, from what is piped into it."
-        return replace(call, words=words, fed=note)
-    return None
+def _each(word: Word) -> list[Word]:
+    return [word]
+
+
+def _noted(found: Found, *notes: str) -> Found:
+    return replace(found, note=" ".join(dict.fromkeys(filter(None, (found.note, *notes)))))
+
+
+def _is_start_file(path: str) -> bool:
+    return os.path.basename(path) in BASH_FILES or path.startswith(("/etc/profile", "/etc/bash"))
 
 
 def _script(call: Call) -> tuple[Word | None, Word | None]:
@@ -486,20 +529,34 @@ def _module(call: Call) -> tuple[Call | None, Word | None]:
     return None, None
 
 
-def _activates(call: Call, scope: _Scope) -> bool:
+def _code(call: Call) -> Word | None:
+    """Return what ``python -c`` runs."""
+    rest = list(call.arguments)
+    for at, word in enumerate(rest):
+        if not word.text.startswith("-"):
+            return None
+        if re.fullmatch(r"-[A-Za-z]*c", word.text):
+            return rest[at + 1] if at + 1 < len(rest) else None
+    return None
+
+
+def _activates(call: Call, state: State) -> bool:
     """Whether a call settles where the next ones go: ``source activate NAME`` and its like."""
     if not call.arguments:
         return False
     script, *words = call.arguments
     verb = os.path.basename(script.text)
     if verb == "deactivate":
-        scope.target = Target()
+        state.deactivate()
     elif verb != "activate":
         return False
     elif words or "/" not in script.text:
-        scope.target = _activated(words)
+        state.activate(_activated(words), conda=True)
     else:
-        scope.target = replace(call.by(script).target, interpreter="")
+        target = replace(call.by(script).target, interpreter="")
+        made = target.prefix in state.machine.made
+        conda = (not made and "conda" in target.prefix) or "forge" in target.prefix
+        state.activate(replace(target, made=made), conda=conda)
     return True
 
 
@@ -507,17 +564,6 @@ def _activated(words: Sequence[Word]) -> Target:
     names = [word.text for word in words if not word.text.startswith("-")]
     name = names[0] if names else "base"
     return Target(prefix=name) if "/" in name else Target(name=name)
-
-
-def _entered(call: Call, folder: str | None) -> str | None:
-    """The folder after ``cd``; None where only the run can tell."""
-    words = [word for word in call.arguments if word.text not in ("--", "-P", "-L")]
-    if not words:
-        return os.path.expanduser("~")
-    path = os.path.expanduser(words[0].text)
-    if words[0].holes or path == "-" or (folder is None and not os.path.isabs(path)):
-        return None
-    return os.path.normpath(os.path.join(folder or "", path))
 
 
 def _download(call: Call) -> Iterator[Found]:
@@ -528,7 +574,7 @@ def _download(call: Call) -> Iterator[Found]:
 
 
 def _program(call: Call, *, through_python: bool = False) -> Iterator[Found]:
-    """The finds of a program that runs no other."""
+    """Yield the finds of a program that runs no other."""
     name = call.program
     if name in READERS:
         if name == "pip" and not through_python:
@@ -537,21 +583,17 @@ def _program(call: Call, *, through_python: bool = False) -> Iterator[Found]:
             call = call.reaching(interpreter=call.words[0].text)
         yield from READERS[name](call)
         return
-    texts = [word.text for word in call.arguments]
-    if name in OTHERS:
-        meant = OTHERS[name]
-        if not meant or any(text in meant for text in texts[:3]):
-            yield call.unread(f"A request is for conda, pip or apt; {name} is none of them.")
-    elif call.words[0].holes and texts[:1] and texts[0] in _MEANT:
-        yield call.unread(f"Which program {call.words[0].text} is, only the run can tell.")
-    elif name not in _PRINTERS and _names_an_installer(call.words):
-        yield call.unread(f"{call.words[0].text} runs it, in a way that is not read here.")
+    yield from others.found(call)
 
 
-def _names_an_installer(words: tuple[Word, ...]) -> bool:
-    for at in range(1, len(words) - 1):
-        if program_name(words[at]) in READERS and any(
-            word.text in _MEANT for word in words[at + 1 : at + 3]
-        ):
-            return True
-    return False
+_AIMED = ("pip", "python", "py", "pypy", "uv", *CONDAS)
+
+
+def _aimed(call: Call, state: State, name: str) -> Call:
+    """Return the call with the target that variables, PATH and activations before it give."""
+    if "PATH" in call.own:
+        state = state.subshell()
+        state.define("PATH", call.variables["PATH"])
+    target, note = state.aim(name, call.variables)
+    bare = "/" not in call.words[0].text and not call.words[0].holes
+    return replace(call, target=target, system=state.target).noting(note if bare else "")

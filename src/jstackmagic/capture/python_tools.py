@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..model.sources import Sources
@@ -153,25 +154,54 @@ def pip(call: Call) -> Iterator[Found]:
     call = call.by(python[-1]) if python else call
     verb = given.words[0]
     if verb.text == "install":
-        kept = Given(given.all_but(_READ | _MANNER).items + tuple(_from_variables(call)))
-        yield from _install(call, given.without_verbs(1), kept)
+        call = call.noting(*call.machine.doubts.get("pip", ()), _unexported(call, "PIP_"))
+        settings = () if given.has("--isolated") else tuple(_settings(call, "PIP_", PIP))
+        given = Given((*settings, *given.without_verbs(1).items))
+        yield from _install(call, given, given.all_but(_READ | _MANNER))
     elif verb.text == "uninstall":
         yield from call.ask("remove", "pip", _specs(given.without_verbs(1)))
     else:
         yield from call.unclear([verb])
 
 
-def _from_variables(call: Call) -> Iterator[tuple[str, Word | None]]:
-    """The options that pip takes from variables of their names: ``PIP_NO_BINARY=six pip ...``."""
+_OFF = ("0", "no", "off", "false", "f", "n", "")
+
+
+def _settings(call: Call, tool: str, table: Options) -> Iterator[tuple[str, Word | None]]:
+    """Give what files and variables set as options: ``PIP_NO_BINARY=six pip ...``."""
+    settings = dict(call.machine.pip) if tool == "PIP_" else {}
     for variable, value in call.variables.items():
-        name = variable.removeprefix("PIP_").lower().replace("_", "-")
-        own = f"--{name}"
-        if not variable.startswith("PIP_") or own in _READ | _MANNER or not value:
-            continue
-        if PIP.takes(own):
-            yield own, Word(value)
-        elif PIP.takes(own) is False and value.lower() not in ("0", "no", "off", "false"):
-            yield own, None
+        if variable.startswith(tool):
+            name = variable.removeprefix(tool).lower().replace("_", "-")
+            settings[_RENAMED.get(variable, f"--{name}")] = value
+    for name, value in settings.items():
+        takes_value = table.takes(name)
+        if takes_value and value.text:
+            own = table.names[name][0]
+            words = _listed(value) if own in _REPEATED else [value]
+            yield from ((own, word) for word in words)
+        elif takes_value is False and value.text.lower() not in _OFF:
+            yield table.names[name][0], None
+
+
+_RENAMED = {"UV_SYSTEM_PYTHON": "--system", "UV_PRERELEASE": "--prerelease"}
+
+_REPEATED = listed(
+    "--extra-index-url --index --find-links --trusted-host --constraint --requirement --editable"
+)
+"""What pip and uv split at blanks where a variable or a file gives it."""
+
+
+def _listed(value: Word) -> list[Word]:
+    return [value] if value.holes else [Word(text) for text in value.text.split()]
+
+
+def _unexported(call: Call, tool: str) -> str:
+    """Say that a variable was set for the shell alone; empty where none was."""
+    names = [name for name in call.unexported if name.startswith(tool)]
+    if not names:
+        return ""
+    return f"{', '.join(names)} was set and not exported: the program does not see it."
 
 
 def _specs(given: Given) -> list[tuple[str, Word]]:
@@ -190,19 +220,18 @@ def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[
     if unclear:
         yield from unclear
         return
-    index_url = _url(given.last("--index-url", "--default-index"))
     extra = [_url(word.text) for word in given.values("--extra-index-url", "--index")]
-    usual = Sources(
-        index_url=_variable(call, "INDEX_URL", "DEFAULT_INDEX"),
-        extra_index_urls=tuple(_variable(call, "EXTRA_INDEX_URL", "INDEX").split()),
+    sources = Sources(
+        index_url=_url(given.last("--index-url", "--default-index")),
+        extra_index_urls=tuple(dict.fromkeys(extra)),
     )
-    yield from call.ask(
+    yield from call.noting(_build_variables(call)).ask(
         "install",
         "pip",
         _specs(given),
         note=note,
         upgrade=given.has("--upgrade"),
-        sources=Sources(index_url=index_url, extra_index_urls=tuple(extra)).or_else(usual),
+        sources=sources,
         options=tuple(_options(call, kept)),
     )
 
@@ -212,11 +241,35 @@ def _url(index: str) -> str:
     return re.sub(r"^[\w-]+=(?=\w+://)", "", index)
 
 
-def _variable(call: Call, *names: str) -> str:
-    tool = "UV" if call.program == "uv" else "PIP"
-    return next(
-        (call.variables[key] for name in names if (key := f"{tool}_{name}") in call.variables), ""
-    )
+_FOR_A_BUILD = re.compile(
+    r"CMAKE_\w+|FORCE_\w+|\w*FLAGS|CC|CXX|FC|CUDACXX|NVCC\w*|\w*CUDA_(?:HOME|ARCH|PATH|ROOT)\w*"
+    r"|\w*_BUILD(?:_\w+)?|BUILD_\w+|USE_[A-Z]\w*|WITH_[A-Z]\w*|DS_\w+|LLAMA_\w+|GGML_\w+"
+    r"|\w*ARCH_LIST|SETUPTOOLS_\w+|SKLEARN_\w+|NPY_\w+|PKG_CONFIG_PATH|\w+_(?:INCLUDE|LIBRARY)_?\w*"
+    r"|(?:HDF5|GEOS|PROJ|GDAL|NETCDF4|MPI|BLAS|LAPACK|OPENBLAS)_\w+|MAX_JOBS"
+)
+"""Variables by which packages are built otherwise; no list of them exists, each package has its
+own."""
+
+_IN_PASSING = re.compile(
+    r"TMP|TMPDIR|TEMP|\w*PROXY|\w*_proxy|PATH|HOME|USER|SHELL|TERM|LANG|LC_\w+|TZ|PWD|COLUMNS|PS1"
+    r"|DEBIAN_FRONTEND|PIP_\w+|UV_\w+|PYTHON(?:UNBUFFERED|WARNINGS|DONTWRITEBYTECODE|IOENCODING)"
+    r"|XDG_\w+|SSL_\w+|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|GIT_\w+|VIRTUAL_ENV|CONDA_\w+|MAMBA_\w+"
+    r"|SUDO_\w+|NEEDRESTART_\w+|LD_LIBRARY_PATH|LD_PRELOAD|MAX_JOBS|MAKEFLAGS"
+)
+"""Variables that leave the result as it is, or that are read by name."""
+
+
+def _build_variables(call: Call) -> str:
+    """Say which variables a build may go by, which no request holds; empty without one."""
+    names = [
+        name
+        for name in call.variables
+        if not _IN_PASSING.fullmatch(name) and (name in call.own or _FOR_A_BUILD.fullmatch(name))
+    ]
+    if not names:
+        return ""
+    shown = " ".join(f"{name}={call.variables[name].text}" for name in names)
+    return f"A build may go by these variables, which no request holds: {shown}."
 
 
 def _options(call: Call, kept: Given) -> Iterator[str]:
@@ -389,15 +442,19 @@ def uv(call: Call) -> Iterator[Found]:
     verb = tuple(word.text for word in given.words)
     if not verb or given.has("--help", "--version", "--dry-run"):
         return
-    python = given.values("--python")
+    settings = tuple(_settings(call, "UV_", UV))
+    python = given.values("--python") or tuple(w for n, w in settings if n == "--python" and w)
     if python:
         call = call.by(python[-1])
+    elif verb[0] == "pip" and given.has("--system"):
+        call = replace(call, target=replace(call.system, interpreter=call.target.interpreter))
+    call = call.noting(*call.machine.doubts.get("uv", ()), _unexported(call, "UV_"))
     if verb[:2] == ("pip", "install"):
-        yield from _uv_install(call, given.without_verbs(2))
+        yield from _uv_install(call, Given((*settings, *given.without_verbs(2).items)))
     elif verb[:2] == ("pip", "uninstall"):
         yield from call.ask("remove", "pip", _specs(given.without_verbs(2)))
     elif verb[0] == "add":
-        yield from _uv_install(call, given.without_verbs(1))
+        yield from _uv_install(call, Given((*settings, *given.without_verbs(1).items)))
     elif verb[0] == "remove":
         yield from call.ask("remove", "pip", _specs(given.without_verbs(1)))
     elif verb[:2] in (("pip", "sync"), ("tool", "upgrade"), ("python", "install")):

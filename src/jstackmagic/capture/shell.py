@@ -22,6 +22,8 @@ _ENDS_WORD = frozenset(_BLANK + "\n;&|()<>")
 _OPERATORS = ("&&", "||", ";;&", ";;", ";&", "|&", ";", "&", "|", "(", ")", "\n")
 _REDIRECTIONS = ("&>>", "&>", "<<<", "<<-", "<<", "<>", "<&", ">>", ">|", ">&", "<", ">")
 _NAME = re.compile(r"[A-Za-z_]\w*|\d|[@*#?$!-]")
+_DOTTED = re.compile(r"[a-z_]\w*(?:\.[A-Za-z_]\w*)+")
+"""IPython's ``$sys.executable``: to the shell the name would end at the dot."""
 _ANSI_C = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
 
 
@@ -38,6 +40,7 @@ class Word:
         quoted: Whether any of it is quoted.
         start: Where it begins in the text that was read.
         end: Where it ends.
+        spans: For each hole, where it begins and ends in ``text``, and whether quotes are about it.
     """
 
     text: str
@@ -47,11 +50,47 @@ class Word:
     quoted: bool = False
     start: int = 0
     end: int = 0
+    spans: tuple[tuple[int, int, bool], ...] = ()
 
     def tail(self, length: int) -> Word:
-        """The word without its first ``length`` characters."""
-        text = self.text[length:]
-        return replace(self, text=text, holes=tuple(hole for hole in self.holes if hole in text))
+        """Return the word without its first ``length`` characters."""
+        return self.part(length, len(self.text))
+
+    def part(self, start: int, end: int) -> Word:
+        """Return the characters from ``start`` to ``end``, with the holes that lie in them."""
+        kept = [(hole, *span) for hole, span in zip(self.holes, self._places(), strict=True)]
+        kept = [each for each in kept if start <= each[1] and each[2] <= end]
+        return replace(
+            self,
+            text=self.text[start:end],
+            holes=tuple(hole for hole, *_ in kept),
+            spans=tuple((first - start, last - start, said) for _, first, last, said in kept),
+        )
+
+    def pieces(self) -> Iterator[tuple[str, bool, bool]]:
+        """Yield the text in pieces: each with whether it is a hole, and whether it is quoted.
+
+        Of a piece that is no hole the last is not known, and False.
+        """
+        at = 0
+        for start, end, quoted in self._places():
+            if at < start:
+                yield self.text[at:start], False, False
+            yield self.text[start:end], True, quoted
+            at = end
+        if at < len(self.text):
+            yield self.text[at:], False, False
+
+    def _places(self) -> tuple[tuple[int, int, bool], ...]:
+        """Return the spans of the holes; a word that no shell read has them by their texts."""
+        if len(self.spans) == len(self.holes):
+            return self.spans
+        found, at = [], 0
+        for hole in self.holes:
+            start = max(self.text.find(hole, at), 0)
+            at = start + len(hole)
+            found.append((start, at, True))
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +112,19 @@ class Redirection:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A simple command; ``problem`` is why the shell would refuse it, empty where it would not."""
+    """A simple command.
+
+    Attributes:
+        problem: Why the shell would refuse it; empty where it would not.
+        defines: The function whose body it begins; empty without one.
+    """
 
     words: tuple[Word, ...]
     redirections: tuple[Redirection, ...]
     start: int
     end: int
     problem: str = ""
+    defines: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +157,7 @@ class _Reader:
         self._start = -1
         self._end = at
         self._problem = ""
+        self._defines = ""
         self._after_documents = 0  # where to go on when the line of a here-document ends
 
     # -- commands
@@ -162,9 +208,12 @@ class _Reader:
     def _after_words(self) -> None:
         """A ``(`` after words: of a function's definition, or a mistake."""
         definition = re.compile(r"\(\s*\)").match(self.text, self.at)
-        if definition and len(self._words) == 1:
+        said = self._words[0].text == "function"
+        if definition and len(self._words) == 1 + said:
             self.at = definition.end()
+            defined = self._words[-1].text
             self._forget()
+            self._defines = defined
         else:
             self._problem = self._problem or "the shell does not expect the ( in it"
             self.at += 1
@@ -178,7 +227,9 @@ class _Reader:
                 start=self._start,
                 end=self._end,
                 problem=self._problem,
+                defines=self._defines,
             )
+            self._defines = ""
         self._forget()
 
     def _forget(self) -> None:
@@ -272,17 +323,24 @@ class _Reader:
             self.at += 1
 
     def _single_quoted(self, word: _Growing) -> None:
-        word.quoted = True
+        word.quoted = word.inside = True
         end = self.text.find("'", self.at + 1)
         end = self._unclosed() if end < 0 else end
         self.at += 1
         while self.at < end:
-            if not self._brace(word):  # IPython and f-strings know nothing of the shell's quotes
+            # IPython's and f-strings' braces know nothing of the shell's quotes
+            if not self._brace(word):
                 word.add(self.text[self.at])
                 self.at += 1
+        word.inside = False
         self.at = end + 1
 
     def _double_quoted(self, word: _Growing) -> None:
+        word.inside = True
+        self._up_to_double_quote(word)
+        word.inside = False
+
+    def _up_to_double_quote(self, word: _Growing) -> None:
         word.quoted = True
         self.at += 1
         while self.at < len(self.text):
@@ -342,7 +400,8 @@ class _Reader:
         elif self.text.startswith("${", start):
             self._hole_up_to(word, self._closing(start + 1, "{}"))
         else:
-            name = _NAME.match(self.text, start + 1)
+            name = self.braces and _DOTTED.match(self.text, start + 1)
+            name = name or _NAME.match(self.text, start + 1)
             if not name:
                 return False
             self._hole_up_to(word, name.end())
@@ -390,8 +449,7 @@ class _Reader:
 
     def _hole_up_to(self, word: _Growing, end: int) -> None:
         hole = self.text[self.at : end]
-        word.holes.append(hole)
-        word.add(hole)
+        word.add_hole(hole)
         self.at = end
 
 
@@ -401,7 +459,10 @@ class _Growing:
     def __init__(self, start: int) -> None:
         self.start = start
         self.parts: list[str] = []
+        self.length = 0
         self.holes: list[str] = []
+        self.spans: list[tuple[int, int, bool]] = []
+        self.inside = False  # double quotes
         self.scripts: list[str] = []
         self.pattern = False
         self.quoted = False
@@ -412,6 +473,12 @@ class _Growing:
 
     def add(self, text: str) -> None:
         self.parts.append(text)
+        self.length += len(text)
+
+    def add_hole(self, hole: str) -> None:
+        self.holes.append(hole)
+        self.spans.append((self.length, self.length + len(hole), self.inside))
+        self.add(hole)
 
     def finished(self, end: int) -> Word:
         return Word(
@@ -422,4 +489,5 @@ class _Growing:
             quoted=self.quoted,
             start=self.start,
             end=end,
+            spans=tuple(self.spans),
         )

@@ -20,7 +20,7 @@ from ..model.record import Context, Record
 from ..where.host import look
 from . import Found
 from .cells import CellReader, mentions_install
-from .lines import CONDAS, recognise, recognise_argv
+from .lines import recognise, recognise_argv
 from .observe import (
     is_served,
     names_all,
@@ -34,6 +34,7 @@ from .observe import (
 from .places import Place, Places, is_said, stamp_of
 from .shell import Word
 from .taps import Handle
+from .wrappers import CONDAS
 
 if TYPE_CHECKING:
     from ..history.file import History

@@ -8,16 +8,19 @@ import posixpath
 import re
 import shlex
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..lines import SHELLS, recognise, recognise_argv
+from ...model.errors import UsageError
+from ..effects import is_setting
+from ..lines import recognise, recognise_argv
 from ..shell import Word
+from ..state import State, word_of
 from . import Reading
 from ._finds import folder_of, has, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from ...model.request import Request
     from .. import Found, Target
@@ -211,17 +214,21 @@ class _Runner:
 
     Args:
         context: The folder that COPY takes from.
-        variables: What ARG and ENV have set.
+        variables: What the ARGs before the first FROM have set.
     """
 
     def __init__(self, context: str, variables: dict[str, str]) -> None:
         self.context = context
         self.given = variables  # an ARG before the first FROM, which an ARG after it takes up
         self.variables: dict[str, str] = {}
-        self.environ: dict[str, str] = {}
-        self.folder: str | None = "/"
+        self.state = State(folder="/", closed=True)
         self.shell: list[str] = []
         self.copies: dict[str, str] = {}
+
+    @property
+    def folder(self) -> str | None:
+        """The working folder."""
+        return self.state.folder
 
     def run(self, instructions: list[_Instruction]) -> Iterator[Found]:
         """The finds of a stage."""
@@ -233,21 +240,21 @@ class _Runner:
             elif instruction.name == "WORKDIR":
                 path = _filled(instruction.text.strip(), self.variables)
                 known = self.folder is not None and "$" not in path
-                self.folder = posixpath.join(self.folder or "/", path) if known else None
+                self.state.folder = posixpath.join(self.folder or "/", path) if known else None
             elif instruction.name == "SHELL":
                 self.shell = _strings(instruction.text) or []
             elif instruction.name in ("COPY", "ADD") and not instruction.body:
                 self._copy(instruction)
 
     def _set(self, instruction: _Instruction) -> None:
+        new: dict[str, str] = {}
         if instruction.name == "ARG":
-            for word in instruction.text.split():
-                if word in self.given:
-                    self.variables[word] = self.given[word]
-        new = _assignments(instruction, self.variables)
+            words = instruction.text.split()
+            new.update({word: self.given[word] for word in words if word in self.given})
+        new.update(_assignments(instruction, self.variables))
         self.variables.update(new)
-        if instruction.name == "ENV":
-            self.environ.update(new)
+        for name, value in new.items():
+            self.state.define(name, word_of(value))
 
     def _copy(self, instruction: _Instruction) -> None:
         text = _filled(instruction.text, self.variables)
@@ -261,10 +268,27 @@ class _Runner:
         target = posixpath.normpath(posixpath.join(self.folder, target))
         for source in sources:
             place = os.path.normpath(os.path.join(self.context, source.lstrip("/")))
-            if into and not os.path.isdir(place):
-                self.copies[posixpath.join(target, posixpath.basename(source))] = place
-            else:
-                self.copies[target] = place
+            inside = into and not os.path.isdir(place)
+            path = posixpath.join(target, posixpath.basename(source)) if inside else target
+            self.copies[path] = place
+            self._wrote(path, place, instruction)
+
+    def _wrote(self, path: str, place: str, instruction: _Instruction) -> None:
+        """Take in a file that is copied, and a folder's: settings of pip's and conda's count."""
+        by = f"{instruction.name}, line {instruction.line},"
+        here = Path(place)
+        if here.is_dir():
+            for file in sorted(here.iterdir()):
+                if file.is_file():
+                    self._wrote(posixpath.join(path, file.name), str(file), instruction)
+            return
+        if not is_setting(path):
+            return
+        try:
+            text: str | None = text_of(here)
+        except (OSError, UsageError):
+            text = None
+        self.state.wrote(path, text, by=by)
 
     def _found(self, instruction: _Instruction) -> Iterator[Found]:
         text, line = instruction.text, instruction.line
@@ -276,7 +300,7 @@ class _Runner:
         if words is not None:
             typed = text.replace("\\\n", " ")
             yield from recognise_argv(
-                [Word(word) for word in words], folder=self.folder, line=line, command=typed
+                [Word(word) for word in words], state=self.state, line=line, command=typed
             )
             return
         if instruction.body:
@@ -285,17 +309,7 @@ class _Runner:
                 text, line = "\n".join(instruction.body.split("\n")[:-1]), line + 1
             else:
                 text = f"{text}\n{instruction.body}"
-        text = _filled(text, self.variables)
-        exports = "".join(
-            f"export {name}={shlex.quote(value)}; " for name, value in self.environ.items()
-        )
-        if self.shell and posixpath.basename(self.shell[0]) not in SHELLS:
-            # SHELL ["conda", "run", "-n", "NAME", "bash", "-c"]
-            words = [*self.shell, exports + text]
-            script = [Word(word) for word in words]
-            yield from recognise_argv(script, folder=self.folder, line=line, command=text)
-            return
-        yield from recognise(exports + text, folder=self.folder, line=line)
+        yield from recognise(text, state=self.state, shell=self.shell, line=line)
 
     # -- what the image has, in terms of this machine
 

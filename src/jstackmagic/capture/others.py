@@ -1,0 +1,259 @@
+"""Installers that are none of ours: what is listed with the reason, and the line of ours for it."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from .argv import listed, program_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from . import Found
+    from .argv import Call
+    from .shell import Word
+
+MANAGERS = listed("pip uv pipx conda mamba micromamba apt apt-get aptitude dpkg")
+"""Whose requests are read elsewhere."""
+
+OTHERS: dict[str, tuple[str, ...]] = {
+    "add-apt-repository": (),
+    "apt-add-repository": (),
+    "apk": ("add",),
+    "asdf": ("install", "plugin"),
+    "brew": ("install", "tap"),
+    "bun": ("add", "install", "i"),
+    "bundle": ("install",),
+    "cabal": ("install",),
+    "cargo": ("install",),
+    "checkinstall": (),
+    "cmake": ("--install", "install"),
+    "code-server": ("--install-extension",),
+    "composer": ("install", "require"),
+    "conda-lock": ("install",),
+    "conda-unpack": (),
+    "cpan": (),
+    "cpanm": (),
+    "deno": ("add", "install"),
+    "dnf": ("install",),
+    "dotnet": ("add",),
+    "easy_install": (),
+    "emerge": (),
+    "ensurepip": (),
+    "flatpak": ("install",),
+    "flit": ("install",),
+    "fpm": ("install",),
+    "gdebi": (),
+    "gem": ("install",),
+    "go": ("install", "get"),
+    "guix": ("install",),
+    "hatch": ("env",),
+    "helm": ("install",),
+    "jupyter": ("labextension", "nbextension", "serverextension"),
+    "luarocks": ("install",),
+    "make": ("install",),
+    "mamba-lock": ("install",),
+    "meson": ("install",),
+    "microdnf": ("install",),
+    "mim": ("install", "uninstall"),
+    "ninja": ("install",),
+    "nix-env": ("-i", "-iA", "--install"),
+    "npm": ("install", "i", "ci", "add"),
+    "nvm": ("install",),
+    "opam": ("install",),
+    "pacman": ("-S", "-Sy", "-Syu", "-U"),
+    "pdm": ("add", "install", "sync"),
+    "pip-sync": (),
+    "pipenv": ("install", "sync", "uninstall"),
+    "pixi": ("add", "install", "global"),
+    "playwright": ("install", "install-deps"),
+    "pnpm": ("add", "install", "i"),
+    "poetry": ("add", "install", "remove", "sync"),
+    "pyenv": ("install",),
+    "raco": ("pkg",),
+    "rustup": ("install", "toolchain", "component", "target"),
+    "rye": ("add", "sync", "install"),
+    "snap": ("install",),
+    "spack": ("install",),
+    "spacy": ("download",),
+    "stack": ("install",),
+    "tlmgr": ("install",),
+    "vcpkg": ("install",),
+    "yarn": ("add", "install", "global"),
+    "yum": ("install", "localinstall"),
+    "zypper": ("install", "in"),
+}
+"""What installs, and no request can say; each with the words that mean it, all of them if none."""
+
+_MEANT = frozenset(("install", "uninstall", "add", "update", "remove", "create"))
+
+_PRINTERS = listed(
+    "echo printf grep egrep fgrep rg which whereis type man cat ls test [ [[ alias git sed awk"
+    " export declare local read tee touch rm mkdir"
+)
+"""What takes an installer's name for text."""
+
+_R = re.compile(
+    r"(?:install\.packages|install_(?:github|version|cran|bioc|gitlab|bitbucket|url|git|local|deps)"
+    r"|BiocManager::install|biocLite|pak::pkg_install|pkg_install|pacman::p_load|p_load"
+    r"|renv::(?:install|restore)|remotes::install\w*|devtools::install\w*|pak::pak)\s*\(",
+)
+_R_NAMES = re.compile(
+    r"(?:install\.packages|install_version|install_cran|pkg_install|pak::pak|p_load|renv::install)"
+    r"\s*\(\s*(?:pkgs\s*=\s*)?(?:c\s*\()?((?:\s*[\"'][\w./@-]+[\"']\s*,?)+)"
+)
+_BIOC_NAMES = re.compile(
+    r"(?:BiocManager::install|biocLite)\s*\(\s*(?:c\s*\()?((?:\s*[\"'][\w.-]+[\"']\s*,?)+)"
+)
+_JULIA = re.compile(r"\bPkg\.(?:add|develop|instantiate|build|update|clone)\s*\(|\]\s*add\s+\w")
+_GITHUB_ONLY = "what comes from a repository has no conda package for certain"
+
+_INTO_PYTHON = re.compile(
+    r"(?:site|dist)-packages|/(?:ana|mini)?conda\d*\b|/miniforge|/usr/local|^/$"
+)
+
+
+def r_reason(code: str) -> str:
+    """Return why R code that installs is not followed, with the line for it; empty without any.
+
+    >>> r_reason('install.packages("dplyr")')[-31:]
+    'the line: %envinstall conda:r-dplyr.'[-31:]
+    """
+    if not _R.search(code):
+        return ""
+    names: list[str] = []
+    for pattern, before in ((_R_NAMES, "r-"), (_BIOC_NAMES, "bioconductor-")):
+        for match in pattern.finditer(code):
+            found = re.findall(r"[\"']([A-Za-z][\w.]*)[\"']", match[1])
+            names += [f"conda:{before}{name.lower()}" for name in found]
+    reason = "It installs into R's own library; a request is for conda, pip or apt."
+    line = f" With conda's R this is the line: %envinstall {' '.join(dict.fromkeys(names))}."
+    return reason + (line if names else "")
+
+
+def julia_reason(code: str) -> str:
+    """Return why Julia code that installs is not followed; empty without any."""
+    if not _JULIA.search(code):
+        return ""
+    return "It installs into Julia's own depot; a request is for conda, pip or apt."
+
+
+def found(call: Call) -> Iterator[Found]:
+    """Give a call of a program that is no manager of ours, where it installs."""
+    name, texts = call.program, [word.text for word in call.arguments]
+    reason = _reason(call, name, texts)
+    if reason:
+        yield call.unread(reason)
+    elif call.words[0].holes and texts[:1] and texts[0] in _MEANT:
+        yield call.unread(f"Which program {call.words[0].text} is, only the run can tell.")
+    elif name not in _PRINTERS and _names_an_installer(call.words):
+        yield call.unread(f"{call.words[0].text} runs it, in a way that is not read here.")
+
+
+def _reason(call: Call, name: str, texts: list[str]) -> str:
+    special = _SPECIAL.get(os.path.basename(call.words[0].text)) or _SPECIAL.get(name)
+    if special is not None:
+        return special(call, texts)
+    if name in OTHERS:
+        meant = OTHERS[name]
+        wanted = texts if name in ("make", "ninja", "cmake") else texts[:3]
+        if not meant or any(text in meant or text.startswith("install-") for text in wanted):
+            if {"--help", "-h", "--version"} & set(texts):
+                return ""
+            return f"A request is for conda, pip or apt; {name} is none of them."
+    return ""
+
+
+def _r(_call: Call, texts: list[str]) -> str:
+    code = " ".join(texts)
+    reason = r_reason(code)
+    if reason:
+        return reason
+    if "CMD" in texts and "INSTALL" in texts:
+        return "It installs into R's own library; a request is for conda, pip or apt."
+    file = next((text for text in texts if text.lower().endswith(".r")), "")
+    if re.search(r"install|packages|deps|requirements", os.path.basename(file).lower()):
+        return f"What the R script {file} installs is not to be seen here."
+    return ""
+
+
+def _littler(_call: Call, texts: list[str]) -> str:
+    names = [text for text in texts if re.fullmatch(r"[A-Za-z][\w.]*", text)]
+    return r_reason(f"install.packages(c({', '.join(map(repr, names))}))") or r_reason("p_load(")
+
+
+def _julia(_call: Call, texts: list[str]) -> str:
+    return julia_reason(" ".join(texts))
+
+
+def _mim(_call: Call, texts: list[str]) -> str:
+    if not {"install", "uninstall"} & set(texts):
+        return ""
+    after = texts[texts.index("install") + 1 :] if "install" in texts else []
+    names = " ".join(text for text in after if not text.startswith("-"))
+    line = f" Without that choice it is: %envinstall --pip {names}." if names else ""
+    return f"mim chooses the wheel that fits the torch that is there; no request can say.{line}"
+
+
+def _spacy(_call: Call, texts: list[str]) -> str:
+    if "download" not in texts:
+        return ""
+    names = [text for text in texts[texts.index("download") + 1 :] if text[:1] != "-"]
+    line = f" conda has it as well: %envinstall conda:spacy-model-{names[0]}." if names else ""
+    return f"spacy chooses the model that fits the spaCy that is there.{line}"
+
+
+def _unpacked(_call: Call, texts: list[str]) -> str:
+    into = [text for text in texts if _INTO_PYTHON.search(text)]
+    if not into:
+        return ""
+    return f"It unpacks an archive into {into[-1]}; a request is for conda, pip or apt."
+
+
+def _gdown(_call: Call, texts: list[str]) -> str:
+    if any(re.search(r"\.(whl|deb|conda)$|(?:site|dist)-packages", text) for text in texts):
+        return "It fetches a package; that alone installs nothing a request can say."
+    return ""
+
+
+def _remote(call: Call, texts: list[str]) -> str:
+    if _names_an_installer(call.words) or any("install" in text for text in texts):
+        return f"{call.words[0].text} runs it on another machine or in another container."
+    return ""
+
+
+_SPECIAL = {
+    "R": _r,
+    "Rscript": _r,
+    "r": _r,
+    "littler": _r,
+    "install2.r": _littler,
+    "install.r": _littler,
+    "installBioc.r": _littler,
+    "installGithub.r": lambda _call, _texts: r_reason("install_github("),
+    "julia": _julia,
+    "mim": _mim,
+    "spacy": _spacy,
+    "unzip": _unpacked,
+    "tar": _unpacked,
+    "7z": _unpacked,
+    "gdown": _gdown,
+    "ssh": _remote,
+    "docker": _remote,
+    "podman": _remote,
+    "kubectl": _remote,
+    "chroot": _remote,
+    "singularity": _remote,
+    "apptainer": _remote,
+}
+
+
+def _names_an_installer(words: tuple[Word, ...]) -> bool:
+    for at in range(1, len(words) - 1):
+        if program_name(words[at]) in (*MANAGERS, *OTHERS) and any(
+            word.text in _MEANT for word in words[at + 1 : at + 3]
+        ):
+            return True
+    return False

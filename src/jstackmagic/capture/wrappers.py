@@ -1,0 +1,154 @@
+"""What runs the command after it: sudo, env, conda run, xargs and their like."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from . import Target
+from .argv import MANAGER_OF, Call, Options, line_for, program_name
+from .conda_tools import aimed
+from .conda_tools import options as conda_options
+from .effects import ASSIGNMENT, joined_by_blanks
+from .python_tools import UV
+from .shell import Word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .blocks import Pipe
+    from .shell import Redirection
+    from .state import State
+
+CONDAS = ("conda", "mamba", "micromamba")
+
+_PLAIN = Options.of(valued="", flags="")
+_WRAPPERS: dict[str, tuple[Options, int]] = {
+    "sudo": (
+        Options.of(
+            valued="-u --user\n-g --group\n-p --prompt\n-C --close-from\n-r --role\n-t --type\n"
+            "-T --command-timeout\n-U --other-user\n-D --chdir\n-R --chroot",
+            flags="-E --preserve-env\n-H --set-home\n-n --non-interactive\n-S --stdin\n-i --login\n"
+            "-s --shell\n-k\n-b --background",
+        ),
+        0,
+    ),
+    "env": (Options.of(valued="-u --unset\n-C --chdir", flags="-i --ignore-environment"), 0),
+    "time": (Options.of(valued="-f --format\n-o --output", flags="-p --portability\n-v"), 0),
+    "nice": (Options.of(valued="-n --adjustment", flags=""), 0),
+    "ionice": (Options.of(valued="-c --class\n-n --classdata", flags=""), 0),
+    "timeout": (Options.of(valued="-k --kill-after\n-s --signal", flags=""), 1),
+    "stdbuf": (Options.of(valued="-i --input\n-o --output\n-e --error", flags=""), 0),
+    "exec": (Options.of(valued="-a", flags="-c\n-l"), 0),
+    "doas": (Options.of(valued="-u\n-C", flags="-n"), 0),
+    "flock": (Options.of(valued="-w --timeout\n-E", flags="-n\n-x\n-s"), 1),
+    "nohup": (_PLAIN, 0),
+    "builtin": (_PLAIN, 0),
+    "setsid": (_PLAIN, 0),
+    "unbuffer": (_PLAIN, 0),
+    "fakeroot": (_PLAIN, 0),
+}
+"""What runs the command after it: its options, and how many words stand before that command."""
+
+_XARGS = Options.of(
+    valued="-n --max-args\n-I --replace\n-P --max-procs\n-L --max-lines\n-d --delimiter\n"
+    "-a --arg-file\n-s --max-chars\n-E --eof",
+    flags="-0 --null\n-r --no-run-if-empty\n-t --verbose",
+)
+
+
+_LOGIN = (Word("bash"), Word("--login"))
+
+
+def unwrapped(
+    call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Redirection]
+) -> Call | None:
+    """Return the call that a wrapper runs, without words where it runs none; None for no wrapper.
+
+    Args:
+        call: The wrapper's.
+        state: What holds before it.
+        pipe: What flows into it.
+        redirections: Its own.
+    """
+    name, arguments = call.program if call.words else "", call.arguments
+    if name in _WRAPPERS:
+        return _wrapped(call, name, state)
+    if name == "uv" and arguments and arguments[0].text == "run":
+        return replace(call, words=UV.read(arguments[1:], leading=True).words)
+    if name in CONDAS:
+        table = conda_options(name, arguments)
+        words = table.read(arguments, leading=True).words
+        if words and words[0].text == "run":
+            given = table.read(words[1:], leading=True)
+            return replace(aimed(call, given), words=given.words)
+    if name == "xargs":
+        return _fed(call, state, pipe, redirections)
+    return None
+
+
+def _wrapped(call: Call, name: str, state: State) -> Call:
+    table, skipped = _WRAPPERS[name]
+    given = table.read(call.arguments, leading=True)
+    words = given.words[skipped:]
+    variables = dict(call.variables)
+    if name in ("sudo", "doas") and not given.has("--preserve-env"):
+        call = _by_root(call, state)
+        variables = {}
+    elif given.has("--ignore-environment"):
+        variables = {}
+    for word in given.values("--unset") if name == "env" else ():
+        variables.pop(word.text, None)
+    own = set(call.own)
+    while words and (match := ASSIGNMENT.match(words[0].text)):
+        variables[match[1]] = state.value(words[0].tail(match.end()))
+        own.add(match[1])
+        words = words[1:]
+    folder = call.folder
+    chdir = given.last("--chdir")
+    if chdir and not given.values("--chdir")[-1].holes:
+        folder = call.path(chdir) if call.folder is not None or os.path.isabs(chdir) else None
+    if name == "sudo" and not words and given.has("--login", "--shell"):
+        words = _LOGIN
+    elif name == "sudo" and words and given.has("--login", "--shell"):
+        login = _LOGIN[1:] if given.has("--login") else ()
+        words = (_LOGIN[0], *login, Word("-c"), joined_by_blanks(words))
+    return replace(call, words=words, variables=variables, own=frozenset(own), folder=folder)
+
+
+def _by_root(call: Call, state: State) -> Call:
+    """Return the call as sudo runs it: with a PATH and variables of its own."""
+    lost = [
+        name
+        for name in call.variables
+        if name.startswith(("PIP_", "UV_")) and ("INDEX" in name or "FIND_LINKS" in name)
+    ]
+    lost = [name for name in lost if name not in call.own] + [n for n in lost if n in call.own]
+    notes = [f"sudo does not hand {', '.join(lost)} on: -E would."] if lost else []
+    if state.target != Target():
+        shown = state.target.name or state.target.prefix
+        notes.append(f"sudo has a PATH of its own, so that it does not go to {shown}.")
+    return replace(call, target=Target(), own=frozenset()).noting(*notes)
+
+
+def _fed(call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Redirection]) -> Call:
+    """Return the call that xargs makes of words that flow into it, or stand in a file."""
+    given = _XARGS.read(call.arguments, leading=True)
+    inputs = [each.target.text for each in redirections if each.operator == "<"]
+    file = given.last("--arg-file") or (inputs[-1] if inputs else "")
+    text = pipe.text if pipe and not file else state.machine.files.get(file)
+    if text is not None and not given.has("--replace"):
+        try:
+            words = tuple(Word(each) for each in shlex.split(text))
+        except ValueError:
+            words = ()
+        if words:
+            return replace(call, words=(*given.words, *words))
+    file = file or (pipe.file if pipe else "")
+    note = f"xargs gives it its packages, from {file or 'what is piped into it'}."
+    manager = MANAGER_OF.get(program_name(given.words[0])) if given.words else None
+    if file and manager:
+        note += f" The line for it: {line_for(manager, file)}"
+    return replace(call, words=given.words, fed=note)
