@@ -25,9 +25,11 @@ PAGES = (REPOSITORY / "README.md", REPOSITORY / "docs/using.md")
 """Pages that show what the notebooks show."""
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-from support import tiers  # noqa: E402
+from support import cache, tiers  # noqa: E402
+from support.dpkg import apt_get  # noqa: E402
 from support.environments import make_root, uv  # noqa: E402
 from support.kernels import clean_environ, write_kernelspec  # noqa: E402
+from support.locks import held  # noqa: E402
 
 # a folder of a fixed name, so that the committed outputs do not change from run to run
 FOLDER = Path(tempfile.gettempdir(), "jstackmagic-quickstart")
@@ -37,11 +39,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="keep the outputs in the notebook")
     write = parser.parse_args().write
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    try:
-        notebook = run(REPOSITORY / "notebooks" / "quickstart.ipynb")
-    finally:
+    had_tree = shutil.which("tree")
+    with held(cache.ROOT / "quickstart.lock", seconds=240):
         shutil.rmtree(FOLDER, ignore_errors=True)
+        try:
+            notebook = run(REPOSITORY / "notebooks" / "quickstart.ipynb")
+        finally:
+            shutil.rmtree(FOLDER, ignore_errors=True)
+            if not had_tree and shutil.which("tree"):  # the machine is left as it was
+                apt_get("remove", "--yes", "tree")
     print(text_of(notebook.cells[-1]))
     if write:
         keep(notebook, "quickstart")

@@ -244,17 +244,9 @@ def run_page(page: str, reader: Reader, places: tuple[str, ...]) -> None:
             check(example, *(reader.beside if beside else reader.run)(example), where)
 
 
-COMPARED = ("../README.md", "using.md", "formats.md", "how-to/ci.md")
-"""Pages that hold an export against the history, which has what others do with dpkg meanwhile."""
-
-
 @pytest.mark.parametrize(
     "page",
-    [
-        pytest.param(page, marks=pytest.mark.dpkg if page in COMPARED else ())
-        for page in PAGES
-        if any(each.is_at(HERE) for each in examples_of(page))
-    ],
+    [page for page in PAGES if any(each.is_at(HERE) for each in examples_of(page))],
 )
 def test_every_example_does_what_the_page_says(page: str, here: Here) -> None:
     run_page(page, here, (HERE, BOTH))
@@ -515,7 +507,6 @@ def run_verbs(reader: Reader, verbs: Iterable[str]) -> None:
             reader.cell(code).check()
 
 
-@pytest.mark.dpkg
 def test_every_example_of_a_verb_does_what_it_says(here: Here, full_root: Root) -> None:
     prefix = full_root.create("r", "r-base")
     here.knows("ir", prefix, argv=[str(prefix / "bin/R"), "--slave", "-e", "IRkernel::main()"])

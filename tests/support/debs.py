@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from jstackmagic.where.packages import read_debian
 
 from .dpkg import apt_get
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def build_deb(folder: Path, name: str, version: str = "1.0", *, depends: str = "") -> Path:
@@ -58,6 +56,31 @@ def publish(folder: Path, *debs: Path, fetched: bool = True) -> Path:
         environ = {**os.environ, "APT_CONFIG": str(config)}
         subprocess.run(["apt-get", "update"], check=True, capture_output=True, env=environ)
     return config
+
+
+def without(folder: Path, *names: str) -> dict[str, str]:
+    """Returns the variables with which dpkg and apt see this machine as it would be without these
+    packages and what needs them. Nothing is removed; a copy of dpkg's status goes to `folder`."""
+    dpkg = Path("/var/lib/dpkg")
+    there = sorted({package.name for package in read_debian()} & set(names))
+    if not dpkg.exists():
+        return {}
+    gone: set[str] = set()
+    if there:
+        simulate = ("apt-get", "remove", "--simulate", "--yes", "-o", "Debug::NoLocking=1")
+        said = subprocess.run([*simulate, *there], check=True, capture_output=True, text=True)
+        gone = set(re.findall(r"^Remv (\S+)", said.stdout, re.MULTILINE))
+    folder.mkdir(parents=True)
+    for path in dpkg.iterdir():
+        if not path.name.startswith(("lock", "status")):
+            (folder / path.name).symlink_to(path)
+    paragraphs = (dpkg / "status").read_text().split("\n\n")
+    kept = [each for each in paragraphs if each.split("\n", 1)[0][len("Package: ") :] not in gone]
+    (folder / "status").write_text("\n\n".join(kept))
+    config = folder / "apt.conf"
+    inherited = Path(os.environ["APT_CONFIG"]).read_text()
+    config.write_text(f'{inherited}Dir::State::status "{folder / "status"}";\n')
+    return {"DPKG_ADMINDIR": str(folder), "APT_CONFIG": str(config)}
 
 
 def purge(*names: str) -> None:

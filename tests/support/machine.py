@@ -28,6 +28,7 @@ _PACKAGES = {
     "docker-registry": ("docker-registry",),
     "dockerd": ("docker.io",),
     "git": ("git",),
+    "ip": ("iproute2",),
     "mmdebstrap": ("mmdebstrap",),
     "openssl": ("openssl",),
     "podman": ("podman",),

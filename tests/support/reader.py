@@ -20,6 +20,7 @@ from jstackmagic.image.engine.client import connect
 from jstackmagic.image.engine.serve import _server, wait
 
 from .channel import ChannelBuilder
+from .debs import without
 from .engine import host
 from .kernels import Kernel, write_kernelspec
 from .machine import program
@@ -45,6 +46,9 @@ WHEELS = {
     "twitter": "1.19.6",
 }
 """What the index has."""
+
+DEBIAN = ("graphviz", "libpq-dev", "tree")
+"""What the pages ask apt for, as if for the first time."""
 
 _BACKEND = """
 import os, zipfile
@@ -186,6 +190,7 @@ class Here(Reader):
             "DOCKER_HOST": f"unix://{self._home}/no.sock",
             "PIP_INDEX_URL": index.url,
             "PIP_ROOT_USER_ACTION": "ignore",  # the tests' user may be root
+            **without(self._home / "dpkg", *DEBIAN),
             # as where the environment is activated, or is the image's only one
             "PATH": f"{self.prefix / 'bin'}:{os.environ['PATH']}",
         }

@@ -61,7 +61,7 @@ def image(client: DockerClient) -> str:
     packages, wheels = _channel()
     with _turn():
         root = _root_image(client, packages)
-    inputs = [root, str(packages), *(_read(path) for path in _files(_SOURCE)), _host_settings()]
+    inputs = [root, str(packages), *(_read(path) for path in _files(_SOURCE)), host_settings()]
     inputs += [inspect.getsource(_fill), inspect.getsource(standin_mamba)]
     tag = _tag("stacks", inputs)
     with _turn(), tempfile.TemporaryDirectory(prefix="stacks-") as folder:
@@ -189,19 +189,26 @@ def _root_image(client: DockerClient, packages: Path) -> str:
     debian = (*("apt", "bash", "ca-certificates", "netbase", "sudo", "tini"), *_libraries(packages))
     release = _release()
     sources = _apt_sources(release)
-    inputs = (release, debian, [_read(path) for path in sources], inspect.getsource(_root_image))
+    makers = [inspect.getsource(each) for each in (_root_image, import_debian)]
+    inputs = (release, debian, [_read(path) for path in sources], makers)
     tag = _tag("root", inputs)
     if _is_there(client, tag):
         return tag
-    command = [
-        program("mmdebstrap"),
-        "--quiet",
-        "--variant=essential",
-        f"--include={','.join(debian)}",
-    ]
+    leave_out = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _NEVER_PUBLISHED]
+    import_debian(client, tag, debian, "--variant=essential", *leave_out)
+    return tag
+
+
+def import_debian(client: DockerClient, tag: str, packages: Iterable[str], *options: str) -> None:
+    """Make a root file system of Debian packages, by the host's own lists, and import it.
+
+    Raises:
+        Unavailable: mmdebstrap cannot make it; has the end of what it said.
+    """
+    release = _release()
+    command = [program("mmdebstrap"), "--quiet", f"--include={','.join(packages)}", *options]
     command += ["--aptopt=Acquire::Languages none", "--aptopt=Apt::Install-Recommends false"]
-    command += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _NEVER_PUBLISHED]
-    command += [release, "-", *map(str, sources)]
+    command += [release, "-", *map(str, _apt_sources(release))]
     with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [*_IN_MEMORY, *command],
@@ -217,7 +224,6 @@ def _root_image(client: DockerClient, packages: Path) -> str:
             client.images.remove(tag, force=True)
             log.seek(0)
             raise Unavailable(f"no root file system: {log.read().decode()[-1500:]}")
-    return tag
 
 
 def _release() -> str:
@@ -282,13 +288,13 @@ def _fill(folder: Path, packages: Path, server: Iterable[str]) -> None:
     (folder / "boot/python2.txt").write_text("\n".join(_KERNEL))
     shutil.copytree(packages, folder / "channel")
     (folder / "condarc").write_text(json.dumps({"channels": ["file:///opt/channel"]}))
-    for name, text in _host_settings().items():
+    for name, text in host_settings().items():
         target = folder / "etc" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
 
 
-def _host_settings() -> dict[str, str]:
+def host_settings() -> dict[str, str]:
     """How this host reaches the package index: its certificates and the index itself."""
     settings = {}
     if _CERTIFICATES.exists():

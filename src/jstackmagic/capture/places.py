@@ -16,15 +16,12 @@ from ..model.errors import JStackMagicError
 from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import Change, ManagerName, PackageSet
 from ..where.environment import detect, find, is_conda_prefix
-from ..where.packages import read_packages
+from ..where.packages import dpkg_folder, read_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from . import Found
-
-DPKG_STATUS = "/var/lib/dpkg/status"
-"""Replaced by dpkg whenever it has changed a package (dpkg(1), FILES)."""
 
 _KERNELS_OWN = re.compile(r"\{\s*sys\.(executable|prefix)\s*\}")
 
@@ -75,7 +72,8 @@ class Place:
     @classmethod
     def system(cls, environment: Environment) -> Place:
         """The Debian system, read now."""
-        place = cls(environment, of_system(), (DPKG_STATUS,))
+        # dpkg replaces its status whenever it has changed a package (dpkg(1), FILES)
+        place = cls(environment, of_system(), (str(dpkg_folder() / "status"),))
         place.refresh()
         return place
 

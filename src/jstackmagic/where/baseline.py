@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..io.runtime import own_runtime_folder, runtime_folder
 from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import ManagerName, Package, PackageSet
-from .packages import read_packages
+from .packages import dpkg_folder, read_packages
 
 if TYPE_CHECKING:
     from ..model.environment import Environment
@@ -303,5 +303,5 @@ def metadata_of(package: Package, environment: Environment) -> str | None:
 
 def _dpkg_list(package: Package) -> str:
     name, _, foreign = package.name.partition(":")
-    own = f"/var/lib/dpkg/info/{name}:{foreign or package.build}.list"
-    return own if os.path.exists(own) else f"/var/lib/dpkg/info/{name}.list"
+    own = f"{dpkg_folder()}/info/{name}:{foreign or package.build}.list"
+    return own if os.path.exists(own) else f"{dpkg_folder()}/info/{name}.list"

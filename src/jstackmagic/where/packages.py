@@ -71,17 +71,19 @@ def conda_distributions(environment: Environment) -> dict[str, str]:
     }
 
 
+def dpkg_folder(root: Path = Path("/")) -> Path:
+    """Return the folder of dpkg's database: here $DPKG_ADMINDIR, where that is set (dpkg(1))."""
+    named = os.environ.get("DPKG_ADMINDIR") if root == Path("/") else None
+    return Path(named) if named else root / "var/lib/dpkg"
+
+
 def read_debian(root: Path = Path("/")) -> tuple[Package, ...]:
-    """The Debian packages of a system, from dpkg's status file; empty where there is none.
+    """Return the Debian packages of a system, from dpkg's status file; empty where there is none.
 
     What apt marked as automatically installed (``extended_states``) was not asked for.
     """
-    stamps = [
-        stamp
-        for path in (root / "var/lib/dpkg/status", root / "var/lib/apt/extended_states")
-        for stamp in _stamp(path)
-    ]
-    return _read_debian(root, *stamps)
+    folder, marks = dpkg_folder(root), root / "var/lib/apt/extended_states"
+    return _read_debian(folder, marks, *_stamp(folder / "status"), *_stamp(marks))
 
 
 def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
@@ -322,10 +324,9 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=4)
-def _read_debian(root: Path, *_stamps: int) -> tuple[Package, ...]:
-    folder = root / "var/lib/dpkg"
+def _read_debian(folder: Path, marks: Path, *_stamps: int) -> tuple[Package, ...]:
     native = _text(folder / "arch").split("\n", 1)[0].strip()
-    automatic = _automatic(root / "var/lib/apt/extended_states")
+    automatic = _automatic(marks)
     found = []
     for fields in _paragraphs(_text(folder / "status")):
         if fields.get("Status", "").split()[-1:] != ["installed"]:
