@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..display import Code, Part, Result, Text
+from ..io.files import write_file
 from ..model.errors import JStackMagicError, Stopped
 
 if TYPE_CHECKING:
@@ -112,8 +113,7 @@ def script(*, keep: bool = False) -> str:
 def _write(path: Path, text: str, *, mode: int) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        path.chmod(mode)
+        write_file(path, text, mode=mode)
     except OSError as error:
         raise Stopped(
             f"{path} cannot be written: {error.strerror}.",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..io.files import replace_folder, write_file
 from ..model.credentials import mask
 from ..model.errors import ExportError
 
@@ -106,8 +107,7 @@ class Artifact:
             with _told(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if isinstance(content, bytes):
-                    target.write_bytes(content)
-                    _set_mode(target, executable=file.executable)
+                    _write(target, content, executable=file.executable)
                 else:
                     _copy_folder(content, target)
             written.append(target)
@@ -134,8 +134,7 @@ def write_text(path: Path, text: str, *, executable: bool = False) -> None:
     """
     with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-        _set_mode(path, executable=executable)
+        _write(path, text.encode(), executable=executable)
 
 
 @contextlib.contextmanager
@@ -251,9 +250,9 @@ def _is_local(line: str) -> bool:
     return "://" not in value if match["option"] else value.startswith((".", "/", "~"))
 
 
-def _set_mode(path: Path, *, executable: bool) -> None:
-    """Let those run a program who may read it."""
-    if executable:
+def _write(path: Path, content: bytes, *, executable: bool) -> None:
+    write_file(path, content)
+    if executable:  # for those who may read it
         mode = path.stat().st_mode
         path.chmod(mode | (mode & 0o444) >> 2)
 
@@ -262,8 +261,6 @@ def _copy_folder(source: Path, target: Path) -> None:
     """Copy a folder so that it holds what the source holds now, and nothing of an older copy."""
     if source.resolve().is_relative_to(target.resolve()):
         return  # it lies where it is wanted
-    if target.exists():
-        shutil.rmtree(target)
     skip = shutil.ignore_patterns(*LEFT_BEHIND)
     own = target.parent.resolve()
 
@@ -272,4 +269,6 @@ def _copy_folder(source: Path, target: Path) -> None:
         inside = {name for name in names if Path(folder, name).resolve() == own}
         return set(skip(folder, names)) | inside
 
-    shutil.copytree(source, target, symlinks=True, ignore=ignored)
+    replace_folder(
+        target, lambda fresh: shutil.copytree(source, fresh, symlinks=True, ignore=ignored)
+    )

@@ -31,7 +31,7 @@ def note_image(name: str, history: History) -> None:
     """
     noted = {"history": history_id(history.records()), "image": name}
     with contextlib.suppress(OSError):
-        _file(history).write_text(json.dumps(noted), encoding="utf-8")
+        write_file(_file(history), json.dumps(noted))
 
 
 def built_image(records: Sequence[Record], history: History) -> str:

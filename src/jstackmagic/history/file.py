@@ -15,8 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..io.files import write_file
 from ..model.collector import collector_paused
-from ..model.credentials import mask
+from ..model.credentials import mask, mask_words
 from ..model.environment import EnvironmentRef
 from ..model.errors import HistoryError
 from ..model.managers import names
@@ -298,13 +299,7 @@ class History:
 
     def _begin_with(self, before: Path) -> None:
         """Begin the file as a copy of another one: all of it, or nothing."""
-        partial = Path(f"{self.path}.partial")
-        file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            _write_whole(file, before.read_bytes())
-        finally:
-            os.close(file)
-        partial.replace(self.path)
+        write_file(self.path, before.read_bytes(), mode=0o600)
         _sync_folder(self.path.parent)
 
     @contextlib.contextmanager
@@ -620,6 +615,8 @@ def _lean(value: object) -> object:
     if isinstance(value, str):
         return mask(value).encode("utf-8", "backslashreplace").decode()
     if isinstance(value, tuple):
+        if value and all(isinstance(item, str) for item in value):
+            value = mask_words(value)
         return [_lean(item) for item in value]
     if is_dataclass(value):
         lean: dict[str, Any] = {

@@ -104,12 +104,11 @@ class Progress:
         self._write()
 
     def _write(self) -> None:
-        path = _status_file()
-        partial = path.with_suffix(".partial")
+        from ..io.files import write_file
+
         with suppress(OSError):
             own_runtime_folder()
-            partial.write_text(json.dumps(asdict(self._status)), encoding="utf-8")
-            partial.replace(path)
+            write_file(_status_file(), json.dumps(asdict(self._status)))
 
 
 def _status_file() -> Path:

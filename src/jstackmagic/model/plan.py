@@ -29,9 +29,9 @@ class Command:
 
     def __str__(self) -> str:
         """Quoted so that pasting it after ``!`` does the same (credentials are masked)."""
-        from .credentials import mask
+        from .credentials import mask, mask_words
 
-        return mask(shlex.join(self.argv))
+        return mask(shlex.join(mask_words(self.argv)))
 
 
 @dataclass(frozen=True, slots=True)

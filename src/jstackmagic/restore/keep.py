@@ -254,7 +254,7 @@ class Store:
             for package, spec in local.items():
                 files.append(Path(shutil.copyfile(spec, Path(folder, archive_name(package)))))
             for file in files:
-                Path(self.debian, f"{file.name}{_HASH}").write_text(_sha256(file))
+                write_file(Path(self.debian, f"{file.name}{_HASH}"), _sha256(file))
             return [file.replace(self.debian / file.name) for file in files]
 
     def _fetch_conda(self, packages: Sequence[Package], environment: Environment) -> list[Path]:
@@ -308,7 +308,7 @@ class Store:
                     raise CommandFailed(f"{wheel.name} is another one now: its hash differs.")
                 target = self.wheels / wheel.name
                 if built and package.sha256:
-                    Path(f"{target}{_BUILT}").write_text(f"{package.sha256} {_sha256(wheel)}")
+                    write_file(f"{target}{_BUILT}", f"{package.sha256} {_sha256(wheel)}")
                 yield wheel.replace(target)
 
 

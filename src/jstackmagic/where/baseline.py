@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ..io.files import write_file
 from ..io.runtime import own_runtime_folder, runtime_folder
 from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import ManagerName, Package, PackageSet
@@ -171,11 +172,8 @@ def take_snapshot(environments: Iterable[Environment]) -> bool:
         },
         system=read_packages(_any_environment(), of_system()).packages,
     )
-    path = _snapshot_file()
     own_runtime_folder()
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(msgspec.json.encode(taken))
-    partial.replace(path)
+    write_file(_snapshot_file(), msgspec.json.encode(taken))
     return True
 
 

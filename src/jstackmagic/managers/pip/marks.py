@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...io.files import write_file
 from ...where.packages import files_of
 
 if TYPE_CHECKING:
@@ -43,4 +44,4 @@ def _set_requested(folder: Path, name: str, requested: bool) -> None:
     else:
         file.unlink(missing_ok=True)
         lines = [line for line, path in zip(lines, paths, strict=True) if path != name]
-    record.write_bytes(b"".join(lines))
+    write_file(record, b"".join(lines))

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ....io.files import write_file
 from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed, Stopped
 
@@ -95,14 +96,8 @@ def path_of(prefix: str) -> str:
 
 def write(prefix: str, journal: Journal) -> None:
     """Put the journal on disk, whole, before this returns."""
-    path = path_of(prefix)
-    partial = f"{path}.partial"
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # URLs hold secrets
-    with open(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(journal), file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    # URLs hold secrets
+    write_file(path_of(prefix), json.dumps(asdict(journal)), mode=0o600)
 
 
 def clear(prefix: str) -> None:

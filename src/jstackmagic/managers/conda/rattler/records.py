@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ....io.files import write_file
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 
 if TYPE_CHECKING:
@@ -242,9 +242,4 @@ def _write(path: str, data: Mapping[str, Any]) -> None:
     """
     import msgspec
 
-    folder, name = os.path.split(path)
-    file, partial = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=folder)
-    with os.fdopen(file, "wb") as stream:
-        stream.write(msgspec.json.format(msgspec.json.encode(data), indent=2))
-    os.chmod(partial, os.stat(path).st_mode & 0o777)
-    os.replace(partial, path)
+    write_file(path, msgspec.json.format(msgspec.json.encode(data), indent=2))

@@ -1,0 +1,121 @@
+"""Write a file or a folder so that whoever looks sees the old one or the new one, never a part."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import stat
+import tempfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2  # renameat2(2), Linux 3.15
+
+
+def write_file(path: str | Path, content: bytes | str, *, mode: int | None = None) -> None:
+    """Replace a file at once, and have it on the disk before this returns.
+
+    The new content goes into a temporary file in the same folder, which then takes the name. The
+    file keeps its mode and, where this user may set it, its owner; a symbolic link stays, and what
+    it points to is replaced. A device or a pipe is written to as it is.
+
+    Args:
+        path: The file; its folder exists.
+        content: Bytes, or text to be written as UTF-8 with its line ends as they are.
+        mode: Permission bits; without them those of the file that is replaced, or by the umask.
+
+    Raises:
+        OSError: It cannot be written; what was there is as it was.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    real = os.path.realpath(path)
+    try:
+        old = os.stat(real)
+    except FileNotFoundError:
+        old = None
+    if old is not None and not (stat.S_ISREG(old.st_mode) or stat.S_ISDIR(old.st_mode)):
+        with open(real, "wb") as stream:
+            stream.write(data)
+        return
+    folder, name = os.path.split(real)
+    descriptor, partial = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".partial", dir=folder)
+    try:
+        with open(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fchmod(descriptor, _mode(old) if mode is None else mode)
+            if old is not None and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+                with contextlib.suppress(OSError):
+                    os.fchown(descriptor, old.st_uid, old.st_gid)
+            os.fsync(descriptor)
+        os.replace(partial, real)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)
+        raise
+    sync_folder(folder)
+
+
+def replace_folder(target: str | Path, fill: Callable[[str], object]) -> None:
+    """Replace a folder, or make it, at once.
+
+    Args:
+        target: The folder; its parent exists.
+        fill: Makes and fills the folder whose path it is given; it does not exist yet.
+
+    Raises:
+        OSError: It cannot be written; what was there is as it was.
+    """
+    real = os.path.realpath(target)
+    parent, name = os.path.split(real)
+    aside = tempfile.mkdtemp(prefix=f".{name[:100]}.", suffix=".partial", dir=parent)
+    fresh = os.path.join(aside, name)
+    try:
+        fill(fresh)
+        if os.path.lexists(real):
+            _exchange(fresh, real)
+        else:
+            os.rename(fresh, real)
+        sync_folder(parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Have a folder's new and changed names on the disk; where that is not possible, do without."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _mode(old: os.stat_result | None) -> int:
+    if old is not None:
+        return stat.S_IMODE(old.st_mode)
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def _exchange(one: str, other: str) -> None:
+    """Swap two paths, in one step where the file system can."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    rename = getattr(libc, "renameat2", None)
+    names = (os.fsencode(one), os.fsencode(other))
+    if rename and not rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE):
+        return
+    away = f"{one}.old"
+    os.rename(other, away)
+    try:
+        os.rename(one, other)
+    except OSError:
+        os.rename(away, other)
+        raise

@@ -1,0 +1,153 @@
+"""Passwords and tokens are masked."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jstackmagic.model.credentials import MASK, mask, mask_words, secrets_of
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("https://me:s3cret@h.example/simple", "https://****@h.example/simple"),
+        ("https://tok3n@h.example/simple", "https://****@h.example/simple"),
+        ("git+https://me:s3cret@h.example/r.git@v1", "git+https://****@h.example/r.git@v1"),
+        ("https://h.example/t/tk-1/c/noarch", "https://h.example/t/****/c/noarch"),
+        ("https://h.example/x.whl?token=abc&v=1", "https://h.example/x.whl?token=****&v=1"),
+        ("git+ssh://git@h.example/r.git", "git+ssh://git@h.example/r.git"),
+        ("https://${USER}:${TOKEN}@h.example/simple", "https://${USER}:${TOKEN}@h.example/simple"),
+        ("/data/t/project/x.whl", "/data/t/project/x.whl"),
+        ("file:///data/t/project/x.whl", "file:///data/t/project/x.whl"),
+        ("six @ https://h.example/six.whl", "six @ https://h.example/six.whl"),
+        ("me@h.example", "me@h.example"),
+        # passwords as people paste them
+        ("https://me:p@ss@h.example/simple", "https://****@h.example/simple"),
+        ("https://me:p/ss@h.example/simple", "https://****@h.example/simple"),
+        ("https://me:it's@h.example/simple", "https://****@h.example/simple"),
+        ("https://me:p/1@h.example:8080/simple", "https://****@h.example:8080/simple"),
+        ("--proxy me:pw@proxy.example:3128", "--proxy ****@proxy.example:3128"),
+        # what looks like one and is none
+        ("https://h.example:8080/r.git@v1.0", "https://h.example:8080/r.git@v1.0"),
+        ("git+https://h.example/r.git@v1#egg=r", "git+https://h.example/r.git@v1#egg=r"),
+        ("git+https://me:pw@h.example/r.git@v1", "git+https://****@h.example/r.git@v1"),
+        ("base-notebook:2026@sha256:" + "0a" * 32, "base-notebook:2026@sha256:" + "0a" * 32),
+        ("['https://a.example', 'me@b.example']", "['https://a.example', 'me@b.example']"),
+        ("mailto:me@h.example", "mailto:me@h.example"),
+        # signed URLs, and the keys of many services
+        (
+            "https://h.example/x?X-Amz-Signature=ab12&e=1",
+            "https://h.example/x?X-Amz-Signature=****&e=1",
+        ),
+        (
+            "https://h.example/x?X-Amz-Security-Token=IQo",
+            "https://h.example/x?X-Amz-Security-Token=****",
+        ),
+        ("https://h.example/x?X-Goog-Signature=00", "https://h.example/x?X-Goog-Signature=****"),
+        ("https://h.example/x?private_token=a", "https://h.example/x?private_token=****"),
+        ("https://h.example/x?job_token=a&b=2", "https://h.example/x?job_token=****&b=2"),
+        ("https://h.example/x?client_secret=a", "https://h.example/x?client_secret=****"),
+        ("https://h.example/x#access_token=a", "https://h.example/x#access_token=****"),
+        ("https://h.example/x?sv=2020&sig=a%3D", "https://h.example/x?sv=2020&sig=****"),
+        ("https://h.example/x?code=aB3dE5gH7jK9mN1pQ3sT5v", "https://h.example/x?code=****"),
+        (
+            "https://h.example/x.whl#sha256=" + "0a" * 32,
+            "https://h.example/x.whl#sha256=" + "0a" * 32,
+        ),
+        ("https://h.example/x.conda#" + "0a" * 16, "https://h.example/x.conda#" + "0a" * 16),
+        ("https://h.example/x?version=1.2.3-beta", "https://h.example/x?version=1.2.3-beta"),
+        # conda's tokens
+        ("https://h.example/t/tk-1", "https://h.example/t/****"),
+        ("t/tk-1/channel", "t/****/channel"),
+        ("t/tk-1/channel::pkg=1.0", "t/****/channel::pkg=1.0"),
+        ("-c t/tk-1/channel pkg", "-c t/****/channel pkg"),
+        ("https://h.example/t/$TOKEN/c", "https://h.example/t/$TOKEN/c"),
+        ("https://h.example/t/<TOKEN>/c", "https://h.example/t/<TOKEN>/c"),
+        ("./t/project/x.whl", "./t/project/x.whl"),
+        # options and variables
+        ("pip install --password hunter2 six", "pip install --password **** six"),
+        ("--global-option=--password=x", "--global-option=--password=****"),
+        ("HF_TOKEN=abc pip install x", "HF_TOKEN=**** pip install x"),
+        ("token=abc", "token=****"),
+        ("tokenizers=0.15.0", "tokenizers=0.15.0"),
+        ("tokenizers==0.15.0", "tokenizers==0.15.0"),
+        ("secretstorage>=3.3 authlib=1.0", "secretstorage>=3.3 authlib=1.0"),
+        ("python-jwt=4.0.0=py_0", "python-jwt=4.0.0=py_0"),
+        ("--no-token six", "--no-token six"),
+        ("docker build --secret id=token,src=f .", "docker build --secret id=token,src=f ."),
+        ("--token https://me:pw@h.example/", "--token https://****@h.example/"),
+        ("PIP_INDEX_URL=$TOKEN", "PIP_INDEX_URL=$TOKEN"),
+        # tokens with a mark
+        ("git clone ghp_" + "a1B2" * 9, "git clone ****"),
+        ("AKIA" + "ABCD1234" * 2, "****"),
+    ],
+)
+def test_what_is_masked_and_what_is_not(text: str, masked: str) -> None:
+    assert mask(text) == masked
+    assert mask(masked) == masked
+
+
+def test_secrets_are_what_is_masked_and_no_user_name() -> None:
+    assert secrets_of("https://jovyan:p%40ss@h.example/t/tk-1/c/") == (
+        "jovyan:p%40ss",
+        "jovyan:p@ss",
+        "p%40ss",
+        "p@ss",
+        "tk-1",
+    )
+    assert secrets_of("https://h.example/simple") == ()
+
+
+WORD = st.text("abcXYZ019%-_.~", min_size=4, max_size=20)
+
+
+@given(WORD, WORD, st.sampled_from(["https", "http", "git+https"]))
+def test_no_password_survives(user: str, password: str, scheme: str) -> None:
+    url = f"--index-url {scheme}://{user}:{password}@h.example/simple six"
+    assert f"{password}@" not in mask(url)
+    assert password in secrets_of(url)
+
+
+def test_the_words_of_a_command_line_are_read_with_their_option() -> None:
+    assert mask_words(["--password", "hunter2", "six"]) == ("--password", MASK, "six")
+    assert mask_words(["-C", "token=12"]) == ("-C", f"token={MASK}")
+    assert mask_words(["--proxy", "me:pw@h.example"]) == ("--proxy", f"{MASK}@h.example")
+    assert mask_words(["--token", "$TOKEN", "-r", "x"]) == ("--token", "$TOKEN", "-r", "x")
+    assert mask_words(["--no-deps", "secretstorage=3.3"]) == ("--no-deps", "secretstorage=3.3")
+
+
+PASSWORD = st.text("abcXYZ019%-_.~@/'", min_size=4, max_size=20).filter(
+    lambda text: (
+        text.strip("'") == text
+        and not re.match(r"\d*(?:/|$)", text)  # a port
+        and not {"@", "/"} <= set(text)  # where that host ends, nobody can say
+        and any(map(str.isalpha, text))
+    )
+)
+PLACES = (
+    "https://me:{}@h.example/simple",
+    "https://h.example/x?token={}&v=1",
+    "https://h.example/x?X-Amz-Signature={}",
+    "https://conda.example/t/{}/channel",
+    "t/{}/channel::pkg",
+    "pip install --password {} six",
+    "--global-option=--api-key={}",
+    "ACME_TOKEN={} pip install six",
+)
+
+
+@given(PASSWORD, st.sampled_from(PLACES))
+def test_no_secret_survives_anywhere(secret: str, place: str) -> None:
+    if place.startswith(("https://conda", "t/")):
+        secret = secret.translate(dict.fromkeys(map(ord, "/@'"), "x"))
+    if "{}@" not in place:
+        secret = secret.replace("'", "x")
+    text = place.format(secret)
+    before, after = place.split("{}")
+    assert secret not in mask(text).removeprefix(before).removesuffix(after)
+    assert mask(mask(text)) == mask(text)
+    assert any(secret in found for found in secrets_of(text))
