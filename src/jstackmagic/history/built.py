@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..io.files import write_file
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
