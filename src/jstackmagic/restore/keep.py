@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..io.files import write_file
 from ..managers.apt.engine import archive_name
 from ..model.credentials import MASK, mask
 from ..model.errors import CommandFailed
