@@ -520,7 +520,7 @@ class TestNoWay:
         prefix = make("python")
         change(prefix, "library=2.0")
         error = self.refused(prefix, "old-library-user")
-        assert "What you asked for earlier stands in the way: library=2.0." in error.advice
+        assert "What you asked for earlier stands in the way: library=2.0 " in error.advice[0]
         assert error.advice[-1].endswith("%envinstall old-library-user library")
         done = change(prefix, "old-library-user", "library")
         assert outline(done)[1] == ["library 2.0 -> 1.0"]

@@ -274,9 +274,9 @@ def test_what_is_left_to_pip(request_: Request, reason: str, bare: Environment) 
 @pytest.mark.parametrize(
     ("name", "value", "left"),
     [
-        ("PIP_USER", "1", True),
+        ("PIP_USER", "1", False),
         ("PIP_USER", "0", False),
-        ("PIP_TARGET", "/there", True),
+        ("PIP_TARGET", "/there", False),
         ("PIP_PREFER_BINARY", "1", True),
         ("PIP_UPGRADE_STRATEGY", "eager", True),
         ("PIP_KEYRING_PROVIDER", "import", True),

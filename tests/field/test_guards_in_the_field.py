@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import stat
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jstackmagic import commands
 from jstackmagic.capture.lines import recognise
-from jstackmagic.model.errors import UsageError
+from jstackmagic.install import guards
+from jstackmagic.install.guards import check_plan
+from jstackmagic.managers.conda.rattler import condahistory
+from jstackmagic.model.environment import Environment
+from jstackmagic.model.errors import CommandFailed, Stopped, UsageError
+from jstackmagic.model.packages import Change, Package
+from jstackmagic.model.plan import Plan
+from jstackmagic.model.request import Request
 from jstackmagic.session import Session
+from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import debian_owners, read_packages
+from support.environments import make_venv
 from support.verbs import verb
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -79,3 +97,212 @@ class TestAVerbTypedAsAPackage:
         assert found.request is not None
         assert found.request.specs[0] in ("pip", "install")
         assert not found.note
+
+
+class TestPins:
+    """``conda-meta/pinned`` holds what is asked; what is said names the pin, its file and date."""
+
+    def pin(self, prefix: Path, text: str) -> str:
+        path = prefix / "conda-meta/pinned"
+        path.write_text(text, newline="")
+        return str(path)
+
+    def test_a_pin_installs_nothing_and_reads_windows_lines(
+        self, conda_env: Callable[..., Path]
+    ) -> None:
+        prefix = conda_env("python")
+        python = read_packages(detect(prefix), ("conda",)).get("conda", "python")
+        assert python is not None
+        text = f"# ours\r\npython {python.version}  # as tested\r\nattrs >=1\r\n"
+        self.pin(prefix, text)
+        assert detect(prefix).pins == (f"python {python.version}", "attrs >=1")
+        result = verb("install", "--conda", "--prefix", prefix, "six")
+        assert [package.name for package in result.change.added] == ["six"]
+
+    @pytest.mark.parametrize("asked", ["demo-tool=1", "demo-tool=0.5"])
+    def test_what_is_asked_against_a_pin_names_it_and_its_file(
+        self, conda_env: Callable[..., Path], asked: str
+    ) -> None:
+        prefix = conda_env("python")
+        path = self.pin(prefix, "demo-tool >=2.0\nsix <3\n")
+        with pytest.raises(CommandFailed) as caught:
+            verb("install", "--conda", "--prefix", prefix, "--dry-run", asked)
+        words = str(caught.value)
+        assert "demo-tool >=2.0" in words
+        assert "six <3" not in words
+        assert path in words
+        assert time.strftime("%Y-%m-%d") in words
+
+    def test_a_pin_that_what_is_there_does_not_keep_moves_nothing(
+        self, conda_env: Callable[..., Path]
+    ) -> None:
+        prefix = conda_env("python")
+        path = self.pin(prefix, "python=3.1.*\n")
+        result = verb("install", "--conda", "--prefix", prefix, "--dry-run", "six")
+        (step,) = result.done
+        assert [package.name for package in step.plan.change.added] == ["six"]
+        assert not step.plan.change.changed
+        (note,) = [note for note in step.plan.notes if "pinned" in note]
+        assert path in note
+        assert "stays as it is" in note
+
+
+class TestCondasOwnHistory:
+    """Odd specs in it stop nothing, and an old wish that is in the way is named with its date."""
+
+    ODD = (
+        "['*[md5=0123456789abcdef0123456789abcdef]', 'six']",
+        "['python[version=\\'>=3.8,<3.9.0a0\\']']",
+        "['conda-forge/linux-64::attrs==1.0=py_0', 'defaults::']",
+        "mkl@, blas *=openblas",
+        "[",
+        "['https://conda.example.com/noarch/tool-1.0-0.tar.bz2']",
+        "",
+    )
+
+    def test_an_old_wish_in_the_way_is_named_with_its_date(
+        self, conda_env: Callable[..., Path]
+    ) -> None:
+        prefix = conda_env("python", "six=1.17.0")
+        with pytest.raises(CommandFailed) as caught:
+            verb("install", "--conda", "--prefix", prefix, "--dry-run", "demo-needs-old-six")
+        words = str(caught.value)
+        assert f"six=1.17.0 was asked for on {time.strftime('%Y-%m-%d')}" in words
+        assert "%envinstall demo-needs-old-six six" in words
+
+    def test_odd_specs_are_no_trouble_and_no_wish_is_lost(
+        self, conda_env: Callable[..., Path]
+    ) -> None:
+        prefix = conda_env("python", "six")
+        with (prefix / "conda-meta/history").open("a") as history:
+            for number, odd in enumerate(self.ODD):
+                history.write(f"==> 2024-01-0{number + 1} 10:00:00 <==\n# update specs: {odd}\n")
+        assert "six" in condahistory.requested(str(prefix))
+        assert condahistory.asked_on(str(prefix))["six"].startswith("2024-01-01")
+        result = verb("install", "--conda", "--prefix", prefix, "--dry-run", "demo-tool")
+        assert not result.done[0].plan.change.removed
+
+
+SYSTEM = Environment(
+    kind="system",
+    name=None,
+    prefix="/usr",
+    python="3.11.2",
+    executable="/usr/bin/python3",
+    site_packages=("/usr/lib/python3/dist-packages",),
+)
+
+
+class TestDebiansDistributions:
+    def plan(self, change: Change, where: Environment = SYSTEM) -> Plan:
+        return Plan(Request("install", "pip", ("x",)), where, "pip", (), change=change)
+
+    @pytest.fixture(autouse=True)
+    def _blinker(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        owners = {"blinker": ("1.4", "python3-blinker")}
+        monkeypatch.setattr(
+            guards,
+            "debian_owners",
+            lambda names, _: {name: owners[name] for name in names if name in owners},
+        )
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            Change(changed=((Package("pip", "blinker", "1.4"), Package("pip", "blinker", "1.9")),)),
+            Change(added=(Package("pip", "flask", "3.0"), Package("pip", "blinker", "1.9"))),
+            Change(removed=(Package("pip", "blinker", "1.4"),)),
+        ],
+    )
+    def test_pip_leaves_them_alone(self, change: Change) -> None:
+        with pytest.raises(Stopped, match=r"blinker 1\.4, which Debian installed") as caught:
+            check_plan(self.plan(change))
+        assert "python3-blinker" in str(caught.value)
+        assert "-m venv" in str(caught.value)
+
+    def test_a_virtual_environment_above_it_has_its_own(self) -> None:
+        change = Change(added=(Package("pip", "blinker", "1.9"),))
+        check_plan(self.plan(change, replace(SYSTEM, kind="venv", prefix="/e")))
+
+    def test_others_may_come(self) -> None:
+        check_plan(self.plan(Change(added=(Package("pip", "flask", "3.0"),))))
+
+
+@pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="there is no dpkg here")
+def test_dpkg_says_whose_a_distribution_is() -> None:
+    listed = subprocess.run(
+        ["dpkg-query", "-S", "/usr/lib/python3/dist-packages/*-info"],
+        capture_output=True, text=True, check=False,
+    ).stdout.splitlines()  # fmt: skip
+    if not listed:
+        pytest.skip("Debian installed no distribution here")
+    debian, path = listed[0].split(": ", 1)
+    name = path.rpartition("/")[2].partition("-")[0].lower().replace("_", "-")
+    assert debian_owners([name, "no-such"], SYSTEM)[name][1] == debian.partition(":")[0]
+
+
+@contextmanager
+def umask(number: int) -> Iterator[None]:
+    before = os.umask(number)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("mask", [0o027, 0o077])
+class TestModes:
+    """What root installs under a tight umask is for all who may enter the environment."""
+
+    def closed(self, prefix: Path) -> list[str]:
+        """The files and folders that others cannot read."""
+        found = []
+        for path in prefix.rglob("*"):
+            mode = path.lstat().st_mode
+            need = 0o005 if stat.S_ISDIR(mode) else 0o004
+            mine = not path.is_symlink() and path.name not in (".lock", "pyvenv.cfg")
+            if mine and mode & need != need:
+                found.append(f"{stat.filemode(mode)} {path.relative_to(prefix)}")
+        return found
+
+    def test_condas_records_and_files(self, conda_env: Callable[..., Path], mask: int) -> None:
+        prefix = conda_env("python")
+        before = set(self.closed(prefix))
+        prefix.chmod(0o755)
+        with umask(mask):
+            verb(
+                "install", "--conda", "--prefix", prefix, "--engine", "rattler", "six", "demo-tool"
+            )
+        ours = [line for line in self.closed(prefix) if line not in before]
+        assert not [line for line in ours if "jstackmagic" not in line]
+        (record,) = prefix.glob("conda-meta/six-*.json")
+        assert stat.S_IMODE(record.stat().st_mode) & 0o044 == 0o044
+        assert os.access(prefix / "bin/demo-tool", os.X_OK)
+        assert (prefix / "bin/demo-tool").stat().st_mode & 0o001
+
+    @pytest.mark.parametrize("engine", ["uv", "pip"])
+    def test_pips_files(self, tmp_path: Path, engine: str, mask: int) -> None:
+        prefix = make_venv(tmp_path / "shared")
+        prefix.chmod(0o755)
+        before = set(self.closed(prefix))
+        with umask(mask):
+            verb("install", "--pip", "--prefix", prefix, "--engine", engine, "six")
+        assert [line for line in self.closed(prefix) if line not in before] == []
+
+    def test_an_environment_of_one_stays_closed(
+        self, conda_env: Callable[..., Path], mask: int
+    ) -> None:
+        prefix = conda_env("python")
+        prefix.chmod(0o700)
+        with umask(mask):
+            verb("install", "--conda", "--prefix", prefix, "six")
+        (module,) = prefix.rglob("six.py")
+        assert stat.S_IMODE(prefix.stat().st_mode) == 0o700
+        assert module.exists()
+
+    def test_condas_history_keeps_its_mode(self, conda_env: Callable[..., Path], mask: int) -> None:
+        prefix = conda_env("python")
+        (prefix / "conda-meta/history").chmod(0o664)
+        with umask(mask):
+            verb("install", "--conda", "--prefix", prefix, "six")
+        assert stat.S_IMODE((prefix / "conda-meta/history").stat().st_mode) == 0o664

@@ -10,7 +10,8 @@ from .. import managers
 from ..model.errors import NOTHING_CHANGED, Stopped
 from ..model.managers import is_system
 from ..model.packages import normalise
-from ..where.packages import conda_distributions, read_distributions
+from ..model.variants import build_text, cuda_of, is_cpu
+from ..where.packages import conda_distributions, debian_owners, read_distributions
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -71,13 +72,22 @@ def check_plan(
         Stopped: It would replace the kernel's Python; remove or downgrade what the kernel needs; or
             let pip overwrite what conda owns.
     """
-    problems = [*_python(plan, running_prefix), *_keepers(plan), *_over_conda(plan, over_conda)]
-    if problems:
-        raise Stopped(
-            "\n".join(problems),
-            kept=NOTHING_CHANGED,
-            advice="To go on all the same, add --force",
+    problems = [
+        *_python(plan, running_prefix),
+        *_keepers(plan),
+        *_over_conda(plan, over_conda),
+        *_cuda_lost(plan),
+    ]
+    advice: tuple[str, ...] = ("To go on all the same, add --force",)
+    debian = list(_over_debian(plan))
+    if debian:
+        advice = (
+            "Install it into a virtual environment: python3 -m venv ~/env && ~/env/bin/pip install"
+            " ipykernel",
+            *advice,
         )
+    if problems or debian:
+        raise Stopped("\n".join((*problems, *debian)), kept=NOTHING_CHANGED, advice=advice)
 
 
 _refused: set[str] = set()
@@ -176,6 +186,37 @@ def _keepers(plan: Plan) -> Iterator[str]:
             lower = new.version != old.version
         if lower:
             yield f"This would downgrade {old.name} {old.version} to {new.version}."
+
+
+def _over_debian(plan: Plan) -> Iterator[str]:
+    """Yield Debian's distributions that pip would put others in the place of.
+
+    In a virtual environment pip leaves them alone, and what it installs counts there only.
+    """
+    change = plan.change
+    if plan.request.manager != "pip" or plan.environment.kind != "system" or change is None:
+        return
+    new = {p.name: p.version for p in (*change.added, *(pair[1] for pair in change.changed))}
+    gone = {package.name for package in change.removed}
+    owners = debian_owners({*new, *gone}, plan.environment)
+    for name, (version, debian) in owners.items():
+        if name in gone:
+            yield f"pip would remove {name} {version}, which Debian installed ({debian})."
+        elif new[name] != version:
+            yield (
+                f"pip would replace {name} {version}, which Debian installed ({debian}), "
+                f"by {new[name]}."
+            )
+
+
+def _cuda_lost(plan: Plan) -> Iterator[str]:
+    """Yield the packages whose build for CUDA would make way for one without."""
+    for old, new in _lost(plan):
+        if new is not None and cuda_of(old) and is_cpu(new):
+            yield (
+                f"This would replace the CUDA build of {old.name} ({build_text(old)}) by one for"
+                f" the CPU ({build_text(new)})."
+            )
 
 
 def _over_conda(plan: Plan, allowed: Container[str]) -> Iterator[str]:

@@ -27,7 +27,7 @@ from ..model.record import Context, Record
 from ..model.request import Request
 from ..where.environment import detect
 from ..where.packages import read_packages
-from . import imports
+from . import imports, modes
 from .guards import check_names, check_plan, check_target, hosts_kernel
 from .imports import Stale
 
@@ -250,6 +250,7 @@ class Transaction:
         thorough = (
             exact
             or bool(self.policy.deny)
+            or environment.kind == "system"  # Debian's own distributions are there
             or imports.is_running(environment)
             or hosts_kernel(environment)
         )
@@ -355,6 +356,7 @@ class Transaction:
         )
         record = self.history.end(record, outcome)
         self.on_exit_status(status)
+        closed = modes.share(change, environment)
         if running:
             imports.make_importable(environment, path_files)
         if interrupted:
@@ -367,7 +369,7 @@ class Transaction:
             outcome=outcome,
             stale=imports.stale_modules(change, environment, files) if running else (),
             running=running,
-            notes=engine.advise(plan, change),
+            notes=(*engine.advise(plan, change), *closed),
         )
 
     def _satisfied(self, planned: Planned, transaction: str, number: int) -> Done:

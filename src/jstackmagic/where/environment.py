@@ -230,8 +230,9 @@ def _channels_of_records(records: _Records, config: CondaConfig) -> Iterator[Con
 
 
 def _pins(prefix: str) -> tuple[str, ...]:
-    lines = (line.strip() for line in (_read(f"{prefix}/conda-meta/pinned") or "").splitlines())
-    return tuple(line for line in lines if line and not line.startswith("#"))
+    text = _read(f"{prefix}/conda-meta/pinned") or ""
+    lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in text.splitlines())
+    return tuple(line for line in lines if line)
 
 
 def _frozen(prefix: str) -> str | None:

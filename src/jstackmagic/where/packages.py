@@ -86,6 +86,55 @@ def read_debian(root: Path = Path("/")) -> tuple[Package, ...]:
     return _read_debian(folder, marks, *_stamp(folder / "status"), *_stamp(marks))
 
 
+def debian_owners(
+    names: Iterable[str], environment: Environment, root: Path = Path("/")
+) -> dict[str, tuple[str, str]]:
+    """Return the version and the Debian package of each distribution that dpkg owns.
+
+    dpkg's lists of files (``/var/lib/dpkg/info/*.list``) tell: Debian's own carry no mark.
+
+    Args:
+        names: Normalised names of distributions.
+        environment: Whose interpreter would import them.
+        root: What to take for the root folder.
+    """
+    wanted = set(names)
+    paths = {
+        item.path: item.package
+        for item in _distributions(environment)
+        if item.package.name in wanted and item.path.startswith("/usr/lib/python3")
+    }
+    found: dict[str, tuple[str, str]] = {}
+    folder = root / "var/lib/dpkg/info"
+    listings = (path for kind in ("python3*.list", "*.list") for path in folder.glob(kind))
+    for listing in listings if paths else ():
+        if len(found) == len(paths):
+            break
+        lines = set(_text(listing).splitlines())
+        for path, package in paths.items():
+            if path in lines:
+                found[package.name] = (package.version, listing.stem.partition(":")[0])
+    return found
+
+
+def metadata_of(package: Package, environment: Environment) -> tuple[str, ...]:
+    """Return what an installer wrote about a package: conda's record, a distribution's folder."""
+    if package.manager == "conda":
+        stem = f"{package.name}-{package.version}-{package.build}.json"
+        path = os.path.join(environment.prefix, "conda-meta", stem)
+        return (path,) if os.path.isfile(path) else ()
+    found = (item.path for item in _distributions(environment) if item.package.name == package.name)
+    return tuple(
+        path for folder in found for path in (folder, *(each.path for each in _entries(folder)))
+    )
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    if os.path.isdir(folder):
+        with os.scandir(folder) as entries:
+            yield from entries
+
+
 def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
     """The absolute paths that a conda or pip package owns; empty where no record tells."""
     if package.manager == "conda":

@@ -19,6 +19,7 @@ from .spec import (
     check_installed,
     command_lines,
     lone_archives,
+    pinned_where,
     read_archive,
     read_specs,
     resolved,
@@ -246,6 +247,9 @@ def _failure(
     words = words or captured.stderr.strip() or "\n".join(problems) or captured.stdout.strip()
     lines = [line for line in words.splitlines() if line.strip()]
     advice = _ADVICE.get(name, ())
+    if environment.pins and re.search(r"\bpin", words, re.IGNORECASE):
+        where = pinned_where(environment.prefix, environment.pins)
+        advice = (*advice, f"Pinned here: {', '.join(environment.pins)} ({where}).")
     if not advice and any("does not exist" in line or "nothing provides" in line for line in lines):
         advice = _ELSEWHERE
     return CommandFailed(

@@ -95,6 +95,21 @@ def parse(text: str) -> MatchSpec:
         _invalid(text, f"is no match spec: {reason}")
 
 
+def pinned_where(prefix: str, pins: Iterable[str]) -> str:
+    """Return where pins stand, for people: the environment's file with its date, or a condarc."""
+    import time
+
+    path = os.path.join(prefix, "conda-meta", "pinned")
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        date = time.strftime("%Y-%m-%d", time.localtime(os.stat(path).st_mtime))
+    except OSError:
+        text = date = ""
+    places = (f"{path}, of {date}" if pin in text else "condarc's pinned_packages" for pin in pins)
+    return "; ".join(dict.fromkeys(places))
+
+
 def name_of(match: MatchSpec) -> str:
     """The package's name that a match spec begins with."""
     return str(match.name.normalized)

@@ -29,13 +29,14 @@ class Pip(Manager):
 
         check(request, environment)
 
-    def check_target(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
+    def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse an environment without Python, and one that the system manages (PEP 668)."""
         if environment.executable is None:
             from .plan import no_python
 
             raise no_python(environment)
-        if environment.externally_managed is not None and environment.frozen is None:
+        managed = environment.externally_managed is not None and environment.frozen is None
+        if managed and not _breaks_system_packages(request, environment):
             raise Stopped(
                 f"The {environment.description} is managed by the system (PEP 668).\n"
                 f"{environment.externally_managed}",
@@ -110,6 +111,15 @@ class Pip(Manager):
         from .marks import mark
 
         mark(there, wanted, environment)
+
+
+def _breaks_system_packages(request: Request, environment: Environment) -> bool:
+    """Return whether the user said, as pip asks it of them, that PEP 668 is known."""
+    from .config import configured
+
+    setting = configured(environment).get("break-system-packages")
+    said = "--break-system-packages" in request.options
+    return said or (setting is not None and setting.is_on)
 
 
 MANAGER = Pip()

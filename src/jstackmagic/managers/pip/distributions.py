@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from ...model.request import Request
 
 _CHANGES_THE_QUESTION = {
-    *("editable", "force-reinstall", "ignore-installed", "prefix"),
-    *("requirement", "root", "target", "upgrade"),
+    *("editable", "force-reinstall", "ignore-installed", "requirement", "upgrade"),
     UNREADABLE,
 }
 """pip's own settings that make it do other than add what is missing."""

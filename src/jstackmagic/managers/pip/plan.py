@@ -18,6 +18,7 @@ from ...model.plan import Command, Plan
 from .. import Engine
 from .config import configured
 from .distributions import satisfied, serving, shadowed, version_on_disk
+from .landing import VARIABLES, check_landing, landed, set_off
 from .spec import arguments, check_specs, name_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class OfPip(Engine, ABC):
         check(request, environment)
         if request.action == "remove":
             return self._plan_removal(request, environment)
+        check_landing(request, environment)
         present = satisfied(request, environment)
         if present is not None:
             return nothing_to_do(request, environment, present, self.engine)
@@ -79,6 +81,15 @@ class OfPip(Engine, ABC):
         """Say what would be imported in place of what was asked for."""
         names = {package.name for package in (*change.added, *(new for _, new in change.changed))}
         names |= {name for spec in plan.request.specs if (name := name_of(spec))}
+        folder = landed(plan.request, plan.environment)
+        elsewhere = (
+            f"It went into {folder}, as you asked, and not into {plan.environment.prefix}: the"
+            " record says so by its options.",
+        )
+        return (*(elsewhere if folder else ()), *self._shadows(plan, names))
+
+    @staticmethod
+    def _shadows(plan: Plan, names: set[str]) -> tuple[str, ...]:
         return tuple(
             f"{item.name} {item.version} in {item.folder}, your user site, comes before the "
             "environment: it is what will be imported. To remove it: "
@@ -138,7 +149,9 @@ def install_command(request: Request, environment: Environment) -> Command:
     for url in request.sources.extra_index_urls:
         words += ["--extra-index-url", url]
     words += arguments(request.specs)
-    return pip_command(environment, "install", *words, *request.options)
+    command = pip_command(environment, "install", *words, *request.options)
+    own = set_off(environment, request.options)
+    return replace(command, environ=(*command.environ, *own), without=VARIABLES)
 
 
 def plan_removal(request: Request, environment: Environment) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -25,6 +26,7 @@ _TAKING = {"remove", "uninstall"}
 
 @dataclass
 class _Revision:
+    date: str = ""
     changes: list[str] = field(default_factory=list)
     specs: list[tuple[str, list[str]]] = field(default_factory=list)
 
@@ -60,6 +62,17 @@ def requested(prefix: str, *, while_there: str = "") -> dict[str, str]:
                 if action in _ADDING:
                     wanted[name] = spec
     return wanted
+
+
+def asked_on(prefix: str) -> dict[str, str]:
+    """Return when the user last asked conda for each package, as its history dates it."""
+    when: dict[str, str] = {}
+    for revision in _revisions(prefix):
+        for action, specs in revision.specs:
+            for spec in specs if action in _ADDING else ():
+                with contextlib.suppress(InvalidSpec):
+                    when[name_of(parse(spec))] = revision.date
+    return {name: date for name, date in when.items() if date}
 
 
 def state(prefix: str) -> set[str]:
@@ -124,10 +137,11 @@ def _revisions(prefix: str) -> Iterator[_Revision]:
         return
     revision: _Revision | None = None
     for line in map(str.strip, text.splitlines()):
-        if _HEAD.match(line):
+        head = _HEAD.match(line)
+        if head:
             if revision is not None:
                 yield revision
-            revision = _Revision()
+            revision = _Revision(head[1])
         elif revision is None or not line:
             continue
         elif line.startswith("#"):

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 from ....model.packages import Change, Package, PackageSet
 from ....model.plan import Plan
 from ....where.packages import read_packages
-from ..spec import Installed, command_lines, configuration, lone_archives, records, resolved
+from ..spec import (
+    Installed,
+    command_lines,
+    configuration,
+    lone_archives,
+    name_of,
+    parse,
+    pinned_where,
+    records,
+    resolved,
+)
 from . import solving
 from .fetch import Cache, check_archive
 from .honours import unhonoured
@@ -39,6 +49,7 @@ class Detail:
         solution: What is to become of the prefix.
         asked: The new specs, spelled as conda does, by the name of the package.
         earlier: What the user asked for before, likewise.
+        broken: The pins that what is installed does not keep.
         state: The records there were, to notice whether somebody else changed the prefix since.
     """
 
@@ -46,6 +57,7 @@ class Detail:
     asked: dict[str, tuple[str, ...]]
     earlier: dict[str, tuple[str, ...]]
     state: State
+    broken: tuple[str, ...] = ()
 
 
 async def plan(
@@ -74,7 +86,11 @@ async def plan(
         commands=() if nothing else commands,
         change=_change(detail.solution, environment),
         satisfied=resolved(request, environment) if nothing else (),
-        notes=(*lone_archives(specs, environment), *_reservations(environment)),
+        notes=(
+            *lone_archives(specs, environment),
+            *_reservations(environment),
+            *_broken(detail, environment),
+        ),
         detail=detail,
     )
 
@@ -83,6 +99,16 @@ def _reservations(environment: Environment) -> Iterator[str]:
     ignored = unhonoured(environment)
     if ignored:
         yield f"Without conda, its settings are honoured but for these: {', '.join(ignored)}."
+
+
+def _broken(detail: Detail, environment: Environment) -> Iterator[str]:
+    there = records(environment.prefix)
+    for pin in detail.broken:
+        record = there[name_of(parse(pin))]
+        yield (
+            f"{pin} is pinned ({pinned_where(environment.prefix, [pin])}), and"
+            f" {record.name.normalized} {record.version} is there: it stays as it is."
+        )
 
 
 async def solve(
@@ -97,6 +123,7 @@ async def solve(
     state = state_of(prefix)
     there = records(prefix)
     before_now = earlier(prefix, there)
+    broken: tuple[str, ...] = ()
     if request.action == "remove":
         solution = solving.remove(specs, there, before_now, alone=bool(request.options))
     else:
@@ -104,6 +131,7 @@ async def solve(
         solution = solving.Solution(unlink=(), link=(), keep=tuple(there.values()))
         if named:
             problem = Problem.of(request, environment, named, there)
+            broken = problem.broken
             solution = await solving.solve(problem, wire)
         archives = [spec for spec in specs if spec.archive]
         if archives:
@@ -114,7 +142,7 @@ async def solve(
         spec.name: (spelling(spec, final.get(spec.name)),) for spec in specs
     }
     before: dict[str, tuple[str, ...]] = {name: (spec,) for name, spec in before_now.items()}
-    return Detail(solution=solution, asked=asked, earlier=before, state=state)
+    return Detail(solution=solution, asked=asked, earlier=before, state=state, broken=broken)
 
 
 async def _archive_records(

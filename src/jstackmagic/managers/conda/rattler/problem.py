@@ -31,6 +31,8 @@ class Problem:
         installed: What is there, by name.
         earlier: What the user asked for before, by name.
         pins: Match specs that hold whatever is asked.
+        broken: Pins that what is installed does not keep, and that hold nothing here.
+        prefix: Of the environment.
         channels: Where packages may come from.
     """
 
@@ -41,6 +43,8 @@ class Problem:
     earlier: Mapping[str, str]
     pins: tuple[str, ...]
     channels: Channels
+    prefix: str = ""
+    broken: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -52,6 +56,8 @@ class Problem:
     ) -> Problem:
         """What a request comes to in an environment."""
         channels = repodata.Channels.of(environment, request.sources.channels)
+        pins = (*environment.pins, *channels.config.pinned_packages)
+        broken = tuple(pin for pin in pins if _is_broken(pin, installed, specs))
         there = Installed(environment)
         return cls(
             specs=tuple(specs),
@@ -64,8 +70,10 @@ class Problem:
             ),
             installed=installed,
             earlier=earlier(environment.prefix, installed),
-            pins=(*environment.pins, *channels.config.pinned_packages),
+            pins=tuple(pin for pin in pins if pin not in broken),
             channels=channels.and_of(spec.channel for spec in specs if spec.channel),
+            prefix=environment.prefix,
+            broken=broken,
         )
 
     @cached_property
@@ -112,6 +120,16 @@ class Problem:
     def locked(self) -> list[PrefixRecord]:
         """What the solver prefers to leave as it is."""
         return [record for name, record in self.installed.items() if name not in self.moving]
+
+
+def _is_broken(pin: str, installed: Mapping[str, PrefixRecord], specs: Sequence[CondaSpec]) -> bool:
+    """Return whether what is there, and nobody asks to move, keeps a pin no more."""
+    match = parse(pin)
+    name = name_of(match)
+    record = installed.get(name)
+    if record is None or name in {spec.name for spec in specs}:
+        return False
+    return not _anywhere(match).matches(record)
 
 
 def earlier(prefix: str, installed: Mapping[str, PrefixRecord]) -> dict[str, str]:

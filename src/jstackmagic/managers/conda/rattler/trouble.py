@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
-from ..spec import nearest
-from . import repodata
+from ..spec import name_of, nearest, parse, pinned_where
+from . import condahistory, repodata
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -43,7 +43,13 @@ async def explain_conflict(
         if not any(_serves(record, spec, problem.channels) for record in held[spec.name])
     ]
     if missing:
-        return _no_such_version(missing, held, problem.channels)
+        found = _no_such_version(missing, held, problem.channels)
+        absent = {spec.name for spec in missing}
+        pins = [pin for pin in problem.pins if name_of(parse(pin)) in absent]
+        if pins:
+            where = pinned_where(problem.prefix, pins)
+            found.advice = (*found.advice, f"Pinned besides: {', '.join(pins)} ({where}).")
+        return found
     words = str(error).replace("Cannot solve the request because of: ", "").strip()
     names = " ".join(spec.text for spec in problem.specs)
     return CommandFailed(
@@ -93,9 +99,16 @@ async def _ways_out(
     """What stands in the way: a pin, what was asked for earlier, or Python's version."""
     names = " ".join(spec.text for spec in problem.specs)
     if problem.pins and await solvable(replace(problem, pins=())):
-        pins = ", ".join(problem.pins)
+        guilty = [
+            pin
+            for pin in problem.pins
+            if await solvable(replace(problem, pins=tuple(p for p in problem.pins if p != pin)))
+        ]
+        pins = ", ".join(guilty or problem.pins)
+        where = pinned_where(problem.prefix, guilty or problem.pins)
         return (
-            f"A pin stands in the way: {pins} (conda-meta/pinned, or condarc's pinned_packages).",
+            f"A pin stands in the way: {pins} ({where}).",
+            "To lift it, take its line out there, then ask again.",
         )
     bound = {
         name: spec
@@ -103,9 +116,15 @@ async def _ways_out(
         if name not in problem.asked and spec != name
     }
     if bound and await solvable(replace(problem, earlier={})):
+        guilty = [name for name in bound if await solvable(_freed(problem, name))] or list(bound)
+        when = condahistory.asked_on(problem.prefix)
+        wishes = ", ".join(
+            f"{bound[name]} was asked for" + (f" on {when[name]}" if name in when else "")
+            for name in guilty
+        )
         return (
-            f"What you asked for earlier stands in the way: {', '.join(bound.values())}.",
-            f"Let it move, by asking for it anew: %envinstall {names} {' '.join(bound)}",
+            f"What you asked for earlier stands in the way: {wishes} (conda-meta/history).",
+            f"Let it move, by asking for it again: %envinstall {names} {' '.join(guilty)}",
         )
     if "python" in problem.installed and "python" not in problem.asked:
         python = {**problem.installed}
@@ -113,6 +132,11 @@ async def _ways_out(
         if await solvable(replace(problem, installed=python)):
             return ("It needs another version of Python: make a new environment for it.",)
     return ()
+
+
+def _freed(problem: Problem, name: str) -> Problem:
+    earlier = {other: spec for other, spec in problem.earlier.items() if other != name}
+    return replace(problem, earlier=earlier)
 
 
 def network_trouble(error: Exception, channels: Channels) -> CommandFailed:

@@ -17,6 +17,7 @@ from ....model.credentials import mask
 from ....model.request import split_hashes
 from ..config import UNREADABLE, Setting, configured
 from ..distributions import find, serving, user_site
+from ..landing import LANDING
 from ..spec import is_place, plain_requirements
 
 if TYPE_CHECKING:
@@ -201,6 +202,8 @@ def _odd(settings: Mapping[str, Setting], environment: Environment) -> Iterator[
 
 def _is_plain(setting: Setting, environment: Environment) -> bool:
     name, value = setting.name, setting.value.strip().lower()
+    if name in LANDING:  # uv installs into the environment that is named
+        return True
     if name in _INERT or name in _TRANSLATED or name in _FLAGS or value in _FALSE:
         return True
     if name == "require-virtualenv":

@@ -1,0 +1,87 @@
+"""Who may read what an install brought: whoever may read the environment it was brought into.
+
+A umask of 027 or 077, rattler's own 0600 records, and hard links into a cache of 0700 would each
+leave packages that only the installing user can import, in an environment that all use.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from ..where.packages import files_of, metadata_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..model.environment import Environment
+    from ..model.packages import Change
+
+_SHARED = 0o055  # of group and others: to read, and to pass through
+_SHOWN = 3
+
+
+def share(change: Change, environment: Environment) -> tuple[str, ...]:
+    """Give what came the modes of the environment's own folder; never to more people than that.
+
+    Args:
+        change: What came.
+        environment: Where to.
+
+    Returns:
+        A sentence on what others still cannot read; nothing where all is as it should be.
+    """
+    try:
+        wanted = os.stat(environment.prefix).st_mode & _SHARED
+    except OSError:
+        return ()
+    if not wanted:  # nobody else may enter it
+        return ()
+    left = [path for path in _paths(change, environment) if not _open(path, wanted)]
+    if not left:
+        return ()
+    shown = ", ".join(left[:_SHOWN]) + (" …" if len(left) > _SHOWN else "")
+    return (f"Other users of the environment cannot read {len(left)} files of this: {shown}",)
+
+
+def _open(path: str, wanted: int) -> bool:
+    """Add the missing bits to a file or folder; return whether it has them."""
+    try:
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            return True
+        bits = wanted & 0o044
+        # to read the folder is to pass through it; a program is one for all who read it
+        if stat.S_ISDIR(mode) or mode & 0o100:
+            bits = wanted
+        if bits & ~mode:
+            os.chmod(path, stat.S_IMODE(mode) | bits)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _paths(change: Change, environment: Environment) -> Iterator[str]:
+    """Yield the files that came, with the folders above them within the prefix, each once."""
+    root = environment.prefix.rstrip("/")
+    folders: set[str] = set()
+    for package in (*change.added, *(new for _, new in change.changed)):
+        if package.manager not in ("conda", "pip"):
+            continue
+        for path in (*files_of(package, environment), *metadata_of(package, environment)):
+            yield path
+            folder = os.path.dirname(path)
+            while folder.startswith(f"{root}/") and folder not in folders:
+                folders.add(folder)
+                folder = os.path.dirname(folder)
+    for folder in sorted(folders):
+        yield folder
+        if folder.endswith("__pycache__"):
+            continue
+        cache = f"{folder}/__pycache__"
+        if os.path.isdir(cache):
+            yield cache
+            yield from (entry.path for entry in os.scandir(cache))

@@ -1,0 +1,57 @@
+"""A build for CUDA stays one: the guard, and what a build for another machine is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from jstackmagic.install.guards import check_plan
+from jstackmagic.model.environment import Environment
+from jstackmagic.model.errors import Stopped
+from jstackmagic.model.packages import Change, Package
+from jstackmagic.model.plan import Plan
+from jstackmagic.model.request import Request
+
+CONDA = Environment(
+    kind="conda-named", name="lab", prefix="/c/envs/lab", python="3.12.1", executable="/c/python"
+)
+TORCH = Package("conda", "pytorch", "2.5.1", "cuda126_py312hd4dc1a4_300")
+
+
+def plan(old: Package, new: Package) -> Plan:
+    request = Request("install", old.manager, ("x",))
+    return Plan(request, CONDA, "", (), change=Change(changed=((old, new),)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (TORCH, Package("conda", "pytorch", "2.5.1", "cpu_mkl_py312h_100")),
+        (TORCH, Package("conda", "pytorch", "2.6.0", "cpu_generic_py312h_0")),
+        (
+            Package("conda", "jaxlib", "0.4.34", "cuda126py312h_200"),
+            Package("conda", "jaxlib", "0.4.34", "cpu_py312h_0"),
+        ),
+        (Package("pip", "torch", "2.4.1+cu121"), Package("pip", "torch", "2.4.1+cpu")),
+    ],
+)
+def test_the_cuda_build_is_not_replaced_by_the_cpu_one(old: Package, new: Package) -> None:
+    with pytest.raises(Stopped, match="would replace the CUDA build") as caught:
+        check_plan(plan(old, new))
+    assert "--force" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (TORCH, Package("conda", "pytorch", "2.6.0", "cuda128_py312h_0")),  # another CUDA
+        (Package("conda", "numpy", "1.26", "py312h_0"), Package("conda", "numpy", "2", "py312h_1")),
+        (  # the index decides what a wheel without a label is for
+            Package("pip", "torch", "2.4.1+cu121"),
+            Package("pip", "torch", "2.5.0"),
+        ),
+        (Package("pip", "torch", "2.4.1+cpu"), Package("pip", "torch", "2.4.1+cu121")),
+        (Package("conda", "cuda-version", "12.4", "h_3"), Package("conda", "cuda-version", "12.6")),
+    ],
+)
+def test_every_other_change_goes_on(old: Package, new: Package) -> None:
+    check_plan(plan(old, new))
