@@ -148,7 +148,15 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
     args.options = tuple(options)
     if getattr(args, "quiet", False):
         session = session.quiet()
-    return load(name).run(args, session), as_json
+    try:
+        return load(name).run(args, session), as_json
+    except ModuleNotFoundError as error:
+        from ..model.extras import missing
+
+        lacking = missing(error)
+        if lacking is None:
+            raise
+        raise lacking from None
 
 
 def _parse(made: Parser, words: list[str]) -> argparse.Namespace:

@@ -257,9 +257,11 @@ def _route(asked: Asked, environment: Environment, session: Session) -> tuple[As
             elif ("pip", normalise(name)) not in here:
                 unknown.append(spec)
         if unknown:
-            from ..managers.conda.rattler import available
+            from ..managers.conda import MANAGER
 
-            offered = available(unknown, environment, asked.sources.channels, session.console)
+            offered = MANAGER.available(
+                unknown, environment, asked.sources.channels, session.console
+            )
             for spec in unknown:
                 if offered[spec]:
                     chosen[spec] = "conda"

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
     from packaging.specifiers import SpecifierSet
-    from rattler import PackageRecord
 
     from ..model.environment import Environment
 
@@ -72,14 +71,12 @@ def lacking(depends: Mapping[str, Iterable[str]], after: Mapping[Key, Package]) 
         depends: By the name of each package, what it needs, as match specs.
         after: What there will be.
     """
-    from ..managers.conda.spec import parse
-
     missing = []
     for name, texts in depends.items():
         for text in texts:
             key: Key = ("conda", _name_in(text))
             there = after.get(key)
-            if key[1].startswith("__") or (there and _conda_test(parse(text).matches)(there)):
+            if key[1].startswith("__") or (there and _conda_test(text)(there)):
                 continue
             missing.append(f"{name} needs {text}.")
     return missing
@@ -97,31 +94,20 @@ def _needs(whom: Container[Key], here: PackageSet, environment: Environment) -> 
 
 
 def _of_conda(whom: Container[Key], here: PackageSet, environment: Environment) -> Iterator[Need]:
-    from ..managers.conda.spec import parse, records
+    from ..managers.conda.spec import records
 
     for name, record in records(environment.prefix).items():
         for text in record.depends:
             key: Key = ("conda", _name_in(text))
             if key in whom and key in here:
-                yield Need(("conda", name), text, key, _conda_test(parse(text).matches))
+                yield Need(("conda", name), text, key, _conda_test(text))
 
 
-def _conda_test(matches: Callable[[PackageRecord], bool]) -> Callable[[Package], bool]:
-    def test(package: Package) -> bool:
-        from rattler import BuildString, PackageRecord
+def _conda_test(text: str) -> Callable[[Package], bool]:
+    from ..managers.conda.spec import is_match, parse
 
-        number = re.search(r"\d+$", package.build)
-        return matches(
-            PackageRecord(
-                package.name,
-                package.version,
-                BuildString(package.build),
-                int(number[0]) if number else 0,
-                "noarch",
-            )
-        )
-
-    return test
+    match = parse(text)
+    return lambda package: is_match(match, package)
 
 
 def _of_distributions(

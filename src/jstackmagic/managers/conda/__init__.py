@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from ...model.errors import NOTHING_CHANGED, Stopped
+from ...model.extras import is_here, line
 from .. import Choice, Engine, Manager
 
 if TYPE_CHECKING:
@@ -48,15 +49,21 @@ class Conda(Manager):
         self, environment: Environment, wanted: str = "auto", request: Request | None = None
     ) -> Choice:
         """Choose py-rattler where it honours all that conda would, and the executable elsewhere."""
+        here = is_here("rattler")
+        if wanted == "rattler" or (wanted == "auto" and environment.conda is None):
+            self._need_rattler(environment, asked=wanted == "rattler")
         if wanted == "rattler":
             return Choice(self.name, "rattler", environment, "you chose it", asked=True)
         if wanted != "auto":
             return _executable(environment, wanted)
         if environment.conda is None:
             return Choice(self.name, "rattler", environment, "no conda is in reach")
+        tool = environment.conda.tool
+        if not here:
+            why = "py-rattler is not installed"
+            return Choice(self.name, "conda", environment, why, called=tool)
         from .rattler import unhonoured, unserved
 
-        tool = environment.conda.tool
         reasons: Sequence[str] = unserved(request) if request is not None else ()
         if reasons:
             why = f"py-rattler does not take {', '.join(reasons)}"
@@ -67,6 +74,38 @@ class Conda(Manager):
             return Choice(self.name, "conda", environment, why, called=tool)
         why = "it honours all that conda would go by here"
         return Choice(self.name, "rattler", environment, why)
+
+    @staticmethod
+    def _need_rattler(environment: Environment, *, asked: bool) -> None:
+        if is_here("rattler"):
+            return
+        alone = f"No conda, mamba or micromamba is in reach of {environment.prefix}, and "
+        raise Stopped(
+            f"{'' if asked else alone}py-rattler is not installed beside jstackmagic.",
+            kept=NOTHING_CHANGED,
+            advice=line("fast"),
+        )
+
+    def available(
+        self,
+        specs: Sequence[str],
+        environment: Environment,
+        channels: Sequence[str] = (),
+        output: Console | None = None,
+    ) -> dict[str, tuple[str, ...]]:
+        """Return, for each spec, a few of the newest versions that the channels hold.
+
+        Raises:
+            CommandFailed: The channels cannot be read.
+            Interrupted: The user interrupted it.
+        """
+        if is_here("rattler"):
+            from . import rattler
+
+            return rattler.available(specs, environment, channels, output)
+        from .executable import available
+
+        return available(specs, environment, channels)
 
     def engine(
         self,

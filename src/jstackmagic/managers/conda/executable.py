@@ -213,6 +213,34 @@ def _package(entry: Mapping[str, Any]) -> Package:
     )
 
 
+def available(
+    specs: Sequence[str], environment: Environment, channels: Sequence[str] = ()
+) -> dict[str, tuple[str, ...]]:
+    """Return the versions that the channels hold for each spec, as the executable searches them.
+
+    Raises:
+        CommandFailed: The channels cannot be read.
+    """
+    from ...io import process
+
+    executable = _executable(environment)
+    where = [word for channel in channels for word in ("-c", channel)]
+    found: dict[str, tuple[str, ...]] = {}
+    for spec in specs:
+        command = Command((executable.path, "search", "--json", *where, spec))
+        captured = process.capture(command)
+        answer = _json_of(captured.stdout)
+        if str(answer.get("exception_name") or "").startswith("PackagesNotFound"):
+            found[spec] = ()
+            continue
+        if "error" in answer or (captured.exit_status != 0 and not answer):
+            raise _failure(command, captured, answer, environment)
+        listed = (answer.get("result") or {}).get("pkgs")  # mamba's; conda's are by name
+        entries = listed if listed is not None else [e for each in answer.values() for e in each]
+        found[spec] = tuple(dict.fromkeys(str(entry["version"]) for entry in entries))[-3:]
+    return found
+
+
 # What the executable says when it finds no way
 
 _ADVICE: dict[str, tuple[str, ...]] = {

@@ -11,12 +11,14 @@ import shutil
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 from urllib.parse import unquote, urlsplit
 
 from ...model.errors import NOTHING_CHANGED, CommandFailed, InvalidSpec
+from ...model.extras import is_here
 from ...model.plan import Command
 from ...where.packages import read_packages
+from . import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -85,6 +87,11 @@ def parse(text: str) -> MatchSpec:
     Raises:
         InvalidSpec: It is none.
     """
+    if not is_here("rattler"):
+        plain_match = plain.parse(text)
+        if plain_match is None:
+            _invalid(text, "is no match spec")
+        return cast("MatchSpec", plain_match)
     from rattler import MatchSpec
     from rattler.exceptions import InvalidMatchSpecError
 
@@ -116,14 +123,12 @@ def name_of(match: MatchSpec) -> str:
 
 
 def _read_archive_spec(text: str) -> CondaSpec:
-    from rattler import MatchSpec
-
     if _URL.match(text) and not text.startswith("file://"):
         name, version, build = _stem(text)
-        match = MatchSpec(f"{name} =={version} {build}")
+        match = parse(f"{name} =={version} {build}")
         return CondaSpec(text=text, name=name, match=match, archive=text)
     archive = read_archive(local_path(text))
-    match = MatchSpec(f"{archive.name} =={archive.version} {archive.build}")
+    match = parse(f"{archive.name} =={archive.version} {archive.build}")
     return CondaSpec(text=text, name=archive.name, match=match, archive=archive.path)
 
 
@@ -273,9 +278,25 @@ def _record(path: str) -> PrefixRecord:
 
 @lru_cache(maxsize=10_000)
 def _record_cached(path: str, _mtime_ns: int, _size: int) -> PrefixRecord:
+    if not is_here("rattler"):
+        return cast("PrefixRecord", plain.Record.from_path(Path(path)))
     from rattler import PrefixRecord
 
     return PrefixRecord.from_path(Path(path))
+
+
+def is_match(match: MatchSpec, package: Package) -> bool:
+    """Return whether a package is what a match spec asks for, by its name, version and build."""
+    if not is_here("rattler"):
+        return match.matches(cast("PrefixRecord", plain.Record.of(package)))
+    from rattler import BuildString, PackageRecord
+
+    number = re.search(r"\d+$", package.build)
+    build = BuildString(package.build)
+    record = PackageRecord(
+        package.name, package.version, build, int(number[0]) if number else 0, "noarch"
+    )
+    return match.matches(record)
 
 
 class Installed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...model.errors import NOTHING_CHANGED, Stopped
+from ...model.extras import line
 from .. import Choice, Engine, Manager
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Pip(Manager):
 
         reasons = ", ".join(uv.unserved(environment, request))
         if wanted == "uv":
+            if not uv.is_here():
+                raise Stopped("There is no uv here.", kept=NOTHING_CHANGED, advice=line("fast"))
             if reasons:
                 raise Stopped(
                     f"uv would not do the same as pip here: {reasons}.",

@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
@@ -59,7 +60,15 @@ _KEPT = re.compile(
 """uv's own variables that say how it works rather than what comes of it."""
 
 
+_OLDEST = (0, 13)
+"""The first uv whose ``pip install --dry-run`` says in JSON what it would do."""
+
 _NO_NETWORK = re.compile(r"dns error|tcp connect error|operation timed out")
+
+
+def is_here() -> bool:
+    """Return whether there is a uv: beside jstackmagic, or on PATH."""
+    return _program() is not None
 
 
 def unserved(environment: Environment, request: Request | None = None) -> tuple[str, ...]:
@@ -159,13 +168,19 @@ class Uv(OfPip):
 
 @lru_cache(maxsize=1)
 def _program() -> str | None:
-    """The executable that the wheel of uv brings."""
+    """Return the executable that the wheel of uv brings, or one that is on PATH already."""
     try:
         from uv import find_uv_bin
 
         return str(find_uv_bin())
     except (ImportError, FileNotFoundError):
-        return None
+        found = shutil.which("uv")
+        return found if found and _version_of(found) >= _OLDEST else None
+
+
+def _version_of(program: str) -> tuple[int, ...]:
+    said = process.capture(Command((program, "--version"))).stdout
+    return tuple(map(int, re.findall(r"\d+", said)[:2]))
 
 
 def _command(environment: Environment, verb: str, terms: _uvterms.Terms, *specs: str) -> Command:

@@ -1,0 +1,42 @@
+"""The optional libraries: which extra brings each, and what to type where it is missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from .errors import Stopped
+
+EXTRAS = {
+    "rattler": ("py-rattler", "fast"),
+    "uv": ("uv", "fast"),
+    "tomli_w": ("tomli-w", "formats"),
+    "pypi_simple": ("pypi-simple", "formats"),
+    "h2": ("h2", "image"),
+}
+"""By the name that is imported: the distribution, and the extra of jstackmagic that brings it."""
+
+
+def is_here(module: str) -> bool:
+    """Return whether a library can be imported, without importing it."""
+    return find_spec(module) is not None
+
+
+def line(extra: str) -> str:
+    """Return the line that installs an extra.
+
+    >>> line("fast")
+    "%envinstall --pip 'jstackmagic[fast]'"
+    """
+    return f"%envinstall --pip 'jstackmagic[{extra}]'"
+
+
+def missing(error: ModuleNotFoundError) -> Stopped | None:
+    """Return what to show for a library that an extra brings; None for any other."""
+    known = EXTRAS.get((error.name or "").partition(".")[0])
+    if known is None:
+        return None
+    distribution, extra = known
+    return Stopped(
+        f"This needs {distribution}, which is not installed beside jstackmagic.",
+        advice=line(extra),
+    )
