@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, TypeVar
 from jstackmagic.export import get
 from jstackmagic.history.file import History, context
 from jstackmagic.model.environment import EnvironmentRef
+from jstackmagic.model.ledger import fold
 from jstackmagic.model.packages import Change, ManagerName, Package
 from jstackmagic.model.plan import Outcome
-from jstackmagic.model.recipe import fold
 from jstackmagic.model.request import Request
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ from jstackmagic.export.dockerfile import render
 from jstackmagic.image.engine.build import BUILDERS, Asked, build, builder_of
 from jstackmagic.image.engine.client import connect
 from jstackmagic.model.environment import EnvironmentRef
+from jstackmagic.model.ledger import fold
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
-from jstackmagic.model.recipe import fold
 from jstackmagic.model.record import Record
 from jstackmagic.model.reference import parse_tag
 from jstackmagic.model.request import Request

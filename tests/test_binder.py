@@ -19,7 +19,8 @@ from jstackmagic.capture import files
 from jstackmagic.export import apt, binder
 from jstackmagic.history.file import History
 from jstackmagic.model.errors import ExportError, UsageError
-from jstackmagic.model.recipe import Item, Recipe, Step, fold
+from jstackmagic.model.ledger import fold
+from jstackmagic.model.recipe import Item, Recipe, Step
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes

@@ -19,7 +19,7 @@ from jstackmagic.capture.lines import READERS
 from jstackmagic.capture.others import OTHERS
 from jstackmagic.capture.source import logical_lines
 from jstackmagic.model.errors import UsageError
-from jstackmagic.model.recipe import fold
+from jstackmagic.model.ledger import fold
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.session import Session

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.io.runtime import runtime_folder
-from jstackmagic.model.recipe import fold
+from jstackmagic.model.ledger import fold
 from jstackmagic.session import Session
 from jstackmagic.where import baseline
 from jstackmagic.where.environment import detect

@@ -204,7 +204,7 @@ class TestExplicit:
     def test_without_the_environment_it_has_what_the_history_saw(
         self, acceptance: Acceptance
     ) -> None:
-        from jstackmagic.model.recipe import fold
+        from jstackmagic.model.ledger import fold
 
         artifact = export.get("conda-explicit").render(fold(History(acceptance.history).records()))
         names = re.findall(r"/([a-z-]+)-[\d.]+-[^/]+#", artifact.text)

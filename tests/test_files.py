@@ -18,8 +18,9 @@ from jstackmagic import export
 from jstackmagic.capture import Target, files
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import InvalidSpec, Stopped, UsageError
+from jstackmagic.model.ledger import fold
 from jstackmagic.model.packages import Package
-from jstackmagic.model.recipe import Holding, Item, Recipe, Step, fold
+from jstackmagic.model.recipe import Holding, Item, Recipe, Step
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from jstackmagic import export
 from jstackmagic.model.errors import ExportError
-from jstackmagic.model.recipe import fold
+from jstackmagic.model.ledger import fold
 from strategies import recipes, worlds
 from support import losses
 

@@ -27,9 +27,9 @@ from jstackmagic.history import file as module
 from jstackmagic.history.file import History, HistoryWarning, context
 from jstackmagic.model.credentials import mask
 from jstackmagic.model.errors import HistoryError
+from jstackmagic.model.ledger import fold
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
-from jstackmagic.model.recipe import fold
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import written

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from jstackmagic.capture import files
 from jstackmagic.export import dockerfile
 from jstackmagic.history.file import History
-from jstackmagic.model.recipe import Item, Recipe, Step, fold
+from jstackmagic.model.ledger import fold
+from jstackmagic.model.recipe import Item, Recipe, Step
 from jstackmagic.model.sources import Sources
 from strategies import BASE, hostile, recipes
 from support.verbs import verb

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jstackmagic.model.ledger import fold
 from jstackmagic.model.packages import Change, ManagerName, Package
 from jstackmagic.model.plan import Outcome
-from jstackmagic.model.recipe import Item, Recipe, Step, fold, name_of
+from jstackmagic.model.recipe import Item, Recipe, Step, name_of
 from jstackmagic.model.record import Record, Status
 from jstackmagic.model.request import Action, Request
 from jstackmagic.model.sources import Sources

@@ -15,7 +15,8 @@ from jstackmagic.capture.files import our_recipe
 from jstackmagic.export import json as json_format
 from jstackmagic.history.file import History
 from jstackmagic.model.errors import InvalidSpec, UsageError
-from jstackmagic.model.recipe import Item, Recipe, Step, fold
+from jstackmagic.model.ledger import fold
+from jstackmagic.model.recipe import Item, Recipe, Step
 from jstackmagic.model.recipefile import recipe_of, text_of
 from jstackmagic.model.sources import Sources
 from strategies import BASE, SECOND, VENV, hostile, recipes

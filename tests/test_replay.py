@@ -19,8 +19,8 @@ from jstackmagic.history import progress
 from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.io.runtime import runtime_folder
 from jstackmagic.model.errors import CommandFailed, JStackMagicError, Stopped, UsageError
+from jstackmagic.model.ledger import fold
 from jstackmagic.model.packages import Package, PackageSet
-from jstackmagic.model.recipe import fold
 from jstackmagic.restore.replay import goals
 from jstackmagic.session import Session
 from jstackmagic.where import baseline

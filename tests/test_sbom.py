@@ -16,10 +16,9 @@ from packageurl import PackageURL
 from jstackmagic.export import sbom
 from jstackmagic.history.file import History
 from jstackmagic.model.errors import ExportError
-from jstackmagic.model.inventory import put_there
+from jstackmagic.model.ledger import Ledger, fold
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
-from jstackmagic.model.recipe import fold
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
 from strategies import BASE, SECOND, World, worlds
@@ -201,7 +200,7 @@ class TestInventory:
                 3, install("pip", "other"), Package("pip", "other", "1"), changed=((base, newer),)
             ),
         ]
-        there = {p.package.name: p for p in put_there(records)}
+        there = {p.package.name: p for p in Ledger.of(records).present()}
         assert (there["app"].spec, there["app"].asked) == ("app>0", records[0])
         assert there["base"].package == newer
         assert (there["base"].brought, there["base"].asked) == (records[2], records[1])
@@ -213,10 +212,10 @@ class TestInventory:
             record(1, install("conda", "numpy"), changed=((old, new),)),
             record(2, Request("remove", "conda", ("scipy",)), removed=(away,)),
         ]
-        assert [p.package for p in put_there(records)] == [new]
+        assert [p.package for p in Ledger.of(records).present()] == [new]
         records.append(record(3, install("conda", "numpy=1.0"), changed=((new, old),)))
         records.append(record(4, install("conda", "scipy"), away))
-        assert put_there(records) == ()
+        assert Ledger.of(records).present() == ()
 
     @given(worlds())
     def test_is_what_the_disk_holds_beyond_the_base(self, world: World) -> None:
@@ -228,7 +227,7 @@ class TestInventory:
                 p.package.manager,
                 p.package.name,
             ): p.package.version
-            for p in put_there(world.records)
+            for p in Ledger.of(world.records).present()
         }
         assert found == wanted
 

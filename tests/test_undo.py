@@ -13,12 +13,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from jstackmagic.model.errors import CommandFailed, Stopped, UsageError
+from jstackmagic.model.ledger import Ledger, fold
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.plan import Outcome
-from jstackmagic.model.recipe import fold, taken_back
+from jstackmagic.model.recipe import taken_back
 from jstackmagic.model.record import Context
 from jstackmagic.model.request import Request
-from jstackmagic.restore.undo import Origins, inverse, net, since
+from jstackmagic.restore.undo import inverse
 from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
@@ -457,14 +458,14 @@ def test_any_history_goes_back_to_any_of_its_points(world: World, data: st.DataO
     assume(world.records)
     number = data.draw(st.integers(0, len(world.records) - 1))
     after = [*world.before[1:], world.state][number]
-    chosen = since(world.records, world.records[number].transaction)
-    origins = Origins.of(world.records)
+    chosen = Ledger.of(world.records).since(world.records[number].transaction)
+    origins = Ledger.of(world.records).origins()
     disk = dict(world.state.disk)
     for prefix in {key[0] for key in disk} | {key[0] for key in after.disk}:
         here = PackageSet(
             tuple(Package(m, name, v) for (p, m, name), v in disk.items() if p == prefix)
         )
-        found = inverse(net(chosen), here, prefix, origins)
+        found = inverse(Ledger.of(chosen).moves(), here, prefix, origins)
         assert found.moved_since == ()
         for package in found.goes:
             del disk[(prefix, *package.key)]
@@ -476,4 +477,6 @@ def test_any_history_goes_back_to_any_of_its_points(world: World, data: st.DataO
         for record in reversed(chosen)
     ]
     assert taken_back([*world.records, *undos]).keys() >= {record.id for record in chosen}
-    assert not since([*world.records, *undos][: number + 1], world.records[number].transaction)
+    assert not Ledger.of([*world.records, *undos][: number + 1]).since(
+        world.records[number].transaction
+    )

@@ -17,7 +17,7 @@ import pytest
 
 from jstackmagic.export._holdings import on_disk
 from jstackmagic.history.file import History
-from jstackmagic.model.recipe import fold
+from jstackmagic.model.ledger import fold
 
 from .environments import Root, make_root
 from .tiers import DNSPYTHON, PYMONGO, SIX, Channel

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from jstackmagic import export
 from jstackmagic.capture import files
 from jstackmagic.model.errors import JStackMagicError
+from jstackmagic.model.ledger import fold
 from jstackmagic.model.packages import Change, CondaDetail, ManagerName, Package
 from jstackmagic.model.plan import Outcome
-from jstackmagic.model.recipe import fold
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources

@@ -13,7 +13,8 @@ from ..history.built import history_id
 from ..history.file import IMAGE_HISTORY
 from ..image.engine.labels import BASE, HISTORY, labels, recipe_hash
 from ..model.errors import ExportError
-from ..model.recipe import Recipe, fold
+from ..model.ledger import fold
+from ..model.recipe import Recipe
 from ..model.reference import Reference
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from ..install.transaction import Planned, Step
 from ..model.errors import CommandFailed, InvalidSpec
 from ..model.managers import of_environment, of_system
+from ..model.packages import same
 from ..model.plan import Plan
 from ..model.request import Action, Request
 from ..restore import relink
-from ..restore.undo import Inverse, Origins, inverse, requests, same
+from ..restore.undo import Inverse, inverse, requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from ..install.transaction import Transaction
     from ..managers import Wish
     from ..model.environment import Environment, EnvironmentRef
+    from ..model.ledger import Key, Move, Origins
     from ..model.packages import Package, PackageSet
     from ..model.record import Record
-    from ..restore.undo import Key, Move
 
 
 _OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}

@@ -18,7 +18,7 @@ from ..display import Part, Result, Table, Text
 from ..model.environment import Environment
 from ..model.errors import JStackMagicError
 from ..model.managers import of_environment, of_system
-from ..model.packages import Change, ManagerName, Package, PackageSet
+from ..model.packages import Change, ManagerName, Package, PackageSet, same
 from ._target import add_target, targets
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
     from ..history.file import History
     from ..image.prove.brought import Brought
-    from ..model.record import Record
-    from ..restore.undo import Move
+    from ..model.ledger import Ledger, Move
     from ..session import Session
     from ..where.baseline import Baseline, Witness
 
@@ -47,16 +46,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> Drifts:
     """Compare every target with its beginning, and the system once."""
     history = session.history
-    records = history.records()
+    ledger = history.ledger()
     environments = targets(args)
     image = cache(_image)  # asked once, and anew the next time: its container changes
-    drifts = [_drift(each, of_environment(), records, image) for each in environments]
-    drifts.append(_drift(environments[0], of_system(), records, image))
+    drifts = [_drift(each, of_environment(), ledger, image) for each in environments]
+    drifts.append(_drift(environments[0], of_system(), ledger, image))
     if args.adopt:
         for drift in drifts:
             adopt(drift, history, session)
-        records = history.records()
-        drifts = [_drift(drift.environment, drift.managers, records, image) for drift in drifts]
+        ledger = history.ledger()
+        drifts = [_drift(drift.environment, drift.managers, ledger, image) for drift in drifts]
     return Drifts(tuple(drifts), only_unexplained=args.unexplained, adopted=args.adopt)
 
 
@@ -112,19 +111,17 @@ class Drift:
 def _drift(
     environment: Environment,
     managers: tuple[ManagerName, ...],
-    records: Sequence[Record],
+    ledger: Ledger,
     image: Callable[[], Witness | None],
 ) -> Drift:
     import os
 
-    from ..restore.undo import net, same
     from ..where import baseline
     from ..where.packages import read_packages
 
     place = "" if managers == of_system() else os.path.normpath(environment.prefix)
     here = read_packages(environment, managers)
-    moves = {key[1:]: move for key, move in net(records).items() if key[0] == place}
-    movers = _movers(records, place)
+    moves = {key[1:]: move for key, move in ledger.moves().items() if key[0] == place}
     begun = baseline.container_start()
     try:
         base = baseline.of(environment, here, managers, begun=begun, image=image)
@@ -143,8 +140,11 @@ def _drift(
         if same(before, now):
             continue
         move = moves.get(package.key)
-        told = move is not None and same(move.left, now)
-        found.append(Difference(before, now, movers[package.key] if told else ""))
+        found.append(
+            Difference(
+                before, now, move.record if move is not None and same(move.left, now) else ""
+            )
+        )
     # the marks of what is recorded say nothing of the rest
     nobodys = Change(added=tuple(d.now for d in found if d.now and not d.before and not d.record))
     marked = {package.key: package for package in _marked(nobodys, environment).added}
@@ -170,13 +170,6 @@ def _image() -> Brought | None:
     except JStackMagicError:
         return None
     return Brought(engine, container) if container else None
-
-
-def _movers(records: Sequence[Record], place: str) -> dict[_Key, str]:
-    """The last record that moved each package of one place."""
-    from ..restore.undo import net
-
-    return {key[1:]: record.id for record in records for key in net([record]) if key[0] == place}
 
 
 def _completed(base: Baseline, here: PackageSet, moves: Mapping[_Key, Move]) -> PackageSet:

@@ -500,7 +500,7 @@ def _stop(args: argparse.Namespace, session: Session) -> Stopped:
 
 def _suggest(args: argparse.Namespace, session: Session) -> Suggestions:
     """Say which of the Docker Stacks has what was installed already. No engine is asked."""
-    from ..model.recipe import fold
+    from ..model.ledger import fold
     from ..where.host import look
     from ._suggest import likely_image, suggestions
 

@@ -34,6 +34,7 @@ from ..model.errors import (
     Stopped,
     UsageError,
 )
+from ..model.ledger import Ledger
 from ..model.managers import of_environment, of_system
 from ..model.plan import Plan
 from ..model.request import Request
@@ -84,11 +85,12 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
     from ._source import records_of
 
     if args.source is None:
-        records = session.history.records()
+        ledger = session.history.ledger()
     else:
         here = environment.find(name=args.name, prefix=args.prefix)
         records = records_of(args.source, [here], session.context(), session.console)
-    wanted = goals(records)
+        ledger = Ledger.of(records)
+    wanted = goals(ledger)
     with _alone(dry_run=args.dry_run), _words(args.log, session.console) as console:
         transaction = Transaction(
             # what this history says already, it need not be told again

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 
 from ..display import Part, Text
 from ..model.errors import NOTHING_CHANGED, Stopped, UsageError
+from ..model.ledger import Ledger
 from ..model.managers import is_system
-from ..model.recipe import taken_back
 from ..model.record import Record
-from ..restore.undo import Origins, after, latest, net, since
 from ._change import ChangeResult, add_mode
 
 if TYPE_CHECKING:
@@ -43,8 +42,8 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
     from ._place import Place
 
     history = session.history
-    records = history.records()
-    chosen, seen = _chosen(args, history, records)
+    ledger = history.ledger()
+    chosen, seen = _chosen(args, history, ledger)
     transaction = Transaction(
         history=history,
         context=session.context(),
@@ -59,9 +58,9 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
             engines=engines_of(args.engine, session.policy),
         ),
     )
-    origins = Origins.of(records)
+    origins, moves = ledger.origins(), Ledger.of(seen).moves()
     places = [
-        Place(prefix, of_place, net(seen), origins, transaction, disk=not args.record_only)
+        Place(prefix, of_place, moves, origins, transaction, disk=not args.record_only)
         for prefix, of_place in _by_place(chosen).items()
     ]
     problems = [problem for place in places for problem in place.check(force=args.force)]
@@ -83,18 +82,18 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
 
 
 def _chosen(
-    args: argparse.Namespace, history: History, records: list[Record]
+    args: argparse.Namespace, history: History, ledger: Ledger
 ) -> tuple[list[Record], list[Record]]:
     """What is to be taken back, and the records that tell how things were before it."""
     if args.id and args.to:
         raise UsageError("Name one record, or go back --to one; not both.")
     if args.to:
         point = history.get(args.to)[-1].transaction
-        found, seen = since(records, point), after(records, point)
+        found, seen = ledger.since(point), ledger.after(point)
         if not found:
             raise UsageError(f"Nothing was recorded after {point}.", kept=NOTHING_CHANGED)
     else:
-        found = seen = _not_yet(history.get(args.id), records) if args.id else latest(records)
+        found = seen = _not_yet(history.get(args.id), ledger) if args.id else ledger.latest()
         if not found:
             raise UsageError(
                 "There is nothing to take back.", kept=NOTHING_CHANGED, advice="See: %envhistory"
@@ -103,8 +102,8 @@ def _chosen(
     return found, seen
 
 
-def _not_yet(chosen: list[Record], records: list[Record]) -> list[Record]:
-    taken = taken_back(records)
+def _not_yet(chosen: list[Record], ledger: Ledger) -> list[Record]:
+    taken = ledger.taken_back()
     left = [record for record in chosen if record.id not in taken]
     if not left:
         by = taken[chosen[-1].id].rpartition(".")[0]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ..history.built import built_image
 from ..history.file import History
 from ..model.errors import UsageError
-from ..model.recipe import Recipe, fold
+from ..model.ledger import fold
+from ..model.recipe import Recipe
 from ..model.record import Record
 from . import _holdings
 

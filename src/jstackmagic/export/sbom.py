@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..model.credentials import mask
 from ..model.errors import ExportError
-from ..model.inventory import Present, put_there
+from ..model.ledger import Ledger
 from ..model.managers import is_system
 from ._artifact import Artifact
 from ._choice import called
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ..model.environment import EnvironmentRef
+    from ..model.inventory import Present
     from ..model.packages import Package
     from ..model.recipe import Recipe
     from ..model.record import Record
@@ -73,7 +74,7 @@ def render(
             kept="Nothing was written.",
             advice="Take the history: %envexport --recipe history.jsonl sbom",
         )
-    present = put_there(records)
+    present = Ledger.of(records).present()
     found: dict[str, dict[str, Any]] = {}
     asked: list[str] = []
     for each in present:

@@ -9,9 +9,12 @@ import contextlib
 import errno
 import os
 import sys
+import threading
 import warnings
+import zlib
 from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +23,7 @@ from ..model.collector import collector_paused
 from ..model.credentials import mask, mask_words
 from ..model.environment import EnvironmentRef
 from ..model.errors import HistoryError
+from ..model.ledger import Ledger
 from ..model.managers import names
 from ..model.plan import Outcome
 from ..model.record import Context, Record, Status
@@ -65,6 +69,8 @@ class History:
     def __init__(self, path: Path, *, before: Path | None = None) -> None:
         self.path = path
         self._before = before
+        self._read = _Read()
+        self._lock = threading.RLock()  # programs are started in other threads as well
 
     def __repr__(self) -> str:
         return f"History({str(self.path)!r})"
@@ -210,23 +216,42 @@ class History:
         return replace(record, status=outcome.status, outcome=_decode(line).outcome)
 
     def records(self) -> list[Record]:
-        """Every record, in the order in which they began.
+        """Return every record, in the order in which they began.
 
         A line that cannot be used is left aside with a :class:`HistoryWarning`.
 
         Raises:
             HistoryError: The file is there and cannot be read.
         """
-        try:
-            source = self.source
-            if source == self.path and self._is_torn():
-                self._set_tail_aside()
-            with source.open("rb") as file, collector_paused():
-                return _join(self._lines(file))
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise _unusable(self.path, error, verb="read", kept="") from error
+        return list(self.ledger().records)
+
+    def ledger(self) -> Ledger:
+        """Return what the records come to.
+
+        The lines that were read before are neither decoded nor folded again, as long as the file
+        still begins with them.
+
+        Raises:
+            HistoryError: The file is there and cannot be read.
+        """
+        with self._lock:
+            try:
+                source = self.source
+                if source == self.path and self._is_torn():
+                    self._set_tail_aside()
+                content = source.read_bytes()
+            except FileNotFoundError:
+                content = b""
+            except OSError as error:
+                raise _unusable(self.path, error, verb="read", kept="") from error
+            if not self._read.is_head_of(content):
+                self._read = _Read()
+            read = self._read
+            with collector_paused():
+                read.take(content, self._lines(BytesIO(content[read.size :])))
+            if read.doubtful:  # to be warned of at each reading
+                self._read = _Read()
+            return read.ledger
 
     def get(self, prefix: str) -> list[Record]:
         """The records of the transaction, or the one record, whose id begins with ``prefix``.
@@ -383,14 +408,15 @@ class History:
 
     # -- reading
 
-    def _lines(self, file: Iterable[bytes]) -> Iterator[Any]:
+    def _lines(self, texts: Iterable[bytes]) -> Iterator[Any]:
         newer = 0
-        for number, text in enumerate(file, start=1):
+        for number, text in enumerate(texts, start=self._read.lines + 1):
             if not text.endswith(b"\n"):
                 break  # it is being written just now, or could not be set aside
             try:
                 line = _decode(text)
             except ValueError as error:
+                self._read.doubtful = self._read.doubtful or bool(text.strip())
                 if _version(text) > SCHEMA:
                     newer += 1
                 elif text.strip():
@@ -402,6 +428,57 @@ class History:
                 f"{newer} lines of {self.path} were written by a newer jstackmagic; they stay in"
                 " the file and are not shown. Upgrade to read them."
             )
+
+
+class _Read:
+    """What was read of a file, to go on from there.
+
+    Attributes:
+        ledger: Its records.
+        size: How many bytes of whole lines were read.
+        lines: How many lines they are.
+        doubtful: Whether a line was left aside.
+    """
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+        self.size = 0
+        self.lines = 0
+        self.doubtful = False
+        self._sum = 0
+        self._starts: dict[str, Any] = {}
+        self._open: dict[str, Any] = {}
+
+    def is_head_of(self, content: bytes) -> bool:
+        """Return True where the file still begins with what was read."""
+        return (
+            len(content) >= self.size and zlib.crc32(memoryview(content)[: self.size]) == self._sum
+        )
+
+    def take(self, content: bytes, lines: Iterable[Any]) -> None:
+        """Enter the lines that are new."""
+        ends: dict[str, Outcome] = {}
+        began: dict[str, Any] = {}
+        for line in lines:
+            if line.event == "end":
+                ends[line.id] = line.outcome
+            else:
+                began[line.id] = line
+        self._starts |= began
+        for orphan in ends.keys() - self._starts.keys():
+            self.doubtful = True
+            _warn(f"The end of {orphan} is recorded and its beginning is not; it was left aside.")
+        ended = {name: self._starts[name] for name in ends if name in self._starts}
+        for name, start in (self._open | began | ended).items():
+            record = _record(start, ends.get(name))
+            self.ledger.add(record)
+            if record.outcome is None and start.event == "begin":
+                self._open[name] = start  # it may end, and its process may
+            else:
+                self._open.pop(name, None)
+        self.size = content.rfind(b"\n") + 1
+        self.lines = content.count(b"\n")
+        self._sum = zlib.crc32(memoryview(content)[: self.size])
 
 
 def default_path(setting: str = "", *, locked: bool = False) -> Path:
@@ -555,19 +632,6 @@ def _check_managers(found: Iterable[ManagerName]) -> None:
     unknown = set(found).difference(names())
     if unknown:
         raise ValueError(f"this version knows no manager {min(unknown)!r}")
-
-
-def _join(lines: Iterable[Any]) -> list[Record]:
-    starts: dict[str, Any] = {}
-    ends: dict[str, Outcome] = {}
-    for line in lines:
-        if line.event == "end":
-            ends[line.id] = line.outcome
-        else:
-            starts[line.id] = line
-    for orphan in ends.keys() - starts.keys():
-        _warn(f"The end of {orphan} is recorded and its beginning is not; it was left aside.")
-    return [_record(start, ends.get(start.id)) for start in starts.values()]
 
 
 def _record(start: Any, outcome: Outcome | None, status: Status | None = None) -> Record:

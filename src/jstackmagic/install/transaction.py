@@ -22,7 +22,6 @@ from ..model.managers import is_system, neighbours, position
 from ..model.plan import Outcome, Plan
 from ..model.policy import Policy, check_request
 from ..model.policy import check_plan as check_denied
-from ..model.recipe import fold
 from ..model.record import Context, Record
 from ..model.request import Request
 from ..where.environment import detect
@@ -391,15 +390,7 @@ class Transaction:
 
     def _recorded(self, planned: Planned) -> bool:
         request = planned.step.asked or planned.plan.request
-        prefix = planned.plan.environment.prefix
-        wanted = {
-            item.spec
-            for step in fold(self.history.records()).steps
-            if step.manager == request.manager
-            and (step.environment is None or step.environment.prefix == prefix)
-            for item in step.install
-        }
-        return {mask(spec) for spec in request.specs} <= wanted
+        return self.history.ledger().asks_for(request, planned.plan.environment.prefix)
 
     def _begin(self, planned: Planned, transaction: str, number: int) -> Record:
         plan = planned.plan

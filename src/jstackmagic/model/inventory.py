@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from .managers import place
 from .packages import ManagerName, Package
 from .recipe import name_of, name_of_place
 from .record import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _Key = tuple[str, ManagerName, str]
 """A prefix, empty for apt; a manager; a package's normalised name."""
@@ -34,32 +30,15 @@ class Present:
     spec: str = ""
 
 
-def put_there(records: Iterable[Record]) -> tuple[Present, ...]:
-    """The packages that a history brought or changed, and did not take away again.
-
-    It goes by what was seen on disk, so that an undone install leaves nothing: undoing it took its
-    packages away, or put back what was there before. What was only planned is not there.
-
-    Args:
-        records: In the order in which they began.
-
-    Returns:
-        Debian's packages first, then by environment, manager and name.
-    """
-    inventory = _Inventory()
-    for record in records:
-        inventory.apply(record)
-    return tuple(inventory.there[key] for key in sorted(inventory.there))
-
-
 @dataclass
-class _Inventory:
+class Inventory:
     """What is there so far, and what was there before anything was done."""
 
     there: dict[_Key, Present] = field(default_factory=dict)
     base: dict[_Key, Package | None] = field(default_factory=dict)
 
-    def apply(self, record: Record) -> None:
+    def apply(self, record: Record, *, void: bool) -> None:  # noqa: ARG002
+        """Enter a record: an undone one too, since taking it back was seen on disk as well."""
         if record.outcome is None:
             return
         change, specs = record.outcome.change, _specs(record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 ManagerName = str
@@ -114,3 +114,35 @@ def normalise(name: str) -> str:
     'zope-interface'
     """
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+# Two descriptions of one package
+
+
+def same(one: Package | None, other: Package | None) -> bool:
+    """Return True where two descriptions are of the same package."""
+    if one is None or other is None:
+        return one is other
+    if one.sha256 and other.sha256 and one.sha256 != other.sha256:
+        return False
+    return trace(one) == trace(other)
+
+
+def trace(package: Package) -> tuple[str, ...]:
+    """Return what lies on disk of a package."""
+    from .credentials import mask
+
+    source = mask(as_on_disk(package).source).rstrip("/")
+    return (*package.key, package.version, package.build, source)
+
+
+def as_on_disk(package: Package) -> Package:
+    """Return a package as its metadata alone describes it: with a URL or path, but with no index.
+
+    >>> index, url = "https://pypi.example/simple", "https://files.example/six-1.17.0.whl"
+    >>> as_on_disk(Package("pip", "six", "1.17.0", source=index, url=url)).source
+    ''
+    """
+    if package.manager == "pip" and package.url and package.url not in package.source:
+        return replace(package, source="")
+    return package

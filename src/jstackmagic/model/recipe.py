@@ -9,7 +9,6 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from .collector import collector_paused
 from .environment import EnvironmentRef
 from .managers import of_environment, of_system
 from .packages import Change, CondaDetail, ManagerName, Package, normalise
@@ -133,33 +132,6 @@ class Recipe:
 
     steps: tuple[Step, ...] = ()
     holdings: tuple[Holding, ...] = field(default=(), compare=False)
-
-
-def fold(records: Iterable[Record]) -> Recipe:
-    """What a history comes to.
-
-    - A request counts where it succeeded or was planned (``--record-only``). Of one that failed or
-      was interrupted, what was observed on disk counts all the same: the specs whose package did
-      arrive, and the packages that did go.
-    - A record that was taken back, and the one that took it back, count for nothing but the
-      versions they left; taking back the second brings the first back.
-    - A package asked for again keeps its place if it was asked for in the same way, and else its
-      earlier request is as if it had never been.
-    - A version is the last one seen on disk, whichever later change moved it.
-    - What was removed cancels its install. Only a package that no record had added, and that is
-      therefore the base image's, leaves a removal behind.
-
-    Args:
-        records: In the order in which they began.
-    """
-    history = list(records)
-    with collector_paused():
-        taken = taken_back(history)
-        void = taken.keys() | taken.values()
-        net = _Net()
-        for record in history:
-            net.apply(record, void=record.id in void)
-        return Recipe(tuple(net.steps()), tuple(net.holdings()))
 
 
 @lru_cache(maxsize=65_536)
@@ -318,8 +290,19 @@ class _Shelf:
 
 
 @dataclass
-class _Net:
-    """What counts so far.
+class Net:
+    """What was asked and counts so far.
+
+    - A request counts where it succeeded or was planned (``--record-only``). Of one that failed or
+      was interrupted, what was observed on disk counts all the same: the specs whose package did
+      arrive, and the packages that did go.
+    - A record that was taken back, and the one that took it back, count for nothing but the
+      versions they left; taking back the second brings the first back.
+    - A package asked for again keeps its place if it was asked for in the same way, and else its
+      earlier request is as if it had never been.
+    - A version is the last one seen on disk, whichever later change moved it.
+    - What was removed cancels its install. Only a package that no record had added, and that is
+      therefore the base image's, leaves a removal behind.
 
     Attributes:
         system: The shelves by manager that all environments share.
@@ -370,6 +353,16 @@ class _Net:
                 continue
             brought = () if name else _brought(record, set(names.values()))
             shelf.ask(_Entry(spec, name, options, self.count, request.upgrade, brought))
+
+    def asked(self, manager: ManagerName, place: str) -> set[str]:
+        """Return the specs that stand of one manager, at one prefix or for the system."""
+        shelves = self.shelves.get(place, {}) if place else self.system
+        found = shelves.get(manager)
+        if found is None:
+            return set()
+        entries = found.asked.values()
+        constraints = {spec for entry in entries for spec in entry.options.constraints}
+        return {entry.spec for entry in entries} | constraints
 
     def steps(self) -> Iterator[Step]:
         """The steps, in an order that works."""

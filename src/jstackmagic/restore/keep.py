@@ -21,10 +21,10 @@ from ..managers.apt.engine import archive_name
 from ..model.credentials import MASK, mask
 from ..model.errors import CommandFailed
 from ..model.managers import of_environment, of_system
-from ..model.packages import normalise
+from ..model.packages import as_on_disk, normalise, same
 from ..model.sources import Sources
 from ..where.packages import read_packages
-from .undo import apt_spec, as_on_disk, conda_spec, same
+from .undo import apt_spec, conda_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

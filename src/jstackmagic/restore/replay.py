@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ..managers import Wish
 from ..model.environment import EnvironmentRef
-from ..model.managers import is_system
-from ..model.packages import ManagerName, Package, PackageSet
+from ..model.ledger import Ledger, Origins
+from ..model.packages import ManagerName, Package, PackageSet, as_on_disk, same
 from ..model.pins import pinned
-from ..model.recipe import Item, Step, fold
+from ..model.recipe import Item, Step
 from ..model.request import Request
 from ..model.sources import Sources
-from .undo import Origins, as_on_disk, conda_spec, net, pip_spec, same
-
-if TYPE_CHECKING:
-    from ..model.record import Record
+from .undo import conda_spec, pip_spec
 
 Exactness = Literal["builds", "versions", "asked"]
 """The very packages there were, what they needed included; the versions of what was asked for; or
@@ -243,17 +240,11 @@ def _without_lost_file(spec: str, name: str, version: str) -> str:
     return f"{name}=={version}" if lost else spec
 
 
-def goals(records: Sequence[Record]) -> list[Goal]:
-    """What a history says that there should be: the system first, then every environment."""
-    refs: dict[str, EnvironmentRef | None] = {"": None}
-    for record in records:
-        if not is_system(record.request.manager):
-            refs[os.path.normpath(record.environment.prefix)] = record.environment
-    moves = net(records)
-    origins = Origins.of(records)
-    steps = fold(records).steps
+def goals(ledger: Ledger) -> list[Goal]:
+    """Return what there should be: the system first, then every environment."""
+    moves, origins, steps = ledger.moves(), ledger.origins(), ledger.recipe().steps
     found = []
-    for place, ref in refs.items():
+    for place, ref in ledger.places().items():
         mine = {key[1:]: move for key, move in moves.items() if key[0] == place}
         goal = Goal(
             ref=ref,

@@ -6,184 +6,26 @@ Nothing here touches the disk; ``commands/undo.py`` does, with what this module 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
-from ..model.credentials import MASK, mask
-from ..model.managers import place
-from ..model.packages import Change, ManagerName, Package, PackageSet
-from ..model.recipe import taken_back
+from ..model.credentials import MASK
+from ..model.packages import Change, ManagerName, Package, PackageSet, same
 from ..model.request import Request
 from ..model.sources import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from ..model.record import Record
+    from ..model.ledger import Key, Move, Origins
 
-Key = tuple[str, ManagerName, str]
-"""A prefix, empty for apt, a manager and a package's normalised name."""
 
 CondaSpelling = Literal["channel", "archive"]
 """How conda is asked for one very package: of its channel's solver, or by its archive's address."""
 
 
-# Which records
-
-
-def latest(history: Sequence[Record]) -> list[Record]:
-    """The records of the last transaction that can be taken back.
-
-    One that takes another back is passed over: asked again, one goes further back. So is what
-    failed and changed nothing.
-    """
-    taken = taken_back(history)
-    for last in reversed(history):
-        if last.undoes or last.id in taken or not _has_effect(last):
-            continue
-        return [
-            record
-            for record in history
-            if record.transaction == last.transaction and record.id not in taken
-        ]
-    return []
-
-
-def after(history: Sequence[Record], transaction: str) -> list[Record]:
-    """All records that began after those of a transaction."""
-    own = [number for number, record in enumerate(history) if record.transaction == transaction]
-    return list(history[own[-1] + 1 :])
-
-
-def since(history: Sequence[Record], transaction: str) -> list[Record]:
-    """The records after a transaction that have to be taken back to return to that point."""
-    later = after(history, transaction)
-    earlier = {
-        name
-        for record in history[: len(history) - len(later)]
-        for name in (record.id, record.transaction)
-    }
-    taken = taken_back(history)
-    return [
-        record
-        for record in later
-        if record.id not in taken and (not record.undoes or record.undoes in earlier)
-    ]
-
-
-def _has_effect(record: Record) -> bool:
-    if record.outcome is not None and record.outcome.change:
-        return True
-    return record.status in ("ok", "planned", "found")
-
-
-# What became of the packages
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What became of one package.
-
-    Attributes:
-        before: As it was; None where it was not there.
-        left: As it was left; None where it went.
-    """
-
-    before: Package | None
-    left: Package | None
-
-
-def net(records: Iterable[Record]) -> dict[Key, Move]:
-    """What records came to, all together; what is as it was before them is left out."""
-    moves: dict[Key, Move] = {}
-    for record in records:
-        change = record.outcome.change if record.outcome else Change()
-        pairs: tuple[tuple[Package | None, Package | None], ...] = (
-            *((None, package) for package in change.added),
-            *change.changed,
-            *((package, None) for package in change.removed),
-        )
-        for before, left in pairs:
-            package = before or left
-            assert package is not None
-            key = (_prefix(record, package), *package.key)
-            moves[key] = Move(moves[key].before if key in moves else before, left)
-    return {key: move for key, move in moves.items() if not same(move.before, move.left)}
-
-
-def _prefix(record: Record, package: Package) -> str:
-    return place(package.manager, record.environment.prefix)
-
-
-def same(one: Package | None, other: Package | None) -> bool:
-    """Whether two descriptions are of the same package."""
-    if one is None or other is None:
-        return one is other
-    if one.sha256 and other.sha256 and one.sha256 != other.sha256:
-        return False
-    return _trace(one) == _trace(other)
-
-
-def _trace(package: Package) -> tuple[str, ...]:
-    """What lies on disk of a package."""
-    source = mask(as_on_disk(package).source).rstrip("/")
-    return (*package.key, package.version, package.build, source)
-
-
-def as_on_disk(package: Package) -> Package:
-    """A package as its metadata alone tells: they keep a URL or path, but no index.
-
-    >>> index, url = "https://pypi.example/simple", "https://files.example/six-1.17.0.whl"
-    >>> as_on_disk(Package("pip", "six", "1.17.0", source=index, url=url)).source
-    ''
-    """
-    if package.manager == "pip" and package.url and package.url not in package.source:
-        return replace(package, source="")
-    return package
-
-
 # What has to be done
-
-
-@dataclass(frozen=True)
-class Origins:
-    """Where the history says that packages came from.
-
-    Attributes:
-        arrivals: How packages arrived, and by which request, by what lies on disk of them.
-    """
-
-    arrivals: Mapping[tuple[str, ...], tuple[Package, Request]]
-
-    @classmethod
-    def of(cls, history: Iterable[Record]) -> Origins:
-        """What a history knows."""
-        arrivals = {}
-        for record in history:
-            change = record.outcome.change if record.outcome else Change()
-            for package in (*change.added, *(new for _, new in change.changed)):
-                if record.request.action == "install" and not record.undoes:
-                    arrivals[_trace(package)] = (package, record.request)
-        return cls(arrivals)
-
-    def request(self, package: Package) -> Request | None:
-        """The request that brought a package; None where nobody recorded it."""
-        found = self.arrivals.get(_trace(package))
-        return found[1] if found else None
-
-    def is_archive(self, package: Package) -> bool:
-        """Whether a conda package was asked for by its archive, and not of a channel."""
-        request = self.request(package)
-        file = package.url.rpartition("/")[2]
-        specs = request.specs if request and file else ()
-        return any(spec.endswith(f"/{file}") for spec in specs)
-
-    def describe(self, package: Package) -> Package:
-        """A package with the hash it arrived with, which its metadata may not keep."""
-        found = self.arrivals.get(_trace(package))
-        return replace(package, sha256=package.sha256 or found[0].sha256) if found else package
 
 
 @dataclass(frozen=True)

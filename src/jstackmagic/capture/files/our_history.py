@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ...history.file import History
-from ...model.recipe import fold
+from ...model.ledger import fold
 from . import Reading
 from ._finds import beginning
 from ._recipes import found_in

@@ -1,0 +1,284 @@
+"""The ledger: what a history comes to, folded once and carried on from line to line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+
+from .collector import collector_paused
+from .inventory import Inventory
+from .managers import is_system, place
+from .packages import Change, ManagerName, Package, same, trace
+from .recipe import Net, Recipe, taken_back
+from .request import Request
+
+if TYPE_CHECKING:
+    from .environment import EnvironmentRef
+    from .inventory import Present
+    from .record import Record
+
+Key = tuple[str, ManagerName, str]
+"""A prefix, empty for what belongs to the system, a manager and a package's normalised name."""
+
+
+class Account(Protocol):
+    """One column of the ledger."""
+
+    def apply(self, record: Record, *, void: bool) -> None:
+        """Enter a record; a void one was taken back, or took one back."""
+
+
+_A = TypeVar("_A", bound=Account)
+
+
+class Ledger:
+    """What records come to: what was asked, what is present, what moved and where it came from.
+
+    An account is folded when it is first asked for. From there on a new record costs its own entry
+    and no more. An account starts again from nothing where that would not be the same: a record
+    ended after a later one was entered, or one that was entered has been taken back since.
+    """
+
+    def __init__(self) -> None:
+        self._records: list[Record] = []
+        self._numbers: dict[str, int] = {}
+        self._accounts: dict[type[Account], tuple[Account, int]] = {}
+        self._void: frozenset[str] = frozenset()
+        self._taken: Mapping[str, str] | None = {}
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Ledger:
+        """Return the ledger of some records, in the order in which they began."""
+        ledger = cls()
+        for record in records:
+            ledger.add(record)
+        return ledger
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """Every record, in the order in which they began."""
+        return tuple(self._records)
+
+    def add(self, record: Record) -> None:
+        """Take in a record, or the end of one that was taken in when it began."""
+        number = self._numbers.setdefault(record.id, len(self._records))
+        if number == len(self._records):
+            self._records.append(record)
+        else:
+            was, self._records[number] = self._records[number], record
+            for kind, (_, entered) in list(self._accounts.items()):
+                if entered == number + 1 and _is_open(was):
+                    self._accounts[kind] = (self._accounts[kind][0], number)
+                elif entered > number:
+                    del self._accounts[kind]
+        if record.undoes or self._void:
+            self._taken = None
+
+    # What it comes to
+
+    def recipe(self) -> Recipe:
+        """Return what was asked and counts."""
+        with collector_paused():
+            net = self._account(Net)
+            return Recipe(tuple(net.steps()), tuple(net.holdings()))
+
+    def asks_for(self, request: Request, prefix: str) -> bool:
+        """Return True where all specs of an install are among what was asked at a prefix."""
+        standing = self._account(Net).asked(request.manager, place(request.manager, prefix))
+        return {_masked(spec) for spec in request.specs} <= standing
+
+    def present(self) -> tuple[Present, ...]:
+        """Return the packages that are there because of the records, and who asked for each.
+
+        It follows what was seen on disk: an undone install leaves nothing, and neither does what
+        was only planned. The system's packages come first, then by environment, manager and name.
+        """
+        there = self._account(Inventory).there
+        return tuple(there[key] for key in sorted(there))
+
+    def moves(self) -> dict[Key, Move]:
+        """Return what became of each package that is not as it was in the beginning."""
+        moves = self._account(_Movement).moves
+        return {key: move for key, move in moves.items() if not same(move.before, move.left)}
+
+    def origins(self) -> Origins:
+        """Return where packages came from."""
+        return Origins(self._account(_Arrivals).arrivals)
+
+    def places(self) -> Mapping[str, EnvironmentRef | None]:
+        """Return the environments by prefix, as last recorded; the system is None, and first."""
+        refs: dict[str, EnvironmentRef | None] = {"": None}
+        for record in self._records:
+            if not is_system(record.request.manager):
+                refs[place(record.request.manager, record.environment.prefix)] = record.environment
+        return refs
+
+    def taken_back(self) -> Mapping[str, str]:
+        """Return the ids of what was taken back, each with that of the record that did."""
+        if self._taken is None:
+            self._taken = taken_back(self._records)
+        return self._taken
+
+    # Which records
+
+    def latest(self) -> list[Record]:
+        """Return the records of the last transaction that can be taken back.
+
+        One that takes another back is passed over: asked again, one goes further back. So is what
+        failed and changed nothing.
+        """
+        taken = self.taken_back()
+        for last in reversed(self._records):
+            if last.undoes or last.id in taken or not _has_effect(last):
+                continue
+            return [
+                record
+                for record in self._records
+                if record.transaction == last.transaction and record.id not in taken
+            ]
+        return []
+
+    def after(self, transaction: str) -> list[Record]:
+        """Return all records that began after those of a transaction."""
+        own = [n for n, record in enumerate(self._records) if record.transaction == transaction]
+        return self._records[own[-1] + 1 :]
+
+    def since(self, transaction: str) -> list[Record]:
+        """Return the records after a transaction to take back, to return to that point."""
+        later = self.after(transaction)
+        earlier = {
+            name
+            for record in self._records[: len(self._records) - len(later)]
+            for name in (record.id, record.transaction)
+        }
+        taken = self.taken_back()
+        return [
+            record
+            for record in later
+            if record.id not in taken and (not record.undoes or record.undoes in earlier)
+        ]
+
+    # Folding
+
+    def _account(self, kind: Callable[[], _A]) -> _A:
+        self._check_void()
+        account, entered = self._accounts.get(cast("type[Account]", kind), (None, 0))
+        found = kind() if account is None else cast("_A", account)
+        for record in self._records[entered:]:
+            found.apply(record, void=record.id in self._void)
+        self._accounts[cast("type[Account]", kind)] = (found, len(self._records))
+        return found
+
+    def _check_void(self) -> None:
+        """Start the accounts again that hold a record taken back, or back again, since."""
+        taken = self.taken_back()
+        void = frozenset(taken) | frozenset(taken.values())
+        changed, self._void = void ^ self._void, void
+        if changed:
+            first = min(self._numbers[name] for name in changed)
+            self._accounts = {k: (a, n) for k, (a, n) in self._accounts.items() if n <= first}
+
+
+def fold(records: Iterable[Record]) -> Recipe:
+    """Return the recipe that records come to."""
+    return Ledger.of(records).recipe()
+
+
+def _is_open(record: Record) -> bool:
+    """Return True for a record that has entered nothing yet: it was begun, and has not ended."""
+    return record.outcome is None and record.status in ("running", "interrupted")
+
+
+def _has_effect(record: Record) -> bool:
+    if record.outcome is not None and record.outcome.change:
+        return True
+    return record.status in ("ok", "planned", "found")
+
+
+# What became of the packages
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What became of one package.
+
+    Attributes:
+        before: As it was; None where it was not there.
+        left: As it was left; None where it went.
+        record: The id of the record that moved it last.
+    """
+
+    before: Package | None
+    left: Package | None
+    record: str = field(default="", compare=False)
+
+
+@dataclass
+class _Movement:
+    """What became of every package."""
+
+    moves: dict[Key, Move] = field(default_factory=dict)
+
+    def apply(self, record: Record, *, void: bool) -> None:  # noqa: ARG002
+        change = record.outcome.change if record.outcome else Change()
+        pairs: tuple[tuple[Package | None, Package | None], ...] = (
+            *((None, package) for package in change.added),
+            *change.changed,
+            *((package, None) for package in change.removed),
+        )
+        for before, left in pairs:
+            package = before or left
+            assert package is not None
+            key = (place(package.manager, record.environment.prefix), *package.key)
+            known = self.moves.get(key)
+            mover = known.record if known and same(before, left) else record.id
+            self.moves[key] = Move(known.before if known else before, left, mover)
+
+
+@dataclass
+class _Arrivals:
+    """How packages arrived, and by which request, by what lies on disk of them."""
+
+    arrivals: dict[tuple[str, ...], tuple[Package, Request]] = field(default_factory=dict)
+
+    def apply(self, record: Record, *, void: bool) -> None:  # noqa: ARG002
+        if record.outcome is None or record.request.action != "install" or record.undoes:
+            return
+        change = record.outcome.change
+        for package in (*change.added, *(new for _, new in change.changed)):
+            self.arrivals[trace(package)] = (package, record.request)
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where the history says that packages came from.
+
+    Attributes:
+        arrivals: How packages arrived, and by which request, by what lies on disk of them.
+    """
+
+    arrivals: Mapping[tuple[str, ...], tuple[Package, Request]]
+
+    def request(self, package: Package) -> Request | None:
+        """Return the request that brought a package; None where nobody recorded it."""
+        found = self.arrivals.get(trace(package))
+        return found[1] if found else None
+
+    def is_archive(self, package: Package) -> bool:
+        """Return True for a conda package that was asked for by its archive, not of a channel."""
+        request = self.request(package)
+        file = package.url.rpartition("/")[2]
+        specs = request.specs if request and file else ()
+        return any(spec.endswith(f"/{file}") for spec in specs)
+
+    def describe(self, package: Package) -> Package:
+        """Return a package with the hash it arrived with, which its metadata may not keep."""
+        found = self.arrivals.get(trace(package))
+        return replace(package, sha256=package.sha256 or found[0].sha256) if found else package
+
+
+def _masked(spec: str) -> str:
+    from .credentials import mask
+
+    return mask(spec)
