@@ -72,7 +72,7 @@ CELLS: list[tuple[str, list[tuple[int, str]]]] = [
     ("%%time\nimport os\nos.system('pip install a')", [(3, "a")]),
     ("%time !pip install a", [(1, "a")]),
     ("%timeit -n 1 -r 1 !pip install a", [(1, "a")]),
-    ("%envinstall --pip a apt:b 'c>=1'", [(1, "a c>=1"), (1, "b")]),
+    ("%envinstall --pip a apt:b 'c>=1'", [(1, "b"), (1, "a c>=1")]),
     ("%%envinstall -n x\na\nb>=1", [(1, "a b>=1")]),
     ("%envremove a", [(1, "a")]),
     # nothing of the kind
@@ -139,7 +139,7 @@ PYTHON: list[tuple[str, list[str]]] = [
     ("cmd = 'pip install a'", []),
     ("def run(cmd):\n    os.system(cmd)\ncmd = 'pip install a'\nrun('ls')", []),
     ("if x:\n    c = 'pip install a'\nelse:\n    c = 'ls'\nos.system(c)", []),
-    ("s = 'pip install a'\ns += ' b'\nos.system(s)", []),
+    ("s = 'pip install a'\ns += ' b'\nos.system(s)", ["a b"]),
     ("system('pip install a')", []),
 ]
 

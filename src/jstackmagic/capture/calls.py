@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import copy
 import re
 import warnings
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .argv import listed
 from .shell import Word
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 SHELLED = listed(
     """
@@ -29,6 +34,39 @@ PIP = listed(
     """
 )
 """What takes pip's arguments as a list."""
+
+_CONDACOLAB = (
+    "It replaces Colab's Python by one of conda's and starts the kernel anew; no request says that."
+)
+
+
+def other_reason(name: str, arguments: Sequence[ast.expr], keywords: Sequence[ast.keyword]) -> str:
+    """Return why a call that installs is none of ours, with the line for it; empty for others."""
+    parts = _parts(arguments[0]) if arguments else None
+    if arguments and isinstance(arguments[0], (ast.List, ast.Tuple)):
+        parts = _joined(ast.Constant(" "), arguments[0])
+    clear = parts is not None and not any(part.hole for part in parts)
+    what = "".join(part.text for part in parts or ()) if clear else ""
+    version = next((_one_part(k.value).text for k in keywords if k.arg == "version"), "")
+    spec = f"{what}=={version}" if version else what
+    if name in ("micropip.install", "piplite.install"):
+        reason = "It installs into the Python of the browser (Pyodide)"
+    elif name.startswith("dbutils.library.install") and not name.endswith("installAllPyPI"):
+        reason = "Databricks installs it for the notebook's session on the whole cluster"
+    elif name.endswith(".install_pypi_package"):
+        reason = "It installs on the machines of the Spark cluster"
+    elif name in ("mim.install", "mim.commands.install"):
+        reason = "mim chooses the wheel that fits the torch that is there; no request can say"
+    elif name in ("spacy.cli.download", "spacy.download"):
+        line = f" conda has it as well: %envinstall conda:spacy-model-{what}." if what else ""
+        return f"spacy chooses the model that fits the spaCy that is there.{line}"
+    elif name in ("conda.cli.main", "conda.cli.python_api.run_command"):
+        return "It calls conda from Python, which is not read here."
+    else:
+        return ""
+    is_package = bool(what) and not re.search(r"[:/]|^(restartPython)$", what)
+    return f"{reason}." + (f" The line for it here: %envinstall --pip {spec}" if is_package else "")
+
 
 _KERNEL_PIP = (Word("{sys.executable}", holes=("{sys.executable}",)), Word("-m"), Word("pip"))
 
@@ -90,7 +128,30 @@ class Folder:
     path: str | None
 
 
-What = Shelled | Argv | Magic | Cell | Unread | Folder
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of the process from here on: ``os.environ[NAME] = value``; None takes it away."""
+
+    name: str
+    value: Word | None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a name of Python's stands for from here on; None where only the run can tell."""
+
+    name: str
+    value: ast.expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A call that installs and is none of ours, with the reason."""
+
+    reason: str
+
+
+What = Shelled | Argv | Magic | Cell | Unread | Folder | Variable | Name | Other
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +160,14 @@ class Event:
 
     Attributes:
         what: What it runs.
-        line: Where it begins, counted from 1.
+        line: Where it begins, counted from 1; half a line before, where a branch begins.
         typed: The call as typed.
         folder: The folder it is told to run in; None where it is not told.
     """
 
     what: What
-    line: int
-    typed: str
+    line: float
+    typed: str = ""
     folder: Part | None = None
 
 
@@ -116,13 +177,12 @@ class Names:
 
     Attributes:
         imported: ``sp`` → ``subprocess``.
-        values: ``cmd`` → the expression that was last assigned to it.
-        in_branch: The names whose value was assigned where it may not be run.
+        values: ``cmd`` → the expression that was last assigned to it, None where only the run can
+            tell which that was.
     """
 
     imported: dict[str, str] = field(default_factory=dict)
-    values: dict[str, ast.expr] = field(default_factory=dict)
-    in_branch: set[str] = field(default_factory=set)
+    values: dict[str, ast.expr | None] = field(default_factory=dict)
 
 
 def parse(source: str) -> ast.Module | None:
@@ -156,6 +216,86 @@ def events(tree: ast.Module, source: str, names: Names) -> list[Event]:
     return visitor.events
 
 
+_TEXTS = (ast.JoinedStr, ast.BinOp, ast.Call, ast.List, ast.Tuple)
+
+
+def filled_in(node: ast.expr, values: Mapping[str, ast.expr | None]) -> ast.expr:
+    """Return an expression with texts, lists and ``sys.executable`` in the place of names."""
+    names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+    known = {name: value for name in names if isinstance(value := values.get(name), _KNOWN)}
+    if not known:
+        return node
+
+    class Filler(ast.NodeTransformer):
+        def visit_Name(self, name: ast.Name) -> ast.expr:
+            return known.get(name.id, name) if isinstance(name.ctx, ast.Load) else name
+
+    made: ast.expr = Filler().visit(copy.deepcopy(node))
+    return made
+
+
+_KNOWN = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Attribute, ast.BinOp)
+
+
+def value_of(expression: str, values: Mapping[str, ast.expr | None]) -> Word | None:
+    """Return the value of an expression that IPython fills in; None where no name in it is known.
+
+    What only the run can tell is a hole in it.
+    """
+    kernel = re.fullmatch(r"\s*sys\s*\.\s*(executable|prefix|exec_prefix)\s*", expression)
+    if kernel:
+        hole = f"{{sys.{kernel[1]}}}".replace("exec_prefix", "prefix")
+        return Word(hole, holes=(hole,), quoted=True)
+    tree = parse(expression.strip())
+    body = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+    if not isinstance(body, ast.Expr):
+        return None
+    names = {name.id for name in ast.walk(body) if isinstance(name, ast.Name)}
+    if not names & values.keys() and not isinstance(body.value, ast.Constant):
+        return None
+    return _word(filled_in(body.value, values))
+
+
+def _same(one: ast.expr | None, other: ast.expr | None) -> bool:
+    return one is other or (
+        one is not None and other is not None and ast.dump(one) == ast.dump(other)
+    )
+
+
+def _merged(ends: list[dict[str, ast.expr | None]]) -> dict[str, ast.expr | None]:
+    """Return what is left when one of several branches has run; undefined, a name is an error."""
+    names = dict.fromkeys(name for values in ends for name in values)
+    merged: dict[str, ast.expr | None] = {}
+    for name in names:
+        first, *others = [values[name] for values in ends if name in values]
+        merged[name] = first if all(_same(first, other) for other in others) else None
+    return merged
+
+
+class Branches:
+    """The branches of a cell: which lines stand in which of them."""
+
+    def __init__(self, tree: ast.Module | None) -> None:
+        self._spans: list[tuple[int, int, int, int]] = []  # first, last, block, branch
+        for block in ast.walk(tree) if tree is not None else ():
+            if isinstance(block, ast.If):
+                bodies = [block.body, block.orelse]
+            elif isinstance(block, ast.Try):
+                bodies = [block.body, *(handler.body for handler in block.handlers)]
+            else:
+                continue
+            for branch, body in enumerate(bodies):
+                if body:
+                    last = body[-1].end_lineno or body[-1].lineno
+                    self._spans.append((body[0].lineno, last, id(block), branch))
+
+    def of(self, line: int) -> tuple[tuple[int, int], ...]:
+        """Return the blocks about a line, each with the number of the branch."""
+        return tuple(
+            (block, branch) for first, last, block, branch in self._spans if first <= line <= last
+        )
+
+
 class _Visitor(ast.NodeVisitor):
     def __init__(self, source: str, names: Names) -> None:
         self.source = source
@@ -178,33 +318,106 @@ class _Visitor(ast.NodeVisitor):
     def visit_Assign(self, node: ast.Assign) -> None:
         self.generic_visit(node)
         for target in node.targets:
-            if isinstance(target, ast.Name):
-                self._assign(target.id, node.value)
+            self._assign(target, node.value)
 
-    def _assign(self, name: str, value: ast.expr) -> None:
-        known = self.names.values.pop(name, None)
-        # of two values, one of them in a branch, only the run can tell which it is
-        if known is None or not (self.branches or name in self.names.in_branch):
-            self.names.values[name] = value
-            (self.names.in_branch.add if self.branches else self.names.in_branch.discard)(name)
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self.generic_visit(node)
+        if node.value is not None:
+            self._assign(node.target, node.value)
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        self.generic_visit(node)
+        self._assign(node.target, node.value)
+
+    def _assign(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, ast.Name):
+            self._set(target.id, self._known(value), target.lineno)
+        elif isinstance(target, ast.Subscript) and self._dotted(target.value) == "os.environ":
+            self._environ(target.slice, value, target.lineno)
+        else:
+            self._varies(target)
+
+    def _set(self, name: str, value: ast.expr | None, line: float) -> None:
+        self.names.values[name] = value
+        self.events.append(Event(Name(name, value), line))
+
+    def _environ(self, name: ast.expr, value: ast.expr | None, line: int) -> None:
+        part = _one_part(self._known(name))
+        if part.hole:
+            return
+        word = None if value is None else _word(self._known(value))
+        if self.branches and word is not None:
+            word = Word(f"${part.text}", holes=(f"${part.text}",), quoted=True)
+        self.events.append(Event(Variable(part.text, word), line))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        self._varies(node.target)
+        target = node.target
+        if isinstance(target, ast.Subscript) and self._dotted(target.value) == "os.environ":
+            read = ast.copy_location(ast.Subscript(target.value, target.slice, ast.Load()), target)
+            self._environ(target.slice, ast.BinOp(read, node.op, node.value), target.lineno)
+        elif isinstance(target, ast.Name) and isinstance(node.op, ast.Add):
+            before = self.names.values.get(target.id)
+            after = ast.BinOp(before, node.op, node.value) if before is not None else None
+            self._set(target.id, self._known(after) if after else None, target.lineno)
+        else:
+            self._varies(target)
         self.generic_visit(node)
 
-    def _branch(self, node: ast.stmt) -> None:
+    # -- branches: of two values, only the run can tell which it is
+
+    def _branches(self, node: ast.stmt, *bodies: list[ast.stmt], covered: bool) -> None:
+        """Visit bodies of which one runs; without ``covered``, perhaps none of them."""
+        before = dict(self.names.values)
+        ends = [] if covered else [before]
         self.branches += 1
-        self.generic_visit(node)
+        for body in bodies:
+            if body:
+                self._become(before, body[0].lineno - 0.5)
+            for each in body:
+                self.visit(each)
+            ends.append(dict(self.names.values))
         self.branches -= 1
+        self._become(_merged(ends), node.end_lineno or node.lineno)
+
+    def _become(self, values: dict[str, ast.expr | None], line: float) -> None:
+        now = self.names.values
+        for name in dict.fromkeys((*now, *values)):
+            if not _same(now.get(name), values.get(name)) or (name in now) != (name in values):
+                self.events.append(Event(Name(name, values.get(name)), line))
+        self.names.values = dict(values)
 
     def visit_If(self, node: ast.If) -> None:
-        self._branch(node)
+        self.visit(node.test)
+        self._branches(node, node.body, node.orelse, covered=True)
 
     def visit_Try(self, node: ast.Try) -> None:
-        self._branch(node)
+        handlers = [handler.body for handler in node.handlers]
+        self._branches(node, [*node.body, *node.orelse], *handlers, covered=True)
+        for each in node.finalbody:
+            self.visit(each)
 
     def visit_While(self, node: ast.While) -> None:
-        self._branch(node)
+        self._loop(node)
+
+    def visit_For(self, node: ast.For) -> None:
+        self.visit(node.iter)
+        self._varies(node.target)
+        self._loop(node)
+
+    def _loop(self, node: ast.For | ast.While) -> None:
+        for each in node.body:  # at the second turn they have another value
+            for name in ast.walk(each):
+                if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
+                    self._set(name.id, None, node.lineno)
+        self._branches(node, node.body, covered=False)
+        for each in node.orelse:
+            self.visit(each)
+
+    def visit_With(self, node: ast.With) -> None:
+        for item in node.items:
+            if item.optional_vars is not None:
+                self._varies(item.optional_vars)
+        self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._function(node)
@@ -214,26 +427,33 @@ class _Visitor(ast.NodeVisitor):
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         every += [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
         self.parameters.append({argument.arg for argument in every})
+        before = dict(self.names.values)
+        self.branches += 1
         self.generic_visit(node)
+        self.branches -= 1
         self.parameters.pop()
+        shared = [each.names for each in ast.walk(node) if isinstance(each, ast.Global)]
+        after = {**before, **dict.fromkeys((name for names in shared for name in names), None)}
+        self._become(after, node.end_lineno or node.lineno)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
         self._function(node)
 
-    def visit_For(self, node: ast.For) -> None:
-        self._varies(node.target)
-        self._branch(node)
-
     def _varies(self, target: ast.expr) -> None:
         for name in ast.walk(target):
             if isinstance(name, ast.Name):
-                self.names.values.pop(name.id, None)
+                self._set(name.id, None, name.lineno)
+
+    def _known(self, node: ast.expr) -> ast.expr:
+        """Return an expression with the values of names in their place."""
+        hidden = {name for names in self.parameters for name in names}
+        return filled_in(node, {k: v for k, v in self.names.values.items() if k not in hidden})
 
     def _value(self, node: ast.expr) -> ast.expr:
         """The expression that a name was last given; the node itself where that is not known."""
         if isinstance(node, ast.Name) and not any(node.id in names for names in self.parameters):
-            return self.names.values.get(node.id, node)
-        return node
+            return self.names.values.get(node.id) or node
+        return self._known(node) if isinstance(node, _TEXTS) else node
 
     def _dotted(self, node: ast.expr) -> str:
         """What a call's function is called in full; empty where it has no name."""
@@ -269,6 +489,11 @@ class _Visitor(ast.NodeVisitor):
 
     def _what(self, node: ast.Call) -> What | None:
         name = self._dotted(node.func)
+        if name == "os.environ.update":
+            self._updated(node)
+            return None
+        if name.startswith("condacolab.install"):
+            return Other(_CONDACOLAB)
         arguments = list(node.args)
         arguments += [keyword.value for keyword in node.keywords if keyword.arg in ("args", "cmd")]
         if not name or not arguments:
@@ -282,6 +507,13 @@ class _Visitor(ast.NodeVisitor):
             return Argv((*_KERNEL_PIP, *(self._words(first) or ())))
         if name == "asyncio.create_subprocess_exec":
             return Argv(tuple(_word(argument) for argument in arguments))
+        other = other_reason(name, arguments, node.keywords)
+        if other:
+            return Other(other)
+        if name in ("os.putenv", "os.environ.setdefault") and len(arguments) > 1:
+            self._environ(arguments[0], arguments[1], node.lineno)
+        elif name in ("os.unsetenv", "os.environ.pop"):
+            self._environ(arguments[0], None, node.lineno)
         if name == "os.chdir":
             part = _one_part(first)
             return Folder(None if part.hole else part.text)
@@ -289,6 +521,16 @@ class _Visitor(ast.NodeVisitor):
         if base == IPYTHON or method in ("run_line_magic", "run_cell_magic"):
             return _ipython(method, [self._value(argument) for argument in arguments])
         return None
+
+    def _updated(self, node: ast.Call) -> None:
+        for keyword in node.keywords:
+            if keyword.arg:
+                self._environ(ast.Constant(keyword.arg), keyword.value, node.lineno)
+        for argument in map(self._value, node.args):
+            if isinstance(argument, ast.Dict):
+                for key, value in zip(argument.keys, argument.values, strict=True):
+                    if key is not None:
+                        self._environ(key, value, node.lineno)
 
     def _run(self, node: ast.Call, first: ast.expr) -> What | None:
         shell = any(
@@ -364,7 +606,8 @@ def _escaped(parts: list[Part]) -> str:
 def _parts(node: ast.expr) -> list[Part] | None:
     """A text in pieces; None where nothing of it can be seen."""
     if isinstance(node, ast.Constant):
-        return [Part(node.value)] if isinstance(node.value, str) else None
+        known = isinstance(node.value, (str, int, float)) and not isinstance(node.value, bool)
+        return [Part(str(node.value))] if known else None
     if isinstance(node, ast.JoinedStr):
         return [part for value in node.values for part in _piece(value)]
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -383,7 +626,10 @@ def _parts(node: ast.expr) -> list[Part] | None:
 
 
 def _piece(value: ast.expr) -> list[Part]:
-    return [_hole(value)] if isinstance(value, ast.FormattedValue) else (_parts(value) or [])
+    if not isinstance(value, ast.FormattedValue):
+        return _parts(value) or []
+    plain = value.conversion == -1 and value.format_spec is None
+    return (_parts(value.value) if plain else None) or [_hole(value)]
 
 
 def _hole(node: ast.AST) -> Part:

@@ -10,33 +10,47 @@ from typing import TYPE_CHECKING
 
 from . import Found, Target, calls
 from .argv import listed
-from .lines import DOWNLOADERS, READERS, recognise, recognise_argv
-from .others import OTHERS
+from .blocks import alternatives
+from .effects import path_of
+from .lines import DOWNLOADERS, READERS, SHELLS, recognise, recognise_argv
+from .others import OTHERS, julia_reason, r_reason
 from .own import envinstall, envremove
+from .shell import Command, Word, parse
 from .source import Line, logical_lines
+from .state import State
 
 if TYPE_CHECKING:
     import ast
     from collections.abc import Iterator
 
     from ..model.packages import ManagerName
+    from .blocks import Path
 
 _NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)
 _MENTION = re.compile(
     rf"install|envremove|(?<![A-Za-z])(?:{'|'.join(map(re.escape, _NAMES))})(?![A-Za-z])"
+    r"|(?:site|dist)-packages|Pkg\.|p_load|biocLite|pkg_|renv|debconf|/etc/apt|%sh|%%shell"
     r"|PIP|CONDA|MAMBA|chdir|%cd|subprocess|get_ipython|(?:import|from)\s+os"
 )
 
-_SHELL_MAGICS = ("sx", "system", "!")
-_SHELL_CELLS = ("bash", "sh", "zsh")
+_SETS = re.compile(
+    r"^[ \t]*\w+[ \t]*(?::[^=\n]+)?\+?=|environ|%(?:set_)?env\b|%%writefile|^[ \t]*(?:for|with)\b",
+    re.MULTILINE,
+)
+"""What later cells may go by."""
+
+_SHELL_MAGICS = ("sx", "system", "!", "sh", "shell")
+_SHELL_CELLS = ("bash", "sh", "zsh", "shell", "ksh", "dash")
+_DATABRICKS = re.compile(r"%(?:sh|bash)[ \t]*(?:-e)?[ \t]*\n")
+_WRITES = ("writefile", "file")
 _TIMED = ("time", "timeit", "prun", "memit", "capture", "debug", "mprun", "lprun", "notify")
 """Magics whose line or cell is Python, or IPython's, itself."""
 
 _PYTHON_CELLS = (*_TIMED, "python", "python2", "python3", "pypy", "pypy3")
 _TEXT_CELLS = listed(
     """
-    writefile file html HTML javascript js latex markdown svg SVG perl ruby R cython css sql
-    writetemplate julia octave fortran
+    html HTML javascript js latex markdown svg SVG perl ruby cython css sql
+    writetemplate octave fortran
     """
 )
 """Cells in which an install is only text, or another language's."""
@@ -64,20 +78,39 @@ class CellReader:
     def __init__(
         self, *, folder: str | None = ".", unsaid: ManagerName = "pip", notebook: bool = True
     ) -> None:
-        self.folder = folder
+        self.state = State(folder=folder)
+        self.state.python = self._value
         self.unsaid: ManagerName = unsaid
         self.notebook = notebook
         self._names = calls.Names()
+        self._values: dict[str, ast.expr | None] = {}
+
+    @property
+    def folder(self) -> str | None:
+        """The working folder; None where only the run can tell."""
+        return self.state.folder
+
+    def _value(self, hole: str) -> Word | None:
+        """What IPython fills in for ``{expression}``, ``$name`` and ``$name.attribute``."""
+        if hole.startswith("{"):
+            return calls.value_of(hole[1:-1], self._values)
+        name = hole[1:]
+        if not re.fullmatch(r"[\w.]+", name) or name[0].isdigit():
+            return None
+        return calls.value_of(name, self._values)
 
     def read(self, source: str) -> Iterator[Found]:
         """Find the installs and removals of one cell, in the order they stand in."""
-        if not mentions_install(source):
+        known = bool(self.state.machine.files)  # one of them may be run
+        if not (known or mentions_install(source) or _SETS.search(source)):
             return
         text = source.replace("\r\n", "\n")
         body = text.lstrip("\n \t")
         line = 1 + text[: len(text) - len(body)].count("\n")
         if body.startswith("%%"):
             yield from self._cell_magic(body, line)
+        elif _DATABRICKS.match(body):  # its cell magics have one %
+            yield from self._cell_magic(f"%{body}", line)
         elif self._is_automagic(body):
             yield from self._magic(*_divided(body.strip()), line=line, typed=body.strip())
         else:
@@ -104,10 +137,25 @@ class CellReader:
         """What stands under a cell magic, whose body begins at ``line``."""
         if name == "script":
             name = _interpreter(rest)
+            if name in ("sudo", "env", "nice", "conda", "su"):
+                end = "END_OF_CELL"
+                script = f"{rest} <<'{end}'\n{body}\n{end}"
+                yield from recognise(script, state=self.state, line=line - 1)
+                return
         if name in _SHELL_CELLS:
-            yield from recognise(body, folder=self.folder, line=line)
+            shell = shell_of(body) or "bash"
+            if shell in SHELLS:
+                yield from recognise(body, state=self.state, line=line)
+            elif mentions_install(body):
+                yield Found(
+                    body, line, reason=f"Its first line gives it to {shell}; not read here."
+                )
         elif name in _SHELL_MAGICS:
-            yield from recognise(body, folder=self.folder, line=line, braces=True)
+            yield from recognise(body, state=self.state, line=line, braces=True)
+        elif name in _WRITES:
+            yield from self._write(rest, body, line)
+        elif name in ("R", "julia"):
+            yield from foreign(name, body, line)
         elif name in _PYTHON_CELLS:
             yield from _moved(self.read(body), line - 1)
         elif name == "envinstall":
@@ -121,27 +169,45 @@ class CellReader:
             for found in _moved(self._python(body), line - 1):
                 yield replace(found, request=None, reason=reason)
 
+    def _write(self, rest: str, body: str, line: int) -> Iterator[Found]:
+        """``%%writefile [-a] FILE``."""
+        words = rest.split()
+        names = [word.strip("'\"") for word in words if not word.startswith("-")]
+        if names:
+            path = path_of(Word(names[0]), self.state)
+            by = f"%%writefile, line {line - 1},"
+            reason = self.state.wrote(path, body, append="-a" in words, by=by)
+            if reason:
+                yield Found(f"%%writefile {rest}", line - 1, reason=reason)
+
     # -- Python
 
     def _python(self, text: str) -> Iterator[Found]:
         lines = list(logical_lines(text))
-        steps: list[tuple[int, Line | calls.Event | Found]] = [
+        source = "".join(line.python for line in lines)
+        tree = calls.parse(source)
+        steps: list[tuple[float, Line | calls.Event | Found]] = [
             (line.number, line) for line in lines if line.escaped
         ]
-        steps += self._calls(lines)
+        steps += self._calls(lines, tree, source)
+        branches = calls.Branches(tree)
+        finds: list[tuple[Found, Path]] = []
         for number, step in sorted(steps, key=lambda item: item[0]):
+            path = branches.of(int(number))
             if isinstance(step, Line):
-                found = self._escape(step.text)
+                found = self._escape(step.text, certain=not path)
             elif isinstance(step, Found):
                 found = iter([step])
             else:
                 found = self._event(step)
-            yield from _moved(found, number - 1)
+            finds += [(each, path) for each in _moved(found, int(number) - 1)]
+        yield from alternatives(finds)
 
-    def _calls(self, lines: list[Line]) -> Iterator[tuple[int, calls.Event | Found]]:
+    def _calls(
+        self, lines: list[Line], tree: ast.Module | None, source: str
+    ) -> Iterator[tuple[float, calls.Event | Found]]:
         """The calls of a whole cell, or where Python cannot read it, of each line it can."""
-        source = "".join(line.python for line in lines)
-        events = self._events(calls.parse(source), source)
+        events = self._events(tree, source)
         if events is not None:
             yield from ((event.line, event) for event in events)
             return
@@ -178,7 +244,16 @@ class CellReader:
         if event.folder is not None:
             folder = None if event.folder.hole else _entered(event.folder.text, folder)
         if isinstance(what, calls.Folder):
-            self.folder = None if what.path is None else _entered(what.path, self.folder)
+            self.state.folder = None if what.path is None else _entered(what.path, self.folder)
+        elif isinstance(what, calls.Name):
+            self._values[what.name] = what.value
+        elif isinstance(what, calls.Variable):
+            if what.value is None:
+                self.state.unset(what.name)
+            else:
+                self.state.define(what.name, what.value)
+        elif isinstance(what, calls.Other):
+            yield Found(typed, reason=what.reason)
         elif isinstance(what, calls.Magic) and what.body is not None:
             yield from self._cell(what.name, what.line, what.body, line=2)
         elif isinstance(what, calls.Magic):
@@ -186,31 +261,60 @@ class CellReader:
         elif isinstance(what, calls.Cell):
             yield from self.read(what.source)
         else:
-            yield from _run(what, folder, typed)
+            yield from self._run(what, folder, typed)
+
+    def _run(
+        self, what: calls.Shelled | calls.Argv | calls.Unread, folder: str | None, typed: str
+    ) -> Iterator[Found]:
+        state = replace(self.state, folder=folder)
+        if isinstance(what, calls.Shelled):
+            yield from recognise(what.text, state=state, braces=True, command=typed)
+        elif isinstance(what, calls.Argv):
+            yield from recognise_argv(what.words, state=state, command=typed)
+        elif any(self._run(what.what, folder, typed)):
+            yield Found(typed, reason=what.reason)
 
     # -- IPython's lines
 
-    def _escape(self, text: str) -> Iterator[Found]:
+    def _escape(self, text: str, *, certain: bool = True) -> Iterator[Found]:
         """A line that begins with ``!`` or ``%``."""
         if text.startswith("!"):
             command = text.lstrip("!")
-            yield from recognise(command, folder=self.folder, braces=True)
+            yield from recognise(command, state=self.state, braces=True)
         elif not text.rstrip().endswith("?"):
             name, rest = _divided(text.lstrip("%"))
-            yield from self._magic(name, rest, line=1, typed=text.strip())
+            if name in ("env", "set_env"):
+                self._set_variable(rest, certain=certain)
+            else:
+                yield from self._magic(name, rest, line=1, typed=text.strip())
+
+    def _set_variable(self, rest: str, *, certain: bool) -> None:
+        """``%env NAME=VALUE``, ``%set_env NAME VALUE``; a name alone shows it."""
+        match = re.match(r"(\w+)\s*(?:=\s*|\s)(.+)", rest, re.DOTALL)
+        if match:
+            items = parse(f'"{match[2].strip()}"', braces=True)
+            words = [word for item in items if isinstance(item, Command) for word in item.words]
+            value = words[0] if len(words) == 1 else Word(match[2].strip())
+            self.state.define(match[1], value)
+            if not certain:
+                self.state.forget(match[1])
 
     def _magic(self, name: str, rest: str, *, line: int, typed: str) -> Iterator[Found]:
         found: Iterator[Found] = iter(())
         if name in _PACKAGING:
             found = recognise(
-                f"{_KERNEL} -m {name} {rest}", folder=self.folder, braces=True, command=typed
+                f"{_KERNEL} -m {name} {rest}", state=self.state, braces=True, command=typed
             )
         elif name in _CONDAS:
             found = self._conda(name, rest, typed)
         elif name in _SHELL_MAGICS:
-            found = recognise(rest, folder=self.folder, braces=True, command=typed)
+            found = recognise(rest, state=self.state, braces=True, command=typed)
+        elif name in ("R", "julia"):
+            found = foreign(name, rest, 1, command=typed)
+        elif name == "run" and re.search(r"install|setup|requirement|depend", rest):
+            found = iter([Found(typed, reason=f"What {rest} installs is not to be seen here.")])
         elif name == "cd":
-            self.folder = _changed(rest, self.folder)
+            self.state.folder = _changed(rest, self.folder)
         elif name in _TIMED:
             found = self._timed(rest)
         elif name == "envinstall":
@@ -227,13 +331,9 @@ class CellReader:
             yield Found(typed, reason=f"IPython cannot split the line: {error}.")
             return
         quotes = re.search("['\"]", rest)
-        for found in recognise(
-            " ".join([name, *words]),
-            folder=self.folder,
-            braces=True,
-            target=Target(prefix="{sys.prefix}"),
-            command=typed,
-        ):
+        own = Target(prefix="{sys.prefix}")
+        state = replace(self.state.subshell(), target=own, conda=own)
+        for found in recognise(" ".join([name, *words]), state=state, braces=True, command=typed):
             lost = f"IPython's %{name} loses the quotes. {found.note}".rstrip()
             yield replace(found, note=lost) if quotes and (found.note or found.reason) else found
 
@@ -251,15 +351,21 @@ class CellReader:
             yield from self._python(statement)
 
 
-def _run(
-    what: calls.Shelled | calls.Argv | calls.Unread, folder: str | None, typed: str
-) -> Iterator[Found]:
-    if isinstance(what, calls.Shelled):
-        yield from recognise(what.text, folder=folder, braces=True, command=typed)
-    elif isinstance(what, calls.Argv):
-        yield from recognise_argv(what.words, folder=folder, command=typed)
-    elif any(_run(what.what, folder, typed)):
-        yield Found(typed, reason=what.reason)
+def shell_of(body: str) -> str:
+    """Return the program that a script's first line gives it to; empty without such a line."""
+    match = re.match(r"\s*#!\s*(?:/usr/bin/env\s+(?:-S\s+)?)?(\S+)", body)
+    return os.path.basename(match[1]) if match else ""
+
+
+def foreign(language: str, code: str, line: int, *, command: str = "") -> Iterator[Found]:
+    """Give an install in another language's code, with the reason."""
+    reason = r_reason(code) if language.lower() in ("r", "ir") else julia_reason(code)
+    if reason:
+        at, text = next(
+            ((n, t) for n, t in enumerate(code.split("\n")) if r_reason(t) or julia_reason(t)),
+            (0, code),
+        )
+        yield Found(command or text.strip() or code, line + at, reason=reason)
 
 
 def _divided(text: str) -> tuple[str, str]:

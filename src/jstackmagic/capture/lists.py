@@ -52,8 +52,11 @@ def _listed(found: Found, request: Request, file: str) -> Iterator[Found]:
 
     path = Path(file)
     module = reader(path)
-    if module is None or module is requirements:  # to conda a plain list holds specs of its own
-        module = conda_list
+    if request.manager == "conda" and module in (None, requirements):
+        module = conda_list  # to conda a plain list holds specs of its own
+    if module is None:
+        yield replace(found, request=None, reason=f"What {file} lists is not read here.")
+        return
     try:
         reading = module.read(path)
     except (OSError, UsageError) as error:
@@ -67,6 +70,9 @@ def _listed(found: Found, request: Request, file: str) -> Iterator[Found]:
         if listed is not None and listed.manager == "conda":
             sources = request.sources | listed.sources
             listed = replace(listed, sources=sources, options=request.options)
+        elif listed is not None and listed.manager == request.manager:
+            sources = request.sources | listed.sources
+            listed = replace(listed, sources=sources, upgrade=request.upgrade)
         note = " ".join(filter(None, (found.note, each.note, *reading.notes)))
         yield replace(found, request=listed, target=target, reason=each.reason, note=note)
     if not reading.found:

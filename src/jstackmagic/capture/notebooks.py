@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.errors import UsageError
 from . import Found
-from .cells import CellReader, mentions_install
+from .cells import CellReader, foreign
 from .lines import recognise
 
 if TYPE_CHECKING:
@@ -56,12 +56,14 @@ class Reading:
         file: Its path.
         findings: In the order they stand in.
         kernel: The kernelspec that a notebook names.
+        display_name: What the launcher shows for it.
         problem: Why the file, or the part of it after the findings, could not be read.
     """
 
     file: str
     findings: tuple[Finding, ...] = ()
     kernel: str = ""
+    display_name: str = ""
     problem: str = ""
 
 
@@ -103,7 +105,7 @@ def read(file: str, *, unsaid: ManagerName = "pip") -> Reading:
         return Reading(file, problem="It is empty.")
     folder = os.path.dirname(os.path.abspath(file))
     try:
-        cells, kernel = _cells(file, data)
+        cells, (kernel, display_name) = _cells(file, data)
     except _UnreadableError as error:
         return Reading(file, problem=str(error))
     other = sorted({cell.language for cell in cells if cell.language not in _PYTHON + _SHELL})
@@ -111,6 +113,7 @@ def read(file: str, *, unsaid: ManagerName = "pip") -> Reading:
         file,
         findings=tuple(_findings(file, cells, folder, unsaid)),
         kernel=kernel,
+        display_name=display_name,
         problem=f"Cells in {', '.join(other)} are not read." if other else "",
     )
 
@@ -131,13 +134,13 @@ def python_cells(file: str) -> list[str]:
     return [cell.source for cell in cells if cell.language in _PYTHON]
 
 
-def _cells(file: str, data: bytes) -> tuple[list[_Cell], str]:
+def _cells(file: str, data: bytes) -> tuple[list[_Cell], tuple[str, str]]:
     """The cells of a file, and the kernelspec that a notebook names."""
     if file.endswith(NOTEBOOK):
         return _notebook(data)
     if file.endswith(TEXT_NOTEBOOK):
         return _text_notebook(file, _text(data))
-    return _script(_text(data)), ""
+    return _script(_text(data)), ("", "")
 
 
 def _findings(
@@ -146,10 +149,12 @@ def _findings(
     notebook = any(cell.number for cell in cells)
     reader = CellReader(folder=folder, unsaid=unsaid, notebook=notebook)
     for cell in cells:
-        if cell.language in _SHELL and mentions_install(cell.source):
-            finds = recognise(cell.source, folder=folder)
+        if cell.language in _SHELL:
+            finds = recognise(cell.source, state=reader.state)
         elif cell.language in _PYTHON:
             finds = reader.read(cell.source)
+        elif cell.language in ("r", "ir", "julia"):
+            finds = foreign(cell.language, cell.source, 1)
         else:
             continue
         for found in finds:
@@ -179,7 +184,10 @@ def _is_text_notebook(path: str) -> bool:
     except OSError:
         return True  # it is listed with the reason
     if path.endswith(SCRIPT):
-        return bool(_header(text) or re.search(_PERCENT, text) or re.search(_EXPORTED, text))
+        databricks = text.startswith(_DATABRICKS)
+        return bool(
+            databricks or _header(text) or re.search(_PERCENT, text) or re.search(_EXPORTED, text)
+        )
     if path.endswith(".qmd") or re.search(r"^```\{(?:code-cell|python)\b", text, re.MULTILINE):
         return True
     header = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
@@ -203,7 +211,8 @@ def _notebook_type() -> Any:
     fields = [("cell_type", str, ""), ("source", text, None), ("input", text, None)]
     cell = msgspec.defstruct("Cell", [*fields, ("language", str, "")])
     sheet = msgspec.defstruct("Sheet", [("cells", list[cell], [])])  # type: ignore[valid-type]
-    kernelspec = msgspec.defstruct("Kernelspec", [("name", str, ""), ("language", str, "")])
+    said = [("name", str, ""), ("language", str, ""), ("display_name", str, "")]
+    kernelspec = msgspec.defstruct("Kernelspec", said)
     language = msgspec.defstruct("Language", [("name", str, "")])
     metadata = msgspec.defstruct(
         "Metadata",
@@ -219,7 +228,7 @@ def _notebook_type() -> Any:
     )
 
 
-def _notebook(data: bytes) -> tuple[list[_Cell], str]:
+def _notebook(data: bytes) -> tuple[list[_Cell], tuple[str, str]]:
     notebook = _decoded(data)
     if notebook.cells is None and notebook.worksheets is None:
         raise _UnreadableError("It is no notebook: it has no cells.")
@@ -234,7 +243,7 @@ def _notebook(data: bytes) -> tuple[list[_Cell], str]:
         for number, cell in enumerate(every, start=1)
         if cell.cell_type == "code"
     ]
-    return cells, kernelspec.name if kernelspec else ""
+    return cells, (kernelspec.name, kernelspec.display_name) if kernelspec else ("", "")
 
 
 def _decoded(data: bytes) -> Any:
@@ -275,7 +284,36 @@ def _header(text: str) -> str:
     return match[0] if match and "jupytext:" in match[1] else ""
 
 
+_DATABRICKS = "# Databricks notebook source"
+_COMMAND = re.compile(r"^# COMMAND -{10}()[ \t]*$", re.MULTILINE)
+_MAGIC = re.compile(r"^# MAGIC ?", re.MULTILINE)
+_OF_DATABRICKS = {"sh": "bash", "r": "r", "scala": "scala", "sql": "sql", "md": "markdown"}
+"""What the one ``%`` before a cell's language means there; Python's is the notebook's own."""
+
+
+def _databricks(text: str) -> list[_Cell]:
+    """The cells of a source file that Databricks exported: their magics are comments."""
+    cells, at = [], text.index("\n") + 1 if "\n" in text else len(text)
+    ends = [match.span() for match in _COMMAND.finditer(text)]
+    for number, (end, following) in enumerate([*ends, (len(text), len(text))], start=1):
+        source = text[at:end]
+        first = 1 + text.count("\n", 0, at)
+        if _MAGIC.search(source):  # IPython's lines
+            source = _MAGIC.sub("", source)
+        language = re.match(r"\s*%(\w+)[ \t]*(.*)", source)
+        own = _OF_DATABRICKS.get(language[1], "") if language else ""
+        if language and (own or language[1] == "python"):
+            # the magic's own line stays, so that the lines keep their numbers
+            blank = "" if own == "bash" and language[2].startswith("#") else language[2]
+            source = f"{source[: language.start(1) - 1]}{blank}{source[language.end() :]}"
+        cells.append(_Cell(number, source, first, own or "python"))
+        at = following
+    return cells
+
+
 def _script(text: str) -> list[_Cell]:
+    if text.startswith(_DATABRICKS):
+        return _databricks(text)
     header = _header(text)
     light = bool(header) and not re.search(r"format_name: (percent|hydrogen)", header)
     marker = next(
@@ -326,7 +364,7 @@ def _uncommented(text: str, header: str) -> str:
 # Text notebooks
 
 
-def _text_notebook(file: str, text: str) -> tuple[list[_Cell], str]:
+def _text_notebook(file: str, text: str) -> tuple[list[_Cell], tuple[str, str]]:
     try:
         jupytext = import_module("jupytext")
     except ImportError:
@@ -347,4 +385,4 @@ def _text_notebook(file: str, text: str) -> tuple[list[_Cell], str]:
         for number, cell in enumerate(notebook.cells, start=1)
         if cell.cell_type == "code"
     ]
-    return cells, str(kernelspec.get("name", ""))
+    return cells, (str(kernelspec.get("name", "")), str(kernelspec.get("display_name", "")))

@@ -157,6 +157,10 @@ def pip(call: Call) -> Iterator[Found]:
         call = call.noting(*call.machine.doubts.get("pip", ()), _unexported(call, "PIP_"))
         settings = () if given.has("--isolated") else tuple(_settings(call, "PIP_", PIP))
         given = Given((*settings, *given.without_verbs(1).items))
+        wrong = next(filter(is_no_list, given.values("--requirement")), None)
+        if wrong is not None:
+            yield call.unread(f"pip reads no {wrong.text} with -r; uv does: uv pip install.")
+            return
         yield from _install(call, given, given.all_but(_READ | _MANNER))
     elif verb.text == "uninstall":
         yield from call.ask("remove", "pip", _specs(given.without_verbs(1)))
@@ -206,8 +210,18 @@ def _unexported(call: Call, tool: str) -> str:
 
 def _specs(given: Given) -> list[tuple[str, Word]]:
     return [
-        (_SPECS[name], word) for name, word in given.items if name in _SPECS and word is not None
+        ("--file" if name == "--requirement" and is_no_list(word) else _SPECS[name], word)
+        for name, word in given.items
+        if name in _SPECS and word is not None
     ]
+
+
+_NO_LIST = re.compile(r"(?:.*/)?(?:pyproject\.toml|setup\.cfg|pylock[\w.]*\.toml|[^/]+\.py)")
+
+
+def is_no_list(word: Word) -> bool:
+    """Whether uv reads with ``-r`` what pip does not: a project's file, a script's own list."""
+    return not word.holes and _NO_LIST.fullmatch(word.text) is not None
 
 
 def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[Found]:

@@ -44,12 +44,11 @@ _PREFIXES = re.compile(
     r"\}?(?:/envs/[^/]+)?"
 )
 _NO_PYTHON = re.compile(
-    r"(?:/usr(?:/local)?|/usr/games|/snap|~|~/\.local|\$\{?HOME\}?(?:/\.local)?|/root(?:/\.local)?"
-    r"|/home/[^/]+(?:/\.local)?)?$"
+    r"^(?:/usr(?:/local)?|/usr/games|/snap|~|\$\{?HOME\}?|/root|/home/[^/]+)?(?:/\.local)?$"
     r"|cuda|nvidia|cargo|rust|/go\b|golang|node|npm|nvm|yarn|pnpm|deno|bun|java|jvm|jdk|jre|spark"
-    r"|hadoop|hive|tex|julia|rstudio|/R\b|scala|sbt|maven|gradle|google-cloud|gcloud|aws|azure|kube"
-    r"|terraform|dotnet|ruby|perl|cmake|llvm|gcc|mpi|slurm|code-server|quarto|pandoc|poetry|pipx"
-    r"|texlive|TinyTeX|mysql|postgres|sbin|ffmpeg|blender|\.local",
+    r"|hadoop|hive|texlive|TinyTeX|julia|rstudio|/R\b|scala|sbt|maven|gradle|google-cloud|gcloud"
+    r"|aws|azure|kube|terraform|dotnet|ruby|perl|cmake|llvm|gcc|mpi|slurm|code-server|quarto"
+    r"|pandoc|poetry|pipx|mysql|postgres|ffmpeg|blender",
     re.IGNORECASE,
 )
 """Folders of PATH in which no pip of an environment lies."""
