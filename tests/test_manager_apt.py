@@ -350,7 +350,7 @@ def test_what_lacks_a_dependency_is_said_beforehand(make_deb: Callable[..., Path
 
 
 AS_NOBODY = """
-    import os, sys
+    import sys
     sys.path.insert(0, sys.argv[1])
     from jstackmagic.display.console import Plain
     from jstackmagic.where import host
@@ -359,9 +359,6 @@ AS_NOBODY = """
     from jstackmagic.managers.apt import engine as apt
     from jstackmagic.model.request import Request
 
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
     action, *specs = sys.argv[2:]
     system = Environment(kind="system", name=None, prefix=sys.prefix)
     try:
@@ -375,7 +372,10 @@ AS_NOBODY = """
 
 
 def as_nobody(*arguments: str) -> str:
-    command = [sys.executable, "-c", textwrap.dedent(AS_NOBODY), SOURCES, *arguments]
+    # may read all files: who has cloned this may have a home that is closed to others
+    command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    command += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    command += [sys.executable, "-c", textwrap.dedent(AS_NOBODY), SOURCES, *arguments]
     environ = {**os.environ, "HOME": "/nonexistent"}
     del environ["APT_CONFIG"]  # which nobody else may read
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environ, cwd="/")

@@ -10,6 +10,7 @@ they skip what needs it.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import subprocess
@@ -29,13 +30,14 @@ _PACKAGES = {
     "dockerd": ("docker.io",),
     "git": ("git",),
     "ip": ("iproute2",),
+    "libatomic.so.1": ("libatomic1",),  # of the Node.js that drives Chromium
     "mmdebstrap": ("mmdebstrap",),
     "openssl": ("openssl",),
     "podman": ("podman",),
     "ssh-keygen": ("openssh-client",),
     "sudo": ("sudo",),
 }
-"""The Debian packages that have a program; the first that apt knows is installed."""
+"""The Debian packages that have a program or a library; the first that apt knows is installed."""
 
 _LOCK_SECONDS = 300  # for another program at apt's or dpkg's lock, whom apt-get names in the end
 _SECONDS = 1800  # for all of it
@@ -62,7 +64,7 @@ def program(name: str) -> str:
 
 
 def main() -> None:
-    missing = [name for name in _PACKAGES if shutil.which(name, path=_PLACES) is None]
+    missing = [name for name in _PACKAGES if not _is_here(name)]
     if not missing:
         print("What the tests need of Debian is installed.")
         return
@@ -75,6 +77,16 @@ def main() -> None:
             os.execvp("sudo", ["sudo", "-n", sys.executable, os.path.abspath(__file__)])
     else:
         _install(missing)
+
+
+def _is_here(name: str) -> bool:
+    if ".so." not in name:
+        return shutil.which(name, path=_PLACES) is not None
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
 
 
 def _give_up(missing: Sequence[str], reason: str) -> None:
@@ -96,7 +108,7 @@ def _install(missing: Sequence[str]) -> None:
         if _apt_get("install", *packages, log=log) != 0:
             for package in packages:  # one that cannot be installed keeps no other away
                 _apt_get("install", package, log=log)
-        left = [name for name in missing if shutil.which(name, path=_PLACES) is None]
+        left = [name for name in missing if not _is_here(name)]
         if left:
             log.seek(0)
             print(log.read()[-3000:])

@@ -256,6 +256,8 @@ def _libraries(packages: Path) -> list[str]:
     words = (line.split() for line in listed.stdout.splitlines())
     found = {Path(line[2]).resolve() for line in words if len(line) > 3 and line[1] == "=>"}
     outside = [str(path) for path in found if boot not in path.parents]
+    # dpkg knows a file where its package has it, which may be in /lib, a link to /usr/lib
+    outside += [path.removeprefix("/usr") for path in outside]
     owners = subprocess.run(["dpkg", "-S", *outside], check=False, capture_output=True, text=True)
     return sorted({line.split(":")[0] for line in owners.stdout.splitlines()})
 
