@@ -192,7 +192,7 @@ class World:
             removed=tuple(there[key] for key in there.keys() - make.keys()),
         )
         action = "remove" if last.request.action == "install" else "install"
-        request = Request(action, last.request.manager, last.request.specs)
+        request = Request(action, last.request.manager, last.request.texts)
         return self._record(request, last.environment, change, (), before, undoes=last.id)
 
     def _record(

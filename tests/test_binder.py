@@ -117,7 +117,7 @@ class TestAptTxt:
         path.write_text("# ours\ngraphviz  # dot\n\ng++ tree=2.1.0-1\n--yes\nBad;rm\n")
         reading = files.read(path)
         (request,) = reading.requests
-        assert (request.manager, request.specs) == ("apt", ("graphviz", "g++", "tree=2.1.0-1"))
+        assert (request.manager, request.texts) == ("apt", ("graphviz", "g++", "tree=2.1.0-1"))
         assert [(each.command, each.line) for each in reading.problems] == [
             ("--yes", 5),
             ("Bad;rm", 6),
@@ -130,7 +130,7 @@ class TestAptTxt:
         path = tmp_path_factory.mktemp("apt") / "apt.txt"
         text = apt.render(debian(*sorted(names))).text
         path.write_text(text)
-        again = [debian(*request.specs) for request in files.read(path).requests] or [Recipe()]
+        again = [debian(*request.texts) for request in files.read(path).requests] or [Recipe()]
         assert apt.render(again[0]).text == text
 
 
@@ -277,7 +277,7 @@ class TestReadBack:
         for path in (tmp_path, tmp_path / "binder"):
             reading = files.read(path)
             asked = [
-                (f.target.name, f.request.manager, f.request.specs)
+                (f.target.name, f.request.manager, f.request.texts)
                 for f in reading.found
                 if f.request
             ]
@@ -290,7 +290,7 @@ class TestReadBack:
                 (f.target.name, spec)
                 for f in reading.found
                 if f.request
-                for spec in f.request.specs
+                for spec in f.request.texts
                 if spec.startswith("--file ")
             ]
             assert lists == [
@@ -308,7 +308,7 @@ class TestReadBack:
         by_name = {
             s.environment.name: s for s in recipe.steps if s.environment and s.manager == "pip"
         }
-        assert [i.spec for i in by_name["python310"].install] == ["twitter==1.19.6"]
+        assert [i.text for i in by_name["python310"].install] == ["twitter==1.19.6"]
 
     def test_in_repo2docker_s_order(self, tmp_path: Path) -> None:
         folder = tmp_path / ".binder"
@@ -322,7 +322,7 @@ class TestReadBack:
             "jupyter labextension install thing\n"
         )
         reading = files.read(tmp_path)
-        assert [r.specs for r in reading.requests] == [
+        assert [r.texts for r in reading.requests] == [
             ("tree",),
             ("six", f"{tmp_path}/lib"),
             ("flake8",),
@@ -334,9 +334,9 @@ class TestReadBack:
         }
         assert any("python-3.11" in note for note in reading.notes)
         (folder / "environment.yml").write_text("dependencies: [numpy]\n")
-        assert [r.specs for r in files.read(tmp_path).requests][1] == ("numpy",)
+        assert [r.texts for r in files.read(tmp_path).requests][1] == ("numpy",)
         (folder / "Dockerfile").write_text("FROM scratch\nRUN pip install idna\n")
-        assert [r.specs for r in files.read(tmp_path).requests] == [("idna",)]
+        assert [r.texts for r in files.read(tmp_path).requests] == [("idna",)]
 
     def test_other_folders_are_none(self, tmp_path: Path) -> None:
         (tmp_path / "environment.yml").write_text("dependencies: [numpy]\n")

@@ -181,7 +181,7 @@ def test_each_way_to_run_pip_is_recorded(
     (record,) = records()
     assert record.status == "ok"
     assert record.request.action == "install"
-    assert record.request.specs == (name,)
+    assert record.request.texts == (name,)
     assert record.environment.prefix == str(prefix)
     assert record.environment.name == "captured"
     assert record.outcome is not None
@@ -218,7 +218,7 @@ def test_every_option_that_takes_a_value_is_recorded_with_it(
     assert install.status == "ok"
     request = install.request
     paths = (f"-r {tmp_path}/list.txt", f"-c {tmp_path}/limits.txt", f"-e {project}")
-    assert request.specs == (*paths, "by-link", "by-index")
+    assert request.texts == (*paths, "by-link", "by-index")
     assert request.sources.index_url == index.url
     assert {("--find-links", f"{tmp_path}/links")} & set(pairwise(request.options))
     assert install.outcome is not None
@@ -323,7 +323,7 @@ def test_several_commands_of_one_script_are_told_apart(
     ).check()
     found = records()
     assert len({record.transaction for record in found}) == 1
-    assert [(record.request.specs[0], record.status) for record in found] == [
+    assert [(record.request.texts[0], record.status) for record in found] == [
         ("part-one", "ok"),
         ("part-two", "ok"),
         ("no-such-thing", "failed"),
@@ -472,14 +472,14 @@ def test_our_own_magics_are_not_captured_twice(
     ).check()
     kernel.run("1").check()
     found = records()
-    assert [record.request.specs for record in found] == [
+    assert [record.request.texts for record in found] == [
         ("mixed-before",),
         ("mixed-ours",),
         ("mixed-after",),
     ]
     for record in found:
         assert record.outcome is not None
-        assert [p.name for p in record.outcome.change.added] == list(record.request.specs)
+        assert [p.name for p in record.outcome.change.added] == list(record.request.texts)
 
 
 def test_a_program_that_is_not_waited_for_is_recorded_when_it_has_ended(
@@ -534,7 +534,7 @@ def test_a_command_in_the_text_that_never_ran_is_no_record(
         "from pip._internal.cli.main import main\nstatus = main(['install', '-q', 'did-run'])"
     ).check()
     (record,) = records()
-    assert record.request.specs == ("did-run",)
+    assert record.request.texts == ("did-run",)
 
 
 def test_pip_run_inside_the_kernel_is_recorded(
@@ -546,7 +546,7 @@ def test_pip_run_inside_the_kernel_is_recorded(
     ).check()
     (record,) = records()
     assert record.status == "ok"
-    assert record.request.specs == ("inside",)
+    assert record.request.texts == ("inside",)
     assert record.outcome is not None
     assert [package.name for package in record.outcome.change.added] == ["inside"]
 
@@ -649,7 +649,7 @@ def test_capture_can_be_switched_off_and_on(
     kernel.run("1").check()
     assert records() == []
     kernel.run("!pip install -q seen").check()
-    assert [record.request.specs for record in records()] == [("seen",)]
+    assert [record.request.texts for record in records()] == [("seen",)]
 
 
 def test_a_kernel_killed_in_the_middle_leaves_an_interrupted_record(
@@ -664,7 +664,7 @@ def test_a_kernel_killed_in_the_middle_leaves_an_interrupted_record(
         kernel.kill()
     (record,) = records()
     assert record.status == "interrupted"
-    assert record.request.specs == (str(project),)
+    assert record.request.texts == (str(project),)
 
 
 def test_an_interrupted_command_is_not_recorded_as_done(

@@ -43,7 +43,7 @@ def read(*cells: str, folder: str | None = "/w", **options: Any) -> list[Found]:
 
 def asked(*cells: str) -> list[tuple[int, str]]:
     """Line and specs of each find that is understood."""
-    return [(find.line, " ".join(find.request.specs)) for find in read(*cells) if find.request]
+    return [(find.line, " ".join(find.request.texts)) for find in read(*cells) if find.request]
 
 
 # Cells: IPython
@@ -93,7 +93,7 @@ CELLS: list[tuple[str, list[tuple[int, str]]]] = [
 @pytest.mark.parametrize(("cell", "expected"), CELLS, ids=[cell for cell, _ in CELLS])
 def test_cells(cell: str, expected: list[tuple[int, str]]) -> None:
     finds = read(cell)
-    assert [(f.line, " ".join(f.request.specs)) for f in finds if f.request] == expected
+    assert [(f.line, " ".join(f.request.texts)) for f in finds if f.request] == expected
     assert [f.reason for f in finds if f.reason] == []
 
 
@@ -147,7 +147,7 @@ PYTHON: list[tuple[str, list[str]]] = [
 @pytest.mark.parametrize(("cell", "expected"), PYTHON, ids=[cell for cell, _ in PYTHON])
 def test_python(cell: str, expected: list[str]) -> None:
     finds = read(cell)
-    assert [" ".join(f.request.specs) for f in finds if f.request] == expected
+    assert [" ".join(f.request.texts) for f in finds if f.request] == expected
     assert [f.reason for f in finds if f.reason] == []
 
 
@@ -323,7 +323,7 @@ def test_any_cell_gives_finds(cell: str) -> None:
 def test_deep_python_is_no_trouble() -> None:
     deep = " + ".join(["'a'"] * 5000)
     finds = read(f"x = {deep}\nos.system('pip install a')")
-    assert [find.request and find.request.specs for find in finds] == [("a",)]
+    assert [find.request and find.request.texts for find in finds] == [("a",)]
 
 
 # Files
@@ -378,7 +378,7 @@ def old_notebook(*sources: str) -> str:
 
 def places(reading: notebooks.Reading) -> list[tuple[int, int, str]]:
     return [
-        (each.cell, each.line, " ".join(each.found.request.specs) if each.found.request else "")
+        (each.cell, each.line, " ".join(each.found.request.texts) if each.found.request else "")
         for each in reading.findings
     ]
 
@@ -622,7 +622,7 @@ def test_finds_become_planned_records(file: Callable[..., Path]) -> None:
 def test_planned_records_reach_the_recipe(file: Callable[..., Path]) -> None:
     capture(file("!pip install six 'numpy>=1.20'", "!pip uninstall -y six", "!apt install -y tree"))
     steps = fold(Session().history.records()).steps
-    assert [(step.manager, [item.spec for item in step.install]) for step in steps] == [
+    assert [(step.manager, [item.text for item in step.install]) for step in steps] == [
         ("apt", ["tree"]),
         ("pip", ["numpy>=1.20"]),
     ]
@@ -640,7 +640,7 @@ def test_capturing_again_adds_nothing(file: Callable[..., Path]) -> None:
     result = capture(path)
     assert [captured.known for captured in result.captures] == [True] * 4
     changed = capture(file("!pip install numpy", "!pip install pandas", name="b.ipynb"))
-    assert [record.request.specs for record in changed.records] == [("pandas",)]
+    assert [record.request.texts for record in changed.records] == [("pandas",)]
     secret = file("!pip install a -i https://me:secret@h.example/s", name="c.ipynb")
     assert len(capture(secret).records) == 1
     assert capture(secret).records == ()
@@ -668,7 +668,7 @@ def test_what_is_not_understood_is_listed(file: Callable[..., Path], tmp_path: P
     (tmp_path / "broken.ipynb").write_text("{")
     result = capture(tmp_path)
     text = str(result)
-    assert [record.request.specs for record in result.records] == [("six",)]
+    assert [record.request.texts for record in result.records] == [("six",)]
     assert re.search(rf"{path} cell 1:1 +pip install \{{x\}} six +\{{x\}} is only known", text)
     assert re.search(rf"{path} cell 1:2 +curl https://h.example/i.sh \| sh +It runs a script", text)
     assert f"There is no {tmp_path}/no.txt here." in text

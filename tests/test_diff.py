@@ -88,7 +88,7 @@ def test_adopting_names_what_was_asked_for_and_not_what_that_brought(
     assert all(found.record for found in result.drifts[0].differences)
     records = Session().history.records()
     assert [record.status for record in records] == ["found", "found"]
-    assert [record.request.specs for record in records] == [("pymongo",), ("two",)]
+    assert [record.request.texts for record in records] == [("pymongo",), ("two",)]
     steps = fold(records).steps
     assert [(item.name, item.version) for step in steps for item in step.install] == [
         ("pymongo", "4.13.2"),
@@ -116,7 +116,7 @@ def test_where_no_mark_tells_what_nobody_needs_was_asked_for(
     for mark in conda.rglob("REQUESTED"):
         mark.unlink()
     verb("diff", "--adopt", "--prefix", conda)
-    assert [record.request.specs for record in Session().history.records()] == [("two",)]
+    assert [record.request.texts for record in Session().history.records()] == [("two",)]
 
 
 def test_pips_own_marks_are_believed(conda: Path, wheel_index: WheelIndex) -> None:
@@ -126,7 +126,7 @@ def test_pips_own_marks_are_believed(conda: Path, wheel_index: WheelIndex) -> No
     pip = [conda / "bin" / "python", "-m", "pip", "install", "--index-url", wheel_index.url]
     subprocess.run([*pip, "two", "plain"], check=True, capture_output=True)
     verb("diff", "--adopt", "--prefix", conda)
-    assert [record.request.specs for record in Session().history.records()] == [("plain", "two")]
+    assert [record.request.texts for record in Session().history.records()] == [("plain", "two")]
 
 
 def test_pips_marks_of_what_is_recorded_say_nothing_of_the_rest(
@@ -138,7 +138,7 @@ def test_pips_marks_of_what_is_recorded_say_nothing_of_the_rest(
     verb("install", "--prefix", conda, "pip:other", "--engine", "pip", "-i", wheel_index.url)
     uv("pip", "install", "--index-url", wheel_index.url, "two", prefix=conda)
     verb("diff", "--adopt", "--prefix", conda)
-    assert Session().history.records()[-1].request.specs == ("two",)
+    assert Session().history.records()[-1].request.texts == ("two",)
 
 
 def test_a_removal_nobody_recorded(conda: Path) -> None:
@@ -234,8 +234,8 @@ def test_apts_own_marks_tell_what_was_asked_for(conda: Path, tmp_path: Path) -> 
         verb("diff", "--adopt", "--prefix", conda)
     finally:
         purge(name, needs)
-    (record,) = (r for r in Session().history.records() if name in r.request.specs)
+    (record,) = (r for r in Session().history.records() if name in r.request.texts)
     assert (record.status, record.request.manager) == ("found", "apt")
-    assert needs not in record.request.specs
+    assert needs not in record.request.texts
     assert record.outcome is not None
     assert {p.name for p in record.outcome.change.added} >= {name, needs}

@@ -280,8 +280,8 @@ def check(example: Example, failure: str, shown: str, where: str) -> None:
 
 def read_history(path: Path) -> None:
     pymongo, graphviz = History(path).records()
-    assert (pymongo.status, pymongo.request.specs) == ("ok", ("pymongo>4",))
-    assert (graphviz.status, graphviz.request.specs) == ("planned", ("graphviz",))
+    assert (pymongo.status, pymongo.request.texts) == ("ok", ("pymongo>4",))
+    assert (graphviz.status, graphviz.request.texts) == ("planned", ("graphviz",))
 
 
 def read_values(path: Path) -> None:

@@ -370,7 +370,7 @@ class TestInlineScript:
             {"cell_type": "code", "source": SCRIPT.splitlines(keepends=True)},
         ]
         path = write("note.ipynb", json.dumps({"cells": cells, "nbformat": 4, "metadata": {}}))
-        assert files.read(path).requests[0].specs == (
+        assert files.read(path).requests[0].texts == (
             "six>=1.16",
             "dask[array]; python_version > '3'",
         )
@@ -580,7 +580,7 @@ def test_install_leaves_pips_own_lists_to_pip(
     wheel_index.add("plain", "1.0")
     path = write("requirements.txt", f"-i {wheel_index.url}\nplain; python_version > '3'\n")
     result = verb("install", "--prefix", venv, "-f", path)
-    assert result.done[0].plan.request.specs == (f"-r {path}",)
+    assert result.done[0].plan.request.texts == (f"-r {path}",)
     assert versions_in(venv) == {"plain": "1.0"}
 
 
@@ -594,7 +594,7 @@ def test_capture_plans_what_files_say(
     script = write("script.py", SCRIPT + "\nimport os\nos.system('pip install requests')\n")
     lock = write("pylock.toml", TestPylock.TEXT)
     capture = verb("capture", "--prefix", prefix, yml, script, lock)
-    specs = [spec for record in capture.records for spec in record.request.specs]
+    specs = [spec for record in capture.records for spec in record.request.texts]
     assert specs[:5] == [
         "six",
         "flask",
@@ -626,7 +626,7 @@ def test_capture_goes_to_the_environment_that_a_file_names(
 def test_capture_takes_groups(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write("pyproject.toml", TestPyproject.TEXT).parent)
     capture = verb("capture", "--group", "dev")
-    assert [record.request.specs for record in capture.records] == [("pytest>=8", "sphinx")]
+    assert [record.request.texts for record in capture.records] == [("pytest>=8", "sphinx")]
     with pytest.raises(UsageError, match="nothing to read"):
         verb("capture")
     with pytest.raises(UsageError, match=r"elsewhere/pyproject\.toml cannot be read"):
@@ -657,7 +657,7 @@ def test_a_conda_command_in_a_notebook_reads_the_file(
     ]
     path = write("note.ipynb", json.dumps({"cells": cells, "nbformat": 4, "metadata": {}}))
     capture = verb("capture", "--prefix", prefix, path)
-    assert [record.request.specs for record in capture.records] == [
+    assert [record.request.texts for record in capture.records] == [
         (f"https://conda.example.com/lab/noarch/a-1.0-0.conda#{MD5}",),
         ("numpy=1.26", "scipy>=1.10"),
         ("r-base",),

@@ -32,7 +32,7 @@ from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
-from jstackmagic.model.sources import written
+from jstackmagic.model.written import written
 from jstackmagic.session import Session
 from strategies import BASE, SECOND, outcomes, requests, texts
 
@@ -178,7 +178,7 @@ class TestRecords:
 
     def test_a_path_that_is_no_text_is_written_all_the_same(self, history: History) -> None:
         begin(history, replace(SIX, specs=("-r /w/\udcff.txt",)))
-        assert history.records()[0].request.specs == ("-r /w/\\udcff.txt",)
+        assert history.records()[0].request.texts == ("-r /w/\\udcff.txt",)
 
 
 class TestGet:

@@ -223,7 +223,7 @@ class TestBlock:
             Step(
                 "pip",
                 BASE,
-                install=tuple(Item(s, Requirement(s).name) for s in r.specs),
+                install=tuple(Item(s, Requirement(s).name) for s in r.texts),
                 sources=r.sources,
             )
             for r in files.read(path).requests

@@ -178,7 +178,7 @@ def test_conda_names_are_pips_where_pip_is_asked(
 ) -> None:
     (home / ".condarc").write_text(json.dumps({"channels": [shim_channel.url]}))
     done = verb("install", "--prefix", conda_env("python", "pip"), "opencv>=4", "--record-only")
-    assert done.done[0].plan.request.specs == ("opencv-python>=4",)
+    assert done.done[0].plan.request.texts == ("opencv-python>=4",)
     assert "as opencv-python>=4" in str(done)
 
 
@@ -286,5 +286,5 @@ def test_what_another_environment_lacks_of_a_notebooks_imports(
         "# %%\nimport six, sys, tomllib\n# %%\nimport cv2\nfrom google.cloud import storage\n"
     )
     done = verb("install", "--prefix", prefix, "--missing", script, "--record-only")
-    asked = {item.plan.request.manager: item.plan.request.specs for item in done.done}
+    asked = {item.plan.request.manager: item.plan.request.texts for item in done.done}
     assert asked == {"pip": ("opencv-python", "google-cloud-storage")}

@@ -34,7 +34,7 @@ def reading(folder: Path, text: str) -> Reading:
 def asked(read: Reading) -> list[tuple[str, str, tuple[str, ...]]]:
     """Where, who and what."""
     return [
-        (f.target.name or f.target.prefix, f.request.manager, f.request.specs)
+        (f.target.name or f.target.prefix, f.request.manager, f.request.texts)
         for f in read.found
         if f.request
     ]
@@ -121,7 +121,7 @@ def test_an_index_in_a_variable(tmp_path: Path) -> None:
         "RUN pip install ${NAME:-idna} ${OTHER:-flask}\n",
     )
     (request,) = read.requests
-    assert request.specs == ("six", "flask")
+    assert request.texts == ("six", "flask")
     assert request.sources.index_url == "https://p.example.com/simple"
 
 
@@ -143,7 +143,7 @@ def test_here_documents(tmp_path: Path) -> None:
         "RUN bash -e <<'END' && true\npip install idna\nEND\n"
         "COPY <<FILE /x\nRUN pip install not-a-command\nFILE\nRUN pip install flask\n",
     )
-    assert [(f.line, f.request.specs) for f in read.found if f.request] == [
+    assert [(f.line, f.request.texts) for f in read.found if f.request] == [
         (3, ("tree",)),
         (4, ("six",)),
         (6, ("idna",)),

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from jstackmagic.model.ledger import fold
 from jstackmagic.model.packages import Change, ManagerName, Package
 from jstackmagic.model.plan import Outcome
-from jstackmagic.model.recipe import Item, Recipe, Step, name_of
+from jstackmagic.model.recipe import Item, Recipe, Step
 from jstackmagic.model.record import Record, Status
 from jstackmagic.model.request import Action, Request
 from jstackmagic.model.sources import Sources
+from jstackmagic.model.spec import read
 from strategies import BASE, SECOND, VENV, World, worlds
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def record(
 
 
 def specs(recipe: Recipe) -> list[str]:
-    return [item.spec for step in recipe.steps for item in step.install]
+    return [item.text for step in recipe.steps for item in step.install]
 
 
 class TestWhatCounts:
@@ -95,7 +96,7 @@ class TestWhatCounts:
         recipe = fold([there, planned])
         assert [step.manager for step in recipe.steps] == ["apt", "conda"]
         assert recipe.steps[1].install[0].version == "2.1"
-        assert recipe.steps[0].install == (Item("graphviz", "graphviz"),)
+        assert recipe.steps[0].install == (Item(read("apt", "graphviz"), "graphviz"),)
 
     @pytest.mark.parametrize("status", ["failed", "interrupted", "running"])
     def test_not_what_never_arrived(self, status: Status) -> None:
@@ -241,7 +242,7 @@ class TestWhatReplaces:
 
     def test_the_same_again_keeps_its_place(self) -> None:
         history = [record("six"), record("idna"), record("six", upgrade=True), record("six")]
-        assert [(i.spec, i.upgrade) for i in fold(history).steps[0].install] == [
+        assert [(i.text, i.upgrade) for i in fold(history).steps[0].install] == [
             ("six", True),
             ("idna", False),
         ]
@@ -318,7 +319,7 @@ class TestSteps:
             record("ee", manager="conda", sources=Sources(channels=("forge", "bio"))),
             record("ff", manager="conda"),
         ]
-        assert [(s.sources.channels, [i.spec for i in s.install]) for s in fold(history).steps] == [
+        assert [(s.sources.channels, [i.text for i in s.install]) for s in fold(history).steps] == [
             ((), ["aa", "bb"]),
             (("forge",), ["cc", "dd"]),
             (("forge", "bio"), ["ee"]),
@@ -338,7 +339,7 @@ class TestSteps:
 
     def test_a_constraint_holds_for_its_own_request_alone(self) -> None:
         history = [record("aa"), record("-c /w/c.txt", "bb"), record("cc")]
-        assert [[i.spec for i in s.install] for s in fold(history).steps] == [
+        assert [[i.text for i in s.install] for s in fold(history).steps] == [
             ["aa"],
             ["-c /w/c.txt", "bb"],
             ["cc"],
@@ -354,7 +355,7 @@ class TestSteps:
             record("cc", changed=moved),
         ]
         recipe = fold(history)
-        assert [[i.spec for i in s.install] for s in recipe.steps] == [
+        assert [[i.text for i in s.install] for s in recipe.steps] == [
             ["aa"],
             ["-r /w/list.txt", "bb"],
             ["cc"],
@@ -382,7 +383,9 @@ class TestSteps:
     def test_a_place_is_known_by_what_it_installed(self, spec: str, source: str) -> None:
         tool = package("tool", "0.1", source=source)
         history = [record(spec, added=(tool,), resolved=(tool,))]
-        assert fold(history).steps[0].install == (Item(spec, "tool", "0.1", source=source),)
+        assert fold(history).steps[0].install == (
+            Item(read("pip", spec), "tool", "0.1", source=source),
+        )
         gone = record("tool", action="remove", removed=(tool,))
         assert fold([*history, gone]) == Recipe()
 
@@ -421,7 +424,7 @@ class TestSteps:
     ],
 )
 def test_the_name_in_a_spec(manager: ManagerName, spec: str, name: str) -> None:
-    assert name_of(manager, spec) == name
+    assert read(manager, spec).name == name
 
 
 # -- laws
@@ -431,7 +434,7 @@ def replay(recipe: Recipe) -> list[Record]:
     """The records that installing a recipe where it is already installed would leave."""
     return [
         record(
-            *(item.spec for item in step.install),
+            *(item.text for item in step.install),
             manager=step.manager,
             environment=step.environment or BASE,
             resolved=tuple(
@@ -497,4 +500,4 @@ def test_what_is_new_comes_last_and_moves_nothing(world: World) -> None:
     after = specs(fold(world.records))
     assert [spec for spec in after if spec != "new"] == before
     in_second = [s for s in fold(world.records).steps if s.environment == SECOND]
-    assert in_second[-1].install[-1].spec == "new"
+    assert in_second[-1].install[-1].text == "new"

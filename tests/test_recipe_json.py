@@ -101,7 +101,7 @@ class TestReadBack:
         path.write_text(text_of(Recipe((*two_environments().steps, removal))))
         reading = files.read(path)
         asked = [
-            (f.target.name or f.target.prefix, f.request.action, f.request.manager, f.request.specs)
+            (f.target.name or f.target.prefix, f.request.action, f.request.manager, f.request.texts)
             for f in reading.found
             if f.request
         ]
@@ -122,7 +122,7 @@ class TestReadBack:
         copy = tmp_path / "theirs.jsonl"
         copy.write_bytes(acceptance.history.read_bytes())
         reading = files.read(copy)
-        specs = [spec for request in reading.requests for spec in request.specs]
+        specs = [spec for request in reading.requests for spec in request.texts]
         assert "demo-tool=1.0" in specs
         assert not any("demo-library" in spec for spec in specs)  # undone
         captured = verb("capture", copy, "--prefix", acceptance.base)

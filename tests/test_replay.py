@@ -255,7 +255,7 @@ def test_another_history_is_remembered_as_it_was_asked(
     monkeypatch.setenv("JSTACKMAGIC_HISTORY", str(tmp_path / "mine.jsonl"))
     verb("replay", "--from", theirs, "--prefix", second)
     assert packages(second) == packages(first)
-    specs = [item.spec for step in fold(Session().history.records()).steps for item in step.install]
+    specs = [item.text for step in fold(Session().history.records()).steps for item in step.install]
     assert specs == ["pymongo>=4", "six", "two<2"]
     with pytest.raises(UsageError, match="There is no history"):
         verb("replay", "--from", tmp_path / "nowhere")
@@ -281,7 +281,7 @@ def test_a_dockerfile_and_a_list_are_taken_for_what_they_ask(
     listed.write_text(f"--index-url {wheel_index.url}\nplain==1.0\n")
     verb("replay", "--from", listed, "--prefix", third)
     assert ("pip", "plain") in {package.key for package in packages(third)}
-    specs = [spec for record in Session().history.records() for spec in record.request.specs]
+    specs = [spec for record in Session().history.records() for spec in record.request.texts]
     assert specs == [f"pymongo={PYMONGO[0]}", "plain==1.0", "plain==1.0"]
     (tmp_path / "empty.py").write_text("x = 1\n")
     with pytest.raises(UsageError, match="asks for nothing"):

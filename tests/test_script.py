@@ -20,6 +20,7 @@ from jstackmagic.model.errors import ExportError
 from jstackmagic.model.pins import pinned
 from jstackmagic.model.recipe import Item, Recipe, Step
 from jstackmagic.model.sources import Sources
+from jstackmagic.model.spec import read
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 from support.acceptance import PASSWORD, Acceptance, repository
 from support.exports import HOSTILE, SECRET, one, two_environments
@@ -286,7 +287,7 @@ class TestRun:
     def test_a_spec_reaches_its_manager_as_it_was_typed(
         self, machine: Machine, text: str, manager: ManagerName
     ) -> None:
-        item = Item(text, "x")
+        item = Item(read(manager, text), "x")
         recipe = one(manager, item, options=(text,), remove=(text,))
         assume(place_in(manager, text) is None)
         (machine.conda / "conda-meta/x-1-0.json").touch()
@@ -296,7 +297,7 @@ class TestRun:
             return
         for words in machine.run(written):
             if "install" in words:
-                assert words[-1] == pinned(manager, item, "spec")
+                assert words[-1] == pinned(item, "spec")
                 assert text in words[:-1]
 
     @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -206,7 +206,7 @@ def test_back_to_a_point_moves_each_package_once(conda: Path) -> None:
 
 
 def specs() -> list[str]:
-    return [item.spec for step in fold(Session().history.records()).steps for item in step.install]
+    return [item.text for step in fold(Session().history.records()).steps for item in step.install]
 
 
 def test_back_to_a_point_also_undoes_what_an_undo_left(conda: Path, index: WheelIndex) -> None:
@@ -289,7 +289,7 @@ def test_an_old_wheel_that_is_nowhere_to_be_had(index: WheelIndex, venv: Path) -
     assert contents(prefix) == was
     result = verb("undo", "--force", "--dry-run")
     assert "plain 1.0 is nowhere to be had." in result.notes
-    assert [item.plan.request.specs for item in result.done] == [("two==1.0",)]
+    assert [item.plan.request.texts for item in result.done] == [("two==1.0",)]
 
 
 def test_a_wheel_that_is_another_one_now(index: WheelIndex, venv: Path) -> None:

@@ -86,7 +86,7 @@ class TestAVerbTypedAsAPackage:
     def test_captured_it_is_left_out_and_said(self, line: str, specs: tuple[str, ...]) -> None:
         (found,) = recognise(line, folder="/w")
         assert found.request is not None
-        assert found.request.specs == specs
+        assert found.request.texts == specs
         assert "typed twice" in found.note
 
     @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ class TestAVerbTypedAsAPackage:
     def test_captured_packages_stay_packages(self, line: str) -> None:
         (found,) = recognise(line, folder="/w")
         assert found.request is not None
-        assert found.request.specs[0] in ("pip", "install")
+        assert found.request.texts[0] in ("pip", "install")
         assert not found.note
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 from jstackmagic.model.recipe import Step
 from jstackmagic.model.request import Request
-from jstackmagic.model.sources import Sources, noun_of, written
+from jstackmagic.model.sources import Sources
+from jstackmagic.model.written import plain, request_of, step_of, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ALL = Sources(("lab", "forge"), "https://p.example.com/simple", ("https://x.example.com/simple",))
 
@@ -58,20 +63,22 @@ def test_only_what_names_something_is_true() -> None:
 
 
 @pytest.mark.parametrize(
-    ("noun", "rest"),
+    ("noun", "back", "rest"),
     [
-        (Request, {"action": "install", "manager": "pip", "specs": ["six"]}),
-        (Step, {"manager": "apt", "environment": None}),
+        (Request, request_of, {"action": "install", "manager": "pip", "specs": ["six"]}),
+        (Step, step_of, {"manager": "apt", "environment": None}),
     ],
 )
-def test_a_file_has_them_beside_the_other_fields(noun: type, rest: dict[str, object]) -> None:
+def test_a_file_has_them_beside_the_other_fields(
+    noun: type, back: Callable[[object], Request | Step], rest: dict[str, object]
+) -> None:
     """The format of before they were one noun: old histories and recipes are read as they were."""
     said = {
         "channels": ["lab", "forge"],
         "index_url": "https://p.example.com/simple",
         "extra_index_urls": ["https://x.example.com/simple"],
     }
-    line = msgspec.json.decode(msgspec.json.encode({**rest, **said}), type=written(noun))
-    assert noun_of(noun, line).sources == ALL
-    bare = msgspec.json.decode(msgspec.json.encode(rest), type=written(noun))
-    assert noun_of(noun, bare).sources == Sources()
+    for written_as, sources in (({**rest, **said}, ALL), (rest, Sources())):
+        line = msgspec.json.decode(msgspec.json.encode(written_as), type=written(noun))
+        assert back(line).sources == sources
+        assert plain(back(line)) == written_as

@@ -35,7 +35,7 @@ def dockerfile(folder: Path, text: str, **beside: str) -> list[Found]:
 
 def asked(finds: list[Found]) -> list[str]:
     """What is asked, and ``?`` for what is not understood."""
-    return [" ".join(find.request.specs) if find.request else "?" for find in finds]
+    return [" ".join(find.request.texts) if find.request else "?" for find in finds]
 
 
 def where(find: Found) -> str:

@@ -13,6 +13,7 @@ from ..model.errors import InvalidSpec
 from ..model.parsing import is_path, read_specs
 from ..model.request import Action, Request
 from ..model.slips import repeated_verb
+from ..model.spec import read_all
 from . import Found, Target
 from .shell import Word
 from .state import Machine
@@ -285,7 +286,10 @@ class Call:
             return
         if read:
             request = Request(
-                action=action, manager=manager, specs=tuple(dict.fromkeys(read)), **fields
+                action=action,
+                manager=manager,
+                specs=read_all(manager, dict.fromkeys(read)),
+                **fields,
             )
             yield self.found(request, note=note)
         if any(reasons):

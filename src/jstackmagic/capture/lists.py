@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..model.errors import UsageError
-from ..model.request import split_hashes
+from ..model.spec import read_all, split_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +27,11 @@ def expand(found: Found) -> Iterator[Found]:
     if request is None:
         yield found
         return
-    missing = [spec for spec in request.specs if not os.path.exists(_local_file(spec) or "/")]
-    files = [spec for spec in request.specs if spec.startswith("--file ") and spec not in missing]
-    specs = tuple(spec for spec in request.specs if spec not in (*missing, *files))
+    missing = [spec for spec in request.texts if not os.path.exists(_local_file(spec) or "/")]
+    files = [spec for spec in request.texts if spec.startswith("--file ") and spec not in missing]
+    specs = tuple(spec for spec in request.texts if spec not in (*missing, *files))
     if specs:
-        yield replace(found, request=replace(request, specs=specs))
+        yield replace(found, request=replace(request, specs=read_all(request.manager, specs)))
     for spec in files:
         yield from _listed(found, request, spec.removeprefix("--file "))
     if missing:

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from ..model.managers import names
 from ..model.packages import Change, ManagerName, Package, PackageSet
-from ..model.recipe import name_of
 from ..model.request import Action, Request
+from ..model.spec import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,17 +24,17 @@ _APT_VERSION = re.compile(r"[^=/]+=([^*]+)$")
 
 def names_of(request: Request) -> frozenset[str]:
     """The names of the packages that a request names."""
-    return frozenset(name for spec in request.specs if (name := name_of(request.manager, spec)))
+    return frozenset(spec.name for spec in request.specs if spec.name)
 
 
 def names_all(request: Request) -> bool:
     """Whether each of its specs names a package: ``-r FILE`` does not."""
-    return all(name_of(request.manager, spec) for spec in request.specs)
+    return all(spec.name for spec in request.specs)
 
 
 def says_all(request: Request) -> bool:
     """Whether names and versions say all that it wants: a file or URL may be another build."""
-    return names_all(request) and not any("/" in spec for spec in request.specs)
+    return names_all(request) and not any(spec.place for spec in request.specs)
 
 
 def is_served(request: Request, packages: PackageSet) -> bool:
@@ -43,18 +43,17 @@ def is_served(request: Request, packages: PackageSet) -> bool:
     if request.action == "remove":
         return not any(_of_any(manager, name, packages) for name in names_of(request))
     return all(
-        (package := packages.get(manager, name) or _of_any(manager, name, packages)) is not None
-        and _allows(manager, spec, package.version)
+        (package := packages.get(manager, spec.name) or _of_any(manager, spec.name, packages))
+        is not None
+        and _allows(manager, spec.text, package.version)
         for spec in request.specs
-        if (name := name_of(manager, spec))
+        if spec.name
     )
 
 
 def serving(request: Request, packages: PackageSet) -> tuple[Package, ...]:
     """For each spec that names a package, the package that serves it."""
-    found = (
-        _of_any(request.manager, name_of(request.manager, spec), packages) for spec in request.specs
-    )
+    found = (_of_any(request.manager, spec.name, packages) for spec in request.specs)
     return tuple(package for package in found if package is not None)
 
 
@@ -146,10 +145,10 @@ def requests_behind(change: Change) -> Iterator[tuple[Request, Change]]:
         present = (*added, *(new for _, new in changed))
         if present:
             asked = [p for p in present if p.requested] or present
-            specs = tuple(_spec_of(p) for p in asked)
+            specs = read_all(manager, map(_spec_of, asked))
             yield Request("install", manager, specs), Change(added=added, changed=changed)
         if removed:
-            specs = tuple(p.name for p in removed)
+            specs = read_all(manager, (p.name for p in removed))
             yield Request("remove", manager, specs), Change(removed=removed)
 
 

@@ -11,6 +11,7 @@ from ..model.errors import UsageError
 from ..model.parsing import Asked, read_cell, read_specs, split_words
 from ..model.request import Action, Request
 from ..model.sources import Sources
+from ..model.spec import read_all
 from . import Found, Target
 from .argv import Given, Options, unknown
 from .shell import Word
@@ -119,7 +120,7 @@ def _requests(
             yield Request(
                 action=action,
                 manager=manager,
-                specs=tuple(dict.fromkeys(specs)),
+                specs=read_all(manager, dict.fromkeys(specs)),
                 upgrade=given.has("--upgrade"),
                 sources=asked.sources.of(manager),
                 options=tuple(word.text for word in options),

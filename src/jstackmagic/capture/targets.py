@@ -83,7 +83,7 @@ class Targets:
     def _new(self, found: Found) -> EnvironmentRef:
         """An environment that is made by the command, as it will be."""
         target = found.target
-        specs = found.request.specs if found.request else ()
+        specs = found.request.texts if found.request else ()
         versions = (re.fullmatch(r"python\s*=+\s*(\d+(?:\.\d+)*)(?:[.*=].*)?", s) for s in specs)
         python = next((match[1] for match in versions if match), None)
         if target.prefix:

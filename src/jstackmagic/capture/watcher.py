@@ -415,9 +415,9 @@ class Watcher:
             and record.request.action == request.action
             and record.request.manager == request.manager
             and _is_of(record, place)
-            for spec in record.request.specs
+            for spec in record.request.texts
         }
-        return {mask(spec) for spec in request.specs} <= specs
+        return {mask(spec) for spec in request.texts} <= specs
 
     # -- telling
 
@@ -430,7 +430,7 @@ class Watcher:
         if place is kernel or place.is_system or is_said(install.found):
             return False
         program = os.path.basename(install.found.target.interpreter)
-        what = " ".join(request.specs)
+        what = " ".join(request.texts)
         self._tell(
             f"{_short(install.typed)} went to {place.called}: that {program} is not this kernel's "
             f"({kernel.called}); %env{request.action} {_short(what)} reaches it"

@@ -198,7 +198,7 @@ def _planned(item: Done, where: str) -> Iterator[Part]:
     plan = item.plan
     if item.record is not None:
         yield Text(
-            f"Recorded, not installed: {plan.request.manager} {' '.join(item.record.request.specs)}"
+            f"Recorded, not installed: {plan.request.manager} {' '.join(item.record.request.texts)}"
             f" for {where}. %envexport dockerfile puts it into the image."
         )
         return

@@ -225,7 +225,7 @@ class Place:
             alone = Inverse(returns=(package,))
             (one,) = requests(alone, self._origins, "channel")
             (other,) = requests(alone, self._origins, "archive")
-            if not set(one.specs + other.specs) & set(request.specs + again.specs):
+            if not set(one.texts + other.texts) & set(request.texts + again.texts):
                 continue  # of another index
             try:
                 self._exactly(one, other)

@@ -30,8 +30,8 @@ from ..model.credentials import mask
 from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import UsageError
 from ..model.managers import is_system
-from ..model.recipe import name_of
 from ..model.record import Context, Record
+from ..model.spec import read_all
 from ._group import add_group
 from ._target import add_target, targets
 
@@ -279,7 +279,7 @@ class _Standing:
         self._marked.setdefault(place, dict(standing))
         if masked in standing:
             return False
-        names = frozenset(name_of(request.manager, spec) or spec for spec in request.specs)
+        names = frozenset(spec.name or spec.text for spec in request.specs)
         for other, named in list(standing.items()):
             if named & names:  # the later request is the one that counts for these
                 del standing[other]
@@ -291,7 +291,7 @@ def _masked(request: Request) -> Request:
     """A request as the history holds it."""
     return replace(
         request,
-        specs=tuple(map(mask, request.specs)),
+        specs=read_all(request.manager, map(mask, request.texts)),
         sources=request.sources.masked(),
         options=tuple(map(mask, request.options)),
     )
@@ -357,7 +357,7 @@ class Capture(Result):
         result = "asked for before" if captured.known else "would be planned"
         return (
             _place(captured),
-            mask(f"{request.action} {' '.join(request.specs)}"),
+            mask(f"{request.action} {' '.join(request.texts)}"),
             request.manager,
             "system" if is_system(request.manager) else where,
             captured.record.id if captured.record else result,
@@ -370,13 +370,13 @@ class Capture(Result):
 
     def to_json(self) -> Any:
         """The finds, with where they stand and what came of them."""
-        import msgspec
+        from ..model.written import plain
 
         return {
             "files": self.files,
             "problems": [{"file": file, "reason": reason} for file, reason in self.problems],
             "found": [
-                msgspec.to_builtins(
+                plain(
                     {
                         "file": captured.finding.file,
                         "cell": captured.finding.cell,
@@ -389,7 +389,8 @@ class Capture(Result):
                         "notes": list(captured.notes),
                         "known": captured.known,
                         "record": captured.record.id if captured.record else None,
-                    }
+                    },
+                    whole=True,
                 )
                 for captured in self.captures
                 for request in (captured.found.request,)

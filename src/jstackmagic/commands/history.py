@@ -118,7 +118,7 @@ class HistoryTable(Result):
             (
                 record.id,
                 _when(record),
-                f"{record.request.action} {' '.join(record.request.specs)}",
+                f"{record.request.action} {' '.join(record.request.texts)}",
                 _where(record),
                 record.request.manager,
                 _result(record),
@@ -185,7 +185,7 @@ def _facts(record: Record) -> Sequence[tuple[str, str]]:
     facts = (
         ("when", _when(record)),
         ("status", record.status),
-        ("asked", f"{request.action} {' '.join(request.specs)}"),
+        ("asked", f"{request.action} {' '.join(request.texts)}"),
         ("manager", f"{request.manager} ({record.engine})" if record.engine else request.manager),
         ("environment", f"{_where(record)}  {record.environment.prefix}"),
         ("python", record.environment.python or ""),
@@ -220,6 +220,6 @@ def _result(record: Record) -> str:
 
 
 def _json(records: Sequence[Record]) -> Any:
-    import msgspec
+    from ..model.written import plain
 
-    return [msgspec.to_builtins(record) for record in records]
+    return plain(tuple(records), whole=True)

@@ -241,7 +241,7 @@ def _route(asked: Asked, environment: Environment, session: Session) -> tuple[As
 
     What is installed already stays with the manager that installed it.
     """
-    unsaid = asked.of(None)
+    unsaid = asked.unsaid
     if not unsaid:
         return asked, []
     chosen = dict.fromkeys(unsaid, "pip")

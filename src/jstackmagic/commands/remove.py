@@ -16,6 +16,7 @@ from ..model.errors import UsageError
 from ..model.packages import ManagerName, PackageSet, normalise
 from ..model.parsing import read_specs
 from ..model.request import Request
+from ..model.spec import read_all
 from ..where.packages import read_packages
 from ._change import ChangeResult, add_managers, add_mode, carry_out
 from ._target import add_target, left_out, targets
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
                 request=Request(
                     action="remove",
                     manager=manager,
-                    specs=tuple(dict.fromkeys(by_manager[manager])),
+                    specs=read_all(manager, dict.fromkeys(by_manager[manager])),
                     options=args.options,
                 ),
                 environment=environment,

@@ -38,6 +38,7 @@ from ..model.ledger import Ledger
 from ..model.managers import of_environment, of_system
 from ..model.plan import Plan
 from ..model.request import Request
+from ..model.spec import read_all
 from ..restore.keep import Store, Taken
 from ..restore.replay import Exactness, Goal, goals
 from ._change import ChangeResult
@@ -405,7 +406,7 @@ class _Replay:
             requests = _with_python(requests, place.goal)
             self._notes.append(f"{place.where} would be made.")
         self._notes += [
-            f"Then, with {manager}: {request.action} {' '.join(request.specs)}"
+            f"Then, with {manager}: {request.action} {' '.join(request.texts)}"
             for request in requests
         ]
 
@@ -420,9 +421,13 @@ def _with_python(requests: Sequence[Request], goal: Goal) -> list[Request]:
         specs.append("pip")
     there = [request for request in requests if request.action == "install"]
     first = there[0] if there else Request("install", "conda", ())
-    named = {spec.rpartition("::")[2].partition("=")[0] for spec in first.specs}
+    named = {spec.name for spec in first.specs}
     specs = [spec for spec in specs if spec.partition("=")[0] not in named]
-    return [replace(first, specs=(*specs, *first.specs))] if specs or first.specs else []
+    return (
+        [replace(first, specs=(*read_all("conda", specs), *first.specs))]
+        if specs or first.specs
+        else []
+    )
 
 
 @dataclass(frozen=True, repr=False)

@@ -153,7 +153,7 @@ class UndoResult(ChangeResult):
         head = [
             Text(
                 f"{'Took back' if self._did else 'Would take back'} {record.id}: "
-                f"{record.request.action} {' '.join(record.request.specs)} "
+                f"{record.request.action} {' '.join(record.request.texts)} "
                 f"({record.request.manager})"
             )
             for record in self.taken_back

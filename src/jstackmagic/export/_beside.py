@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from ..model.request import split_hashes
+from ..model.spec import split_hashes
 from ._artifact import File
 from ._words import checked
 
@@ -99,7 +99,7 @@ class Beside:
         self._names: dict[str, str] = {}
         for step in recipe.steps:
             for item in step.install:
-                place = place_in(step.manager, item.spec)
+                place = place_in(step.manager, item.text)
                 if place is not None:
                     self._name(posixpath.normpath(place.path))
 

@@ -124,7 +124,7 @@ def _left_out(recipe: Recipe, environment: EnvironmentRef) -> Iterator[str]:
         assert other is not None
         yield f"The environment {called(other)} needs a file of its own: {_option(other)}."
     debian = [
-        item.spec for step in recipe.steps if step.environment is None for item in step.install
+        item.text for step in recipe.steps if step.environment is None for item in step.install
     ]
     if debian:
         yield f"Debian packages are not in this file: {', '.join(debian)}."

@@ -22,7 +22,7 @@ def left_out(why: str, steps: Iterable[Step]) -> tuple[str, ...]:
     """
     parts = []
     for step in steps:
-        what = [item.spec for item in step.install] + [f"the removal of {n}" for n in step.remove]
+        what = [item.text for item in step.install] + [f"the removal of {n}" for n in step.remove]
         where = f"{step.manager}, {called(step.environment)}" if step.environment else step.manager
         if what:
             parts.append(f"{', '.join(what)} ({where})")

@@ -58,7 +58,7 @@ def match_specs(chosen: Chosen, pin: Pin, notes: list[str]) -> Iterator[tuple[It
 
 def spec_of(item: Item, pin: Pin, notes: list[str]) -> str:
     """One spec; of an archive of this machine, its name, version and build."""
-    spec = pinned("conda", item, pin)
+    spec = pinned(item, pin)
     if public(spec) != spec:
         notes.append(f"The credential of {public(spec)} is not written.")
         spec = public(spec)

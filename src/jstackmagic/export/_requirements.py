@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from ..model.errors import UsageError
 from ..model.parsing import read_requirement
 from ..model.pins import Pin, pinned
-from ..model.request import split_hashes
+from ..model.spec import split_hashes
 from ._beside import Beside, Place, generated, place_in
 from ._locked import hashes_of, is_direct, resolved
 from ._words import checked, public
@@ -68,7 +68,7 @@ class Requirements:
         lines = [*self.heading(steps)]
         for item, package in resolved(steps, holding):
             if item is not None:
-                if item.spec.startswith(("-r ", "-c ")):
+                if item.text.startswith(("-r ", "-c ")):
                     continue
                 line = self.line(item)
             else:
@@ -150,10 +150,9 @@ class Requirements:
 
     def line(self, item: Item) -> str:
         """One requirement; a local file of it lies beside the list."""
-        spec, found = split_hashes(item.spec)
-        hashes = "".join(f" --hash={each}" for each in found)
-        item = replace(item, spec=spec)
-        spec = pinned("pip", item, self._pin)
+        hashes = "".join(f" --hash={each}" for each in item.spec.hashes)
+        item = replace(item, spec=item.spec.unhashed)
+        spec = pinned(item, self._pin)
         if public(spec) != spec:
             self.notes.append(f"The credential of {public(spec)} is not written.")
             spec = public(spec)

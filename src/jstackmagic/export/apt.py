@@ -56,12 +56,12 @@ def packages(recipe: Recipe, pin: Pin) -> tuple[list[str], list[str]]:
         if step.environment is not None:
             continue
         for item in step.install:
-            if place_in("apt", item.spec):
-                notes.append(f"apt.txt names packages of Debian's archives, not {item.spec}.")
+            if place_in("apt", item.text):
+                notes.append(f"apt.txt names packages of Debian's archives, not {item.text}.")
             else:
                 lines.add(line := _line(item, pin))
-                if pin == "none" and line != item.spec:
-                    notes.append(f"{item.spec} is written without what follows the name.")
+                if pin == "none" and line != item.text:
+                    notes.append(f"{item.text} is written without what follows the name.")
         notes += [f"apt.txt cannot say that {name} is to be removed." for name in step.remove]
         if step.options:
             notes.append(f"apt.txt holds no options: {' '.join(step.options)}")
@@ -75,7 +75,7 @@ def text_of(lines: list[str]) -> str:
 
 
 def _line(item: Item, pin: Pin) -> str:
-    line = item.spec
+    line = item.text
     if pin != "spec":
         line = re.split(r"[=/]", line, maxsplit=1)[0]
     if pin == "exact" and item.version:

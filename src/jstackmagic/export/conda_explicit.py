@@ -48,7 +48,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
         notes.append(
             f"{chosen.name} is not here: only what was installed on top of its image is in it."
         )
-    python = [item.spec for item in chosen.items("pip")]
+    python = [item.text for item in chosen.items("pip")]
     if python:
         notes.append(f"pip's packages are not in this file: {', '.join(python)}.")
     heading = [f"# platform: {platform}"] if platform else []
@@ -62,10 +62,10 @@ def _lines(chosen: Chosen, notes: list[str]) -> Iterator[str]:
     }
     for item in chosen.items("conda"):
         if item.name not in held:  # planned, and never seen
-            if is_conda_archive(item.spec) and "://" in item.spec:
-                yield _public(item.spec, notes)
+            if is_conda_archive(item.text) and "://" in item.text:
+                yield _public(item.text, notes)
             else:
-                notes.append(f"{item.spec} was never seen installed: it has no archive to name.")
+                notes.append(f"{item.text} was never seen installed: it has no archive to name.")
     for package in held.values():
         if not package.url:
             notes.append(f"Where {package.name} {package.version} came from is not known.")

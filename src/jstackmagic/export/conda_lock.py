@@ -84,9 +84,9 @@ def _notes(chosen: Chosen, own: str, held: list[str]) -> Iterator[str]:
     locked = {package.key for package in chosen.holding.packages}
     for step in chosen.steps:
         for item in step.install:
-            is_list = item.spec.startswith(("-r ", "-c "))  # what came of it is among the rest
+            is_list = item.text.startswith(("-r ", "-c "))  # what came of it is among the rest
             if (step.manager, item.name) not in locked and not is_list:
-                yield f"{item.spec} was never seen installed: it is not locked."
+                yield f"{item.text} was never seen installed: it is not locked."
     if not chosen.holding.whole:
         yield f"{chosen.name} is not here: only what was installed on top of its image is in it."
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from ..model.credentials import mask
 from ..model.errors import ExportError
 from ..model.pins import Pin, pinned
-from ..model.request import split_hashes
+from ..model.spec import split_hashes
 from ..where.image import is_user, look_at_image
 from ._artifact import LEFT_BEHIND, Artifact, File
 from ._beside import FOLDER, UNSAFE, Beside, Place, generated, is_conda_archive, place_in
@@ -308,17 +308,17 @@ class Page:
             keep = f" {_KEEP_ARCHIVES}" if self._keeps else ""
             install = f"{self.apt_get} install --yes --no-install-recommends{keep}"
             commands.append([install, *words])
-        seen = [item for item in step.install if item.version and "/" not in item.spec]
+        seen = [item for item in step.install if item.version and "/" not in item.text]
         if seen and self._pin == "exact":
             self._blocks.append("# Debian's archives keep no old versions to ask for. These were:")
             self._blocks += [f"#   {checked(item.name)} {checked(item.version)}" for item in seen]
         self._run(commands, "apt")
 
     def _apt_word(self, item: Item) -> str:
-        place = place_in("apt", item.spec)
+        place = place_in("apt", item.text)
         if place is not None:
             return self._local_word(place, item)
-        return quoted_spec(pinned("apt", item, self._pin))
+        return quoted_spec(pinned(item, self._pin))
 
     # -- conda
 
@@ -333,13 +333,13 @@ class Page:
         if step.remove:
             commands.append(self._conda_removal(target, step.remove))
         # conda takes archives by themselves
-        for _, items in groupby(step.install, key=lambda item: is_conda_archive(item.spec)):
+        for _, items in groupby(step.install, key=lambda item: is_conda_archive(item.text)):
             words = [self._conda_word(item, secrets) for item in items]
             head = f"{variables}{self.conda} install --yes {target}".rstrip()
             commands.append([head, *options, *words])
         if self._pin != "exact":
             self.notes += [
-                f"conda leaves {item.spec} as the base image has it; --pin exact moves it."
+                f"conda leaves {item.text} as the base image has it; --pin exact moves it."
                 for item in step.install
                 if item.upgrade
             ]
@@ -363,7 +363,7 @@ class Page:
         return f"CONDA_CHANNELS={','.join(values)} "
 
     def _conda_word(self, item: Item, secrets: list[str]) -> str:
-        spec = pinned("conda", item, self._pin)
+        spec = pinned(item, self._pin)
         if holds_credential(spec):
             content = f"@EXPLICIT and, on a line of its own, {spec}"
             text = content if is_conda_archive(spec) else spec
@@ -381,7 +381,7 @@ class Page:
         commands: list[_Command] = []
         if step.remove:
             commands.append([f"{program} uninstall --yes", *map(quoted_spec, step.remove)])
-        limits = [item for item in step.install if item.spec.startswith("-c ")]
+        limits = [item for item in step.install if item.text.startswith("-c ")]
         shared = [self._pip_word(item, secrets) for item in limits]
         asked = [item for item in step.install if item not in limits]
         words = {item: self._pip_word(item, secrets) for item in asked if not _has_hashes(item)}
@@ -434,8 +434,8 @@ class Page:
         return variables, words
 
     def _pip_word(self, item: Item, secrets: list[str]) -> str:
-        item = replace(item, spec=split_hashes(item.spec)[0])
-        spec = pinned("pip", item, self._pin)
+        item = replace(item, spec=item.spec.unhashed)
+        spec = pinned(item, self._pin)
         if holds_credential(spec):
             return f"--requirement {self._secret_file('pip_spec', spec, secrets)}"
         place = place_in("pip", spec)
@@ -446,7 +446,7 @@ class Page:
 
     def _hashed(self, items: Iterable[Item]) -> list[str]:
         """Requirements with hashes, as a file: pip's command line takes none."""
-        content = "".join(f"{checked(item.spec)}\n" for item in items)
+        content = "".join(f"{checked(item.text)}\n" for item in items)
         return [f"--requirement {self._word_of(generated('hashed', content))}"]
 
     def _project_folder(self, path: str) -> str:
@@ -634,7 +634,7 @@ class _Plain(Page):
 
 def _has_hashes(item: Item) -> bool:
     """Whether pip has to check a hash; of a file that is copied along we check it ourselves."""
-    return bool(split_hashes(item.spec)[1]) and place_in("pip", item.spec) is None
+    return bool(split_hashes(item.text)[1]) and place_in("pip", item.text) is None
 
 
 _PAGES: dict[Style, type[Page]] = {"stacks": _Stacks, "legacy": _Legacy, "plain": _Plain}

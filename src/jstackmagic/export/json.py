@@ -22,7 +22,7 @@ def render(recipe: Recipe) -> Artifact:
         place.path
         for step in recipe.steps
         for item in step.install
-        if (place := place_in(step.manager, item.spec))
+        if (place := place_in(step.manager, item.text))
     ]
     notes = (f"It names files of this machine: {', '.join(places)}.",) if places else ()
     return Artifact(text_of(recipe), notes=notes)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from ..model.credentials import MASK, mask
 from ..model.errors import ExportError
 from ..model.pins import Pin, pinned
-from ..model.request import split_hashes
+from ..model.spec import Constraint, RequirementsFile
 from ._artifact import Artifact, File
 from ._beside import Beside, place_in
 from ._choice import choose
@@ -91,16 +91,15 @@ class _Block:
 
     def add(self, item: Item) -> None:
         """Take one item in, or note why not."""
-        place = place_in("pip", item.spec)
-        bare, hashes = split_hashes(item.spec)
-        if hashes:
+        place = place_in("pip", item.text)
+        if item.spec.hashes:
             self.notes.append(f"PEP 723 holds no hashes: those of {item.name} are left out.")
-            item = replace(item, spec=bare)
-        spec = pinned("pip", item, self.pin)
-        if item.spec.startswith("-c "):
+            item = replace(item, spec=item.spec.unhashed)
+        spec = pinned(item, self.pin)
+        if isinstance(item.spec, Constraint):
             if self.pin != "exact":
-                self.notes.append(f"The limits of {item.spec[3:]} are not kept.")
-        elif item.spec.startswith("-r "):
+                self.notes.append(f"The limits of {item.spec.place} are not kept.")
+        elif isinstance(item.spec, RequirementsFile):
             self._add_brought(item)
         elif place is not None:
             self._add_local(item, place.path, f"{place.before}{place.after}", place.flag == "-e")
@@ -112,7 +111,7 @@ class _Block:
             self._add_requirement(item, spec)
 
     def _refuse(self, item: Item, why: str) -> None:
-        self.notes.append(f"PEP 723 cannot hold {item.spec}: {why}.")
+        self.notes.append(f"PEP 723 cannot hold {item.text}: {why}.")
 
     def _add_requirement(self, item: Item, spec: str) -> None:
         from packaging.requirements import InvalidRequirement, Requirement
@@ -128,13 +127,13 @@ class _Block:
         if not item.brought:
             self._refuse(item, "what the file brought was never seen")
         for other in item.brought:
-            self._add_requirement(item, pinned("pip", other, self.pin))
+            self._add_requirement(item, pinned(other, self.pin))
 
     def _add_local(self, item: Item, path: str, around: str, editable: bool) -> None:
         if not item.name:
             self._refuse(item, "its name was never seen")
             return
-        place = place_in("pip", item.spec)
+        place = place_in("pip", item.text)
         assert place is not None
         file = self.beside.file(place, item)
         self.files[file.name] = file
@@ -152,7 +151,7 @@ class _Block:
             return
         url, _, fragment = spec.removeprefix("-e ").partition("#")
         if spec.startswith("-e "):
-            self.notes.append(f"{item.spec} is no editable project there.")
+            self.notes.append(f"{item.text} is no editable project there.")
         kept = [part for part in fragment.split("&") if part and not part.startswith("egg=")]
         extras = "".join(re.findall(r"egg=[\w.-]+(\[[^\]]*\])", fragment))
         url = quote(url, safe="/:@+%?=&~,;!$'()*")

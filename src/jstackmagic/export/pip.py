@@ -47,7 +47,7 @@ def render(
     text = "".join(f"{line}\n" for line in lines)
     if hashes:
         text = text.replace(" --hash=", " \\\n    --hash=")
-    conda = [item.spec for item in chosen.items("conda")]
+    conda = [item.text for item in chosen.items("conda")]
     notes = [*chosen.left_out, *requirements.notes]
     if conda:
         notes.append(f"conda's packages are not in this file: {', '.join(conda)}.")

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..model.credentials import mask
-from ..model.request import split_hashes
+from ..model.spec import split_hashes
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import choose
@@ -86,16 +86,16 @@ def _conda(chosen: Chosen, pin: Pin, notes: list[str]) -> dict[str, Any]:
 def _pypi(chosen: Chosen, writer: Requirements) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for item in chosen.items("pip"):
-        if item.spec.startswith(("-r ", "-c ")):
+        if item.text.startswith(("-r ", "-c ")):
             writer.notes.append(
-                f"A pixi manifest names no list: what {item.spec[3:]} says of it is not in it."
+                f"A pixi manifest names no list: what {item.text[3:]} says of it is not in it."
             )
         for each in (item, *item.brought):
-            if each.spec.startswith(("-r ", "-c ")):
+            if each.text.startswith(("-r ", "-c ")):
                 continue
             if not each.name:
                 writer.notes.append(
-                    f"The name of {each.spec} is not known: it is not in this file."
+                    f"The name of {each.text} is not known: it is not in this file."
                 )
             else:
                 found[checked(each.name)] = _requirement(each, writer)

@@ -72,7 +72,7 @@ class _Page:
         self._beside = beside
         self.notes = list(chosen.left_out)
         self.files: list[File] = []
-        conda = [item.spec for item in chosen.items("conda")]
+        conda = [item.text for item in chosen.items("conda")]
         if conda:
             self.notes.append(f"conda's packages are not in this file: {', '.join(conda)}.")
 
@@ -81,8 +81,8 @@ class _Page:
         for item, package in resolved(self.chosen.of("pip"), self.chosen.holding):
             if package is None:
                 assert item is not None
-                if not item.spec.startswith(("-r ", "-c ")):  # what came of these is among the rest
-                    self.notes.append(f"{item.spec} was never seen installed: it is not locked.")
+                if not item.text.startswith(("-r ", "-c ")):  # what came of these is among the rest
+                    self.notes.append(f"{item.text} was never seen installed: it is not locked.")
                 continue
             table = self._of(package)
             if table is None:

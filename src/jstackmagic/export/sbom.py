@@ -115,10 +115,10 @@ def _notes(recipe: Recipe, present: Iterable[Present]) -> Iterator[str]:
     seen = {each.spec for each in present} | {each.package.name for each in present}
     for step in recipe.steps:
         missing = [
-            item.spec
+            item.text
             for item in step.install
-            if not item.spec.startswith("-c ")
-            and not {item.name, item.spec} & seen
+            if not item.text.startswith("-c ")
+            and not {item.name, item.text} & seen
             and not {other.name for other in item.brought} & seen
         ]
         if missing:

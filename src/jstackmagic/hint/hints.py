@@ -78,7 +78,7 @@ class Hints:
         from dataclasses import replace
 
         from ..model.policy import is_denied
-        from ..model.recipe import name_of
+        from ..model.spec import read
         from ..where.environment import is_conda_prefix
         from .missing import explain
 
@@ -89,7 +89,7 @@ class Hints:
             return hint
         usual: ManagerName = "conda" if conda else "pip"
         manager: ManagerName = "apt" if hint.spec.startswith("apt:") else usual
-        name = name_of(manager, hint.spec.strip("'").rpartition(":")[2])
+        name = read(manager, hint.spec.strip("'").rpartition(":")[2]).name
         if is_denied(policy, manager, name):
             return replace(hint, text=f"{hint.text} It may not be installed here.", spec="")
         return hint

@@ -12,7 +12,7 @@ import sys
 import threading
 import warnings
 import zlib
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..io.files import write_file
 from ..model.collector import collector_paused
-from ..model.credentials import mask, mask_words
 from ..model.environment import EnvironmentRef
 from ..model.errors import HistoryError
 from ..model.ledger import Ledger
@@ -28,7 +27,7 @@ from ..model.managers import names
 from ..model.plan import Outcome
 from ..model.record import Context, Record, Status
 from ..model.request import Request
-from ..model.sources import noun_of, written
+from ..model.written import plain, request_of, written
 from ..version import __version__
 
 if TYPE_CHECKING:
@@ -654,7 +653,7 @@ def _record(start: Any, outcome: Outcome | None, status: Status | None = None) -
         id=start.id,
         time=start.time,
         status=status,
-        request=noun_of(Request, start.request),
+        request=request_of(start.request),
         environment=start.environment,
         engine=start.engine,
         commands=start.commands,
@@ -667,38 +666,8 @@ def _record(start: Any, outcome: Outcome | None, status: Status | None = None) -
 def _encode(line: dict[str, object]) -> bytes:
     import msgspec
 
-    lean = {key: _lean(value) for key, value in line.items() if value not in ("", (), None)}
+    lean = {key: plain(value) for key, value in line.items() if value not in ("", (), None)}
     return msgspec.json.encode({"v": SCHEMA, **lean}) + b"\n"
-
-
-def _lean(value: object) -> object:
-    """A noun as plain values: fields at their defaults left out, and no credential in any string.
-
-    Every string of a record passes here and nowhere else on its way to the file.
-    """
-    if isinstance(value, str):
-        return mask(value).encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, tuple):
-        if value and all(isinstance(item, str) for item in value):
-            value = mask_words(value)
-        return [_lean(item) for item in value]
-    if is_dataclass(value):
-        lean: dict[str, Any] = {
-            name: _lean(item)
-            for name, default in _defaults(value.__class__)
-            if (item := getattr(value, name)) != default
-        }
-        lean.update(lean.pop("sources", {}))  # in a file they stand beside the rest
-        return lean
-    return value
-
-
-@lru_cache(maxsize=32)
-def _defaults(noun: Any) -> tuple[tuple[str, object], ...]:
-    return tuple(
-        (f.name, f.default if f.default_factory is MISSING else f.default_factory())
-        for f in fields(noun)
-    )
 
 
 def _is_line(text: bytes) -> bool:
@@ -757,7 +726,7 @@ def _unusable(path: Path, error: OSError, *, verb: str, kept: str) -> HistoryErr
 
 def _summary(record: Record) -> str:
     request = record.request
-    return f"{record.time}  {request.action} {' '.join(request.specs)}"
+    return f"{record.time}  {request.action} {' '.join(request.texts)}"
 
 
 def _now() -> str:

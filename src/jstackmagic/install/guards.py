@@ -109,15 +109,14 @@ def check_names(
         return
     from .. import names
     from ..model.policy import is_listed
-    from ..model.recipe import name_of
 
-    slips = {name: names.slip_of(name) for name in map(_plain_name, request.specs) if name}
+    slips = {name: names.slip_of(name) for name in map(_plain_name, request.texts) if name}
     doubtful = {name: meant for name, meant in slips.items() if meant and name not in _refused}
     if not doubtful:
         return
     here = {package.name for package in read_distributions(environment)}
     asked = {
-        name_of("pip", spec)
+        spec.name
         for record in history.records()
         if record.request.manager == "pip" and record.status in ("ok", "planned", "found")
         for spec in record.request.specs

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .managers import place
 from .packages import ManagerName, Package
-from .recipe import name_of, name_of_place
+from .recipe import name_of_place
 from .record import Record
 
 _Key = tuple[str, ManagerName, str]
@@ -79,10 +79,7 @@ def _specs(record: Record) -> dict[str, str]:
     request = record.request
     if request.action != "install":
         return {}
-    return {
-        name_of(request.manager, spec) or name_of_place(spec, record): spec
-        for spec in request.specs
-    }
+    return {spec.name or name_of_place(spec, record): spec.text for spec in request.specs}
 
 
 def _spec(package: Package, record: Record, specs: dict[str, str]) -> str:

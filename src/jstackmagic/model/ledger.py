@@ -86,7 +86,7 @@ class Ledger:
     def asks_for(self, request: Request, prefix: str) -> bool:
         """Return True where all specs of an install are among what was asked at a prefix."""
         standing = self._account(Net).asked(request.manager, place(request.manager, prefix))
-        return {_masked(spec) for spec in request.specs} <= standing
+        return {_masked(spec) for spec in request.texts} <= standing
 
     def present(self) -> tuple[Present, ...]:
         """Return the packages that are there because of the records, and who asked for each.
@@ -270,7 +270,7 @@ class Origins:
         request = self.request(package)
         file = package.url.rpartition("/")[2]
         specs = request.specs if request and file else ()
-        return any(spec.endswith(f"/{file}") for spec in specs)
+        return any(spec.place.endswith(f"/{file}") for spec in specs)
 
     def describe(self, package: Package) -> Package:
         """Return a package with the hash it arrived with, which its metadata may not keep."""

@@ -18,8 +18,8 @@ from .credentials import mask
 from .documents import parse_yaml
 from .errors import InvalidSpec, UsageError
 from .packages import ManagerName
-from .request import split_hashes
 from .sources import Sources
+from .spec import Spec, read_all, split_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,7 +44,7 @@ class Asked:
     """What a line or a cell asks for, before any environment is looked at.
 
     Attributes:
-        specs: Each with its manager, or None where it was not said; in the user's order.
+        specs: Each text with its manager, or None where it was not said; in the user's order.
         sources: Where to take the packages from.
         pip_options: Other options of a requirements file, as pip's command line takes them.
         name: Of the environment, where an ``environment.yml`` says one.
@@ -57,9 +57,16 @@ class Asked:
     name: str = ""
     notes: tuple[str, ...] = ()
 
-    def of(self, manager: ManagerName | None) -> tuple[str, ...]:
-        """The specs of one manager, or the unsaid ones."""
-        return tuple(dict.fromkeys(spec for said, spec in self.specs if said == manager))
+    def of(self, manager: ManagerName) -> tuple[Spec, ...]:
+        """Return the specs of one manager, each once."""
+        return read_all(
+            manager, dict.fromkeys(text for said, text in self.specs if said == manager)
+        )
+
+    @property
+    def unsaid(self) -> tuple[str, ...]:
+        """The texts that more than one manager could read, each once."""
+        return tuple(dict.fromkeys(text for said, text in self.specs if said is None))
 
     def __add__(self, other: Asked) -> Asked:
         sources = self.sources | other.sources

@@ -5,87 +5,71 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, get_args
 
-if TYPE_CHECKING:
-    from packaging.requirements import Requirement
+from .spec import DebianPackage, MatchSpec, Requirement, VcsReference
 
-    from .packages import ManagerName
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement as Pep508
+
     from .recipe import Item
 
 Pin = Literal["exact", "spec", "none"]
 PINS: tuple[Pin, ...] = get_args(Pin)
 
-_ARCHIVE = (".conda", ".tar.bz2")
 _VCS = re.compile(r"(?P<url>(?:git|hg|svn|bzr)\+.+?)(?P<fragment>#.*)?")
 _COMMIT = re.compile(r".+@(?P<commit>[0-9a-f]{7,64})(?:#.*)?")
-_CONDA = re.compile(
-    r"(?:(?P<channel>.+)::)?\s*(?P<name>[A-Za-z0-9_.-]+)(?P<version>[^\[]*)(?:\[(?P<keys>.*)\])?"
-)
-_BUILD = re.compile(
-    r"\s*[<>!~=]*[^\s=,|]+(?:[,|][<>!~=]*[^\s=,|]+)*(?:=|\s+)(?P<build>[\w*.]+)", re.ASCII
-)
-_KEY = re.compile(r"\s*(?P<key>\w+)\s*=\s*(?:'(?P<one>[^']*)'|\"(?P<two>[^\"]*)\"|(?P<bare>[^,]*))")
 
 
-def pinned(manager: ManagerName, item: Item, pin: Pin) -> str:
+def pinned(item: Item, pin: Pin) -> str:
     """The spec of an item.
 
     ``exact`` gives the version last seen on disk, and keeps what the user said beside the version:
     a channel, a build, extras, a marker, the place it comes from. Debian's archives drop old
     versions, so that apt gets one only where the user gave it.
 
-    >>> from jstackmagic.recipe import Item
-    >>> pinned("conda", Item("conda-forge::numpy>=1.2", "numpy", "1.26.4"), "exact")
+    >>> from jstackmagic.model.recipe import Item
+    >>> from jstackmagic.model.spec import read
+    >>> numpy = read("conda", "conda-forge::numpy>=1.2")
+    >>> pinned(Item(numpy, "numpy", "1.26.4"), "exact")
     'conda-forge::numpy=1.26.4'
-    >>> pinned("pip", Item("dask[array]>2; python_version>'3'", "dask", "2026.1"), "exact")
+    >>> dask = read("pip", "dask[array]>2; python_version>'3'")
+    >>> pinned(Item(dask, "dask", "2026.1"), "exact")
     'dask[array]==2026.1; python_version > "3"'
-    >>> pinned("pip", Item("dask[array]>2", "dask", "2026.1"), "none")
-    'dask[array]'
     """
     if pin == "spec":
-        return item.spec
-    if manager == "conda":
-        return _conda(item, pin)
-    if manager == "apt":
-        return _apt(item.spec) if pin == "none" else item.spec
-    return _pip(item, pin)
+        return item.text
+    match item.spec:
+        case MatchSpec():
+            return _conda(item, item.spec, pin)
+        case DebianPackage():
+            return item.spec.name if pin == "none" else item.text
+        case VcsReference():
+            flag = "-e " if item.spec.editable else ""
+            return f"{flag}{_at_commit(item.spec.place, item, pin)}"
+        case Requirement():
+            return _pip(item, pin)
+    return item.text  # a file or a folder is more exact than a version
 
 
-def _conda(item: Item, pin: Pin) -> str:
-    match = _CONDA.fullmatch(item.spec)
-    if match is None or item.spec.partition("#")[0].endswith(_ARCHIVE):
-        return item.spec
-    keys = {
-        found["key"]: next(filter(None, found.group("one", "two", "bare")), "").strip()
-        for found in _KEY.finditer(match["keys"] or "")
-    }
-    if keys.keys() - {"version", "build", "channel"}:
-        return item.spec  # a hash, a file, a feature: more exact than a version
-    channel = match["channel"] or keys.get("channel", "")
-    spec = f"{channel}::{match['name']}" if channel else match["name"]
+def _conda(item: Item, asked: MatchSpec, pin: Pin) -> str:
+    if not asked.name or {key for key, _ in asked.keys} - {"version", "build", "channel"}:
+        return item.text  # a hash, a file, a feature: more exact than a version
+    spec = f"{asked.channel}::{asked.name}" if asked.channel else asked.name
     if pin == "none":
         return spec
     if not item.version:
-        return item.spec
-    asked_for_build = "build" in keys or _BUILD.fullmatch(match["version"].strip())
-    build = f"={item.build}" if asked_for_build and item.build else ""
+        return item.text
+    build = f"={item.build}" if asked.has_build and item.build else ""
     return f"{spec}={item.version}{build}"
 
 
-def _apt(spec: str) -> str:
-    return spec if spec.endswith(".deb") else re.split(r"[=/]", spec, maxsplit=1)[0]
-
-
 def _pip(item: Item, pin: Pin) -> str:
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import InvalidRequirement
+    from packaging.requirements import Requirement as Pep508
 
-    if item.spec.startswith("-e "):
-        return f"-e {_at_commit(item.spec[3:], item, pin)}"
-    if _VCS.fullmatch(item.spec):
-        return _at_commit(item.spec, item, pin)
     try:
-        requirement = Requirement(item.spec)
-    except InvalidRequirement:  # a path, a URL, -r FILE
-        return item.spec
+        requirement = Pep508(item.text)
+    except InvalidRequirement:  # it has hashes, or a version older than PEP 440
+        return item.text
     if requirement.url:
         requirement.url = _at_commit(requirement.url, item, pin)
     elif pin == "none":
@@ -95,7 +79,7 @@ def _pip(item: Item, pin: Pin) -> str:
     return str(requirement)
 
 
-def _set_version(requirement: Requirement, version: str) -> None:
+def _set_version(requirement: Pep508, version: str) -> None:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:

@@ -77,10 +77,8 @@ def check_request(request: Request, policy: Policy) -> None:
         raise _stopped(f"{request.manager} may not be used here; {allowed} may.", policy)
     if request.action != "install" or not (policy.allow or policy.deny):
         return
-    from .recipe import name_of
-
     for spec in request.specs:
-        name = name_of(request.manager, spec)
+        name = spec.name
         if not name:
             if policy.allow:
                 raise _stopped(

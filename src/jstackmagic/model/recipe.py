@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .environment import EnvironmentRef
 from .managers import of_environment, of_system
-from .packages import Change, CondaDetail, ManagerName, Package, normalise
-from .request import split_hashes
+from .packages import Change, CondaDetail, ManagerName, Package
 from .sources import Sources
+from .spec import Constraint, RequirementsFile, Spec, read, read_all, same_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from .record import Record
     from .request import Request
 
-_CONDA_ARCHIVE = (".conda", ".tar.bz2")
-_CONDA_NAME = re.compile(r"\s*([\w.-]+)", re.ASCII)
-# a name, an operator or the end after it
-_REQUIREMENT = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?(?=\s*(?:[<>=!~;\[(,]|$))", re.ASCII)
-_PIP_ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")
-_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _DIRECT = re.compile(r"^(git|hg|svn|bzr)\+|://.*\.(whl|zip|tgz|tar\.\w+)([?#]|$)")
 _COUNTS = ("ok", "planned")
 _NO_CHANGE = Change()
@@ -38,7 +32,7 @@ class Item:
     """One thing to install.
 
     Attributes:
-        spec: As the user wrote it; a later request for more extras of it has them added.
+        spec: As it was asked for; a later request for more extras of it has them added.
         name: The package's normalised name; empty for what names none (``-r FILE``).
         version: As last seen on disk; empty where it was never seen.
         build: conda's build string as last seen on disk.
@@ -48,7 +42,7 @@ class Item:
         brought: For a spec that names no package, what it brought along, as last seen on disk.
     """
 
-    spec: str
+    spec: Spec
     name: str = ""
     version: str = ""
     build: str = ""
@@ -56,6 +50,11 @@ class Item:
     sha256: str = ""
     upgrade: bool = False
     brought: tuple[Item, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The spec as the user wrote it."""
+        return self.spec.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,16 @@ class Step:
     remove: tuple[str, ...] = ()
     sources: Sources = field(default_factory=Sources)
     options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        items = tuple(_read_item(self.manager, item) for item in self.install)
+        object.__setattr__(self, "install", items)
+
+
+def _read_item(manager: ManagerName, item: Item) -> Item:
+    (spec,) = read_all(manager, (item.spec,))
+    brought = tuple(_read_item(manager, each) for each in item.brought)
+    return item if spec is item.spec and not brought else replace(item, spec=spec, brought=brought)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,57 +143,6 @@ class Recipe:
     holdings: tuple[Holding, ...] = field(default=(), compare=False)
 
 
-@lru_cache(maxsize=65_536)
-def name_of(manager: ManagerName, spec: str) -> str:
-    """The normalised name of the package that a spec names; empty where it names none.
-
-    >>> name_of("conda", "conda-forge::NumPy>=1.20"), name_of("pip", "Zope.Interface[test]==7")
-    ('numpy', 'zope-interface')
-    >>> name_of("pip", "/w/six-1.17.0-py2.py3-none-any.whl"), name_of("pip", "-r /w/list.txt")
-    ('six', '')
-    >>> name_of("apt", "graphviz=2.42.4-2"), name_of("apt", "/w/tool_1.0_amd64.deb")
-    ('graphviz', 'tool')
-    """
-    if manager == "conda":
-        return _conda_name(spec)
-    return _apt_name(spec) if manager == "apt" else _pip_name(spec)
-
-
-def _conda_name(spec: str) -> str:
-    if "/" in spec or spec.endswith(_CONDA_ARCHIVE):
-        path = re.split(r"[#?]", spec, maxsplit=1)[0]
-        if path.endswith(_CONDA_ARCHIVE) and "::" not in spec:
-            return path.rpartition("/")[2].rsplit("-", 2)[0].lower()
-    match = _CONDA_NAME.match(spec.rpartition("::")[2])
-    return match[1].lower() if match else ""
-
-
-def _apt_name(spec: str) -> str:
-    if spec.endswith(".deb"):
-        return spec.rpartition("/")[2].partition("_")[0]
-    return re.split(r"[=/]", spec, maxsplit=1)[0]
-
-
-def _pip_name(spec: str) -> str:
-    spec, _ = split_hashes(spec)
-    match = _REQUIREMENT.match(spec)
-    if match and not _PIP_ARCHIVE.search(match[0]):
-        return normalise(match[0])
-    if spec.startswith(("-r ", "-c ")):
-        return ""
-    egg = re.search(r"[#&]egg=([\w.-]+)", spec)
-    if egg:
-        return normalise(egg[1])
-    before_url = re.match(r"([\w.-]+)\s*(?:\[[^\]]*\])?\s*@\s*[a-z+]+:", spec)
-    if before_url:
-        return normalise(before_url[1])
-    file = re.split(r"[#?]", spec, maxsplit=1)[0].rpartition("/")[2]
-    if re.search(r"\.whl(?:\[[^\]]*\])?$", file):
-        return normalise(file.partition("-")[0])
-    source = re.match(r"(.+)-\d[^-]*\.(?:tar\.\w+|tgz|zip)$", file)
-    return normalise(source[1]) if source else ""
-
-
 def taken_back(history: Sequence[Record]) -> dict[str, str]:
     """The ids of the records that were taken back, each with the id of the one that did.
 
@@ -214,14 +172,14 @@ class _Options(NamedTuple):
 
     sources: Sources
     options: tuple[str, ...]
-    constraints: tuple[str, ...]
-    files: tuple[str, ...]
+    constraints: tuple[Spec, ...]
+    files: tuple[Spec, ...]
 
 
 class _Entry(NamedTuple):
     """One spec that is asked for; ``since`` orders the entries of all shelves."""
 
-    spec: str
+    spec: Spec
     name: str
     options: _Options
     since: int
@@ -262,11 +220,10 @@ class _Shelf:
             self.base.add(name)
 
     def ask(self, entry: _Entry) -> None:
-        key = entry.name or entry.spec
+        key = entry.name or entry.spec.text
         earlier = self.asked.get(key)
         if earlier is not None:
-            if "[" in earlier.spec:
-                entry = entry._replace(spec=_with_extras(entry.spec, earlier.spec))
+            entry = entry._replace(spec=_with_extras(entry.spec, earlier.spec))
             if entry.spec == earlier.spec and entry.options == earlier.options:
                 entry = earlier._replace(
                     upgrade=entry.upgrade or earlier.upgrade,
@@ -342,9 +299,9 @@ class Net:
                 name = _name(spec, record, shelf)
                 if counts or name in gone:
                     planned = bool(name) and record.status == "planned"
-                    shelf.take_out(name or spec, self.count, planned=planned)
+                    shelf.take_out(name or spec.text, self.count, planned=planned)
 
-    def _install(self, record: Record, shelf: _Shelf, specs: Sequence[str]) -> None:
+    def _install(self, record: Record, shelf: _Shelf, specs: Sequence[Spec]) -> None:
         request = record.request
         options = _options(request, specs)
         names = {spec: _name(spec, record, shelf) for spec in specs}
@@ -355,14 +312,14 @@ class Net:
             shelf.ask(_Entry(spec, name, options, self.count, request.upgrade, brought))
 
     def asked(self, manager: ManagerName, place: str) -> set[str]:
-        """Return the specs that stand of one manager, at one prefix or for the system."""
+        """Return the texts that stand of one manager, at one prefix or for the system."""
         shelves = self.shelves.get(place, {}) if place else self.system
         found = shelves.get(manager)
         if found is None:
             return set()
         entries = found.asked.values()
-        constraints = {spec for entry in entries for spec in entry.options.constraints}
-        return {entry.spec for entry in entries} | constraints
+        constraints = {spec.text for entry in entries for spec in entry.options.constraints}
+        return {entry.spec.text for entry in entries} | constraints
 
     def steps(self) -> Iterator[Step]:
         """The steps, in an order that works."""
@@ -415,7 +372,13 @@ class Net:
             entry.name,
             upgrade=entry.upgrade,
             brought=tuple(
-                Item(package.name, package.name, package.version, package.build, package.source)
+                Item(
+                    read(shelf.manager, package.name),
+                    package.name,
+                    package.version,
+                    package.build,
+                    package.source,
+                )
                 for package in seen
                 if package is not None and not package.editable
             ),
@@ -472,28 +435,24 @@ def _observe(outcome: Outcome, shelves: dict[ManagerName, _Shelf], *, void: bool
         shelves[package.manager].seen[package.name] = package
 
 
-def _options(request: Request, specs: Sequence[str]) -> _Options:
-    constraints: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    for spec in specs:
-        if spec.startswith("-"):
-            constraints += (spec,) if spec.startswith("-c ") else ()
-            files += (spec,) if spec.startswith("-r ") else ()
+def _options(request: Request, specs: Sequence[Spec]) -> _Options:
     return _Options(
         request.sources,
         request.options,
-        constraints,
-        files,
+        constraints=tuple(spec for spec in specs if isinstance(spec, Constraint)),
+        files=tuple(spec for spec in specs if isinstance(spec, RequirementsFile)),
     )
 
 
-def _specs_seen(record: Record, shelf: _Shelf) -> Iterator[str]:
+def _specs_seen(record: Record, shelf: _Shelf) -> Iterator[Spec]:
     """The specs of an unfinished install whose package did arrive, and what else was asked for."""
     arrived = {p.name: p for p in _arrived(_change(record)) if p.manager == shelf.manager}
     for spec in record.request.specs:
         if arrived.pop(_name(spec, record, shelf), None):
             yield spec
-    yield from (_spec_for(package) for package in arrived.values() if package.requested)
+    yield from (
+        read(shelf.manager, _spec_for(package)) for package in arrived.values() if package.requested
+    )
 
 
 def _brought(record: Record, named: set[str]) -> tuple[str, ...]:
@@ -505,42 +464,27 @@ def _brought(record: Record, named: set[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name not in named)
 
 
-def _name(spec: str, record: Record, shelf: _Shelf) -> str:
-    """The name in a spec; of a place, the name of what was installed from there."""
-    name = name_of(shelf.manager, spec)
-    if shelf.manager == "apt" and ":" in name and name not in shelf.seen:
-        return name.partition(":")[0]  # dpkg names its own architecture nowhere
-    return name or name_of_place(spec, record)
+def _name(spec: Spec, record: Record, shelf: _Shelf) -> str:
+    """Return the name in a spec; of a place, the name of what was installed from there."""
+    if shelf.manager == "apt" and ":" in spec.name and spec.name not in shelf.seen:
+        return spec.name.partition(":")[0]  # dpkg names its own architecture nowhere
+    return spec.name or name_of_place(spec, record)
 
 
-def name_of_place(spec: str, record: Record) -> str:
-    """The name of what a record's request installed from a path or URL; empty if that is not seen.
+def name_of_place(spec: Spec, record: Record) -> str:
+    """Return the name of what a record's request installed from a place; empty if it was not seen.
 
-    pip alone takes a place that does not say it.
+    pip alone takes a place that does not name what is there.
     """
-    if record.request.manager != "pip" or record.outcome is None:
+    if record.request.manager != "pip" or record.outcome is None or not spec.place:
         return ""
     candidates = (*record.outcome.resolved, *_arrived(record.outcome.change))
-    where = _bare(spec)
-    return next((p.name for p in candidates if p.source and _bare(p.source) == where), "")
+    where = same_place(spec.place)
+    return next((p.name for p in candidates if p.source and same_place(p.source) == where), "")
 
 
 def _arrived(change: Change) -> tuple[Package, ...]:
     return (*change.added, *(new for _, new in change.changed))
-
-
-def _bare(place: str) -> str:
-    """What a spec and the URL in the installed metadata share, of one and the same place."""
-    from urllib.parse import unquote
-
-    place = re.sub(r"^-e ", "", split_hashes(place)[0]).partition("#")[0]
-    place = re.sub(r"(?<=://)[^/@]*@", "", place).removeprefix("file://")
-    if _VCS.match(place):
-        scheme, slashes, path = place.partition("://")
-        place = scheme + slashes + re.sub(r"@[^@]*$", "", path)
-    else:
-        place = re.sub(r"\[[^\]]*\]$", "", place)
-    return unquote(place).rstrip("/")
 
 
 def _spec_for(package: Package) -> str:
@@ -554,17 +498,15 @@ def _spec_for(package: Package) -> str:
     return package.name
 
 
-def _with_extras(spec: str, earlier: str) -> str:
-    """A requirement with the extras that an earlier one asked for: on disk they still are."""
-    if "[" not in earlier:
+def _with_extras(spec: Spec, earlier: Spec) -> Spec:
+    """Return a requirement with the extras that an earlier one asked for, being on disk still."""
+    if set(earlier.extras) <= set(spec.extras):
         return spec
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
-        new, old = Requirement(spec), Requirement(earlier)
-    except InvalidRequirement:  # conda's brackets, a path
+        new = Requirement(spec.text)
+    except InvalidRequirement:  # a path
         return spec
-    if old.extras <= new.extras:
-        return spec
-    new.extras |= old.extras
-    return str(new)
+    new.extras |= set(earlier.extras)
+    return read("pip", str(new))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .credentials import mask
 from .errors import InvalidSpec
+from .managers import names
 from .pins import pinned
 from .recipe import Recipe, Step
 from .request import Request
-from .sources import noun_of, written
+from .spec import read_all
+from .written import plain, step_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +29,7 @@ def text_of(recipe: Recipe) -> str:
     """A recipe as JSON; empty fields are left out, and no string holds a credential."""
     import json
 
-    import msgspec
-
-    steps = [_lean(step) for step in msgspec.to_builtins(recipe.steps)]
-    whole = {"kind": KIND, "v": VERSION, "steps": steps}
+    whole = {"kind": KIND, "v": VERSION, "steps": plain(recipe.steps)}
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -55,7 +53,13 @@ def recipe_of(text: str | bytes) -> Recipe:
             kept="Nothing was read.",
             advice="Upgrade jstackmagic.",
         )
-    return Recipe(tuple(noun_of(Step, step) for step in file.steps))
+    for step in file.steps:
+        if step.manager not in names():
+            raise InvalidSpec(
+                f"It is no recipe: {step.manager!r} is no package manager known here.",
+                kept="Nothing was read.",
+            )
+    return Recipe(tuple(map(step_of, file.steps)))
 
 
 def requests_of(recipe: Recipe) -> Iterator[tuple[EnvironmentRef | None, Request]]:
@@ -66,14 +70,20 @@ def requests_of(recipe: Recipe) -> Iterator[tuple[EnvironmentRef | None, Request
     """
     for step in recipe.steps:
         if step.remove:
-            yield step.environment, Request("remove", step.manager, step.remove)
+            yield (
+                step.environment,
+                Request("remove", step.manager, read_all(step.manager, step.remove)),
+            )
         if step.install:
             yield (
                 step.environment,
                 Request(
                     "install",
                     step.manager,
-                    tuple(pinned(step.manager, item, "exact") for item in step.install),
+                    read_all(
+                        step.manager,
+                        (pinned(item, "exact") for item in step.install),
+                    ),
                     sources=step.sources,
                     options=step.options,
                 ),
@@ -86,18 +96,3 @@ def _decoder() -> Any:
 
     steps = ("steps", tuple[written(Step), ...], ())  # type: ignore[misc]
     return msgspec.json.Decoder(msgspec.defstruct("File", [("kind", str), ("v", int), steps]))
-
-
-def _lean(value: Any, *, whole: bool = False) -> Any:
-    if isinstance(value, str):
-        return mask(value).encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, (list, tuple)):
-        return [_lean(item) for item in value]
-    if isinstance(value, dict):
-        value |= value.pop("sources", {})  # in a file they stand beside the rest
-        return {
-            key: _lean(item, whole=key == "environment")
-            for key, item in value.items()
-            if whole or key == "environment" or item not in ("", (), [], None, False)
-        }
-    return value

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, make_dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, get_type_hints
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 from .credentials import MASK, mask
 
@@ -80,25 +79,3 @@ _NONE = Sources()
 
 def _joined(first: Any, second: Any) -> Any:
     return first or second if isinstance(first, str) else tuple(dict.fromkeys((*first, *second)))
-
-
-# In a file, sources stand beside the other fields of their noun, and in no table of their own
-
-
-@lru_cache(maxsize=8)
-def written(noun: type) -> Any:
-    """Return the dataclass of what a file holds of a noun that has ``sources``."""
-    hints = {**get_type_hints(Sources), **get_type_hints(noun)}
-    parts = [
-        part
-        for each in fields(noun)
-        for part in (fields(Sources) if each.name == "sources" else (each,))
-    ]
-    spelled = [(part.name, hints[part.name], field(default=part.default)) for part in parts]
-    return make_dataclass(noun.__name__, spelled, frozen=True, slots=True)
-
-
-def noun_of(noun: Any, line: Any) -> Any:
-    """Return the noun of what a file held of it; see `written`."""
-    rest = {each.name: getattr(line, each.name) for each in fields(noun) if each.name != "sources"}
-    return noun(**rest, sources=Sources(*(getattr(line, name) for name in _NAMES)))

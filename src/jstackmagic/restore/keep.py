@@ -23,6 +23,7 @@ from ..model.errors import CommandFailed
 from ..model.managers import of_environment, of_system
 from ..model.packages import as_on_disk, normalise, same
 from ..model.sources import Sources
+from ..model.spec import read_all
 from ..where.packages import read_packages
 from .undo import apt_spec, conda_spec
 
@@ -124,7 +125,7 @@ class Store:
     ) -> Request | None:
         """What was asked for, and what came with it and is not here: as files, with no list."""
         known = {name: p for (manager, name), p in goal.there.items() if manager == "apt"}
-        specs = [spec for request in installs for spec in request.specs]
+        specs = [spec for request in installs for spec in request.texts]
         files = [spec for spec in specs if _is_here(spec)]
         named = [known.get(spec.partition("=")[0]) for spec in specs if spec not in files]
         needed = [p for name, p in known.items() if here.get("apt", name) is None]
@@ -132,7 +133,8 @@ class Store:
         if not all(wanted.values()):
             return None
         return replace(
-            installs[0], specs=tuple(dict.fromkeys((*files, *map(str, wanted.values()))))
+            installs[0],
+            specs=read_all("apt", dict.fromkeys((*files, *map(str, wanted.values())))),
         )
 
     def _conda_request(
@@ -143,7 +145,7 @@ class Store:
         from .needs import broken_by, lacking
 
         known = {conda_spec(p, "channel"): p for p in goal.there.values() if p.manager == "conda"}
-        packages = [known.get(spec) for request in installs for spec in request.specs]
+        packages = [known.get(spec) for request in installs for spec in request.texts]
         files = [package and self.file_of(package) for package in packages]
         if not all(files):
             return None
@@ -155,20 +157,20 @@ class Store:
             return None
         return replace(
             installs[0],
-            specs=tuple(package.url for package in packages if package),
+            specs=read_all("conda", (package.url for package in packages if package)),
             sources=Sources(),
         )
 
     def _pip_request(self, installs: Sequence[Request], goal: Goal) -> Request | None:
         known = {p.name: p for p in goal.there.values() if p.manager == "pip"}
-        specs = [spec for request in installs for spec in request.specs]
+        specs = [spec for request in installs for spec in request.texts]
         specs = [spec for spec in specs if not spec.startswith("-c ")]
         if not all(_is_here(spec) or self._has(spec, known) for spec in specs):
             return None
         alone = [option for each in installs for option in each.options if option == "--no-deps"]
         return replace(
             installs[0],
-            specs=tuple(dict.fromkeys(specs)),
+            specs=read_all("pip", dict.fromkeys(specs)),
             sources=Sources(),
             options=(*alone[:1], "--no-index", "--find-links", str(self.wheels)),
         )

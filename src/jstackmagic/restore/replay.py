@@ -21,6 +21,7 @@ from ..model.pins import pinned
 from ..model.recipe import Item, Step
 from ..model.request import Request
 from ..model.sources import Sources
+from ..model.spec import read_all
 from .undo import conda_spec, pip_spec
 
 Exactness = Literal["builds", "versions", "asked"]
@@ -63,7 +64,7 @@ class Goal:
             exactness: How exactly.
         """
         remove = self._to_remove(manager, here, exactness)
-        asked = [Request("remove", manager, remove)] if remove else []
+        asked = [Request("remove", manager, read_all(manager, remove))] if remove else []
         if manager == "conda":
             return asked + list(self._of_conda(here, exactness))
         if manager == "apt":
@@ -91,7 +92,7 @@ class Goal:
         wishes = {key: Wish(*key, package.requested) for key, package in known}
         for key, item in items.items():
             if key[1]:
-                wishes[key] = Wish(*key, requested=True, spec=item.spec)
+                wishes[key] = Wish(*key, requested=True, spec=item.text)
         return list(wishes.values())
 
     def _of(self, manager: ManagerName) -> list[Step]:
@@ -116,7 +117,7 @@ class Goal:
     def _items(self, manager: ManagerName) -> Iterator[tuple[Step, Item]]:
         for step in self._of(manager):
             for item in step.install:
-                if not item.spec.startswith("-c "):
+                if not item.text.startswith("-c "):
                     yield step, item
 
     def _unseen(self, manager: ManagerName, item: Item) -> bool:
@@ -132,15 +133,15 @@ class Goal:
         for _, item in self._items("conda"):
             by_build = exactness == "builds" and ("conda", item.name) in self.there
             if exactness == "asked" or self._unseen("conda", item):
-                specs.append(item.spec)
+                specs.append(item.text)
             elif not by_build and not _is_at(item, here.get("conda", item.name)):
-                specs.append(pinned("conda", item, "exact"))
+                specs.append(pinned(item, "exact"))
         sources = reduce(or_, (step.sources for step in self._of("conda")), Sources())
         if specs:
             yield Request(
                 "install",
                 "conda",
-                tuple(dict.fromkeys(specs)),
+                read_all("conda", dict.fromkeys(specs)),
                 sources=sources.unmasked(),
             )
 
@@ -151,13 +152,13 @@ class Goal:
         specs = []
         for _, item in self._items("apt"):
             there = here.get("apt", item.name)
-            if there is not None and "=" not in item.spec:
+            if there is not None and "=" not in item.text:
                 continue
-            archive = item.spec.endswith(".deb") and os.path.exists(item.spec)
+            archive = item.text.endswith(".deb") and os.path.exists(item.text)
             exact = item.version and exactness != "asked" and not archive
-            specs.append(f"{item.name}={item.version}" if exact else item.spec)
+            specs.append(f"{item.name}={item.version}" if exact else item.text)
         if specs:
-            yield Request("install", "apt", tuple(specs))
+            yield Request("install", "apt", read_all("apt", specs))
 
     # pip
 
@@ -169,7 +170,7 @@ class Goal:
             specs = list(self._pip_specs(item, here, exactness))
             run = (step.sources, step.options)
             if specs:
-                constraints = [i.spec for i in step.install if i.spec.startswith("-c ")]
+                constraints = [i.text for i in step.install if i.text.startswith("-c ")]
                 runs.setdefault(run, []).extend((*constraints, *specs))
         if exactness == "builds":
             for package in self._missing("pip", here):
@@ -181,7 +182,7 @@ class Goal:
             Request(
                 "install",
                 "pip",
-                tuple(dict.fromkeys(specs)),
+                read_all("pip", dict.fromkeys(specs)),
                 sources=sources.unmasked(),
                 options=options,
             )
@@ -190,7 +191,7 @@ class Goal:
 
     def _pip_specs(self, item: Item, here: PackageSet, exactness: Exactness) -> Iterator[str]:
         if exactness == "asked" or self._unseen("pip", item):
-            yield item.spec
+            yield item.text
             return
         if not item.name:
             for brought in item.brought if exactness == "versions" else ():
@@ -204,7 +205,7 @@ class Goal:
         else:
             done = same(there, package)
         if not done:
-            yield _without_lost_file(pinned("pip", item, "exact"), item.name, item.version)
+            yield _without_lost_file(pinned(item, "exact"), item.name, item.version)
 
 
 def _is_at(item: Item, package: Package | None) -> bool:

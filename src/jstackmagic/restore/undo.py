@@ -14,6 +14,7 @@ from ..model.credentials import MASK
 from ..model.packages import Change, ManagerName, Package, PackageSet, same
 from ..model.request import Request
 from ..model.sources import Sources
+from ..model.spec import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -104,7 +105,7 @@ def requests(inverse: Inverse, origins: Origins, spelling: CondaSpelling) -> lis
     along that needed it; pip's packages go first and come last, since they stand on conda's.
     """
     goes = [package.name for package in inverse.goes if package.manager == "pip"]
-    asked = [Request("remove", "pip", tuple(goes))] if goes else []
+    asked = [Request("remove", "pip", read_all("pip", goes))] if goes else []
     for manager in ("conda", "apt"):
         asked += _of_manager(manager, inverse, origins, spelling)
     return asked + _of_pip(inverse, origins)
@@ -120,12 +121,12 @@ def _of_manager(
             conda_spec(package, "archive" if origins.is_archive(package) else spelling)
             for package in returns
         )
-        yield Request("install", "conda", tuple(specs))
+        yield Request("install", "conda", read_all("conda", specs))
     elif returns:
         files = [apt_spec(package, origins.request(package)) for package in returns]
-        yield Request("install", "apt", tuple(files), options=("--allow-downgrades",))
+        yield Request("install", "apt", read_all("apt", files), options=("--allow-downgrades",))
     if goes:
-        yield Request("remove", manager, tuple(goes))
+        yield Request("remove", manager, read_all(manager, goes))
 
 
 def _of_pip(inverse: Inverse, origins: Origins) -> list[Request]:
@@ -141,7 +142,7 @@ def _of_pip(inverse: Inverse, origins: Origins) -> list[Request]:
         Request(
             "install",
             "pip",
-            tuple(specs),
+            read_all("pip", specs),
             sources=sources,
             options=("--no-deps", "--force-reinstall"),
         )
@@ -201,7 +202,7 @@ def _local_path(source: str) -> str:
 def apt_spec(package: Package, came_by: Request | None) -> str:
     """The version, or the file it came from, which goes by ``NAME_VERSION_ARCHITECTURE.deb``."""
     name, version = package.name.partition(":")[0], package.version.rpartition(":")[2]
-    for spec in came_by.specs if came_by else ():
+    for spec in came_by.texts if came_by else ():
         if spec.endswith(".deb") and spec.rpartition("/")[2].startswith(f"{name}_{version}_"):
             return spec
     return f"{package.name}={package.version}"

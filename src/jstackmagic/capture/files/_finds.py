@@ -56,4 +56,4 @@ def finds(asked: Asked, *, line: int = 0) -> Iterator[Found]:
             sources=asked.sources.of(manager),
             options=asked.pip_options if manager == "pip" else (),
         )
-        yield Found(command=" ".join(specs), line=line, request=request, target=target)
+        yield Found(command=" ".join(request.texts), line=line, request=request, target=target)

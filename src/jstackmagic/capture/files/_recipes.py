@@ -18,7 +18,7 @@ def found_in(recipe: Recipe) -> Iterator[Found]:
     """The requests that a recipe comes to, each for its environment."""
     for environment, request in requests_of(recipe):
         yield Found(
-            command=" ".join((request.action, *request.specs)),
+            command=" ".join((request.action, *request.texts)),
             line=0,
             request=request,
             target=_target(environment) if environment else Target(),

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ...model.request import Request
+from ...model.spec import read_all
 from .. import Found
 from . import Reading
 from ._finds import text_of
@@ -41,6 +42,6 @@ def read(path: Path) -> Reading:
                 specs.append(word)
             else:
                 problems.append(Found(word, number, reason="It is no Debian package."))
-    request = Request("install", "apt", tuple(dict.fromkeys(specs)))
-    found = [Found(" ".join(request.specs), first, request)] if specs else []
+    request = Request("install", "apt", read_all("apt", dict.fromkeys(specs)))
+    found = [Found(" ".join(request.texts), first, request)] if specs else []
     return Reading(path, (*found, *problems))

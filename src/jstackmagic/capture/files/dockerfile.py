@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...model.errors import UsageError
+from ...model.spec import read_all
 from ..effects import is_setting
 from ..lines import recognise, recognise_argv
 from ..shell import Word
@@ -318,7 +319,7 @@ class _Runner:
         target = named(found.target)
         if request is None:
             return replace(found, target=target)
-        specs = tuple(map(self._from_context, request.specs))
+        specs = read_all(request.manager, map(self._from_context, request.texts))
         changed: Request = replace(request, specs=specs)
         return replace(found, request=changed, target=target)
 

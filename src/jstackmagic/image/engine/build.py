@@ -232,7 +232,7 @@ def blame(recipe: Recipe, step: Step | None) -> str:
     ]
     words = "\n".join(step.lines[-_SHOWN_LINES:])
     guilty = [item for item in items if _names(words, item.name)]
-    specs = ", ".join(dict.fromkeys(item.spec for item in guilty or items))
+    specs = ", ".join(dict.fromkeys(item.text for item in guilty or items))
     if not specs:
         return ""
     return f"It fell over: {specs}" if guilty else f"That step was to install: {specs}"

@@ -14,7 +14,6 @@ from ...model.credentials import mask
 from ...model.environment import EnvironmentRef
 from ...model.managers import is_system
 from ...model.packages import ManagerName, Package, PackageSet
-from ...model.recipe import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -205,7 +204,7 @@ def _told(record: Record) -> Iterator[tuple[ManagerName, str]]:
         yield from (new.key for _, new in change.changed)
     elif record.status == "planned":
         manager = record.request.manager
-        yield from ((manager, name_of(manager, spec)) for spec in record.request.specs)
+        yield from ((manager, spec.name) for spec in record.request.specs)
 
 
 def _mend(side: Side, here: Package | None, image: Package | None, entry: Record | None) -> str:

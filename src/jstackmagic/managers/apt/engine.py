@@ -78,7 +78,7 @@ class AptGet(Engine):
         root = _rights(request)
         install = install_command(request, root)
         if _lists_are_fresh() or _are_enough(request):
-            change = _simulate(request, request.specs)
+            change = _simulate(request, request.texts)
             return Plan(request, environment, "apt-get", (install,), change=change)
         update = Command((*root, "apt-get", "update"))
         return Plan(request, environment, "apt-get", (update, install))
@@ -89,7 +89,7 @@ class AptGet(Engine):
             if command.argv[-2:] == ("apt-get", "update"):
                 status = _update(command, console)
                 if status == 0:
-                    _simulate(plan.request, plan.request.specs)  # refuses what it cannot do
+                    _simulate(plan.request, plan.request.texts)  # refuses what it cannot do
             else:
                 status = process.run(command, console.write, risk=_RISK)
             if status != 0:
@@ -103,16 +103,16 @@ class AptGet(Engine):
     ) -> tuple[Package, ...]:
         """The Debian packages of the specs' names; see ``Engine.resolved``."""
         installed = _system()
-        found = (_installed(_name_of(spec), installed) for spec in request.specs)
+        found = (_installed(_name_of(spec), installed) for spec in request.texts)
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
 
 def _are_enough(request: Request) -> bool:
     """Whether these are archives that need nothing else, so that no list need be fetched."""
-    if not all(spec.endswith(".deb") for spec in request.specs):
+    if not all(spec.endswith(".deb") for spec in request.texts):
         return False
     try:
-        _simulate(request, request.specs)
+        _simulate(request, request.texts)
     except CommandFailed:
         return False
     return True
@@ -127,7 +127,7 @@ def check_specs(request: Request) -> None:
     Raises:
         InvalidSpec: With the nearest right form, where there is one.
     """
-    for spec in request.specs:
+    for spec in request.texts:
         if spec.endswith(".deb") and "/" in spec and request.action == "install":
             if not Path(spec).is_file():
                 raise InvalidSpec(f"There is no file {spec!r}.", kept="Nothing was started.")
@@ -181,7 +181,7 @@ def install_command(request: Request, root: tuple[str, ...] = ()) -> Command:
         root: What goes before a command that needs root.
     """
     verb = ("install", "--yes", "--no-install-recommends")
-    return _apt_get(root, verb, (*request.specs, *request.options))
+    return _apt_get(root, verb, (*request.texts, *request.options))
 
 
 def mark(there: Iterable[Package], wanted: Mapping[str, Wish]) -> None:
@@ -200,9 +200,9 @@ def mark(there: Iterable[Package], wanted: Mapping[str, Wish]) -> None:
 
 def _plan_removal(request: Request, environment: Environment) -> Plan:
     installed = _system()
-    found = {spec: _installed(spec, installed) for spec in request.specs}
+    found = {spec: _installed(spec, installed) for spec in request.texts}
     missing = [spec for spec, package in found.items() if package is None]
-    names = [spec for spec in request.specs if spec not in missing]
+    names = [spec for spec in request.texts if spec not in missing]
     if not names:
         raise Stopped(f"Not installed: {', '.join(missing)}.", kept="There is nothing to remove.")
     words = (*names, *request.options)
@@ -232,7 +232,7 @@ def _rights(request: Request) -> tuple[str, ...]:
 
     host = look()
     reason = host.sudo_reason if host.sudo == "no" else "sudo wants a password"
-    again = shlex.join([f"apt:{spec}" for spec in request.specs])
+    again = shlex.join([f"apt:{spec}" for spec in request.texts])
     raise Stopped(
         f"apt needs root, and {host.user} cannot become root: {reason}.",
         kept=NOTHING_CHANGED,
@@ -309,7 +309,7 @@ def satisfied(request: Request) -> tuple[Package, ...] | None:
         return None
     installed = _system()
     found = []
-    for spec in request.specs:
+    for spec in request.texts:
         match = _SPEC.fullmatch(spec)
         package = _installed(match["name"], installed) if match and not match["release"] else None
         if package is None or (match and match["version"] not in (None, package.version)):

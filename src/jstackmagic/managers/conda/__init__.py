@@ -38,7 +38,7 @@ class Conda(Manager):
         if environment.is_conda:
             return
         # conda's single "=" is the likeliest reason why conda was meant
-        specs = [re.sub(r"(?<![=<>!~])=(?!=)", "==", spec) for spec in request.specs]
+        specs = [re.sub(r"(?<![=<>!~])=(?!=)", "==", spec) for spec in request.texts]
         raise Stopped(
             f"The {environment.description} is no conda environment.",
             kept=NOTHING_CHANGED,

@@ -66,7 +66,7 @@ def read_specs(request: Request) -> tuple[CondaSpec, ...]:
     Raises:
         InvalidSpec: One is no match spec, or a local archive is not there or is none.
     """
-    return tuple(_read_spec(text, request.action) for text in request.specs)
+    return tuple(_read_spec(text, request.action) for text in request.texts)
 
 
 def _read_spec(text: str, action: str) -> CondaSpec:

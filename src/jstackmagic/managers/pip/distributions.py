@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ...model.packages import Package, normalise
-from ...model.request import split_hashes
+from ...model.spec import split_hashes
 from ...where.packages import conda_distributions, read_conda, read_distributions
 from .config import UNREADABLE, configured
 from .spec import VCS, is_place, name_of, plain_requirements
@@ -63,8 +63,8 @@ def satisfied(request: Request, environment: Environment) -> tuple[Package, ...]
     settings = configured(environment)
     if request.upgrade or request.options or _CHANGES_THE_QUESTION & settings.keys():
         return None
-    capped = [spec for spec in request.specs if spec.startswith("-c ")]
-    specs = [spec for spec in request.specs if spec not in capped]
+    capped = [spec for spec in request.texts if spec.startswith("-c ")]
+    specs = [spec for spec in request.texts if spec not in capped]
     if "constraint" in settings:
         capped += [f"-c {file}" for file in settings["constraint"].words]
     requirements, constraints = _plain(specs), _plain(capped)

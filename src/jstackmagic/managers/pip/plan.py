@@ -65,7 +65,7 @@ class OfPip(Engine, ABC):
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         """The distributions that serve the specs now; see ``Engine.resolved``."""
-        found = (serving(spec, environment) for spec in request.specs)
+        found = (serving(spec, environment) for spec in request.texts)
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
     def explain(self, plan: Plan, change: Change) -> Change:
@@ -80,7 +80,7 @@ class OfPip(Engine, ABC):
     def advise(self, plan: Plan, change: Change) -> tuple[str, ...]:
         """Say what would be imported in place of what was asked for."""
         names = {package.name for package in (*change.added, *(new for _, new in change.changed))}
-        names |= {name for spec in plan.request.specs if (name := name_of(spec))}
+        names |= {name for spec in plan.request.texts if (name := name_of(spec))}
         folder = landed(plan.request, plan.environment)
         elsewhere = (
             f"It went into {folder}, as you asked, and not into {plan.environment.prefix}: the"
@@ -148,7 +148,7 @@ def install_command(request: Request, environment: Environment) -> Command:
     words += ["--index-url", request.sources.index_url] if request.sources.index_url else []
     for url in request.sources.extra_index_urls:
         words += ["--extra-index-url", url]
-    words += arguments(request.specs)
+    words += arguments(request.texts)
     command = pip_command(environment, "install", *words, *request.options)
     own = set_off(environment, request.options)
     return replace(command, environ=(*command.environ, *own), without=VARIABLES)
@@ -160,11 +160,11 @@ def plan_removal(request: Request, environment: Environment) -> Plan:
     Raises:
         Stopped: Nothing of it is there.
     """
-    files = [spec for spec in request.specs if spec.startswith("-r ")]
-    names = [spec for spec in request.specs if spec not in files]
+    files = [spec for spec in request.texts if spec.startswith("-r ")]
+    names = [spec for spec in request.texts if spec not in files]
     found = {name: serving(name, environment) for name in names}
     missing = [name for name in names if found[name] is None]
-    specs = [spec for spec in request.specs if spec not in missing]
+    specs = [spec for spec in request.texts if spec not in missing]
     if not specs:
         raise Stopped(
             f"Not installed in {environment.prefix}: {', '.join(missing)}.",
@@ -206,7 +206,7 @@ def pip_command(environment: Environment, *words: str) -> Command:
 def secrets_in_files(request: Request) -> tuple[str, ...]:
     """The credentials in the files that a request names."""
     secrets: list[str] = []
-    for spec in request.specs:
+    for spec in request.texts:
         if spec.startswith(("-r ", "-c ")):
             try:
                 secrets += secrets_of(Path(spec[3:].strip()).read_text(errors="replace"))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ...model.credentials import mask
 from ...model.errors import NOTHING_CHANGED, InvalidSpec, Stopped
 from ...model.packages import normalise
-from ...model.request import split_hashes
+from ...model.spec import split_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -45,7 +45,7 @@ def check_specs(request: Request, *, legacy: bool) -> None:
     Raises:
         InvalidSpec: With the nearest right form, where there is one.
     """
-    for spec in request.specs:
+    for spec in request.texts:
         problem = _problem(spec, legacy=legacy)
         if problem:
             raise InvalidSpec(problem, kept="Nothing was started.", advice=tuple(_nearest(spec)))

@@ -118,7 +118,7 @@ def _one_line(plan: Plan) -> tuple[str, ...]:
     first, *others = plan.commands
     return (
         *first.argv,
-        *(word for word in plan.request.specs if any(word in o.argv for o in others)),
+        *(word for word in plan.request.texts if any(word in o.argv for o in others)),
     )
 
 

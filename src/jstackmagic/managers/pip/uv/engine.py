@@ -108,7 +108,7 @@ class Uv(OfPip):
 
     def _plan_install(self, request: Request, environment: Environment) -> Plan:
         terms = _uvterms.translate(environment, request)
-        command = _command(environment, "install", terms, *arguments(request.specs))
+        command = _command(environment, "install", terms, *arguments(request.texts))
         try:
             new = _dry_run(command, request)
         except CommandFailed as error:
@@ -207,7 +207,7 @@ def _mark(plan: Plan) -> None:
     """Take the mark of what was asked for from what was only needed: uv gives it to everything."""
     from ... import Wish, mark
 
-    asked = {name for spec in plan.request.specs for name in _names(spec)}
+    asked = {name for spec in plan.request.texts for name in _names(spec)}
     wishes = [Wish("pip", p.name, requested=False) for p in _coming(plan) if p.name not in asked]
     mark(wishes, plan.environment)
 
@@ -248,7 +248,7 @@ def _dry_run(command: Command, request: Request) -> list[Package]:
         raise CommandFailed(
             f"uv cannot install this.\n{_reasons(done, secrets)}", kept=NOTHING_CHANGED
         )
-    direct = {name_of(spec): mask(url) for spec in request.specs if (url := url_of(spec))}
+    direct = {name_of(spec): mask(url) for spec in request.texts if (url := url_of(spec))}
     new = ((normalise(c["name"]), str(c["version"])) for c in changes if c["action"] == "installed")
     return [
         Package("pip", name, version, source=direct.get(name, ""), url=direct.get(name, ""))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ....model.credentials import mask
-from ....model.request import split_hashes
+from ....model.spec import split_hashes
 from ..config import UNREADABLE, Setting, configured
 from ..distributions import find, serving, user_site
 from ..landing import LANDING
@@ -75,7 +75,7 @@ def translate(environment: Environment, request: Request | None = None) -> Terms
         terms.words += ("--constraints", file)
         reasons += _of_file(file)
     if request is not None:
-        reasons += [reason for spec in request.specs for reason in _of_spec(spec)]
+        reasons += [reason for spec in request.texts for reason in _of_spec(spec)]
         for name, value in _options(request):
             if name in _FLAGS:
                 terms.words += _FLAGS[name]
@@ -84,10 +84,10 @@ def translate(environment: Environment, request: Request | None = None) -> Terms
                     terms.words += (f"--{name}", part)
             elif name not in _WHERE:
                 reasons.append(f"{name} is an option for pip")
-        if any(split_hashes(spec)[1] for spec in request.specs):
+        if any(split_hashes(spec)[1] for spec in request.texts):
             terms.words.append("--require-hashes")  # as pip, where one has a hash
         if request.upgrade and not reasons:
-            terms.words += _moving(request.specs)
+            terms.words += _moving(request.texts)
     terms.reasons = tuple(dict.fromkeys(reasons))
     return terms
 
@@ -139,7 +139,7 @@ def _kept(request: Request, environment: Environment) -> Iterator[str]:
     """Why a removal is not for uv: it goes by RECORD alone."""
     if request.options:
         yield f"{' '.join(request.options)} is for pip"
-    for spec in request.specs:
+    for spec in request.texts:
         found = serving(spec, environment) if not spec.startswith("-") else None
         if spec.startswith("-"):
             yield f"{spec} names a file"

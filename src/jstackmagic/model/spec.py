@@ -1,0 +1,295 @@
+"""One thing asked of a manager, as a value: read once, where text comes in.
+
+Pure, and generous: what no manager could take is read as far as it goes. The managers' own readers
+say what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from .packages import ManagerName, normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CONDA_ARCHIVE = (".conda", ".tar.bz2")
+PIP_ARCHIVE = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.xz")
+
+_HASHES = re.compile(r"(?:\s+--hash=\w+:\w+)+\s*$")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:/")
+_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
+_EXTRAS = re.compile(r"\[([^\]=]*)\]$")
+_ANY_ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")
+_NAME = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?"
+_REQUIREMENT = re.compile(
+    rf"(?P<name>{_NAME})(?=\s*(?:[<>=!~;\[(,@]|$))\s*(?:\[(?P<extras>[^\]]*)\])?\s*"
+    r"(?:@\s*(?P<url>[A-Za-z+]+:(?:(?!\s;).)*)|(?P<version>[^;@]*))\s*(?:;\s*(?P<marker>.*))?",
+    re.ASCII | re.DOTALL,
+)
+_MATCH = re.compile(
+    r"(?:(?P<channel>.+)::)?\s*(?P<name>[A-Za-z0-9_.-]+)(?P<version>[^\[]*)(?:\[(?P<keys>.*)\])?"
+)
+_CONDA_NAME = re.compile(r"\s*([\w.-]+)", re.ASCII)
+_BUILD = re.compile(
+    r"\s*[<>!~=]*[^\s=,|]+(?:[,|][<>!~=]*[^\s=,|]+)*(?:=|\s+)(?P<build>[\w*.]+)", re.ASCII
+)
+_KEY = re.compile(r"\s*(?P<key>\w+)\s*=\s*(?:'(?P<one>[^']*)'|\"(?P<two>[^\"]*)\"|(?P<bare>[^,]*))")
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One thing asked of a manager; its class says of which kind it is.
+
+    Attributes:
+        text: As the user wrote it, local paths absolute; what a file has of it.
+        name: The package's normalised name; empty where the text names none.
+        place: The path or URL that it is taken from, its fragment and commit included; empty where
+            a channel or an index has it.
+        extras: What a distribution is to bring beside itself, as pip calls it.
+        hashes: Those that its archive may have, such as ``sha256:…``.
+        editable: Whether it stays where it is, and is linked to.
+    """
+
+    text: str
+    name: str = ""
+    place: str = ""
+    extras: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    editable: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def unhashed(self) -> Spec:
+        """The same without its hashes, which are pip's."""
+        return read("pip", split_hashes(self.text)[0]) if self.hashes else self
+
+    @property
+    def is_url(self) -> bool:
+        """Whether its place is a URL, be it of this machine."""
+        return bool(_URL.match(self.place) or _VCS.match(self.place))
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement(Spec):
+    """A distribution by its name, from an index or from a URL: PEP 508.
+
+    Attributes:
+        version: The specifier, as the user wrote it.
+        marker: The environments that it is for, as the user wrote it.
+    """
+
+    version: str = ""
+    marker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchSpec(Spec):
+    """A package of a channel.
+
+    Attributes:
+        channel: Where it must come from; empty where it may be any.
+        version: The constraint, as the user wrote it, a build after it included.
+        keys: What stands in brackets, by name.
+        has_build: Whether a build is asked for.
+    """
+
+    channel: str = ""
+    version: str = ""
+    keys: tuple[tuple[str, str], ...] = ()
+    has_build: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DebianPackage(Spec):
+    """A package of Debian's archives.
+
+    Attributes:
+        version: What follows ``=``; empty where it may be any.
+        release: What follows ``/``.
+    """
+
+    version: str = ""
+    release: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalArchive(Spec):
+    """A package in a file of this machine, given as a path or as a ``file:`` URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteArchive(Spec):
+    """A package in a file elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalProject(Spec):
+    """A folder to build a distribution from, or to link to where it is editable."""
+
+
+@dataclass(frozen=True, slots=True)
+class VcsReference(Spec):
+    """A project under version control; its place is ``git+https://…@REF#egg=NAME``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementsFile(Spec):
+    """A list of specs, which the manager reads itself; its place is the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint(Spec):
+    """A list of limits that holds for a whole run, and installs nothing; its place is the file."""
+
+
+Listing = (RequirementsFile, Constraint)
+"""The kinds that name a file of specs rather than a package."""
+
+
+@lru_cache(maxsize=65_536)
+def read(manager: ManagerName, text: str) -> Spec:
+    """Read one spec of a manager.
+
+    >>> read("pip", "Zope.Interface[test]==7").name, read("apt", "graphviz=2.42.4-2").name
+    ('zope-interface', 'graphviz')
+    >>> read("conda", "conda-forge::numpy>=1.20")
+    MatchSpec(text='conda-forge::numpy>=1.20', name='numpy', place='', extras=(), hashes=(), \
+editable=False, channel='conda-forge', version='>=1.20', keys=(), has_build=False)
+    >>> read("pip", "-c /w/limits.txt").place
+    '/w/limits.txt'
+    """
+    if manager == "conda":
+        return _of_conda(text)
+    return _of_pip(text) if manager == "pip" else _of_apt(text)
+
+
+def read_all(manager: ManagerName, specs: Iterable[Spec | str]) -> tuple[Spec, ...]:
+    """Read those of a manager's specs that are text yet."""
+    return tuple(read(manager, spec) if isinstance(spec, str) else spec for spec in specs)
+
+
+def split_hashes(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return a requirement without its hashes, and these.
+
+    >>> split_hashes("six==1.17.0 --hash=sha256:00 --hash=sha256:11")
+    ('six==1.17.0', ('sha256:00', 'sha256:11'))
+    """
+    match = _HASHES.search(text) if "--hash=" in text else None
+    if match is None:
+        return text, ()
+    return text[: match.start()], tuple(re.findall(r"--hash=(\S+)", match[0]))
+
+
+def is_vcs(place: str) -> bool:
+    """Return whether a place is under version control, as ``git+https://…``."""
+    return bool(_VCS.match(place))
+
+
+def same_place(place: str) -> str:
+    """Return what a spec's place and the URL in the installed metadata share, of the same place.
+
+    >>> same_place("git+https://me@h.example/r.git@main#egg=r")
+    'git+https://h.example/r.git'
+    """
+    place = place.partition("#")[0]
+    place = re.sub(r"(?<=://)[^/@]*@", "", place).removeprefix("file://")
+    if is_vcs(place):
+        scheme, slashes, path = place.partition("://")
+        place = scheme + slashes + re.sub(r"@[^@]*$", "", path)
+    return unquote(place).rstrip("/")
+
+
+def _of_conda(text: str) -> Spec:
+    if text.startswith("--file "):
+        return RequirementsFile(text, place=text.removeprefix("--file ").strip())
+    path = re.split(r"[#?]", text, maxsplit=1)[0]
+    if path.endswith(CONDA_ARCHIVE) and "::" not in text:
+        kind = RemoteArchive if _is_remote(path) else LocalArchive
+        return kind(text, path.rpartition("/")[2].rsplit("-", 2)[0].lower(), path)
+    match = _MATCH.fullmatch(text)
+    if match is None:
+        named = _CONDA_NAME.match(text.rpartition("::")[2])
+        return MatchSpec(text, named[1].lower() if named else "")
+    keys = {
+        found["key"]: next(filter(None, found.group("one", "two", "bare")), "").strip()
+        for found in _KEY.finditer(match["keys"] or "")
+    }
+    version = match["version"].strip()
+    return MatchSpec(
+        text,
+        match["name"].lower(),
+        channel=match["channel"] or keys.get("channel", ""),
+        version=version,
+        keys=tuple(keys.items()),
+        has_build="build" in keys or _BUILD.fullmatch(version) is not None,
+    )
+
+
+def _of_apt(text: str) -> Spec:
+    if text.endswith(".deb"):
+        return LocalArchive(text, text.rpartition("/")[2].partition("_")[0], text)
+    name, mark, rest = re.match(r"([^=/]*)([=/]?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    return DebianPackage(
+        text, name, version=rest if mark == "=" else "", release=rest if mark == "/" else ""
+    )
+
+
+def _of_pip(text: str) -> Spec:
+    bare, hashes = split_hashes(text)
+    flag, _, rest = bare.partition(" ")
+    if flag == "-r":
+        return RequirementsFile(text, place=rest.strip(), hashes=hashes)
+    if flag == "-c":
+        return Constraint(text, place=rest.strip(), hashes=hashes)
+    if flag == "-e":
+        return _at_place(text, rest.strip(), hashes, editable=True)
+    match = None if is_vcs(bare) else _REQUIREMENT.fullmatch(bare)
+    if match is None or _ANY_ARCHIVE.search(match["name"]):
+        return _at_place(text, bare, hashes)
+    return Requirement(
+        text,
+        normalise(match["name"]),
+        (match["url"] or "").strip(),
+        _words(match["extras"]),
+        hashes,
+        version=(match["version"] or "").strip(),
+        marker=(match["marker"] or "").strip(),
+    )
+
+
+def _at_place(text: str, place: str, hashes: tuple[str, ...], *, editable: bool = False) -> Spec:
+    egg = re.search(r"[#&]egg=([\w.-]+)", place)
+    if is_vcs(place):
+        return VcsReference(text, normalise(egg[1]) if egg else "", place, (), hashes, editable)
+    extras = _EXTRAS.search(place)
+    place = place[: extras.start()] if extras else place
+    path = re.split(r"[#?]", place, maxsplit=1)[0]
+    kind: type[Spec] = LocalProject
+    if _is_remote(place):
+        kind = RemoteArchive
+    elif _ANY_ARCHIVE.search(path) and not editable:
+        kind = LocalArchive
+    name = egg[1] if egg else _name_of_file(path.rpartition("/")[2])
+    return kind(text, normalise(name), place, _words(extras and extras[1]), hashes, editable)
+
+
+def _name_of_file(file: str) -> str:
+    if file.endswith(".whl"):
+        return file.partition("-")[0]
+    source = re.fullmatch(r"(.+)-\d[^-]*\.(?:tar\.\w+|tgz|zip)", file)
+    return source[1] if source else ""
+
+
+def _is_remote(place: str) -> bool:
+    return bool(_URL.match(place)) and not place.startswith("file:")
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    return tuple(word for each in (text or "").split(",") if (word := each.strip()))
