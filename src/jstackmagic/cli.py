@@ -108,7 +108,7 @@ def _overview(verbs: Sequence[str]) -> str:
 
 
 def _say(error: JStackMagicError) -> None:
-    from .display import readable
+    from .model.text import readable
 
     coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     name = "\x1b[31mjstackmagic\x1b[0m" if coloured else "jstackmagic"

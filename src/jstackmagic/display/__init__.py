@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..model.text import readable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -62,6 +64,10 @@ class Fold:
     title: str
     text: str
 
+
+_BEYOND_JSON = re.compile(
+    r"[\x7f-\x9f\ud800-\udfff]"
+)  # what JSON allows, and no terminal or encoding does
 
 Part = Text | Code | Table | Fold
 
@@ -136,28 +142,6 @@ def json_text(result: Displayed) -> str:
     """The result as indented JSON."""
     text = json.dumps(result.to_json(), indent=2, ensure_ascii=False)
     return _BEYOND_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-_STRING = r"[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
-_ESCAPES = re.compile(
-    rf"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]){_STRING}"
-    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]",
-)  # ECMA-48: control strings, control sequences, other escapes; then what is left of C0 and C1
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_BEYOND_JSON = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
-
-
-def readable(text: str) -> str:
-    r"""Return text that moves no cursor and changes no colour, whoever wrote it.
-
-    Escape sequences and control characters are left out, but for tabs and line ends; what no
-    encoding has is replaced.
-
-    >>> readable("six\\x1b[2J==1\\x1b]0;title\\x07.0\\r\\ud800")
-    'six==1.0\ufffd'
-    """
-    return _SURROGATE.sub("\ufffd", _ESCAPES.sub("", text))
 
 
 def as_text(parts: Sequence[Part], *, words: Callable[[str], str] = str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from . import Displayed, readable
+from ..model.text import readable
+from . import Displayed
 from .log import Log
 from .progress import Lines
 

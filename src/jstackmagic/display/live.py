@@ -16,8 +16,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
+from ..model.text import readable
 from . import html as drawing
-from . import readable
 from .console import Plain
 from .log import Log
 from .progress import NotebookBar, TerminalBar

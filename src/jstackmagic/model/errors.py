@@ -31,10 +31,12 @@ class JStackMagicError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in place of a traceback (it looks for this very name)."""
+        from .text import readable
+
         red, bold, reset = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if self.coloured else ("",) * 3
-        lines = [f"{red}{type(self).__name__}{reset}: {bold}{self.problem}{reset}"]
-        lines += [self.kept] if self.kept else []
-        lines += [f"  → {line}" for line in self.advice]
+        lines = [f"{red}{type(self).__name__}{reset}: {bold}{readable(self.problem)}{reset}"]
+        lines += [readable(self.kept)] if self.kept else []
+        lines += [f"  → {readable(line)}" for line in self.advice]
         return lines
 
 

@@ -1,0 +1,25 @@
+"""Text that anybody may have written, made fit to be shown."""
+
+from __future__ import annotations
+
+import re
+
+# ECMA-48: control strings, control sequences, other escapes; then what is left of C0 and C1
+_ESCAPES = re.compile(
+    r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]",
+)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def readable(text: str) -> str:
+    r"""Return text that moves no cursor and changes no colour, whoever wrote it.
+
+    Escape sequences and control characters are left out, but for tabs and line ends; what no
+    encoding has is replaced.
+
+    >>> readable("six\x1b[2J==1\x1b]0;title\x07.0\r")
+    'six==1.0'
+    """
+    return _SURROGATE.sub("\ufffd", _ESCAPES.sub("", text))
