@@ -13,7 +13,7 @@ from ..model.managers import is_system
 from ..where import environment, kernels
 
 if TYPE_CHECKING:
-    from ..model.environment import Environment
+    from ..model.environment import Environment, Kind
     from . import Found, Target
 
 
@@ -36,22 +36,23 @@ class Targets:
         self.default = default
         self._made: dict[str, EnvironmentRef] = {}
         self._known: dict[tuple[str, str, str], EnvironmentRef | None] = {}
-        self._kernels: dict[str, Environment] = {}
+        self._kernels: dict[str, tuple[Environment, str]] = {}
 
-    def of(self, found: Found, kernel: str = "") -> Aim:
-        """The environment of a find whose request is known.
+    def of(self, found: Found, kernel: str = "", display_name: str = "") -> Aim:
+        """Return the environment of a find whose request is known.
 
         Args:
             found: What was found.
             kernel: The kernelspec of the notebook it stands in.
+            display_name: What the launcher showed for that.
         """
         target, request = found.target, found.request
         if request is not None and is_system(request.manager):
             return Aim(self.default.ref)
-        home = self._home(kernel)
+        home, doubt = self._home(kernel, display_name)
         named = target.name or target.kernel or target.prefix
         if not named or "{sys." in named:
-            return Aim(home.ref, _version_note(target, home))
+            return Aim(home.ref, " ".join(filter(None, (doubt, _version_note(target, home)))))
         here = self._find(target) or self._made.get(named)
         if here is None and target.made:
             here = self._made[named] = self._new(found)
@@ -60,15 +61,16 @@ class Targets:
         what = "kernel" if target.kernel else "environment"
         return Aim(home.ref, f"There is no {what} {named} here: {_shown(home)} stands in for it.")
 
-    def _home(self, kernel: str) -> Environment:
-        """The environment of a notebook's kernel, if that is here and not just any Python's."""
+    def _home(self, kernel: str, display_name: str) -> tuple[Environment, str]:
+        """Return the environment of a notebook's kernel, and why it is another's."""
         if not kernel or kernel == kernels.NATIVE:
-            return self.default
+            return self.default, ""
         if kernel not in self._kernels:
             try:
-                self._kernels[kernel] = kernels.environment_of(kernel)
-            except UnknownEnvironment:
-                self._kernels[kernel] = self.default
+                self._kernels[kernel] = (kernels.environment_of(kernel, display_name), "")
+            except UnknownEnvironment as error:
+                stands = f"{_shown(self.default)} stands in for the notebook's kernel {kernel}."
+                self._kernels[kernel] = (self.default, f"{stands} {error.problem}")
         return self._kernels[kernel]
 
     def _find(self, target: Target) -> EnvironmentRef | None:
@@ -87,7 +89,9 @@ class Targets:
         versions = (re.fullmatch(r"python\s*=+\s*(\d+(?:\.\d+)*)(?:[.*=].*)?", s) for s in specs)
         python = next((match[1] for match in versions if match), None)
         if target.prefix:
-            return EnvironmentRef("conda-prefix", None, target.prefix, python)
+            is_conda = found.request is not None and found.request.manager == "conda"
+            kind: Kind = "conda-prefix" if is_conda else "venv"
+            return EnvironmentRef(kind, None, target.prefix, python)
         # ~/.conda is where conda makes one when it may not write to its root
         root = self.default.root or os.path.expanduser("~/.conda")
         return EnvironmentRef("conda-named", target.name, f"{root}/envs/{target.name}", python)

@@ -205,7 +205,7 @@ class _Planner:
             captured
             for finding in reading.findings
             for found in lists.expand(finding.found)
-            for captured in self._aimed(replace(finding, found=found), reading.kernel)
+            for captured in self._aimed(replace(finding, found=found), reading)
         ]
         if self.standing.is_as_marked():  # what it installs, takes away and installs again, too
             captures = [replace(c, known=not c.reason) for c in captures]
@@ -218,14 +218,14 @@ class _Planner:
             step += 1
             yield replace(captured, record=self._record(captured, transaction, step))
 
-    def _aimed(self, finding: Finding, kernel: str) -> Iterator[Captured]:
+    def _aimed(self, finding: Finding, reading: Reading) -> Iterator[Captured]:
         """The find for each target; a Debian package, and what says where, for one alone."""
         found, seen = finding.found, set()
         if found.request is None:
             yield Captured(finding, reason=found.reason, notes=_sentences(found.note))
             return
         for target in self.targets:
-            aim = target.of(found, kernel)
+            aim = target.of(found, reading.kernel, reading.display_name)
             where = "" if is_system(found.request.manager) else aim.environment.prefix
             if where in seen:
                 continue

@@ -38,6 +38,7 @@ class Kernelspec:
         display_name: What the launcher shows.
         language: What the kernel speaks.
         metadata: Whatever else its maker wrote.
+        environ: The variables it is started with, besides the server's.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Kernelspec:
     display_name: str = ""
     language: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 class KernelEnvironment(NamedTuple):
@@ -69,8 +71,13 @@ def kernelspecs() -> dict[str, Kernelspec]:
     return found
 
 
-def environment_of(name: str) -> Environment:
-    """The environment that the kernel called `name` runs in.
+def environment_of(name: str, display_name: str = "") -> Environment:
+    """Return the environment that the kernel called `name` runs in.
+
+    Args:
+        name: A kernelspec's, or one that nb_conda_kernels gives to an environment's kernel: of
+            that no kernelspec lies on the disk.
+        display_name: What the notebook says that the launcher showed.
 
     Raises:
         UnknownEnvironment: There is no such kernelspec; or its command line does not tell where it
@@ -80,8 +87,25 @@ def environment_of(name: str) -> Environment:
     specs = kernelspecs()
     spec = specs.get(name.lower())
     if spec is None:
+        conda_name = _of_nb_conda_kernels(name, display_name)
+        if conda_name:
+            return find(name=conda_name)
         raise _unknown_kernel(name, specs)
     return _environment(spec)
+
+
+def _of_nb_conda_kernels(name: str, display_name: str) -> str:
+    """Return the environment that nb_conda_kernels makes a kernel's name of; empty for others.
+
+    Its default names are ``conda-env-NAME-LANGUAGE`` and ``conda-root-LANGUAGE``, shown as
+    ``Python [conda env:NAME] *`` (``name_format`` in its README).
+    """
+    of_name = re.fullmatch(r"conda-(?:env-(.+)|root|base)-\w+", name)
+    if of_name is None:
+        return ""
+    shown = re.search(r"\[conda (?:env:([^\]]+)|root|base)\]", display_name)
+    said = (shown or of_name)[1] or "base"
+    return "base" if said == "root" else said
 
 
 def environments() -> tuple[KernelEnvironment, ...]:
@@ -116,11 +140,14 @@ def _all() -> tuple[tuple[KernelEnvironment, ...], tuple[UnknownEnvironment, ...
 
 
 def _environment(spec: Kernelspec) -> Environment:
-    try:
-        environment = _by_metadata(spec) or _by_argv(spec)
-        reason = "its command line does not tell which."
-    except UnknownEnvironment as error:
-        environment, reason = None, error.problem
+    reason = _started_by(spec)
+    environment = None
+    if not reason:
+        try:
+            environment = _by_metadata(spec) or _by_argv(spec)
+            reason = "its command line does not tell which."
+        except UnknownEnvironment as error:
+            reason = error.problem
     if environment is None:
         raise UnknownEnvironment(
             f"The kernelspec {spec.name} leads to no environment: {reason}",
@@ -128,6 +155,24 @@ def _environment(spec: Kernelspec) -> Environment:
             advice=(f"It starts: {_shown(spec.argv)}", "Name its environment with --prefix PATH."),
         )
     return environment
+
+
+def _started_by(spec: Kernelspec) -> str:
+    """Return that something else than the server decides where a kernel runs; empty for others.
+
+    A ``kernel_provisioner`` is jupyter_client's, a ``process_proxy`` Enterprise Gateway's.
+    """
+    for key, field_name, own in (
+        ("kernel_provisioner", "provisioner_name", "local-provisioner"),
+        ("process_proxy", "class_name", "LocalProcessProxy"),
+    ):
+        entry = spec.metadata.get(key)
+        if entry is None:
+            continue
+        name = str(entry.get(field_name, "") if isinstance(entry, dict) else entry)
+        if name.rpartition(".")[2] != own:
+            return f"it is started by {name or key}, which decides where it runs."
+    return ""
 
 
 def _unknown_kernel(name: str, known: Iterable[str]) -> UnknownEnvironment:
@@ -275,8 +320,13 @@ def _specs_in(folder: str) -> Iterator[Kernelspec]:
                 argv=tuple(map(str, content.get("argv") or ())),
                 display_name=str(content.get("display_name", "")),
                 language=str(content.get("language", "")),
-                metadata=content.get("metadata") or {},
+                metadata=_mapping(content.get("metadata")),
+                environ={k: str(v) for k, v in _mapping(content.get("env")).items()},
             )
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 # What a kernelspec says
@@ -299,8 +349,9 @@ def _by_argv(spec: Kernelspec) -> Environment | None:
         return detect(argv[4])
     # jupyter_client takes the server's own Python for these, and the PATH for every other name.
     if argv and argv[0] in {"python", "python3"}:
-        return detect(own)
-    return _by_command(argv, own)
+        return None if _starts_another(argv[1:]) else detect(own)
+    path = spec.environ.get("PATH")
+    return _by_command(argv, _Seen(own, None if path is None else os.path.expandvars(path)))
 
 
 def _own_prefix(spec: Kernelspec) -> str:
@@ -314,39 +365,140 @@ def _is_marked(folder: str) -> bool:
     return is_conda_prefix(folder) or os.path.isfile(f"{folder}/pyvenv.cfg")
 
 
-def _by_command(argv: Sequence[str], own: str) -> Environment | None:
-    """The environment of what a command line comes to, through the wrappers in use."""
+class _Seen(NamedTuple):
+    """What a command line is read by: the kernelspec's own environment, and PATH if it is set."""
+
+    own: str
+    path: str | None = None
+
+
+_PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
+_KERNEL = re.compile(
+    r"R|Rscript|ir|julia|octave(?:-cli)?|sage|x(?:c|cpp|eus\w*|lua|python|r|sqlite)"
+)
+"""Programs that are kernels, or interpreters that run one, of the environment they lie in."""
+
+_MODULES = re.compile(
+    r"(?:^|[._-])(?:remote\w*|ssh\w*|docker\w*|kube\w*|k8s|spark\w*|livy|slurm\w*|poetry|pixi|uv|hatch"
+    r"|pipenv|pyenv|pdm|rye|juv|virtualenv|runner|launch\w*|tunnel|provision\w*|proxy|gateway|ec2"
+    r"|singularity|apptainer|podman|conda)(?:[._-]|$)"
+)
+"""Modules that start a kernel elsewhere; ``ipykernel_launcher`` alone starts its own."""
+
+
+def _by_command(argv: Sequence[str], seen: _Seen) -> Environment | None:
+    """Return the environment of what a command line comes to, through the wrappers in use."""
     if not argv:
         return None
     command, *arguments = argv
     match os.path.basename(command):
         case "env":
-            return _by_command(_after_env(arguments), own)
+            rest, path = _after_env(arguments)
+            return _by_command(rest, seen if path is None else seen._replace(path=path))
         case "bash" | "dash" | "sh" | "zsh":
-            return _by_shell(arguments, own)
+            return _by_shell(arguments, seen)
         case "conda" | "mamba" | "micromamba" if "run" in arguments:
-            return _by_conda_run(command, arguments[arguments.index("run") + 1 :])
-    return _by_program(command, own)
+            return _by_conda_run(command, arguments[arguments.index("run") + 1 :], seen)
+    return _by_program(command, arguments, seen)
 
 
-def _by_program(command: str, own: str) -> Environment | None:
-    """A program lies in its environment, however deep: ``PREFIX/lib/R/bin/R``."""
-    path = _located(command, own)
-    for location in (path, os.path.realpath(path)):
+def _by_program(command: str, arguments: Sequence[str], seen: _Seen) -> Environment | None:
+    """Return the environment of an interpreter: what merely lies in one may run another's.
+
+    So ``pixi run`` and ``poetry run`` tell nothing, wherever pixi and poetry are installed. An
+    interpreter lies in its environment, however deep: ``PREFIX/lib/R/bin/R``.
+    """
+    path = _located(command, seen)
+    links = tuple(_links(path))
+    name = next((name for name in map(os.path.basename, links) if _runs(name)), "")
+    beside = {os.path.dirname(os.path.dirname(link)) for link in links}
+    first = _first_line(path)
+    if first.startswith("#!") and not (name and any(map(_is_marked, beside))):
+        return _by_script(path, arguments, first, seen)
+    if not name or (_PYTHON.fullmatch(name) and _starts_another(arguments)):
+        return None
+    for location in links:
         for folder in _parents(location):
             if _is_marked(folder):
                 return detect(folder)
-    if re.fullmatch(r"(?:python|pypy)[0-9.]*", os.path.basename(path)):
+    if _PYTHON.fullmatch(name):
         return detect(os.path.dirname(os.path.dirname(os.path.realpath(path))))
     return None
 
 
-def _located(command: str, own: str) -> str:
+def _links(path: str) -> Iterator[str]:
+    """Yield a path, and what it links to, link by link: a link may lead through an environment."""
+    seen: set[str] = set()
+    while path not in seen:
+        seen.add(path)
+        yield path
+        if os.path.islink(path):
+            path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
+    if (real := os.path.realpath(path)) not in seen:
+        yield real
+
+
+def _runs(name: str) -> bool:
+    return bool(_PYTHON.fullmatch(name) or _KERNEL.fullmatch(name))
+
+
+def _starts_another(arguments: Sequence[str]) -> bool:
+    """Whether what Python is told to run may start the kernel somewhere else."""
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word in ("-W", "-X"):
+            del rest[:1]
+        elif word == "-m" or re.match(r"-[A-Za-z]*m$", word):
+            module = rest[0] if rest else ""
+            return module != "ipykernel_launcher" and bool(_MODULES.search(module))
+        elif re.match(r"-[A-Za-z]*c$", word):
+            code = rest[0] if rest else ""
+            starts = re.search(r"subprocess|Popen|os\.(?:exec|spawn|system)|paramiko", code)
+            return starts is not None or "kernel" not in code.lower()
+        elif "/" in word or word.endswith(".py"):
+            script = word.rpartition("/")
+            return not (script[2] == "ipykernel_launcher.py" or script[0].endswith("/ipykernel"))
+    return False
+
+
+def _first_line(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.readline(256)
+    except OSError:
+        return ""
+
+
+def _by_script(path: str, arguments: Sequence[str], first: str, seen: _Seen) -> Environment | None:
+    """Return what can be read out of a helper script; a program's entry point is none."""
+    words = first[2:].split()
+    if words and os.path.basename(words[0]) == "env":
+        words = [word for word in words[1:] if word != "-S"]
+    interpreter = os.path.basename(words[0]) if words else ""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            script = file.read(_LONGEST_SCRIPT)
+    except OSError:
+        return None
+    if interpreter in ("bash", "dash", "sh", "zsh", "ksh"):
+        return _by_commands(script, path, arguments, seen)
+    is_kernel = re.search(r"^(?:from|import) (?:ipykernel|IPython)\b", script, re.MULTILINE)
+    if _PYTHON.fullmatch(interpreter) and is_kernel:
+        return _by_program(words[0], (), seen)
+    return None
+
+
+_LONGEST_SCRIPT = 65_536  # characters; a helper script has a few lines
+
+
+def _located(command: str, seen: _Seen) -> str:
     from shutil import which
 
     if "/" not in command:
-        beside = f"{own}/bin/{command}"
-        path = beside if os.path.exists(beside) else which(command)
+        beside = f"{seen.own}/bin/{command}"
+        path = beside if seen.path is None and os.path.exists(beside) else None
+        path = path or which(command, path=seen.path)
     else:
         path = command if os.path.exists(command) else None
     if path is None:
@@ -359,58 +511,121 @@ def _parents(path: str) -> Iterator[str]:
         yield path
 
 
-def _by_conda_run(conda: str, arguments: Sequence[str]) -> Environment | None:
-    """``conda run -n NAME ...`` and ``conda run -p PREFIX ...``."""
+def _by_conda_run(conda: str, arguments: Sequence[str], seen: _Seen) -> Environment | None:
+    """Return the environment of ``conda run -n NAME ...`` and ``conda run -p PREFIX ...``."""
     rest = list(arguments)
+    chosen: Environment | None = None
     while rest and rest[0].startswith("-"):
         option, equals, value = rest.pop(0).partition("=")
         takes_value = option in {"-n", "--name", "-p", "--prefix", "--cwd", "-r", "--root-prefix"}
         if takes_value and not equals and rest:
             value = rest.pop(0)
         if option in {"-p", "--prefix"}:
-            return detect(value)
+            chosen = detect(value)
         if option in {"-n", "--name"}:
             named = f"{os.path.dirname(os.path.dirname(conda))}/envs/{value}"
-            return (
-                detect(named)
-                if os.path.isabs(named) and is_conda_prefix(named)
-                else find(name=value)
-            )
-    return None
+            is_there = os.path.isabs(named) and is_conda_prefix(named)
+            chosen = detect(named) if is_there else find(name=value)
+    return _inside(chosen, rest, seen)
 
 
-def _after_env(arguments: Sequence[str]) -> Sequence[str]:
-    """What ``env`` would run: after its options and the variables it sets."""
-    rest = list(arguments)
+def _inside(active: Environment | None, argv: Sequence[str], seen: _Seen) -> Environment | None:
+    """Return the environment of a command that is run where another one is active."""
+    if active is None or (argv and "/" in argv[0]):
+        return _by_command(argv, seen) if argv and "/" in argv[0] else None
+    name = os.path.basename(argv[0]) if argv else "python"
+    if not (_runs(name) or name in ("ipython", "ipython3")):
+        return None
+    return None if _PYTHON.fullmatch(name) and _starts_another(argv[1:]) else active
+
+
+def _after_env(arguments: Sequence[str]) -> tuple[Sequence[str], str | None]:
+    """Return what ``env`` would run, after its options, and the PATH that it sets."""
+    rest, path = list(arguments), None
     while rest and (rest[0].startswith("-") or "=" in rest[0]):
-        if rest.pop(0) in {"-u", "--unset", "-C", "--chdir"}:
+        word = rest.pop(0)
+        if word in {"-u", "--unset", "-C", "--chdir"}:
             del rest[:1]
-    return rest
+        elif word.startswith("PATH="):
+            path = os.path.expandvars(word.removeprefix("PATH="))
+    return rest, path
 
 
-def _by_shell(arguments: Sequence[str], own: str) -> Environment | None:
-    """``bash -c "source activate NAME && exec python ..."``: what is activated, or run last."""
+def _by_shell(arguments: Sequence[str], seen: _Seen) -> Environment | None:
+    """Return the environment of ``bash -c SCRIPT`` or ``bash FILE``."""
     options = [index for index, each in enumerate(arguments) if re.fullmatch(r"-[a-z]*c", each)]
-    script = arguments[options[0] + 1 :] if options else []
-    commands = _commands_of(script[0]) if script else []
-    for command in reversed(commands):
+    if options:
+        script, *given = [*arguments[options[0] + 1 :], "", ""][:-1]
+        return _by_commands(script, given[0] if given else "", given[1:], seen)
+    files = [index for index, each in enumerate(arguments) if not each.startswith("-")]
+    if not files:
+        return None
+    file = arguments[files[0]]
+    return _by_script(file, arguments[files[0] + 1 :], "#!/bin/sh", seen)
+
+
+_HARMLESS = re.compile(
+    r"cd|echo|printf|set|umask|ulimit|unset|mkdir|sleep|true|:|trap|test|\[|hash|stty|shopt"
+)
+
+
+def _by_commands(script: str, name: str, given: Sequence[str], seen: _Seen) -> Environment | None:
+    """Return the environment of a script's last command, by what its others activate.
+
+    Where one of the others is not understood, only an interpreter's own path tells.
+    """
+    active: Environment | None = None
+    clear = True
+    commands = _commands_of(script)
+    replacing = [at for at, command in enumerate(commands) if command[0] == "exec"]
+    end = replacing[0] if replacing else len(commands) - 1
+    for command in commands[: max(end, 0)]:
         activated = _activated(command)
+        path = _path_set(command)
         if activated is not None:
-            return detect(activated) if "/" in activated else find(name=activated)
-    last = commands[-1] if commands else []
+            active = detect(activated) if "/" in activated else find(name=activated)
+            clear = True
+        elif path is not None:
+            first = os.path.dirname(path.partition(":")[0])
+            active = detect(first) if _is_marked(first) else None
+            clear = active is not None
+        elif not _is_harmless(command):
+            clear = False
+    last = commands[end] if commands else []
     while last and (last[0] == "exec" or re.match(r"\w+=", last[0])):
         last = last[1:]
     # "$0" and "$@" are what follows the script on the shell's own command line.
-    given = {"$0": script[1:2], "$@": script[2:]}
-    return _by_command([each for word in last for each in given.get(word, [word])], own)
+    values = {"$0": [name] if name else [], "$@": list(given), "$*": list(given)}
+    argv = [each for word in last for each in values.get(word, [word])]
+    if active is not None and clear:
+        return _inside(active, argv, seen)
+    bare = not argv or "/" not in argv[0]
+    return None if bare and not clear else _by_command(argv, seen)
+
+
+def _is_harmless(command: Sequence[str]) -> bool:
+    """Whether a command leaves alone which Python is found."""
+    first = os.path.basename(command[0])
+    if first in ("source", "."):
+        return len(command) > 1 and bool(re.search(r"/(?:conda|mamba)\.sh$", command[1]))
+    if first == "eval":
+        return bool(re.search(r"(?:conda|mamba)\S* (?:shell\.\w+ hook|shell hook)", command[-1]))
+    if first == "export" or "=" in command[0]:
+        return not any(re.match(r"(?:PATH|VIRTUAL_ENV|CONDA_\w+)=", word) for word in command)
+    return _HARMLESS.fullmatch(first) is not None
+
+
+def _path_set(command: Sequence[str]) -> str | None:
+    words = command[1:] if command[0] == "export" else command[:1]
+    return next((word[5:] for word in words if word.startswith("PATH=")), None)
 
 
 def _commands_of(script: str) -> list[list[str]]:
-    """The words of each command of a shell script without control structures."""
+    """Return the words of each command of a shell script; a block's words begin commands, too."""
     import shlex
 
     lexer = shlex.shlex(script, posix=True, punctuation_chars=";&|\n")
-    lexer.whitespace = " \t"
+    lexer.whitespace = " \t\r"
     lexer.whitespace_split = True
     commands: list[list[str]] = [[]]
     try:
@@ -425,7 +640,7 @@ def _commands_of(script: str) -> list[list[str]]:
 
 
 def _activated(command: Sequence[str]) -> str | None:
-    """The name or prefix that a command activates."""
+    """Return the name or prefix that a command activates."""
     match [os.path.basename(command[0]), *command[1:]]:
         case ["source" | ".", script, target] if os.path.basename(script) == "activate":
             return target
