@@ -30,6 +30,7 @@ from support.dpkg import apt_get  # noqa: E402
 from support.environments import make_root, uv  # noqa: E402
 from support.kernels import clean_environ, write_kernelspec  # noqa: E402
 from support.locks import held  # noqa: E402
+from support.machine import has_sudo  # noqa: E402
 
 # a folder of a fixed name, so that the committed outputs do not change from run to run
 FOLDER = Path(tempfile.gettempdir(), "jstackmagic-quickstart")
@@ -68,7 +69,7 @@ def run(path: Path) -> nbformat.NotebookNode:
     (home / ".condarc").write_text(f"channels: [{url!r}]\n")
     write_kernelspec(home / ".local/share/jupyter/kernels/chapter", prefix)
     notebook = nbformat.read(path, as_version=4)
-    if not may_use_apt():
+    if not (shutil.which("apt-get") and has_sudo()):
         print("No right to use apt-get here: that step is only recorded.", file=sys.stderr)
         for cell in notebook.cells:
             cell.source = cell.source.replace("%envinstall apt:", "%envinstall --record-only apt:")
@@ -135,16 +136,6 @@ def build_wheel(folder: Path) -> Path:
     command = [find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(copy)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     return next(folder.glob("*.whl"))
-
-
-def may_use_apt() -> bool:
-    """Whether apt-get is there and this user may use it without a password."""
-    if not shutil.which("apt-get"):
-        return False
-    if os.geteuid() == 0:
-        return True
-    sudo = shutil.which("sudo")
-    return bool(sudo) and subprocess.run([sudo, "-n", "true"], check=False).returncode == 0
 
 
 def text_of(cell: nbformat.NotebookNode) -> str:

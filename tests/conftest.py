@@ -21,7 +21,7 @@ from support import cache, dpkg, engine, stacks, tiers
 from support.acceptance import make as make_acceptance
 from support.channel import Unfeasible
 from support.environments import Root, create_environment, make_root, make_venv, uv
-from support.machine import Unavailable
+from support.machine import Unavailable, has_sudo
 from support.wheels import WheelIndex
 from support.workers import ByModule
 
@@ -339,11 +339,4 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _why_no_apt() -> str | None:
     if shutil.which("apt-get") is None:
         return "there is no apt-get"
-    if os.geteuid() == 0:
-        return None
-    if (
-        shutil.which("sudo") is None
-        or subprocess.run(["sudo", "-n", "true"], check=False, capture_output=True).returncode
-    ):
-        return "apt-get needs root, or sudo without a password"
-    return None
+    return None if has_sudo() else "apt-get needs root, or sudo without a password"

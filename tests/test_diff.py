@@ -19,6 +19,7 @@ from jstackmagic.where.packages import read_packages
 from support.debs import build_deb, purge
 from support.dpkg import apt_get
 from support.environments import add_packages, make_venv, uv
+from support.machine import as_root
 from support.tiers import SIX
 from support.verbs import verb
 from support.warm import warm_conda
@@ -229,8 +230,7 @@ def test_apts_own_marks_tell_what_was_asked_for(conda: Path, tmp_path: Path) -> 
     debs = [build_deb(tmp_path, needs), build_deb(tmp_path, name, depends=needs)]
     try:
         apt_get("install", "-y", *debs)
-        root = () if os.geteuid() == 0 else ("sudo", "-n")
-        subprocess.run([*root, "apt-mark", "auto", needs], check=True, capture_output=True)
+        subprocess.run([*as_root(), "apt-mark", "auto", needs], check=True, capture_output=True)
         verb("diff", "--adopt", "--prefix", conda)
     finally:
         purge(name, needs)

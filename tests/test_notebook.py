@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,12 +18,12 @@ import pytest
 from support.dpkg import apt_get
 from support.environments import uv
 from support.kernels import Cell, Kernel, Server, Sockets, clean_environ, write_kernelspec
+from support.slow import slow_channel
 from support.tiers import PYMONGO, SIX
 from support.wheels import WheelIndex, build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from support.environments import Root
     from support.tiers import Channel
@@ -183,6 +185,40 @@ def test_a_server_running_in_another_environment_does_not_decide(
         assert any(name.startswith("demo-tool-") for name in installed(prefix))
         assert not any(name.startswith("demo-tool-") for name in installed(serving))
         Cell(sockets, "%envremove demo-tool").wait().check()
+
+
+def test_a_kernel_of_a_server_in_the_background_can_be_interrupted(
+    prefix: Path, home: Path, tmp_path: Path
+) -> None:
+    """What the server ignores its kernels begin with, and what they start could."""
+    project = tmp_path / "slow project"
+    project.mkdir()
+    (project / "setup.py").write_text(SLOW_SETUP)
+    write_kernelspec(home / ".local/share/jupyter/kernels/chapter", prefix)
+    environ = clean_environ(JUPYTER_RUNTIME_DIR=str(tmp_path / "runtime"))
+    before = installed(prefix)
+    python = Path(sys.prefix)
+    with (
+        slow_channel(tmp_path / "slow", pause=2) as url,
+        Server(python, environ=environ, folder=tmp_path, background=True) as server,
+    ):
+        client = server.start_kernel("chapter")
+        sockets = Sockets(client)
+        Cell(sockets, "%load_ext jstackmagic").wait().check()
+        for code, begun, error in (
+            ("import time; print('begun', flush=True); time.sleep(60)", "begun", "Keyboard"),
+            (f"%envinstall --pip --force '{project}' -- --no-build-isolation", "Building", ""),
+            (f"%envinstall --conda -c {url} large", "large", ""),
+        ):
+            cell = Cell(sockets, code)
+            cell.wait_for(begun, timeout=40)
+            time.sleep(0.5)
+            server.interrupt(client)
+            started = time.monotonic()
+            result = cell.wait(timeout=30)
+            assert time.monotonic() - started < 15
+            assert result.error_name == f"{error}Interrupt{'' if error else 'ed'}", result.shown
+    assert installed(prefix) == before
 
 
 def test_asking_for_what_is_there_changes_nothing_and_says_so(kernel: Kernel, prefix: Path) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import cache
 from .locks import held
+from .machine import as_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +44,7 @@ def apt_get(*words: str | Path) -> None:
     Raises:
         AssertionError: It failed, or waited too long for a lock; has what it said.
     """
-    root = () if os.geteuid() == 0 else ("sudo", "-n")
-    command = (*root, "apt-get", "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}", *words)
+    command = (*as_root(), "apt-get", "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}", *words)
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ import docker
 
 from . import cache
 from .locks import held
-from .machine import Unavailable, program
+from .machine import Unavailable, as_root, has_sudo, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.images import Image
 
-RUN = Path("/run/jstackmagic-tests")
+RUN = (
+    Path("/run/jstackmagic-tests")
+    if os.geteuid() == 0
+    else Path(tempfile.gettempdir(), f"jstackmagic-tests-{os.geteuid()}")
+)
 """Where the private engine's socket, pid file and state lie: a socket's path must be short."""
 
 DATA = cache.ROOT / "engine"
@@ -54,7 +58,7 @@ def engine() -> Iterator[DockerClient]:
             "an engine runs here already: set DOCKER_HOST=unix:///var/run/docker.sock to let the"
             " tests use it"
         )
-    if os.geteuid() != 0:
+    if not has_sudo():
         raise Unavailable("a private Docker engine needs root; else name one with DOCKER_HOST")
     program("dockerd")
     with _shared():
@@ -85,7 +89,8 @@ def _answers(socket: Path) -> bool:
 
 @contextlib.contextmanager
 def _shared() -> Iterator[None]:
-    RUN.mkdir(mode=0o755, exist_ok=True)
+    # a plain user's socket is for all, as one in a container is another, in a folder of their own
+    RUN.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, exist_ok=True)
     with open(RUN / "users", "w") as users:
         with _alone():
             if not (SOCKET.is_socket() and _answers(SOCKET)):
@@ -131,7 +136,7 @@ def _start() -> None:
     _PID_FILE.unlink(missing_ok=True)  # left by an engine that was killed; none answers here
     with open(_LOG, "w") as log:
         process = subprocess.Popen(
-            [str(word) for word in command],
+            [*as_root(environ=True), *(str(word) for word in command)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -142,6 +147,8 @@ def _start() -> None:
     while not (SOCKET.is_socket() and _answers(SOCKET)):
         if process.poll() is not None or time.monotonic() > deadline:
             raise Unavailable(f"dockerd does not start here:\n{_LOG.read_text()[-1500:]}")
+        if os.geteuid() != 0 and SOCKET.is_socket():
+            subprocess.run([*as_root(), "chmod", "666", SOCKET], check=True)
         time.sleep(0.05)
 
 
@@ -167,7 +174,7 @@ def _tidy() -> None:
 def _stop() -> None:
     """Ends the engine by its own pid, and waits for that."""
     pid = int(_PID_FILE.read_text())
-    os.kill(pid, signal.SIGTERM)
+    subprocess.run([*as_root(), "kill", str(pid)], check=True)
     deadline = time.monotonic() + 30
     while _runs(pid) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -262,7 +262,8 @@ class Kernel:
 class Server:
     """A Jupyter server that runs in the environment at `prefix`; a context manager.
 
-    `application` is the module to run: "jupyter_server", "jupyterlab", "notebook".
+    `application` is the module to run: "jupyter_server", "jupyterlab", "notebook". In the
+    `background` it ignores what a shell's background job does, and nohup's: SIGINT among them.
     """
 
     url: str
@@ -274,7 +275,9 @@ class Server:
         environ: Mapping[str, str],
         folder: Path,
         application: str = "jupyter_server",
+        background: bool = False,
     ) -> None:
+        self._background = background
         self._prefix = prefix
         self._application = application
         self._environ = dict(environ)
@@ -286,6 +289,8 @@ class Server:
         options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
         options += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
         command = [str(self._prefix / "bin/python"), "-m", self._application, *options]
+        if self._background:
+            command = ["sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh", *command]
         self._log = (self._folder / "server.log").open("w")
         self._process = subprocess.Popen(
             command, env=self._environ, cwd=self._folder, stdout=self._log, stderr=self._log
@@ -313,6 +318,12 @@ class Server:
         self._process.terminate()  # it ends its kernels itself
         self._process.wait(timeout=30)
         self._log.close()
+
+    def interrupt(self, client: BlockingKernelClient) -> None:
+        """Has the server interrupt a kernel that it started, as the stop button does."""
+        kernel = Path(client.connection_file).stem.removeprefix("kernel-")
+        request = Request(f"{self.url}api/kernels/{kernel}/interrupt", data=b"", method="POST")
+        urlopen(request, timeout=60).close()
 
     def start_kernel(self, name: str) -> BlockingKernelClient:
         """Has the server start a kernel by its kernelspec, and connects to that."""

@@ -63,6 +63,13 @@ def program(name: str) -> str:
     return path
 
 
+def as_root(*, environ: bool = False) -> tuple[str, ...]:
+    """Return the words before a command that needs root; `environ` keeps the variables."""
+    if os.geteuid() == 0:
+        return ()
+    return ("sudo", "-n", *(["--preserve-env"] if environ else []))
+
+
 def main() -> None:
     missing = [name for name in _PACKAGES if not _is_here(name)]
     if not missing:
@@ -70,11 +77,10 @@ def main() -> None:
         return
     if not shutil.which("apt-get"):
         _give_up(missing, "there is no apt-get here")
+    elif not has_sudo():
+        _give_up(missing, "apt-get needs root, or sudo without a password")
     elif os.geteuid() != 0:
-        if not _has_sudo():
-            _give_up(missing, "apt-get needs root, or sudo without a password")
-        else:
-            os.execvp("sudo", ["sudo", "-n", sys.executable, os.path.abspath(__file__)])
+        os.execvp("sudo", [*as_root(), sys.executable, os.path.abspath(__file__)])
     else:
         _install(missing)
 
@@ -93,7 +99,10 @@ def _give_up(missing: Sequence[str], reason: str) -> None:
     print(f"Not installed, and what needs it is skipped: {', '.join(missing)} ({reason}).")
 
 
-def _has_sudo() -> bool:
+def has_sudo() -> bool:
+    """Whether this user is root, or becomes it by sudo without a password."""
+    if os.geteuid() == 0:
+        return True
     if not shutil.which("sudo"):
         return False
     asked = subprocess.run(["sudo", "-n", "true"], check=False, capture_output=True)

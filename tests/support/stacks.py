@@ -24,7 +24,7 @@ import docker
 from . import cache, channel, environments, standin_mamba, tiers
 from .channel import SHEBANG, ChannelBuilder, File
 from .locks import held
-from .machine import Unavailable, program
+from .machine import Unavailable, as_root, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -211,7 +211,7 @@ def import_debian(client: DockerClient, tag: str, packages: Iterable[str], *opti
     command += [release, "-", *map(str, _apt_sources(release))]
     with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
-            [*_IN_MEMORY, *command],
+            [*as_root(environ=True), *_IN_MEMORY, *command],
             stdout=subprocess.PIPE,
             stderr=log,
             env={**cache.ENVIRON, "TMPDIR": folder},
