@@ -131,7 +131,7 @@ def test_sizes_and_channels_for_people() -> None:
 
 
 def test_no_result_shows_its_fields_where_python_shows_a_value() -> None:
-    for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
+    for module in pkgutil.walk_packages(commands.__path__, f"{commands.__name__}."):
         import_module(module.name)
     kinds, found = [Result], set[type[Result]]()
     while kinds:

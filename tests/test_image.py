@@ -19,17 +19,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from jstackmagic.cli import main
-from jstackmagic.commands import _suggest
-from jstackmagic.commands._imagecontext import Context, _style
-from jstackmagic.commands.image import _all_secrets
+from jstackmagic.commands.image._context import Context, _style
 from jstackmagic.display.console import Plain
 from jstackmagic.history.file import IMAGE_HISTORY
-from jstackmagic.image import family
+from jstackmagic.image import family, suggest
 from jstackmagic.image.engine import commit, labels
 from jstackmagic.image.engine.build import StepLines, blame
 from jstackmagic.image.engine.buildlog import Log, fields
 from jstackmagic.image.engine.client import NoEngine, connect
 from jstackmagic.image.prove.proof import Proof, Side, absent, differences, same, unreadable
+from jstackmagic.image.secrets import completed
 from jstackmagic.model.errors import UsageError
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.plan import Outcome
@@ -716,8 +715,8 @@ def test_where_nothing_names_the_image_its_contents_tell(
     python += [_package("pip", "tensorflow", "2.20")]  # of tensorflow-notebook, and not the image's
     debian = [_package("apt", name, "1") for name in stack.debian]
     here = PackageSet((*python, *debian))
-    monkeypatch.setattr(_suggest, "read_packages", lambda _environment: here)
-    monkeypatch.setattr(_suggest, "look", lambda: replace(look(), stacks=True, image=None))
+    monkeypatch.setattr(suggest, "read_packages", lambda _environment: here)
+    monkeypatch.setattr(suggest, "look", lambda: replace(look(), stacks=True, image=None))
     remember("pip", ("tensorflow",), "tensorflow", "2.20")
     said = export_on("", capsys)
     assert "ARG BASE_IMAGE=jupyter/scipy-notebook\n" in said
@@ -780,13 +779,13 @@ def _context(**secrets: str) -> Context:
 def test_a_secret_that_this_kernels_settings_have_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _context(pip_index_url="https://****@pypi.example.com/simple")
     monkeypatch.setenv("PIP_INDEX_URL", PRIVATE)
-    assert _all_secrets(asked, {}) == {"pip_index_url": PRIVATE.encode()}
+    assert completed(asked.secrets, {}) == {"pip_index_url": PRIVATE.encode()}
     said = {"pip_index_url": b"another"}
-    assert _all_secrets(asked, said) == said
+    assert completed(asked.secrets, said) == said
 
 
 def test_a_secret_that_nobody_has_stops_the_build() -> None:
     asked = _context(pip_index_url="https://****@pypi.example.com/simple")
     with pytest.raises(UsageError, match="never recorded") as raised:
-        _all_secrets(asked, {"other": b""})
+        completed(asked.secrets, {"other": b""})
     assert "--secret id=pip_index_url,src=FILE" in str(raised.value)

@@ -22,7 +22,7 @@ import pytest
 import requests
 
 from jstackmagic.cli import main
-from jstackmagic.commands._imagecontext import _first_base
+from jstackmagic.commands.image._context import _first_base
 from jstackmagic.display.console import Plain, quiet
 from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image.engine import labels

@@ -1,4 +1,4 @@
-"""The verbs, one module each: ``install.py`` is ``%envinstall`` and ``jstackmagic install``.
+"""The verbs, one module or folder each: ``install.py`` is ``%envinstall``, ``jstackmagic install``.
 
 A verb module has a docstring (the help text of both surfaces), ``arguments(parser)`` and
 ``run(args, session)``, which returns a result to display. One whose name begins with an underscore
@@ -93,8 +93,8 @@ class Parser(argparse.ArgumentParser):
 
 def names() -> tuple[str, ...]:
     """The verbs, found by listing this folder, so that loading the extension imports none."""
-    files = os.listdir(os.path.dirname(__file__))
-    return tuple(sorted(file[:-3] for file in files if file.endswith(".py") and file[0] != "_"))
+    found = (file.removesuffix(".py") for file in os.listdir(os.path.dirname(__file__)))
+    return tuple(sorted(name for name in found if name.isidentifier() and name[0] != "_"))
 
 
 def load(name: str) -> Verb:

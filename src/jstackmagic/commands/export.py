@@ -151,6 +151,6 @@ def _all(source: Source, options: Options) -> Result:
 
 
 def _base(source: Source, image: str, guess: bool) -> tuple[str, Sequence[str]]:
-    from ._suggest import base_image
+    from ..image.suggest import base_image
 
     return base_image(source.recipe, source.records, image, guess=guess)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..image.family import candidates, family_of, likely_stack, stack_of
 from ..model.managers import is_system
+from ..model.packages import ManagerName
 from ..where.environment import detect
 from ..where.host import look
 from ..where.packages import read_packages
-from ._image import Suggestions
+from .family import Candidate, Family, Stack, candidates, family_of, likely_stack, stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,31 @@ if TYPE_CHECKING:
     from ..model.record import Record
 
 
-def suggestions(image: str, recipe: Recipe) -> Suggestions:
+@dataclass(frozen=True)
+class Suggestion:
+    """The Docker Stacks that have some of what was installed.
+
+    Attributes:
+        family: The table that was looked up.
+        base: The stack that is built on now, where it can be told.
+        asked: What was installed, by manager and name.
+        candidates: The stacks that have some of it, the best first.
+    """
+
+    family: Family
+    base: Stack | None
+    asked: tuple[tuple[ManagerName, str], ...]
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def best(self) -> Candidate | None:
+        """The stack that has most of it, if that is more than the base has."""
+        best = next(iter(self.candidates), None)
+        own = next((each for each in self.candidates if each.stack == self.base), None)
+        return best if best and len(best.has) > len(own.has if own else ()) else None
+
+
+def suggestions(image: str, recipe: Recipe) -> Suggestion:
     """Look up the family's table; no engine is asked.
 
     Args:
@@ -29,7 +54,7 @@ def suggestions(image: str, recipe: Recipe) -> Suggestions:
     asked = [
         (step.manager, item.name) for step in recipe.steps for item in step.install if item.name
     ]
-    return Suggestions(
+    return Suggestion(
         family=family,
         base=stack_of(image, family),
         asked=tuple(dict.fromkeys(asked)),

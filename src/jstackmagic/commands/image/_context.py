@@ -7,26 +7,26 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..history.built import history_id
-from ..history.file import IMAGE_HISTORY
-from ..image.engine.labels import BASE, HISTORY, labels, recipe_hash
-from ..model.errors import ExportError
-from ..model.ledger import fold
-from ..model.recipe import Recipe
-from ..model.reference import Reference
+from ...history.built import history_id
+from ...history.file import IMAGE_HISTORY
+from ...image.engine.labels import BASE, HISTORY, labels, recipe_hash
+from ...model.errors import ExportError
+from ...model.ledger import fold
+from ...model.recipe import Recipe
+from ...model.reference import Reference
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..export.dockerfile import Style
-    from ..history.file import History
-    from ..image.engine.build import Builder
-    from ..image.engine.client import Engine
-    from ..image.engine.container import Base
-    from ..model.record import Record
+    from ...export.dockerfile import Style
+    from ...history.file import History
+    from ...image.engine.build import Builder
+    from ...image.engine.client import Engine
+    from ...image.engine.container import Base
+    from ...model.record import Record
+    from ._building import How
 
 FOLDER = "jstackmagic-image"
 """Where the context is left, in the working folder, when no engine is in reach."""
@@ -67,7 +67,7 @@ def given(file: str, history: History) -> Iterator[Context]:
 
 
 @contextlib.contextmanager
-def rendered(args: argparse.Namespace, engine: Engine, history: History) -> Iterator[Context]:
+def rendered(how: How, engine: Engine, history: History) -> Iterator[Context]:
     """The recipe, rendered into a temporary folder for the image that it is to stand on.
 
     Raises:
@@ -75,16 +75,16 @@ def rendered(args: argparse.Namespace, engine: Engine, history: History) -> Iter
         EngineError: The engine cannot be asked.
         UsageError: The engine does not offer the builder that was asked for.
     """
-    from ..image.engine.build import builder_of
+    from ...image.engine.build import builder_of
 
-    builder = builder_of(engine, args.builder)
+    builder = builder_of(engine, how.builder)
     with tempfile.TemporaryDirectory(prefix="jstackmagic-image-") as folder:
-        yield write(Path(folder), args, history, _base(args, engine, history), builder=builder)
+        yield write(Path(folder), how, history, _base(how, engine, history), builder=builder)
 
 
 def write(
     folder: Path,
-    args: argparse.Namespace,
+    how: How,
     history: History,
     base: Base | None = None,
     *,
@@ -94,7 +94,7 @@ def write(
 
     Args:
         folder: Where to; made if it is not there.
-        args: The options that say what to build on, and how.
+        how: What to build on, and how.
         history: What to build.
         base: What to build on; None where no engine can be asked for it.
         builder: What will build it; what is written for the classic one any other can build too.
@@ -104,12 +104,12 @@ def write(
     """
     from datetime import datetime, timezone
 
-    from ..export.dockerfile import render
+    from ...export.dockerfile import render
 
     records = history.records()
     recipe = fold(records)
-    reference = base.reference if base else _guessed_base(args, records)
-    style = getattr(args, "style", None) or _style(base.variables if base else None)
+    reference = base.reference if base else _guessed_base(how, records)
+    style = how.style or _style(base.variables if base else None)
     artifact = plain = render(recipe, style=style, base_image=reference)
     if builder == "buildkit" and _can_write_caches(style, base):
         artifact = render(recipe, style=style, base_image=reference, cache_mounts=True)
@@ -164,18 +164,18 @@ def _tag(tag: str, history: History) -> Reference:
     return Reference(f"jstackmagic/{name or 'nothing-installed'}", tag)
 
 
-def _base(args: argparse.Namespace, engine: Engine, history: History) -> Base | None:
-    from ..image.engine.container import base_of, named_base, this_container
-    from ..where.host import look
+def _base(how: How, engine: Engine, history: History) -> Base | None:
+    from ...image.engine.container import base_of, named_base, this_container
+    from ...where.host import look
 
-    if args.base_image:
-        return named_base(engine, args.base_image)
+    if how.base_image:
+        return named_base(engine, how.base_image)
     records = history.records()
     container = this_container(engine, look())
     if container is not None:
         base = base_of(engine, container)
         return _first_base(engine, base, records) or base
-    guessed = _guessed_base(args, records)
+    guessed = _guessed_base(how, records)
     return named_base(engine, guessed) if guessed else None
 
 
@@ -184,7 +184,7 @@ def _first_base(engine: Engine, base: Base, records: Sequence[Record]) -> Base |
 
     Otherwise each build would stand on the one before, and none could be made anew.
     """
-    from ..image.engine.container import named_base
+    from ...image.engine.container import named_base
 
     reference = base.labels.get(BASE)
     if not reference or base.labels.get(HISTORY) != history_id(records):
@@ -193,12 +193,12 @@ def _first_base(engine: Engine, base: Base, records: Sequence[Record]) -> Base |
     return first if first.image_id or first.digest else None
 
 
-def _guessed_base(args: argparse.Namespace, records: Sequence[Record]) -> str:
+def _guessed_base(how: How, records: Sequence[Record]) -> str:
     """What the user, the surroundings or the history say; empty where nothing does."""
-    from ..where.host import look
-    from ._suggest import likely_image
+    from ...image.suggest import likely_image
+    from ...where.host import look
 
-    said: Any = getattr(args, "base_image", None) or look().image
+    said = how.base_image or look().image
     recorded = (each.context.image for each in reversed(records) if each.context.image)
     return said or next(recorded, "") or likely_image(records)
 
@@ -217,7 +217,7 @@ def _style(variables: Mapping[str, str] | None) -> Style | None:
 
     They have set NB_GID since August 2017; what was before is the legacy pattern's.
     """
-    from ..where.host import look
+    from ...where.host import look
 
     if variables is None:
         return "stacks" if look().stacks else None

@@ -1,0 +1,54 @@
+"""Build, commit, run and prove an image of what was installed, with the container engine.
+
+Nothing else here uses the engine's socket: whoever has it is root on its host.
+
+Examples:
+    %envimage build analysis:2026-11        # from the history, on the image this container runs
+    %envimage prove                         # whether the image holds exactly what is here
+    %envimage prove analysis:2026-11 --deep
+    %envimage prove --file Dockerfile       # whether this Dockerfile has drifted
+    %envimage run analysis:2026-11          # a server from it, with the working folder in it
+    %envimage list
+    %envimage stop
+    %envimage commit snapshot               # this container as it stands
+    %envimage suggest                       # which of the Docker Stacks has it already
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ...display import Result
+    from ...session import Session
+
+_ACTIONS = {
+    **{name: name for name in ("build", "prove", "commit")},
+    "run": "serve",  # a module of the name would hide this one's function
+    **{name: name for name in ("list", "stop", "suggest")},
+}
+"""The module of each thing to do."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare one sub-command a thing to do."""
+    verbs = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name in _ACTIONS:
+        module = _module(name)
+        module.arguments(
+            verbs.add_parser(name, help=module.HELP, description=(module.__doc__ or "").strip())
+        )
+
+
+def run(args: argparse.Namespace, session: Session) -> Result:
+    """Do what was asked for."""
+    module = _module(args.action)
+    result: Result = module.run(module.Options.of(args), session)
+    return result
+
+
+def _module(name: str) -> Any:
+    return import_module(f".{_ACTIONS[name]}", __name__)

@@ -1,0 +1,108 @@
+"""The images that were made from this history, and the servers that it started."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ...display import Result, Table, Text, size_text
+from ...image.engine.serve import Image, Server
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from ...display import Part
+    from ...session import Session
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for; the names are those of the options."""
+
+    all: bool
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Options:
+        """Read the parsed words."""
+        return cls(args.all)
+
+
+HELP = "the images and the servers"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--all", action="store_true", help="those of other histories as well")
+
+
+def run(options: Options, session: Session) -> Images:
+    """Do it."""
+    from ...history.built import history_id
+    from ...image.engine.client import connect
+    from ...image.engine.serve import images, servers
+
+    own = history_id(session.history.records())
+    with contextlib.closing(connect()) as engine:
+        found = Images(images=images(engine), servers=servers(engine), history=own)
+    if options.all:
+        return found
+    return replace(
+        found,
+        images=tuple(each for each in found.images if each.history == own and each.tags),
+        servers=tuple(each for each in found.servers if each.history == own),
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class Images(Result):
+    """The images that there are, and the servers.
+
+    Attributes:
+        images: The images that were made from this history, or from any.
+        servers: The servers that it started, or anybody.
+        history: The name of this history.
+    """
+
+    images: tuple[Image, ...]
+    servers: tuple[Server, ...]
+    history: str
+
+    def summary(self) -> str:
+        """How many there are."""
+        return f"{len(self.images)} images, {len(self.servers)} servers"
+
+    def parts(self) -> Sequence[Part]:
+        """A table of each."""
+        parts: list[Part] = []
+        if not self.images:
+            parts.append(Text("No image was made from this history yet: %envimage build"))
+        else:
+            rows = tuple(
+                (
+                    ", ".join(image.tags) or image.id.rpartition(":")[2][:12],
+                    "this one" if image.history == self.history else image.history or "none",
+                    image.created,
+                    size_text(image.size),
+                    image.base,
+                )
+                for image in self.images
+            )
+            parts.append(Table(("Image", "History", "Made", "Size", "Built on"), rows))
+        if self.servers:
+            running = tuple(
+                (server.name, server.image, server.status, server.url) for server in self.servers
+            )
+            parts.append(Table(("Server", "Image", "Status", "Address"), running))
+        return parts
+
+    def to_json(self) -> Any:
+        """Both, and the history's name."""
+        return {
+            "history": self.history,
+            "images": msgspec.to_builtins(self.images),
+            "servers": msgspec.to_builtins(self.servers),
+        }

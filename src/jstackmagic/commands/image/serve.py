@@ -1,0 +1,155 @@
+"""Start a server from an image, wait until it answers, and give its URL with the token.
+
+The folder is mounted where the image has its work; without --public only the engine's own
+machine can reach the server.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ...display import Code, Result, Text
+from ...image.engine.serve import Server
+from ...model.errors import UsageError
+from ._building import How, build_engine
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from ...display import Part
+    from ...image.engine.client import Engine
+    from ...session import Session
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for; the names are those of the options."""
+
+    tag: str | None
+    work: str
+    no_work: bool
+    grant_sudo: bool
+    public: bool
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Options:
+        """Read the parsed words."""
+        return cls(args.tag, args.work, args.no_work, args.grant_sudo, args.public)
+
+
+HELP = "start a server"
+SERVER_SECONDS = 90.0
+"""How long a server may take to answer; JupyterLab's first start in a container is slow."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("tag", nargs="?", metavar="TAG", help="the image (default: this history's)")
+    parser.add_argument(
+        "-v", "--work", metavar="FOLDER", default=".", help="to mount (default: the working folder)"
+    )
+    parser.add_argument("--no-work", action="store_true", help="mount nothing")
+    parser.add_argument("--grant-sudo", action="store_true", help="let its user use sudo")
+    parser.add_argument("--public", action="store_true", help="let other machines reach it")
+
+
+def run(options: Options, session: Session) -> Running:
+    """Do it."""
+    from ...history.built import history_id
+    from ...image.engine.serve import Wanted, start, wait
+    from ...model.reference import parse
+
+    if options.tag:
+        parse(options.tag)
+    with build_engine(session, How(), options.tag) as engine:
+        image = options.tag or _own_image(engine, session)
+        work, notes = ("", []) if options.no_work else _on_host(engine, options.work)
+        session.console.say(f"Starting {image} …")
+        wanted = Wanted(
+            image,
+            work=work,
+            grant_sudo=options.grant_sudo,
+            public=options.public,
+            history=history_id(session.history.records()),
+        )
+        server = wait(engine, start(engine, wanted), seconds=SERVER_SECONDS)
+    return Running(server=server, work=work, notes=tuple(notes))
+
+
+def _own_image(engine: Engine, session: Session) -> str:
+    """The latest image that was made from this history."""
+    from ...history.built import history_id
+    from ...image.engine.serve import images
+
+    own = history_id(session.history.records())
+    found = [image for image in images(engine) if own and image.history == own and image.tags]
+    if not found:
+        raise UsageError(
+            "No image was made from this history yet.",
+            kept="No server was started.",
+            advice=("Build it: %envimage build", "Or name one: %envimage run TAG"),
+        )
+    # one that was built is of that history alone, a commit is not
+    return next((image for image in found if image.recipe), found[0]).tags[0]
+
+
+def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
+    """Where a folder lies on the engine's host, and what to say of it."""
+    from ...image.engine.container import this_container
+    from ...where.host import look
+
+    path = os.path.realpath(os.path.expanduser(folder))
+    if not os.path.isdir(path):
+        raise UsageError(f"There is no folder {path}.", kept="No server was started.")
+    host = look()
+    if host.runtime is None:
+        return path, []
+    container = this_container(engine, host)
+    place = container.on_host(path) if container else None
+    if place is None:
+        note = f"{path} lies in this container alone, where no other can mount it: it has no work."
+        return "", [note]
+    return place, []
+
+
+@dataclass(frozen=True, repr=False)
+class Running(Result):
+    """A server that answers.
+
+    Attributes:
+        server: The server.
+        work: The folder of the engine's host that is mounted in it; empty for none.
+        notes: Sentences the user should read.
+    """
+
+    server: Server
+    work: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> str:
+        """Where it is reached, with its token."""
+        return self.server.url
+
+    def summary(self) -> str:
+        """Its URL."""
+        return self.server.url
+
+    def parts(self) -> Sequence[Part]:
+        """The URL, and how to end it."""
+        return (
+            *(Text(note, "warning") for note in self.notes),
+            Text(f"{self.server.image} answers:", "good"),
+            Code(self.server.url),
+            *((Text(f"Its work is {self.work}.", "quiet"),) if self.work else ()),
+            Text(f"Stop it: %envimage stop {self.server.name}", "quiet"),
+        )
+
+    def to_json(self) -> Any:
+        """The server."""
+        return {**msgspec.to_builtins(self.server), "work": self.work, "notes": list(self.notes)}
