@@ -8,14 +8,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ...model.packages import Package, normalise
-from ...model.spec import split_hashes
+from ...model.spec import Constraint, Spec, read
 from ...where.packages import conda_distributions, read_conda, read_distributions
 from .config import UNREADABLE, configured
-from .spec import VCS, is_place, name_of, plain_requirements
+from .spec import installed_from, plain_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,10 +62,10 @@ def satisfied(request: Request, environment: Environment) -> tuple[Package, ...]
     settings = configured(environment)
     if request.upgrade or request.options or _CHANGES_THE_QUESTION & settings.keys():
         return None
-    capped = [spec for spec in request.texts if spec.startswith("-c ")]
-    specs = [spec for spec in request.texts if spec not in capped]
+    capped = [spec for spec in request.specs if isinstance(spec, Constraint)]
+    specs = [spec for spec in request.specs if spec not in capped]
     if "constraint" in settings:
-        capped += [f"-c {file}" for file in settings["constraint"].words]
+        capped += [Constraint(file, place=file) for file in settings["constraint"].words]
     requirements, constraints = _plain(specs), _plain(capped)
     if requirements is None or constraints is None:
         return None
@@ -78,7 +77,7 @@ def satisfied(request: Request, environment: Environment) -> tuple[Package, ...]
     return tuple(dict.fromkeys(package for package in found if package is not None))
 
 
-def _plain(specs: Iterable[str]) -> list[Requirement] | None:
+def _plain(specs: Iterable[Spec]) -> list[Requirement] | None:
     found: list[Requirement] = []
     for spec in specs:
         plain = plain_requirements(spec)
@@ -92,7 +91,7 @@ def _present(name: str, environment: Environment) -> Package | None:
     """An installed package; only its own metadata is read unless its origin matters."""
     found = find(name, environment.site_packages)
     if found is None or found.direct:
-        return serving(name, environment)
+        return serving(read("pip", name), environment)
     return Package(manager=found.owner, name=normalise(name), version=found.version)
 
 
@@ -175,12 +174,12 @@ def find(name: str, folders: Iterable[str]) -> Installed | None:
     return None
 
 
-def serving(spec: str, environment: Environment) -> Package | None:
+def serving(spec: Spec, environment: Environment) -> Package | None:
     """The package that a spec names, or that was installed from where it points."""
-    name = name_of(spec)
+    name = spec.name
     if name and find(name, environment.site_packages) is None:
         return None
-    place = _place(spec)
+    place = installed_from(spec)
     for package in read_distributions(environment):
         if package.name == name or (not name and place and package.source.startswith(place)):
             return package
@@ -191,17 +190,6 @@ def serving(spec: str, environment: Environment) -> Package | None:
         if package.name == name:
             return package
     return Package(manager="conda", name=name, version=version)
-
-
-def _place(spec: str) -> str:
-    """What ``direct_url.json`` begins with for a spec that is a path or URL; else empty."""
-    spec, _ = split_hashes(spec[3:].strip() if spec.startswith("-e ") else spec)
-    if not is_place(spec):
-        return ""
-    if spec.startswith(("/", ".", "~")):
-        return Path(re.sub(r"\[[^\]]*\]$", "", spec)).expanduser().resolve().as_uri()
-    url = re.sub(r"//[^/@\s]+@", "//", spec.partition("#")[0])
-    return re.sub(r"@[^@/]+$", "", url) if VCS.match(url) else url
 
 
 # The user site

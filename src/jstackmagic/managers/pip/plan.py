@@ -15,11 +15,12 @@ from ...model.credentials import mask, secrets_of
 from ...model.errors import NOTHING_CHANGED, Stopped
 from ...model.packages import Change, Package
 from ...model.plan import Command, Plan
+from ...model.spec import Listing, RequirementsFile, read
 from .. import Engine
 from .config import configured
 from .distributions import satisfied, serving, shadowed, version_on_disk
 from .landing import VARIABLES, check_landing, landed, set_off
-from .spec import arguments, check_specs, name_of
+from .spec import arguments, check_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +66,7 @@ class OfPip(Engine, ABC):
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         """The distributions that serve the specs now; see ``Engine.resolved``."""
-        found = (serving(spec, environment) for spec in request.texts)
+        found = (serving(spec, environment) for spec in request.specs)
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
     def explain(self, plan: Plan, change: Change) -> Change:
@@ -80,7 +81,7 @@ class OfPip(Engine, ABC):
     def advise(self, plan: Plan, change: Change) -> tuple[str, ...]:
         """Say what would be imported in place of what was asked for."""
         names = {package.name for package in (*change.added, *(new for _, new in change.changed))}
-        names |= {name for spec in plan.request.texts if (name := name_of(spec))}
+        names |= {spec.name for spec in plan.request.specs if spec.name}
         folder = landed(plan.request, plan.environment)
         elsewhere = (
             f"It went into {folder}, as you asked, and not into {plan.environment.prefix}: the"
@@ -148,7 +149,7 @@ def install_command(request: Request, environment: Environment) -> Command:
     words += ["--index-url", request.sources.index_url] if request.sources.index_url else []
     for url in request.sources.extra_index_urls:
         words += ["--extra-index-url", url]
-    words += arguments(request.texts)
+    words += arguments(request.specs)
     command = pip_command(environment, "install", *words, *request.options)
     own = set_off(environment, request.options)
     return replace(command, environ=(*command.environ, *own), without=VARIABLES)
@@ -160,11 +161,10 @@ def plan_removal(request: Request, environment: Environment) -> Plan:
     Raises:
         Stopped: Nothing of it is there.
     """
-    files = [spec for spec in request.texts if spec.startswith("-r ")]
-    names = [spec for spec in request.texts if spec not in files]
-    found = {name: serving(name, environment) for name in names}
-    missing = [name for name in names if found[name] is None]
-    specs = [spec for spec in request.texts if spec not in missing]
+    files = [spec for spec in request.specs if isinstance(spec, RequirementsFile)]
+    found = {spec: serving(spec, environment) for spec in request.specs if spec not in files}
+    missing = [spec.text for spec, package in found.items() if package is None]
+    specs = [spec for spec in request.specs if spec.text not in missing]
     if not specs:
         raise Stopped(
             f"Not installed in {environment.prefix}: {', '.join(missing)}.",
@@ -206,10 +206,10 @@ def pip_command(environment: Environment, *words: str) -> Command:
 def secrets_in_files(request: Request) -> tuple[str, ...]:
     """The credentials in the files that a request names."""
     secrets: list[str] = []
-    for spec in request.texts:
-        if spec.startswith(("-r ", "-c ")):
+    for spec in request.specs:
+        if isinstance(spec, Listing):
             try:
-                secrets += secrets_of(Path(spec[3:].strip()).read_text(errors="replace"))
+                secrets += secrets_of(Path(spec.place).read_text(errors="replace"))
             except OSError:  # a URL; what pip says of it, it masks
                 continue
     return tuple(secrets)
@@ -235,7 +235,7 @@ def index_of(url: str, request: Request, environment: Environment) -> str:
 def foreseen(new: Iterable[Package], environment: Environment) -> Change:
     """What would change where these packages came."""
     new = tuple(new)
-    old = {package.name: serving(package.name, environment) for package in new}
+    old = {package.name: serving(read("pip", package.name), environment) for package in new}
     return Change(
         added=tuple(package for package in new if old[package.name] is None),
         changed=tuple(

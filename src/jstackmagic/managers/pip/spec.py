@@ -13,20 +13,16 @@ from typing import TYPE_CHECKING
 
 from ...model.credentials import mask
 from ...model.errors import NOTHING_CHANGED, InvalidSpec, Stopped
-from ...model.packages import normalise
-from ...model.spec import split_hashes
+from ...model.spec import Listing, Requirement, RequirementsFile, Spec, VcsReference, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from packaging.requirements import Requirement
+    from packaging.requirements import Requirement as Pep508
 
     from ...model.request import Request
 
-FLAGS = ("-r ", "-c ", "-e ")
-"""What a spec begins with that is an option and its value, as in a requirements file."""
-
-VCS = re.compile(r"(?:git|hg|svn|bzr)\+\S+")
+_VCS = re.compile(r"(?:git|hg|svn|bzr)\+\S+")
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|file:/)\S+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -45,58 +41,60 @@ def check_specs(request: Request, *, legacy: bool) -> None:
     Raises:
         InvalidSpec: With the nearest right form, where there is one.
     """
-    for spec in request.texts:
+    for spec in request.specs:
+        text = spec.text
         problem = _problem(spec, legacy=legacy)
         if problem:
-            raise InvalidSpec(problem, kept="Nothing was started.", advice=tuple(_nearest(spec)))
-        if request.action == "remove" and not re.fullmatch(f"-r .+|{_NAME}", spec):
-            name = re.match(_NAME, spec)
+            raise InvalidSpec(problem, kept="Nothing was started.", advice=tuple(_nearest(text)))
+        named = isinstance(spec, RequirementsFile) or re.fullmatch(_NAME, text)
+        if request.action == "remove" and not named:
+            name = re.match(_NAME, text)
             raise InvalidSpec(
-                f"{spec!r} is not the name of an installed package.",
+                f"{text!r} is not the name of an installed package.",
                 kept="Nothing was started.",
                 advice=f"Remove it by its name: %envremove {name[0]}" if name else (),
             )
 
 
-def _problem(spec: str, *, legacy: bool) -> str:
-    """What is wrong with a spec; empty where pip can read it."""
+def _problem(spec: Spec, *, legacy: bool) -> str:
+    """Return what is wrong with a spec; empty where pip can read it."""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    spec, hashes = split_hashes(spec)
-    if hashes and mask(spec) != spec:
+    text = spec.unhashed.text
+    if spec.hashes and mask(text) != text:
         return (
-            f"{mask(spec)!r} has a credential and hashes, and pip takes hashes from a file alone,"
+            f"{mask(text)!r} has a credential and hashes, and pip takes hashes from a file alone,"
             " where no credential may lie; .netrc is the place for it."
         )
-    if _CONTROL.search(spec) or not spec.strip():
-        return f"{spec!r} is no requirement: it is not one line of text."
-    if spec.startswith(FLAGS):
-        return _problem_of_place(spec[3:].strip(), file=not spec.startswith("-e "))
-    if spec.startswith("-"):
-        return f"{spec!r} is an option, not a requirement; options go after two dashes: … -- {spec}"
-    if is_place(spec):
+    if _CONTROL.search(text) or not text.strip():
+        return f"{text!r} is no requirement: it is not one line of text."
+    if isinstance(spec, Listing) or spec.editable:
+        return _problem_of_place(spec, file=isinstance(spec, Listing))
+    if text.startswith("-"):
+        return f"{text!r} is an option, not a requirement; options go after two dashes: … -- {text}"
+    if is_place(text):
         return _problem_of_place(spec, file=False)
     try:
-        requirement = Requirement(spec)
+        requirement = Requirement(text)
     except InvalidRequirement:
-        return "" if legacy and _LEGACY.fullmatch(spec) else f"{spec!r} is no requirement."
+        return "" if legacy and _LEGACY.fullmatch(text) else f"{text!r} is no requirement."
     if requirement.url is not None and not is_place(requirement.url):
-        return f"{spec!r} is no requirement: {requirement.url!r} is no URL."
+        return f"{text!r} is no requirement: {requirement.url!r} is no URL."
     return ""
 
 
-def _problem_of_place(place: str, *, file: bool) -> str:
-    if VCS.fullmatch(place) or _URL.fullmatch(place):
-        return ""
-    path = Path(re.sub(r"\[[^\]]*\]$", "", place)).expanduser()
+def _problem_of_place(spec: Spec, *, file: bool) -> str:
+    if spec.is_url:
+        return "" if re.fullmatch(r"\S+", spec.place) else f"{spec.place!r} is no URL."
+    path = Path(spec.place).expanduser()
     if path.is_file() or (path.is_dir() and not file):
         return ""
-    return f"There is no {'file' if file else 'file or folder'} {place!r}."
+    return f"There is no {'file' if file else 'file or folder'} {spec.place!r}."
 
 
 def is_place(spec: str) -> bool:
     """Whether a spec is a path or URL rather than a name."""
-    return spec.startswith(("/", ".", "~/")) or bool(VCS.match(spec) or _URL.fullmatch(spec))
+    return spec.startswith(("/", ".", "~/")) or bool(_VCS.match(spec) or _URL.fullmatch(spec))
 
 
 def _nearest(spec: str) -> Iterator[str]:
@@ -107,65 +105,47 @@ def _nearest(spec: str) -> Iterator[str]:
     fixed = re.sub(r"=([<>~!])(?!=)", r"\1=", spec)
     fixed = re.sub(r"(?<![<>=!~])=(?!=)", "==", fixed)
     fixed = re.sub(rf"^({_NAME})(?:\s+|\s*@\s*)(\d\S*)$", r"\1==\2", fixed)
-    if fixed != spec and not _problem(fixed, legacy=False):
+    if fixed != spec and not _problem(read("pip", fixed), legacy=False):
         yield f"Did you mean: %envinstall {shlex.quote(f'pip:{fixed}')}"
 
 
-def name_of(spec: str) -> str:
-    """The normalised name in a spec; empty where it names none."""
-    from packaging.requirements import InvalidRequirement, Requirement
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+def url_of(spec: Spec) -> str:
+    """Return the URL of the archive that a spec names; empty where an index has it.
 
-    spec, _ = split_hashes(spec)
-    if spec.startswith(FLAGS):
-        spec = spec[3:].strip() if spec.startswith("-e ") else ""
-    egg = re.search(r"[#&]egg=([^&\[]+)", spec)
-    if egg:
-        return normalise(egg[1])
-    if is_place(spec):
-        file = re.split(r"[?#]", spec, maxsplit=1)[0].rpartition("/")[2]
-        try:
-            return str(parse_wheel_filename(file)[0])
-        except InvalidWheelFilename:
-            return ""
-    try:
-        return normalise(Requirement(spec).name)
-    except InvalidRequirement:
-        name = re.match(_NAME, spec)
-        return normalise(name[0]) if name else ""
-
-
-def url_of(spec: str) -> str:
-    """The URL of the archive that a spec names; empty where it names a project or an index has it.
-
-    >>> url_of("six @ https://host.example/six-1.17.0-py3-none-any.whl")
+    >>> url_of(read("pip", "six @ https://host.example/six-1.17.0-py3-none-any.whl"))
     'https://host.example/six-1.17.0-py3-none-any.whl'
     """
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    place = spec = split_hashes(spec)[0]
-    if not is_place(spec):
-        try:
-            place = Requirement(spec).url or ""
-        except InvalidRequirement:
-            return ""
-    if place.startswith(("/", ".", "~")):
-        return Path(place).expanduser().resolve().as_uri()
-    return place
+    if isinstance(spec, Listing) or spec.editable:
+        return ""
+    return spec.place if spec.is_url or not spec.place else _as_url(spec)
 
 
-def plain_requirements(spec: str) -> list[Requirement] | None:
-    """The requirements of a spec or of a file of specs; None where one is not only a name.
+def _as_url(spec: Spec) -> str:
+    return Path(spec.place).expanduser().resolve().as_uri()
+
+
+def installed_from(spec: Spec) -> str:
+    """Return what ``direct_url.json`` begins with for a path or URL; else empty."""
+    if isinstance(spec, (*Listing, Requirement)) or not spec.place:
+        return ""
+    if not spec.is_url:
+        return _as_url(spec)
+    url = re.sub(r"//[^/@\s]+@", "//", spec.place.partition("#")[0])
+    return re.sub(r"@[^@/]+$", "", url) if isinstance(spec, VcsReference) else url
+
+
+def plain_requirements(spec: Spec) -> list[Pep508] | None:
+    """Return the requirements of a spec or of a file of specs; None where one is not only a name.
 
     Not with pip-api: it runs pip to be imported, evaluates markers for the Python that runs it,
     and passes over options such as ``--pre`` in silence.
     """
     from packaging.requirements import InvalidRequirement, Requirement
 
-    lines = [spec]
-    if spec.startswith(("-r ", "-c ")):
+    lines = [spec.text]
+    if isinstance(spec, Listing):
         try:
-            text = Path(spec[3:].strip()).read_text(encoding="utf-8").replace("\\\n", " ")
+            text = Path(spec.place).read_text(encoding="utf-8").replace("\\\n", " ")
         except (OSError, UnicodeDecodeError):
             return None
         lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines()]
@@ -176,15 +156,18 @@ def plain_requirements(spec: str) -> list[Requirement] | None:
     return None if any(item.url for item in found) else found
 
 
-def arguments(specs: Iterable[str]) -> list[str]:
-    """One argument each, but ``-r FILE`` is two; what has hashes goes into a file together."""
+def arguments(specs: Iterable[Spec]) -> list[str]:
+    """Return one argument each, but two of ``-r FILE``; those with hashes are a file together."""
     words: list[str] = []
     hashed: list[str] = []
     for spec in specs:
-        if split_hashes(spec)[1]:
-            hashed.append(spec)
+        if spec.hashes:
+            hashed.append(spec.text)
+        elif isinstance(spec, Listing) or spec.editable:
+            flag, _, place = spec.text.partition(" ")
+            words += (flag, place.strip())
         else:
-            words += (spec[:2], spec[3:].strip()) if spec.startswith(FLAGS) else (spec,)
+            words.append(spec.text)
     return [*words, *(("-r", _listed(hashed)) if hashed else ())]
 
 

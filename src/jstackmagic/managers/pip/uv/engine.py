@@ -30,6 +30,7 @@ from ....model.credentials import mask, secrets_of
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.packages import Package, normalise
 from ....model.plan import Command, Plan
+from ....model.spec import Constraint, Spec
 from ..distributions import version_on_disk
 from ..plan import (
     RISK,
@@ -40,7 +41,7 @@ from ..plan import (
     plan_removal,
     secrets_in_files,
 )
-from ..spec import arguments, name_of, plain_requirements, url_of
+from ..spec import arguments, plain_requirements, url_of
 from . import terms as _uvterms
 from .origins import lock, origins
 
@@ -108,7 +109,7 @@ class Uv(OfPip):
 
     def _plan_install(self, request: Request, environment: Environment) -> Plan:
         terms = _uvterms.translate(environment, request)
-        command = _command(environment, "install", terms, *arguments(request.texts))
+        command = _command(environment, "install", terms, *arguments(request.specs))
         try:
             new = _dry_run(command, request)
         except CommandFailed as error:
@@ -207,17 +208,17 @@ def _mark(plan: Plan) -> None:
     """Take the mark of what was asked for from what was only needed: uv gives it to everything."""
     from ... import Wish, mark
 
-    asked = {name for spec in plan.request.texts for name in _names(spec)}
+    asked = {name for spec in plan.request.specs for name in _names(spec)}
     wishes = [Wish("pip", p.name, requested=False) for p in _coming(plan) if p.name not in asked]
     mark(wishes, plan.environment)
 
 
-def _names(spec: str) -> Iterator[str]:
-    if spec.startswith("-c "):
+def _names(spec: Spec) -> Iterator[str]:
+    if isinstance(spec, Constraint):
         return
     for requirement in plain_requirements(spec) or ():
         yield normalise(requirement.name)
-    yield name_of(spec)
+    yield spec.name
 
 
 def _secrets(command: Command) -> Iterator[str]:
@@ -248,7 +249,7 @@ def _dry_run(command: Command, request: Request) -> list[Package]:
         raise CommandFailed(
             f"uv cannot install this.\n{_reasons(done, secrets)}", kept=NOTHING_CHANGED
         )
-    direct = {name_of(spec): mask(url) for spec in request.texts if (url := url_of(spec))}
+    direct = {spec.name: mask(url) for spec in request.specs if (url := url_of(spec))}
     new = ((normalise(c["name"]), str(c["version"])) for c in changes if c["action"] == "installed")
     return [
         Package("pip", name, version, source=direct.get(name, ""), url=direct.get(name, ""))

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ....model.credentials import mask
-from ....model.spec import split_hashes
+from ....model.spec import Constraint, Listing, Spec
 from ..config import UNREADABLE, Setting, configured
 from ..distributions import find, serving, user_site
 from ..landing import LANDING
-from ..spec import is_place, plain_requirements
+from ..spec import plain_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -73,9 +73,9 @@ def translate(environment: Environment, request: Request | None = None) -> Terms
             terms.words += (f"--{name}", value.strip())
     for file in settings["constraint"].words if "constraint" in settings else ():
         terms.words += ("--constraints", file)
-        reasons += _of_file(file)
+        reasons += _of_file(Constraint(file, place=file))
     if request is not None:
-        reasons += [reason for spec in request.texts for reason in _of_spec(spec)]
+        reasons += [reason for spec in request.specs for reason in _of_spec(spec)]
         for name, value in _options(request):
             if name in _FLAGS:
                 terms.words += _FLAGS[name]
@@ -84,10 +84,10 @@ def translate(environment: Environment, request: Request | None = None) -> Terms
                     terms.words += (f"--{name}", part)
             elif name not in _WHERE:
                 reasons.append(f"{name} is an option for pip")
-        if any(split_hashes(spec)[1] for spec in request.texts):
+        if any(spec.hashes for spec in request.specs):
             terms.words.append("--require-hashes")  # as pip, where one has a hash
         if request.upgrade and not reasons:
-            terms.words += _moving(request.texts)
+            terms.words += _moving(request.specs)
     terms.reasons = tuple(dict.fromkeys(reasons))
     return terms
 
@@ -139,13 +139,13 @@ def _kept(request: Request, environment: Environment) -> Iterator[str]:
     """Why a removal is not for uv: it goes by RECORD alone."""
     if request.options:
         yield f"{' '.join(request.options)} is for pip"
-    for spec in request.texts:
-        found = serving(spec, environment) if not spec.startswith("-") else None
-        if spec.startswith("-"):
+    for spec in request.specs:
+        found = None if isinstance(spec, Listing) else serving(spec, environment)
+        if isinstance(spec, Listing):
             yield f"{spec} names a file"
         elif found is not None and found.manager == "conda":
             yield f"conda installed {spec}"
-        elif found is not None and not _has_record(spec, environment):
+        elif found is not None and not _has_record(spec.text, environment):
             yield f"{spec} has no list of its files"
 
 
@@ -303,26 +303,23 @@ def _unsafe(terms: Terms) -> Iterator[str]:
 # Specs
 
 
-def _of_spec(spec: str) -> Iterator[str]:
+def _of_spec(spec: Spec) -> Iterator[str]:
     from packaging.requirements import InvalidRequirement, Requirement
 
-    spec, _ = split_hashes(spec)
-    if spec.startswith("-e "):
-        yield f"{spec[3:].strip()} is a project to edit"
-    elif spec.startswith(("-r ", "-c ")):
-        yield from _of_file(spec[3:].strip())
-    elif is_place(spec):
-        yield from _of_place(spec)
+    if spec.editable:
+        yield f"{spec.unhashed.text.partition(' ')[2].strip()} is a project to edit"
+    elif isinstance(spec, Listing):
+        yield from _of_file(spec)
+    elif spec.place:
+        yield from _of_place(spec.place)
     else:
         try:
-            requirement = Requirement(spec)
+            Requirement(spec.unhashed.text)
         except InvalidRequirement:
-            yield f"{spec} is of the time before PEP 440"
+            yield f"{spec.unhashed} is of the time before PEP 440"
             return
-        if requirement.url:
-            yield from _of_place(requirement.url)
-        elif "===" in spec:
-            yield f"{spec} compares versions as text"
+        if "===" in spec.text:
+            yield f"{spec.unhashed} compares versions as text"
 
 
 def _of_place(place: str) -> Iterator[str]:
@@ -331,17 +328,16 @@ def _of_place(place: str) -> Iterator[str]:
         yield f"{mask(place)} is to be built"
 
 
-def _of_file(path: str) -> Iterator[str]:
-    if plain_requirements(f"-r {path}") is None:
-        yield f"{mask(path)} holds more than requirements by name"
+def _of_file(file: Spec) -> Iterator[str]:
+    if plain_requirements(file) is None:
+        yield f"{mask(file.place)} holds more than requirements by name"
 
 
-def _moving(specs: Iterable[str]) -> Iterator[str]:
-    """What ``--upgrade`` moves in pip: what is named, and no more than that needs."""
+def _moving(specs: Iterable[Spec]) -> Iterator[str]:
+    """Yield what ``--upgrade`` moves in pip: what is named, and no more than that needs."""
     named: list[Requirement] = []
     for spec in specs:
-        spec, _ = split_hashes(spec)
-        if not spec.startswith("-c ") and not is_place(spec):
-            named += plain_requirements(spec) or ()
+        if not isinstance(spec, Constraint):
+            named += plain_requirements(spec.unhashed) or ()
     for name in dict.fromkeys(requirement.name for requirement in named):
         yield from ("--upgrade-package", name)
