@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..model.errors import UsageError
-from ..model.spec import read_all, split_hashes
+from ..model.spec import RequirementsFile, Spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,24 +27,25 @@ def expand(found: Found) -> Iterator[Found]:
     if request is None:
         yield found
         return
-    missing = [spec for spec in request.texts if not os.path.exists(_local_file(spec) or "/")]
-    files = [spec for spec in request.texts if spec.startswith("--file ") and spec not in missing]
-    specs = tuple(spec for spec in request.texts if spec not in (*missing, *files))
+    missing = [spec for spec in request.specs if not os.path.exists(_local_file(spec) or "/")]
+    files = [
+        spec
+        for spec in request.specs
+        if request.manager == "conda" and isinstance(spec, RequirementsFile) and spec not in missing
+    ]
+    specs = tuple(spec for spec in request.specs if spec not in (*missing, *files))
     if specs:
-        yield replace(found, request=replace(request, specs=read_all(request.manager, specs)))
+        yield replace(found, request=replace(request, specs=specs))
     for spec in files:
-        yield from _listed(found, request, spec.removeprefix("--file "))
+        yield from _listed(found, request, spec.place)
     if missing:
         paths = ", ".join(map(_local_file, missing))
         yield replace(found, request=None, reason=f"There is no {paths} here.")
 
 
-def _local_file(spec: str) -> str:
-    """The local path that a spec needs; empty where it needs none."""
-    spec, _ = split_hashes(spec)
-    path = spec.split(" ", 1)[1] if spec.startswith(("-r ", "-c ", "-e ", "--file ")) else spec
-    path = path.split("[", 1)[0] if not os.path.exists(path) else path
-    return path if os.path.isabs(path) else ""
+def _local_file(spec: Spec) -> str:
+    """Return the local path that a spec needs; empty where it needs none."""
+    return spec.place if os.path.isabs(spec.place) else ""
 
 
 def _listed(found: Found, request: Request, file: str) -> Iterator[Found]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..model.spec import is_vcs
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from ..model.recipe import Archive, Holding, Item, Step
 
 _ARCHIVE = re.compile(r"[a-z]+:.*\.(?:whl|zip|tgz|tar\.\w+)(?:#.*)?", re.ASCII)
-_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _SUBDIR = re.compile(r".*/(?P<subdir>[a-z]+-(?:\d+|[a-z]\w*))/[^/]+$")
 
 
@@ -31,7 +32,7 @@ def resolved(
 def is_direct(package: Package) -> bool:
     """Whether a package came from a place of its own (PEP 610) and not from an index."""
     source = package.source
-    if package.editable or source.startswith("file:") or _VCS.match(source):
+    if package.editable or source.startswith("file:") or is_vcs(source):
         return True
     return _ARCHIVE.fullmatch(source) is not None
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from ..model.errors import UsageError
 from ..model.parsing import read_requirement
 from ..model.pins import Pin, pinned
-from ..model.spec import split_hashes
+from ..model.spec import Listing, is_vcs, split_hashes
 from ._beside import Beside, Place, generated, place_in
 from ._locked import hashes_of, is_direct, resolved
 from ._words import checked, public
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ._artifact import File
 
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")
-_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _WITHOUT_HASH = "{} {}, and pip wants one for all or for none: it is not in this file."
 
 
@@ -68,7 +67,7 @@ class Requirements:
         lines = [*self.heading(steps)]
         for item, package in resolved(steps, holding):
             if item is not None:
-                if item.text.startswith(("-r ", "-c ")):
+                if isinstance(item.spec, Listing):
                     continue
                 line = self.line(item)
             else:
@@ -92,7 +91,7 @@ class Requirements:
         if not is_direct(package):
             return checked(f"{package.name}=={package.version}")
         source = public(package.source)
-        if package.editable or _VCS.match(source):
+        if package.editable or is_vcs(source):
             return f"{'-e ' if package.editable else ''}{source}"
         if source.startswith("file:") and package.sha256:
             file = self._beside.archive(unquote(urlsplit(source).path), package.sha256)

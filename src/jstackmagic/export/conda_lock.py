@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.credentials import mask
 from ..model.errors import ExportError
+from ..model.spec import Listing
 from ._artifact import Artifact
 from ._choice import choose
 from ._format import ENVIRONMENT, Format, option
@@ -84,7 +85,7 @@ def _notes(chosen: Chosen, own: str, held: list[str]) -> Iterator[str]:
     locked = {package.key for package in chosen.holding.packages}
     for step in chosen.steps:
         for item in step.install:
-            is_list = item.text.startswith(("-r ", "-c "))  # what came of it is among the rest
+            is_list = isinstance(item.spec, Listing)  # what came of it is among the rest
             if (step.manager, item.name) not in locked and not is_list:
                 yield f"{item.text} was never seen installed: it is not locked."
     if not chosen.holding.whole:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from ..model.credentials import mask
 from ..model.errors import ExportError
 from ..model.pins import Pin, pinned
-from ..model.spec import split_hashes
+from ..model.spec import Constraint
 from ..where.image import is_user, look_at_image
 from ._artifact import LEFT_BEHIND, Artifact, File
 from ._beside import FOLDER, UNSAFE, Beside, Place, generated, is_conda_archive, place_in
@@ -381,7 +381,7 @@ class Page:
         commands: list[_Command] = []
         if step.remove:
             commands.append([f"{program} uninstall --yes", *map(quoted_spec, step.remove)])
-        limits = [item for item in step.install if item.text.startswith("-c ")]
+        limits = [item for item in step.install if isinstance(item.spec, Constraint)]
         shared = [self._pip_word(item, secrets) for item in limits]
         asked = [item for item in step.install if item not in limits]
         words = {item: self._pip_word(item, secrets) for item in asked if not _has_hashes(item)}
@@ -634,7 +634,7 @@ class _Plain(Page):
 
 def _has_hashes(item: Item) -> bool:
     """Whether pip has to check a hash; of a file that is copied along we check it ourselves."""
-    return bool(split_hashes(item.text)[1]) and place_in("pip", item.text) is None
+    return bool(item.spec.hashes) and place_in("pip", item.text) is None
 
 
 _PAGES: dict[Style, type[Page]] = {"stacks": _Stacks, "legacy": _Legacy, "plain": _Plain}

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..model.credentials import mask
-from ..model.spec import split_hashes
+from ..model.spec import Listing, split_hashes
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import choose
@@ -86,12 +86,12 @@ def _conda(chosen: Chosen, pin: Pin, notes: list[str]) -> dict[str, Any]:
 def _pypi(chosen: Chosen, writer: Requirements) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for item in chosen.items("pip"):
-        if item.text.startswith(("-r ", "-c ")):
+        if isinstance(item.spec, Listing):
             writer.notes.append(
-                f"A pixi manifest names no list: what {item.text[3:]} says of it is not in it."
+                f"A pixi manifest names no list: what {item.spec.place} says of it is not in it."
             )
         for each in (item, *item.brought):
-            if each.text.startswith(("-r ", "-c ")):
+            if isinstance(each.spec, Listing):
                 continue
             if not each.name:
                 writer.notes.append(

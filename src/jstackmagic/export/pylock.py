@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..model.credentials import mask
 from ..model.errors import ExportError
+from ..model.spec import Listing
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import choose
@@ -81,7 +82,7 @@ class _Page:
         for item, package in resolved(self.chosen.of("pip"), self.chosen.holding):
             if package is None:
                 assert item is not None
-                if not item.text.startswith(("-r ", "-c ")):  # what came of these is among the rest
+                if not isinstance(item.spec, Listing):  # what came of these is among the rest
                     self.notes.append(f"{item.text} was never seen installed: it is not locked.")
                 continue
             table = self._of(package)

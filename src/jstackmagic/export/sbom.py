@@ -19,6 +19,7 @@ from ..model.credentials import mask
 from ..model.errors import ExportError
 from ..model.ledger import Ledger
 from ..model.managers import is_system
+from ..model.spec import Constraint, is_vcs
 from ._artifact import Artifact
 from ._choice import called
 from ._format import Format, option
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from ..model.record import Record
 
 
-_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _SUBDIR = re.compile(r"noarch|(?:linux|osx|win|emscripten|wasi|freebsd|zos)-[a-z0-9]+")
 # by which the ids of what jstackmagic makes are made: uuid5(NAMESPACE_URL, "jstackmagic:sbom")
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "jstackmagic:sbom")
@@ -117,7 +117,7 @@ def _notes(recipe: Recipe, present: Iterable[Present]) -> Iterator[str]:
         missing = [
             item.text
             for item in step.install
-            if not item.text.startswith("-c ")
+            if not isinstance(item.spec, Constraint)
             and not {item.name, item.text} & seen
             and not {other.name for other in item.brought} & seen
         ]
@@ -204,7 +204,7 @@ def _channel(package: Package) -> str:
 def _origin(present: Present) -> dict[str, str]:
     """Where a distribution came from, if that is not the public index."""
     source = public(present.package.source)
-    if _VCS.match(source):
+    if is_vcs(source):
         return {"vcs_url": source}
     if source.startswith("file:"):
         return {"file_name": os.path.basename(urlsplit(source).path)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from .. import managers
 from ..model.errors import NOTHING_CHANGED, Stopped
 from ..model.managers import is_system
 from ..model.packages import normalise
+from ..model.spec import Requirement
 from ..model.variants import build_text, cuda_of, is_cpu
 from ..where.packages import conda_distributions, debian_owners, read_distributions
 
@@ -110,7 +110,8 @@ def check_names(
     from .. import names
     from ..model.policy import is_listed
 
-    slips = {name: names.slip_of(name) for name in map(_plain_name, request.texts) if name}
+    asked_of_index = (spec for spec in request.specs if isinstance(spec, Requirement))
+    slips = {spec.name: names.slip_of(spec.name) for spec in asked_of_index if not spec.place}
     doubtful = {name: meant for name, meant in slips.items() if meant and name not in _refused}
     if not doubtful:
         return
@@ -133,15 +134,6 @@ def check_names(
                 f"If you do mean {name}: add --force, or in a notebook run the same line again",
             ),
         )
-
-
-def _plain_name(spec: str) -> str:
-    """The name in a requirement that an index is asked for; empty for a file or an address."""
-    found = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", spec)
-    direct = "@" in spec or "/" in spec or spec.endswith((".whl", ".tar.gz", ".zip"))
-    if found is None or direct:
-        return ""
-    return normalise(found[0])
 
 
 def hosts_kernel(environment: Environment) -> bool:

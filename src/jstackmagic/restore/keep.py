@@ -21,9 +21,9 @@ from ..managers.apt.engine import archive_name
 from ..model.credentials import MASK, mask
 from ..model.errors import CommandFailed
 from ..model.managers import of_environment, of_system
-from ..model.packages import as_on_disk, normalise, same
+from ..model.packages import as_on_disk, same
 from ..model.sources import Sources
-from ..model.spec import read_all
+from ..model.spec import Constraint, Requirement, Spec, read_all
 from ..where.packages import read_packages
 from .undo import apt_spec, conda_spec
 
@@ -125,16 +125,16 @@ class Store:
     ) -> Request | None:
         """What was asked for, and what came with it and is not here: as files, with no list."""
         known = {name: p for (manager, name), p in goal.there.items() if manager == "apt"}
-        specs = [spec for request in installs for spec in request.texts]
+        specs = [spec for request in installs for spec in request.specs]
         files = [spec for spec in specs if _is_here(spec)]
-        named = [known.get(spec.partition("=")[0]) for spec in specs if spec not in files]
+        named = [known.get(spec.name) for spec in specs if spec not in files]
         needed = [p for name, p in known.items() if here.get("apt", name) is None]
         wanted = {package: package and self.file_of(package) for package in (*named, *needed)}
         if not all(wanted.values()):
             return None
         return replace(
             installs[0],
-            specs=read_all("apt", dict.fromkeys((*files, *map(str, wanted.values())))),
+            specs=tuple(dict.fromkeys((*files, *read_all("apt", map(str, wanted.values()))))),
         )
 
     def _conda_request(
@@ -163,29 +163,24 @@ class Store:
 
     def _pip_request(self, installs: Sequence[Request], goal: Goal) -> Request | None:
         known = {p.name: p for p in goal.there.values() if p.manager == "pip"}
-        specs = [spec for request in installs for spec in request.texts]
-        specs = [spec for spec in specs if not spec.startswith("-c ")]
+        asked = [spec for request in installs for spec in request.specs]
+        specs = [spec for spec in asked if not isinstance(spec, Constraint)]
         if not all(_is_here(spec) or self._has(spec, known) for spec in specs):
             return None
         alone = [option for each in installs for option in each.options if option == "--no-deps"]
         return replace(
             installs[0],
-            specs=read_all("pip", dict.fromkeys(specs)),
+            specs=tuple(dict.fromkeys(specs)),
             sources=Sources(),
             options=(*alone[:1], "--no-index", "--find-links", str(self.wheels)),
         )
 
-    def _has(self, spec: str, known: dict[str, Package]) -> bool:
-        from packaging.requirements import InvalidRequirement, Requirement
-
-        try:
-            requirement = Requirement(spec)
-        except InvalidRequirement:  # a URL, -r FILE
+    def _has(self, spec: Spec, known: dict[str, Package]) -> bool:
+        package = known.get(spec.name)
+        if package is None or not isinstance(spec, Requirement) or spec.place:
             return False
-        package = known.get(normalise(requirement.name))
-        versions = [str(specifier.version) for specifier in requirement.specifier]
-        exact = package is not None and not requirement.url and versions == [package.version]
-        return exact and package is not None and self.file_of(package) is not None
+        exact = spec.version.lstrip("= ") == package.version
+        return exact and self.file_of(package) is not None
 
     @contextmanager
     def offered(self, environment: Environment) -> Iterator[None]:
@@ -354,9 +349,8 @@ def _index_words(package: Package, goal: Goal) -> tuple[str, ...]:
     return (*words, *(option for option in options if option == "--no-index"))
 
 
-def _is_here(spec: str) -> bool:
-    path = spec.removeprefix("-e ").partition("[")[0]
-    return path.startswith("/") and os.path.exists(path)
+def _is_here(spec: Spec) -> bool:
+    return os.path.isabs(spec.place) and os.path.exists(spec.place)
 
 
 def _plain(version: str) -> str:

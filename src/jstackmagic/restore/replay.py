@@ -21,7 +21,7 @@ from ..model.pins import pinned
 from ..model.recipe import Item, Step
 from ..model.request import Request
 from ..model.sources import Sources
-from ..model.spec import read_all
+from ..model.spec import Constraint, read_all
 from .undo import conda_spec, pip_spec
 
 Exactness = Literal["builds", "versions", "asked"]
@@ -117,7 +117,7 @@ class Goal:
     def _items(self, manager: ManagerName) -> Iterator[tuple[Step, Item]]:
         for step in self._of(manager):
             for item in step.install:
-                if not item.text.startswith("-c "):
+                if not isinstance(item.spec, Constraint):
                     yield step, item
 
     def _unseen(self, manager: ManagerName, item: Item) -> bool:
@@ -154,7 +154,7 @@ class Goal:
             there = here.get("apt", item.name)
             if there is not None and "=" not in item.text:
                 continue
-            archive = item.text.endswith(".deb") and os.path.exists(item.text)
+            archive = item.spec.place and os.path.exists(item.spec.place)
             exact = item.version and exactness != "asked" and not archive
             specs.append(f"{item.name}={item.version}" if exact else item.text)
         if specs:
@@ -170,7 +170,7 @@ class Goal:
             specs = list(self._pip_specs(item, here, exactness))
             run = (step.sources, step.options)
             if specs:
-                constraints = [i.text for i in step.install if i.text.startswith("-c ")]
+                constraints = [i.text for i in step.install if isinstance(i.spec, Constraint)]
                 runs.setdefault(run, []).extend((*constraints, *specs))
         if exactness == "builds":
             for package in self._missing("pip", here):

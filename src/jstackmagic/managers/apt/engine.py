@@ -15,6 +15,7 @@ from ...io import process
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, InvalidSpec, Stopped
 from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
+from ...model.spec import read
 from ...where.packages import read_debian
 from .. import Engine
 
@@ -103,13 +104,13 @@ class AptGet(Engine):
     ) -> tuple[Package, ...]:
         """The Debian packages of the specs' names; see ``Engine.resolved``."""
         installed = _system()
-        found = (_installed(_name_of(spec), installed) for spec in request.texts)
+        found = (_installed(spec.name, installed) for spec in request.specs)
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
 
 def _are_enough(request: Request) -> bool:
     """Whether these are archives that need nothing else, so that no list need be fetched."""
-    if not all(spec.endswith(".deb") for spec in request.texts):
+    if not all(spec.place for spec in request.specs):
         return False
     try:
         _simulate(request, request.texts)
@@ -155,12 +156,6 @@ def _nearest(spec: str, action: str) -> Iterator[str]:
         fixed = spec.lower().replace("_", "-").replace("==", "=")
         if fixed != spec and _SPEC.fullmatch(fixed):
             yield f"Did you mean: %envinstall apt:{fixed}"
-
-
-def _name_of(spec: str) -> str:
-    """The package's name, of a file by the convention ``NAME_VERSION_ARCHITECTURE.deb``."""
-    match = _SPEC.fullmatch(spec)
-    return match["name"] if match else Path(spec).name.partition("_")[0]
 
 
 # Commands
@@ -393,8 +388,9 @@ def _reasons(simulation: process.Captured) -> list[str]:
 
 
 def _refuse(reasons: list[str], specs: tuple[str, ...]) -> NoReturn:
+    name = shlex.quote(read("apt", specs[0]).name)
     raise CommandFailed(
         "\n".join(["apt-get cannot do this.", *reasons]),
         kept=NOTHING_CHANGED,
-        advice=f"Look for the right name: !apt-cache search {shlex.quote(_name_of(specs[0]))}",
+        advice=f"Look for the right name: !apt-cache search {name}",
     )
