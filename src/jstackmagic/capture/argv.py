@@ -13,7 +13,7 @@ from ..model.errors import InvalidSpec
 from ..model.parsing import is_path, read_specs
 from ..model.request import Action, Request
 from ..model.slips import repeated_verb
-from ..model.spec import read_all
+from ..model.spec import CONDA_ARCHIVE, PIP_ARCHIVE, read_all
 from . import Found, Target
 from .shell import Word
 from .state import Machine
@@ -21,7 +21,7 @@ from .state import Machine
 if TYPE_CHECKING:
     from ..model.packages import ManagerName
 
-_ARCHIVES = (".whl", ".deb", ".conda", ".tar.bz2", ".tar.gz", ".tgz", ".zip")
+_ARCHIVES = (*CONDA_ARCHIVE, *PIP_ARCHIVE, ".deb")
 _NAMED = re.compile(r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*@\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _REMOTE = re.compile(rf"(?:{_NAMED.pattern})?(?:[A-Za-z][A-Za-z0-9+.-]*://|(?:git|hg|svn|bzr)\+)")
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from ..model.managers import names
 from ..model.packages import Change, ManagerName, Package, PackageSet
 from ..model.request import Action, Request
-from ..model.spec import read_all
+from ..model.spec import of_package, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -145,19 +144,11 @@ def requests_behind(change: Change) -> Iterator[tuple[Request, Change]]:
         present = (*added, *(new for _, new in changed))
         if present:
             asked = [p for p in present if p.requested] or present
-            specs = read_all(manager, map(_spec_of, asked))
+            specs = tuple(map(of_package, asked))
             yield Request("install", manager, specs), Change(added=added, changed=changed)
         if removed:
             specs = read_all(manager, (p.name for p in removed))
             yield Request("remove", manager, specs), Change(removed=removed)
-
-
-def _spec_of(package: Package) -> str:
-    if package.manager != "pip" or not package.source:
-        return package.name
-    if package.editable:
-        return f"-e {unquote(package.source.removeprefix('file://'))}"
-    return f"{package.name} @ {package.source}"
 
 
 def without(change: Change, told: Iterable[Change]) -> Change:

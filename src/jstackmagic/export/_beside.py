@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from ..model.spec import split_hashes
+from ..model.spec import CONDA_ARCHIVE, split_hashes
 from ._artifact import File
 from ._words import checked
 
@@ -28,7 +28,6 @@ _LOCAL = re.compile(
     r"(?P<path>[/.~].*?)(?P<after>(?:\[[\w., -]*\])?(?:\s*;.*)?)",
     re.DOTALL,
 )
-_CONDA_ARCHIVE = (".conda", ".tar.bz2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def place_in(manager: ManagerName, spec: str) -> Place | None:
 
 def is_conda_archive(spec: str) -> bool:
     """Whether a spec is a conda package's file or URL, rather than a match spec."""
-    return spec.partition("#")[0].endswith(_CONDA_ARCHIVE) and "::" not in spec
+    return spec.partition("#")[0].endswith(CONDA_ARCHIVE) and "::" not in spec
 
 
 def generated(name: str, content: str) -> File:

@@ -19,7 +19,7 @@ from .documents import parse_yaml
 from .errors import InvalidSpec, UsageError
 from .packages import ManagerName
 from .sources import Sources
-from .spec import Spec, read_all, split_hashes
+from .spec import CONDA_ARCHIVE, PIP_ARCHIVE, Spec, is_vcs, read_all, split_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 
 _PREFIX = re.compile(r"(conda|pip|apt):(?!//|:)(.*)", re.DOTALL)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_VCS = re.compile(r"(git|hg|svn|bzr)\+")
 _DIRECT = re.compile(r"[A-Za-z0-9._-]+\s*(\[[^\]]*\])?\s*@\s*[A-Za-z][A-Za-z0-9+.-]*://")
-_CONDA_ARCHIVE = (".conda", ".tar.bz2")
-_PIP_ARCHIVE = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.xz")
+_FLAGGED = ("-r ", "-e ", "-c ")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _BEFORE_COMMENT = re.compile(
     r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|(?<=\S)\#|[^'"\\#])*""", re.DOTALL
@@ -128,14 +126,14 @@ def only_reader(spec: str) -> ManagerName | None:
     >>> only_reader("numpy>=1.20") is None
     True
     """
-    if spec.startswith(("-r ", "-e ", "-c ")) or _VCS.match(spec):
+    if spec.startswith(_FLAGGED) or is_vcs(spec):
         return "pip"
     path = re.split(r"[?#]", spec, maxsplit=1)[0] if _URL.match(spec) else spec
-    if path.endswith(_CONDA_ARCHIVE) and not path.endswith(_PIP_ARCHIVE):
+    if path.endswith(CONDA_ARCHIVE) and not path.endswith(PIP_ARCHIVE):
         return "conda"
     if path.endswith(".deb"):
         return "apt"
-    if path.endswith(_PIP_ARCHIVE) or _URL.match(spec):
+    if path.endswith(PIP_ARCHIVE) or _URL.match(spec):
         return "pip"
     if "::" in spec:
         return "conda"
@@ -161,7 +159,7 @@ def is_path(spec: str) -> bool:
     >>> is_path("./pkg"), is_path("dist/x.whl"), is_path("numpy")
     (True, True, False)
     """
-    if _URL.match(spec) or _VCS.match(spec) or _DIRECT.match(spec) or "::" in spec:
+    if _URL.match(spec) or is_vcs(spec) or _DIRECT.match(spec) or "::" in spec:
         return False
     head = spec.split("[", 1)[0].split(";", 1)[0]
     return head.startswith((".", "~/")) or os.sep in head
@@ -267,7 +265,7 @@ def _join_versions(words: list[str]) -> Iterator[str]:
     """Join ``numpy >=1.20 py39_0`` to one match spec; ``numpy pandas`` stay two."""
     spec = ""
     for word in words:
-        if spec and _CONTINUES.match(word) and not word.endswith(_CONDA_ARCHIVE + _PIP_ARCHIVE):
+        if spec and _CONTINUES.match(word) and not word.endswith(CONDA_ARCHIVE + PIP_ARCHIVE):
             spec += word if not word[0].isdigit() else f" {word}"
         else:
             if spec:
@@ -378,7 +376,7 @@ def _read_spec(
             f"{shown} is no package: a spec is one line of text.", kept="Nothing was started."
         )
     manager = manager or only_reader(word)
-    if word.startswith("-") and not word.startswith(("-r ", "-e ", "-c ")):
+    if word.startswith("-") and not word.startswith(_FLAGGED):
         raise InvalidSpec(
             f"{word!r} is an option, not a package.",
             kept="Nothing was started.",
@@ -396,9 +394,9 @@ def _read_spec(
 def _absolute(spec: str, manager: ManagerName | None, folder: str) -> str:
     """Make a local path absolute: a record must mean the same from any working folder."""
     flag, space, path = "", "", spec
-    if spec.startswith(("-r ", "-e ", "-c ")):
+    if spec.startswith(_FLAGGED):
         flag, space, path = spec[:2], " ", spec[3:].strip()
-    if _URL.match(path) or _VCS.match(path) or not (flag or is_path(path) or _archive(path)):
+    if _URL.match(path) or is_vcs(path) or not (flag or is_path(path) or _archive(path)):
         return spec
     if manager == "apt" and not path.endswith(".deb"):  # name/release
         return spec
@@ -408,4 +406,4 @@ def _absolute(spec: str, manager: ManagerName | None, folder: str) -> str:
 
 
 def _archive(spec: str) -> bool:
-    return spec.endswith((*_CONDA_ARCHIVE, *_PIP_ARCHIVE, ".deb")) and not _DIRECT.match(spec)
+    return spec.endswith((*CONDA_ARCHIVE, *PIP_ARCHIVE, ".deb")) and not _DIRECT.match(spec)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby
@@ -13,7 +12,7 @@ from .environment import EnvironmentRef
 from .managers import of_environment, of_system
 from .packages import Change, CondaDetail, ManagerName, Package
 from .sources import Sources
-from .spec import Constraint, RequirementsFile, Spec, read, read_all, same_place
+from .spec import Constraint, RequirementsFile, Spec, of_package, read, read_all, same_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from .record import Record
     from .request import Request
 
-_DIRECT = re.compile(r"^(git|hg|svn|bzr)\+|://.*\.(whl|zip|tgz|tar\.\w+)([?#]|$)")
 _COUNTS = ("ok", "planned")
 _NO_CHANGE = Change()
 
@@ -450,9 +448,7 @@ def _specs_seen(record: Record, shelf: _Shelf) -> Iterator[Spec]:
     for spec in record.request.specs:
         if arrived.pop(_name(spec, record, shelf), None):
             yield spec
-    yield from (
-        read(shelf.manager, _spec_for(package)) for package in arrived.values() if package.requested
-    )
+    yield from (of_package(package) for package in arrived.values() if package.requested)
 
 
 def _brought(record: Record, named: set[str]) -> tuple[str, ...]:
@@ -485,17 +481,6 @@ def name_of_place(spec: Spec, record: Record) -> str:
 
 def _arrived(change: Change) -> tuple[Package, ...]:
     return (*change.added, *(new for _, new in change.changed))
-
-
-def _spec_for(package: Package) -> str:
-    """A spec for a package that was found on disk."""
-    if package.editable and package.source.startswith("file://"):
-        from urllib.parse import unquote
-
-        return f"-e {unquote(package.source.removeprefix('file://'))}"
-    if package.manager == "pip" and _DIRECT.search(package.source):
-        return f"{package.name} @ {package.source}"
-    return package.name
 
 
 def _with_extras(spec: Spec, earlier: Spec) -> Spec:

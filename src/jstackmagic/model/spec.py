@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from .packages import ManagerName, normalise
+from .packages import ManagerName, Package, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -173,6 +173,23 @@ editable=False, channel='conda-forge', version='>=1.20', keys=(), has_build=Fals
 def read_all(manager: ManagerName, specs: Iterable[Spec | str]) -> tuple[Spec, ...]:
     """Read those of a manager's specs that are text yet."""
     return tuple(read(manager, spec) if isinstance(spec, str) else spec for spec in specs)
+
+
+def of_package(package: Package) -> Spec:
+    """Return what a package that was found on disk is asked for by: where it came from, or a name.
+
+    >>> of_package(Package("pip", "six", "1.17.0", source="file:///w/my%20six", editable=True)).text
+    '-e /w/my six'
+    """
+    source = package.source
+    path = re.split(r"[#?]", source, maxsplit=1)[0]
+    direct = is_vcs(source) or source.startswith("file:") or _ANY_ARCHIVE.search(path)
+    if package.manager != "pip" or not direct:  # of an index, the source is its name or URL
+        return read(package.manager, package.name)
+    if package.editable:
+        local = source.startswith("file://")
+        return read("pip", f"-e {unquote(source.removeprefix('file://')) if local else source}")
+    return read("pip", f"{package.name} @ {source}")
 
 
 def split_hashes(text: str) -> tuple[str, tuple[str, ...]]:
