@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
 
+from jstackmagic.capture.lines import recognise
+from jstackmagic.export import dockerfile, pip, script
 from jstackmagic.managers.pip.landing import wished
+from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import Stopped
+from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.sources import Sources
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from support.environments import make_venv
@@ -17,6 +23,8 @@ from support.verbs import verb
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from jstackmagic.model.request import Request
 
 
 def holds(prefix: Path, name: str) -> bool:
@@ -95,3 +103,169 @@ class TestWhereTo:
     def test_an_option_of_another_is_no_place(self) -> None:
         assert wished(("--user-agent", "x", "--root-user-action", "ignore")) == {}
         assert os.path.isabs(wished(("--prefix=/opt/x",))["prefix"])
+
+
+VENV = EnvironmentRef("venv", None, "/e", "3.12.1")
+MINE = "https://pypi.example.com/simple"
+
+
+def recorded(*words: object) -> Request:
+    """The request as the history has it, of an install that is only recorded."""
+    result = verb("install", "--record-only", "--pip", *words)
+    request: Request = result.done[0].record.request
+    return request
+
+
+class TestSettingsOfAnotherCell:
+    """An index that a variable or a file of the home sets is part of the record."""
+
+    @pytest.fixture
+    def prefix(self, tmp_path: Path) -> Path:
+        return make_venv(tmp_path / "venv")
+
+    def test_the_index_of_a_variable(self, prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PIP_INDEX_URL", MINE)
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://a.example.com https://b.example.com")
+        sources = recorded("--prefix", prefix, "mytools").sources
+        assert sources.index_url == MINE
+        assert sources.extra_index_urls == ("https://a.example.com", "https://b.example.com")
+        text = verb("export", "dockerfile", "--from", "base:1").artifact.text
+        assert f"--index-url '{MINE}'" in text
+        assert "--extra-index-url 'https://b.example.com'" in text
+
+    def test_the_line_wins_over_the_variable(
+        self, prefix: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PIP_INDEX_URL", "https://other.example.com/simple")
+        assert recorded("--prefix", prefix, "-i", MINE, "mytools").sources.index_url == MINE
+
+    def test_a_file_of_the_home_is_not_in_an_image(self, prefix: Path, home: Path) -> None:
+        (home / ".config/pip").mkdir(parents=True)
+        config = f"[global]\nindex-url = {MINE}\nno-binary = six\n[install]\npre = yes\n"
+        (home / ".config/pip/pip.conf").write_text(config)
+        request = recorded("--prefix", prefix, "mytools")
+        assert request.sources.index_url == MINE
+        assert request.options == ("--no-binary", "six", "--pre")
+
+    def test_find_links_and_constraints_are_carried(
+        self, prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "caps.txt").write_text("six<2\n")
+        monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "caps.txt"))
+        monkeypatch.setenv("PIP_FIND_LINKS", "https://wheels.example.com/index.html")
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        request = recorded("--prefix", prefix, "mytools")
+        assert request.texts == (f"-c {tmp_path}/caps.txt", "mytools")
+        links = ("--find-links", "https://wheels.example.com/index.html")
+        assert request.options == (*links, "--no-index")
+
+    def test_a_credential_stays_out_of_the_file(
+        self, prefix: Path, history_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PIP_INDEX_URL", "https://me:hunter2@pypi.example.com/simple")
+        monkeypatch.setenv("CMAKE_ARGS", "-DTOKEN=hunter2")
+        recorded("--prefix", prefix, "mytools")
+        assert "hunter2" not in history_file.read_text().replace("-DTOKEN=hunter2", "")
+        text = verb("export", "dockerfile", "--from", "base:1").artifact.text
+        assert "hunter2" not in text.replace("-DTOKEN=hunter2", "")
+        assert "secret" in text
+
+    def test_without_settings_nothing_is_added(self, prefix: Path) -> None:
+        request = recorded("--prefix", prefix, "mytools")
+        assert not request.sources
+        assert request.options == ()
+        assert request.texts == ("mytools",)
+
+    def test_settings_for_conda_concern_no_pip(self, prefix: Path, home: Path) -> None:
+        (home / ".condarc").write_text("channels: [lab]\n")
+        assert not recorded("--prefix", prefix, "mytools").sources.channels
+
+
+class TestBuildVariables:
+    """Without CMAKE_ARGS the very same version is another."""
+
+    LINE = 'CMAKE_ARGS="-DLLAMA_CUBLAS=on" FORCE_CMAKE=1 pip install llama-cpp-python==0.2.45'
+
+    def test_those_of_the_line(self) -> None:
+        (found,) = recognise(self.LINE, folder="/w")
+        assert found.request is not None
+        assert found.request.sources.variables == (
+            "CMAKE_ARGS=-DLLAMA_CUBLAS=on",
+            "FORCE_CMAKE=1",
+        )
+
+    def test_those_in_passing_are_left_out(self) -> None:
+        line = "TMPDIR=/big HTTPS_PROXY=http://p.example.com PIP_CACHE_DIR=/c pip install six"
+        (found,) = recognise(line, folder="/w")
+        assert found.request is not None
+        assert not found.request.sources.variables
+        assert not found.note
+
+    def test_those_that_only_the_run_can_tell_are_said(self) -> None:
+        (found,) = recognise("CMAKE_ARGS=$(cat args) pip install x", folder="/w")
+        assert found.request is not None
+        assert not found.request.sources.variables
+        assert "CMAKE_ARGS" in found.note
+
+    def test_those_that_a_cell_set(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CMAKE_ARGS", "-DX=on -DY='a b'")
+        monkeypatch.setenv("EDITOR", "vi")
+        request = recorded("--prefix", make_venv(tmp_path / "venv"), "x")
+        assert request.sources.variables == ("CMAKE_ARGS=-DX=on -DY='a b'",)
+
+    def test_the_dockerfile_and_the_script_set_them_for_that_step_alone(self) -> None:
+        built = Sources(variables=("CMAKE_ARGS=-DX=on -DY='a b'", "FORCE_CMAKE=1"))
+        recipe = Recipe(
+            (
+                Step("pip", VENV, install=(Item("llama-cpp-python"),), sources=built),
+                Step("pip", VENV, install=(Item("six"),)),
+            )
+        )
+        for text in (
+            dockerfile.render(recipe, style="plain", base_image="x:1").text,
+            script.render(recipe).text,
+        ):
+            (line,) = [line for line in text.splitlines() if "CMAKE_ARGS" in line]
+            words = shlex.split(line.removeprefix("RUN ").rstrip("\\ "))
+            assert words[:2] == ["CMAKE_ARGS=-DX=on -DY='a b'", "FORCE_CMAKE=1"]
+            assert text.count("FORCE_CMAKE") == 1
+
+    def test_a_list_says_what_it_cannot_hold(self) -> None:
+        step = Step(
+            "pip", VENV, install=(Item("x"),), sources=Sources(variables=("FORCE_CMAKE=1",))
+        )
+        made = pip.render(Recipe((step,)), prefix="/e", hashes=False)
+        assert any("FORCE_CMAKE=1" in note for note in made.notes)
+
+
+class TestTwoIndexes:
+    """The default index stays, whatever index another step had."""
+
+    TORCH = Step("pip", VENV, install=(Item("torch==1.0+cpu"),), sources=Sources(index_url=MINE))
+    SIX = Step("pip", VENV, install=(Item("six"),))
+
+    @pytest.mark.parametrize("steps", [(TORCH, SIX), (SIX, TORCH)])
+    def test_a_list_asks_the_default_index_too(self, steps: tuple[Step, ...]) -> None:
+        made = pip.render(Recipe(steps), prefix="/e", hashes=False)
+        lines = made.text.splitlines()
+        assert f"--extra-index-url {MINE}" in lines
+        assert not [line for line in lines if line.startswith("--index-url")]
+        assert any("dependency confusion" in note for note in made.notes)
+
+    def test_one_index_for_all_replaces_it(self) -> None:
+        made = pip.render(Recipe((self.TORCH,)), prefix="/e", hashes=False)
+        assert f"--index-url {MINE}" in made.text.splitlines()
+        assert not any("confusion" in note for note in made.notes)
+
+    def test_no_index_of_one_step_holds_for_that_alone(self) -> None:
+        offline = Step("pip", VENV, install=(Item("x"),), options=("--no-index",))
+        made = pip.render(Recipe((offline, self.SIX)), prefix="/e", hashes=False)
+        assert "--no-index" not in made.text
+        assert any("--no-index" in note for note in made.notes)
+
+    def test_a_dockerfile_has_each_with_its_own(self) -> None:
+        recipe = Recipe((self.TORCH, self.SIX))
+        text = dockerfile.render(recipe, style="plain", base_image="x:1").text
+        (six,) = [part for part in text.split(" && ") if "'six'" in part]
+        assert MINE not in six.rpartition("pip install")[2]
+        assert text.count("--index-url") == 1

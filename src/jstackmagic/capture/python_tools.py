@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..model.buildvariables import FOR_A_BUILD
 from ..model.sources import Sources
 from .argv import Call, Given, Options, listed
 from .shell import Word
@@ -235,11 +236,13 @@ def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[
         yield from unclear
         return
     extra = [_url(word.text) for word in given.values("--extra-index-url", "--index")]
+    variables, unclear_variables = _build_variables(call)
     sources = Sources(
         index_url=_url(given.last("--index-url", "--default-index")),
         extra_index_urls=tuple(dict.fromkeys(extra)),
+        variables=variables,
     )
-    yield from call.noting(_build_variables(call)).ask(
+    yield from call.noting(unclear_variables).ask(
         "install",
         "pip",
         _specs(given),
@@ -255,15 +258,6 @@ def _url(index: str) -> str:
     return re.sub(r"^[\w-]+=(?=\w+://)", "", index)
 
 
-_FOR_A_BUILD = re.compile(
-    r"CMAKE_\w+|FORCE_\w+|\w*FLAGS|CC|CXX|FC|CUDACXX|NVCC\w*|\w*CUDA_(?:HOME|ARCH|PATH|ROOT)\w*"
-    r"|\w*_BUILD(?:_\w+)?|BUILD_\w+|USE_[A-Z]\w*|WITH_[A-Z]\w*|DS_\w+|LLAMA_\w+|GGML_\w+"
-    r"|\w*ARCH_LIST|SETUPTOOLS_\w+|SKLEARN_\w+|NPY_\w+|PKG_CONFIG_PATH|\w+_(?:INCLUDE|LIBRARY)_?\w*"
-    r"|(?:HDF5|GEOS|PROJ|GDAL|NETCDF4|MPI|BLAS|LAPACK|OPENBLAS)_\w+|MAX_JOBS"
-)
-"""Variables by which packages are built otherwise; no list of them exists, each package has its
-own."""
-
 _IN_PASSING = re.compile(
     r"TMP|TMPDIR|TEMP|\w*PROXY|\w*_proxy|PATH|HOME|USER|SHELL|TERM|LANG|LC_\w+|TZ|PWD|COLUMNS|PS1"
     r"|DEBIAN_FRONTEND|PIP_\w+|UV_\w+|PYTHON(?:UNBUFFERED|WARNINGS|DONTWRITEBYTECODE|IOENCODING)"
@@ -273,17 +267,21 @@ _IN_PASSING = re.compile(
 """Variables that leave the result as it is, or that are read by name."""
 
 
-def _build_variables(call: Call) -> str:
-    """Say which variables a build may go by, which no request holds; empty without one."""
+def _build_variables(call: Call) -> tuple[tuple[str, ...], str]:
+    """Return the variables that a build may go by, and a sentence on those that nobody can tell."""
     names = [
         name
         for name in call.variables
-        if not _IN_PASSING.fullmatch(name) and (name in call.own or _FOR_A_BUILD.fullmatch(name))
+        if not _IN_PASSING.fullmatch(name) and (name in call.own or FOR_A_BUILD.fullmatch(name))
     ]
-    if not names:
-        return ""
-    shown = " ".join(f"{name}={call.variables[name].text}" for name in names)
-    return f"A build may go by these variables, which no request holds: {shown}."
+    clear = [
+        name for name in names if FOR_A_BUILD.fullmatch(name) and not call.variables[name].holes
+    ]
+    carried = tuple(f"{name}={call.variables[name].text}" for name in clear)
+    lost = " ".join(f"{n}={call.variables[n].text}" for n in names if n not in clear)
+    if not lost:
+        return carried, ""
+    return carried, f"A build may go by these variables, which no request holds: {lost}."
 
 
 def _options(call: Call, kept: Given) -> Iterator[str]:

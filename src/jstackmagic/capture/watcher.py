@@ -294,8 +294,10 @@ class Watcher:
     def _begin(
         self, transaction: str, step: int, install: Install, request: Request, place: Place
     ) -> Record:
+        from .. import managers
+
         return self._history().begin(
-            request,
+            managers.get(request.manager).effective(request, place.environment),
             place.environment.ref,
             transaction=transaction,
             step=step,

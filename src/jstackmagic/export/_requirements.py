@@ -102,19 +102,31 @@ class Requirements:
     def heading(self, steps: Sequence[Step]) -> Iterator[str]:
         """The indexes and options of all steps: a requirements file has one set of them."""
         indexes = list(dict.fromkeys(step.sources.index_url for step in steps))
-        first, *others = [url for url in indexes if url] or [""]
+        built = dict.fromkeys(text for step in steps for text in step.sources.variables)
+        if built:
+            self.notes.append(
+                f"It was built with {public(' '.join(built))}: set these before you install from"
+                " this file, which cannot hold them."
+            )
+        # the default index stays where a step had it: an index of its own may lack all the rest
+        first, *others = ["", *filter(None, indexes)] if "" in indexes else indexes or [""]
         extra = [*others, *(url for step in steps for url in step.sources.extra_index_urls)]
         if len(indexes) > 1:
             self.notes.append(
                 "Not all were taken from the same index; in this file every package may come from"
-                " any of them."
+                " any of them: a package of the same name on another index may be taken for it"
+                " (dependency confusion)."
             )
         if first:
             yield f"--index-url {self._index(first)}"
         for url in dict.fromkeys(extra):
             yield f"--extra-index-url {self._index(url)}"
+        alone = all("--no-index" in step.options for step in steps)
         for step in steps:
-            yield from self._options(step.options)
+            options = [word for word in step.options if alone or word != "--no-index"]
+            if len(options) < len(step.options):
+                self.notes.append("--no-index holds for a whole file: some of it needs an index.")
+            yield from self._options(options)
 
     def _index(self, url: str) -> str:
         if public(url) != url:

@@ -412,7 +412,7 @@ class Page:
 
     def _pip_indexes(self, step: Step, secrets: list[str]) -> tuple[str, list[str]]:
         """Indexes and options: what is secret as variables, the rest as words."""
-        variables, words = "", []
+        variables, words = self._build_variables(step, secrets), []
         for url in (step.sources.index_url, *step.sources.extra_index_urls):
             self._note_local(url, "index")
         if holds_credential(step.sources.index_url):
@@ -432,6 +432,18 @@ class Page:
             else:
                 words.append(quoted(word))
         return variables, words
+
+    def _build_variables(self, step: Step, secrets: list[str]) -> str:
+        """Return what a build from source is to see, before the command; a secret as a secret."""
+        words = ""
+        for text in step.sources.variables:
+            name, _, value = text.partition("=")
+            if holds_credential(text):
+                content = self._secret(f"build_{name.lower()}", text, secrets)
+                words += f'{name}="{content}" '
+            else:
+                words += f"{name}={quoted(value)} "
+        return words
 
     def _pip_word(self, item: Item, secrets: list[str]) -> str:
         item = replace(item, spec=item.spec.unhashed)

@@ -162,6 +162,11 @@ class _Block:
     def leave(self, step: Step) -> None:
         """Note what of a step no block can say."""
         self.notes += [f"PEP 723 cannot say that {name} is to be removed." for name in step.remove]
+        if step.sources.variables:
+            self.notes.append(
+                f"PEP 723 holds no variables, and it was built with"
+                f" {public(' '.join(step.sources.variables))}."
+            )
         if step.options:
             self.notes.append(f"PEP 723 holds no options: {' '.join(step.options)}")
 

@@ -308,8 +308,9 @@ class Transaction:
         transaction = self.history.new_transaction()
         done = []
         for number, step in enumerate(steps, start=1):
+            request = managers.get(step.request.manager).effective(step.request, step.environment)
             record = self.history.plan(
-                step.request,
+                request,
                 step.environment.ref,
                 transaction=transaction,
                 step=number,
@@ -394,8 +395,9 @@ class Transaction:
 
     def _begin(self, planned: Planned, transaction: str, number: int) -> Record:
         plan = planned.plan
+        asked = planned.step.asked or plan.request
         return self.history.begin(
-            planned.step.asked or plan.request,
+            managers.get(asked.manager).effective(asked, plan.environment),
             plan.environment.ref,
             transaction=transaction,
             step=number,

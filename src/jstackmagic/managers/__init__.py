@@ -159,6 +159,10 @@ class Manager(Protocol):
             console: Where the progress of planning goes.
         """
 
+    def effective(self, request: Request, environment: Environment) -> Request:  # noqa: ARG002
+        """Return the request with the settings that held for it and that no image has."""
+        return request
+
     def command(self, request: Request, environment: Environment) -> Command:
         """Return the command line to show for a request before it can be planned."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The places that a manager is to ask.
+    """The places that a manager is to ask, and the variables it is to see.
 
     A new field needs no other change here: a tuple adds up, a text counts where it was said first.
 
@@ -23,11 +23,14 @@ class Sources:
         channels: Extra conda channels, first is strongest.
         index_url: Replaces pip's index.
         extra_index_urls: Added to pip's index.
+        variables: What a build from source is to see, ``NAME=VALUE`` each: ``CMAKE_ARGS`` and the
+            like, without which the very same version is another.
     """
 
     channels: tuple[str, ...] = field(default=(), metadata={"manager": "conda"})
     index_url: str = field(default="", metadata={"manager": "pip"})
     extra_index_urls: tuple[str, ...] = field(default=(), metadata={"manager": "pip"})
+    variables: tuple[str, ...] = field(default=(), metadata={"manager": "pip"})
 
     def __bool__(self) -> bool:
         return self != _NONE
@@ -35,16 +38,18 @@ class Sources:
     def __or__(self, weaker: Sources) -> Sources:
         """Join two: a text of these before the other's, and a list before the other's.
 
-        >>> Sources(("a",), "https://x.example") | Sources(("b", "a"), "https://y.example")
-        Sources(channels=('a', 'b'), index_url='https://x.example', extra_index_urls=())
+        >>> both = Sources(("a",), "https://x.example") | Sources(("b", "a"), "https://y.example")
+        >>> both.channels, both.index_url
+        (('a', 'b'), 'https://x.example')
         """
         return self._with(weaker, _joined)
 
     def or_else(self, usual: Sources) -> Sources:
         """Fill every empty field from the usual ones.
 
-        >>> Sources(("a",)).or_else(Sources(("b",), "https://y.example"))
-        Sources(channels=('a',), index_url='https://y.example', extra_index_urls=())
+        >>> filled = Sources(("a",)).or_else(Sources(("b",), "https://y.example"))
+        >>> filled.channels, filled.index_url
+        (('a',), 'https://y.example')
         """
         return self._with(usual, lambda said, other: said or other)
 

@@ -92,6 +92,12 @@ class Pip(Manager):
         instead = None if choice.asked else executable.manager(thorough=True)
         return uv.Uv(thorough=exact, instead=instead)
 
+    def effective(self, request: Request, environment: Environment) -> Request:
+        """Add what variables and the files of the user's home say to pip."""
+        from .effective import effective
+
+        return effective(request, environment)
+
     def command(self, request: Request, environment: Environment) -> Command:
         """Return pip's command line of an install."""
         from .plan import install_command

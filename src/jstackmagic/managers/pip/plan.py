@@ -152,7 +152,8 @@ def install_command(request: Request, environment: Environment) -> Command:
     words += arguments(request.specs)
     command = pip_command(environment, "install", *words, *request.options)
     own = set_off(environment, request.options)
-    return replace(command, environ=(*command.environ, *own), without=VARIABLES)
+    named = tuple(text.partition("=")[::2] for text in request.sources.variables)
+    return replace(command, environ=(*command.environ, *named, *own), without=VARIABLES)
 
 
 def plan_removal(request: Request, environment: Environment) -> Plan:

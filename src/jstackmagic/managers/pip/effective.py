@@ -1,0 +1,104 @@
+"""What pip's settings add to a request, where another machine would not have them.
+
+A setting that stands in a variable, or in a file of the user's home, is not in the image: without
+it in the record, the same line elsewhere would ask the default index. What stands in ``/etc`` or in
+the prefix of the image's own Python is the image's.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ...model.buildvariables import set_here
+from ...model.spec import read
+from .config import Setting, configured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ...model.environment import Environment
+    from ...model.request import Request
+
+_VALUED = ("find-links", "no-binary", "only-binary", "trusted-host")
+_FLAGS = ("no-index", "pre", "no-deps", "no-build-isolation", "require-hashes")
+
+
+def effective(
+    request: Request, environment: Environment, environ: Mapping[str, str] | None = None
+) -> Request:
+    """Return the request with the settings that held for it and do not come with an image.
+
+    Args:
+        request: An install by pip, as it was asked for.
+        environment: Where.
+        environ: The variables, this process's unless given.
+    """
+    if request.action != "install":
+        return request
+    environ = os.environ if environ is None else environ
+    settings = {
+        name: setting
+        for name, setting in configured(environment, environ=environ).items()
+        if _is_ours(setting, environment)
+    }
+    sources = request.sources
+    said = request.options
+    index = settings.get("index-url")
+    extra = settings.get("extra-index-url")
+    if "--no-index" not in said:
+        sources = replace(
+            sources,
+            index_url=sources.index_url or (index.value if index else ""),
+            extra_index_urls=tuple(
+                dict.fromkeys((*(extra.words if extra else ()), *sources.extra_index_urls))
+            ),
+        )
+    variables = dict.fromkeys((*sources.variables, *set_here(environ, _at_start())))
+    sources = replace(sources, variables=tuple(variables))
+    limits = [
+        read("pip", spec)
+        for file in (settings["constraint"].words if "constraint" in settings else ())
+        if (spec := f"-c {_absolute(file)}") not in request.texts
+    ]
+    more = tuple(word for word in _options(settings, said))
+    return replace(
+        request, specs=(*limits, *request.specs), sources=sources, options=(*more, *said)
+    )
+
+
+def _options(settings: Mapping[str, Setting], said: tuple[str, ...]) -> Iterator[str]:
+    for name in _VALUED:
+        for value in settings[name].words if name in settings else ():
+            if value not in said:
+                yield from (f"--{name}", _absolute(value) if name == "find-links" else value)
+    for name in _FLAGS:
+        if name in settings and settings[name].is_on and f"--{name}" not in said:
+            yield f"--{name}"
+
+
+def _absolute(place: str) -> str:
+    return place if "://" in place else os.path.abspath(os.path.expanduser(place))
+
+
+def _is_ours(setting: Setting, environment: Environment) -> bool:
+    """Return whether a setting stands where no image would have it."""
+    if not os.path.isabs(setting.source):
+        return True  # a variable
+    if setting.source.startswith(("/etc/", "/usr/")):
+        return False
+    inside = setting.source.startswith(environment.prefix.rstrip("/") + "/")
+    return not (inside and environment.kind in ("conda-base", "system"))
+
+
+@lru_cache(maxsize=1)
+def _at_start() -> Mapping[str, str]:
+    """Return the variables that this process was started with; empty where nothing tells."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            text = file.read().decode(errors="surrogateescape")
+    except OSError:
+        return dict(os.environ)
+    return dict(entry.partition("=")[::2] for entry in text.split("\0") if "=" in entry)

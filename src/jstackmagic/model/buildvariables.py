@@ -1,0 +1,40 @@
+"""Variables by which packages are built otherwise; each package has its own, and no list exists."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+FOR_A_BUILD = re.compile(
+    r"CMAKE_\w+|FORCE_\w+|\w*FLAGS|CC|CXX|FC|CUDACXX|NVCC\w*|\w*CUDA_(?:HOME|ARCH|PATH|ROOT)\w*"
+    r"|\w*_BUILD(?:_\w+)?|BUILD_\w+|USE_[A-Z]\w*|WITH_[A-Z]\w*|DS_\w+|LLAMA_\w+|GGML_\w+"
+    r"|\w*ARCH_LIST|SETUPTOOLS_\w+|SKLEARN_\w+|NPY_\w+|PKG_CONFIG_PATH|\w+_(?:INCLUDE|LIBRARY)_?\w*"
+    r"|(?:HDF5|GEOS|PROJ|GDAL|NETCDF4|MPI|BLAS|LAPACK|OPENBLAS)_\w+|MAX_JOBS"
+)
+"""The names that a build may go by."""
+
+_TYPED = re.compile(r"CMAKE_ARGS|FORCE_CMAKE|FORCE_CUDA|\w+_ARCH_LIST|(?:LLAMA|GGML|DS_BUILD)_\w+")
+"""Those that nobody but a user sets; images and activations set compilers and flags."""
+
+
+def set_here(environ: Mapping[str, str], before: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the build variables that a user set, as ``NAME=VALUE``.
+
+    Args:
+        environ: The variables as they are.
+        before: Those that the process was started with, which an image may have set.
+
+    >>> set_here({"CMAKE_ARGS": "-DX=on", "CC": "gcc", "HOME": "/h"}, {"CC": "gcc"})
+    ('CMAKE_ARGS=-DX=on',)
+    """
+    return tuple(_set_here(environ, before))
+
+
+def _set_here(environ: Mapping[str, str], before: Mapping[str, str]) -> Iterator[str]:
+    for name, value in sorted(environ.items()):
+        new = FOR_A_BUILD.fullmatch(name) and before.get(name) != value
+        if value and (new or _TYPED.fullmatch(name)):
+            yield f"{name}={value}"
