@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +24,7 @@ from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from support.channel import ChannelBuilder, platform_subdir
 from support.environments import create_environment
+from support.interrupts import interrupt_when
 from support.standin_conda import NOTHING_TO_DO, dry_run_answer, failure_answer
 from support.tiers import SIX
 
@@ -413,7 +412,7 @@ class TestRunning:
         self, named: Environment, recording_conda: StandIn
     ) -> None:
         recording_conda.answer("--dry-run", output="{}", seconds=20)
-        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        interrupt_when(lambda: any("--dry-run" in call.argv for call in recording_conda.calls))
         with pytest.raises(Interrupted) as caught:
             plan(named, install("pip"))
         assert caught.value.kept == "Nothing was changed."

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import ssl
 import subprocess
 import sys
@@ -40,6 +39,7 @@ from support.channel import (
     platform_subdir,
 )
 from support.environments import create_environment, make_root
+from support.interrupts import interrupt_when
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -970,12 +970,7 @@ class TestInterrupted:
         made = plan(prefix, "slow")
         words: list[str] = []
 
-        def interrupt() -> None:
-            while not (prefix / "slow-began").exists():
-                time.sleep(0.02)
-            os.kill(os.getpid(), signal.SIGINT)
-
-        threading.Thread(target=interrupt).start()
+        interrupt_when((prefix / "slow-began").exists)
         with pytest.raises(Interrupted) as caught:
             rattler.manager().run(made, Plain(words.append))
         assert caught.value.kept == "The change was carried out whole."
@@ -988,10 +983,11 @@ class TestInterrupted:
         prefix = make("python")
         made = plan(prefix, "app")
         before = tree(prefix)
+        words: list[str] = []
         with journal._file_lock(str(prefix)):
-            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+            interrupt_when(lambda: "waiting for it to end" in "".join(words))
             with pytest.raises(Interrupted) as caught:
-                rattler.manager().run(made, Plain(lambda _: None))
+                rattler.manager().run(made, Plain(words.append))
         assert caught.value.kept == "Nothing was changed."
         assert tree(prefix) - before <= {"conda-meta/jstackmagic.lock"}
 
@@ -1363,11 +1359,11 @@ class TestNetwork:
         prefix = make("python")
         made = plan(prefix, "independent")
         server.stall.set()
-        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        interrupt_when(server.archives)
         begun = time.monotonic()
         with pytest.raises(Interrupted) as caught:
             rattler.manager().run(made, Plain(lambda _: None))
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 20  # the server would go on for ever
         assert caught.value.kept == "Nothing was changed."
         assert not list(prefix.glob("conda-meta/independent-*"))
         server.stall.clear()

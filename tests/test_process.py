@@ -23,6 +23,7 @@ from jstackmagic.io import process
 from jstackmagic.io.process import capture, run
 from jstackmagic.model.errors import CommandFailed, Interrupted
 from jstackmagic.model.plan import Command
+from support.interrupts import interrupt_when
 from support.kernels import Kernel
 
 if TYPE_CHECKING:
@@ -482,7 +483,7 @@ def test_capture_ends_the_whole_group_when_time_is_up(tmp_path: Path) -> None:
 
 def test_capture_can_be_interrupted(tmp_path: Path) -> None:
     children = _children()
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    interrupt_when((tmp_path / "pid").exists)
     with pytest.raises(Interrupted, match="while it only looked"):
         capture(shell("trap '' INT; sleep 30 & echo $! >\"$1\"; wait", str(tmp_path / "pid")))
     assert _ended(int((tmp_path / "pid").read_text()))
