@@ -1,0 +1,226 @@
+"""Drift: what is not as it was in the beginning, and which of it the records explain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..model.environment import Environment
+from ..model.errors import JStackMagicError
+from ..model.managers import of_environment, of_system
+from ..model.packages import Change, ManagerName, Package, PackageSet, same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..history.file import History
+    from ..model.ledger import Ledger, Move
+    from ..model.record import Context
+    from ..model.request import Request
+    from ..where.baseline import Baseline, Witness
+
+_Key = tuple[ManagerName, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One package that is not as it was in the beginning.
+
+    Attributes:
+        before: As it was; None where it was not there.
+        now: As it is; None where it is gone.
+        record: The id of the record that explains it; empty where nobody recorded it.
+    """
+
+    before: Package | None
+    now: Package | None
+    record: str
+
+    @property
+    def package(self) -> Package:
+        """The package as it is or was."""
+        package = self.now or self.before
+        assert package is not None
+        return package
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far one environment, or the system, is from its beginning.
+
+    Attributes:
+        environment: Where.
+        managers: Whose packages these are.
+        told_by: How the beginning is known, by manager; a manager is missing where it is unknown.
+        differences: What is not as it was.
+    """
+
+    environment: Environment
+    managers: tuple[ManagerName, ...]
+    told_by: Mapping[ManagerName, str]
+    differences: tuple[Difference, ...]
+
+    @property
+    def unexplained(self) -> tuple[Difference, ...]:
+        """The differences that nobody recorded."""
+        return tuple(each for each in self.differences if not each.record)
+
+    @property
+    def where(self) -> str:
+        """The place, for people."""
+        return "the system" if self.managers == of_system() else self.environment.description
+
+
+def drift_of(
+    environment: Environment,
+    managers: tuple[ManagerName, ...],
+    ledger: Ledger,
+    image: Callable[[], Witness | None],
+) -> Drift:
+    """Compare what is here with the beginning, and each difference with the records.
+
+    Args:
+        environment: Where.
+        managers: Whose packages.
+        ledger: The records.
+        image: Returns what the image of this container brought; None where nothing knows.
+    """
+    import os
+
+    from ..where import baseline
+    from ..where.packages import read_packages
+
+    place = "" if managers == of_system() else os.path.normpath(environment.prefix)
+    here = read_packages(environment, managers)
+    moves = {key[1:]: move for key, move in ledger.moves().items() if key[0] == place}
+    begun = baseline.container_start()
+    try:
+        base = baseline.of(environment, here, managers, begun=begun, image=image)
+    except JStackMagicError:  # the engine went away: what lies here tells the rest
+        base = baseline.of(environment, here, managers, begun=begun)
+    change = here - _completed(base, here, moves)
+    pairs = (
+        *((None, package) for package in change.added),
+        *change.changed,
+        *((package, None) for package in change.removed),
+    )
+    found = []
+    for before, now in pairs:
+        package = now or before
+        assert package is not None
+        if same(before, now):
+            continue
+        move = moves.get(package.key)
+        found.append(
+            Difference(
+                before, now, move.record if move is not None and same(move.left, now) else ""
+            )
+        )
+    # the marks of what is recorded say nothing of the rest
+    nobodys = Change(added=tuple(d.now for d in found if d.now and not d.before and not d.record))
+    marked = {package.key: package for package in _marked(nobodys, environment).added}
+    found = [replace(each, now=marked.get(each.package.key, each.now)) for each in found]
+    found.sort(key=lambda difference: (difference.record != "", difference.package.key))
+    return Drift(environment, managers, base.told_by, tuple(found))
+
+
+def _completed(base: Baseline, here: PackageSet, moves: Mapping[_Key, Move]) -> PackageSet:
+    """The beginning; of a manager of which nothing tells, what there was before the records."""
+    untold = {p.key: p for p in here.packages if p.manager not in base.told_by}
+    for key, move in moves.items():
+        if key[0] not in base.told_by:
+            if move.before is not None:
+                untold[key] = move.before
+            else:
+                untold.pop(key, None)
+    return PackageSet((*base.packages.packages, *untold.values()))
+
+
+def adopt(
+    drift: Drift,
+    history: History,
+    context: Context,
+    requests_behind: Callable[[Change], Iterable[tuple[Request, Change]]],
+) -> None:
+    """Record what nobody recorded, as found.
+
+    What a person asked for is named rather than what that brought along: by the manager's own
+    marks, and where it made none, what no other package needs.
+
+    Args:
+        drift: What differs.
+        history: Where to record it.
+        context: Who asks.
+        requests_behind: Returns the requests that a change comes of, each with its part.
+
+    Raises:
+        HistoryError: The history cannot be written.
+    """
+    from ..model.plan import Outcome
+
+    change = Change(
+        added=tuple(d.now for d in drift.unexplained if d.now and not d.before),
+        changed=tuple((d.before, d.now) for d in drift.unexplained if d.now and d.before),
+        removed=tuple(d.before for d in drift.unexplained if d.before and not d.now),
+    )
+    if not change:
+        return
+    transaction = history.new_transaction()
+    behind = requests_behind(change)
+    for step, (request, part) in enumerate(behind, start=1):
+        history.note_found(
+            request,
+            drift.environment.ref,
+            transaction=transaction,
+            step=step,
+            time=_time(part, drift.environment),
+            context=context,
+            outcome=Outcome("ok", 0, 0.0, change=part),
+        )
+
+
+def _marked(change: Change, environment: Environment) -> Change:
+    """What came, marked as asked for where nothing else needs it, if nobody's marks tell."""
+    from ..where.packages import read_packages
+    from .needs import needed
+
+    marked = {p.manager for p in change.added if p.requested and not _is_of_uv(p, environment)}
+    unmarked = {p.manager for p in change.added} - marked - {"apt"}
+    if not unmarked:
+        return change
+    needs = needed(read_packages(environment, of_environment()), environment)
+    return replace(
+        change,
+        added=tuple(
+            replace(p, requested=p.key not in needs) if p.manager in unmarked else p
+            for p in change.added
+        ),
+    )
+
+
+def _is_of_uv(package: Package, environment: Environment) -> bool:
+    """Whether uv installed a distribution: it marks everything as asked for."""
+    from pathlib import Path
+
+    from ..where.packages import files_of
+
+    if package.manager != "pip":
+        return False
+    files = files_of(package, environment)
+    installer = next((file for file in files if file.endswith(".dist-info/INSTALLER")), None)
+    return installer is not None and Path(installer).read_text().strip() == "uv"
+
+
+def _time(change: Change, environment: Environment) -> str:
+    """When the last of the files came, ISO 8601, UTC; now for what is gone."""
+    from datetime import datetime, timezone
+
+    from ..where.baseline import time_of
+
+    times = [time_of(p, environment) for p in (*change.added, *(new for _, new in change.changed))]
+    last = max((each for each in times if each is not None), default=None)
+    moment = (
+        datetime.now(timezone.utc) if last is None else datetime.fromtimestamp(last, timezone.utc)
+    )
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
