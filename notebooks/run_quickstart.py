@@ -59,7 +59,7 @@ def run(path: Path) -> nbformat.NotebookNode:
     channel = tiers.full()
     root = make_root(FOLDER / "conda", "python", channels=[channel.url])
     prefix = root.create("chapter", "python", "ipykernel", "pip")
-    uv("pip", "install", build_wheel(FOLDER / "wheel"), prefix=prefix)
+    uv("pip", "install", f"{build_wheel(FOLDER / 'wheel')}[fast]", prefix=prefix)
     home = FOLDER / "home"
     home.mkdir()
     # the channel under a name of its own, as a site's administrator would configure it

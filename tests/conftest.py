@@ -201,7 +201,7 @@ def make_kernel_env(full_root: Root, jstackmagic_wheel: Path) -> Callable[..., P
 
     def make(name: str, *specs: str) -> Path:
         prefix = full_root.create(name, "python", "ipykernel", "pip", *specs)
-        uv("pip", "install", jstackmagic_wheel, prefix=prefix)
+        uv("pip", "install", f"{jstackmagic_wheel}[all]", prefix=prefix)
         return prefix
 
     return make
@@ -224,7 +224,8 @@ def make_ipython_env(
     @functools.cache
     def make(version: str) -> Path:
         prefix = make_venv(tmp_path_factory.mktemp("ipython") / f"with ipython {version[-1]}")
-        uv("pip", "install", jstackmagic_wheel, "ipykernel", f"ipython{version}", prefix=prefix)
+        wheel = f"{jstackmagic_wheel}[all]"
+        uv("pip", "install", wheel, "ipykernel", f"ipython{version}", prefix=prefix)
         return prefix
 
     return make

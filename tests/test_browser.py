@@ -98,7 +98,7 @@ def make_world(channel: Channel, wheel: Path, index: WheelIndex) -> World:
     prefixes = {}
     for name, more in (("chapter", ("setuptools", "wheel")), ("elsewhere", ())):
         prefixes[name] = root.create(name, "python", "ipykernel", "pip", *more)
-        uv("pip", "install", wheel, prefix=prefixes[name])
+        uv("pip", "install", f"{wheel}[all]", prefix=prefixes[name])
         folder = home / ".local/share/jupyter/kernels" / name
         write_kernelspec(folder, prefixes[name], display_name=f"Python ({name})")
     write_settings(home / ".jupyter")

@@ -79,7 +79,12 @@ def image_with(client: DockerClient, base: str, wheel: Path) -> str:
         metadata = next(name for name, _ in contents if name.endswith("/METADATA"))
         lines = opened.read(metadata).decode().splitlines()
     needs = [line.partition(": ")[2] for line in lines if line.startswith("Requires-Dist: ")]
-    needs = [each for each in needs if "extra ==" not in each] + ["docker", "h2"]
+    extras = ("fast", "formats", "image")
+    needs = [
+        each.partition(";")[0] if "extra ==" in each else each
+        for each in needs
+        if "extra ==" not in each or each.endswith(tuple(f'extra == "{name}"' for name in extras))
+    ]
     tag = _tag("jstackmagic", [base, contents, inspect.getsource(image_with)])
     with _turn(), tempfile.TemporaryDirectory(prefix="stacks-") as folder:
         if _is_there(client, tag):

@@ -7,7 +7,6 @@ A matcher of IPython's second kind (8.6 and newer), which notebooks, consoles an
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,7 +32,11 @@ def start(shell: InteractiveShell, complete: Completer) -> None:
         from IPython.core.completer import context_matcher
     except ImportError:  # IPython 8.5 and older
         return
-    matcher = context_matcher(priority=100, identifier=_NAME)(partial(_match, complete))
+
+    @context_matcher(priority=100, identifier=_NAME)
+    def matcher(context: Any) -> dict[str, Any]:
+        return _match(complete, context)
+
     _matchers(shell).append(matcher)
 
 

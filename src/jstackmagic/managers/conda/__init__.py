@@ -103,6 +103,8 @@ class Conda(Manager):
             from . import rattler
 
             return rattler.available(specs, environment, channels, output)
+        if environment.conda is None:
+            self._need_rattler(environment, asked=False)
         from .executable import available
 
         return available(specs, environment, channels)
