@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..model import managers
-from ..model.managers import of_environment
+from ..model.managers import of_environment, of_system
 from . import names as verbs
 from . import parser as parser_of
 
@@ -185,7 +185,7 @@ def _packages(token: str, words: Sequence[str]) -> Iterator[str]:
     head = f"{prefix}:" if prefix else ""
     manager = prefix or _said(words)
     if not prefix:
-        yield from (f"{each}:" for each in managers.names())
+        yield from (f"{each}:" for each in (*of_environment(), *of_system()))
     if not name:
         return
     if manager == "apt":
@@ -207,7 +207,7 @@ def _installed(token: str, words: Sequence[str]) -> Iterator[str]:
     prefix, name = _prefixed(token)
     manager = prefix or _said(words)
     if not prefix:
-        yield from (f"{each}:" for each in managers.names() if name)
+        yield from (f"{each}:" for each in (*of_environment(), *of_system()) if name)
     asked = (manager,) if manager else of_environment()
     head = f"{prefix}:" if prefix else ""
     for package in read_packages(_target(words), asked).packages:

@@ -33,11 +33,10 @@ def start(shell: InteractiveShell, complete: Completer) -> None:
     except ImportError:  # IPython 8.5 and older
         return
 
-    @context_matcher(priority=100, identifier=_NAME)
-    def matcher(context: Any) -> dict[str, Any]:
+    def matcher(context: Any) -> dict[str, Any]:  # no partial: IPython asks for its __qualname__
         return _match(complete, context)
 
-    _matchers(shell).append(matcher)
+    _matchers(shell).append(context_matcher(priority=100, identifier=_NAME)(matcher))
 
 
 def stop(shell: InteractiveShell) -> None:
