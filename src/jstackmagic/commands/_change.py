@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..display import Code, Part, Result, Table, Text, channel_text, size_text
-from ..install.transaction import Done
+from ..managers.steps import Done
 from ..model.engines import NAMES
 from ..model.managers import is_system, names
 from ..model.packages import Change
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..install.transaction import Step
+    from ..managers.steps import Step
     from ..model.packages import Package
     from ..session import Session
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..capture.files import Reading
-    from ..install.transaction import Step
+    from ..managers.steps import Step
     from ..model.environment import Environment
     from ..session import Session
 
@@ -224,7 +224,7 @@ def _notes(reading: Reading) -> Iterator[str]:
 def _steps_of(
     reading: Reading, environment: Environment, args: argparse.Namespace, session: Session
 ) -> Iterator[Step]:
-    from ..install.transaction import Step
+    from ..managers.steps import Step
 
     for asked in reading.requests:
         request = replace(
@@ -301,7 +301,7 @@ def _name(spec: str) -> str:
 
 
 def _steps(asked: Asked, environment: Environment, args: argparse.Namespace) -> Iterator[Step]:
-    from ..install.transaction import Step
+    from ..managers.steps import Step
 
     for manager in managers.names():
         specs = asked.of(manager)

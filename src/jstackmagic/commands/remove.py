@@ -24,7 +24,7 @@ from ._target import add_target, left_out, targets
 if TYPE_CHECKING:
     import argparse
 
-    from ..install.transaction import Step
+    from ..managers.steps import Step
     from ..model.environment import Environment
     from ..session import Session
 
@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> ChangeResult:
     """Remove what was named from every target."""
-    from ..install.transaction import Step
+    from ..managers.steps import Step
 
     asked = read_specs(args.specs, manager=args.manager)
     steps: list[Step] = []

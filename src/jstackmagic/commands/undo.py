@@ -14,17 +14,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..display import Part, Text
-from ..model.errors import NOTHING_CHANGED, Stopped, UsageError
-from ..model.ledger import Ledger
-from ..model.managers import is_system
 from ..model.record import Record
 from ._change import ChangeResult, add_mode
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from ..history.file import History
     from ..session import Session
 
 
@@ -36,16 +32,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, session: Session) -> UndoResult:
-    """Find out what it takes, say what cannot be had, and do it."""
+    """Take back what was named, or the last transaction."""
     from ..install.transaction import Mode, Transaction
     from ..model.policy import engines_of
-    from ._place import Place
+    from ..restore.reversal import UndoOptions, undo
 
-    history = session.history
-    ledger = history.ledger()
-    chosen, seen = _chosen(args, history, ledger)
     transaction = Transaction(
-        history=history,
+        history=session.history,
         context=session.context(),
         policy=session.policy,
         console=session.console,
@@ -58,84 +51,15 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
             engines=engines_of(args.engine, session.policy),
         ),
     )
-    origins, moves = ledger.origins(), Ledger.of(seen).moves()
-    places = [
-        Place(prefix, of_place, moves, origins, transaction, disk=not args.record_only)
-        for prefix, of_place in _by_place(chosen).items()
-    ]
-    problems = [problem for place in places for problem in place.check(force=args.force)]
-    if problems and not args.force:
-        raise Stopped(
-            "\n".join(["This cannot be taken back exactly.", *problems]),
-            kept=NOTHING_CHANGED,
-            advice="To take back what can be taken back, add --force",
-        )
-    try:
-        done = transaction.run([step for place in places for step in place.planned()])
-    finally:  # also what was only done in part
-        left = [] if args.dry_run else [place.settle(session.console) for place in places]
-    problems += [problem for of_place in left for problem in of_place]
-    return UndoResult(done=tuple(done), notes=tuple(problems), taken_back=tuple(chosen))
-
-
-# Which
-
-
-def _chosen(
-    args: argparse.Namespace, history: History, ledger: Ledger
-) -> tuple[list[Record], list[Record]]:
-    """What is to be taken back, and the records that tell how things were before it."""
-    if args.id and args.to:
-        raise UsageError("Name one record, or go back --to one; not both.")
-    if args.to:
-        point = history.get(args.to)[-1].transaction
-        found, seen = ledger.since(point), ledger.after(point)
-        if not found:
-            raise UsageError(f"Nothing was recorded after {point}.", kept=NOTHING_CHANGED)
-    else:
-        found = seen = _not_yet(history.get(args.id), ledger) if args.id else ledger.latest()
-        if not found:
-            raise UsageError(
-                "There is nothing to take back.", kept=NOTHING_CHANGED, advice="See: %envhistory"
-            )
-    _check_ended(found, force=args.force)
-    return found, seen
-
-
-def _not_yet(chosen: list[Record], ledger: Ledger) -> list[Record]:
-    taken = ledger.taken_back()
-    left = [record for record in chosen if record.id not in taken]
-    if not left:
-        by = taken[chosen[-1].id].rpartition(".")[0]
-        raise UsageError(
-            f"{chosen[-1].transaction} was taken back already, by {by}.",
-            kept=NOTHING_CHANGED,
-            advice=f"To have it again: %envundo {by}",
-        )
-    return left
-
-
-def _check_ended(chosen: Iterable[Record], *, force: bool) -> None:
-    for record in chosen:
-        if record.status == "running":
-            raise Stopped(f"{record.id} is still running.", kept=NOTHING_CHANGED)
-        if record.status == "interrupted" and record.outcome is None and not force:
-            raise Stopped(
-                f"{record.id} was cut off, and nobody saw what it had changed by then.",
-                kept=NOTHING_CHANGED,
-                advice=("See what is there: %envdiff", "To let it count no more: --force"),
-            )
-
-
-def _by_place(chosen: Iterable[Record]) -> dict[str, list[Record]]:
-    """The records by prefix, empty for apt; where the last ones were made comes first."""
-    import os
-
-    places: dict[str, list[Record]] = {}
-    for record in reversed(list(chosen)):
-        prefix = "" if is_system(record.request.manager) else record.environment.prefix
-        places.setdefault(prefix and os.path.normpath(prefix), []).append(record)
-    return places
+    wanted = UndoOptions(
+        id=args.id or "",
+        to=args.to or "",
+        force=args.force,
+        dry_run=args.dry_run,
+        record_only=args.record_only,
+    )
+    undone = undo(wanted, session.history, transaction)
+    return UndoResult(done=undone.done, notes=undone.problems, taken_back=undone.records)
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,9 +6,9 @@ import importlib
 import os
 import site
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..managers.steps import Stale
 from ..where.packages import files_of
 
 if TYPE_CHECKING:
@@ -18,23 +18,6 @@ if TYPE_CHECKING:
     from ..model.packages import Change, Package
 
 FilesByPackage = dict[tuple[str, str], tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """A module this process has loaded from files that the install changed.
-
-    Attributes:
-        module: As it was imported.
-        package: Whose file it was loaded from.
-        old: The package's version when the module was loaded.
-        new: Its version on disk; empty where it was removed.
-    """
-
-    module: str
-    package: str
-    old: str
-    new: str
 
 
 def files_before(packages: Iterable[Package], environment: Environment) -> FilesByPackage:

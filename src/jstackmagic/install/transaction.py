@@ -14,88 +14,29 @@ from ..display.console import Console, Recording
 from ..display.log import Log, without_colours
 from ..history.file import History
 from ..managers import Choice, Engine, choose
+from ..managers.steps import Done, Planned, Step
 from ..model.credentials import mask
 from ..model.engines import Engines
-from ..model.environment import Environment
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError
 from ..model.managers import is_system, neighbours, position
 from ..model.plan import Outcome, Plan
 from ..model.policy import Policy, check_request
 from ..model.policy import check_plan as check_denied
 from ..model.record import Context, Record
-from ..model.request import Request
 from ..where.environment import detect
 from ..where.packages import read_packages
 from . import imports, modes
 from .guards import check_names, check_plan, check_target, hosts_kernel
-from .imports import Stale
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ..model.environment import Environment
     from ..model.packages import Change, Package, PackageSet
+    from ..model.request import Request
 
 _LAST_WORDS = 12
 """How many of a manager's last lines an error shows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One request in one environment.
-
-    Attributes:
-        request: What is asked of the manager.
-        environment: Where.
-        undoes: The id of the record that this takes back.
-        asked: What the record says was asked, where the manager is asked for something more exact.
-        over_conda: The distributions that pip may put over conda's.
-        choice: The engine that does it; None until the transaction takes the step.
-    """
-
-    request: Request
-    environment: Environment
-    undoes: str = ""
-    asked: Request | None = None
-    over_conda: frozenset[str] = frozenset()
-    choice: Choice | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One step and what it comes to.
-
-    Attributes:
-        step: What was asked.
-        plan: What is to be done.
-        engine: Does it; None where nothing is done, and only a record is written.
-        waits: Whether what it comes to can be known only after an earlier step.
-    """
-
-    step: Step
-    plan: Plan
-    engine: Engine | None
-    waits: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """One step as it went.
-
-    Attributes:
-        plan: What was to be done.
-        record: What the history says of it; None for a dry run, and where it said so already.
-        outcome: What happened; None where nothing was run.
-        stale: Loaded modules that need a restart of the kernel.
-        running: Whether the step served the environment this process runs in.
-        notes: Sentences the user should read.
-    """
-
-    plan: Plan
-    record: Record | None = None
-    outcome: Outcome | None = None
-    stale: tuple[Stale, ...] = ()
-    running: bool = False
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +94,15 @@ class Transaction:
             later = self._waits(step, planned)
             planned.append(self._plan_later(step) if later else self._plan_on_record(step))
         return self.run(planned)
+
+    def guard(self, plan: Plan) -> None:
+        """Stop what would do harm, before its manager is asked.
+
+        Raises:
+            Stopped: It would.
+        """
+        check_target(plan.request, plan.environment)
+        check_plan(plan)
 
     def plan(self, steps: Sequence[Step]) -> list[Planned]:
         """Ask the managers what each step comes to; nothing is touched, and nothing recorded.

@@ -1,35 +1,170 @@
-"""One place where something is taken back: what that takes, what cannot be had, the doing of it."""
+"""Taking back: which records, what that takes in each place, what is unavailable, doing it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..install.transaction import Planned, Step
-from ..model.errors import CommandFailed, InvalidSpec
-from ..model.managers import of_environment, of_system
+from ..managers.steps import Done, Planned, Step
+from ..model.errors import (
+    NOTHING_CHANGED,
+    CommandFailed,
+    InvalidSpec,
+    Stopped,
+    UsageError,
+)
+from ..model.ledger import Key, Ledger, Move, Origins
+from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import same
 from ..model.plan import Plan
+from ..model.record import Record
 from ..model.request import Action, Request
-from ..restore import relink
-from ..restore.undo import Inverse, inverse, requests
+from . import relink
+from .undo import Inverse, inverse, requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ..display.console import Console
-    from ..install.transaction import Transaction
+    from ..history.file import History
     from ..managers import Wish
+    from ..managers.steps import Carrier
     from ..model.environment import Environment, EnvironmentRef
-    from ..model.ledger import Key, Move, Origins
     from ..model.packages import Package, PackageSet
-    from ..model.record import Record
 
 
 _OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}
 
 
-class Place:
+@dataclass(frozen=True, slots=True)
+class UndoOptions:
+    """What is to be taken back.
+
+    Attributes:
+        id: A transaction or one record of it; empty for the last one.
+        to: The transaction to go back to; empty where none is.
+        force: Take back what can be taken back.
+        dry_run: Do nothing.
+        record_only: Move no packages.
+    """
+
+    id: str = ""
+    to: str = ""
+    force: bool = False
+    dry_run: bool = False
+    record_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What taking back came to.
+
+    Attributes:
+        records: What was taken back.
+        done: Each step as it went.
+        problems: What is not as it was, a sentence each.
+    """
+
+    records: tuple[Record, ...]
+    done: tuple[Done, ...]
+    problems: tuple[str, ...]
+
+
+def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
+    """Find out what it takes, say what is not available any more, and do it.
+
+    Raises:
+        UsageError: There is nothing to take back, or it was taken back already.
+        Stopped: It cannot be taken back exactly, and is not forced.
+        CommandFailed: A manager failed.
+        Interrupted: The user interrupted it.
+    """
+    ledger = history.ledger()
+    chosen, seen = _chosen(wanted, history, ledger)
+    origins, moves = ledger.origins(), Ledger.of(seen).moves()
+    places = [
+        Reversal(prefix, of_place, moves, origins, carrier, disk=not wanted.record_only)
+        for prefix, of_place in _by_place(chosen).items()
+    ]
+    problems = [problem for place in places for problem in place.check(force=wanted.force)]
+    if problems and not wanted.force:
+        raise Stopped(
+            "\n".join(["This cannot be taken back exactly.", *problems]),
+            kept=NOTHING_CHANGED,
+            advice="To take back what can be taken back, add --force",
+        )
+    try:
+        done = carrier.run([step for place in places for step in place.planned()])
+    finally:  # also what was only done in part
+        left = [] if wanted.dry_run else [place.settle(carrier.console) for place in places]
+    problems += [problem for of_place in left for problem in of_place]
+    return Undone(tuple(chosen), tuple(done), tuple(problems))
+
+
+# Which
+
+
+def _chosen(
+    wanted: UndoOptions, history: History, ledger: Ledger
+) -> tuple[list[Record], list[Record]]:
+    """What is to be taken back, and the records that tell how things were before it."""
+    if wanted.id and wanted.to:
+        raise UsageError("Name one record, or go back --to one; not both.")
+    if wanted.to:
+        point = history.get(wanted.to)[-1].transaction
+        found, seen = ledger.since(point), ledger.after(point)
+        if not found:
+            raise UsageError(f"Nothing was recorded after {point}.", kept=NOTHING_CHANGED)
+    else:
+        found = seen = _not_yet(history.get(wanted.id), ledger) if wanted.id else ledger.latest()
+        if not found:
+            raise UsageError(
+                "There is nothing to take back.", kept=NOTHING_CHANGED, advice="See: %envhistory"
+            )
+    _check_ended(found, force=wanted.force)
+    return found, seen
+
+
+def _not_yet(chosen: list[Record], ledger: Ledger) -> list[Record]:
+    taken = ledger.taken_back()
+    left = [record for record in chosen if record.id not in taken]
+    if not left:
+        by = taken[chosen[-1].id].rpartition(".")[0]
+        raise UsageError(
+            f"{chosen[-1].transaction} was taken back already, by {by}.",
+            kept=NOTHING_CHANGED,
+            advice=f"To have it again: %envundo {by}",
+        )
+    return left
+
+
+def _check_ended(chosen: Iterable[Record], *, force: bool) -> None:
+    for record in chosen:
+        if record.status == "running":
+            raise Stopped(f"{record.id} is still running.", kept=NOTHING_CHANGED)
+        if record.status == "interrupted" and record.outcome is None and not force:
+            raise Stopped(
+                f"{record.id} was cut off, and nobody saw what it had changed by then.",
+                kept=NOTHING_CHANGED,
+                advice=("See what is there: %envdiff", "To let it count no more: --force"),
+            )
+
+
+def _by_place(chosen: Iterable[Record]) -> dict[str, list[Record]]:
+    """The records by prefix, empty for apt; where the last ones were made comes first."""
+    import os
+
+    places: dict[str, list[Record]] = {}
+    for record in reversed(list(chosen)):
+        prefix = "" if is_system(record.request.manager) else record.environment.prefix
+        places.setdefault(prefix and os.path.normpath(prefix), []).append(record)
+    return places
+
+
+# One place
+
+
+class Reversal:
     """One environment, or the system, and the records that are to be taken back there.
 
     Args:
@@ -37,7 +172,7 @@ class Place:
         records: The newest first.
         moves: What became of packages, everywhere, since the point to go back to.
         origins: What the history knows of packages.
-        transaction: Who plans.
+        carrier: Who plans and guards.
         disk: Whether packages are to move, rather than the records alone.
     """
 
@@ -47,14 +182,14 @@ class Place:
         records: Sequence[Record],
         moves: Mapping[Key, Move],
         origins: Origins,
-        transaction: Transaction,
+        carrier: Carrier,
         *,
         disk: bool,
     ) -> None:
         self._prefix = prefix
         self._records = records
         self._origins = origins
-        self._transaction = transaction
+        self._carrier = carrier
         self._lost = ""
         self.environment = self._find(records[0].environment)
         self._wanted = Inverse()
@@ -138,7 +273,7 @@ class Place:
         ]
 
     def _needs(self) -> list[str]:
-        from ..restore.needs import broken_by
+        from .needs import broken_by
 
         if not self._prefix or not self._wanted:
             return []
@@ -151,12 +286,11 @@ class Place:
         ]
 
     def _guard(self) -> None:
-        from ..install.guards import check_plan, check_target
-
         for request in requests(self._wanted, self._origins, "channel"):
-            check_target(request, self.environment)
             change = self._wanted.change(self._here, request.manager)
-            check_plan(Plan(request, self.environment, engine="", commands=(), change=change))
+            self._carrier.guard(
+                Plan(request, self.environment, engine="", commands=(), change=change)
+            )
 
     # Planning
 
@@ -192,7 +326,7 @@ class Place:
         failure: CommandFailed | InvalidSpec | None = None
         for way in ways:
             try:
-                (planned,) = self._transaction.plan([self._step(way)])
+                (planned,) = self._carrier.plan([self._step(way)])
             except (CommandFailed, InvalidSpec) as error:
                 failure = failure or error
                 continue

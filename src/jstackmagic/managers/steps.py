@@ -1,0 +1,126 @@
+"""One step of a line: what a manager is asked, what that comes to, and how it went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ..model.environment import Environment
+from ..model.plan import Outcome, Plan
+from ..model.record import Record
+from ..model.request import Request
+from . import Choice, Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..display.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request in one environment.
+
+    Attributes:
+        request: What is asked of the manager.
+        environment: Where.
+        undoes: The id of the record that this takes back.
+        asked: What the record says was asked, where the manager is asked for something more exact.
+        over_conda: The distributions that pip may put over conda's.
+        choice: The engine that does it; None until the transaction takes the step.
+    """
+
+    request: Request
+    environment: Environment
+    undoes: str = ""
+    asked: Request | None = None
+    over_conda: frozenset[str] = frozenset()
+    choice: Choice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One step and what it comes to.
+
+    Attributes:
+        step: What was asked.
+        plan: What is to be done.
+        engine: Does it; None where nothing is done, and only a record is written.
+        waits: Whether what it comes to can be known only after an earlier step.
+    """
+
+    step: Step
+    plan: Plan
+    engine: Engine | None
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A module this process has loaded from files that the install changed.
+
+    Attributes:
+        module: As it was imported.
+        package: Whose file it was loaded from.
+        old: The package's version when the module was loaded.
+        new: Its version on disk; empty where it was removed.
+    """
+
+    module: str
+    package: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One step as it went.
+
+    Attributes:
+        plan: What was to be done.
+        record: What the history says of it; None for a dry run, and where it said so already.
+        outcome: What happened; None where nothing was run.
+        stale: Loaded modules that need a restart of the kernel.
+        running: Whether the step served the environment this process runs in.
+        notes: Sentences the user should read.
+    """
+
+    plan: Plan
+    record: Record | None = None
+    outcome: Outcome | None = None
+    stale: tuple[Stale, ...] = ()
+    running: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Carrier(Protocol):
+    """Carries steps out and records them: what undo and replay need of an install.
+
+    Attributes:
+        console: Where the managers' own words go.
+    """
+
+    console: Console
+
+    def guard(self, plan: Plan) -> None:
+        """Stop what would do harm, before its manager is asked.
+
+        Raises:
+            Stopped: It would.
+        """
+
+    def plan(self, steps: Sequence[Step]) -> list[Planned]:
+        """Ask the managers what each step comes to; nothing is touched, and nothing recorded.
+
+        Raises:
+            Stopped: A guard stopped it.
+            CommandFailed: A manager finds no way.
+        """
+
+    def run(self, planned: Sequence[Planned]) -> list[Done]:
+        """Do what was planned, as one transaction; nothing where it is a dry run.
+
+        Raises:
+            CommandFailed: A manager failed; later steps were not begun.
+            Interrupted: The user interrupted it.
+        """
