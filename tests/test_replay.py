@@ -19,7 +19,7 @@ from jstackmagic.history import progress
 from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.io.runtime import runtime_folder
 from jstackmagic.model.errors import CommandFailed, JStackMagicError, Stopped, UsageError
-from jstackmagic.model.ledger import fold
+from jstackmagic.model.ledger import Ledger, fold
 from jstackmagic.model.packages import Package, PackageSet
 from jstackmagic.restore.replay import goals
 from jstackmagic.session import Session
@@ -388,7 +388,7 @@ def test_debian_packages(deb: Path) -> None:
 def test_any_history_comes_back_from_the_base_it_began_with(world: World) -> None:
     base = world.before[0] if world.before else world.state
     disk = dict(base.disk)
-    for goal in goals(world.records):
+    for goal in goals(Ledger.of(world.records)):
         place = goal.ref.prefix if goal.ref else ""
         for manager, name in goal.gone:
             disk.pop((place, manager, name), None)
@@ -399,7 +399,7 @@ def test_any_history_comes_back_from_the_base_it_began_with(world: World) -> Non
 
 @given(worlds(), st.sampled_from(("conda", "pip", "apt")))
 def test_nothing_is_asked_for_where_all_is_there(world: World, manager: ManagerName) -> None:
-    for goal in goals(world.records):
+    for goal in goals(Ledger.of(world.records)):
         place = goal.ref.prefix if goal.ref else ""
         here = PackageSet(
             tuple(Package(m, n, v) for (p, m, n), v in world.state.disk.items() if p == place)

@@ -15,6 +15,8 @@ from ..model.request import Action, Request
 from ..model.slips import repeated_verb
 from ..model.spec import CONDA_ARCHIVE, PIP_ARCHIVE, read_all
 from . import Found, Target
+from .programs import listed as listed
+from .programs import program_name as program_name
 from .shell import Word
 from .state import Machine
 
@@ -24,11 +26,6 @@ if TYPE_CHECKING:
 _ARCHIVES = (*CONDA_ARCHIVE, *PIP_ARCHIVE, ".deb")
 _NAMED = re.compile(r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*@\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _REMOTE = re.compile(rf"(?:{_NAMED.pattern})?(?:[A-Za-z][A-Za-z0-9+.-]*://|(?:git|hg|svn|bzr)\+)")
-
-
-def listed(text: str) -> frozenset[str]:
-    """Names that are written as text, apart by blanks."""
-    return frozenset(text.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,21 +353,6 @@ def unknown(word: Word) -> str:
     """The sentence that tells of a word's holes."""
     holes = [hole.replace(":?}", "}") for hole in word.holes]  # see `effects.document`
     return f"{', '.join(holes)} {'is' if len(holes) == 1 else 'are'} only known when it runs."
-
-
-def program_name(word: Word) -> str:
-    """The name that a program goes by, whatever its folder, version or suffix.
-
-    >>> program_name(Word("/opt/c/bin/pip3.11")), program_name(Word("$PIP", holes=("$PIP",)))
-    ('pip', 'pip')
-    """
-    text = word.text
-    if word.holes and text.endswith(word.holes[-1]):
-        # $CONDA_EXE, {sys.executable}: the name says what it is more often than not
-        name = re.sub(r"\W", " ", text).split()[-1:] or [""]
-        text = re.sub(r"_?(exe|executable|bin|path|cmd)$", "", name[0].lower()) or "python"
-    name_only = os.path.basename(text.replace("\\", "/")).lower().removesuffix(".exe")
-    return re.sub(r"-?\d+(\.\d+)*$", "", name_only)
 
 
 @lru_cache(maxsize=4096)

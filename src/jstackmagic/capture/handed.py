@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .argv import listed, program_name
+from .programs import listed, program_name
 from .shell import Command, parse
 
 _PASSING = listed("cat grep egrep sed awk tr cut head tail sort uniq echo tee dos2unix xargs")

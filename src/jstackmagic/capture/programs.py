@@ -1,0 +1,30 @@
+"""The names of programs, as a line of a shell has them."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .shell import Word
+
+
+def listed(text: str) -> frozenset[str]:
+    """Names that are written as text, apart by blanks."""
+    return frozenset(text.split())
+
+
+def program_name(word: Word) -> str:
+    """The name that a program goes by, whatever its folder, version or suffix.
+
+    >>> program_name(Word("/opt/c/bin/pip3.11")), program_name(Word("$PIP", holes=("$PIP",)))
+    ('pip', 'pip')
+    """
+    text = word.text
+    if word.holes and text.endswith(word.holes[-1]):
+        # $CONDA_EXE, {sys.executable}: the name says what it is more often than not
+        name = re.sub(r"\W", " ", text).split()[-1:] or [""]
+        text = re.sub(r"_?(exe|executable|bin|path|cmd)$", "", name[0].lower()) or "python"
+    name_only = os.path.basename(text.replace("\\", "/")).lower().removesuffix(".exe")
+    return re.sub(r"-?\d+(\.\d+)*$", "", name_only)
