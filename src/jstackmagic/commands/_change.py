@@ -10,6 +10,7 @@ from ..managers.steps import Done
 from ..model.engines import NAMES
 from ..model.managers import is_system, names
 from ..model.packages import Change
+from ._verify import Verified
 
 if TYPE_CHECKING:
     import argparse
@@ -85,10 +86,17 @@ class ChangeResult(Result):
     Attributes:
         done: Each step as it went.
         notes: What was decided on the way, for the user.
+        verified: What ``--verify`` found; None where nobody asked for it.
     """
 
     done: tuple[Done, ...]
     notes: tuple[str, ...] = ()
+    verified: Verified | None = None
+
+    @property
+    def exit_status(self) -> int:  # type: ignore[override]
+        """1 where ``--verify`` found a difference."""
+        return self.verified.exit_status if self.verified else 0
 
     @property
     def change(self) -> Change:
@@ -109,7 +117,7 @@ class ChangeResult(Result):
         parts: list[Part] = [Text(note, "warning") for note in self.notes]
         for item in self.done:
             parts += _parts_of(item)
-        return parts
+        return [*parts, *(self.verified.parts() if self.verified else ())]
 
     def to_json(self) -> Any:
         """The steps, with their records."""
@@ -118,6 +126,7 @@ class ChangeResult(Result):
         return {
             "changed": bool(self.change),
             "notes": list(self.notes),
+            **({"verified": self.verified.to_json()} if self.verified else {}),
             "steps": [
                 msgspec.to_builtins(
                     {

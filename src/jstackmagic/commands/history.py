@@ -6,6 +6,7 @@ Examples:
     %envhistory 3f9a.1 --log           # one record of it, with all that the manager said
     %envhistory --manager pip --status failed
     %envhistory --since 7d --limit 10
+    %envhistory --verify               # ask the managers whether it is so; with ID, of that one
     %envhistory --image                # what the image of this container was made from
 """
 
@@ -38,6 +39,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("id", nargs="?", metavar="ID", help="one transaction or record, whole")
     parser.add_argument("--log", action="store_true", help="with ID: the manager's own log, too")
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="hold the record against the managers and the disk; exit status 1 where they differ",
+    )
     add_target(parser)
     parser.add_argument("--manager", choices=names(), help="of one manager")
     parser.add_argument(
@@ -55,9 +61,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace, session: Session) -> HistoryTable | WholeRecords:
+def run(args: argparse.Namespace, session: Session) -> Result:
     """Read the history and show what was asked for."""
     history = History(IMAGE_HISTORY) if args.image else session.history
+    if args.verify:
+        from ._verify import verified
+
+        found = history.get(args.id) if args.id else history.records()
+        return verified(session, [record for record in found if _wanted(record, args)])
     if args.id:
         return WholeRecords(tuple(history.get(args.id)), with_log=args.log)
     records = [record for record in history.records() if _wanted(record, args)]

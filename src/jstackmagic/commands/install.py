@@ -85,6 +85,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--repair", action="store_true", help="finish a conda install that was cut off, first"
     )
     add_missing(parser)
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="ask the managers afterwards whether it is so; exit status 1 where it is not",
+    )
     add_mode(parser)
 
 
@@ -117,7 +122,13 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
         steps += _steps(said, environment, args)
         for reading in readings:
             steps += _steps_of(reading, environment, args, session)
-    return carry_out(_apt_once(steps), args, session, notes)
+    result = carry_out(_apt_once(steps), args, session, notes)
+    if not args.verify:
+        return result
+    from ._verify import verified
+
+    records = [item.record for item in result.done if item.record is not None]
+    return replace(result, verified=verified(session, records))
 
 
 def _with_missing(

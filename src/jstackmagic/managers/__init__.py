@@ -6,7 +6,8 @@ chosen once, when a step is made, and travels with the step as a `Choice`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -15,7 +16,7 @@ from ..model.environment import Environment
 from ..model.packages import ManagerName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..display.console import Console
     from ..model.engines import Engines
@@ -65,6 +66,19 @@ class Wish:
     name: str
     requested: bool
     spec: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a manager itself says is installed.
+
+    Attributes:
+        versions: By name.
+        hashes: The SHA-256 of the local archives that it was asked for, by path.
+    """
+
+    versions: Mapping[str, str]
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Engine(Protocol):
@@ -169,6 +183,18 @@ class Manager(Protocol):
     def lacks(self, choice: Choice) -> str:  # noqa: ARG002
         """Return the package that the engine runs on and the environment lacks; usually none."""
         return ""
+
+    def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:  # noqa: ARG002
+        """Ask the manager itself what an environment holds; None where it cannot be asked.
+
+        Args:
+            environment: Where.
+            files: Local archives to hash.
+
+        Raises:
+            CommandFailed: It does not answer.
+        """
+        return None
 
     # What a person asked for, as the manager notes it
 

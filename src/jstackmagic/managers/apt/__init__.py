@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from .. import Choice, Engine, Manager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ...display.console import Console
     from ...model.environment import Environment
     from ...model.packages import Package
     from ...model.plan import Command
     from ...model.request import Request
-    from .. import Wish
+    from .. import View, Wish
 
 
 class Apt(Manager):
@@ -27,6 +27,25 @@ class Apt(Manager):
         from .engine import check_specs
 
         check_specs(request)
+
+    def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:  # noqa: ARG002
+        """Ask ``dpkg-query``."""
+        import shutil
+
+        from ...io import process
+        from ...model.errors import CommandFailed
+        from ...model.plan import Command
+        from .. import View
+
+        program = shutil.which("dpkg-query")
+        if program is None:
+            return None
+        form = "${db:Status-Status}\\t${binary:Package}\\t${Version}\\n"
+        done = process.capture(Command((program, "--show", f"--showformat={form}")), timeout=60)
+        if done.exit_status != 0:
+            raise CommandFailed(f"dpkg-query: {done.stderr.strip()}")
+        rows = (line.split("\t") for line in done.stdout.splitlines())
+        return View({row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "installed"})
 
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse nothing: the rights are a matter of the plan."""

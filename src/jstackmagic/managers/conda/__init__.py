@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...model.packages import Package
     from ...model.plan import Command
     from ...model.request import Request
-    from .. import Wish
+    from .. import View, Wish
 
 
 class Conda(Manager):
@@ -32,6 +32,29 @@ class Conda(Manager):
         from .spec import read_specs
 
         read_specs(request)
+
+    def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:  # noqa: ARG002
+        """Ask ``conda list``, where an executable governs the environment."""
+        import json
+
+        from ...io import process
+        from ...model.errors import CommandFailed
+        from ...model.plan import Command
+        from .. import View
+
+        if environment.conda is None:
+            return None
+        words = (environment.conda.path, "list", "--json", "--prefix", environment.prefix)
+        done = process.capture(Command(words), timeout=120)
+        try:
+            found = json.loads(done.stdout) if done.exit_status == 0 else None
+        except ValueError:
+            found = None
+        if not isinstance(found, list):
+            last = (done.stderr.strip().splitlines() or ["its list cannot be read"])[-1]
+            raise CommandFailed(f"{environment.conda.tool} list: {last}")
+        of_conda = (item for item in found if item.get("channel") != "pypi")
+        return View({str(item["name"]).lower(): str(item["version"]) for item in of_conda})
 
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse what is not a conda environment."""

@@ -9,14 +9,14 @@ from ...model.extras import line
 from .. import Choice, Engine, Manager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ...display.console import Console
     from ...model.environment import Environment
     from ...model.packages import Package
     from ...model.plan import Command
     from ...model.request import Request
-    from .. import Wish
+    from .. import View, Wish
 
 
 class Pip(Manager):
@@ -91,6 +91,12 @@ class Pip(Manager):
             )
         instead = None if choice.asked else executable.manager(thorough=True)
         return uv.Uv(thorough=exact, instead=instead)
+
+    def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
+        """Ask the environment's own pip, by way of pip-api."""
+        from .view import view
+
+        return view(environment, files)
 
     def effective(self, request: Request, environment: Environment) -> Request:
         """Add what variables and the files of the user's home say to pip."""

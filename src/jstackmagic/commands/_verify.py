@@ -1,0 +1,86 @@
+"""The table of ``--verify``: the record, the manager and the disk, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..display import Part, Result, Table, Text
+from ..restore.verify import NOT_ASKED, Verification, Witnessed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..model.record import Record
+    from ..session import Session
+
+
+def verified(session: Session, chosen: Sequence[Record]) -> Verified:
+    """Hold records against their managers and the disk; see `restore.verify`."""
+    from ..restore.verify import verify
+
+    found = Verified(verify(session.history.records(), chosen))
+    session.on_exit_status(found.exit_status)
+    return found
+
+
+@dataclass(frozen=True, repr=False)
+class Verified(Result):
+    """What the three witnesses say.
+
+    Attributes:
+        verification: Package by package.
+    """
+
+    verification: Verification
+
+    @property
+    def exit_status(self) -> int:  # type: ignore[override]
+        """1 where the witnesses differ."""
+        return 1 if self.verification.differences else 0
+
+    def summary(self) -> str:
+        """How many packages they differ on."""
+        count, of = len(self.verification.differences), len(self.verification.packages)
+        return f"{count} of {of} packages differ" if count else f"{of} packages agree"
+
+    def parts(self) -> Sequence[Part]:
+        """The table, the packages on which they differ first, and who could not be asked."""
+        rows = sorted(self.verification.packages, key=lambda each: each.agrees)
+        columns = ("", "Package", "Manager", "Record", "Manager says", "On disk")
+        table = Table(columns, tuple(map(_row, rows)), caption=f"{self.summary()}.")
+        notes = [Text(note, "warning") for note in self.verification.notes]
+        if not rows:
+            return [Text("No record of these names a package."), *notes]
+        return [
+            table,
+            *map(_hashes, (row for row in rows if row.hashes[0] != row.hashes[1])),
+            *notes,
+        ]
+
+    def to_json(self) -> Any:
+        """The packages with what each witness says."""
+        import msgspec
+
+        return {
+            "agree": not self.verification.differences,
+            "packages": [
+                {**msgspec.to_builtins(each), "agrees": each.agrees}
+                for each in self.verification.packages
+            ],
+            "notes": list(self.verification.notes),
+        }
+
+
+def _row(each: Witnessed) -> tuple[str, ...]:
+    told = "not asked" if each.told == NOT_ASKED else each.told or "—"
+    mark = "✓" if each.agrees else "≠"
+    return (mark, each.name, each.manager, each.record or "—", told, each.disk or "—")
+
+
+def _hashes(each: Witnessed) -> Text:
+    return Text(
+        f"The archive that {each.name} was installed from has changed since: its SHA-256 is"
+        f" {each.hashes[1]}, and was {each.hashes[0]}.",
+        "warning",
+    )

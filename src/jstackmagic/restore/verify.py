@@ -1,0 +1,167 @@
+"""The record held against the managers' own view and against the disk: three witnesses.
+
+Nothing is changed, and no index is asked. It starts the managers, so that it is on no hot path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .. import managers
+from ..model.errors import CommandFailed, UnknownEnvironment
+from ..model.ledger import fold
+from ..model.managers import is_system
+from ..model.packages import ManagerName
+from ..where.environment import detect
+from ..where.packages import read_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from ..managers import View
+    from ..model.environment import Environment
+    from ..model.packages import Package
+    from ..model.record import Record
+
+NOT_ASKED = "?"
+"""What stands for the manager where it could not be asked; such a witness decides nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """One package as three witnesses have it.
+
+    Attributes:
+        name: The package.
+        manager: Whose it is.
+        where: The environment's prefix; empty for Debian packages.
+        record: The version that the history last saw; empty where it saw it go.
+        told: What the manager itself says; empty where it has none, `NOT_ASKED` where it was not
+            asked.
+        disk: What we read from its files; empty where there are none.
+        hashes: Of a local file that was installed: the hash on record, and that of the file now.
+    """
+
+    name: str
+    manager: ManagerName
+    where: str
+    record: str
+    told: str
+    disk: str
+    hashes: tuple[str, str] = ("", "")
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all who were asked say the same."""
+        told = self.disk if self.told == NOT_ASKED else self.told
+        return self.record == told == self.disk and self.hashes[0] == self.hashes[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came of it.
+
+    Attributes:
+        packages: Each package that the records speak of.
+        notes: Which witness could not be asked, and the reason.
+    """
+
+    packages: tuple[Witnessed, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def differences(self) -> tuple[Witnessed, ...]:
+        """The packages on which the witnesses differ."""
+        return tuple(each for each in self.packages if not each.agrees)
+
+
+def verify(history: Sequence[Record], chosen: Sequence[Record]) -> Verification:
+    """Hold what records say against what the managers say and what lies on disk.
+
+    A package that a later record moved is held against the last of them.
+
+    Args:
+        history: All records, which say what was seen last.
+        chosen: Those whose packages are looked at.
+    """
+    seen: dict[tuple[str, ManagerName, str], Package] = {}
+    for holding in fold(history).holdings:
+        prefix = holding.environment.prefix if holding.environment else ""
+        seen |= {(prefix, package.manager, package.name): package for package in holding.packages}
+    wanted = dict.fromkeys(_spoken_of(chosen))
+    found: list[Witnessed] = []
+    notes: list[str] = []
+    for prefix in dict.fromkeys(prefix for prefix, _, _ in wanted):
+        keys = [key for key in wanted if key[0] == prefix]
+        records = {key: seen.get(key) for key in keys}
+        try:
+            found += _in_place(prefix, records, notes)
+        except UnknownEnvironment as error:
+            notes.append(f"{error.problem} What is recorded of it has no other witness.")
+    return Verification(tuple(found), tuple(dict.fromkeys(notes)))
+
+
+def _spoken_of(records: Iterable[Record]) -> Iterator[tuple[str, ManagerName, str]]:
+    """Yield the packages that records changed or asked for, each with its environment."""
+    for record in records:
+        if record.outcome is None or record.undoes:
+            continue
+        change = record.outcome.change
+        moved = (new for _, new in change.changed)
+        for package in (*change.added, *moved, *change.removed, *record.outcome.resolved):
+            prefix = "" if is_system(package.manager) else record.environment.prefix
+            yield prefix.rstrip("/"), package.manager, package.name
+
+
+def _in_place(
+    prefix: str,
+    records: Mapping[tuple[str, ManagerName, str], Package | None],
+    notes: list[str],
+) -> Iterator[Witnessed]:
+    environment = detect(prefix or None)
+    kinds = dict.fromkeys(manager for _, manager, _ in records)
+    disk = read_packages(environment, tuple(kinds))
+    views = {manager: _view(manager, environment, records.values(), notes) for manager in kinds}
+    for (_, manager, name), package in records.items():
+        view = views[manager]
+        there = disk.get(manager, name)
+        known = package.sha256 if package is not None and view is not None else ""
+        now = view.hashes.get(_file_of(package), "") if view is not None and package else ""
+        yield Witnessed(
+            name=name,
+            manager=manager,
+            where=prefix,
+            record=package.version if package is not None else "",
+            told=NOT_ASKED if view is None else view.versions.get(name, ""),
+            disk=there.version if there is not None else "",
+            hashes=(known, now) if known and now else ("", ""),
+        )
+
+
+def _view(
+    manager: ManagerName,
+    environment: Environment,
+    records: Iterable[Package | None],
+    notes: list[str],
+) -> View | None:
+    files = [file for package in records if package and (file := _file_of(package))]
+    try:
+        view = managers.get(manager).view(environment, files)
+    except CommandFailed as error:
+        notes.append(f"{manager} could not be asked: {error.problem}")
+        return None
+    if view is None:
+        where = environment.prefix if not is_system(manager) else "here"
+        notes.append(f"{manager} could not be asked: there is none in reach of {where}.")
+    return view
+
+
+def _file_of(package: Package | None) -> str:
+    """Return the local archive that a package was installed from, or an empty text."""
+    from urllib.parse import unquote, urlsplit
+
+    if package is None or package.editable or not package.sha256:
+        return ""
+    parts = urlsplit(package.source)
+    return unquote(parts.path) if parts.scheme == "file" else ""
