@@ -38,7 +38,7 @@ def records_of(
         return _of_image(source)
     if path.is_file() and _is_history(path):
         return History(path).records()
-    from .capture import read_into
+    from ..capture.planned import read_into
 
     with tempfile.TemporaryDirectory(prefix="jstackmagic-") as folder:
         history = History(Path(folder, "history.jsonl"))

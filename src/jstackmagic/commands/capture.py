@@ -16,32 +16,23 @@ Examples:
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..capture import Found, lists, notebooks
-from ..capture import files as lists_of_packages
-from ..capture.files import pyproject
-from ..capture.notebooks import Finding, Reading
-from ..capture.targets import Targets
+from ..capture.planned import Captured, masked, read_into
 from ..display import Part, Result, Table, Text
 from ..model.credentials import mask
-from ..model.environment import Environment, EnvironmentRef
+from ..model.environment import Environment
 from ..model.errors import UsageError
 from ..model.managers import is_system
-from ..model.record import Context, Record
-from ..model.spec import read_all
 from ._group import add_group
 from ._target import add_target, targets
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from ..history.file import History
-    from ..model.packages import ManagerName
-    from ..model.request import Request
+    from ..model.record import Record
     from ..session import Session
 
 
@@ -53,9 +44,49 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="show, and record nothing")
 
 
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for.
+
+    Attributes:
+        paths: Notebooks, lists, and folders.
+        groups: Dependency groups.
+        environments: Whose the finds are where nothing in the files says.
+        dry_run: Whether to record nothing.
+    """
+
+    paths: tuple[str, ...]
+    groups: tuple[str, ...]
+    environments: tuple[Environment, ...]
+    dry_run: bool
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Options:
+        """Read the parsed words.
+
+        Raises:
+            UsageError: A path does not exist, or nothing was named.
+        """
+        paths = tuple(os.path.expanduser(path) for path in args.paths)
+        _check(paths, args.group)
+        return cls(paths, tuple(args.group), targets(args), args.dry_run)
+
+
 def run(args: argparse.Namespace, session: Session) -> Capture:
     """Read the files, and record what was found as planned."""
-    paths = [os.path.expanduser(path) for path in args.paths]
+    options = Options.of(args)
+    captures, problems, files = read_into(
+        session.history,
+        options.paths,
+        options.environments,
+        session.context(),
+        groups=options.groups,
+        dry_run=options.dry_run,
+    )
+    return Capture(tuple(captures), tuple(problems), files=files, dry_run=options.dry_run)
+
+
+def _check(paths: Sequence[str], groups: Sequence[str]) -> None:
     for path in paths:
         if not os.path.exists(path):
             raise UsageError(
@@ -63,238 +94,12 @@ def run(args: argparse.Namespace, session: Session) -> Capture:
                 kept="Nothing was recorded.",
                 advice="Name notebooks or folders: %envcapture analysis.ipynb ~/work",
             )
-    if not paths and not args.group:
+    if not paths and not groups:
         raise UsageError(
             "There is nothing to read.",
             kept="Nothing was recorded.",
             advice="Name notebooks, lists or folders: %envcapture analysis.ipynb environment.yml",
         )
-    captures, problems, files = read_into(
-        session.history,
-        paths,
-        targets(args),
-        session.context(),
-        groups=args.group,
-        dry_run=args.dry_run,
-    )
-    return Capture(tuple(captures), tuple(problems), files=files, dry_run=args.dry_run)
-
-
-def read_into(
-    history: History,
-    paths: Sequence[str],
-    environments: Sequence[Environment],
-    context: Context,
-    *,
-    groups: Sequence[str] = (),
-    dry_run: bool = False,
-) -> tuple[list[Captured], list[tuple[str, str]], int]:
-    """Read files, and record what they ask for as planned.
-
-    Args:
-        history: Where to.
-        paths: Notebooks, lists of packages, and folders of notebooks.
-        environments: Whose they are where they do not say.
-        context: Who asks.
-        groups: Dependency groups, as ``pyproject.read_group`` takes them.
-        dry_run: Whether to record nothing.
-
-    Returns:
-        The finds; the files that could not be read, or not whole, with the reason; how many files
-        there were.
-    """
-    planner = _Planner(history, environments, context, dry_run=dry_run)
-    unsaid: ManagerName = "conda" if environments[0].is_conda else "pip"
-    captures: list[Captured] = []
-    problems: list[tuple[str, str]] = []
-    files = 0
-    for file in _files(paths):
-        files += 1
-        for reading in _readings(file, unsaid):
-            if reading.problem:
-                problems.append((file, reading.problem))
-            captures += planner.plan(reading)
-    for listed in map(pyproject.read_group, groups):
-        files += 1
-        captures += planner.plan(_as_notebook(listed))
-    return captures, problems, files
-
-
-def _files(paths: Sequence[str]) -> Iterator[str]:
-    """What is named, and the notebooks in the folders among it."""
-    for path in paths:
-        if os.path.isdir(path) and lists_of_packages.reader(Path(path)) is not None:
-            yield path
-    yield from notebooks.files(paths)
-
-
-def _readings(file: str, unsaid: ManagerName) -> Iterator[Reading]:
-    """What a file is read as: a list of packages, a notebook, or both."""
-    module = lists_of_packages.reader(Path(file))
-    if module is not None:
-        try:
-            listed = lists_of_packages.read(Path(file))
-        except UsageError as error:
-            yield Reading(file, problem=error.problem)
-            return
-        yield _as_notebook(listed)
-    if module is None or file.endswith(notebooks.SUFFIXES):
-        yield notebooks.read(file, unsaid=unsaid)
-
-
-def _as_notebook(listed: lists_of_packages.Reading) -> Reading:
-    file = str(listed.path)
-    found = tuple(Finding(file, 0, each.line, each) for each in listed.found)
-    return Reading(file, found, problem=" ".join(listed.notes))
-
-
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """One find, and what came of it.
-
-    Attributes:
-        finding: Where it stands, and what it is; its conda lists read.
-        environment: Where it is planned for; None where it is not understood.
-        notes: What the user should know.
-        reason: Why it is not understood, or cannot be planned.
-        record: The planned record; None where there is none.
-        known: Whether the history, or an earlier find, says the same already.
-    """
-
-    finding: Finding
-    environment: EnvironmentRef | None = None
-    notes: tuple[str, ...] = ()
-    reason: str = ""
-    record: Record | None = None
-    known: bool = False
-
-    @property
-    def found(self) -> Found:
-        """What was found."""
-        return self.finding.found
-
-
-_Place = tuple[str, str]
-"""A prefix, empty for apt, and a manager."""
-
-
-class _Planner:
-    """Plans the finds of file after file, each file as one transaction."""
-
-    def __init__(
-        self,
-        history: History,
-        environments: Sequence[Environment],
-        context: Context,
-        *,
-        dry_run: bool,
-    ) -> None:
-        self.history = history
-        self.targets = [Targets(environment) for environment in environments]
-        self.context = context
-        self.dry_run = dry_run
-        self.standing = _Standing()
-        for record in history.records():
-            if record.status in ("ok", "planned"):
-                self.standing.add(record.request, record.environment)
-
-    def plan(self, reading: Reading) -> Iterator[Captured]:
-        """Aim and record the finds of one file."""
-        self.standing.mark()
-        captures = [
-            captured
-            for finding in reading.findings
-            for found in lists.expand(finding.found)
-            for captured in self._aimed(replace(finding, found=found), reading)
-        ]
-        if self.standing.is_as_marked():  # what it installs, takes away and installs again, too
-            captures = [replace(c, known=not c.reason) for c in captures]
-        transaction, step = "", 0
-        for captured in captures:
-            if captured.reason or captured.known or self.dry_run:
-                yield captured
-                continue
-            transaction = transaction or self.history.new_transaction()
-            step += 1
-            yield replace(captured, record=self._record(captured, transaction, step))
-
-    def _aimed(self, finding: Finding, reading: Reading) -> Iterator[Captured]:
-        """The find for each target; a Debian package, and what says where, for one alone."""
-        found, seen = finding.found, set()
-        if found.request is None:
-            yield Captured(finding, reason=found.reason, notes=_sentences(found.note))
-            return
-        for target in self.targets:
-            aim = target.of(found, reading.kernel, reading.display_name)
-            where = "" if is_system(found.request.manager) else aim.environment.prefix
-            if where in seen:
-                continue
-            seen.add(where)
-            notes = _sentences(found.note, aim.note)
-            if found.request.manager == "conda" and not aim.environment.kind.startswith("conda"):
-                reason = f"{where} is no conda environment."
-                yield Captured(finding, aim.environment, notes, reason)
-                continue
-            known = not self.standing.add(found.request, aim.environment)
-            yield Captured(finding, aim.environment, notes, known=known)
-
-    def _record(self, captured: Captured, transaction: str, step: int) -> Record:
-        request, environment = captured.found.request, captured.environment
-        assert request is not None
-        assert environment is not None
-        return self.history.plan(
-            request,
-            environment,
-            transaction=transaction,
-            step=step,
-            commands=(captured.found.command,),
-            context=replace(self.context, notebook=os.path.abspath(captured.finding.file)),
-        )
-
-
-def _sentences(*notes: str) -> tuple[str, ...]:
-    return tuple(note for note in notes if note)
-
-
-class _Standing:
-    """The requests that stand so far: what is asked for again adds nothing to a history."""
-
-    def __init__(self) -> None:
-        self._requests: dict[_Place, dict[Request, frozenset[str]]] = {}
-        self._marked: dict[_Place, dict[Request, frozenset[str]]] = {}
-
-    def mark(self) -> None:
-        """Remember what stands now."""
-        self._marked = {}
-
-    def is_as_marked(self) -> bool:
-        """Whether the same stands as when it was marked."""
-        return all(self._requests[place] == marked for place, marked in self._marked.items())
-
-    def add(self, request: Request, environment: EnvironmentRef) -> bool:
-        """Take a request in; False where it stands already."""
-        place = ("" if is_system(request.manager) else environment.prefix, request.manager)
-        masked = _masked(request)
-        standing = self._requests.setdefault(place, {})
-        self._marked.setdefault(place, dict(standing))
-        if masked in standing:
-            return False
-        names = frozenset(spec.name or spec.text for spec in request.specs)
-        for other, named in list(standing.items()):
-            if named & names:  # the later request is the one that counts for these
-                del standing[other]
-        standing[masked] = names
-        return True
-
-
-def _masked(request: Request) -> Request:
-    """A request as the history holds it."""
-    return replace(
-        request,
-        specs=read_all(request.manager, map(mask, request.texts)),
-        sources=request.sources.masked(),
-        options=tuple(map(mask, request.options)),
-    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -382,7 +187,7 @@ class Capture(Result):
                         "cell": captured.finding.cell,
                         "line": captured.finding.line,
                         "command": mask(captured.found.command),
-                        "request": _masked(request) if request else None,
+                        "request": masked(request) if request else None,
                         "target": captured.found.target,
                         "environment": captured.environment,
                         "reason": captured.reason,

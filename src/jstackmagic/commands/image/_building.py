@@ -1,19 +1,15 @@
-"""The options that say how to build, and a build with them."""
+"""A build, and the engine that it runs on."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...export.dockerfile import STYLES, Style
-from ...image.engine.build import BUILDERS, Builder
-from ...model.errors import ExportError, JStackMagicError, UsageError
+from ...model.errors import ExportError, JStackMagicError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
     from ...image.engine.build import Built
@@ -21,78 +17,7 @@ if TYPE_CHECKING:
     from ...model.reference import Reference
     from ...session import Session
     from ._context import Context
-
-
-@dataclass(frozen=True)
-class How:
-    """What to build, and how.
-
-    Attributes:
-        base_image: The image to build on; None for the one that this container runs.
-        style: The Dockerfile's pattern; None for the one that suits the base.
-        file: A Dockerfile to build as it stands; None for the recipe's.
-        builder: Which of the engine's builders; None for BuildKit where it is offered.
-        platform: Such as ``linux/arm64``; empty for the engine's own.
-        no_cache: Whether to take nothing of earlier builds.
-        labels: ``NAME=VALUE`` each.
-        secrets: As ``docker build --secret`` takes them.
-    """
-
-    base_image: str | None = None
-    style: Style | None = None
-    file: str | None = None
-    builder: Builder | None = None
-    platform: str = ""
-    no_cache: bool = False
-    labels: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> How:
-        """Read the parsed words."""
-        return cls(
-            base_image=args.base_image,
-            style=args.style,
-            file=args.file,
-            builder=args.builder,
-            platform=args.platform,
-            no_cache=args.no_cache,
-            labels=tuple(args.label),
-            secrets=tuple(args.secret),
-        )
-
-    def check(self) -> None:
-        """Look for the Dockerfile.
-
-        Raises:
-            UsageError: It does not exist.
-        """
-        if self.file and not os.path.isfile(os.path.expanduser(self.file)):
-            raise UsageError(f"There is no file {self.file}.", kept="Nothing was built.")
-
-
-def add_how(parser: argparse.ArgumentParser) -> None:
-    """Declare what is built, and how."""
-    parser.add_argument("--from", dest="base_image", metavar="IMAGE", help="the base image")
-    parser.add_argument("--style", choices=STYLES, help="the Dockerfile's pattern")
-    parser.add_argument(
-        "-f", "--file", metavar="DOCKERFILE", help="build this one, in its folder, as it stands"
-    )
-    parser.add_argument(
-        "--builder", choices=BUILDERS, help="default: BuildKit, where it is offered"
-    )
-    parser.add_argument("--platform", default="", metavar="OS/ARCH", help="such as linux/arm64")
-    parser.add_argument("--no-cache", action="store_true", help="take nothing of earlier builds")
-    parser.add_argument(
-        "--label", action="append", default=[], metavar="NAME=VALUE", help="to put on the image"
-    )
-    parser.add_argument(
-        "--secret",
-        action="append",
-        default=[],
-        metavar="id=ID,src=FILE|env=NAME",
-        help="a build secret: a private index, say",
-    )
+    from ._how import How
 
 
 def context_of(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ...image.engine.client import Engine
     from ...image.engine.container import Base
     from ...model.record import Record
-    from ._building import How
+    from ._how import How
 
 FOLDER = "jstackmagic-image"
 """Where the context is left, in the working folder, when no engine is in reach."""

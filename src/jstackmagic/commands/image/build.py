@@ -12,7 +12,8 @@ import msgspec
 
 from ...display import Result, Table, Text, size_text
 from ...image.engine.build import Built
-from ._building import How, add_how, build_context, build_engine, context_of
+from ._building import build_context, build_engine, context_of
+from ._how import How, add_how
 
 if TYPE_CHECKING:
     import argparse

@@ -13,7 +13,8 @@ import msgspec
 from ...display import Result, Table, Text, size_text
 from ...image.engine.commit import Carried, Committed
 from ...model.errors import UsageError
-from ._building import How, build_engine
+from ._building import build_engine
+from ._how import How
 
 if TYPE_CHECKING:
     import argparse

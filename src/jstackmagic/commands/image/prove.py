@@ -17,7 +17,8 @@ from ...display import Result, Table, Text, channel_text
 from ...image.prove.proof import Proof
 from ...model.environment import Environment
 from .._target import add_target, targets
-from ._building import How, add_how, build_context, build_engine, context_of, existing
+from ._building import build_context, build_engine, context_of, existing
+from ._how import How, add_how
 
 if TYPE_CHECKING:
     import argparse

@@ -15,7 +15,8 @@ import msgspec
 from ...display import Code, Result, Text
 from ...image.engine.serve import Server
 from ...model.errors import UsageError
-from ._building import How, build_engine
+from ._building import build_engine
+from ._how import How
 
 if TYPE_CHECKING:
     import argparse

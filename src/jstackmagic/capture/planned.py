@@ -1,0 +1,244 @@
+"""Files that were read, recorded as planned: exports and replays honour them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..model.credentials import mask
+from ..model.environment import Environment, EnvironmentRef
+from ..model.errors import UsageError
+from ..model.managers import is_system
+from ..model.record import Context, Record
+from ..model.spec import read_all
+from . import Found, lists, notebooks
+from . import files as lists_of_packages
+from .files import pyproject
+from .notebooks import Finding, Reading
+from .targets import Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..history.file import History
+    from ..model.packages import ManagerName
+    from ..model.request import Request
+
+
+def read_into(
+    history: History,
+    paths: Sequence[str],
+    environments: Sequence[Environment],
+    context: Context,
+    *,
+    groups: Sequence[str] = (),
+    dry_run: bool = False,
+) -> tuple[list[Captured], list[tuple[str, str]], int]:
+    """Read files, and record what they ask for as planned.
+
+    Args:
+        history: Where to.
+        paths: Notebooks, lists of packages, and folders of notebooks.
+        environments: Whose they are where they do not say.
+        context: Who asks.
+        groups: Dependency groups, as ``pyproject.read_group`` takes them.
+        dry_run: Whether to record nothing.
+
+    Returns:
+        The finds; the files that could not be read, or not whole, with the reason; how many files
+        there were.
+    """
+    planner = _Planner(history, environments, context, dry_run=dry_run)
+    unsaid: ManagerName = "conda" if environments[0].is_conda else "pip"
+    captures: list[Captured] = []
+    problems: list[tuple[str, str]] = []
+    files = 0
+    for file in _files(paths):
+        files += 1
+        for reading in _readings(file, unsaid):
+            if reading.problem:
+                problems.append((file, reading.problem))
+            captures += planner.plan(reading)
+    for listed in map(pyproject.read_group, groups):
+        files += 1
+        captures += planner.plan(_as_notebook(listed))
+    return captures, problems, files
+
+
+def _files(paths: Sequence[str]) -> Iterator[str]:
+    """What is named, and the notebooks in the folders among it."""
+    for path in paths:
+        if os.path.isdir(path) and lists_of_packages.reader(Path(path)) is not None:
+            yield path
+    yield from notebooks.files(paths)
+
+
+def _readings(file: str, unsaid: ManagerName) -> Iterator[Reading]:
+    """What a file is read as: a list of packages, a notebook, or both."""
+    module = lists_of_packages.reader(Path(file))
+    if module is not None:
+        try:
+            listed = lists_of_packages.read(Path(file))
+        except UsageError as error:
+            yield Reading(file, problem=error.problem)
+            return
+        yield _as_notebook(listed)
+    if module is None or file.endswith(notebooks.SUFFIXES):
+        yield notebooks.read(file, unsaid=unsaid)
+
+
+def _as_notebook(listed: lists_of_packages.Reading) -> Reading:
+    file = str(listed.path)
+    found = tuple(Finding(file, 0, each.line, each) for each in listed.found)
+    return Reading(file, found, problem=" ".join(listed.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """One find, and what came of it.
+
+    Attributes:
+        finding: Where it stands, and what it is; its conda lists read.
+        environment: Where it is planned for; None where it is not understood.
+        notes: What the user should know.
+        reason: Why it is not understood, or cannot be planned.
+        record: The planned record; None where there is none.
+        known: Whether the history, or an earlier find, says the same already.
+    """
+
+    finding: Finding
+    environment: EnvironmentRef | None = None
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+    record: Record | None = None
+    known: bool = False
+
+    @property
+    def found(self) -> Found:
+        """What was found."""
+        return self.finding.found
+
+
+_Place = tuple[str, str]
+"""A prefix, empty for apt, and a manager."""
+
+
+class _Planner:
+    """Plans the finds of file after file, each file as one transaction."""
+
+    def __init__(
+        self,
+        history: History,
+        environments: Sequence[Environment],
+        context: Context,
+        *,
+        dry_run: bool,
+    ) -> None:
+        self.history = history
+        self.targets = [Targets(environment) for environment in environments]
+        self.context = context
+        self.dry_run = dry_run
+        self.standing = _Standing()
+        for record in history.records():
+            if record.status in ("ok", "planned"):
+                self.standing.add(record.request, record.environment)
+
+    def plan(self, reading: Reading) -> Iterator[Captured]:
+        """Aim and record the finds of one file."""
+        self.standing.mark()
+        captures = [
+            captured
+            for finding in reading.findings
+            for found in lists.expand(finding.found)
+            for captured in self._aimed(replace(finding, found=found), reading)
+        ]
+        if self.standing.is_as_marked():  # what it installs, takes away and installs again, too
+            captures = [replace(c, known=not c.reason) for c in captures]
+        transaction, step = "", 0
+        for captured in captures:
+            if captured.reason or captured.known or self.dry_run:
+                yield captured
+                continue
+            transaction = transaction or self.history.new_transaction()
+            step += 1
+            yield replace(captured, record=self._record(captured, transaction, step))
+
+    def _aimed(self, finding: Finding, reading: Reading) -> Iterator[Captured]:
+        """The find for each target; a Debian package, and what says where, for one alone."""
+        found, seen = finding.found, set()
+        if found.request is None:
+            yield Captured(finding, reason=found.reason, notes=_sentences(found.note))
+            return
+        for target in self.targets:
+            aim = target.of(found, reading.kernel, reading.display_name)
+            where = "" if is_system(found.request.manager) else aim.environment.prefix
+            if where in seen:
+                continue
+            seen.add(where)
+            notes = _sentences(found.note, aim.note)
+            if found.request.manager == "conda" and not aim.environment.kind.startswith("conda"):
+                reason = f"{where} is no conda environment."
+                yield Captured(finding, aim.environment, notes, reason)
+                continue
+            known = not self.standing.add(found.request, aim.environment)
+            yield Captured(finding, aim.environment, notes, known=known)
+
+    def _record(self, captured: Captured, transaction: str, step: int) -> Record:
+        request, environment = captured.found.request, captured.environment
+        assert request is not None
+        assert environment is not None
+        return self.history.plan(
+            request,
+            environment,
+            transaction=transaction,
+            step=step,
+            commands=(captured.found.command,),
+            context=replace(self.context, notebook=os.path.abspath(captured.finding.file)),
+        )
+
+
+def _sentences(*notes: str) -> tuple[str, ...]:
+    return tuple(note for note in notes if note)
+
+
+class _Standing:
+    """The requests that stand so far: what is asked for again adds nothing to a history."""
+
+    def __init__(self) -> None:
+        self._requests: dict[_Place, dict[Request, frozenset[str]]] = {}
+        self._marked: dict[_Place, dict[Request, frozenset[str]]] = {}
+
+    def mark(self) -> None:
+        """Remember what stands now."""
+        self._marked = {}
+
+    def is_as_marked(self) -> bool:
+        """Whether the same stands as when it was marked."""
+        return all(self._requests[place] == marked for place, marked in self._marked.items())
+
+    def add(self, request: Request, environment: EnvironmentRef) -> bool:
+        """Take a request in; False where it stands already."""
+        place = ("" if is_system(request.manager) else environment.prefix, request.manager)
+        known = masked(request)
+        standing = self._requests.setdefault(place, {})
+        self._marked.setdefault(place, dict(standing))
+        if known in standing:
+            return False
+        names = frozenset(spec.name or spec.text for spec in request.specs)
+        for other, named in list(standing.items()):
+            if named & names:  # the later request is the one that counts for these
+                del standing[other]
+        standing[known] = names
+        return True
+
+
+def masked(request: Request) -> Request:
+    """Return a request as the history holds it."""
+    return replace(
+        request,
+        specs=read_all(request.manager, map(mask, request.texts)),
+        sources=request.sources.masked(),
+        options=tuple(map(mask, request.options)),
+    )
