@@ -16,7 +16,12 @@ from jstackmagic.model.written import plain, request_of, step_of, written
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ALL = Sources(("lab", "forge"), "https://p.example.com/simple", ("https://x.example.com/simple",))
+ALL = Sources(
+    ("lab", "forge"),
+    "https://p.example.com/simple",
+    ("https://x.example.com/simple",),
+    ("CMAKE_ARGS=-DX=ON",),
+)
 
 
 def test_every_field_is_of_one_manager() -> None:
@@ -33,6 +38,7 @@ def test_the_first_text_counts_and_lists_add_up() -> None:
         ("lab", "forge", "bio"),
         ALL.index_url,
         ("https://x.example.com/simple", "https://y.example.com"),
+        ALL.variables,
     )
     assert Sources() | ALL == ALL == ALL | Sources()
 
@@ -77,6 +83,7 @@ def test_a_file_has_them_beside_the_other_fields(
         "channels": ["lab", "forge"],
         "index_url": "https://p.example.com/simple",
         "extra_index_urls": ["https://x.example.com/simple"],
+        "variables": ["CMAKE_ARGS=-DX=ON"],
     }
     for written_as, sources in (({**rest, **said}, ALL), (rest, Sources())):
         line = msgspec.json.decode(msgspec.json.encode(written_as), type=written(noun))

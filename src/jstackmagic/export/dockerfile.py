@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from ..model.credentials import mask
 from ..model.errors import ExportError
 from ..model.pins import Pin, pinned
-from ..model.spec import Constraint
+from ..model.spec import Constraint, read
 from ..where.image import is_user, look_at_image
 from ._artifact import LEFT_BEHIND, Artifact, File
 from ._beside import FOLDER, UNSAFE, Beside, Place, generated, is_conda_archive, place_in
@@ -453,8 +453,8 @@ class Page:
         place = place_in("pip", spec)
         if place is not None:
             return f"{_FLAGS.get(place.flag, '')}{self._local_word(place, item)}"
-        flag = spec[:2] if spec[:3] in ("-r ", "-c ", "-e ") else ""
-        return f"{_FLAGS.get(flag, '')}{quoted_spec(spec[3:].strip() if flag else spec)}"
+        *flag, word = read("pip", spec).words
+        return f"{_FLAGS[flag[0]] if flag else ''}{quoted_spec(word)}"
 
     def _hashed(self, items: Iterable[Item]) -> list[str]:
         """Requirements with hashes, as a file: pip's command line takes none."""

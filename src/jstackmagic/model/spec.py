@@ -71,6 +71,14 @@ class Spec:
         return read("pip", split_hashes(self.text)[0]) if self.hashes else self
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """The text as the words of a command line: a flag such as ``-r`` is one of its own."""
+        if not (self.editable or isinstance(self, Listing)):
+            return (self.text,)
+        flag, _, rest = self.text.partition(" ")
+        return flag, rest.strip()
+
+    @property
     def is_url(self) -> bool:
         """Whether its place is a URL, be it of this machine."""
         return bool(_URL.match(self.place) or _VCS.match(self.place))
@@ -159,9 +167,8 @@ def read(manager: ManagerName, text: str) -> Spec:
 
     >>> read("pip", "Zope.Interface[test]==7").name, read("apt", "graphviz=2.42.4-2").name
     ('zope-interface', 'graphviz')
-    >>> read("conda", "conda-forge::numpy>=1.20")
-    MatchSpec(text='conda-forge::numpy>=1.20', name='numpy', place='', extras=(), hashes=(), \
-editable=False, channel='conda-forge', version='>=1.20', keys=(), has_build=False)
+    >>> read("conda", "conda-forge::numpy>=1.20").channel
+    'conda-forge'
     >>> read("pip", "-c /w/limits.txt").place
     '/w/limits.txt'
     """

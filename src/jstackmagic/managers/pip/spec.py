@@ -163,11 +163,8 @@ def arguments(specs: Iterable[Spec]) -> list[str]:
     for spec in specs:
         if spec.hashes:
             hashed.append(spec.text)
-        elif isinstance(spec, Listing) or spec.editable:
-            flag, _, place = spec.text.partition(" ")
-            words += (flag, place.strip())
         else:
-            words.append(spec.text)
+            words += spec.words
     return [*words, *(("-r", _listed(hashed)) if hashed else ())]
 
 
