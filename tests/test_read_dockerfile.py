@@ -146,7 +146,7 @@ def test_here_documents(tmp_path: Path) -> None:
     assert [(f.line, f.request.texts) for f in read.found if f.request] == [
         (3, ("tree",)),
         (4, ("six",)),
-        (6, ("idna",)),
+        (7, ("idna",)),
         (12, ("flask",)),
     ]
 

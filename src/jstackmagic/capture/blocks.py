@@ -146,26 +146,24 @@ class Course:
     def __init__(self, runner: Runner, items: Sequence[Command | Operator]) -> None:
         self.runner = runner
         self.items = items
-        self._called: set[str] = set()
+        self._uncalled: list[tuple[str, Sequence[Command | Operator]]] = []
 
     def of(self, items: Sequence[Command | Operator]) -> Course:
         """Return the course of a function's body."""
         return Course(self.runner, items)
 
-    def called(self, name: str) -> Course:
-        """Note that a function was called; returns the course itself."""
-        self._called.add(name)
-        return self
+    def called(self, body: Sequence[Command | Operator]) -> None:
+        """Note that a function was called."""
+        self._uncalled = [each for each in self._uncalled if each[1] is not body]
 
     def finds(self, state: State) -> Iterator[Found]:
         """Yield the finds; of alternatives each says what the other is."""
         finds = list(self._walk(state))
-        for name, (course, items) in list(state.functions.items()):
-            if course is self and name not in self._called:  # somebody may call it yet
-                unknown = state.snapshot()
-                unknown.forget_all()
-                unknown.functions.pop(name)
-                finds += [(found, ()) for found in Course(self.runner, items).finds(unknown)]
+        for name, body in self._uncalled:  # somebody may call it yet
+            unknown = state.snapshot()
+            unknown.forget_all()
+            unknown.functions.pop(name, None)
+            finds += [(found, ()) for found in Course(self.runner, body).finds(unknown)]
         yield from alternatives(finds)
 
     def _walk(self, state: State) -> Iterator[tuple[Found, Path]]:
@@ -334,6 +332,7 @@ class Course:
         assert isinstance(first, Command)
         body = [replace(first, words=first.words[1:], defines=""), *self.items[at + 1 : number]]
         self._blocks[-1].state.functions[name] = (self, body)
+        self._uncalled.append((name, body))
         return number + 1
 
 

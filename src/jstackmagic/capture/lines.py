@@ -119,6 +119,7 @@ class _Walker:
     line: int
     typed: str
     depth: int
+    still: bool = False  # whether the text has no lines of its own in the file
 
     def script(self, state: State, shell: str, words: Sequence[Word]) -> Iterator[Found]:
         """Yield the finds of the text as a script of its own shell, whose files come first."""
@@ -153,17 +154,39 @@ class _Walker:
             yield from walker.walk(state)
 
     def _process(
-        self, text: str, call: Call, state: State, words: Sequence[Word]
+        self,
+        text: str,
+        call: Call,
+        state: State,
+        *,
+        typed: str | None = None,
+        line: int = 0,
     ) -> Iterator[Found]:
-        """Yield the finds of a script that a shell of its own runs."""
+        """Yield the finds of a script that a shell of its own runs.
+
+        Args:
+            text: The script.
+            call: The shell's.
+            state: What holds before it.
+            typed: What to give as typed; by default the call; each command itself if empty.
+            line: The line of the text's first; 0 where it has none of its own.
+        """
         if self.depth >= MAX_DEPTH:
             return
         inner = state.process()
         inner.variables, inner.exported = dict(call.variables), set(call.variables)
         if call.target != Target() or call.words[0].text in ("su", "sudo"):
             inner.target = inner.conda = call.target
-        walker = _Walker(text, self.braces, call.line, call.command, self.depth + 1)
-        yield from walker.script(replace(inner, python=state.python), call.program, words)
+        typed = call.command if typed is None or self.typed else typed
+        walker = _Walker(
+            text,
+            self.braces,
+            line or call.line,
+            typed,
+            self.depth + 1,
+            still=not line or self.still,
+        )
+        yield from walker.script(replace(inner, python=state.python), call.program, call.arguments)
 
     # -- one command
 
@@ -172,7 +195,8 @@ class _Walker:
     ) -> Iterator[Found]:
         """Yield the finds of one command, its words without the shell's own at their head."""
         start = words[0].start if words else command.start
-        line = self.line if self.typed else self.line + self.text.count("\n", 0, start)
+        still = self.still or bool(self.typed)
+        line = self.line if still else self.line + self.text.count("\n", 0, start)
         typed = self.typed or self.text[start : command.end]
         own, words = _assignments(words)
         for word in command.words:
@@ -195,8 +219,14 @@ class _Walker:
         call = call.noting(note, cut)
         if command.problem:
             refusal = f"The shell refuses it: {command.problem}."
-        for found in self.run(call, state, pipe, command.redirections):
-            yield _refused(found, refusal) if refusal else found
+        finds = self.run(call, state, pipe, command.redirections)
+        if not command.problem:
+            yield from (_refused(found, refusal) if refusal else found for found in finds)
+            return
+        refused = [_refused(found, refusal) for found in finds]
+        if not refused and others.may_install(call):
+            refused = [call.unread(refusal)]
+        yield from refused
 
     def call(
         self,
@@ -275,6 +305,7 @@ class _Walker:
     def _function(self, name: str, call: Call, state: State) -> Iterator[Found]:
         """Run a function's body where it is called."""
         course, items = state.functions.pop(name)  # one that calls itself is not followed for ever
+        course.called(items)
         given = {str(at): word for at, word in enumerate(call.arguments, start=1)}
         every = effects.joined_by_blanks(call.arguments)
         before = {key: state.variables.get(key) for key in (*given, "@", "*")}
@@ -285,7 +316,7 @@ class _Walker:
                 state.variables.pop(key, None)
             else:
                 state.variables[key] = value
-        state.functions[name] = (course.called(name), items)
+        state.functions[name] = (course, items)
 
     def _sourced(self, call: Call, state: State) -> Iterator[Found]:
         """A script that this very shell reads."""
@@ -314,7 +345,7 @@ class _Walker:
             elif call.program == "eval":
                 yield from self._nested(script.text, call, state)
             else:
-                yield from self._process(script.text, call, state, call.arguments)
+                yield from self._process(script.text, call, state)
             return
         body = effects.document(redirections, state)
         if file is not None:
@@ -323,15 +354,15 @@ class _Walker:
             if any(_fetches(inner) for inner in file.scripts):
                 yield call.unread(_FROM_NETWORK)
             elif text is not None:
-                yield from self._process(text, call, state, call.arguments)
+                yield from self._process(text, call, state, typed="")
             elif re.search(r"install|conda|mamba|forge", os.path.basename(file.text).lower()):
                 yield call.unread(f"What the script {file.text} installs is not to be seen here.")
         elif body is not None:
-            yield from self._process(body, call, state, call.arguments)
+            yield from self._process(body, call, state, typed="", line=call.line + 1)
         elif pipe is not None and pipe.fetched:
             yield self._piped(call, pipe).unread(_FROM_NETWORK)
         elif pipe is not None and pipe.text is not None:
-            yield from self._process(pipe.text, call, state, call.arguments)
+            yield from self._process(pipe.text, call, state, typed="")
 
     def _piped(self, call: Call, pipe: Pipe) -> Call:
         """The call with the whole pipeline as typed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .argv import listed, program_name
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from . import Found
     from .argv import Call
-    from .shell import Word
 
 MANAGERS = listed("pip uv pipx conda mamba micromamba apt apt-get aptitude dpkg")
 """Whose requests are read elsewhere."""
@@ -148,7 +148,7 @@ def found(call: Call) -> Iterator[Found]:
         yield call.unread(reason)
     elif call.words[0].holes and texts[:1] and texts[0] in _MEANT:
         yield call.unread(f"Which program {call.words[0].text} is, only the run can tell.")
-    elif name not in _PRINTERS and _names_an_installer(call.words):
+    elif name not in _PRINTERS and _names_an_installer(call):
         yield call.unread(f"{call.words[0].text} runs it, in a way that is not read here.")
 
 
@@ -219,7 +219,7 @@ def _gdown(_call: Call, texts: list[str]) -> str:
 
 
 def _remote(call: Call, texts: list[str]) -> str:
-    if _names_an_installer(call.words) or any("install" in text for text in texts):
+    if _names_an_installer(call) or any("install" in text for text in texts):
         return f"{call.words[0].text} runs it on another machine or in another container."
     return ""
 
@@ -250,10 +250,24 @@ _SPECIAL = {
 }
 
 
-def _names_an_installer(words: tuple[Word, ...]) -> bool:
-    for at in range(1, len(words) - 1):
-        if program_name(words[at]) in (*MANAGERS, *OTHERS) and any(
-            word.text in _MEANT for word in words[at + 1 : at + 3]
-        ):
+def may_install(call: Call) -> bool:
+    """Whether a call that the shell refuses was meant to install something."""
+    return call.program not in _PRINTERS and any("install" in word.text for word in call.words)
+
+
+def _names_an_installer(call: Call) -> bool:
+    """Whether a program is given an installer's call as words."""
+    for at in range(1, len(call.words) - 1):
+        name = program_name(call.words[at])
+        inner = replace(call, words=call.words[at:])
+        texts = [word.text for word in inner.arguments]
+        if call.words[at].holes and texts[0] in _MEANT:
+            return True
+        if name in MANAGERS and _DOES.intersection(texts[:3]):
+            return True
+        if (OTHERS.get(name) or name in _SPECIAL) and _reason(inner, name, texts):
             return True
     return False
+
+
+_DOES = _MEANT | {"-i", "--install", "-r", "-P"}

@@ -11,7 +11,7 @@ from . import Target
 from .argv import MANAGER_OF, Call, Options, line_for, program_name
 from .conda_tools import aimed
 from .conda_tools import options as conda_options
-from .effects import ASSIGNMENT, joined_by_blanks
+from .effects import ASSIGNMENT
 from .python_tools import UV
 from .shell import Word
 
@@ -112,9 +112,6 @@ def _wrapped(call: Call, name: str, state: State) -> Call:
         folder = call.path(chdir) if call.folder is not None or os.path.isabs(chdir) else None
     if name == "sudo" and not words and given.has("--login", "--shell"):
         words = _LOGIN
-    elif name == "sudo" and words and given.has("--login", "--shell"):
-        login = _LOGIN[1:] if given.has("--login") else ()
-        words = (_LOGIN[0], *login, Word("-c"), joined_by_blanks(words))
     return replace(call, words=words, variables=variables, own=frozenset(own), folder=folder)
 
 
@@ -148,7 +145,8 @@ def _fed(call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Red
             return replace(call, words=(*given.words, *words))
     file = file or (pipe.file if pipe else "")
     note = f"xargs gives it its packages, from {file or 'what is piped into it'}."
-    manager = MANAGER_OF.get(program_name(given.words[0])) if given.words else None
+    managers = (MANAGER_OF.get(program_name(word)) for word in given.words)
+    manager = next(filter(None, managers), None)
     if file and manager:
         note += f" The line for it: {line_for(manager, file)}"
     return replace(call, words=given.words, fed=note)

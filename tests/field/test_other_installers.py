@@ -1,0 +1,125 @@
+"""Installers that are none of ours: listed with the reason, and the line of ours where one is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jstackmagic.capture import notebooks
+from support.captured import asked, cells, dockerfile, script
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TestR:
+    """G1: R's own installs."""
+
+    @pytest.mark.parametrize(
+        ("cell", "line"),
+        [
+            ("!R -e \"install.packages('forecast')\"", "%envinstall conda:r-forecast"),
+            ('%%R\ninstall.packages("dplyr")', "%envinstall conda:r-dplyr"),
+            ('%R install.packages("dplyr")', "%envinstall conda:r-dplyr"),
+            (
+                '!Rscript -e \'install.packages(c("a.b", "C"), repos = "https://x")\'',
+                "%envinstall conda:r-a.b conda:r-c",
+            ),
+            ("!Rscript -e 'BiocManager::install(\"edgeR\")'", "conda:bioconductor-edger"),
+            ('!Rscript -e \'devtools::install_version("x", "1.2")\'', "conda:r-x"),
+        ],
+    )
+    def test_the_line_with_conda_s_name(self, cell: str, line: str) -> None:
+        (find,) = cells(cell)
+        assert find.request is None
+        assert "R's own library" in find.reason
+        assert line in find.reason
+
+    def test_what_is_on_no_channel_for_certain_has_no_line(self) -> None:
+        (find,) = cells("!R -e 'remotes::install_github(\"a/b\")'")
+        assert "R's own library" in find.reason
+        assert "%envinstall" not in find.reason
+
+    def test_in_a_dockerfile(self, tmp_path: Path) -> None:
+        finds = dockerfile(
+            tmp_path,
+            "RUN R -e \"install.packages('forecast')\"\nRUN install2.r --error dplyr\n"
+            "RUN Rscript install.R\nRUN R CMD INSTALL x.tar.gz\nRUN Rscript analysis.R",
+        )
+        assert asked(finds) == ["?"] * 4
+        assert "r-dplyr" in finds[1].reason
+        assert "install.R" in finds[2].reason
+
+    def test_a_notebook_in_r(self, tmp_path: Path) -> None:
+        cell = {"cell_type": "code", "source": 'x <- 1\ninstall.packages("dplyr")', "metadata": {}}
+        path = tmp_path / "n.ipynb"
+        metadata = {"kernelspec": {"name": "ir", "language": "R"}}
+        path.write_text(json.dumps({"metadata": metadata, "cells": [cell]}))
+        (finding,) = notebooks.read(str(path)).findings
+        assert (finding.cell, finding.line) == (1, 2)
+        assert "conda:r-dplyr" in finding.found.reason
+
+    def test_what_only_reads_is_none(self) -> None:
+        assert cells("!R -e 'installed.packages()'", "%%R\nlibrary(dplyr)", "!Rscript plot.R") == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("!julia -e 'using Pkg; Pkg.add(\"X\")'", "Julia"),
+        ("!npm install -g x", "npm"),
+        ("!mim install mmcv", "%envinstall --pip mmcv"),
+        ("!python -m spacy download en_core_web_sm", "conda:spacy-model-en_core_web_sm"),
+        ("import spacy\nspacy.cli.download('de_core_news_sm')", "spacy-model-de_core_news_sm"),
+        ("import condacolab\ncondacolab.install()", "conda"),
+        ("import condacolab\ncondacolab.install_mambaforge()", "conda"),
+        ('import micropip\nawait micropip.install("six")', "%envinstall --pip six"),
+        ('import piplite\nawait piplite.install(["six", "idna"])', "--pip six idna"),
+        ('dbutils.library.installPyPI("six", "1.2")', "Databricks"),
+        ('dbutils.library.install("dbfs:/x.whl")', "Databricks"),
+        ('sc.install_pypi_package("six")', "Spark"),
+        ("!make -C build install", "make"),
+        ("!cd x && ./configure && make && sudo make install", "make"),
+        ("!cmake --install build", "cmake"),
+        ("!cargo install ripgrep", "cargo"),
+        ("!gdown 1a && unzip x.zip -d /usr/local/lib/python3.10/dist-packages", "unpacks"),
+        ("!tar xf x.tgz -C $HOME/miniconda3/lib/python3.9/site-packages", "unpacks"),
+        ("!pip-sync requirements.txt", "pip-sync"),
+        ("!poetry install", "poetry"),
+        ("!brew install x", "brew"),
+        ("!nix-env -iA nixpkgs.x", "nix-env"),
+    ],
+)
+def test_is_listed_with_the_reason(cell: str, reason: str) -> None:
+    (find,) = cells(cell)
+    assert find.request is None
+    assert reason in find.reason
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "!make test",
+        "!make",
+        "!npm run build",
+        "!npm install --help",
+        "!unzip data.zip -d data",
+        "!tar xf data.tgz",
+        "!gdown 1a",
+        "!julia script.jl",
+        "!spacy train x",
+        "!go version",
+        "!cargo build",
+        "x = micropip.list()",
+        "!echo npm install x",
+        "!cat poetry install",
+    ],
+)
+def test_what_installs_nothing_is_not(cell: str) -> None:
+    assert cells(cell) == []
+
+
+def test_dpkg_is_one_of_ours() -> None:
+    assert asked(script("dpkg -i x.deb\ndpkg -i *.deb")) == ["/w/x.deb", "?"]

@@ -1,0 +1,275 @@
+"""A shell reached in another way, and that nothing which installs passes without a word."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jstackmagic.capture import notebooks
+from support.captured import asked, cells, dockerfile, script, where
+from support.verbs import verb
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TestDatabricks:
+    """A1: a source file that a Databricks workspace exported."""
+
+    JOB = """\
+# Databricks notebook source
+# MAGIC %pip install fernet==0.1.0
+
+# COMMAND ----------
+# MAGIC %sh
+# MAGIC apt install -y ghostscript
+# MAGIC /databricks/python/bin/python -m pip install -r ../requirements.txt --quiet
+
+# COMMAND ----------
+!pip install PyPDF2==2.12.1
+"""
+
+    def test_every_install_is_found(self, tmp_path: Path) -> None:
+        (tmp_path / "job").mkdir()
+        file = tmp_path / "job" / "job.py"
+        file.write_text(self.JOB)
+        reading = notebooks.read(str(file))
+        found = [
+            (each.cell, each.line, *map(str, each.found.request.specs))
+            for each in reading.findings
+            if each.found.request
+        ]
+        assert found == [
+            (1, 2, "fernet==0.1.0"),
+            (2, 6, "ghostscript"),
+            (2, 7, f"-r {tmp_path}/requirements.txt"),
+            (3, 10, "PyPDF2==2.12.1"),
+        ]
+
+    def test_it_is_a_notebook_in_a_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "job.py").write_text(self.JOB)
+        (tmp_path / "plain.py").write_text("# MAGIC %pip install six\n")
+        assert list(notebooks.files([tmp_path])) == [str(tmp_path / "job.py")]
+
+    def test_other_languages(self, tmp_path: Path) -> None:
+        file = tmp_path / "job.py"
+        file.write_text(
+            "# Databricks notebook source\n# MAGIC %md pip install text\n\n# COMMAND ----------\n"
+            '# MAGIC %r\n# MAGIC install.packages("dplyr")\n\n# COMMAND ----------\n'
+            "# MAGIC %sql\n# MAGIC select 1\n\n# COMMAND ----------\n"
+            'dbutils.library.installPyPI("six", version="1.16")\n\n# COMMAND ----------\n'
+            "# MAGIC %sh pip install idna\n"
+        )
+        reading = notebooks.read(str(file))
+        assert asked([each.found for each in reading.findings]) == ["?", "?", "idna"]
+        assert "sql" in reading.problem
+        assert "six==1.16" in reading.findings[1].found.reason
+
+    def test_a_cell_that_only_mentions_it_is_python(self, tmp_path: Path) -> None:
+        file = tmp_path / "job.py"
+        file.write_text(
+            "# Databricks notebook source\nx = '''\n# MAGIC nothing\n'''\n"
+            "# COMMAND ----------\nprint('pip install no')\n"
+        )
+        assert notebooks.read(str(file)).findings == ()
+
+
+class TestCellMagics:
+    @pytest.mark.parametrize(
+        "cell",
+        [
+            "%%shell\npip install six",
+            "%%sh\npip install six",
+            "%sh\npip install six",
+            "%sh pip install six",
+            "%%script bash -e\npip install six",
+            "%%script sudo bash\npip install six",
+            "%%bash --bg\npip install six",
+            "%%bash\n#!/bin/bash\npip install six",
+        ],
+    )
+    def test_a_shell_s(self, cell: str) -> None:
+        assert asked(cells(cell)) == ["six"]
+
+    def test_another_interpreter_s_first_line_is_said(self) -> None:
+        (find,) = cells("%%bash\n#!/usr/bin/perl\nsystem('pip install six')")
+        assert find.request is None
+        assert "perl" in find.reason
+
+    def test_text_is_none(self) -> None:
+        assert cells("%%html\n!pip install six", "%%writefile a.txt\npip install six") == []
+
+
+class TestDocuments:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "sudo -i <<EOF\npip install six\nEOF",
+            "sudo -s <<'EOF'\npip install six\nEOF",
+            "sudo su - <<EOF\npip install six\nEOF",
+            "su - joe <<'EOF'\npip install six\nEOF",
+            "bash -s <<EOF\npip install six\nEOF",
+            "bash -s -- a b <<-EOF\n\tpip install six\n\tEOF",
+            "cat <<EOF | sudo bash\npip install six\nEOF",
+            'echo "pip install six" | bash',
+            "printf 'pip install %s\\n' six | sh -s",
+            "cat > s.sh <<EOF\npip install six\nEOF\nbash s.sh",
+            "echo 'pip install six' > s.sh; sudo sh ./s.sh",
+            "sudo -i bash -c 'pip install six'",
+            "sudo -H -i pip install six",
+        ],
+    )
+    def test_are_followed(self, text: str) -> None:
+        assert asked(script(text)) == ["six"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "ssh host pip install six",
+            "docker exec c pip install six",
+            "kubectl exec c -- pip install six",
+            "chroot /x pip install six",
+        ],
+    )
+    def test_another_machine_s_are_listed(self, text: str) -> None:
+        (find,) = script(text)
+        assert find.request is None
+        assert "another" in find.reason
+
+    def test_one_that_is_only_written_installs_nothing(self) -> None:
+        assert script("cat > s.sh <<EOF\npip install six\nEOF\necho done") == []
+
+
+class TestHandedOver:
+    """G3: lists that a shell hands over."""
+
+    @pytest.mark.parametrize(
+        ("line", "ours"),
+        [
+            ("xargs -a apt.txt apt-get install -y", "%envinstall -f apt.txt"),
+            ("cat apt.txt | xargs sudo apt-get install -y", "%envinstall -f apt.txt"),
+            ("apt-get install -y $(cat apt.txt)", "%envinstall -f apt.txt"),
+            ("apt-get install -y `grep -v '#' apt.txt`", "%envinstall -f apt.txt"),
+            ("xargs -n1 pip install < requirements.txt", "%envinstall -f requirements.txt"),
+            ("pip install $(grep -v '^#' requirements.txt)", "%envinstall -f requirements.txt"),
+            (
+                "while read p; do conda install -y $p; done < pkgs.txt",
+                "%envinstall --conda -f pkgs.txt",
+            ),
+            (
+                "for p in $(cat requirements.txt); do pip install $p; done",
+                "%envinstall -f requirements.txt",
+            ),
+            (
+                'cat requirements.txt | while read -r p; do pip install "$p"; done',
+                "%envinstall -f requirements.txt",
+            ),
+        ],
+    )
+    def test_the_line_for_it_is_said(self, line: str, ours: str, tmp_path: Path) -> None:
+        for finds in (script(line), cells(f"!{line}"), dockerfile(tmp_path, f"RUN {line}")):
+            (find,) = finds
+            assert find.request is None
+            assert find.reason.endswith(ours)
+
+    def test_words_that_flow_in_are_read(self) -> None:
+        assert asked(script("echo six idna | xargs pip install -q")) == ["six idna"]
+        assert asked(script("printf '%s\\n' six idna | xargs -n1 pip install")) == ["six idna"]
+
+    def test_words_that_a_program_makes_are_not(self) -> None:
+        (find,) = script("pip list --outdated | cut -d' ' -f1 | xargs pip install -U")
+        assert find.request is None
+        assert "%envinstall" not in find.reason
+
+
+class TestNothingPasses:
+    """Each line with an installer in command position is a find, a note or a problem."""
+
+    installs = st.sampled_from(
+        [
+            *("pip install {}", "pip3 -q install -U {}", "python -m pip install {}"),
+            *("uv pip install {}", "uv add {}", "pipx install {}", "conda install -y {}"),
+            *("mamba create -n x {}", "apt-get -qq install -y {}", "sudo apt install {}"),
+            *("/opt/x/bin/pip install {}", "npm install -g {}", "gem install {}"),
+            *("R -e \"install.packages('{}')\"", "install2.r {}", "mim install {}"),
+            *(
+                "$TOOL install {}",
+                "pip install {} $MORE",
+                "pip install {} >=1.0",
+                "cargo install {}",
+            ),
+            *("pip install '{}>=1' # yes", "pip install {},x", "dpkg -i ./{}.deb", "yarn add {}"),
+        ]
+    )
+    frames = st.sampled_from(
+        [
+            *("{}", "sudo -H {}", "env A=b {}", "time {}", "nohup {} &", "timeout 9 {}", "! {}"),
+            *("({})", "{{ {}; }}", "if x; then {}; fi", "if {}; then :; fi", "x && {}", "x || {}"),
+            *("for i in 1 2; do {}; done", "while x; do {}; done", "case $x in a) {};; esac"),
+            *("cd /x; {} 2>&1 | tee log", "out=$({})", "echo `{}`", "f() {{\n{}\n}}", "A=b {}"),
+            *("f() {{ {}; }}; f", "function g {{\n{}\n}}\ng", "eval {}", "bash <<'EOF'\n{}\nEOF"),
+            *("if x; then\n  {}\nelse\n  y\nfi", "source act.sh && {}", "set -e; {}", "exec {}"),
+            *("sudo -i <<'EOF'\n{}\nEOF", "strace -f {}", "su - x <<'EOF'\n{}\nEOF", "x | {}"),
+            *(
+                "cat <<'EOF' | bash\n{}\nEOF",
+                "if x; then A=1; else A=2; fi; {}",
+                "conda run -n x {}",
+            ),
+        ]
+    )
+
+    @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.lists(st.tuples(installs, frames), min_size=1, max_size=6), st.booleans())
+    def test_in_scripts_and_cells(self, lines: list[tuple[str, str]], in_cell: bool) -> None:
+        names = [f"package{number}" for number in range(len(lines))]
+        text = "\n".join(
+            frame.format(install.format(name))
+            for (install, frame), name in zip(lines, names, strict=True)
+        )
+        finds = cells(f"%%bash\n{text}") if in_cell else script(text)
+        said = [f"{find.command} {find.reason} {find.note} {asked([find])[0]}" for find in finds]
+        for name in names:
+            assert any(name in each for each in said), (name, text, said)
+        for find in finds:
+            assert (find.request is None) == bool(find.reason)
+            assert 1 <= find.line <= text.count("\n") + 2
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.tuples(installs, frames), min_size=1, max_size=4))
+    def test_in_dockerfiles(
+        self, tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]]
+    ) -> None:
+        frames = [(install, frame) for install, frame in lines if "\n" not in frame]
+        names = [f"package{number}" for number in range(len(frames))]
+        text = "\n".join(
+            f"RUN {frame.format(install.format(name))}"
+            for (install, frame), name in zip(frames, names, strict=True)
+        )
+        finds = dockerfile(tmp_path_factory.mktemp("d"), text)
+        said = [f"{find.command} {find.reason} {asked([find])[0]}" for find in finds]
+        for name in names:
+            assert any(name in each for each in said), (name, text, said)
+
+    @settings(max_examples=100, deadline=None)
+    @given(installs, st.sampled_from(["!{}", "x = !{}", "%sx {}", "%%sh\n{}", "%%shell\n{}",
+                                      "for i in x:\n    !{}", "if x:\n    !{}", "%%time\n!{}",
+                                      "try:\n    !{}\nexcept E:\n    pass"]))  # fmt: skip
+    def test_in_ipython_s_lines(self, install: str, frame: str) -> None:
+        finds = cells(frame.format(install.format("package1")))
+        assert any("package1" in f"{find.command} {find.reason}" for find in finds)
+
+
+def test_a_find_in_a_notebook_says_file_cell_line_and_reason(tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    sources = ["1", "%%bash\n\nP=$(date)\npip install $P"]
+    path = tmp_path / "n.ipynb"
+    path.write_text(json.dumps({"cells": [{**cell, "source": s} for s in sources]}))
+    result = verb("capture", "--dry-run", path)
+    (found,) = result.to_json()["found"]
+    assert (found["file"], found["cell"], found["line"]) == (str(path), 2, 4)
+    assert "$(date)" in found["reason"]
+    assert where(result.captures[0].found) == ""
