@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from jstackmagic.export import dockerfile
 from jstackmagic.install.guards import check_plan
-from jstackmagic.model.environment import Environment
+from jstackmagic.model.environment import Environment, EnvironmentRef
 from jstackmagic.model.errors import Stopped
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Plan
+from jstackmagic.model.recipe import Holding, Item, Recipe, Step
 from jstackmagic.model.request import Request
 
 CONDA = Environment(
@@ -55,3 +59,26 @@ def test_the_cuda_build_is_not_replaced_by_the_cpu_one(old: Package, new: Packag
 )
 def test_every_other_change_goes_on(old: Package, new: Package) -> None:
     check_plan(plan(old, new))
+
+
+class TestTheDockerfile:
+    """An engine without a GPU resolves to the CPU's builds, unless it is told."""
+
+    LAB = EnvironmentRef("conda-named", "lab", "/opt/conda/envs/lab", "3.12.1")
+
+    def text(self, item: Item, *there: Package) -> str:
+        step = Step("conda", self.LAB, install=(item,))
+        recipe = Recipe((step,), (Holding(self.LAB, there),))
+        return dockerfile.render(recipe, style="stacks", base_image="x:1").text
+
+    def test_the_build_that_was_asked_for(self) -> None:
+        item = Item("pytorch", "pytorch", "2.5.1", "cuda126_py312hd4dc1a4_300")
+        assert "CONDA_OVERRIDE_CUDA='12.6' mamba install" in self.text(item)
+
+    def test_one_that_came_along(self) -> None:
+        text = self.text(Item("fastai", "fastai", "2.7"), replace(TORCH, name="pytorch"))
+        assert "CONDA_OVERRIDE_CUDA='12.6' mamba install" in text
+
+    @pytest.mark.parametrize("build", ["cpu_mkl_py312h_100", "py312h_0", ""])
+    def test_without_a_gpu_nothing_is_said(self, build: str) -> None:
+        assert "CUDA" not in self.text(Item("pytorch", "pytorch", "2.5.1", build))

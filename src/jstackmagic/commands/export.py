@@ -120,6 +120,14 @@ def run(args: argparse.Namespace, session: Session) -> Result:
     return _one(source, options) if options.format else _all(source, options)
 
 
+def _homes(source: Source) -> tuple[str, ...]:
+    """What of this user's history is another image's."""
+    from ..restore.homes import of_other_images
+    from ..where.host import look
+
+    return of_other_images(source.records, look().image or "") if source.here else ()
+
+
 def _one(source: Source, options: Options) -> Result:
     form = export.get(options.format or "")
     artifact = source.render(form, dict(options.given), _base)
@@ -132,7 +140,7 @@ def _one(source: Source, options: Options) -> Result:
     if options.output and options.output not in _STANDARD_OUTPUT:
         written += artifact.write(Path(options.output).expanduser())
     return Exported(
-        artifact=replace(artifact, notes=(*artifact.notes, *artifact.check())),
+        artifact=replace(artifact, notes=(*artifact.notes, *artifact.check(), *_homes(source))),
         written=tuple(map(str, written)),
     )
 

@@ -62,13 +62,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> ReplayResult:
     """Replay this user's history, or the one that was named."""
     from ..install.transaction import Mode, Transaction
+    from ..restore.homes import of_other_images
     from ..restore.keep import Store
     from ..restore.rebuild import ReplayOptions, alone, replay
     from ..where import environment
+    from ..where.host import look
     from ._source import records_of
 
+    homes: tuple[str, ...] = ()
     if args.source is None:
         ledger = session.history.ledger()
+        homes = of_other_images(ledger.records, look().image or "")
     else:
         here = environment.find(name=args.name, prefix=args.prefix)
         records = records_of(args.source, [here], session.context(), session.console)
@@ -93,7 +97,7 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
             mode=Mode(dry_run=args.dry_run, force=args.force, engines=session.policy.engines),
         )
         rebuilt = replay(ledger, wanted, transaction, Store.beside(session.history))
-    return ReplayResult(done=rebuilt.done, notes=rebuilt.notes, kept=rebuilt.kept)
+    return ReplayResult(done=rebuilt.done, notes=(*rebuilt.notes, *homes), kept=rebuilt.kept)
 
 
 @contextmanager

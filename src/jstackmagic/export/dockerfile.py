@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from ..model.credentials import mask
 from ..model.errors import ExportError
+from ..model.packages import Package
 from ..model.pins import Pin, pinned
 from ..model.spec import Constraint, read
+from ..model.variants import cuda_of
 from ..where.image import is_user, look_at_image
 from ._artifact import LEFT_BEHIND, Artifact, File
 from ._beside import FOLDER, UNSAFE, Beside, Place, generated, is_conda_archive, place_in
@@ -198,10 +200,12 @@ class Page:
         self._user = ""
         self._ready: set[str] = set()
         self.brought: set[str] = set()
+        self._cuda: dict[str, str] = {}
 
     def render(self, recipe: Recipe, *, image: str) -> Artifact:
         """Write everything; without an image, a fragment."""
         self._beside = Beside(recipe)
+        self.read_variants(recipe)
         self._blocks.append("# Made by jstackmagic from the record of what was installed.")
         if image:
             self._blocks += [f"ARG BASE_IMAGE={image}", "FROM $BASE_IMAGE"]
@@ -214,6 +218,27 @@ class Page:
             self._step(step)
         self._become(self.user)
         return self._artifact()
+
+    def read_variants(self, recipe: Recipe) -> None:
+        """Note for which CUDA each environment was resolved: a build machine has no GPU."""
+        for holding in recipe.holdings:
+            known = (cuda_of(package) for package in holding.packages)
+            found = next((cuda for cuda in known if cuda[:1].isdigit()), "")
+            if holding.environment is not None and found:
+                self._cuda.setdefault(holding.environment.prefix, found)
+
+    def _override(self, step: Step, environment: EnvironmentRef) -> str:
+        """Return the variable that has conda resolve for the GPU that was there (CEP 26)."""
+        own = (cuda_of(Package("conda", i.name, i.version, i.build)) for i in step.install)
+        found = next((cuda for cuda in own if cuda[:1].isdigit()), "")
+        cuda = found or self._cuda.get(environment.prefix, "")
+        if not cuda:
+            return ""
+        self.notes.append(
+            f"A machine without a GPU would resolve to builds for the CPU: CONDA_OVERRIDE_CUDA has"
+            f" conda take those for CUDA {cuda}."
+        )
+        return f"CONDA_OVERRIDE_CUDA={quoted(cuda)} "
 
     def _step(self, step: Step) -> None:
         if step.environment is None:
@@ -329,13 +354,14 @@ class Page:
             [f"-c {quoted(channel)}" for channel in step.sources.channels] if not variables else []
         )
         options = [*channels, *map(quoted, step.options)]
+        override = self._override(step, environment)
         commands: list[_Command] = []
         if step.remove:
             commands.append(self._conda_removal(target, step.remove))
         # conda takes archives by themselves
         for _, items in groupby(step.install, key=lambda item: is_conda_archive(item.text)):
             words = [self._conda_word(item, secrets) for item in items]
-            head = f"{variables}{self.conda} install --yes {target}".rstrip()
+            head = f"{override}{variables}{self.conda} install --yes {target}".rstrip()
             commands.append([head, *options, *words])
         if self._pin != "exact":
             self.notes += [

@@ -105,6 +105,7 @@ class _Script(Page):
     def script(self, recipe: Recipe) -> Artifact:
         """Write everything: what it needs first, then the steps."""
         self._beside = Beside(recipe)
+        self.read_variants(recipe)
         for step in recipe.steps:
             self._step(step)
         kinds = {step.environment.kind for step in recipe.steps if step.environment}
