@@ -26,7 +26,7 @@ from ..model.errors import UsageError
 from ._exported import Checked, Exported, ExportedAll
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..display import Result
     from ..session import Session
@@ -120,6 +120,24 @@ def run(args: argparse.Namespace, session: Session) -> Result:
     return _one(source, options) if options.format else _all(source, options)
 
 
+def _debian(source: Source) -> Iterator[str]:
+    """Yield what apt needs beside the names: sources that the base image lacks."""
+    from ..model.managers import is_system
+    from ..where.debiansources import added_sources
+
+    asked = [
+        item.name
+        for step in source.recipe.steps
+        if is_system(step.manager)
+        for item in step.install
+    ]
+    for each in added_sources() if source.here and asked else ():
+        yield (
+            f"apt had a source here that the base image lacks: {each}. {', '.join(asked)} may come"
+            " from there: copy that file and its keys into the image before apt-get update."
+        )
+
+
 def _homes(source: Source) -> tuple[str, ...]:
     """What of this user's history is another image's."""
     from ..restore.homes import of_other_images
@@ -140,7 +158,9 @@ def _one(source: Source, options: Options) -> Result:
     if options.output and options.output not in _STANDARD_OUTPUT:
         written += artifact.write(Path(options.output).expanduser())
     return Exported(
-        artifact=replace(artifact, notes=(*artifact.notes, *artifact.check(), *_homes(source))),
+        artifact=replace(
+            artifact, notes=(*artifact.notes, *artifact.check(), *_homes(source), *_debian(source))
+        ),
         written=tuple(map(str, written)),
     )
 
