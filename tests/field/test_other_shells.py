@@ -100,6 +100,15 @@ class TestCellMagics:
         assert find.request is None
         assert "perl" in find.reason
 
+    def test_so_is_one_in_a_here_document(self, tmp_path: Path) -> None:
+        python, bash = dockerfile(
+            tmp_path,
+            "RUN <<EOF\n#!/usr/bin/env python3\nrun(['pip', 'install', 'six'])\nEOF\n"
+            "RUN <<EOF\n#!/bin/bash\npip install idna\nEOF",
+        )
+        assert "python3" in python.reason
+        assert asked([bash]) == ["idna"]
+
     def test_text_is_none(self) -> None:
         assert cells("%%html\n!pip install six", "%%writefile a.txt\npip install six") == []
 

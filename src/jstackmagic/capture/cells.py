@@ -12,7 +12,7 @@ from . import Found, Target, calls
 from .argv import listed
 from .blocks import alternatives
 from .effects import path_of
-from .lines import DOWNLOADERS, READERS, SHELLS, recognise, recognise_argv
+from .lines import DOWNLOADERS, READERS, recognise, recognise_argv
 from .others import OTHERS, julia_reason, r_reason
 from .own import envinstall, envremove
 from .shell import Command, Word, parse
@@ -143,13 +143,7 @@ class CellReader:
                 yield from recognise(script, state=self.state, line=line - 1)
                 return
         if name in _SHELL_CELLS:
-            shell = shell_of(body) or "bash"
-            if shell in SHELLS:
-                yield from recognise(body, state=self.state, line=line)
-            elif mentions_install(body):
-                yield Found(
-                    body, line, reason=f"Its first line gives it to {shell}; not read here."
-                )
+            yield from recognise(body, state=self.state, line=line)
         elif name in _SHELL_MAGICS:
             yield from recognise(body, state=self.state, line=line, braces=True)
         elif name in _WRITES:
@@ -349,12 +343,6 @@ class CellReader:
             yield from self._escape(statement)
         else:
             yield from self._python(statement)
-
-
-def shell_of(body: str) -> str:
-    """Return the program that a script's first line gives it to; empty without such a line."""
-    match = re.match(r"\s*#!\s*(?:/usr/bin/env\s+(?:-S\s+)?)?(\S+)", body)
-    return os.path.basename(match[1]) if match else ""
 
 
 def foreign(language: str, code: str, line: int, *, command: str = "") -> Iterator[Found]:

@@ -35,6 +35,12 @@ def is_harmless(path: str) -> bool:
     return _HARMLESS.search(path) is not None
 
 
+def shell_of(body: str) -> str:
+    """Return the program that a script's first line gives it to; empty without such a line."""
+    match = re.match(r"\s*#!\s*(?:/usr/bin/env\s+(?:-S\s+)?)?(\S+)", body)
+    return os.path.basename(match[1]) if match else ""
+
+
 def is_setting(path: str) -> bool:
     """Whether a file of that path sets what is installed, and from where."""
     return _SETTING_FILE.search(path) is not None

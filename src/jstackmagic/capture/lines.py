@@ -123,6 +123,12 @@ class _Walker:
 
     def script(self, state: State, shell: str, words: Sequence[Word]) -> Iterator[Found]:
         """Yield the finds of the text as a script of its own shell, whose files come first."""
+        other = effects.shell_of(self.text)
+        if other and other not in SHELLS:
+            if "install" in self.text:
+                reason = f"Its first line gives it to {other}, which is not read here."
+                yield Found(self.typed or self.text.strip(), self.line, reason=reason)
+            return
         notes = tuple(self._started(state, shell, words))
         for found in self.walk(state):
             yield _noted(found, *notes) if found.request else found
