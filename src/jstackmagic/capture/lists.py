@@ -31,7 +31,9 @@ def expand(found: Found) -> Iterator[Found]:
     files = [
         spec
         for spec in request.specs
-        if request.manager == "conda" and isinstance(spec, RequirementsFile) and spec not in missing
+        if isinstance(spec, RequirementsFile) and spec not in missing
+        # of pip's, those that uv reads and pip does not
+        if request.manager == "conda" or spec.text.startswith("--file ")
     ]
     specs = tuple(spec for spec in request.specs if spec not in (*missing, *files))
     if specs:
