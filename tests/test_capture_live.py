@@ -134,7 +134,9 @@ def records(history_file: Path) -> Callable[[], list[Record]]:
 
 def told(result: Result) -> list[str]:
     """The lines that were ours, less those of what others do to the machine meanwhile."""
-    lines = [line for line in result.stdout.splitlines() if line.startswith("jstackmagic: ")]
+    # apt leaves the codes there with which it took its bar away
+    text = re.sub(r"\x1b(?:\[[\d;?]*[A-Za-z]|[78])", "", result.stdout)
+    lines = [line for line in text.splitlines() if line.startswith("jstackmagic: ")]
     return [line for line in lines if not line.endswith("by another program (system)")]
 
 
