@@ -405,7 +405,7 @@ def test_a_stop_while_pip_waits_for_an_index(venv: Environment) -> None:
         manager = pip.manager()
         plan = manager.plan(install("demo-app", sources=Sources(index_url=url)), venv)
         with pytest.raises(Interrupted, match="python was interrupted and stopped") as caught:
-            manager.run(plan, stop)
+            manager.run(plan, Plain(stop))
     assert "half installed" in caught.value.kept
 
 

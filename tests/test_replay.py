@@ -29,7 +29,7 @@ from jstackmagic.where.packages import read_packages
 from strategies import World, worlds
 from support import stacks
 from support.debs import build_deb, purge
-from support.environments import make_root
+from support.environments import delete_environment, make_root
 from support.tiers import DNSPYTHON, PYMONGO, SIX
 from support.verbs import contents, packages, verb
 from support.warm import warm_conda, warm_venv
@@ -198,7 +198,7 @@ def test_a_place_that_fails_does_not_keep_the_next_from_its_own(
     first, second = new(), new_venv()
     verb("install", "--record-only", "--prefix", first, "--conda", "no-such-package")
     verb("install", "--prefix", second, "plain", "-i", wheel_index.url)
-    shutil.rmtree(second)
+    delete_environment(second)
     with pytest.raises(CommandFailed, match="no-such-package") as caught:
         verb("replay")
     assert str(second) not in str(caught.value)
@@ -217,7 +217,7 @@ def test_a_conda_environment_that_is_not_here_is_made(
     prefix = root.create("analysis", "python", "pip")
     verb("install", "--prefix", prefix, "conda:pymongo", "pip:plain", "-i", wheel_index.url)
     was = {package.key for package in packages(prefix)}
-    shutil.rmtree(prefix)
+    delete_environment(prefix)
     shown = str(verb("replay", "--dry-run"))
     assert f"environment {prefix} would be made." in shown
     assert not prefix.exists()
@@ -234,7 +234,7 @@ def test_the_base_of_another_root_is_the_base(
     )
     verb("install", "--prefix", old.prefix, "--conda", "demo-tool")
     assert Session().history.records()[0].environment.kind == "conda-base"
-    shutil.rmtree(old.prefix)
+    delete_environment(old.prefix)
     monkeypatch.setenv("CONDA_EXE", str(here.stand_in().executable))
     result = verb("replay", "--dry-run")
     assert [item.plan.environment.prefix for item in result.done] == [str(here.prefix)]
@@ -435,7 +435,7 @@ def test_the_hook_notes_the_baseline_and_replays_behind_the_servers_back(
     prefix = root.create("analysis", "python")
     verb("install", "--prefix", prefix, "--conda", "pymongo")
     was = packages(prefix)
-    shutil.rmtree(prefix)
+    delete_environment(prefix)
     root.create("analysis", "python")
     folder = tmp_path / "before notebook.d"
     verb("hook", "install", "--folder", folder)

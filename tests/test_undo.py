@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from strategies import World, worlds
 from support.debs import build_deb, purge
+from support.environments import delete_environment
 from support.kernels import Kernel
 from support.projects import write_project
 from support.standin_conda import dry_run_answer
@@ -339,7 +339,7 @@ def test_a_guard_stops_it(conda: Path, full_channel: Channel) -> None:
 
 def test_an_environment_that_is_gone(conda: Path) -> None:
     verb("install", "--prefix", conda, "--conda", "six")
-    shutil.rmtree(conda)
+    delete_environment(conda)
     assert "gone with it" in stopped()
     verb("undo", "--force")
     assert specs() == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
 from jstackmagic.restore.homes import of_other_images
 from jstackmagic.where.environment import detect
-from support.environments import make_venv, uv
+from support.environments import delete_environment, make_venv, uv
 from support.verbs import verb
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class TestWhatIsAnotherImages:
         remember(history_file, prefix, "tool-a", image="lab/a:1")
         remember(history_file, prefix, "tool-b")
         assert not of_other_images(History(history_file).records(), "lab/a:1")
-        shutil.rmtree(prefix)
+        delete_environment(prefix)
         assert not of_other_images(History(history_file).records(), "")
 
 

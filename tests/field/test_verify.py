@@ -14,7 +14,7 @@ from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_debian
-from support.environments import make_venv
+from support.environments import delete_environment, make_venv
 from support.verbs import verb
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test_with_the_install_itself(tmp_path: Path) -> None:
 
 
 def test_an_environment_that_is_gone_is_said(prefix: Path) -> None:
-    shutil.rmtree(prefix)
+    delete_environment(prefix)
     result = verb("history", "--verify")
     assert result.verification.notes
     assert not result.verification.packages

@@ -8,6 +8,7 @@ import compileall
 import functools
 import os
 import py_compile
+import shutil
 import subprocess
 import sys
 import time
@@ -31,6 +32,15 @@ _T = TypeVar("_T")
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """The folder below ``lib`` of an environment with the running Python."""
+
+
+def delete_environment(prefix: Path) -> None:
+    """Deletes an environment, when what compiles its modules behind an install has ended."""
+    end = time.monotonic() + 60
+    while (prefix / "conda-meta/jstackmagic.bytecode").exists():
+        assert time.monotonic() < end, f"the modules of {prefix} are still being compiled"
+        time.sleep(0.05)
+    shutil.rmtree(prefix)
 
 
 def create_environment(
