@@ -52,6 +52,7 @@ class Found:
         reason: Why it is not understood.
         note: What the reader should know: what the shell does with it and was probably meant, or
             which of its options no request can hold.
+        extras: Those of a project's list that it asks for; ``*`` is all of them.
     """
 
     command: str
@@ -60,3 +61,4 @@ class Found:
     target: Target = field(default_factory=Target)
     reason: str = ""
     note: str = ""
+    extras: tuple[str, ...] = ()

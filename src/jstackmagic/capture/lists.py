@@ -1,82 +1,137 @@
-"""conda's lists and ``environment.yml`` files, which a command names and a request spells out."""
+"""The lists that a command names, and what a request spells out of them."""
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from ..model.errors import UsageError
-from ..model.spec import RequirementsFile, Spec
+from ..model.spec import Constraint, RequirementsFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..model.request import Request
+    from ..model.spec import Spec
     from . import Found
+    from .files import Format, Reading
 
 
 def expand(found: Found) -> Iterator[Found]:
-    """The requests that a find comes to, its ``--file PATH`` specs read; itself without such.
+    """Yield the requests that a find comes to, the lists among its specs read.
 
-    A local file that is not here is given back not understood: what it would bring cannot be known,
-    and nothing could be made of it later.
+    A ``-r FILE`` that pip reads as we do stays as it is. A local file that is not here is given
+    back not understood: what it would bring cannot be known, and nothing could be made of it later.
     """
     request = found.request
     if request is None:
         yield found
         return
-    missing = [spec for spec in request.specs if not os.path.exists(_local_file(spec) or "/")]
-    files = [
-        spec
+    missing = [spec for spec in request.specs if not os.path.exists(local_path(spec) or "/")]
+    lists = {
+        spec: reading
         for spec in request.specs
-        if isinstance(spec, RequirementsFile) and spec not in missing
-        # of pip's, those that uv reads and pip does not
-        if request.manager == "conda" or spec.text.startswith("--file ")
-    ]
-    specs = tuple(spec for spec in request.specs if spec not in (*missing, *files))
-    if specs:
+        if spec not in missing and (reading := _list_of(found, spec)) is not None
+    }
+    specs = tuple(spec for spec in request.specs if spec not in missing and spec not in lists)
+    if any(not isinstance(spec, Constraint) for spec in specs):
         yield replace(found, request=replace(request, specs=specs))
-    for spec in files:
-        yield from _listed(found, request, spec.place)
+    for listed in lists.values():
+        yield from listed
     if missing:
-        paths = ", ".join(map(_local_file, missing))
+        paths = ", ".join(map(local_path, missing))
         yield replace(found, request=None, reason=f"There is no {paths} here.")
 
 
-def _local_file(spec: Spec) -> str:
-    """Return the local path that a spec needs; empty where it needs none."""
+def local_path(spec: Spec) -> str:
+    """Return the local path that a spec needs; empty where it needs none.
+
+    >>> from jstackmagic.model.spec import read
+    >>> local_path(read("pip", "-r /w/list.txt")), local_path(read("pip", "six"))
+    ('/w/list.txt', '')
+    >>> local_path(read("pip", "six @ file:///w/six.whl")), local_path(read("pip", "-r http://h/l"))
+    ('/w/six.whl', '')
+    """
+    if spec.place.startswith("file:"):
+        path = re.split(r"[#?]", spec.place.removeprefix("file:"), maxsplit=1)[0]
+        return unquote(re.sub("^//(?=/)", "", path))
     return spec.place if os.path.isabs(spec.place) else ""
 
 
-def _listed(found: Found, request: Request, file: str) -> Iterator[Found]:
+def _list_of(found: Found, spec: Spec) -> tuple[Found, ...] | None:
+    """What a list among the specs comes to; None where the spec is to stay as it is."""
     from .files import conda_list, reader, requirements
 
+    assert found.request is not None
+    file = local_path(spec)
+    if not isinstance(spec, RequirementsFile) or not file:
+        return None
+    of_pip = found.request.manager == "pip"
     path = Path(file)
     module = reader(path)
-    if request.manager == "conda" and module in (None, requirements):
-        module = conda_list  # to conda a plain list holds specs of its own
-    if module is None:
-        yield replace(found, request=None, reason=f"What {file} lists is not read here.")
-        return
     try:
-        reading = module.read(path)
+        if not of_pip:
+            if found.request.manager == "conda" and module in (None, requirements):
+                module = conda_list  # to conda a plain list holds specs of its own
+            if module is None:
+                raise UsageError(f"what {file} lists is not read here.")
+            reading = module.read(path)
+        elif module in (None, requirements):
+            reading = requirements.read(path, folder=str(path.parent))
+            if requirements.is_clean(reading):
+                return None
+        else:
+            assert module is not None
+            reading = _read_by(found, module, path)
     except (OSError, UsageError) as error:
-        yield replace(found, request=None, reason=f"{file} cannot be read: {error}")
-        return
+        reason = f"{file} cannot be read: {getattr(error, 'problem', error)}"
+        return (replace(found, request=None, reason=reason),)
+    return tuple(_listed(found, found.request, file, reading))
+
+
+def _read_by(found: Found, module: Format, path: Path) -> Reading:
+    """Read a list that is none of pip's for the tool that was given it.
+
+    Raises:
+        UsageError: The tool would refuse it.
+        OSError: It cannot be read.
+    """
+    from .files import inline_script, pylock, pyproject, setup_cfg
+
+    is_uv = re.search(r"\buv\b", found.command) is not None
+    if module is pyproject and is_uv:
+        return pyproject.read(path, extras=found.extras)
+    if module is setup_cfg and is_uv:
+        return setup_cfg.read(path, extras=found.extras)
+    if module is pylock:
+        return pylock.read(path)
+    if module is inline_script and is_uv:
+        return inline_script.read(path)
+    kind = (module.__doc__ or "").partition("\n")[0].rstrip(".")
+    raise UsageError(
+        f"pip refuses it as requirements: {kind}. %envinstall -f {path} reads it, or a file that is"
+        " named for what it holds."
+    )
+
+
+def _listed(found: Found, request: Request, file: str, reading: Reading) -> Iterator[Found]:
     for each in reading.found:
         target = found.target
         if target.made and each.target.name and not (target.name or target.prefix):
             target = replace(target, name=each.target.name)
         listed = each.request
-        if listed is not None and listed.manager == "conda":
-            sources = request.sources | listed.sources
-            listed = replace(listed, sources=sources, options=request.options)
-        elif listed is not None and listed.manager == request.manager:
-            sources = request.sources | listed.sources
-            listed = replace(listed, sources=sources, upgrade=request.upgrade)
+        if listed is not None:
+            own = request.manager == listed.manager
+            sources = request.sources | listed.sources if own else listed.sources
+            options = (*listed.options, *request.options) if own else listed.options
+            listed = replace(listed, sources=sources, options=options, upgrade=request.upgrade)
         note = " ".join(filter(None, (found.note, each.note, *reading.notes)))
-        yield replace(found, request=listed, target=target, reason=each.reason, note=note)
+        reason = f"{file}:{each.line}: {each.command}: {each.reason}" if each.reason else ""
+        yield replace(found, request=listed, target=target, reason=reason, note=note)
     if not reading.found:
-        yield replace(found, request=None, reason=f"{file} names no package.")
+        reason = " ".join((f"{file} names no package.", *reading.notes))
+        yield replace(found, request=None, reason=reason)

@@ -446,6 +446,9 @@ _UV_MANNER = listed(
 )
 
 
+_UV_EXTRAS = frozenset(("--extra", "--all-extras"))
+
+
 def uv(call: Call) -> Iterator[Found]:
     """Read ``uv pip install``, ``uv add``, ``uv tool install`` and what takes them back."""
     first = UV.read(call.arguments, leading=True).words[:1]
@@ -478,9 +481,12 @@ def uv(call: Call) -> Iterator[Found]:
 
 
 def _uv_install(call: Call, given: Given) -> Iterator[Found]:
-    left = " ".join(given.all_but(_READ | _UV_MANNER | _UV_AS_PIP).written())
+    left = " ".join(given.all_but(_READ | _UV_MANNER | _UV_AS_PIP | _UV_EXTRAS).written())
     note = f"uv's {left} is left out: pip has no option that means the same." if left else ""
-    yield from _install(call, given, given.only(_UV_AS_PIP), note)
+    extras = tuple(word.text for word in given.values("--extra"))
+    extras = ("*",) if given.has("--all-extras") else extras
+    for found in _install(call, given, given.only(_UV_AS_PIP), note):
+        yield replace(found, extras=extras)
 
 
 # applications, each in an environment of its own

@@ -203,10 +203,17 @@ def _sources(args: argparse.Namespace, listed: Sources, session: Session) -> Sou
 
 
 def _is_pips(path: str) -> bool:
-    """Whether pip reads a list itself: one of its own, one far away, one that is not there."""
+    """Whether pip is to read a list itself: one of its own, one far away, one that is not there.
+
+    One with a line that pip refuses or reads otherwise than it looks is read here, line by line.
+    """
     from ..capture.files import reader, requirements
 
-    return reader(path_of(path)) in (None, requirements)
+    place = path_of(path)
+    module = reader(place)
+    if module is None:
+        return True
+    return module is requirements and requirements.is_clean(requirements.read(place))
 
 
 def _files(args: argparse.Namespace) -> list[Reading]:

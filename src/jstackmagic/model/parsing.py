@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from . import managers
 from .credentials import mask
-from .documents import parse_yaml
 from .errors import InvalidSpec, UsageError
 from .packages import ManagerName
 from .sources import Sources
@@ -37,6 +36,21 @@ _CONTINUES = re.compile(r"[<>=!~*]|\d|\|")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A line that nobody here can carry out; the lines beside it are not touched by that.
+
+    Attributes:
+        text: The line.
+        reason: Why, and what to write.
+        line: Its number, from 1; 0 where it is not known.
+    """
+
+    text: str
+    reason: str
+    line: int = 0
+
+
 @dataclass(frozen=True)
 class Asked:
     """What a line or a cell asks for, before any environment is looked at.
@@ -47,6 +61,7 @@ class Asked:
         pip_options: Other options of a requirements file, as pip's command line takes them.
         name: Of the environment, where an ``environment.yml`` says one.
         notes: What was read and left aside, for the user.
+        problems: The lines that ask for nothing, each with the reason.
     """
 
     specs: tuple[tuple[ManagerName | None, str], ...] = ()
@@ -54,6 +69,7 @@ class Asked:
     pip_options: tuple[str, ...] = ()
     name: str = ""
     notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     def of(self, manager: ManagerName) -> tuple[Spec, ...]:
         """Return the specs of one manager, each once."""
@@ -74,6 +90,7 @@ class Asked:
             pip_options=self.pip_options + other.pip_options,
             name=other.name or self.name,
             notes=self.notes + other.notes,
+            problems=self.problems + other.problems,
         )
 
 
@@ -176,8 +193,15 @@ def read_cell(body: str, *, manager: ManagerName | None = None, folder: str = ".
     Raises:
         InvalidSpec: A line is no spec; it says which line.
     """
-    if re.search(r"^(dependencies|channels):", body, re.MULTILINE):
+    if re.search(r"^(dependencies|channels)[ \t]*:", body, re.MULTILINE):
+        from .environmentfile import read_environment_yml
+
         asked = read_environment_yml(body, folder=folder)
+        for problem in asked.problems:
+            raise InvalidSpec(
+                f"Line {problem.line}: {problem.text!r} is no package. {problem.reason}",
+                kept="Nothing was started.",
+            )
         if not asked.name:
             return asked
         note = f"The environment.yml is named {asked.name!r}; the target stays as it is."
@@ -230,13 +254,53 @@ def read_requirement(line: str, *, folder: str = ".") -> Asked:
         folder: What relative paths are relative to.
 
     Raises:
-        UsageError: Only pip, reading the file itself, could do what it says.
+        UsageError: pip would refuse it, or it has options that are not for the whole list.
     """
     if line.startswith("-"):
         return _read_option_line(line, folder)
-    requirement, hashes = split_hashes(re.sub(r"(\s--hash)\s*[\s=]\s*", r"\1=", line))
-    if re.search(r"\s--\w", requirement):
+    requirement, own, notes = own_options(line)
+    if own:
         _LineParser(prog="").error(f"{mask(line)!r} has options of its own")
+    return replace(_one_requirement(requirement, folder), notes=notes)
+
+
+def own_options(line: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Take the options off a requirement that stands before them on its line.
+
+    pip reads them all, keeps those that one requirement can have, and drops the others
+    (``pip._internal.req.req_file.handle_requirement_line``).
+
+    Returns:
+        The requirement with its hashes, the other options that pip keeps, and notes on the rest.
+
+    Raises:
+        UsageError: pip knows no such option.
+    """
+    start = re.search(r"(?:^|\s)-{1,2}\w", line)
+    if start is None:
+        return line, (), ()
+    parser = _option_parser()
+    parser.add_argument("--hash", action="append", default=[])
+    for option in _OF_ONE:
+        parser.add_argument(option, dest=option, action="append", default=[])
+    words = split_words(line[start.start() :])
+    options, stray = parser.parse_known_args(words)
+    if any(word.startswith("-") for word in stray):
+        parser.error(f"pip has no option {next(w for w in stray if w.startswith('-'))}")
+    own = tuple(w for option in _OF_ONE for v in getattr(options, option) for w in (option, v))
+    own = tuple({"-C": "--config-settings"}.get(word, word) for word in own)
+    dropped = [w for w in words if w.startswith("-") and w.partition("=")[0] not in _KEPT_OF_ONE]
+    notes = tuple(
+        f"pip ignores {mask(word)} behind a requirement: it belongs on a line of its own."
+        for word in dropped
+    )
+    requirement = line[: start.start()].strip()
+    hashes = "".join(f" --hash={each}" for each in options.hash)
+    return requirement + hashes, own, notes
+
+
+def _one_requirement(text: str, folder: str) -> Asked:
+    requirement, hashes = split_hashes(text)
     if _is_requirement(requirement):
         requirement = _squeeze(requirement)
     asked = read_specs([requirement], manager="pip", folder=folder)
@@ -276,6 +340,8 @@ def _join_versions(words: list[str]) -> Iterator[str]:
 
 
 _FLAGS = ("--no-index", "--pre", "--prefer-binary", "--require-hashes")
+_OF_ONE = ("--config-settings", "--config-setting", "-C", "--global-option", "--install-option")
+_KEPT_OF_ONE = ("--hash", *_OF_ONE)
 _VALUED = ("--find-links", "--no-binary", "--only-binary", "--trusted-host", "--use-feature")
 
 
@@ -288,20 +354,28 @@ class _LineParser(argparse.ArgumentParser):
         )
 
 
-def _read_option_line(line: str, folder: str) -> Asked:
-    """The options of a requirements file, and ``-c CHANNEL`` is not one: there it is a file."""
+def _option_parser() -> _LineParser:
     parser = _LineParser(prog="", add_help=False, allow_abbrev=False)
     parser.add_argument("-r", "--requirement", action="append", default=[])
     parser.add_argument("-e", "--editable", action="append", default=[])
     parser.add_argument("-c", "--constraint", action="append", default=[])
-    parser.add_argument("-i", "--index-url", default="")
+    parser.add_argument("-i", "--index-url", "--pypi-url", default="")
     parser.add_argument("--extra-index-url", action="append", default=[])
     for flag in _FLAGS:
         parser.add_argument(flag, dest="others", action="append_const", const=flag, default=[])
     parser.add_argument("-f", dest="find_links", action="append", default=[])
     for option in _VALUED:
         parser.add_argument(option, action="append", default=[])
-    options = parser.parse_args(split_words(line))
+    return parser
+
+
+def _read_option_line(line: str, folder: str) -> Asked:
+    """Read a line of options as pip does; ``-c CHANNEL`` is none: there it is a file."""
+    options, stray = _option_parser().parse_known_args(split_words(line))
+    unknown = [word for word in stray if word.startswith("-")]
+    if unknown:
+        _LineParser(prog="").error(f"pip has no option {unknown[0]}")
+    notes = tuple(_stray(line, stray))
     others = list(options.others)
     for option in _VALUED:
         values = getattr(options, option[2:].replace("-", "_"))
@@ -320,46 +394,20 @@ def _read_option_line(line: str, folder: str) -> Asked:
             index_url=options.index_url, extra_index_urls=tuple(options.extra_index_url)
         ),
         pip_options=tuple(others),
+        notes=notes,
     )
 
 
-def read_environment_yml(text: str, *, folder: str = ".") -> Asked:
-    """Read an ``environment.yml``.
-
-    Args:
-        text: The whole of it.
-        folder: What relative paths are relative to.
-
-    Raises:
-        InvalidSpec: It is none, or has a section that nobody here can read.
-        UsageError: A line of its pip section cannot be read.
-    """
-    data = parse_yaml(text, "What looks like an environment.yml")
-    data = data if isinstance(data, dict) else {}
-    for key in ("channels", "dependencies"):
-        if not isinstance(data.get(key) or [], list):
-            raise InvalidSpec(
-                f"The {key} of the environment.yml are no list.", kept="Nothing was started."
-            )
-    known = {"name", "channels", "dependencies"}
-    notes = [f"{key}: of the environment.yml is left aside." for key in data if key not in known]
-    conda: list[str] = []
-    channels = tuple(str(item) for item in data.get("channels") or () if item != "nodefaults")
-    asked = Asked(sources=Sources(channels), name=str(data.get("name") or ""))
-    for item in data.get("dependencies") or ():
-        if isinstance(item, dict):
-            for key, lines in item.items():
-                if key != "pip":
-                    raise InvalidSpec(
-                        f"The environment.yml has a section {key!r}, which nobody here can read.",
-                        kept="Nothing was started.",
-                    )
-                for line in lines or ():
-                    asked += read_requirement(str(line).strip(), folder=folder)
-        else:
-            conda.append(str(item))
-    first = read_specs(conda, manager="conda", folder=folder)
-    return replace(asked, specs=first.specs + asked.specs, notes=tuple(notes))
+def _stray(line: str, words: list[str]) -> Iterator[str]:
+    """What pip reads over behind an option."""
+    if not words:
+        return
+    rest = mask(" ".join(words))
+    if words[0].startswith(";"):
+        option = line.split()[0].partition("=")[0]
+        yield f"Options have no markers: pip reads over {rest!r}, and takes {option} everywhere."
+    else:
+        yield f"pip reads over {rest!r} on the line {mask(line)!r}."
 
 
 def _read_spec(

@@ -268,7 +268,7 @@ def _of_apt(text: str) -> Spec:
 def _of_pip(text: str) -> Spec:
     bare, hashes = split_hashes(text)
     flag, _, rest = bare.partition(" ")
-    if flag == "-r":
+    if flag in ("-r", "--file"):  # the second, of uv: a project's file, which pip cannot read
         return RequirementsFile(text, place=rest.strip(), hashes=hashes)
     if flag == "-c":
         return Constraint(text, place=rest.strip(), hashes=hashes)

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from typing import TYPE_CHECKING
 
 from ...io.reading import beginning, text_of
+from ...model.errors import InvalidSpec
 from ...model.managers import names
 from ...model.request import Request
 from .. import Found, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ...model.parsing import Asked
 
-__all__ = ["beginning", "finds", "folder_of", "has", "line_of", "text_of"]
+__all__ = [
+    "beginning",
+    "check_platform",
+    "finds",
+    "folder_of",
+    "has",
+    "line_of",
+    "masked",
+    "platform_here",
+    "text_of",
+]
+
+_SUBDIR = re.compile(r"/(noarch|(?:linux|osx|win|freebsd|emscripten|zos)-[\w]+)/[^/]+$")
 
 
 def has(path: Path, pattern: str) -> bool:
@@ -35,6 +49,52 @@ def line_of(text: str, heading: str) -> int:
         if line.strip().startswith(heading):
             return number
     return 0
+
+
+def platform_here() -> str:
+    """Return this machine's platform as conda calls it, such as ``linux-64``."""
+    machine = platform.machine().lower()
+    system = {"darwin": "osx", "windows": "win"}.get(platform.system().lower(), "linux")
+    if machine in ("x86_64", "amd64"):
+        return f"{system}-64"
+    return f"{system}-{'arm64' if system != 'linux' and machine == 'aarch64' else machine}"
+
+
+def check_platform(path: Path, text: str, urls: Iterable[str] = ()) -> None:
+    """Stop at a list that was made for another platform, by its heading or its URLs.
+
+    Raises:
+        InvalidSpec: It says so.
+    """
+    here = platform_here()
+    said = re.search(r"^# platform:\s*(\S+)", text, re.MULTILINE)
+    folders = [match[1] for url in urls if (match := _SUBDIR.search(url))]
+    others = sorted({each for each in folders if each not in ("noarch", here)})
+    if said and said[1] not in ("noarch", here):
+        others = [said[1]]
+    if others:
+        raise InvalidSpec(
+            f"{path} is of {', '.join(others)}, and this machine is {here}.",
+            kept="Nothing was started.",
+            advice="Make it on such a machine, or from a list without builds: environment.yml",
+        )
+
+
+_MASKED = re.compile(
+    r"<[A-Z][A-Z_ -]*>|\*{3,}(?=[@/])|(?<=/t/)(?:\*+|<[^>]+>)(?=/)|\[redacted\]", re.I
+)
+
+
+def masked(text: str) -> str:
+    """Return the placeholder that stands where a credential was; empty where there is none.
+
+    >>> masked("https://c.example/t/<TOKEN>/ch/noarch/x-1-0.conda"), masked("https://****@h.example")
+    ('<TOKEN>', '****')
+    >>> masked("six<2"), masked("git+https://${TOKEN}@h.example/r.git")
+    ('', '')
+    """
+    match = _MASKED.search(text) if "://" in text else None
+    return match[0] if match else ""
 
 
 def finds(asked: Asked, *, line: int = 0) -> Iterator[Found]:
@@ -57,3 +117,5 @@ def finds(asked: Asked, *, line: int = 0) -> Iterator[Found]:
             options=asked.pip_options if manager == "pip" else (),
         )
         yield Found(command=" ".join(request.texts), line=line, request=request, target=target)
+    for problem in asked.problems:
+        yield Found(problem.text, problem.line, reason=problem.reason)

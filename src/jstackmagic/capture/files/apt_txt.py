@@ -14,10 +14,16 @@ from ._finds import text_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-# what apt-get takes after ``install``: NAME, NAME:ARCHITECTURE, NAME=VERSION, NAME/RELEASE
+# what apt-get takes after ``install``: NAME, NAME:ARCHITECTURE, NAME=VERSION, NAME/RELEASE, where
+# NAME may be a pattern of apt-patterns(7)'s plainer kinds
 _SPEC = re.compile(
-    r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[0-9][A-Za-z0-9.+~:-]*|/[a-z0-9][a-z0-9.+~-]*)?"
+    r"[a-z0-9^?*][a-z0-9+.*?^-]*[a-z0-9+.*?^](?::[a-z0-9-]+)?"
+    r"(?:=[0-9*][A-Za-z0-9.+~:*-]*|/[a-z0-9][a-z0-9.+~-]*)?"
 )
+_VALUED = ("-t", "--target-release", "--default-release")
+_KEPT = ("--no-install-recommends", "--install-recommends", "--install-suggests")
+_MANNER = ("-y", "--yes", "--assume-yes", "-q", "-qq", "--quiet")
+"""How apt goes about it; it is asked nothing here, either."""
 
 
 def recognises(path: Path) -> bool:
@@ -26,22 +32,49 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read its packages as one request.
+    """Read its packages as one request, as repo2docker hands all lines to one ``apt-get install``.
 
     Raises:
         InvalidSpec: It is no text.
         OSError: It cannot be read.
     """
     specs: list[str] = []
+    options: list[str] = []
     problems: list[Found] = []
     first = 0
     for number, line in enumerate(text_of(path).splitlines(), start=1):
-        for word in line.partition("#")[0].split():
-            if _SPEC.fullmatch(word):
+        words = line.partition("#")[0].split()
+        while words:
+            word = words.pop(0)
+            name, equals, value = word.partition("=")
+            if name in _VALUED and (equals or words):
+                options += ["-t", value if equals else words.pop(0)]
+            elif word in _KEPT:
+                options.append(word)
+            elif word in _MANNER:
+                continue
+            elif _SPEC.fullmatch(word):
                 first = first or number
                 specs.append(word)
             else:
-                problems.append(Found(word, number, reason="It is no Debian package."))
-    request = Request("install", "apt", read_all("apt", dict.fromkeys(specs)))
+                problems.append(Found(word, number, reason=_why(word)))
+    request = Request(
+        "install", "apt", read_all("apt", dict.fromkeys(specs)), options=tuple(options)
+    )
     found = [Found(" ".join(request.texts), first, request)] if specs else []
-    return Reading(path, (*found, *problems))
+    patterns = [spec for spec in specs if re.search(r"[*?^]", spec)]
+    notes = [f"apt chooses the packages of {each} when it runs." for each in patterns]
+    if "-t" in options:
+        release = options[options.index("-t") + 1]
+        notes.append(f"-t {release} is for all its packages: repo2docker calls apt-get once.")
+    return Reading(path, (*found, *problems), tuple(notes))
+
+
+def _why(word: str) -> str:
+    if word.startswith("-"):
+        return "Options of apt-get's other than -t are not read here."
+    if re.fullmatch(r"[a-z0-9][a-z0-9+.-]*-", word):
+        return f"To apt it means: remove {word[:-1]}."
+    if word.lower() != word:
+        return f"It is no Debian package; their names are small: {word.lower()}"
+    return "It is no Debian package."

@@ -5,32 +5,69 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ...model.parsing import read_cell
+from ...model.errors import UsageError
+from ...model.parsing import Asked, Problem, logical_lines, read_cell
 from . import Reading
-from ._finds import finds, folder_of, has, text_of
+from ._finds import beginning, check_platform, finds, folder_of, has, text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_HEADING = r"\A# This file may be used to create an environment using:"
+_TABLE = re.compile(r"^# packages in environment at ", re.MULTILINE)
+_NAME = r"[A-Za-z0-9_][\w.-]*"
+_BUILT = re.compile(rf"({_NAME})=([^=\s<>]+)=([^=\s]+)")
+_PLAIN = re.compile(rf"({_NAME})=([^=\s<>]+)")
+
 
 def recognises(path: Path) -> bool:
-    """Whether it begins as conda begins it: a plain list looks like a requirements file."""
-    return path.is_file() and has(
-        path, r"\A# This file may be used to create an environment using:"
-    )
+    """Whether conda wrote it: by its heading, or by lines ``name=version=build`` without one."""
+    if not path.is_file() or path.suffix in (".py", ".yml", ".yaml", ".toml", ".ipynb"):
+        return False
+    text = beginning(path)
+    if re.search(r"^@EXPLICIT\s*$", text, re.MULTILINE):
+        return False
+    return has(path, _HEADING) or (path.suffix in (".txt", ".in", ".pip") and is_one(text))
+
+
+def is_one(text: str) -> bool:
+    r"""Whether most lines are conda's, and one has a build, which pip never writes.
+
+    >>> is_one("numpy=1.19.2=py38_0\nsix=1.16\n"), is_one("numpy=1.19\nsix==1.16\n")
+    (True, False)
+    """
+    lines = [line for _, line in logical_lines(text)]
+    built = sum(_BUILT.fullmatch(line) is not None for line in lines)
+    plain = sum(_PLAIN.fullmatch(line) is not None for line in lines)
+    if _TABLE.search(text):
+        return True
+    return built > 0 and (built + plain) * 2 > len(lines)
 
 
 def read(path: Path) -> Reading:
     """Read it; what pip had installed (build ``pypi_0``) is pip's.
 
     Raises:
-        InvalidSpec: A line is no spec.
+        InvalidSpec: It is no text, or of another platform.
         OSError: It cannot be read.
     """
-    text = re.sub(
-        r"^([\w.-]+)=([^=\s]+)=pypi_0\s*$", r"pip:\1==\2", text_of(path), flags=re.MULTILINE
-    )
-    # a line that begins with @ says how to read a list
-    text = "\n".join(line for line in text.splitlines() if not line.startswith("@"))
-    asked = read_cell(text, manager="conda", folder=folder_of(path))
-    return Reading(path, tuple(finds(asked, line=1)), asked.notes)
+    text = text_of(path)
+    check_platform(path, text)
+    asked = Asked()
+    is_table = _TABLE.search(text) is not None
+    for number, line in logical_lines(text):
+        line = "=".join(line.split()[:3]) if is_table else line
+        if line.startswith("@"):  # it says how to read a list
+            continue
+        built = _BUILT.fullmatch(line)
+        try:
+            if built and built[3].startswith(("pypi_", "<pip>")):
+                asked += Asked(specs=(("pip", f"{built[1]}=={built[2]}"),))
+            else:
+                asked += read_cell(line, manager="conda", folder=folder_of(path))
+        except UsageError as error:
+            asked += Asked(problems=(Problem(line, error.problem, number),))
+    notes = list(asked.notes)
+    if path.name.startswith("requirements") or not has(path, _HEADING):
+        notes.append("It is conda's list (name=version=build), which pip refuses.")
+    return Reading(path, tuple(finds(asked, line=1)), tuple(notes))

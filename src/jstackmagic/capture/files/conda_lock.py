@@ -9,7 +9,7 @@ from ...model.errors import InvalidSpec
 from ...model.parsing import Asked, read_requirement, read_specs
 from .. import Found
 from . import Reading
-from ._finds import finds, folder_of, has, text_of
+from ._finds import finds, folder_of, has, platform_here, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +31,7 @@ def read(path: Path) -> Reading:
         InvalidSpec: It is none, or has nothing for this platform.
         OSError: It cannot be read.
     """
-    from rattler.platform import Subdir
-
-    here = str(Subdir.current())
+    here = platform_here()
     text = text_of(path)
     try:
         data = parse_yaml(text, str(path))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from ...model.parsing import read_environment_yml
+from ...model.environmentfile import read_environment_yml
 from . import Reading
 from ._finds import finds, folder_of, has, text_of
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 def recognises(path: Path) -> bool:
     """Whether it is YAML with dependencies."""
-    return path.suffix in (".yml", ".yaml") and has(path, r"^dependencies:")
+    yaml = path.suffix in (".yml", ".yaml")
+    stored = yaml and has(path, r"^specification:") and has(path, r"^ +dependencies:")
+    return stored or (yaml and has(path, r"^dependencies[ \t]*:"))
 
 
 def read(path: Path) -> Reading:
@@ -27,5 +30,5 @@ def read(path: Path) -> Reading:
     text = text_of(path)
     asked = read_environment_yml(text, folder=folder_of(path))
     lines = text.splitlines()
-    line = next(n for n, line in enumerate(lines, start=1) if line.startswith("dependencies:"))
+    line = next(n for n, line in enumerate(lines, start=1) if re.match(r" *dependencies\s*:", line))
     return Reading(path, tuple(finds(asked, line=line)), asked.notes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...model.errors import InvalidSpec
 from ...model.parsing import Asked, logical_lines, read_specs
 from . import Reading
-from ._finds import finds, folder_of, has, text_of
+from ._finds import check_platform, finds, folder_of, has, masked, text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,16 @@ def read(path: Path) -> Reading:
         url = archive["url"]
         if ":" not in url:
             url = path.absolute().parent.joinpath(url).as_uri()
+        placeholder = masked(url)
+        if placeholder:
+            raise InvalidSpec(
+                f"Line {number} of {path} has {placeholder} where conda masked a token: no download"
+                " can work.",
+                kept="Nothing was started.",
+                advice="Put the token in its place, or a channel that needs none.",
+            )
         specs.append(f"{url}{_fragment(archive['hash'])}")
+    check_platform(path, text, (spec.partition("#")[0] for spec in specs))
     asked = read_specs(specs, manager="conda", folder=folder_of(path))
     # conda-lock writes what pip has to install as comments, for itself and micromamba
     lines = re.findall(r"^# pip (.+)$", text, re.MULTILINE)

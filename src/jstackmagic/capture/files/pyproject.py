@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...io.reading import path_of
@@ -10,7 +11,7 @@ from ...model.errors import InvalidSpec, UsageError
 from ...model.packages import normalise
 from . import Reading
 from ._finds import finds, folder_of, line_of, text_of
-from .inline_script import indexes, requirements
+from ._sources import indexes, poetrys, requirements, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +22,12 @@ def recognises(path: Path) -> bool:
     return path.name == "pyproject.toml" and path.is_file()
 
 
-def read(path: Path) -> Reading:
-    """Read the dependencies of the project itself; its groups and extras are told of.
+def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
+    """Read the dependencies of the project itself; its groups and other extras are told of.
+
+    Args:
+        path: The file.
+        extras: Those whose dependencies count, too; ``*`` is all of them.
 
     Raises:
         InvalidSpec: It is no TOML, or its dependencies are no list.
@@ -30,15 +35,54 @@ def read(path: Path) -> Reading:
     """
     text = text_of(path)
     data = parse_toml(text, str(path))
-    project = data.get("project", {})
-    asked = requirements(project.get("dependencies"), folder_of(path), path)
-    asked += indexes(data.get("tool", {}).get("uv", {}).get("index"), None)
-    notes = [f"Its group {name} is left aside: --group {name}" for name in _groups(data)]
-    extras = project.get("optional-dependencies", {})
-    notes += [f"Its extra {name} is left aside: -e '.[{name}]' installs it." for name in extras]
-    if "dependencies" in project.get("dynamic", ()):
+    project, poetry = table(data, "project"), table(data, "tool", "poetry")
+    uv = table(data, "tool", "uv")
+    places = table(uv, "sources")
+    asked = requirements(project.get("dependencies"), folder_of(path), path, places)
+    offered = table(project, "optional-dependencies")
+    wanted = list(offered) if "*" in extras else list(map(normalise, extras))
+    notes: list[str] = []
+    for name in offered:
+        if name in wanted or normalise(name) in wanted:
+            asked += requirements(offered[name], folder_of(path), path, places)
+        else:
+            notes.append(f"Its extra {name} is left aside: -e '.[{name}]' installs it.")
+    known = {normalise(name) for name in offered}
+    missing = [name for name in extras if name != "*" and normalise(name) not in known]
+    notes += [f"It has no extra {name}." for name in missing]
+    line = line_of(text, "dependencies")
+    if "dependencies" not in project and table(poetry, "dependencies"):
+        asked += poetrys(table(poetry, "dependencies"), folder_of(path))
+        notes.append("Its dependencies are poetry's, read as pip's.")
+        line = line_of(text, "[tool.poetry.dependencies]")
+        notes += [f"poetry's group {name} is left aside." for name in _poetry_groups(poetry)]
+    asked += indexes(uv.get("index"))
+    notes += [f"Its group {name} is left aside: --group {name}" for name in _groups(data)]
+    if "dependencies" in (project.get("dynamic") or ()):
         notes.append("Its dependencies are worked out by its build: -e . installs them.")
-    return Reading(path, tuple(finds(asked, line=line_of(text, "dependencies"))), tuple(notes))
+    if not asked.specs and not asked.problems:
+        notes.append(_why_empty(data))
+    found = [replace(each, line=each.line or line) for each in finds(asked, line=line)]
+    return Reading(path, tuple(found), tuple(dict.fromkeys((*notes, *asked.notes))))
+
+
+def _poetry_groups(poetry: dict[str, Any]) -> list[str]:
+    old = ["dev"] if table(poetry, "dev-dependencies") else []
+    return [*table(poetry, "group"), *old]
+
+
+def _why_empty(data: dict[str, Any]) -> str:
+    """Why a pyproject.toml lists nothing that is read: never an empty success."""
+    for tool in ("flit", "pixi"):
+        own = table(data, "tool", tool)
+        if tool == "pixi" and own.get("dependencies"):
+            names = ", ".join(own["dependencies"])
+            return f"Its dependencies are pixi's, which are not read: {names}."
+        if tool == "flit" and table(own, "metadata").get("requires"):
+            return "Its dependencies are flit's, which are not read."
+    if not table(data, "project"):
+        return "It has no [project], and names no package."
+    return "Its [project] has no dependencies."
 
 
 def read_group(said: str) -> Reading:
@@ -62,35 +106,41 @@ def read_group(said: str) -> Reading:
             advice="Name the file: --group path/to/pyproject.toml:NAME",
         ) from None
     data = parse_toml(text, str(path))
-    lines = _resolve(_groups(data), normalise(name), path, ())
-    asked = requirements(lines, folder_of(path), path)
-    asked += indexes(data.get("tool", {}).get("uv", {}).get("index"), None)
-    return Reading(path, tuple(finds(asked, line=line_of(text, f"{name} "))))
+    groups = _groups(data)
+    lines = _resolve(groups, normalise(name), path)
+    places = table(data, "tool", "uv", "sources")
+    asked = requirements(lines, folder_of(path), path, places)
+    asked += indexes(table(data, "tool", "uv").get("index"))
+    return Reading(path, tuple(finds(asked, line=line_of(text, f"{name} "))), asked.notes)
 
 
 def _groups(data: dict[str, Any]) -> dict[str, Any]:
-    return {normalise(name): lines for name, lines in data.get("dependency-groups", {}).items()}
+    listed = table(data, "dependency-groups")
+    return {normalise(name): lines for name, lines in listed.items()}
 
 
-def _resolve(
-    groups: dict[str, Any], name: str, path: Path, includers: tuple[str, ...]
-) -> list[Any]:
-    if name in includers:
+def _resolve(groups: dict[str, Any], name: str, path: Path) -> list[str]:
+    """Return the requirements of a group, by the standard's own implementation.
+
+    Raises:
+        InvalidSpec: There is no such group, one includes itself, or it is no list.
+    """
+    from dependency_groups import CyclicDependencyError, resolve
+
+    try:
+        return list(resolve(groups, name))
+    except CyclicDependencyError as error:
+        circle = (name, error.group, error.include_group)
         raise InvalidSpec(
-            f"In {path} the group {name} includes itself: {' → '.join((*includers, name))}",
+            f"In {path} the group {name} includes itself: {' → '.join(dict.fromkeys(circle))}"
+            f" → {error.include_group}",
             kept="Nothing was started.",
-        )
-    if not isinstance(groups.get(name), list):
+        ) from None
+    except LookupError:
         raise InvalidSpec(
             f"{path} has no dependency group {name}.",
             kept="Nothing was started.",
             advice=f"It has: {', '.join(groups)}" if groups else (),
-        )
-    lines: list[Any] = []
-    for entry in groups[name]:
-        if isinstance(entry, dict) and "include-group" in entry:
-            included = normalise(str(entry["include-group"]))
-            lines += _resolve(groups, included, path, (*includers, name))
-        else:
-            lines.append(entry)
-    return lines
+        ) from None
+    except (ValueError, TypeError) as error:
+        raise InvalidSpec(f"{path}: {error}", kept="Nothing was started.") from None

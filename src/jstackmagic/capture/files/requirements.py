@@ -4,82 +4,228 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from ...model.errors import UsageError
-from ...model.parsing import Asked, logical_lines, read_requirement
-from . import Reading
-from ._finds import beginning, finds, folder_of, text_of
+from ...model.parsing import (
+    Asked,
+    Problem,
+    is_path,
+    logical_lines,
+    own_options,
+    read_requirement,
+)
+from ...model.spec import split_hashes
+from . import Reading, conda_list
+from ._finds import beginning, finds, folder_of, masked, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SUFFIXES = (".txt", ".in", ".pip")
-_FOREIGN = re.compile(
-    r"^@EXPLICIT|\A# This file may be used to create an environment", re.MULTILINE
-)
-_INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=)?(?P<path>(?!\w+://)\S.*)")
+_EXPLICIT = re.compile(r"^@EXPLICIT\s*$", re.MULTILINE)
+_HEADING = re.compile(r"\A# This file may be used to create an environment")
+_INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=|(?=\S))(?P<path>(?!\w+://)\S.*)")
 _EDITABLE = re.compile(r"(?:-e|--editable)\b")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 """What pip fills in from the environment, and in a file alone."""
+
+_CONDA_BUILD = re.compile(r"/(?:[^/]+_\d{8,}|[^/]*croot)/|/feedstock_root/|/conda-bld/")
+"""A folder that conda-build made for one build: ``…/babel_1607110387436/work``."""
+
+_COMMAND = re.compile(
+    r"[!%]?\s*(?:(?:python\S*\s+-m\s+)?pip\d?|conda|mamba|uv(?:\s+pip)?)\s+install\s+(?P<rest>.+)"
+)
 
 
 def recognises(path: Path) -> bool:
     """Whether it is a text file that is not conda's or apt's."""
     if path.suffix not in _SUFFIXES or path.name == "apt.txt" or not path.is_file():
         return False
-    return _FOREIGN.search(beginning(path)) is None
+    text = beginning(path)
+    return not (_EXPLICIT.search(text) or _HEADING.search(text) or conda_list.is_one(text))
 
 
 def read(path: Path, *, folder: str = "") -> Reading:
-    """Read it, and the files that it includes, as one request.
+    """Read it, and the files that it includes; a line that pip would refuse costs that line.
 
-    Where only pip could do what a line says (a variable, a requirement with options of its own),
-    the request is the file as a whole.
+    Requirements with build settings of their own are a request each. Where a line has a variable,
+    which only pip fills in, the request is the file as a whole.
 
     Args:
         path: The file.
         folder: Where pip would run, which local requirements are relative to; by default here.
 
     Raises:
-        InvalidSpec: A file is no text.
+        InvalidSpec: The file is no text.
         OSError: It cannot be read.
     """
-    first, asked, reason = 0, Asked(), ""
     base = folder or os.getcwd()
-    text_of(path)
-    try:
-        for number, line, file in _lines(path, ()):
-            first = first or (number if file == path else 0)
-            if _VARIABLE.search(line):
-                raise UsageError(f"{_VARIABLE.findall(line)[0]} is filled in by pip.")
-            # pip's rule: options name files from the list's own folder, requirements from here
-            here = _EDITABLE.match(line) or not line.startswith("-")
-            asked += read_requirement(line, folder=base if here else folder_of(file))
-    except UsageError as error:
-        reason = error.problem
+    lines = list(_lines(path, ()))
+    first = next((each.number for each in lines if each.file == path), 0)
+    asked, alone = Asked(), []
+    for each in lines:
+        if _VARIABLE.search(each.text) and not each.reason:
+            return _as_it_is(path, f"{_VARIABLE.findall(each.text)[0]} is filled in by pip.")
+        try:
+            if each.reason:
+                raise UsageError(each.reason)
+            read, own = _read(each, base)
+        except UsageError as error:
+            asked += Asked(problems=(_problem(each, error, path),))
+            continue
+        if own:
+            alone.append(replace(read, pip_options=own))
+        else:
+            asked += read
+    found = [*finds(asked, line=first)]
+    for one in alone:
+        sources = replace(one, sources=asked.sources, pip_options=asked.pip_options)
+        found += finds(replace(sources, pip_options=(*asked.pip_options, *one.pip_options)))
+        asked = replace(asked, notes=(*asked.notes, *one.notes))
+    return Reading(path, tuple(found), tuple(dict.fromkeys(asked.notes)))
+
+
+def is_clean(reading: Reading) -> bool:
+    """Whether pip reads a list as we do, so that it can be left to pip as it stands."""
+    return not reading.problems and not reading.notes and len(reading.found) <= 1
+
+
+def _as_it_is(path: Path, why: str) -> Reading:
+    asked = Asked(specs=(("pip", f"-r {path.absolute()}"),))
+    note = f"It is left to pip as a whole. {why}"
+    return Reading(path, tuple(replace(f, note=note) for f in finds(asked, line=1)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A logical line.
+
+    Attributes:
+        number: In its file, from 1.
+        text: Without comments.
+        file: Where it stands.
+        reason: Why it asks for nothing; empty where it may.
+    """
+
+    number: int
+    text: str
+    file: Path
+    reason: str = ""
+
+
+def _read(line: _Line, base: str) -> tuple[Asked, tuple[str, ...]]:
+    """What a line asks for, and the options that only its requirement is to have.
+
+    Raises:
+        UsageError: pip would refuse it, or could not do it here.
+    """
+    text = line.text
+    reason = _cannot_work(text)
     if reason:
-        note = f"It is left to pip as a whole. {reason}"
-        asked = Asked(specs=(("pip", f"-r {path.absolute()}"),))
-        return Reading(path, tuple(replace(f, note=note) for f in finds(asked, line=1)))
-    return Reading(path, tuple(finds(asked, line=first)))
+        raise UsageError(reason)
+    # pip's rule: options name files from the list's own folder, requirements from here
+    here = bool(_EDITABLE.match(text)) or not text.startswith("-")
+    folder = base if here else folder_of(line.file)
+    if text.startswith("-"):
+        return read_requirement(text, folder=folder), ()
+    requirement, own, notes = own_options(text)
+    asked = read_requirement(requirement, folder=folder)
+    ((_, spec),) = asked.specs
+    if not _is_readable(spec):
+        raise UsageError(_meant(text) or "pip reads no requirement in it.")
+    return replace(asked, notes=notes), own
 
 
-def _lines(path: Path, includers: tuple[Path, ...]) -> Iterator[tuple[int, str, Path]]:
+def _cannot_work(text: str) -> str:
+    """Why a line that pip reads cannot be done, and what to write; empty where it may be."""
+    placeholder = masked(text)
+    if placeholder:
+        return (
+            f"{placeholder} stands where a credential was: write ${{NAME}} in its place, which pip"
+            " takes from the environment."
+        )
+    direct = re.match(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*@\s*file:(?://)?(/\S*)", text)
+    if direct is None:
+        return ""
+    name, place = direct[1], unquote(direct[2].partition("#")[0])
+    if os.path.exists(place):
+        return ""
+    if _CONDA_BUILD.search(place):
+        return (
+            f"It is a build folder of conda's, on another machine: write {name}, or make the list"
+            " with pip list --format=freeze, which has versions."
+        )
+    return f"There is no {place} here: write {name}, with the version that it had."
+
+
+def _is_readable(spec: str) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    bare, _ = split_hashes(spec)
+    if is_path(bare) or "://" in bare or bare.endswith((".whl", ".zip", ".tar.gz", ".tgz")):
+        return True
+    try:
+        Requirement(bare)
+    except InvalidRequirement:
+        return False
+    return True
+
+
+def _meant(text: str) -> str:
+    """What to write in the place of a line that pip refuses; empty where nobody can tell."""
+    if re.match(r"(?:<{7}|={7}|>{7})(?: |$)", text):
+        return "It is a mark of a merge conflict: choose one side, and take the marks out."
+    command = _COMMAND.fullmatch(text)
+    if command:
+        return f"A list holds packages, no commands: write {command['rest']}"
+    built = re.fullmatch(r"([A-Za-z0-9][\w.-]*)=([^=\s]+)(?:=[^=\s]+)?", text)
+    if built:
+        return f"It is conda's form: write {built[1]}=={built[2]}"
+    if re.fullmatch(r"Package\s+Version.*|[-\s]+", text):
+        return "It is the heading of a table: pip list --format=freeze writes a list."
+    row = re.fullmatch(r"([A-Za-z0-9][\w.-]*)\s+\(?v?(\d[\w.!+-]*)\)?(?:\s.*)?", text)
+    if row:
+        return f"Write {row[1]}=={row[2]}"
+    trailing = re.fullmatch(r"[\"']?([A-Za-z0-9][\w.\[\]-]*[^,\"';]*)[\"']?[,;]?", text)
+    if trailing and trailing[1] != text and _is_readable(trailing[1].strip()):
+        return f"Write {trailing[1].strip()}"
+    words = text.replace(",", " ").split()
+    if len(words) > 1 and all(_is_readable(word) for word in words):
+        return f"A line holds one requirement: write {len(words)} lines."
+    return ""
+
+
+def _problem(line: _Line, error: UsageError, path: Path) -> Problem:
+    reason = error.problem if line.reason else _meant(line.text) or error.problem
+    item = re.fullmatch(r"-\s+(\S.*)", line.text)
+    if item and not line.reason:
+        reason = f"A list has no dashes before its items: write {item[1]}"
+    if line.file != path:
+        reason = f"In {line.file.name}: {reason}"
+    return Problem(line.text, reason, line.number)
+
+
+def _lines(path: Path, includers: tuple[Path, ...]) -> Iterator[_Line]:
     """The lines of a file, what it includes in the place of the ``-r`` line."""
     if path.resolve() in includers:
         return
     for number, line in logical_lines(text_of(path)):
         included = _INCLUDE.fullmatch(line)
-        if included:
-            other = Path(folder_of(path), included["path"].strip("'\""))
-            try:
-                yield from _lines(other, (*includers, path.resolve()))
-            except OSError as error:
-                raise UsageError(
-                    f"It includes {other}, which cannot be read: {error.strerror}."
-                ) from None
-        else:
-            yield number, line, path
+        if not included or _VARIABLE.search(line):
+            yield _Line(number, line, path)
+            continue
+        named, _, rest = included["path"].partition(" ")
+        other = Path(folder_of(path), named.strip("'\""))
+        try:
+            yield from _lines(other, (*includers, path.resolve()))
+        except (OSError, UsageError) as error:
+            said = getattr(error, "strerror", None) or getattr(error, "problem", error)
+            reason = f"It includes {other}, which cannot be read: {str(said).rstrip('.')}."
+            yield _Line(number, line, path, reason)
+        if rest.strip():
+            reason = f"pip includes it everywhere: it reads over {rest.strip()!r}."
+            yield _Line(number, line, path, reason)

@@ -1,0 +1,197 @@
+"""Where a project's tools say that single packages come from: ``[tool.uv.sources]``, poetry's."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ...model.errors import InvalidSpec, UsageError
+from ...model.packages import normalise
+from ...model.parsing import Asked, Problem, read_requirement
+from ...model.sources import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(\[[^\]]*\])?")
+_VERSION = r"\d+(?:\.\d+)*"
+
+
+def table(data: Any, *keys: str) -> dict[str, Any]:
+    """Return a table of a document; empty where there is none, or something else in its place.
+
+    >>> table({"tool": {"uv": {"index": []}}}, "tool", "uv"), table({"tool": 3}, "tool", "uv")
+    ({'index': []}, {})
+    """
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
+
+
+def requirements(lines: Any, folder: str, path: Path, sources: Mapping[str, Any]) -> Asked:
+    """Read a list of requirements in a TOML file; one that is none is a problem of its own.
+
+    Args:
+        lines: The list.
+        folder: What relative paths are relative to.
+        path: The file, for errors.
+        sources: uv's, by the names as they are written.
+
+    Raises:
+        InvalidSpec: It is no list of texts.
+    """
+    if isinstance(lines, str) or not isinstance(lines or [], list):
+        raise InvalidSpec(f"The dependencies of {path} are no list.", kept="Nothing was started.")
+    places = {normalise(name): source for name, source in sources.items()}
+    asked = Asked()
+    for line in lines or ():
+        if not isinstance(line, str):
+            raise InvalidSpec(
+                f"The dependencies of {path} are no list of texts: {line}",
+                kept="Nothing was started.",
+            )
+        try:
+            asked += _from_its_source(line.strip(), places, folder)
+        except UsageError as error:
+            asked += Asked(problems=(Problem(line, error.problem),))
+    return asked
+
+
+def indexes(listed: Any) -> Asked:
+    """Return the indexes of ``[[tool.uv.index]]``."""
+    tables = [each for each in listed or () if isinstance(each, dict) and each.get("url")]
+    default = next((str(each["url"]) for each in tables if each.get("default")), "")
+    extra = tuple(str(each["url"]) for each in tables if not each.get("default"))
+    return Asked(sources=Sources(index_url=default, extra_index_urls=extra))
+
+
+def _from_its_source(line: str, places: Mapping[str, Any], folder: str) -> Asked:
+    match = _NAME.match(line)
+    source = places.get(normalise(match[1])) if match else None
+    if match is None or source is None:
+        return read_requirement(line, folder=folder)
+    name = f"{match[1]}{match[2] or ''}"
+    marker = line.partition(";")[2].strip()
+    if isinstance(source, list):
+        note = f"[tool.uv.sources] has {name} from {len(source)} places; pip asks its index for it."
+        return Asked(notes=(note,)) + read_requirement(line, folder=folder)
+    if not isinstance(source, dict):
+        return read_requirement(line, folder=folder)
+    if "index" in source:
+        note = f"[tool.uv.sources] has {name} from the index {source['index']}; pip asks all."
+        return Asked(notes=(note,)) + read_requirement(line, folder=folder)
+    return _direct(name, source, marker, folder, "[tool.uv.sources]")
+
+
+def _direct(name: str, source: Mapping[str, Any], marker: str, folder: str, by: str) -> Asked:
+    """A package from the place that a table says.
+
+    Raises:
+        UsageError: The table says none that pip could take.
+    """
+    place = _place(source)
+    bare = name.partition("[")[0]
+    if "path" in source:
+        flag = "-e " if source.get("editable") or source.get("develop") else ""
+        path = str(source["path"])
+        local = path if path.startswith(("/", ".")) else f"./{path}"
+        asked = read_requirement(f"{flag}{local}", folder=folder)
+    elif place:
+        suffix = f" ; {marker}" if marker else ""
+        asked = read_requirement(f"{name} @ {place}{suffix}", folder=folder)
+    else:
+        said = ", ".join(source)
+        raise UsageError(f"{by} has {bare} by {said}, which pip has no word for.")
+    place = place or str(source["path"])
+    return asked + Asked(notes=(f"{by} has {bare} from {place}.",))
+
+
+def _place(source: Mapping[str, Any]) -> str:
+    if "url" in source:
+        return str(source["url"])
+    if "git" not in source:
+        return ""
+    place = str(source["git"])
+    ssh = re.fullmatch(r"(\w+@[\w.-]+):(?!//)(.+)", place)
+    place = f"ssh://{ssh[1]}/{ssh[2]}" if ssh else place
+    ref = next((str(source[key]) for key in ("rev", "ref", "tag", "branch") if source.get(key)), "")
+    below = source.get("subdirectory")
+    at = f"@{ref}" if ref else ""
+    return f"git+{place.removeprefix('git+')}{at}{f'#subdirectory={below}' if below else ''}"
+
+
+# poetry: https://python-poetry.org/docs/dependency-specification/
+
+
+def poetrys(tables: Mapping[str, Any], folder: str) -> Asked:
+    """Read ``[tool.poetry.dependencies]``: its carets and tildes as pip's comparisons."""
+    asked = Asked()
+    for name, entry in tables.items():
+        if normalise(name) == "python":
+            asked += Asked(notes=(f"It is for Python {entry}.",))
+            continue
+        try:
+            asked += _poetrys_one(name, entry, folder)
+        except UsageError as error:
+            asked += Asked(problems=(Problem(f"{name} = {entry!r}", error.problem),))
+    return asked
+
+
+def _poetrys_one(name: str, entry: Any, folder: str) -> Asked:
+    if isinstance(entry, str):
+        return read_requirement(f"{name}{_pips(entry)}", folder=folder)
+    if not isinstance(entry, dict):
+        raise UsageError("poetry has it in several versions, by environment; pip takes one.")
+    if entry.get("optional"):
+        return Asked(notes=(f"{name} is optional, and left aside.",))
+    extras = entry.get("extras") or []
+    whole = f"{name}[{','.join(map(str, extras))}]" if extras else name
+    marker = " and ".join(filter(None, (str(entry.get("markers") or ""), _pythons(entry))))
+    if not entry.keys().isdisjoint(("git", "url", "path")):
+        return _direct(whole, entry, marker, folder, "poetry")
+    version = _pips(str(entry.get("version") or "*"))
+    index = entry.get("source")
+    note = f"poetry has {name} from the index {index}; pip asks all."
+    notes = Asked(notes=(note,) if index else ())
+    text = f"{whole}{version} ; {marker}" if marker else f"{whole}{version}"
+    return notes + read_requirement(text, folder=folder)
+
+
+def _pythons(entry: Mapping[str, Any]) -> str:
+    said = _pips(str(entry["python"])) if entry.get("python") else ""
+    parts = [re.fullmatch(r"([<>=!~]+)(.+)", part.strip()) for part in said.split(",") if part]
+    return " and ".join(f"python_version {part[1]} '{part[2]}'" for part in parts if part)
+
+
+def _pips(constraint: str) -> str:
+    """Return a constraint of poetry's as pip's.
+
+    >>> _pips("^1.16"), _pips("^0.2.3"), _pips("^0.0.3"), _pips("~1.2"), _pips("~1"), _pips("2.1")
+    ('>=1.16,<2', '>=0.2.3,<0.3', '>=0.0.3,<0.0.4', '>=1.2,<1.3', '>=1,<2', '==2.1')
+    >>> _pips("*"), _pips("1.*"), _pips(">=1,<3")
+    ('', '==1.*', '>=1,<3')
+
+    Raises:
+        UsageError: pip has no word for it.
+    """
+    if "||" in constraint or re.search(r"\d\s*\|", constraint):
+        raise UsageError(f"pip has no word for either of {constraint!r}: write one of them.")
+    return ",".join(filter(None, map(_pips_one, constraint.split(","))))
+
+
+def _pips_one(part: str) -> str:
+    part = part.strip()
+    if part in ("", "*"):
+        return ""
+    bounded = re.fullmatch(rf"([\^~])\s*({_VERSION})(.*)", part)
+    if bounded is None:
+        return part.replace(" ", "") if part[0] in "<>=!~" else f"=={part}"
+    sign, version, rest = bounded.groups()
+    numbers = [int(number) for number in version.split(".")]
+    if sign == "~":
+        at = min(1, len(numbers) - 1)
+    else:  # the first that is not zero, else the last
+        at = next((n for n, number in enumerate(numbers) if number), len(numbers) - 1)
+    upper = [*numbers[:at], numbers[at] + 1]
+    return f">={version}{rest},<{'.'.join(map(str, upper))}"

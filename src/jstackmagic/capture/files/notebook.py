@@ -1,0 +1,117 @@
+"""A notebook that lists its packages itself: in its metadata, or in a PEP 723 block as juv does."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ...io.reading import MAX_NOTEBOOK, bytes_of, decoded
+from ...model.documents import parse_json
+from ...model.environmentfile import read_environment_yml
+from ...model.errors import InvalidSpec
+from ...model.parsing import Asked, Problem
+from ...model.sources import Sources
+from . import Reading
+from ._finds import finds, folder_of
+from ._sources import poetrys, table
+from .inline_script import block, of_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .. import Found
+
+_SIGNS = (b"# /// script", b'"dependencies"', b'"requirements"')
+"""One of them is in every such notebook; most have none, and are not parsed."""
+
+
+def recognises(path: Path) -> bool:
+    """Whether it has such metadata, or such a cell."""
+    if path.suffix != ".ipynb" or not path.is_file():
+        return False
+    try:
+        data = bytes_of(path, limit=MAX_NOTEBOOK)
+        if not any(sign in data for sign in _SIGNS):
+            return False
+        return _SIGNS[0] in data or bool(_listed(_metadata(_notebook(data, path))))
+    except (OSError, InvalidSpec):
+        return False
+
+
+def read(path: Path) -> Reading:
+    """Read the block, then the metadata that juv, uv, nteract and Thoth write.
+
+    Raises:
+        InvalidSpec: It is no notebook, or what it lists is no list.
+        OSError: It cannot be read.
+    """
+    notebook = _notebook(bytes_of(path, limit=MAX_NOTEBOOK), path)
+    cells = notebook.get("cells")
+    found: list[Found] = []
+    notes: list[str] = []
+    try:
+        sources = ["".join(cell["source"]) for cell in cells or () if cell["cell_type"] == "code"]
+    except (KeyError, TypeError) as error:
+        raise InvalidSpec(f"{path} is no notebook: {error}", kept="Nothing was started.") from None
+    text = next((f"{source}\n" for source in sources if _SIGNS[0].decode() in source), "")
+    asked, line, said = block(text, path)
+    found += finds(asked, line=line)
+    notes += said
+    for key, value in _listed(_metadata(notebook)).items():
+        asked, said = _READERS[key](value, path)
+        found += finds(asked)
+        notes += said
+        if asked.specs:
+            notes.append(f"Its metadata lists them, under {key!r}.")
+    return Reading(path, tuple(found), tuple(notes))
+
+
+def _notebook(data: bytes, path: Path) -> dict[str, Any]:
+    notebook = parse_json(decoded(data, str(path)), str(path))
+    return notebook if isinstance(notebook, dict) else {}
+
+
+def _metadata(notebook: dict[str, Any]) -> dict[str, Any]:
+    return table(notebook, "metadata")
+
+
+def _listed(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The parts of the metadata that list packages."""
+    nested = metadata | table(metadata, "runt") | table(metadata, "nteract")
+    return {
+        key: nested[key]
+        for key in _READERS
+        if isinstance(nested.get(key), dict)
+        and not nested[key].keys().isdisjoint(("dependencies", "requirements"))
+    }
+
+
+def _of_uv(value: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]]:
+    kept = {key: value[key] for key in ("index", "sources") if key in value}
+    return of_table({**value, "tool": {"uv": kept}}, path)
+
+
+def _of_conda(value: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]]:
+    wanted = {key: value[key] for key in ("channels", "dependencies") if key in value}
+    # JSON is YAML, and what conda's file may hold is read in one place
+    asked = read_environment_yml(json.dumps(wanted), folder=folder_of(path))
+    return asked, asked.notes
+
+
+def _of_thoth(value: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]]:
+    """Thoth's, whose requirements are a Pipfile as JSON in a text."""
+    listed = value.get("requirements")
+    if isinstance(listed, str):
+        listed = parse_json(listed, f"The metadata of {path}")
+    packages = table(listed, "packages") if isinstance(listed, dict) else {}
+    asked = poetrys(packages, folder_of(path))  # a Pipfile's tables are as poetry's
+    places = listed.get("sources") or listed.get("source") if isinstance(listed, dict) else None
+    urls = [str(each["url"]) for each in places or () if isinstance(each, dict) and "url" in each]
+    asked += Asked(sources=Sources(index_url="".join(urls[:1]), extra_index_urls=tuple(urls[1:])))
+    if not packages:
+        reason = "Its metadata lists no packages."
+        asked += Asked(problems=(Problem("dependencies", reason),))
+    return asked, asked.notes
+
+
+_READERS = {"uv": _of_uv, "conda": _of_conda, "dependencies": _of_thoth}

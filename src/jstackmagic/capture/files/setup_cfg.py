@@ -1,0 +1,55 @@
+"""setup.cfg: the requirements of a project of setuptools' older kind."""
+
+from __future__ import annotations
+
+from configparser import ConfigParser, Error
+from typing import TYPE_CHECKING
+
+from ...model.errors import InvalidSpec
+from ...model.packages import normalise
+from ...model.parsing import logical_lines
+from . import Reading
+from ._finds import finds, folder_of, has, line_of, text_of
+from ._sources import requirements
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is called so, and lists requirements: many a setup.cfg only sets tools up."""
+    return path.name == "setup.cfg" and has(path, r"^install_requires\s*=")
+
+
+def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
+    """Read what the project requires; its other extras are told of.
+
+    Args:
+        path: The file.
+        extras: Those whose requirements count, too; ``*`` is all of them.
+
+    Raises:
+        InvalidSpec: It is no setup.cfg.
+        OSError: It cannot be read.
+    """
+    text = text_of(path)
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read_string(text)
+    except Error as error:
+        reason = " ".join(str(error).split())
+        raise InvalidSpec(f"{path} is broken: {reason}", kept="Nothing was started.") from None
+    section = "options.extras_require"
+    offered = dict(parser.items(section)) if parser.has_section(section) else {}
+    wanted = {normalise(name) for name in (offered if "*" in extras else extras)}
+    lists = [parser.get("options", "install_requires", fallback="")]
+    lists += [listed for name, listed in offered.items() if normalise(name) in wanted]
+    lines = [line for listed in lists for _, line in logical_lines(listed)]
+    asked = requirements(lines, folder_of(path), path, {})
+    notes = [
+        f"Its extra {name} is left aside: -e '.[{name}]' installs it."
+        for name in offered
+        if normalise(name) not in wanted
+    ]
+    found = finds(asked, line=line_of(text, "install_requires"))
+    return Reading(path, tuple(found), (*notes, *asked.notes))

@@ -1,0 +1,202 @@
+"""An ``environment.yml`` as people write it: a broken item costs that item, with its line.
+
+Pure. conda's own reader is ``conda.env.env.from_yaml``; it ends with the first item that it does
+not understand, and says no line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .documents import yaml_nodes, yaml_value
+from .errors import InvalidSpec, UsageError
+from .parsing import Asked, Problem, read_requirement, read_specs
+from .sources import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from yaml import Node
+
+_WHAT = "What looks like an environment.yml"
+_KEPT = "Nothing was started."
+_KNOWN = ("name", "channels", "dependencies")
+_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
+_OTHER_SYSTEM = ((re.compile(r"[A-Za-z]:\\"), "Windows"), (re.compile(r"/Users/"), "macOS"))
+
+
+def read_environment_yml(text: str, *, folder: str = ".") -> Asked:
+    """Read an ``environment.yml``; what is wrong with one item is among the problems.
+
+    Args:
+        text: The whole of it.
+        folder: What relative paths are relative to.
+
+    Raises:
+        InvalidSpec: It is no YAML, or no mapping with lists of channels and dependencies.
+    """
+    _check_lines(text)
+    root = yaml_nodes(text, _WHAT)
+    sections = _sections(root)
+    if len(sections) == 1 and "dependencies" not in sections:
+        # conda-store keeps what its users write below one key
+        sections = _sections(next(iter(sections.values()))) or sections
+    asked = Asked(name=str(_value(sections.get("name")) or ""))
+    asked += _channels(sections.get("channels"))
+    for node in _items(sections.get("dependencies"), "dependencies"):
+        asked += _dependency(node, folder)
+    return replace(asked, notes=(*asked.notes, *_left_aside(sections, asked)))
+
+
+def _check_lines(text: str) -> None:
+    """Stop at what no YAML reader can make sense of, in the words of who wrote it.
+
+    Raises:
+        InvalidSpec: A merge was left half done, or a tab indents a line.
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        if _CONFLICT.match(line):
+            raise InvalidSpec(
+                f"Line {number} of the environment.yml is a mark of a merge conflict: {line}",
+                kept=_KEPT,
+                advice="Choose one side, and take the lines with <<<<<<<, ======= and >>>>>>> out.",
+            )
+        if re.match(r" *\t\s*\S", line) and not line.lstrip().startswith("#"):
+            raise InvalidSpec(
+                f"Line {number} of the environment.yml is indented by a tab.",
+                kept=_KEPT,
+                advice="YAML takes blanks alone: replace the tab by two.",
+            )
+
+
+def _sections(node: Node | None) -> dict[str, Node]:
+    from yaml import MappingNode
+
+    if not isinstance(node, MappingNode):
+        return {}
+    return {str(key.value).strip(): value for key, value in node.value}
+
+
+def _value(node: Node | None) -> Any:
+    return None if node is None else yaml_value(node, _WHAT)
+
+
+def _items(node: Node | None, section: str) -> list[Node]:
+    """The items of a list; one text stands for a list of one.
+
+    Raises:
+        InvalidSpec: It is a mapping.
+    """
+    from yaml import MappingNode, SequenceNode
+
+    if isinstance(node, SequenceNode):
+        return list(node.value)
+    if isinstance(node, MappingNode):
+        raise InvalidSpec(
+            f"The {section} of the environment.yml are no list: line {_line(node)}.",
+            kept=_KEPT,
+            advice="Begin each item with a dash: - python=3.12",
+        )
+    return [] if node is None or _value(node) is None else [node]
+
+
+def _line(node: Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _channels(node: Node | None) -> Asked:
+    channels: list[str] = []
+    problems: list[Problem] = []
+    for item in _items(node, "channels"):
+        value = _value(item)
+        if isinstance(value, dict | list) or value is None:
+            reason = "A channel is one word: - conda-forge"
+            problems.append(Problem(str(value), reason, _line(item)))
+        else:
+            # "channels: a, b", as one text
+            channels += [c for c in re.split(r"[,\s]+", str(value)) if c and c != "nodefaults"]
+    return Asked(sources=Sources(tuple(channels)), problems=tuple(problems))
+
+
+def _dependency(node: Node, folder: str) -> Asked:
+    from yaml import MappingNode
+
+    line = _line(node)
+    if isinstance(node, MappingNode):
+        asked = Asked()
+        for key, value in node.value:
+            asked += _section(str(key.value).strip(), value, folder, _line(key))
+        return asked
+    if not hasattr(node, "value") or not isinstance(node.value, str):
+        return _problem(str(_value(node)), "Write each package as an item of its own.", line)
+    text = node.value.strip()
+    if not text or text in ("~", "null"):
+        return Asked()
+    meant = _indented(text)
+    if meant:
+        return _problem(text, meant, line)
+    try:
+        return read_specs([text], manager="conda", folder=folder)
+    except UsageError as error:
+        return _problem(text, error.problem, line)
+
+
+def _indented(text: str) -> str:
+    """What was meant by a text that YAML folded out of a list below it; empty for none."""
+    if not re.search(r"\s-\s", f"{text} "):
+        return ""
+    first, *rest = (word for word in re.split(r"\s*(?:^|\s)-\s+", text) if word)
+    if first.rstrip(":") == "pip":
+        return "Write `- pip:` with a colon, and the packages below it."
+    return f"Write {len(rest) + 1} items, each on a line of its own: - {first}"
+
+
+def _section(name: str, node: Node, folder: str, line: int) -> Asked:
+    """The items below ``- NAME:``, of which pip's are the only ones that conda knows."""
+    value = _value(node)
+    if name != "pip":
+        if isinstance(value, str | int | float):
+            version = str(getattr(node, "value", value)).strip()
+            joint = "" if version[:1] in "<>=!~" else "="
+            return _problem(f"{name}: {version}", f"Write - {name}{joint}{version}", line)
+        if value is None:
+            return _problem(f"{name}:", f"Write - {name}", line)
+        raise InvalidSpec(
+            f"The environment.yml has a section {name!r}, which nobody here can read.", kept=_KEPT
+        )
+    asked = Asked()
+    for item in _items(node, "pip section"):
+        at = _line(item)
+        entry = _value(item)
+        if entry is None:
+            continue
+        if isinstance(entry, dict | list):
+            said = ", ".join(map(str, entry))
+            asked += _problem(said, "In the pip section each item is a line for pip.", at)
+            continue
+        try:
+            asked += read_requirement(str(entry).strip(), folder=folder)
+        except UsageError as error:
+            asked += _problem(str(entry), error.problem, at)
+    return asked
+
+
+def _problem(text: str, reason: str, line: int) -> Asked:
+    return Asked(problems=(Problem(text, reason, line),))
+
+
+def _left_aside(sections: dict[str, Node], asked: Asked) -> Iterator[str]:
+    for key, node in sections.items():
+        if key in _KNOWN or _value(node) in (None, "", [], {}):
+            continue  # conda-store writes out what is not set
+        yield f"{key}: of the environment.yml is left aside."
+    prefix = str(_value(sections.get("prefix")) or "")
+    builds = any(manager == "conda" and spec.count("=") == 2 for manager, spec in asked.specs)
+    for pattern, system in _OTHER_SYSTEM:
+        if pattern.match(prefix) and builds:
+            yield (
+                f"It was exported on {system} with builds, which are of that system alone:"
+                " conda env export --no-builds leaves them out."
+            )

@@ -1,0 +1,483 @@
+"""Lists as people have them: saved by PowerShell, frozen in Anaconda, broken by a merge."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jstackmagic.capture import Found, files, lists
+from jstackmagic.capture.lines import recognise
+from jstackmagic.model.errors import InvalidSpec, UsageError
+from support.channel import platform_subdir
+from support.verbs import verb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from jstackmagic.capture.files import Reading
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a file below the test's folder, from text or bytes."""
+
+    def write(name: str, content: str | bytes) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def asked(reading: Reading) -> list[tuple[str, tuple[str, ...]]]:
+    return [(r.manager, tuple(map(str, r.specs))) for r in reading.requests]
+
+
+def texts(found: Found) -> tuple[str, ...]:
+    assert found.request is not None
+    return tuple(map(str, found.request.specs))
+
+
+def problems(reading: Reading) -> dict[int, str]:
+    return {each.line: each.reason for each in reading.problems}
+
+
+def captured(path: Path) -> Any:
+    """What ``capture --dry-run`` makes of a file: its finds as JSON."""
+    return verb("capture", "--dry-run", path).to_json()["found"]
+
+
+def expanded(line: str, folder: Path) -> list[Found]:
+    """What a shell line comes to, the lists that it names read."""
+    return [each for found in recognise(line, folder=str(folder)) for each in lists.expand(found)]
+
+
+class TestDecodings:
+    """B1."""
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"\xff\xfe" + "six==1.16.0\r\nflask\r\n".encode("utf-16-le"),
+            b"\xfe\xff" + "six==1.16.0\nflask\n".encode("utf-16-be"),
+            "# -*- coding: latin-1 -*-\n# für alle\nsix==1.16.0\nflask\n".encode("latin-1"),
+            b"\xef\xbb\xbfsix==1.16.0\nflask\n",
+        ],
+    )
+    def test_as_pip_decodes(self, write: Callable[..., Path], data: bytes) -> None:
+        path = write("requirements.txt", data)
+        assert asked(files.read(path)) == [("pip", ("six==1.16.0", "flask"))]
+        (found,) = captured(path)
+        assert found["command"] == "six==1.16.0 flask"
+        more = write("more.txt", "-r requirements.txt\nidna\n")
+        assert asked(files.read(more)) == [("pip", ("six==1.16.0", "flask", "idna"))]
+
+    def test_what_it_cannot_be_is_said(self, write: Callable[..., Path]) -> None:
+        with pytest.raises(InvalidSpec, match="line 2"):
+            files.read(write("requirements.txt", "six\n# für\n".encode("latin-1")))
+
+
+class TestFrozenInAnaconda:
+    """B2."""
+
+    TEXT = (
+        "Babel @ file:///tmp/build/80754af9/babel_1607110387436/work\n"
+        "certifi @ file:///croot/certifi_1690232220950/work/certifi\n"
+        "flask==2.0\n"
+        "idna @ file:///home/conda/feedstock_root/build_artifacts/idna_1713279365350/work\n"
+        "mkl-service @ file:///C:/ci/mkl-service_1645634525/work\n"
+        "numpy @ file:///work/ci_py311/numpy_and_numpy_base_1676830000000/work\n"
+    )
+
+    def test_each_such_line_and_no_other(self, write: Callable[..., Path]) -> None:
+        path = write("requirements.txt", self.TEXT)
+        reading = files.read(path)
+        assert asked(reading) == [("pip", ("flask==2.0",))]
+        assert set(problems(reading)) == {1, 2, 4, 5, 6}
+        assert all("--format=freeze" in reason for reason in problems(reading).values())
+        assert "write Babel" in problems(reading)[1]
+        assert [each["command"] for each in captured(path) if each["request"]] == ["flask==2.0"]
+
+    def test_one_that_is_here_stays(self, write: Callable[..., Path], tmp_path: Path) -> None:
+        write("work_1607110387436/work/pyproject.toml", "[project]\nname = 'mine'\n")
+        line = f"mine @ file://{tmp_path}/work_1607110387436/work"
+        reading = files.read(write("requirements.txt", f"{line}\nsix\n"))
+        assert asked(reading) == [("pip", (line, "six"))]
+        assert not reading.problems
+
+    def test_behind_a_command(self, write: Callable[..., Path], tmp_path: Path) -> None:
+        write("requirements.txt", self.TEXT)
+        found = expanded("pip install -r requirements.txt", tmp_path)
+        assert [texts(f) for f in found if f.request] == [("flask==2.0",)]
+        assert sum("requirements.txt:1:" in f.reason for f in found) == 1
+
+    def test_another_machines_wheel(self, write: Callable[..., Path]) -> None:
+        text = "x @ file:///home/her/wheels/x-1.0-py3-none-any.whl\nsix\n"
+        reading = files.read(write("requirements.txt", text))
+        assert "There is no /home/her/wheels" in problems(reading)[1]
+
+
+class TestCondasListUnderPipsName:
+    """B3."""
+
+    TEXT = "# mine\n\n_libgcc_mutex=0.1=main\nnumpy=1.19.2=py38h54aff64_0\nsympy=1.12=pypi_0\n"
+
+    def test_it_is_read_as_condas(self, write: Callable[..., Path]) -> None:
+        reading = files.read(write("requirements.txt", self.TEXT))
+        specs = ("_libgcc_mutex=0.1=main", "numpy=1.19.2=py38h54aff64_0")
+        assert asked(reading) == [("conda", specs), ("pip", ("sympy==1.12",))]
+        assert any("name=version=build" in note for note in reading.notes)
+
+    def test_a_command_of_pips(self, write: Callable[..., Path], tmp_path: Path) -> None:
+        write("requirements.txt", self.TEXT)
+        (found,) = expanded("pip install -r requirements.txt", tmp_path)
+        assert found.request is None
+        assert "pip refuses it" in found.reason
+        assert "%envinstall -f" in found.reason
+        first, *_ = expanded("conda install --file requirements.txt", tmp_path)
+        assert first.request is not None
+
+    def test_single_lines_of_it_are_not_a_list_of_condas(self, write: Callable[..., Path]) -> None:
+        reading = files.read(write("requirements.txt", "six==1.16\nnumpy=1.19\nflask\nidna>=3\n"))
+        assert asked(reading) == [("pip", ("six==1.16", "flask", "idna>=3"))]
+        assert "write numpy==1.19" in problems(reading)[2]
+
+    def test_the_table_of_conda_list(self, write: Callable[..., Path]) -> None:
+        text = (
+            "# packages in environment at /opt/conda:\n#\n"
+            "# Name                    Version                   Build  Channel\n"
+            "numpy                     1.26.4          py311h64a7726_0    conda-forge\n"
+            "sympy                     1.12                     pypi_0    pypi\n"
+        )
+        reading = files.read(write("packages.txt", text))
+        assert asked(reading) == [
+            ("conda", ("numpy=1.26.4=py311h64a7726_0",)),
+            ("pip", ("sympy==1.12",)),
+        ]
+
+
+class TestOptionsBehindARequirement:
+    """B4 and B6."""
+
+    LINE = "torch==1.8.0+cu111 -f https://download.example.com/whl/torch_stable.html"
+
+    def test_it_is_taken_off_and_said(self, write: Callable[..., Path]) -> None:
+        path = write("requirements.txt", f"{self.LINE}\nsix\n")
+        reading = files.read(path)
+        assert asked(reading) == [("pip", ("torch==1.8.0+cu111", "six"))]
+        assert any("a line of its own" in note for note in reading.notes)
+
+    def test_in_an_environment_yml(self, write: Callable[..., Path]) -> None:
+        text = f"dependencies:\n- python\n- pip:\n  - {self.LINE}\n"
+        reading = files.read(write("environment.yml", text))
+        assert ("pip", ("torch==1.8.0+cu111",)) in asked(reading)
+        assert any("a line of its own" in note for note in reading.notes)
+
+    def test_what_one_requirement_can_have_stays_with_it(self, write: Callable[..., Path]) -> None:
+        digest = "a" * 64
+        text = f"six --config-settings=a=b\nidna==3.0 --hash=sha256:{digest}\nflask -C c=d\n"
+        reading = files.read(write("requirements.txt", text))
+        assert [(tuple(map(str, r.specs)), r.options) for r in reading.requests] == [
+            ((f"idna==3.0 --hash=sha256:{digest}",), ()),
+            (("six",), ("--config-settings", "a=b")),
+            (("flask",), ("--config-settings", "c=d")),
+        ]
+
+    def test_a_hyphen_in_a_marker_or_a_name_is_no_option(self, write: Callable[..., Path]) -> None:
+        lines = ('scikit-learn ; platform_machine == "x-y"', "pkg @ https://h.example/a-f-b.zip")
+        reading = files.read(write("requirements.txt", "\n".join(lines)))
+        assert asked(reading) == [("pip", lines)]
+        assert not reading.notes
+
+    def test_options_have_no_markers(self, write: Callable[..., Path]) -> None:
+        text = (
+            "--extra-index-url https://a.example.com/simple ; sys_platform == 'linux'\n"
+            "--extra-index-url https://b.example.com/simple ; sys_platform == 'darwin'\nsix\n"
+        )
+        reading = files.read(write("requirements.txt", text))
+        (request,) = reading.requests
+        assert asked(reading) == [("pip", ("six",))]
+        assert request.sources.extra_index_urls == (
+            "https://a.example.com/simple",
+            "https://b.example.com/simple",
+        )
+        assert any("Options have no markers" in note for note in reading.notes)
+
+
+class TestOneBadLineCostsOneLine:
+    @pytest.mark.parametrize(
+        ("line", "meant"),
+        [
+            ("numpy=1.19", "write numpy==1.19"),
+            ("!pip install idna", "write idna"),
+            ("- idna", "write idna"),
+            ("<<<<<<< HEAD", "merge conflict"),
+            ("idna    3.4", "Write idna==3.4"),
+            ("idna,", "Write idna"),
+            ("idna requests", "write 2 lines"),
+            ("--unheard-of", "no option"),
+            ("-r absent.txt", "cannot be read"),
+            ("git+https://****@git.example.com/r.git", "credential"),
+        ],
+    )
+    def test_with_its_number_and_what_to_write(
+        self, write: Callable[..., Path], line: str, meant: str
+    ) -> None:
+        path = write("requirements.txt", f"six\n{line}\nflask\n")
+        reading = files.read(path)
+        assert asked(reading) == [("pip", ("six", "flask"))]
+        assert meant in problems(reading)[2], problems(reading)
+        found = captured(path)
+        assert any(meant in each.get("reason", "") and each["line"] == 2 for each in found)
+
+    def test_install_says_it_and_does_the_rest(self, write: Callable[..., Path]) -> None:
+        path = write("requirements.txt", "no-such-thing-1\nnumpy=1.19\n")
+        assert files.formats()["requirements"].recognises(path)
+        reading = files.read(path)
+        assert reading.problems[0].command == "numpy=1.19"
+
+
+class TestAnotherPlatforms:
+    """B7."""
+
+    OTHER = "win-64" if platform_subdir() != "win-64" else "linux-64"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            f"# platform: {OTHER}\n@EXPLICIT\nhttps://c.example.com/noarch/boto-2.45.0-py_0.tar.bz2\n",
+            f"@EXPLICIT\nhttps://c.example.com/pkgs/free/{OTHER}/boto-2.45.0-py27_0.tar.bz2\n",
+            "@EXPLICIT\nhttps://c.example.com/noarch/tz-1-0.conda\n"
+            f"https://c.example.com/{OTHER}/boto-2.45.0-py27_0.tar.bz2\n",
+            "# This file may be used to create an environment using:\n"
+            f"# platform: {OTHER}\nnumpy=1.19.2=py38_0\n",
+        ],
+    )
+    def test_it_stops_before_anything(self, write: Callable[..., Path], text: str) -> None:
+        path = write("list.txt", text)
+        with pytest.raises(InvalidSpec, match=f"{self.OTHER}, and this machine"):
+            files.read(path)
+        with pytest.raises(UsageError, match=self.OTHER):
+            verb("install", "--dry-run", "-f", path)
+
+    def test_this_machines_and_noarch(self, write: Callable[..., Path]) -> None:
+        here = platform_subdir()
+        urls = [
+            f"https://c.example.com/{here}/a-1-0.conda",
+            "https://c.example.com/noarch/win-64-like-1-0.conda",
+            "https://c.example.com/osx-64/label/linux/noarch/b-1-0.conda",
+        ]
+        reading = files.read(write("list.txt", "@EXPLICIT\n" + "\n".join(urls)))
+        assert asked(reading) == [("conda", tuple(urls))]
+
+    def test_a_token_that_conda_masked(self, write: Callable[..., Path]) -> None:
+        url = "https://repo.example.com/t/<TOKEN>/channels/stable/noarch/my-1.0-0.conda"
+        with pytest.raises(InvalidSpec, match="<TOKEN>"):
+            files.read(write("list.txt", f"@EXPLICIT\n{url}\n"))
+
+
+class TestBrokenEnvironmentYml:
+    """B12."""
+
+    HEAD = "channels:\n- conda-forge\ndependencies:\n- python=3.11\n"
+
+    @pytest.mark.parametrize(
+        ("tail", "line", "meant"),
+        [
+            ("- pip\n    - flask\n", 5, "- pip:"),
+            ("- numpy: 1.26\n", 5, "Write - numpy=1.26"),
+            ("- numpy: '>=1.2'\n", 5, "Write - numpy>=1.2"),
+            ("- pip:\n  - flask: 2\n", 6, "line for pip"),
+        ],
+    )
+    def test_an_item(self, write: Callable[..., Path], tail: str, line: int, meant: str) -> None:
+        reading = files.read(write("environment.yml", self.HEAD + tail))
+        assert ("conda", ("python=3.11",)) in asked(reading)
+        assert meant in problems(reading)[line]
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("dependencies:\n<<<<<<< HEAD\n- a\n=======\n- b\n>>>>>>> x\n", "Line 2 .* merge"),
+            ("dependencies:\n\t- a\n", "Line 2 .* tab"),
+            ("dependencies:\n - a\n- b\n", "line 3"),
+            ("dependencies:\n  python: 3.8\n", "no list"),
+        ],
+    )
+    def test_the_whole(self, write: Callable[..., Path], text: str, said: str) -> None:
+        with pytest.raises(InvalidSpec, match=said):
+            files.read(write("environment.yml", text))
+
+    def test_a_string_where_a_list_is_meant(self, write: Callable[..., Path]) -> None:
+        text = "channels: conda-forge\ndependencies :\n- numpy\n- pip: flask\n"
+        reading = files.read(write("environment.yml", text))
+        assert asked(reading) == [("conda", ("numpy",)), ("pip", ("flask",))]
+        assert reading.requests[0].sources.channels == ("conda-forge",)
+
+    def test_empty_and_repeated_sections(self, write: Callable[..., Path]) -> None:
+        text = "dependencies:\n- numpy\n- pip:\n- pip:\n  - six\n- pip:\n  - flask\n"
+        reading = files.read(write("environment.yml", text))
+        assert asked(reading) == [("conda", ("numpy",)), ("pip", ("six", "flask"))]
+        assert not reading.problems
+
+    def test_conda_stores(self, write: Callable[..., Path]) -> None:
+        text = (
+            "name: lab\nchannels: [conda-forge]\ndescription: ''\nprefix: null\nvariables: null\n"
+            "dependencies:\n- numpy\n- pip: [six]\n"
+        )
+        reading = files.read(write("environment.yaml", text))
+        assert asked(reading) == [("conda", ("numpy",)), ("pip", ("six",))]
+        assert not reading.notes
+        inner = "".join(f"  {line}\n" for line in text.splitlines())
+        below = files.read(write("store.yaml", f"specification:\n{inner}"))
+        assert asked(below) == asked(reading)
+
+    def test_a_cell_says_the_line(self) -> None:
+        from jstackmagic.model.parsing import read_cell
+
+        with pytest.raises(InvalidSpec, match="Line 3"):
+            read_cell("dependencies:\n- numpy\n- python: 3.8\n")
+
+
+class TestProjects:
+    """A8 and B14."""
+
+    TEXT = (
+        "[project]\nname = 'mine'\nversion = '1'\ndependencies = ['six']\n"
+        "[project.optional-dependencies]\nserver = ['flask']\nplot = ['bokeh']\n"
+    )
+
+    @pytest.mark.parametrize(
+        ("words", "specs"),
+        [
+            ("", ("six",)),
+            ("--extra server", ("six", "flask")),
+            ("--all-extras", ("six", "flask", "bokeh")),
+        ],
+    )
+    def test_uv_reads_a_pyproject(
+        self, write: Callable[..., Path], tmp_path: Path, words: str, specs: tuple[str, ...]
+    ) -> None:
+        write("pyproject.toml", self.TEXT)
+        line = f"uv pip install --system --no-cache -r pyproject.toml {words}"
+        (found,) = expanded(line, tmp_path)
+        assert found.request is not None
+        assert texts(found) == specs
+        (refused,) = expanded("pip install -r pyproject.toml", tmp_path)
+        assert refused.reason.startswith("pip reads no pyproject.toml")
+
+    def test_uv_reads_a_script_and_a_setup_cfg(
+        self, write: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        write("job.py", "# /// script\n# dependencies = ['six']\n# ///\n")
+        text = "[options]\ninstall_requires =\n    idna\n    six>1\n"
+        write("setup.cfg", f"{text}[options.extras_require]\nx = flask\n")
+        (script,) = expanded("uv pip install -r job.py", tmp_path)
+        assert texts(script) == ("six",)
+        (config,) = expanded("uv pip install -r setup.cfg --extra x", tmp_path)
+        assert texts(config) == ("idna", "six>1", "flask")
+
+    def test_poetrys(self, write: Callable[..., Path]) -> None:
+        text = (
+            "[tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\npython = '^3.9'\n"
+            "six = '^1.16'\nidna = {version = '~3.4', extras = ['all']}\n"
+            "lab = {git = 'https://git.example.com/lab.git', tag = 'v1'}\n"
+            "odd = '^1 || ^2'\nbig = {version = '1', optional = true}\n"
+        )
+        reading = files.read(write("pyproject.toml", text))
+        lab = "lab @ git+https://git.example.com/lab.git@v1"
+        assert asked(reading) == [("pip", ("six>=1.16,<2", "idna[all]>=3.4,<3.5", lab))]
+        assert any("poetry's" in note for note in reading.notes)
+        assert [each.command.split()[0] for each in reading.problems] == ["odd"]
+
+    @pytest.mark.parametrize("text", ["[tool.ruff]\nx = 1\n", "[project]\nname = 'x'\n", ""])
+    def test_never_an_empty_success(self, write: Callable[..., Path], text: str) -> None:
+        reading = files.read(write("pyproject.toml", text))
+        assert not reading.requests
+        assert reading.notes
+
+    def test_uvs_sources(self, write: Callable[..., Path], tmp_path: Path) -> None:
+        text = (
+            "[project]\ndependencies = ['six>1', 'near', 'other', 'Lab.X[a]']\n[tool.uv.sources]\n"
+            "six = {git = 'https://git.example.com/six', tag = '1'}\nnear = {path = '../near'}\n"
+            "other = {index = 'lab'}\nlab-x = {workspace = true}\n"
+        )
+        reading = files.read(write("p/pyproject.toml", text))
+        six = "six @ git+https://git.example.com/six@1"
+        assert asked(reading) == [("pip", (six, f"{tmp_path}/near", "other"))]
+        assert [each.command for each in reading.problems] == ["Lab.X[a]"]
+        assert any("six from git+" in note for note in reading.notes)
+        block = "".join(f"# {line}\n" for line in text.splitlines() if line != "[project]")
+        script = files.read(write("p/job.py", f"# /// script\n{block}# ///\n"))
+        assert asked(script) == asked(reading)
+
+
+class TestNotebooksOwnMetadata:
+    """B15."""
+
+    def notebook(self, **metadata: object) -> str:
+        cells = [{"cell_type": "code", "source": ["import six"], "metadata": {}, "outputs": []}]
+        return json.dumps({"cells": cells, "nbformat": 4, "metadata": metadata})
+
+    def test_uvs(self, write: Callable[..., Path]) -> None:
+        uv = {"dependencies": ["requests", "pandas>=2"], "requires-python": ">=3.11"}
+        path = write("n.ipynb", self.notebook(uv=uv))
+        assert asked(files.read(path)) == [("pip", ("requests", "pandas>=2"))]
+        assert "It is for Python >=3.11." in files.read(path).notes
+        assert [each["command"] for each in captured(path)] == ["requests pandas>=2"]
+
+    def test_condas(self, write: Callable[..., Path]) -> None:
+        conda = {"dependencies": ["numpy=1.26", {"pip": ["six"]}], "channels": ["conda-forge"]}
+        reading = files.read(write("n.ipynb", self.notebook(conda=conda)))
+        assert asked(reading) == [("conda", ("numpy=1.26",)), ("pip", ("six",))]
+        assert reading.requests[0].sources.channels == ("conda-forge",)
+
+    def test_thoths(self, write: Callable[..., Path]) -> None:
+        listed = {
+            "packages": {"pandas": "*", "six": "==1.16"},
+            "sources": [{"url": "https://p.example.com/simple"}],
+        }
+        thoth = {"requirements": json.dumps(listed)}
+        reading = files.read(write("n.ipynb", self.notebook(dependencies=thoth)))
+        assert asked(reading) == [("pip", ("pandas", "six==1.16"))]
+        assert reading.requests[0].sources.index_url == "https://p.example.com/simple"
+
+    def test_one_that_only_speaks_of_dependencies(self, write: Callable[..., Path]) -> None:
+        text = self.notebook(widgets={"dependencies": ["x"]}, uv={"exclude-newer": "2024"})
+        assert files.reader(write("n.ipynb", text)) is None
+
+
+class TestAptTxt:
+    def test_patterns_and_a_release(self, write: Callable[..., Path]) -> None:
+        text = "# tools\n-t bookworm-backports git\nlibboost-*-dev\ngraphviz  # why\nNo_Package\n"
+        reading = files.read(write("apt.txt", text))
+        (request,) = reading.requests
+        assert tuple(map(str, request.specs)) == ("git", "libboost-*-dev", "graphviz")
+        assert request.options == ("-t", "bookworm-backports")
+        assert any("libboost-*-dev" in note for note in reading.notes)
+        assert set(problems(reading)) == {5}
+
+    def test_other_options_and_names_with_signs(self, write: Callable[..., Path]) -> None:
+        text = "-y --no-install-recommends g++ libstdc++6\n--reinstall-nothing x11-apps\ngcc-\n"
+        reading = files.read(write("apt.txt", text))
+        (request,) = reading.requests
+        assert tuple(map(str, request.specs)) == ("g++", "libstdc++6", "x11-apps")
+        assert request.options == ("--no-install-recommends",)
+        assert sorted(problems(reading)) == [2, 3]
+
+
+def test_what_is_written_into_a_list_is_what_export_gives(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From a list of PowerShell's to pip's: the names are there, and no list is copied."""
+    monkeypatch.setenv("JSTACKMAGIC_HISTORY", os.fspath(tmp_path / "history.jsonl"))
+    path = write("requirements.txt", b"\xff\xfe" + "six==1.16.0\r\n".encode("utf-16-le"))
+    verb("capture", path)
+    made = verb("export", "pip", "-o", tmp_path / "out.txt", "--pin", "spec")
+    assert made is not None
+    assert "six==1.16.0" in (tmp_path / "out.txt").read_text()
