@@ -24,6 +24,7 @@ from jstackmagic.history.file import History
 from jstackmagic.history.progress import Progress
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 from support import standin_mamba
 from support.debs import build_deb
 from support.environments import make_venv, uv
@@ -242,7 +243,9 @@ def test_uv_add_is_recorded_for_the_project_it_is_of(
     result = kernel.run(f"%cd -q {tmp_path}\n!uv add -q by-uv-add").check()
     (record,) = records()
     assert record.status == "ok", result.shown
-    assert record.request == Request("install", "pip", ("by-uv-add",))
+    # where it came from is the kernel's own setting
+    from_there = Sources(index_url=index.url)
+    assert record.request == Request("install", "pip", ("by-uv-add",), sources=from_there)
     assert record.environment.prefix == str(tmp_path / ".venv")
     assert record.outcome is not None
     assert [package.name for package in record.outcome.change.added] == ["by-uv-add"]
@@ -522,7 +525,8 @@ def test_a_command_that_only_the_shell_understands_is_recorded_with_what_it_did(
     result = kernel.run("%%bash\nWHAT=by-variable\npip install -q $WHAT").check()
     (record,) = records()
     assert record.status == "ok"
-    assert record.request == Request("install", "pip", ("by-variable",))
+    from_there = Sources(index_url=index.url)
+    assert record.request == Request("install", "pip", ("by-variable",), sources=from_there)
     assert record.commands == ("pip install -q $WHAT",)
     assert record.outcome is not None
     assert len(record.outcome.change.added) == 2

@@ -371,6 +371,7 @@ SHOWS = {
         "3f9a.1 --log": "demo-library",
         "--manager pip --status failed": "Nothing of that is recorded",
         "--since 7d --limit 10": "install demo-library … install isort",
+        "--verify": "demo-library",
         "--image": "Nothing of that is recorded in /etc/jstackmagic/history.jsonl",
     },
     "hook": {

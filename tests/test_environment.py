@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from support.standin_conda import StandIn
     from support.tiers import Channel
 
-SOURCE = Path(environment.__file__).parent.parent
+SOURCE = Path(environment.__file__).parent.parent.parent
 RUNNING = ".".join(map(str, sys.version_info[:3]))
 
 

@@ -17,6 +17,7 @@ from jstackmagic.export import jupyterhub
 from jstackmagic.history.built import note_image
 from jstackmagic.model.errors import ExportError
 from jstackmagic.model.recipe import Recipe
+from jstackmagic.session import Session
 from strategies import hostile
 from support.exports import two_environments
 from support.records import remember
@@ -126,6 +127,6 @@ def test_a_profile_s_name_is_a_string_and_no_more(
 def test_names_the_image_that_was_last_built_of_this_history() -> None:
     """As ``%envimage build`` notes it, which tests/test_image_engine.py does for real."""
     remember("pip", ("six",), "six", "1.17.0")
-    note_image(IMAGES[0])
+    note_image(IMAGES[0], Session().history)
     values = yaml.safe_load(verb("export", "jupyterhub").text)["singleuser"]["image"]
     assert f"{values['name']}:{values['tag']}" == IMAGES[0]

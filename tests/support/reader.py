@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from pathlib import Path
@@ -194,7 +195,19 @@ class Here(Reader):
             # as where the environment is activated, or is the image's only one
             "PATH": f"{self.prefix / 'bin'}:{os.environ['PATH']}",
         }
+        self._stack.callback(self._wait_for_replay)
         return self
+
+    def _wait_for_replay(self) -> None:
+        """Waits for the replay that a page's start-up hook began: it changes the environment."""
+        folder = self._home / "run/jstackmagic"
+        end = time.monotonic() + 60
+        while (folder / "replay.log").exists():
+            told = folder / "replay.json"
+            if told.exists() and json.loads(told.read_text())["state"] != "running":
+                return
+            assert time.monotonic() < end, "the hook's replay does not end"
+            time.sleep(0.05)
 
     def cell(self, code: str) -> Result:
         if self._kernel is None:

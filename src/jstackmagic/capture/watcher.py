@@ -462,6 +462,10 @@ def _read(cell: str) -> Iterator[Found]:
             yield found
 
 
+_COMPUTED = re.compile(r"\$(?!\{?sys\.)\w|\{(?!sys\.)\w[^}]*\}")
+"""A value of the notebook's in a line, which means nothing to whoever reads the record."""
+
+
 def _as_typed(founds: Sequence[Found], cell: str) -> Iterator[str]:
     """Each command as the cell has it, or as it is run where the cell has none that is the same."""
     texts = [found for found in _read(cell) if found.request]
@@ -469,7 +473,8 @@ def _as_typed(founds: Sequence[Found], cell: str) -> Iterator[str]:
         typed = next((text for text in texts if text.request == found.request), None)
         if typed is not None:
             texts.remove(typed)
-        yield (typed or found).command
+        computed = typed is not None and _COMPUTED.search(typed.command)
+        yield (found if typed is None or computed else typed).command
 
 
 def _is_alone(start: Start, founds: Sequence[Found]) -> bool:
