@@ -18,6 +18,7 @@ from ..model.environment import Environment
 from ..model.errors import JStackMagicError
 from ..model.managers import of_environment, of_system
 from ..restore.drift import Difference, Drift, adopt, drift_of
+from ..where.ours import described
 from ._target import add_target, targets
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ class Drifts(Result):
         parts: list[Part] = []
         for drift in self.drifts:
             parts += self._parts_of(drift)
+            if drift.ours:
+                beside = f"{described(drift.ours)}: here beside these, and no difference."
+                parts.append(Text(beside, "quiet"))
         unexplained = sum(len(drift.unexplained) for drift in self.drifts)
         if unexplained:
             words = f"Nobody recorded {unexplained} of these. Record them: %envdiff --adopt"
@@ -144,6 +148,7 @@ class Drifts(Result):
                 "managers": list(drift.managers),
                 "told_by": dict(drift.told_by),
                 "differences": msgspec.to_builtins(drift.differences),
+                "ours": msgspec.to_builtins(drift.ours),
             }
             for drift in self.drifts
         ]

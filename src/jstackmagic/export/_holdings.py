@@ -12,6 +12,7 @@ from ..model.errors import JStackMagicError
 from ..model.managers import of_environment
 from ..model.recipe import Holding
 from ..where.environment import detect
+from ..where.ours import ours_here
 from ..where.packages import read_details, read_packages
 from ._choice import choose
 from ._locked import platform_of_holding
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
 
 def on_disk(recipe: Recipe) -> Recipe:
-    """The recipe with what lies on this disk in the place of what the history saw, where it can."""
-    return replace(recipe, holdings=tuple(map(_read, recipe.holdings)))
+    """Return the recipe with what lies on this disk in the place of what the history saw.
+
+    Our own packages are left out: who exports is told so beside the file.
+    """
+    return replace(recipe, holdings=tuple(_read(each, recipe) for each in recipe.holdings))
 
 
 def of_index(recipe: Recipe, *, name: str, prefix: str) -> tuple[Recipe, tuple[str, ...]]:
@@ -62,7 +66,7 @@ def of_platforms(recipe: Recipe, platforms: Sequence[str], *, name: str, prefix:
     return replace(recipe, holdings=(*recipe.holdings, *found))
 
 
-def _read(holding: Holding) -> Holding:
+def _read(holding: Holding, recipe: Recipe) -> Holding:
     if holding.environment is None:
         return holding
     try:
@@ -70,10 +74,15 @@ def _read(holding: Holding) -> Holding:
     except JStackMagicError:  # another machine's, or gone
         return holding
     known = {package.key: package for package in holding.packages}
-    found = read_packages(environment, of_environment()).packages
+    found = read_packages(environment, of_environment())
+    ours = ours_here(environment, found, recipe)
     return replace(
         holding,
-        packages=tuple(_explained(package, known.get(package.key)) for package in found),
+        packages=tuple(
+            _explained(package, known.get(package.key))
+            for package in found.packages
+            if package not in ours
+        ),
         details=read_details(environment.prefix),
         whole=True,
     )

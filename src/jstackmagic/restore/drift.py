@@ -54,12 +54,15 @@ class Drift:
         managers: Whose packages these are.
         told_by: How the beginning is known, by manager; a manager is missing where it is unknown.
         differences: What is not as it was.
+        ours: jstackmagic, and what came with it and only it needs: no differences, and nobody's to
+            record.
     """
 
     environment: Environment
     managers: tuple[ManagerName, ...]
     told_by: Mapping[ManagerName, str]
     differences: tuple[Difference, ...]
+    ours: tuple[Package, ...] = ()
 
     @property
     def unexplained(self) -> tuple[Difference, ...]:
@@ -117,12 +120,28 @@ def drift_of(
                 before, now, move.record if move is not None and same(move.left, now) else ""
             )
         )
+    ours = _ours(environment, here, found, ledger) if place else ()
+    found = [each for each in found if each.now not in ours]
     # the marks of what is recorded say nothing of the rest
     nobodys = Change(added=tuple(d.now for d in found if d.now and not d.before and not d.record))
     marked = {package.key: package for package in _marked(nobodys, environment).added}
     found = [replace(each, now=marked.get(each.package.key, each.now)) for each in found]
     found.sort(key=lambda difference: (difference.record != "", difference.package.key))
-    return Drift(environment, managers, base.told_by, tuple(found))
+    return Drift(environment, managers, base.told_by, tuple(found), ours)
+
+
+def _ours(
+    environment: Environment, here: PackageSet, found: Iterable[Difference], ledger: Ledger
+) -> tuple[Package, ...]:
+    """Return our own packages among those that nobody recorded."""
+    from ..where.ours import OWN, asked_for, ours_in
+
+    # where a record asked for jstackmagic itself, what came with it before is ours all the same
+    differs = {each.package.key for each in found}
+    new = {each.package.key for each in found if each.before is None and not each.record}
+    others = asked_for(ledger.recipe(), environment.prefix) | (here.by_key.keys() - new)
+    found_here = ours_in(environment, here, others - ({OWN} & differs))
+    return tuple(package for package in found_here if package.key in new)
 
 
 def _completed(base: Baseline, here: PackageSet, moves: Mapping[_Key, Move]) -> PackageSet:
@@ -182,10 +201,10 @@ def adopt(
 
 def _marked(change: Change, environment: Environment) -> Change:
     """What came, marked as asked for where nothing else needs it, if nobody's marks tell."""
-    from ..where.packages import read_packages
+    from ..where.packages import is_of_uv, read_packages
     from .needs import needed
 
-    marked = {p.manager for p in change.added if p.requested and not _is_of_uv(p, environment)}
+    marked = {p.manager for p in change.added if p.requested and not is_of_uv(p, environment)}
     unmarked = {p.manager for p in change.added} - marked - {"apt"}
     if not unmarked:
         return change
@@ -197,19 +216,6 @@ def _marked(change: Change, environment: Environment) -> Change:
             for p in change.added
         ),
     )
-
-
-def _is_of_uv(package: Package, environment: Environment) -> bool:
-    """Whether uv installed a distribution: it marks everything as asked for."""
-    from pathlib import Path
-
-    from ..where.packages import files_of
-
-    if package.manager != "pip":
-        return False
-    files = files_of(package, environment)
-    installer = next((file for file in files if file.endswith(".dist-info/INSTALLER")), None)
-    return installer is not None and Path(installer).read_text().strip() == "uv"
 
 
 def _time(change: Change, environment: Environment) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..model.managers import is_system
 from ..model.packages import ManagerName, Package, PackageSet, normalise
-from ..where.packages import conda_distributions
+from ..where.packages import conda_distributions, read_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
@@ -113,31 +113,15 @@ def _conda_test(text: str) -> Callable[[Package], bool]:
 def _of_distributions(
     whom: Container[Key], here: PackageSet, environment: Environment
 ) -> Iterator[Need]:
-    from importlib.metadata import distributions
-
-    from packaging.requirements import InvalidRequirement, Requirement
-
     keys = {
         normalise(name): (manager, name) for manager, name in here.by_key if not is_system(manager)
     }
     by_conda = conda_distributions(environment)
-    # a marker speaks of the target's Python
-    python = environment.python or ""
-    markers = {"python_full_version": python, "python_version": ".".join(python.split(".")[:2])}
-    for found in distributions(path=list(environment.site_packages)):
-        name = normalise(found.name or "")
-        who = keys.get(name, ("conda" if name in by_conda else "pip", name))
-        for text in found.requires or ():
-            try:
-                requirement = Requirement(text)
-            except InvalidRequirement:
-                continue
-            key = keys.get(normalise(requirement.name))
-            if key is None or key not in whom:
-                continue
-            marker = requirement.marker
-            if marker is None or marker.evaluate({**markers, "extra": ""}):
-                yield Need(who, text, key, _distribution_test(requirement.specifier))
+    for name, requirement in read_requirements(environment):
+        key = keys.get(normalise(requirement.name))
+        if key is not None and key in whom:
+            who = keys.get(name, ("conda" if name in by_conda else "pip", name))
+            yield Need(who, str(requirement), key, _distribution_test(requirement.specifier))
 
 
 def _distribution_test(specifier: SpecifierSet) -> Callable[[Package], bool]:

@@ -13,7 +13,9 @@ from ..model.managers import names
 from ..model.packages import CondaDetail, ManagerName, Package, PackageSet, normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from packaging.requirements import Requirement
 
     from ..model.environment import Environment
 
@@ -152,6 +154,43 @@ def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
                     os.path.normpath(os.path.join(folder, file)) for file, _ in item.record
                 )
     return ()
+
+
+def is_of_uv(package: Package, environment: Environment) -> bool:
+    """Return True where uv installed a distribution: it marks everything as asked for."""
+    if package.manager != "pip":
+        return False
+    files = files_of(package, environment)
+    installer = next((file for file in files if file.endswith(".dist-info/INSTALLER")), None)
+    return installer is not None and _text(Path(installer)).strip() == "uv"
+
+
+def read_requirements(
+    environment: Environment, extras: Mapping[str, Iterable[str]] | None = None
+) -> Iterator[tuple[str, Requirement]]:
+    """Yield what the distributions of an environment require, each with its normalised name.
+
+    Args:
+        environment: Whose; markers (PEP 508) are evaluated for its Python.
+        extras: Which extras to take in, by the normalised name of the distribution.
+    """
+    from importlib.metadata import distributions
+
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    python = environment.python or ""
+    markers = {"python_full_version": python, "python_version": ".".join(python.split(".")[:2])}
+    for found in distributions(path=list(environment.site_packages)):
+        name = normalise(found.name or "")
+        wanted = ("", *(extras or {}).get(name, ()))
+        for text in found.requires or ():
+            try:
+                requirement = Requirement(text)
+            except InvalidRequirement:
+                continue
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate({**markers, "extra": e}) for e in wanted):
+                yield name, requirement
 
 
 # Reading is cached by path, modification time and size: the record of an installed package

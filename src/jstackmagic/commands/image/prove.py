@@ -114,6 +114,7 @@ class Proved(Result):
             Text(f"{self.summary()}.", "good" if proof.equal else "warning"),
             Text(f"Compared: {compared}.", "quiet"),
         ]
+        parts += [Text(sentence, "quiet") for sentence in proof.beside]
         parts += [Text(sentence, "warning") for sentence in (*proof.absent, *proof.unread)]
         if proof.differences:
             parts.append(_difference_table(proof.differences))

@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...model.environment import Environment
 from ...model.errors import UnknownEnvironment
+from ...model.ledger import fold
 from ...model.managers import of_environment, of_system
 from ...where import kernels
 from ...where.environment import detect, find, known_names
 from ...where.host import look
+from ...where.ours import OWN, described, ours_here
 from ...where.packages import read_packages
 from ..engine.client import speaking
+from ..engine.container import this_container
 from . import deep as deeply
+from .brought import Brought
 from .files import Files, Tree, files_of, new_tree
 from .proof import Proof, Side, absent, differences, unreadable
 
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ...display.console import Console
+    from ...model.packages import Package
+    from ...model.recipe import Recipe
     from ...model.record import Record
     from ..engine.client import Engine
 
@@ -96,6 +103,7 @@ def prove(
         console.say(f"Reading the files of {image} …")
         with files_of(engine, inspected["Id"]) as files:
             sides, unread = _read(here, files, tree, variables, hashes=deep)
+        sides = _set_ours_apart(engine, here.environments, sides, fold(records))
         unread += [*here.unread, *tree.unread]
         for side in sides:
             unread += unreadable(side)
@@ -109,6 +117,7 @@ def prove(
             absent=tuple(alone),
             unread=tuple(dict.fromkeys(unread)),
             deep=deep,
+            beside=tuple(_beside(side) for side in sides if side.ours),
         )
         if not deep:
             return proof
@@ -154,6 +163,32 @@ def _read(
         elif debian.packages or there:
             sides.append(Side(None, "/", debian, tree.debian()))
     return sides, unread
+
+
+def _set_ours_apart(
+    engine: Engine, environments: Sequence[Environment], sides: Sequence[Side], recipe: Recipe
+) -> list[Side]:
+    """Return the sides, each with those of our own packages that the image does not have."""
+    known = {environment.ref: environment for environment in environments}
+    found = []
+    for side in sides:
+        ours: tuple[Package, ...] = ()
+        if side.environment is not None and side.image is not None and OWN not in side.image:
+            image = partial(_brought, engine)
+            ours = ours_here(known[side.environment], side.here, recipe, image)
+        missing = tuple(package for package in ours if package.key not in (side.image or ()))
+        found.append(replace(side, ours=missing))
+    return found
+
+
+def _brought(engine: Engine) -> Brought | None:
+    """Return what the image of this container brought; None outside of one."""
+    container = this_container(engine, look())
+    return Brought(engine, container) if container else None
+
+
+def _beside(side: Side) -> str:
+    return f"{described(side.ours)}: here in {side.name} beside these, and not in the image."
 
 
 def _place(environment: Environment, files: Files, variables: Mapping[str, str]) -> str | None:

@@ -34,12 +34,14 @@ class Side:
         in_image: Its prefix there.
         here: What it holds here.
         image: What it holds in the image; None where the image does not have it.
+        ours: Of what is here, jstackmagic and what only it needs, where the image has none of it.
     """
 
     environment: EnvironmentRef | None
     in_image: str
     here: PackageSet
     image: PackageSet | None
+    ours: tuple[Package, ...] = ()
 
     @property
     def name(self) -> str:
@@ -99,6 +101,8 @@ class Proof:
         files: With ``--deep``: files whose content is not the same.
         imports: With ``--deep``: modules that can be imported here and not in the image.
         deep: Whether contents were compared too.
+        beside: Our own packages that are here and not in the image, a sentence for each
+            environment: they are no difference.
     """
 
     image: str
@@ -110,6 +114,7 @@ class Proof:
     files: tuple[FileDifference, ...] = ()
     imports: tuple[str, ...] = ()
     deep: bool = False
+    beside: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -123,7 +128,8 @@ def differences(side: Side, records: Sequence[Record]) -> Iterator[Difference]:
     if side.image is None:
         return
     here, image = side.here.by_key, side.image.by_key
-    for key in sorted(here.keys() | image.keys()):
+    ours = {package.key for package in side.ours}
+    for key in sorted((here.keys() | image.keys()) - ours):
         one, other = here.get(key), image.get(key)
         if one is not None and other is not None and same(one, other):
             continue

@@ -1,0 +1,160 @@
+"""Our own packages: jstackmagic, and those that are here for nothing but jstackmagic."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..model.packages import ManagerName, Package, PackageSet, normalise
+from .packages import is_of_uv, read_requirements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from packaging.requirements import Requirement
+
+    from ..model.environment import Environment
+    from ..model.recipe import Recipe
+    from .baseline import Witness
+
+Key = tuple[ManagerName, str]
+"""A manager and a package's normalised name."""
+
+OWN: Key = ("pip", "jstackmagic")
+
+
+def only_ours(needs: Mapping[Key, Iterable[Key]], others: Collection[Key]) -> frozenset[Key]:
+    """Return jstackmagic and the packages that nothing but jstackmagic needs.
+
+    conda's packages are never ours: pip, which brings jstackmagic, brings none of them.
+
+    Args:
+        needs: Every package of an environment, each with those that it needs.
+        others: The packages that are there for another reason: a record or a person asked for them,
+            or the base image brought them.
+    """
+    if OWN not in needs:
+        return frozenset()
+    own = _reached({OWN}, needs)
+    roots = {key for key in needs if key not in own or key in others or key[0] != OWN[0]}
+    return frozenset(own - _reached(roots, needs))
+
+
+def _reached(roots: Iterable[Key], needs: Mapping[Key, Iterable[Key]]) -> set[Key]:
+    found, waiting = set[Key](), list(roots)
+    while waiting:
+        key = waiting.pop()
+        if key not in found and key in needs:
+            found.add(key)
+            waiting += needs[key]
+    return found
+
+
+def ours_in(
+    environment: Environment, here: PackageSet, others: Iterable[Key] = ()
+) -> tuple[Package, ...]:
+    """Return our own packages of an environment, jstackmagic first.
+
+    Args:
+        environment: Where.
+        here: Its packages.
+        others: The packages that a record asked for or that the base image brought. Those that a
+            person asked pip for are found by pip's own marks (``REQUESTED``); uv marks everything.
+    """
+    if OWN not in here:
+        return ()
+    marked = (
+        package.key
+        for package in here.packages
+        if package.key != OWN and package.requested and not is_of_uv(package, environment)
+    )
+    found = only_ours(_needs(environment, here), {*others, *marked})
+    return tuple(here.by_key[key] for key in sorted(found, key=lambda key: (key != OWN, key)))
+
+
+def ours_here(
+    environment: Environment,
+    here: PackageSet,
+    recipe: Recipe,
+    image: Callable[[], Witness | None] = lambda: None,
+) -> tuple[Package, ...]:
+    """Return our own packages of an environment: those that no record and no base image explains.
+
+    Args:
+        environment: Where.
+        here: Its packages.
+        recipe: What the records ask for.
+        image: Returns what the image of this container brought; None where nothing knows.
+    """
+    from .baseline import container_start, of
+
+    if OWN not in here:
+        return ()
+    base = of(environment, here, (OWN[0],), begun=container_start(), image=image)
+    return ours_in(
+        environment, here, asked_for(recipe, environment.prefix) | base.packages.by_key.keys()
+    )
+
+
+def _needs(environment: Environment, here: PackageSet) -> dict[Key, set[Key]]:
+    """Return every package with those that its Python metadata says it needs."""
+    keys = {normalise(name): (manager, name) for manager, name in here.by_key}
+    needs: dict[Key, set[Key]] = {key: set() for key in here.by_key}
+    extras = {OWN[1]: extras_here(environment, here)}
+    for name, requirement in read_requirements(environment, extras):
+        who, whom = keys.get(name), keys.get(normalise(requirement.name))
+        if who is not None and whom is not None and who != whom:
+            needs[who].add(whom)
+    return needs
+
+
+def extras_here(environment: Environment, here: PackageSet) -> tuple[str, ...]:
+    """Return the extras of jstackmagic all of whose requirements are installed.
+
+    pip does not write down which extras it was asked for.
+    """
+    names = {normalise(name) for _, name in here.by_key}
+    plain = set(_own_requirements(environment, ()))
+    return tuple(
+        extra
+        for extra in _extras(environment)
+        if (more := set(_own_requirements(environment, (extra,))) - plain)
+        and all(normalise(each.name) in names - {OWN[1]} for each in more)
+    )
+
+
+def _own_requirements(environment: Environment, extras: Collection[str]) -> Iterable[Requirement]:
+    found = read_requirements(environment, {OWN[1]: extras})
+    return (requirement for name, requirement in found if name == OWN[1])
+
+
+def _extras(environment: Environment) -> Iterable[str]:
+    from importlib.metadata import distributions
+
+    for found in distributions(name=OWN[1], path=list(environment.site_packages)):
+        return found.metadata.get_all("Provides-Extra") or ()
+    return ()
+
+
+def asked_for(recipe: Recipe, prefix: str) -> set[Key]:
+    """Return the packages that the records ask for in an environment."""
+    return {
+        (step.manager, each.name)
+        for step in recipe.steps
+        if step.environment is not None
+        and os.path.normpath(step.environment.prefix) == os.path.normpath(prefix)
+        for item in step.install
+        for each in (item, *item.brought)
+        if each.name
+    }
+
+
+def described(ours: Collection[Package]) -> str:
+    """Return our own packages in words: ``jstackmagic 0.1.0 and 9 packages that only it needs``."""
+    own = [package for package in ours if package.key == OWN]
+    count = len(ours) - len(own)
+    more = f"{count} package{'s'[: count != 1]}"
+    if not own:
+        return f"{more} that only jstackmagic needs"
+    name = f"{own[0].name} {own[0].version}"
+    return f"{name} and {more} that only it needs" if count else name
