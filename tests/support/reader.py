@@ -200,10 +200,9 @@ class Here(Reader):
 
     def _wait_for_replay(self) -> None:
         """Waits for the replay that a page's start-up hook began: it changes the environment."""
-        folder = self._home / "run/jstackmagic"
+        told = self._home / "run/jstackmagic/replay.json"
         end = time.monotonic() + 60
-        while (folder / "replay.log").exists():
-            told = folder / "replay.json"
+        while (self.folder / "start-up.sh").exists():
             if told.exists() and json.loads(told.read_text())["state"] != "running":
                 return
             assert time.monotonic() < end, "the hook's replay does not end"
