@@ -21,7 +21,7 @@ from jstackmagic.io.runtime import runtime_folder
 from jstackmagic.model.errors import CommandFailed, JStackMagicError, Stopped, UsageError
 from jstackmagic.model.ledger import Ledger, fold
 from jstackmagic.model.packages import Package, PackageSet
-from jstackmagic.restore.replay import goals
+from jstackmagic.restore.replay import goals, requests
 from jstackmagic.session import Session
 from jstackmagic.where import baseline
 from jstackmagic.where.environment import detect
@@ -404,7 +404,7 @@ def test_nothing_is_asked_for_where_all_is_there(world: World, manager: ManagerN
         here = PackageSet(
             tuple(Package(m, n, v) for (p, m, n), v in world.state.disk.items() if p == place)
         )
-        asked = [r for r in goal.requests(manager, here, "builds") if manager != "apt"]
+        asked = [r for r in requests(goal, manager, here, "builds") if manager != "apt"]
         assert asked == []
 
 

@@ -16,6 +16,7 @@ from traitlets.config import Config, SingletonConfigurable
 from traitlets.config.loader import LazyConfigValue
 
 from .model.engines import CONDA, PIP, Engines
+from .model.managers import names
 from .model.policy import Policy
 from .model.sources import Sources
 
@@ -28,6 +29,14 @@ _NAMES = (
     *("capture", "conda_engine", "pip_engine", "on_missing", "managers", "allow", "deny"),
     *("channels", "index_url", "extra_index_urls", "history", "locked"),
 )
+
+
+class _ManagerName(Enum):  # type: ignore[type-arg]
+    """A name in the list of managers as it is when a value is set."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        self.values = names()
+        return super().validate(obj, value)
 
 
 class JStackMagic(SingletonConfigurable):
@@ -64,11 +73,13 @@ class JStackMagic(SingletonConfigurable):
         "(ask), run it (install), or nothing (off).",
     ).tag(config=True)
 
-    managers = List(
-        Enum(Policy().managers),
-        default_value=list(Policy().managers),
-        help="Which package managers may be used.",
-    ).tag(config=True)
+    managers = List(_ManagerName(names()), help="Which package managers may be used.").tag(
+        config=True
+    )
+
+    @default("managers")
+    def _managers(self) -> list[str]:
+        return list(names())
 
     allow = List(
         Unicode(),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from ..model.credentials import mask
 from ..model.errors import ExportError
-from ..model.packages import Package
+from ..model.packages import ManagerName, Package
 from ..model.pins import Pin, pinned
 from ..model.spec import Constraint, read
 from ..model.variants import cuda_of
@@ -106,7 +106,6 @@ def render(
 _Command = list[str]
 """The head of a command, and those of its words that get a line of their own."""
 
-Manager = Literal["apt", "conda", "pip"]
 # Every Debian has these folders, so that no mount leaves an empty one behind.
 _APT_CACHES = tuple(
     f"--mount=type=cache,id=jstackmagic-{name},target={target},sharing=locked"
@@ -138,7 +137,7 @@ class _Run:
     secrets: tuple[str, ...] = ()
     bash: str = ""
     alone: bool = False
-    kept: Manager | None = None
+    kept: ManagerName | None = None
     caches: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -251,8 +250,19 @@ class Page:
             self._make_ready(step.environment)
         if step.manager == "conda":
             self._conda(step, step.environment)
-        else:
+        elif step.manager == "pip":
             self._pip(step, step.environment)
+        else:
+            self._other(step, step.environment)
+
+    def _other(self, step: Step, environment: EnvironmentRef) -> None:
+        """Write a step in the words that its manager has for it."""
+        from ..managers import get
+
+        specs = [quoted_spec(pinned(item, self._pin)) for item in step.install]
+        remove = [*map(quoted_spec, step.remove)]
+        lines = get(step.manager).shell_lines(self._inside(environment), specs, remove)
+        self._run([list(line) for line in lines], step.manager)
 
     def _artifact(self) -> Artifact:
         if self._secrets:
@@ -512,7 +522,9 @@ class Page:
             self._user = user
             self._blocks.append(f"USER {user}")
 
-    def _run(self, commands: list[_Command], manager: Manager, secrets: Sequence[str] = ()) -> None:
+    def _run(
+        self, commands: list[_Command], manager: ManagerName, secrets: Sequence[str] = ()
+    ) -> None:
         """Add a RUN; one that is a single command joins another such, as hadolint asks (DL3059)."""
         kept = self._kept(manager, secrets)
         tidy = self._tidy(manager, kept=kept is not None)
@@ -526,16 +538,16 @@ class Page:
         else:
             self._blocks.append(run)
 
-    def _mount(self, run: _Run, kept: Manager | None) -> None:
+    def _mount(self, run: _Run, kept: ManagerName | None) -> None:
         uid, gid = self.owner
         own = (_USER_CACHE.format(uid=uid, gid=gid),)
         run.kept, run.caches = kept, {None: (), "apt": _APT_CACHES}.get(kept, own)
 
-    def _kept(self, manager: Manager, secrets: Sequence[str]) -> Manager | None:
+    def _kept(self, manager: ManagerName, secrets: Sequence[str]) -> ManagerName | None:
         """Whose downloads are kept: not what a credential gave access to."""
         return manager if self._keeps and not secrets else None
 
-    def _tidy(self, manager: Manager, *, kept: bool) -> Sequence[str]:
+    def _tidy(self, manager: ManagerName, *, kept: bool) -> Sequence[str]:
         if manager == "apt":
             return () if kept else self.clean_apt
         clean = self.clean_conda if manager == "conda" and not kept else ()

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..model.environment import EnvironmentRef
+    from ..model.packages import ManagerName
     from ..model.pins import Pin
     from ..model.recipe import Recipe
-    from .dockerfile import Manager
 
 
 _HEAD = """\
@@ -145,7 +145,7 @@ class _Script(Page):
     def _run(
         self,
         commands: list[list[str]],
-        manager: Manager,  # noqa: ARG002
+        manager: ManagerName,  # noqa: ARG002
         secrets: Sequence[str] = (),  # noqa: ARG002
     ) -> None:
         """A line a command: in a chain of ``&&``, ``set -e`` overlooks all but the last."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from ..model import managers as listed
 from ..model.environment import Environment
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     from ..display.console import Console
     from ..model.engines import Engines
-    from ..model.packages import Change, Package
+    from ..model.ledger import Origins
+    from ..model.packages import Change, Package, PackageSet
     from ..model.plan import Command, Plan
     from ..model.request import Request
+    from .goal import Exactness, Goal, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +53,8 @@ class Choice:
         return self.called or self.engine
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """Whether a package was asked for.
-
-    Attributes:
-        manager: Who installed it.
-        name: Its normalised name.
-        requested: Whether a person asked for it.
-        spec: In which words; where they are not known, its bare name serves.
-    """
-
-    manager: ManagerName
-    name: str
-    requested: bool
-    spec: str = ""
+Spelling = Literal["channel", "archive"]
+"""How one very package is asked for: of its channel's solver, or by its archive's address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +184,48 @@ class Manager(Protocol):
             CommandFailed: It does not answer.
         """
         return None
+
+    # What was there
+
+    def bring_back(
+        self, packages: Sequence[Package], origins: Origins, spelling: Spelling
+    ) -> list[Request]:
+        """Return the requests for very packages that are to come back, and for nothing else.
+
+        Args:
+            packages: This manager's, as they were; at least one.
+            origins: Where the history says that packages came from.
+            spelling: How to ask for them, where the manager has more than one way.
+        """
+
+    def bring(self, goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
+        """Return the installs that make a place what the history wants; none where all is there.
+
+        Args:
+            goal: What the history wants.
+            here: What is there now.
+            exactness: How exactly.
+        """
+
+    # In a Dockerfile and in a script
+
+    def shell_lines(
+        self,
+        prefix: str,  # noqa: ARG002
+        install: Sequence[str],  # noqa: ARG002
+        remove: Sequence[str],  # noqa: ARG002
+    ) -> list[tuple[str, ...]]:
+        """Return the shell commands of a step; export writes conda's, pip's and apt's itself.
+
+        Args:
+            prefix: The environment's, quoted for the shell.
+            install: Specs, quoted.
+            remove: Names, quoted.
+
+        Returns:
+            Each command as its head and the words that get a line of their own.
+        """
+        return []
 
     # What a person asked for, as the manager notes it
 

@@ -19,18 +19,23 @@ class Listed:
     Attributes:
         name: What users, records and recipes call it.
         folder: The import path of its folder.
+        reader: What reads its packages from disk, as ``module:function``; it takes an environment
+            and the root of the file tree, and returns packages.
         system: Whether its packages belong to the whole system rather than to one environment.
     """
 
     name: ManagerName
     folder: str
+    reader: str
     system: bool = False
 
 
+_READERS = "jstackmagic.where.packages"
+
 MANAGERS: tuple[Listed, ...] = (
-    Listed("apt", "jstackmagic.managers.apt", system=True),
-    Listed("conda", "jstackmagic.managers.conda"),
-    Listed("pip", "jstackmagic.managers.pip"),
+    Listed("apt", "jstackmagic.managers.apt", f"{_READERS}:debian_of", system=True),
+    Listed("conda", "jstackmagic.managers.conda", f"{_READERS}:conda_of"),
+    Listed("pip", "jstackmagic.managers.pip", f"{_READERS}:distributions_of"),
 )
 """In the order in which they work: the system's libraries first, and pip last, which must see what
 conda brought."""
@@ -76,6 +81,11 @@ def place(manager: ManagerName, prefix: str) -> str:
     ('/opt/conda', '')
     """
     return "" if is_system(manager) else os.path.normpath(prefix)
+
+
+def reader_of(manager: ManagerName) -> str:
+    """Return what reads a manager's packages, as ``module:function``."""
+    return next(each.reader for each in MANAGERS if each.name == manager)
 
 
 def position(manager: ManagerName) -> int:

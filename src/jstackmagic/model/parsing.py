@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-_PREFIX = re.compile(r"(conda|pip|apt):(?!//|:)(.*)", re.DOTALL)
+_PREFIX = re.compile(r"([a-z]+):(?!//|:)(.*)", re.DOTALL)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DIRECT = re.compile(r"[A-Za-z0-9._-]+\s*(\[[^\]]*\])?\s*@\s*[A-Za-z][A-Za-z0-9+.-]*://")
 _FLAGGED = ("-r ", "-e ", "-c ")
@@ -209,9 +209,9 @@ def read_cell(body: str, *, manager: ManagerName | None = None, folder: str = ".
     asked = Asked()
     section = manager
     for _, line in logical_lines(body):
-        header = re.fullmatch(r"(conda|pip|apt):(?:\s+(.*))?", line)
-        if header:
-            section = next(name for name in managers.names() if name == header[1])
+        header = re.fullmatch(r"([a-z]+):(?:\s+(.*))?", line)
+        if header and header[1] in managers.names():
+            section = header[1]
             line = header[2] or ""
         line = re.sub(r"^-\s+", "", line)  # a list item, as in YAML
         if line:
@@ -414,8 +414,8 @@ def _read_spec(
     word: str, manager: ManagerName | None, folder: str
 ) -> tuple[ManagerName | None, str]:
     said = _PREFIX.fullmatch(word)
-    if said:
-        manager = next(name for name in managers.names() if name == said[1])
+    if said and said[1] in managers.names():
+        manager = said[1]
         word = said[2]
     word = word.strip(" ")
     if not word or _CONTROL.search(word):

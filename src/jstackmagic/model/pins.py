@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, get_args
 
-from .spec import DebianPackage, MatchSpec, Requirement, VcsReference
+from .spec import DebianPackage, MatchSpec, NamedPackage, Requirement, VcsReference
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement as Pep508
@@ -40,6 +40,9 @@ def pinned(item: Item, pin: Pin) -> str:
     match item.spec:
         case MatchSpec():
             return _conda(item, item.spec, pin)
+        case NamedPackage(name=name):
+            version = item.version if pin == "exact" else ""
+            return f"{name}=={version}" if version else name
         case DebianPackage():
             return item.spec.name if pin == "none" else item.text
         case VcsReference():

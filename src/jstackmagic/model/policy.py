@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from .engines import Engines
 from .errors import NOTHING_CHANGED, Stopped
+from .managers import names
 from .sources import Sources
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Policy:
         told_in: The administrator's files, where they say some of this; for the error's text.
     """
 
-    managers: tuple[str, ...] = ("conda", "pip", "apt")
+    managers: tuple[str, ...] = field(default_factory=names)
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     sources: Sources = field(default_factory=Sources)

@@ -128,6 +128,17 @@ class DebianPackage(Spec):
 
 
 @dataclass(frozen=True, slots=True)
+class NamedPackage(Spec):
+    """A package of any other manager in the list: ``NAME`` or ``NAME==VERSION``.
+
+    Attributes:
+        version: What follows ``==``; empty where it may be any.
+    """
+
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LocalArchive(Spec):
     """A package in a file of this machine, given as a path or as a ``file:`` URL."""
 
@@ -174,7 +185,12 @@ def read(manager: ManagerName, text: str) -> Spec:
     """
     if manager == "conda":
         return _of_conda(text)
-    return _of_pip(text) if manager == "pip" else _of_apt(text)
+    if manager == "pip":
+        return _of_pip(text)
+    if manager == "apt":
+        return _of_apt(text)
+    name, _, version = text.partition("==")
+    return NamedPackage(text, name, version=version)
 
 
 def read_all(manager: ManagerName, specs: Iterable[Spec | str]) -> tuple[Spec, ...]:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from ..io.files import write_file
 from ..managers.apt.engine import archive_name
+from ..managers.apt.restore import apt_spec
+from ..managers.conda.restore import conda_spec
 from ..model.credentials import MASK, mask
 from ..model.errors import CommandFailed
 from ..model.managers import of_environment, of_system
@@ -25,7 +27,6 @@ from ..model.packages import as_on_disk, same
 from ..model.sources import Sources
 from ..model.spec import Constraint, Requirement, Spec, read_all
 from ..where.packages import read_packages
-from .undo import apt_spec, conda_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
     from ..display.console import Console
     from ..history.file import History
     from ..managers.conda.rattler.engine import Wire
+    from ..managers.goal import Goal
     from ..model.environment import Environment
     from ..model.packages import ManagerName, Package, PackageSet
     from ..model.request import Request
-    from .replay import Goal
 
 _BUILT = ".of"
 """Ends the name of a file beside a wheel that was built: it holds the hash of what it was built

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..display import size_text
 from ..history.progress import Progress
 from ..io.runtime import own_runtime_folder
+from ..managers.goal import Goal
 from ..managers.steps import Done, Planned, Step
 from ..model.environment import Environment
 from ..model.errors import (
@@ -26,12 +27,14 @@ from ..model.request import Request
 from ..model.spec import read_all
 from .keep import Store, Taken
 from .made import located, make
-from .replay import Exactness, Goal, goals
+from .replay import goals
+from .replay import requests as requests_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..display.console import Console
+    from ..managers.goal import Exactness
     from ..managers.steps import Carrier
     from ..model.ledger import Ledger
     from ..model.packages import ManagerName, PackageSet
@@ -264,7 +267,7 @@ class Rebuild:
         environment = place.environment
         for exactness in self._ways(manager):
             here = PackageSet() if fresh else read_packages(environment, place.managers)
-            requests = place.goal.requests(manager, here, exactness)
+            requests = requests_for(place.goal, manager, here, exactness)
             if fresh and manager == "conda":
                 requests = _with_python(requests, place.goal)
             if exactness == "builds" and self._bring_kept(place, requests, here):
@@ -375,7 +378,7 @@ class Rebuild:
         there = {package.key: package for package in here.packages}
         there |= {key: p for key, p in place.goal.there.items() if key[0] != manager}
         then = PackageSet(tuple(there.values()))
-        requests = place.goal.requests(manager, then, self._ways(manager)[0])
+        requests = requests_for(place.goal, manager, then, self._ways(manager)[0])
         if place.environment is None and manager == "conda":
             requests = _with_python(requests, place.goal)
             self._notes.append(f"{place.where} would be made.")

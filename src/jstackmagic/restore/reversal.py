@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ..display.console import Console
     from ..history.file import History
-    from ..managers import Wish
+    from ..managers.goal import Wish
     from ..managers.steps import Carrier
     from ..model.environment import Environment, EnvironmentRef
     from ..model.packages import Package, PackageSet
@@ -260,7 +260,8 @@ class Reversal:
 
     def _wishes_before(self) -> list[Wish]:
         """What was asked for, of the packages that come back."""
-        from ..managers import Wish, get
+        from ..managers import get
+        from ..managers.goal import Wish
 
         return [
             Wish(

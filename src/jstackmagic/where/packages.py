@@ -6,10 +6,11 @@ import os
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ..model.managers import names
+from ..model.managers import names, reader_of
 from ..model.packages import CondaDetail, ManagerName, Package, PackageSet, normalise
 
 if TYPE_CHECKING:
@@ -39,13 +40,24 @@ def read_packages(
     """
     found: list[Package] = []
     for manager in names() if managers is None else managers:
-        if manager == "conda" and environment.is_conda:
-            found += read_conda(environment.prefix)
-        elif manager == "pip":
-            found += read_distributions(environment)
-        elif manager == "apt":
-            found += read_debian(root)
+        module, _, function = reader_of(manager).partition(":")
+        found += getattr(import_module(module), function)(environment, root)
     return PackageSet(tuple(sorted(found, key=lambda package: package.key)))
+
+
+def conda_of(environment: Environment, root: Path) -> tuple[Package, ...]:  # noqa: ARG001
+    """Return the conda packages of an environment; none where it is not one of conda's."""
+    return read_conda(environment.prefix) if environment.is_conda else ()
+
+
+def distributions_of(environment: Environment, root: Path) -> tuple[Package, ...]:  # noqa: ARG001
+    """Return the Python distributions of an environment that conda does not own."""
+    return read_distributions(environment)
+
+
+def debian_of(environment: Environment, root: Path) -> tuple[Package, ...]:  # noqa: ARG001
+    """Return the Debian packages of a system."""
+    return read_debian(root)
 
 
 def read_conda(prefix: str | Path) -> tuple[Package, ...]:

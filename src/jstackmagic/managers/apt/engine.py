@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ...display.console import Console
     from ...model.environment import Environment
     from ...model.request import Request
-    from .. import Wish
+    from ..goal import Wish
 
 LISTS = Path("/var/lib/apt/lists")
 """What ``apt-get update`` fetches; the images are shipped without it."""

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
     from ...display.console import Console
     from ...model.environment import Environment, Tool
-    from ...model.packages import Package
+    from ...model.ledger import Origins
+    from ...model.packages import Package, PackageSet
     from ...model.plan import Command
     from ...model.request import Request
-    from .. import View, Wish
+    from .. import Spelling, View
+    from ..goal import Exactness, Goal, Wish
 
 
 class Conda(Manager):
@@ -154,6 +156,23 @@ class Conda(Manager):
         from .spec import Installed, command_lines, read_specs
 
         return command_lines(request, environment, read_specs(request), Installed(environment))[0]
+
+    def bring_back(
+        self,
+        packages: Sequence[Package],
+        origins: Origins,
+        spelling: Spelling,
+    ) -> list[Request]:
+        """Return the requests for the very packages there were."""
+        from .restore import bring_back
+
+        return list(bring_back(packages, origins, spelling))
+
+    def bring(self, goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
+        """Return the installs that make a place what the history wants."""
+        from .restore import bring
+
+        return list(bring(goal, here, exactness))
 
     def mark(
         self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment

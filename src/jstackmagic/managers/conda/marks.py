@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ...model.environment import Environment
     from ...model.packages import Package
-    from .. import Wish
+    from ..goal import Wish
 
 
 def mark(there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment) -> None:

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
     from ...display.console import Console
     from ...model.environment import Environment
-    from ...model.packages import Package
+    from ...model.ledger import Origins
+    from ...model.packages import Package, PackageSet
     from ...model.plan import Command
     from ...model.request import Request
-    from .. import View, Wish
+    from .. import Spelling, View
+    from ..goal import Exactness, Goal, Wish
 
 
 class Pip(Manager):
@@ -118,6 +120,23 @@ class Pip(Manager):
 
         alone = choice.engine == "pip" and version_on_disk(choice.environment) is None
         return "pip" if alone else ""
+
+    def bring_back(
+        self,
+        packages: Sequence[Package],
+        origins: Origins,
+        spelling: Spelling,  # noqa: ARG002
+    ) -> list[Request]:
+        """Return the requests for the very packages there were."""
+        from .restore import bring_back
+
+        return list(bring_back(packages, origins))
+
+    def bring(self, goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
+        """Return the installs that make a place what the history wants."""
+        from .restore import bring
+
+        return list(bring(goal, here, exactness))
 
     def mark(
         self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ...model.environment import Environment
     from ...model.packages import Package
-    from .. import Wish
+    from ..goal import Wish
 
 _EMPTY = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0"
 """The hash and size in RECORD of an empty file."""

@@ -206,7 +206,8 @@ def _coming(plan: Plan) -> list[Package]:
 
 def _mark(plan: Plan) -> None:
     """Take the mark of what was asked for from what was only needed: uv gives it to everything."""
-    from ... import Wish, mark
+    from ... import mark
+    from ...goal import Wish
 
     asked = {name for spec in plan.request.specs for name in _names(spec)}
     wishes = [Wish("pip", p.name, requested=False) for p in _coming(plan) if p.name not in asked]

@@ -1,0 +1,45 @@
+"""How apt-get is asked for what was there."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ...model.request import Request
+from ...model.spec import read_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ...model.ledger import Origins
+    from ...model.packages import Package, PackageSet
+    from ..goal import Exactness, Goal
+
+
+def bring_back(packages: Sequence[Package], origins: Origins) -> Iterator[Request]:
+    """Return the request for the very packages there were."""
+    specs = [apt_spec(package, origins.request(package)) for package in packages]
+    yield Request("install", "apt", read_all("apt", specs), options=("--allow-downgrades",))
+
+
+def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> Iterator[Request]:
+    """What is there may be newer: Debian's archives drop what was replaced."""
+    specs = []
+    for _, item in goal.items("apt"):
+        there = here.get("apt", item.name)
+        if there is not None and "=" not in item.text:
+            continue
+        archive = item.spec.place and os.path.exists(item.spec.place)
+        exact = item.version and exactness != "asked" and not archive
+        specs.append(f"{item.name}={item.version}" if exact else item.text)
+    if specs:
+        yield Request("install", "apt", read_all("apt", specs))
+
+
+def apt_spec(package: Package, came_by: Request | None) -> str:
+    """The version, or the file it came from, which goes by ``NAME_VERSION_ARCHITECTURE.deb``."""
+    name, version = package.name.partition(":")[0], package.version.rpartition(":")[2]
+    for spec in came_by.texts if came_by else ():
+        if spec.endswith(".deb") and spec.rpartition("/")[2].startswith(f"{name}_{version}_"):
+            return spec
+    return f"{package.name}={package.version}"

@@ -1,0 +1,67 @@
+"""How conda is asked for what was there: by a channel's build, or by an archive's address."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING
+
+from ...model.credentials import MASK
+from ...model.pins import pinned
+from ...model.request import Request
+from ...model.sources import Sources
+from ...model.spec import read_all
+from ..goal import is_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ...model.ledger import Origins
+    from ...model.packages import Package, PackageSet
+    from .. import Spelling
+    from ..goal import Exactness, Goal
+
+
+def bring_back(
+    packages: Sequence[Package], origins: Origins, spelling: Spelling
+) -> Iterator[Request]:
+    """Return the request for the very packages there were."""
+    specs = (
+        conda_spec(package, "archive" if origins.is_archive(package) else spelling)
+        for package in packages
+    )
+    yield Request("install", "conda", read_all("conda", specs))
+
+
+def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> Iterator[Request]:
+    """Return one install of what is missing, for all its channels."""
+    specs: list[str] = []
+    if exactness == "builds":
+        specs += [conda_spec(package, "channel") for package in goal.missing("conda", here)]
+    for _, item in goal.items("conda"):
+        by_build = exactness == "builds" and ("conda", item.name) in goal.there
+        if exactness == "asked" or goal.unseen("conda", item):
+            specs.append(item.text)
+        elif not by_build and not is_at(item, here.get("conda", item.name)):
+            specs.append(pinned(item, "exact"))
+    sources = reduce(or_, (step.sources for step in goal.of("conda")), Sources())
+    if specs:
+        yield Request(
+            "install",
+            "conda",
+            read_all("conda", dict.fromkeys(specs)),
+            sources=sources.unmasked(),
+        )
+
+
+def conda_spec(package: Package, spelling: Spelling) -> str:
+    """The match spec, or the archive, of one very conda package.
+
+    >>> six = Package("conda", "six", "1.17.0", "pyhd_0", "https://conda.example/forge")
+    >>> conda_spec(six, "channel")
+    'https://conda.example/forge::six=1.17.0=pyhd_0'
+    """
+    if spelling == "archive" and package.url and MASK not in package.url:
+        return package.url
+    channel = f"{package.source}::" if package.source and MASK not in package.source else ""
+    return f"{channel}{package.name}={package.version}={package.build}"

@@ -1,0 +1,115 @@
+"""What a history wants of one place: a plain value that replay, keep and the managers read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..model.environment import EnvironmentRef
+from ..model.ledger import Origins
+from ..model.packages import ManagerName, Package, PackageSet, same
+from ..model.recipe import Item, Step
+from ..model.request import Request
+from ..model.spec import Constraint
+
+Exactness = Literal["builds", "versions", "asked"]
+"""The very packages there were, what they needed included; the versions of what was asked for; or
+the specs as the user wrote them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Whether a package was asked for.
+
+    Attributes:
+        manager: Who installed it.
+        name: Its normalised name.
+        requested: Whether a person asked for it.
+        spec: In which words; where they are not known, its bare name serves.
+    """
+
+    manager: ManagerName
+    name: str
+    requested: bool
+    spec: str = ""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Holds what one environment, or the system, is to contain.
+
+    Attributes:
+        ref: The environment as the history knows it; None for what apt installs.
+        steps: What was asked for.
+        there: What the records left there, by manager and name.
+        gone: What the records took away.
+        origins: Where the history says that packages came from.
+    """
+
+    ref: EnvironmentRef | None
+    steps: tuple[Step, ...]
+    there: Mapping[tuple[ManagerName, str], Package]
+    gone: tuple[tuple[ManagerName, str], ...]
+    origins: Origins = field(repr=False)
+
+    def asked(self, manager: ManagerName) -> list[Request]:
+        """The same as the user asked for it, for another history to remember."""
+        return [
+            Request(
+                "install",
+                manager,
+                tuple(item.spec for item in step.install),
+                sources=step.sources,
+                options=step.options,
+            )
+            for step in self.of(manager)
+            if step.install
+        ]
+
+    def wishes(self, exactness: Exactness) -> list[Wish]:
+        """What is to be noted as asked for, and in which words."""
+        items = {(step.manager, item.name): item for step in self.steps for item in step.install}
+        known = self.there.items() if exactness == "builds" else ()
+        wishes = {key: Wish(*key, package.requested) for key, package in known}
+        for key, item in items.items():
+            if key[1]:
+                wishes[key] = Wish(*key, requested=True, spec=item.text)
+        return list(wishes.values())
+
+    def of(self, manager: ManagerName) -> list[Step]:
+        """Return the steps of one manager."""
+        return [step for step in self.steps if step.manager == manager]
+
+    def to_remove(
+        self, manager: ManagerName, here: PackageSet, exactness: Exactness
+    ) -> tuple[str, ...]:
+        """Return the names of what is there and is to go."""
+        names = [name for step in self.of(manager) for name in step.remove]
+        if exactness == "builds":
+            names += [name for owner, name in self.gone if owner == manager]
+        return tuple(name for name in dict.fromkeys(names) if (manager, name) in here)
+
+    def missing(self, manager: ManagerName, here: PackageSet) -> list[Package]:
+        """What the records left there and is not there."""
+        return [
+            package
+            for (owner, name), package in self.there.items()
+            if owner == manager and not same(here.get(owner, name), package)
+        ]
+
+    def items(self, manager: ManagerName) -> Iterator[tuple[Step, Item]]:
+        """Return what was asked of one manager, constraints left out, each with its step."""
+        for step in self.of(manager):
+            for item in step.install:
+                if not isinstance(item.spec, Constraint):
+                    yield step, item
+
+    def unseen(self, manager: ManagerName, item: Item) -> bool:
+        """Whether nobody saw what a spec came to: it was only recorded."""
+        return not item.version and not item.brought and (manager, item.name) not in self.there
+
+
+def is_at(item: Item, package: Package | None) -> bool:
+    """Return whether a package has the version that an item was seen with."""
+    return package is not None and package.version == item.version
