@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jstackmagic.model.cell import read_cell
 from jstackmagic.model.errors import InvalidSpec, UsageError
-from jstackmagic.model.parsing import only_reader, read_cell, read_specs, split_words
+from jstackmagic.model.parsing import only_reader, read_specs, split_words
 
 
 @pytest.mark.parametrize(

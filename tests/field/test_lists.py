@@ -338,7 +338,7 @@ class TestBrokenEnvironmentYml:
         assert asked(below) == asked(reading)
 
     def test_a_cell_says_the_line(self) -> None:
-        from jstackmagic.model.parsing import read_cell
+        from jstackmagic.model.cell import read_cell
 
         with pytest.raises(InvalidSpec, match="Line 3"):
             read_cell("dependencies:\n- numpy\n- python: 3.8\n")

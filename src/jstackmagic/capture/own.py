@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..model import managers
+from ..model.cell import read_cell
 from ..model.errors import UsageError
-from ..model.parsing import Asked, read_cell, read_specs, split_words
+from ..model.parsing import Asked, read_specs, split_words
 from ..model.request import Action, Request
 from ..model.sources import Sources
 from ..model.spec import read_all

@@ -30,11 +30,12 @@ from typing import TYPE_CHECKING
 
 from ..io.reading import path_of
 from ..model import managers
+from ..model.cell import read_cell
 from ..model.credentials import mask
 from ..model.errors import UsageError
 from ..model.managers import is_system, of_environment
 from ..model.packages import normalise
-from ..model.parsing import Asked, logical_lines, read_cell, read_specs
+from ..model.parsing import Asked, logical_lines, read_specs
 from ..model.request import Request
 from ..model.slips import magic_for, repeated_verb
 from ..model.sources import Sources

@@ -1,95 +1,48 @@
-"""How a result looks: the same content as plain text everywhere and as HTML in a notebook.
+"""The looks of a result: the same content as plain text everywhere and as HTML in a notebook.
 
-A result describes itself as parts (``Text``, ``Code``, ``Table``, ``Fold``); nothing else knows how
-they are drawn. ``html.py`` draws them for a notebook. ``console.py`` is where verbs, managers and
+A result describes itself as parts (``Text``, ``Code``, ``Table``, ``Fold``), which ``parts.py``
+writes as text and ``html.py`` draws for a notebook. ``console.py`` is where verbs, managers and
 features send them, beside words and progress; ``live.py`` shows those while the work goes on.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..model.text import readable
+from .parts import (
+    MIB,
+    SIGNS,
+    Code,
+    Displayed,
+    Fold,
+    Part,
+    Table,
+    Text,
+    as_text,
+    channel_text,
+    json_text,
+    size_text,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-MIB = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A sentence or a few; ``tone`` is "plain", "good", "warning" or "quiet"."""
-
-    text: str
-    tone: str = "plain"
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """Lines to copy as they are."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of text under a heading.
-
-    Attributes:
-        columns: The heading.
-        rows: As many cells as columns each.
-        caption: What the table is, for readers and screen readers.
-        facts: Whether each row is one fact: its first cell the name, the other the value.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    caption: str = ""
-    facts: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """A long text behind one line: in HTML it opens on demand, in plain text it is left out.
-
-    Attributes:
-        title: The line; it says how to see the text where nothing opens.
-        text: The text.
-    """
-
-    title: str
-    text: str
-
-
-_BEYOND_JSON = re.compile(
-    r"[\x7f-\x9f\ud800-\udfff]"
-)  # what JSON allows, and no terminal or encoding does
-
-Part = Text | Code | Table | Fold
-
-SIGNS = {"+": "added", "~": "changed", "−": "removed"}
-"""How a table of packages marks what became of each, and what a screen reader says for it."""
-
-
-class Displayed(Protocol):
-    """What a result must offer to be displayed."""
-
-    def parts(self) -> Sequence[Part]:
-        """What it consists of, in order."""
-
-    def to_json(self) -> Any:
-        """The same content for programs, as plain lists and dictionaries."""
-
-    @property
-    def document(self) -> str | None:
-        """A text for other programs, all there may be on standard output; None for none."""
-
-    def remarks(self) -> Sequence[Part]:
-        """What a person should know of the document, on standard error."""
+__all__ = [
+    "MIB",
+    "SIGNS",
+    "Code",
+    "Displayed",
+    "Fold",
+    "Part",
+    "Result",
+    "Table",
+    "Text",
+    "as_text",
+    "channel_text",
+    "json_text",
+    "size_text",
+]
 
 
 class Result:
@@ -136,61 +89,3 @@ class Result:
         from .ipython import display_once
 
         display_once(self)
-
-
-def json_text(result: Displayed) -> str:
-    """The result as indented JSON."""
-    text = json.dumps(result.to_json(), indent=2, ensure_ascii=False)
-    return _BEYOND_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def as_text(parts: Sequence[Part], *, words: Callable[[str], str] = str) -> str:
-    """Draw parts for a terminal, a log or a screen reader.
-
-    Args:
-        parts: What to draw.
-        words: Puts sentences into the words of a surface; tables and code stay as they are.
-    """
-    return "\n".join(block for part in parts if (block := _text_of(part, words)))
-
-
-def _text_of(part: Part, words: Callable[[str], str]) -> str:
-    if isinstance(part, Table):
-        return _text_table(part)
-    if isinstance(part, Code):
-        return readable(part.text)
-    return readable(words(part.title if isinstance(part, Fold) else part.text))
-
-
-def _text_table(table: Table) -> str:
-    rows = [tuple(map(readable, row)) for row in (table.columns, *table.rows)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    lines.insert(1, "  ".join("─" * width for width in widths))
-    return "\n".join(([readable(table.caption)] if table.caption else []) + lines)
-
-
-def size_text(size: int | None) -> str:
-    """A number of bytes for people; empty for None.
-
-    >>> size_text(512), size_text(3 * 1024 * 1024), size_text(None)
-    ('1 KiB', '3.0 MiB', '')
-    """
-    if size is None:
-        return ""
-    return f"{size / MIB:.1f} MiB" if size >= MIB else f"{max(1, round(size / 1024))} KiB"
-
-
-def channel_text(source: str) -> str:
-    """A channel, index or URL in few letters, for a table.
-
-    >>> channel_text("https://conda.example/conda-forge"), channel_text("file:///srv/my channel")
-    ('conda-forge', 'my channel')
-    """
-    from ..model.credentials import mask
-
-    text = mask(source).rstrip("/")
-    return text if "+" in text.split("://", 1)[0] else text.rsplit("/", 1)[-1]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ..model.text import readable
-from . import Displayed
 from .log import Log
+from .parts import Displayed
 from .progress import Lines
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from . import SIGNS, Code, Fold, Table, Text
+from .parts import SIGNS, Code, Fold, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from . import Part
     from .log import Line, Style
+    from .parts import Part
 
 # https://jupyterlab.readthedocs.io/en/stable/developer/css.html
 # https://code.visualstudio.com/api/references/theme-color

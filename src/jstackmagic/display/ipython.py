@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from . import as_text, json_text
 from .html import as_html
 from .live import Notebook, stream_console
+from .parts import as_text, json_text
 
 if TYPE_CHECKING:
-    from . import Displayed
     from .console import Plain
     from .live import Live
+    from .parts import Displayed
 
 
 class _Shown:

@@ -25,8 +25,8 @@ from .progress import NotebookBar, TerminalBar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from . import Displayed
     from .console import Show
+    from .parts import Displayed
     from .progress import Progress
 
 _SHOWN = {"notebook": 12, "terminal": 6}

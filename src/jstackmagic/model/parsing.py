@@ -32,7 +32,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _BEFORE_COMMENT = re.compile(
     r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|(?<=\S)\#|[^'"\\#])*""", re.DOTALL
 )
-_CONTINUES = re.compile(r"[<>=!~*]|\d|\|")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -182,43 +181,6 @@ def is_path(spec: str) -> bool:
     return head.startswith((".", "~/")) or os.sep in head
 
 
-def read_cell(body: str, *, manager: ManagerName | None = None, folder: str = ".") -> Asked:
-    """Read a cell: specs, sections per manager, requirement lines, or an ``environment.yml``.
-
-    Args:
-        body: The cell without its first line.
-        manager: For the lines before the first section.
-        folder: What relative paths are relative to.
-
-    Raises:
-        InvalidSpec: A line is no spec; it says which line.
-    """
-    if re.search(r"^(dependencies|channels)[ \t]*:", body, re.MULTILINE):
-        from .environmentfile import read_environment_yml
-
-        asked = read_environment_yml(body, folder=folder)
-        for problem in asked.problems:
-            raise InvalidSpec(
-                f"Line {problem.line}: {problem.text!r} is no package. {problem.reason}",
-                kept="Nothing was started.",
-            )
-        if not asked.name:
-            return asked
-        note = f"The environment.yml is named {asked.name!r}; the target stays as it is."
-        return replace(asked, notes=(*asked.notes, note))
-    asked = Asked()
-    section = manager
-    for _, line in logical_lines(body):
-        header = re.fullmatch(r"([a-z]+):(?:\s+(.*))?", line)
-        if header and header[1] in managers.names():
-            section = header[1]
-            line = header[2] or ""
-        line = re.sub(r"^-\s+", "", line)  # a list item, as in YAML
-        if line:
-            asked += _read_line(line, section, folder)
-    return asked
-
-
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines that say something, with their numbers, as pip reads a requirements file.
 
@@ -234,14 +196,6 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
         if stripped:
             yield first, stripped
         joined, first = "", 0
-
-
-def _read_line(line: str, manager: ManagerName | None, folder: str) -> Asked:
-    if line.startswith("-") or " --hash" in line:
-        return read_requirement(line, folder=folder)
-    if manager in (None, "pip") and _is_requirement(line):
-        return read_specs([_squeeze(line)], manager=manager, folder=folder)
-    return read_specs(_join_versions(split_words(line)), manager=manager, folder=folder)
 
 
 def read_requirement(line: str, *, folder: str = ".") -> Asked:
@@ -301,14 +255,15 @@ def own_options(line: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 
 def _one_requirement(text: str, folder: str) -> Asked:
     requirement, hashes = split_hashes(text)
-    if _is_requirement(requirement):
-        requirement = _squeeze(requirement)
+    if is_requirement(requirement):
+        requirement = squeeze(requirement)
     asked = read_specs([requirement], manager="pip", folder=folder)
     ((_, spec),) = asked.specs
     return replace(asked, specs=(("pip", " ".join((spec, *(f"--hash={h}" for h in hashes)))),))
 
 
-def _is_requirement(line: str) -> bool:
+def is_requirement(line: str) -> bool:
+    """Return whether packaging reads a line as a requirement (PEP 508)."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
@@ -318,25 +273,11 @@ def _is_requirement(line: str) -> bool:
     return True
 
 
-def _squeeze(requirement: str) -> str:
-    """``numpy >= 1.20`` as ``numpy>=1.20``; a marker or a direct URL stays as it is."""
+def squeeze(requirement: str) -> str:
+    """Write ``numpy >= 1.20`` as ``numpy>=1.20``; a marker or a direct URL stays as it is."""
     if ";" in requirement or "@" in requirement:
         return requirement
     return re.sub(r"\s+", "", requirement)
-
-
-def _join_versions(words: list[str]) -> Iterator[str]:
-    """Join ``numpy >=1.20 py39_0`` to one match spec; ``numpy pandas`` stay two."""
-    spec = ""
-    for word in words:
-        if spec and _CONTINUES.match(word) and not word.endswith(CONDA_ARCHIVE + PIP_ARCHIVE):
-            spec += word if not word[0].isdigit() else f" {word}"
-        else:
-            if spec:
-                yield spec
-            spec = word
-    if spec:
-        yield spec
 
 
 _FLAGS = ("--no-index", "--pre", "--prefer-binary", "--require-hashes")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ...model.cell import read_cell
 from ...model.errors import UsageError
-from ...model.parsing import Asked, Problem, logical_lines, read_cell
+from ...model.parsing import Asked, Problem, logical_lines
 from . import Reading
 from ._finds import beginning, check_platform, finds, folder_of, has, text_of
 
