@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import os
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from jstackmagic.image.prove.files import _Reader, new_tree
+from jstackmagic.image.prove.proof import Side, differences
 from jstackmagic.model import managers
 from jstackmagic.model.errors import CommandFailed, InvalidSpec
+from jstackmagic.model.packages import PackageSet
 from jstackmagic.session import Session
+from jstackmagic.where import baseline
 from jstackmagic.where.environment import detect
 from support import toymanager
 from support.environments import make_venv
@@ -72,3 +80,57 @@ def test_export(venv: Environment, form: str) -> None:
     said = str(verb("export", form, *options))
     assert f"toys install '{venv.prefix}'" in said
     assert "robot==2.0" in said
+
+
+def test_diff(venv: Environment) -> None:
+    where = ("--prefix", venv.prefix)
+    verb("install", *where, "toy:robot")
+    Path(venv.prefix, "toys", "train").write_text("1.0")
+    drift = verb("diff", *where).drifts[0]
+    assert drift.told_by["toy"] == "a virtual environment's beginning"
+    recorded = {each.package.name: bool(each.record) for each in drift.differences}
+    assert recorded == {"robot": True, "train": False}
+
+
+def test_a_file_says_when_a_toy_came(venv: Environment) -> None:
+    verb("install", "--prefix", venv.prefix, "toy:robot", "toy:train")
+    os.utime(Path(venv.prefix, "toys", "robot"), (1000, 1000))
+    elsewhere = replace(venv, kind="system")
+    here = PackageSet(toymanager.installed(venv, Path("/")))
+    base = baseline.of(elsewhere, here, ("toy",), begun=2000)
+    assert [each.name for each in base.packages.packages] == ["robot"]
+
+
+def test_what_no_file_tells_is_not_taken_for_the_beginning(
+    venv: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = (*managers.MANAGERS[:-1], replace(toymanager.LISTED, metadata=""))
+    monkeypatch.setattr(managers, "MANAGERS", listed)
+    verb("install", "--prefix", venv.prefix, "toy:robot")
+    here = PackageSet(toymanager.installed(venv, Path("/")))
+    base = baseline.of(replace(venv, kind="system"), here, ("toy",), begun=2000)
+    assert (base.packages.packages, dict(base.told_by)) == ((), {})
+
+
+def test_prove_reads_it_in_an_image(venv: Environment) -> None:
+    """The image's archive, as the engine streams it."""
+    verb("install", "--prefix", venv.prefix, "toy:robot")
+    here = PackageSet(toymanager.installed(venv, Path("/")))
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w") as archive:
+        for name in ("pyvenv.cfg", "toys/robot", "share/toys.txt"):
+            member = tarfile.TarInfo(f"{venv.prefix[1:]}/{name}")
+            member.size = 3
+            archive.addfile(member, io.BytesIO(b"1.0"))
+    held.seek(0)
+    with new_tree() as tree, tarfile.open(fileobj=held) as archive:
+        for member in archive:
+            _Reader(tree, archive).take(member, f"/{member.name}")
+        image = tree.packages(venv.prefix)
+        assert not tree.path(f"{venv.prefix}/share").exists()
+    side = Side(venv.ref, venv.prefix, here, image)
+    (found,) = differences(side, Session().history.records())
+    assert found.here is not None
+    assert found.image is not None
+    assert (found.here.version, found.image.version) == ("2.0", "1.0")
+    assert found.entry == Session().history.records()[0].id

@@ -118,4 +118,4 @@ class _Toy(Manager):
 
 
 MANAGER = _Toy()
-LISTED = Listed("toy", __name__, f"{__name__}:installed")
+LISTED = Listed("toy", __name__, f"{__name__}:installed", "toys/{name}")

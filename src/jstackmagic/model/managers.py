@@ -21,12 +21,15 @@ class Listed:
         folder: The import path of its folder.
         reader: What reads its packages from disk, as ``module:function``; it takes an environment
             and the root of the file tree, and returns packages.
+        metadata: The file that came with a package, below an environment's prefix, with
+            ``{name}`` in the place of its name; empty where `jstackmagic.where` knows better.
         system: Whether its packages belong to the whole system rather than to one environment.
     """
 
     name: ManagerName
     folder: str
     reader: str
+    metadata: str = ""
     system: bool = False
 
 
@@ -86,6 +89,11 @@ def place(manager: ManagerName, prefix: str) -> str:
 def reader_of(manager: ManagerName) -> str:
     """Return what reads a manager's packages, as ``module:function``."""
     return next(each.reader for each in MANAGERS if each.name == manager)
+
+
+def metadata_path(manager: ManagerName) -> str:
+    """Return the file that comes with a manager's package, as `Listed.metadata` has it."""
+    return next((each.metadata for each in MANAGERS if each.name == manager), "")
 
 
 def position(manager: ManagerName) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..io.files import write_file
 from ..io.runtime import own_runtime_folder, runtime_folder
-from ..model.managers import is_system, of_environment, of_system
+from ..model.managers import is_system, metadata_path, of_environment, of_system
 from ..model.packages import ManagerName, Package, PackageSet
 from .packages import dpkg_folder, read_packages
 
@@ -225,10 +225,11 @@ def _without_witness(
     revisions = _revisions(environment.prefix) if not is_system(manager) else []
     if manager == "conda" and revisions:
         return _by_revisions(mine, revisions, begun)
-    if manager == "pip" and environment.kind.startswith("venv"):
-        return [p for p in mine if p.name in SEEDS], "a virtual environment's beginning"
+    if manager != "conda" and not is_system(manager) and environment.kind.startswith("venv"):
+        seeds = [p for p in mine if manager == "pip" and p.name in SEEDS]
+        return seeds, "a virtual environment's beginning"
     since = begun if begun is not None else (revisions[0].time if revisions else None)
-    if since is None:
+    if since is None or (mine and all(time_of(p, environment) is None for p in mine)):
         return [], ""
     old = [p for p in mine if (time_of(p, environment) or 0) <= since]
     return old, "the times of the files"
@@ -295,6 +296,9 @@ def metadata_of(package: Package, environment: Environment) -> str | None:
         return f"{environment.prefix}/conda-meta/{stem}.json"
     if package.manager == "apt":
         return _dpkg_list(package)
+    if package.manager != "pip":
+        path = metadata_path(package.manager)
+        return f"{environment.prefix}/{path.format(name=package.name)}" if path else None
     files = files_of(package, environment)
     return next((os.path.dirname(file) for file in files if file.endswith("/RECORD")), None)
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ..model.managers import names, reader_of
+from ..model.managers import metadata_path, names, reader_of
 from ..model.packages import CondaDetail, ManagerName, Package, PackageSet, normalise
 
 if TYPE_CHECKING:
@@ -136,6 +136,11 @@ def metadata_of(package: Package, environment: Environment) -> tuple[str, ...]:
     if package.manager == "conda":
         stem = f"{package.name}-{package.version}-{package.build}.json"
         path = os.path.join(environment.prefix, "conda-meta", stem)
+        return (path,) if os.path.isfile(path) else ()
+    if package.manager != "pip":
+        path = os.path.join(
+            environment.prefix, metadata_path(package.manager).format(name=package.name)
+        )
         return (path,) if os.path.isfile(path) else ()
     found = (item.path for item in _distributions(environment) if item.package.name == package.name)
     return tuple(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ...model.managers import is_system
+from ...model.managers import is_system, metadata_path
 from ...where.baseline import metadata_of
 from ..engine.client import Engine, speaking
 from ..engine.container import Container
@@ -65,8 +65,11 @@ class Brought:
             if manager == "apt":
                 return _debian(files)
             if manager == "conda":
-                return _conda(files, environment)
-            return self._pip(files, environment, here)
+                return _below("conda-meta", files, environment, manager)
+            if manager == "pip":
+                return self._pip(files, environment, here)
+            folder = os.path.dirname(metadata_path(manager).partition("{")[0])
+            return _below(folder, files, environment, manager) if folder else None
 
     def _pip(
         self, files: Files, environment: Environment, here: Sequence[Package]
@@ -109,11 +112,14 @@ def _debian(files: Files) -> list[Package] | None:
         return list(tree.debian().packages) if files.read_debian(tree) else None
 
 
-def _conda(files: Files, environment: Environment) -> list[Package] | None:
+def _below(
+    name: str, files: Files, environment: Environment, manager: ManagerName
+) -> list[Package] | None:
+    """Read one manager's packages from its own folder in a prefix; None where there is none."""
     prefix = os.path.realpath(environment.prefix)
-    folder = files.resolve(f"{prefix}/conda-meta")
+    folder = files.resolve(f"{prefix}/{name}")
     if folder is None:
         return None
     with new_tree() as tree:
         files.read_environments(tree, folder)
-        return [p for p in tree.packages(prefix).packages if p.manager == "conda"]
+        return [p for p in tree.packages(prefix).packages if p.manager == manager]

@@ -11,11 +11,13 @@ import shutil
 import tarfile
 import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...model import managers
 from ...model.environment import Environment
-from ...model.managers import of_environment, of_system
+from ...model.managers import Listed, of_environment, of_system
 from ...where.packages import read_packages
 from ..engine.client import speaking
 
@@ -170,6 +172,13 @@ class Files:
                 yield member, posixpath.normpath(posixpath.join(above, member.name)), archive
 
 
+@cache
+def _listed(listed: tuple[Listed, ...]) -> tuple[re.Pattern[str], ...]:
+    """Return what the metadata looks like that the list of managers names."""
+    paths = (each.metadata.split("{name}") for each in listed if each.metadata)
+    return tuple(re.compile("/.*?/" + "[^/]+".join(map(re.escape, parts))) for parts in paths)
+
+
 class _Reader:
     """Takes members of an archive into a tree."""
 
@@ -189,6 +198,8 @@ class _Reader:
         if metadata:
             if metadata["marker"]:
                 self._tree.prefixes.add(metadata["prefix"])
+            self.write(member, name)
+        elif any(pattern.fullmatch(name) for pattern in _listed(managers.MANAGERS)):
             self.write(member, name)
         if self._hashes:
             self._hash(member, name)

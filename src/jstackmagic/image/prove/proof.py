@@ -254,7 +254,7 @@ def _unrecorded(side: Side, here: Package | None, package: Package) -> str:
 
 
 def _verb(side: Side, action: str, package: Package) -> str:
-    equals = {"conda": "=", "pip": "=="}.get(package.manager)
+    equals = {"conda": "=", "apt": ""}.get(package.manager, "==")
     version = f"{equals}{package.version}" if equals and action == "install" else ""
     spec = f"{package.manager}:{package.name}{version}"
     if package.manager == "pip" and action == "install" and package.source:
