@@ -147,7 +147,7 @@ class JStackMagic(SingletonConfigurable):
         return value
 
     def policy(self) -> Policy:
-        """What binds an install, as it is set now."""
+        """Return what binds an install, as it is set now."""
         return Policy(
             managers=tuple(self._value("managers")),
             allow=tuple(self._value("allow")),

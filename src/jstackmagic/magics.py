@@ -57,7 +57,7 @@ class Magic:
         return commands.parser(self.verb, magic=True).format_help()
 
     def getdoc(self) -> str:
-        """What IPython's inspector asks for, in preference to ``__doc__``."""
+        """Return what IPython's inspector asks for, in preference to ``__doc__``."""
         return self.__doc__
 
 

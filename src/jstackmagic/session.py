@@ -67,7 +67,7 @@ class Session:
 
     @cached_property
     def console(self) -> Console:
-        """Where words and progress go."""
+        """Return where words and progress go."""
         if self.shown is not None:
             return self.shown
         from .display.console import quiet

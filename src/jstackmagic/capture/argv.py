@@ -51,7 +51,7 @@ class Options:
         return Options({**self.names, **other.names})
 
     def takes(self, name: str) -> bool | None:
-        """Whether a value follows the option; None where there is none of that name."""
+        """Return whether a value follows the option; None where there is none of that name."""
         return self.names[name][1] if name in self.names else None
 
     def read(self, words: Iterable[Word], *, leading: bool = False) -> Given:
@@ -125,7 +125,7 @@ class Given:
         return tuple(word for name, word in self.items if not name and word is not None)
 
     def has(self, *names: str) -> bool:
-        """Whether one of the options is there."""
+        """Return whether one of the options is there."""
         return any(name in names for name, _ in self.items)
 
     def values(self, *names: str) -> tuple[Word, ...]:
@@ -228,7 +228,7 @@ class Call:
         return replace(self, target=Target(**{"interpreter": self.target.interpreter, **hints}))
 
     def found(self, request: Request, *, note: str = "") -> Found:
-        """What was found, understood."""
+        """Return what was found, understood."""
         return Found(
             command=self.command,
             line=self.line,
@@ -238,7 +238,7 @@ class Call:
         )
 
     def unread(self, reason: str) -> Found:
-        """What was found, not understood."""
+        """Return what was found, not understood."""
         return Found(
             command=self.command, line=self.line, target=self.target, reason=reason, note=self.note
         )
@@ -293,7 +293,7 @@ class Call:
             yield self.unread(" ".join(dict.fromkeys(reason for reason in reasons if reason)))
 
     def _unclear(self, flag: str, word: Word, manager: ManagerName) -> str:
-        """Why only the run can tell what a spec means; empty where it is clear."""
+        """Return why only the run can tell what a spec means; empty where it is clear."""
         if word.holes:
             from .handed import file_of
 
@@ -357,7 +357,7 @@ def unknown(word: Word) -> str:
 
 @lru_cache(maxsize=4096)
 def _is_spec(manager: ManagerName, spec: str) -> bool:
-    """Whether the manager could read a spec that is no path."""
+    """Return whether the manager could read a spec that is no path."""
     if manager == "pip":
         from packaging.requirements import InvalidRequirement, Requirement
 

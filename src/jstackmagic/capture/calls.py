@@ -456,7 +456,7 @@ class _Visitor(ast.NodeVisitor):
         return self._known(node) if isinstance(node, _TEXTS) else node
 
     def _dotted(self, node: ast.expr) -> str:
-        """What a call's function is called in full; empty where it has no name."""
+        """Return what a call's function is called in full; empty where it has no name."""
         if isinstance(node, ast.Attribute):
             base = self._dotted(node.value)
             return f"{base}.{node.attr}" if base else ""
@@ -693,7 +693,7 @@ def _parts_of_word(word: Word) -> list[Part]:
 
 
 def _split_text(node: ast.Call) -> ast.expr | None:
-    """What ``text.split()`` and ``shlex.split(text)`` split."""
+    """Return what ``text.split()`` and ``shlex.split(text)`` split."""
     if not isinstance(node.func, ast.Attribute) or node.func.attr != "split":
         return None
     if isinstance(node.func.value, ast.Name) and node.func.value.id == "shlex":

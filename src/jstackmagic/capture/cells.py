@@ -62,7 +62,7 @@ _KERNEL = "{sys.executable}"
 
 
 def mentions_install(source: str) -> bool:
-    """Whether a cell is worth reading: of one that is not, nothing would be found."""
+    """Return whether a cell is worth reading: of one that is not, nothing would be found."""
     return _MENTION.search(source) is not None
 
 
@@ -91,7 +91,7 @@ class CellReader:
         return self.state.folder
 
     def _value(self, hole: str) -> Word | None:
-        """What IPython fills in for ``{expression}``, ``$name`` and ``$name.attribute``."""
+        """Return what IPython fills in for ``{expression}``, ``$name`` and ``$name.attribute``."""
         if hole.startswith("{"):
             return calls.value_of(hole[1:-1], self._values)
         name = hole[1:]
@@ -117,7 +117,7 @@ class CellReader:
             yield from self._python(text)
 
     def _is_automagic(self, body: str) -> bool:
-        """Whether the cell is one line that IPython takes for a magic without its ``%``."""
+        """Return whether the cell is one line that IPython takes for a magic without its ``%``."""
         line = body.strip()
         return (
             self.notebook
@@ -134,7 +134,7 @@ class CellReader:
         yield from self._cell(name, rest, body, line=line + 1)
 
     def _cell(self, name: str, rest: str, body: str, *, line: int) -> Iterator[Found]:
-        """What stands under a cell magic, whose body begins at ``line``."""
+        """Yield what stands under a cell magic, whose body begins at ``line``."""
         if name == "script":
             name = _interpreter(rest)
             if name in ("sudo", "env", "nice", "conda", "su"):

@@ -42,7 +42,7 @@ def shell_of(body: str) -> str:
 
 
 def is_setting(path: str) -> bool:
-    """Whether a file of that path sets what is installed, and from where."""
+    """Return whether a file of that path sets what is installed, and from where."""
     return _SETTING_FILE.search(path) is not None
 
 

@@ -458,7 +458,7 @@ class _Walker:
         return re.sub(r"\s", "", match[0]) if match else ""
 
     def cut_by_ampersand(self, command: Command, following: object) -> str:
-        """What an unquoted ``&`` in a URL does."""
+        """Return what an unquoted ``&`` in a URL does."""
         if not isinstance(following, Operator) or following.text != "&" or not command.words:
             return ""
         rest = re.compile(r"&[^\s;&|]+").match(self.text, command.end)
@@ -476,7 +476,7 @@ def _refused(found: Found, refusal: str) -> Found:
 
 
 def _is_version(redirection: Redirection, *, glued: bool) -> bool:
-    """Whether what the shell takes for a file was probably a version."""
+    """Return whether what the shell takes for a file was probably a version."""
     if redirection.operator not in ("<", ">"):
         return False
     target = redirection.target
@@ -542,7 +542,7 @@ def _scripts_of(words: tuple[Word, ...]) -> tuple[str, ...]:
 
 
 def _fetches(script: str) -> bool:
-    """Whether a script takes something from the network."""
+    """Return whether a script takes something from the network."""
     return any(isinstance(item, Command) and _is_download(item) for item in parse(script))
 
 

@@ -27,7 +27,7 @@ def names_of(request: Request) -> frozenset[str]:
 
 
 def names_all(request: Request) -> bool:
-    """Whether each of its specs names a package: ``-r FILE`` does not."""
+    """Return whether each of its specs names a package: ``-r FILE`` does not."""
     return all(spec.name for spec in request.specs)
 
 
@@ -57,7 +57,7 @@ def serving(request: Request, packages: PackageSet) -> tuple[Package, ...]:
 
 
 def _of_any(manager: ManagerName, name: str, packages: PackageSet) -> Package | None:
-    """What pip is content with: also with what conda installed under the same name."""
+    """Return what pip is content with: also with what conda installed under the same name."""
     package = packages.get(manager, name)
     if package is None and manager == "pip":
         package = packages.get("conda", name)
@@ -65,7 +65,7 @@ def _of_any(manager: ManagerName, name: str, packages: PackageSet) -> Package | 
 
 
 def _allows(manager: ManagerName, spec: str, version: str) -> bool:
-    """Whether a version may serve a spec; what cannot be read allows all."""
+    """Return whether a version may serve a spec; what cannot be read allows all."""
     if manager == "pip":
         return _requirement_allows(spec, version)
     match = _CONDA_VERSION.match(spec) if manager == "conda" else _APT_VERSION.match(spec)
@@ -132,7 +132,7 @@ def _taker(requests: Sequence[Request], package: Package, action: Action) -> int
 
 
 def requests_behind(change: Change) -> Iterator[tuple[Request, Change]]:
-    """What somebody must have asked for to make a change, each with its part of that.
+    """Yield what somebody must have asked for to make a change, each with its part of that.
 
     What the manager marked as asked for by a person is named, and all of it where it marked
     nothing.
@@ -152,7 +152,7 @@ def requests_behind(change: Change) -> Iterator[tuple[Request, Change]]:
 
 
 def without(change: Change, told: Iterable[Change]) -> Change:
-    """What is left of a change when other changes have told their part."""
+    """Return what is left of a change when other changes have told their part."""
     there: set[tuple[object, ...]] = set()
     gone: set[tuple[object, ...]] = set()
     for each in told:

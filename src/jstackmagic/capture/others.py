@@ -251,12 +251,12 @@ _SPECIAL = {
 
 
 def may_install(call: Call) -> bool:
-    """Whether a call that the shell refuses was meant to install something."""
+    """Return whether a call that the shell refuses was meant to install something."""
     return call.program not in _PRINTERS and any("install" in word.text for word in call.words)
 
 
 def _names_an_installer(call: Call) -> bool:
-    """Whether a program is given an installer's call as words."""
+    """Return whether a program is given an installer's call as words."""
     for at in range(1, len(call.words) - 1):
         name = program_name(call.words[at])
         inner = replace(call, words=call.words[at:])

@@ -84,7 +84,7 @@ def _read(
 
 
 def _refusal(given: Given, words: Sequence[Word], body: str | None, folder: str | None) -> str:
-    """Why only the run can tell what is asked; empty where it is clear."""
+    """Return why only the run can tell what is asked; empty where it is clear."""
     if given.has("--all-kernels"):
         return "It serves the environments of all kernels there are where it runs."
     holes = " ".join(unknown(word) for word in words if word.holes)

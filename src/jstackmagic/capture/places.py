@@ -79,18 +79,18 @@ class Place:
 
     @property
     def is_system(self) -> bool:
-        """Whether it is the Debian system rather than an environment."""
+        """Return whether it is the Debian system rather than an environment."""
         return self.managers == of_system()
 
     @property
     def called(self) -> str:
-        """What people call it."""
+        """Return what people call it."""
         if self.is_system:
             return "system"
         return self.environment.name or self.environment.prefix
 
     def has_moved(self) -> bool:
-        """Whether something may have changed since it was read."""
+        """Return whether something may have changed since it was read."""
         return stamp_of(self.paths) != self.stamp
 
     def newest(self) -> int:
@@ -120,7 +120,7 @@ class Places:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """What to look at to know whether any of them has moved."""
+        """Return what to look at to know whether any of them has moved."""
         return tuple(dict.fromkeys(path for place in self._all for path in place.paths))
 
     def at(self, prefix: str) -> Place | None:
@@ -150,7 +150,7 @@ class Places:
 
 
 def is_said(found: Found) -> bool:
-    """Whether a command says itself which environment it means."""
+    """Return whether a command says itself which environment it means."""
     target = found.target
     return bool(target.name or target.prefix or "/" in target.interpreter)
 
@@ -288,7 +288,7 @@ def _prefix_of_conda(word: str, environ: Mapping[str, str]) -> str | None:
 
 
 def _prefix_of_uv(command: str, *, folder: str, environ: Mapping[str, str]) -> str | None:
-    """What uv's documentation gives under "Using Python environments", in that order."""
+    """Return what uv's documentation gives under "Using Python environments", in that order."""
     path = environ.get("PATH", os.defpath)
     words = command.split()
     if "pip" not in words:

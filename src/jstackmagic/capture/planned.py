@@ -68,7 +68,7 @@ def read_into(
 
 
 def _files(paths: Sequence[str]) -> Iterator[str]:
-    """What is named, and the notebooks in the folders among it."""
+    """Yield what is named, and the notebooks in the folders among it."""
     for path in paths:
         if os.path.isdir(path) and lists_of_packages.reader(Path(path)) is not None:
             yield path
@@ -76,7 +76,7 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _readings(file: str, unsaid: ManagerName) -> Iterator[Reading]:
-    """What a file is read as: a list of packages, a notebook, or both."""
+    """Yield what a file is read as: a list of packages, a notebook, or both."""
     module = lists_of_packages.reader(Path(file))
     if module is not None:
         try:
@@ -117,7 +117,7 @@ class Captured:
 
     @property
     def found(self) -> Found:
-        """What was found."""
+        """Return what was found."""
         return self.finding.found
 
 
@@ -215,7 +215,7 @@ class _Standing:
         self._marked = {}
 
     def is_as_marked(self) -> bool:
-        """Whether the same stands as when it was marked."""
+        """Return whether the same stands as when it was marked."""
         return all(self._requests[place] == marked for place, marked in self._marked.items())
 
     def add(self, request: Request, environment: EnvironmentRef) -> bool:

@@ -74,7 +74,7 @@ class Install:
 
     @property
     def request(self) -> Request | None:
-        """What it asks; None where it is seen and not understood."""
+        """Return what it asks; None where it is seen and not understood."""
         return self.found.request
 
     @property
@@ -113,7 +113,7 @@ class Run:
     tapped: bool = True
 
     def is_over(self) -> bool:
-        """Whether the program has ended."""
+        """Return whether the program has ended."""
         if self.ended is None and self.handle is not None:
             over, self.exit_status = self.handle.look()
             self.ended = time.time() if over else None
@@ -145,11 +145,11 @@ class Watcher:
     # -- looking
 
     def has_moved(self) -> bool:
-        """Whether any place may have changed since it was read; costs a few microseconds."""
+        """Return whether any place may have changed since it was read; costs a few microseconds."""
         return stamp_of(self._paths) != self._stamp
 
     def is_busy(self) -> bool:
-        """Whether a command is still to be accounted for."""
+        """Return whether a command is still to be accounted for."""
         return bool(self._runs)
 
     def refresh(self) -> None:
@@ -157,7 +157,7 @@ class Watcher:
         self._changes()
 
     def _changes(self) -> Changes:
-        """What has changed since the places were last read."""
+        """Return what has changed since the places were last read."""
         changes = [(place, place.refresh()) for place in self._places if place.has_moved()]
         self._mark()
         return [(place, change) for place, change in changes if change]
@@ -367,7 +367,7 @@ class Watcher:
         self._tell(f"found {_summary(change)} by another program ({place.called})")
 
     def _told_by_others(self, history: History, place: Place) -> Iterator[Change]:
-        """What other kernels, a terminal's jstackmagic or a replay have recorded by now."""
+        """Yield what other kernels, a terminal's jstackmagic or a replay have recorded by now."""
         since, here, us = _iso(self._since - _A_DAY), os.uname().nodename, os.getpid()
         for record in (*history.records(), *replays().records()):
             by_another = record.context.host == here and record.context.pid != us
@@ -375,7 +375,7 @@ class Watcher:
                 yield record.outcome.change
 
     def _is_busy_elsewhere(self) -> bool:
-        """Whether a recorded install is going on in a place that has moved."""
+        """Return whether a recorded install is going on in a place that has moved."""
         moved = [place for place in self._places if place.has_moved()]
         return any(
             record.status == "running" and any(_is_of(record, place) for place in moved)
@@ -383,7 +383,7 @@ class Watcher:
         )
 
     def _newest(self) -> float:
-        """When the places that have moved last did, in seconds since the epoch."""
+        """Return when the places that have moved last did, in seconds since the epoch."""
         moved = (place for place in self._places if place.has_moved())
         return max((place.newest() for place in moved), default=0) / 1e9
 
@@ -400,7 +400,7 @@ class Watcher:
     # -- judging
 
     def _is_idle(self, install: Install) -> bool:
-        """Whether a command will probably find everything as it wants it."""
+        """Return whether a command will probably find everything as it wants it."""
         request, place = install.request, install.place
         if request is None or place is None:
             return False
@@ -409,7 +409,7 @@ class Watcher:
         return is_served(request, place.packages)
 
     def _is_recorded(self, request: Request, place: Place) -> bool:
-        """Whether the history has a successful request for all of it."""
+        """Return whether the history has a successful request for all of it."""
         specs = {
             spec
             for record in self._history().records()
@@ -517,7 +517,7 @@ def _status(
 
 
 def _is_undone(install: Install, run: Run) -> bool:
-    """Whether a later command of the same run was there to take it back."""
+    """Return whether a later command of the same run was there to take it back."""
     later = run.installs[run.installs.index(install) + 1 :]
     requests = [each.request for each in later if each.request and each.place is install.place]
     assert install.request is not None

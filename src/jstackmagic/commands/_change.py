@@ -1,4 +1,4 @@
-"""What install and remove share: options, carrying them out, the table of what changed."""
+"""The parts that install and remove share: options, their execution, the table of changes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def carry_out(
 
 @dataclass(frozen=True, repr=False)
 class ChangeResult(Result):
-    """What an install or a removal came to.
+    """The outcome of an install or a removal.
 
     Attributes:
         done: Each step as it went.
@@ -100,7 +100,7 @@ class ChangeResult(Result):
 
     @property
     def change(self) -> Change:
-        """What changed on disk, all steps together."""
+        """Return what changed on disk, all steps together."""
         changes = [item.outcome.change for item in self.done if item.outcome]
         return Change(
             added=tuple(package for change in changes for package in change.added),
@@ -109,7 +109,7 @@ class ChangeResult(Result):
         )
 
     def summary(self) -> str:
-        """How many packages were added, changed and removed."""
+        """Return how many packages were added, changed and removed."""
         return count_text(self.change) or "nothing changed"
 
     def parts(self) -> Sequence[Part]:

@@ -37,7 +37,7 @@ _BIG = 4 * 1024 * 1024  # bytes of repodata that take noticeable time to look th
 def complete(
     verb: str, words: Sequence[str], token: str, session: Session, *, body: bool = False
 ) -> list[str]:
-    """What the last word of a verb's line can become.
+    """Return what the last word of a verb's line can become.
 
     Args:
         verb: Its name.
@@ -287,7 +287,7 @@ def _names_in(path: str, _mtime: int) -> frozenset[str]:
 
 
 def _repodata_files(environment: Environment) -> Iterator[Path]:
-    """Where repodata lies: in channels on this disk, and in conda's and rattler's caches."""
+    """Yield where repodata lies: in channels on this disk, and in conda's and rattler's caches."""
     import json
     from urllib.parse import unquote, urlsplit
 

@@ -9,7 +9,7 @@ from ..display import Code, Part, Result
 
 @dataclass(frozen=True, repr=False)
 class HelpText(Result):
-    """What ``--help`` shows."""
+    """The text that ``--help`` shows."""
 
     text: str
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What code imports and an environment does not have.
+    """The imports of some code that an environment lacks.
 
     Attributes:
         specs: Import name → what to install, as ``%envinstall`` takes it.
@@ -48,7 +48,7 @@ def add_missing(parser: argparse.ArgumentParser) -> None:
 
 
 def wanted(notebook: str, environment: Environment, session: Session) -> Wanted:
-    """What a notebook's imports need in an environment.
+    """Return what a notebook's imports need in an environment.
 
     Args:
         notebook: Its path; empty for the one this session runs.
@@ -87,7 +87,7 @@ def _sources(path: str, session: Session, *, named: bool) -> Iterator[str]:
 
 
 def plan_text(found: Wanted, where: str) -> str:
-    """What is missing and what brings it, to be shown before it is done."""
+    """Return what is missing and what brings it, to be shown before it is done."""
     from ..display import Table, as_text
 
     rows = tuple(found.specs.items())
@@ -95,14 +95,14 @@ def plan_text(found: Wanted, where: str) -> str:
 
 
 def notes(found: Wanted) -> list[str]:
-    """What is left out, and why."""
+    """Return what is left out, and why."""
     return [f"{module} is left out. {why}" for module, why in found.unknown.items()]
 
 
 def _wanted_by(
     sources: Iterable[str], environment: Environment, *, conda: bool, folder: str
 ) -> Wanted:
-    """What the imports of some code need that an environment does not have.
+    """Return what the imports of some code need that an environment does not have.
 
     Args:
         sources: Python code, a cell each; a magic is no Python, and its cell's other lines count.
@@ -171,7 +171,7 @@ class _Here:
         self._packages |= conda_distributions(environment).keys()
 
     def has(self, module: str) -> bool:
-        """Whether a module is there; in a namespace, whether its package is."""
+        """Return whether a module is there; in a namespace, whether its package is."""
         from importlib.machinery import PathFinder
 
         root = module.partition(".")[0]

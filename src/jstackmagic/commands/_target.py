@@ -1,4 +1,4 @@
-"""Which environments a verb serves: the same four options wherever a target is taken."""
+"""The environments that a verb serves: the same four options wherever a target is taken."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def targets(args: argparse.Namespace) -> tuple[Environment, ...]:
 
 
 def left_out(args: argparse.Namespace) -> tuple[str, ...]:
-    """What ``--all-kernels`` does not reach, and why: sentences for the user."""
+    """Return what ``--all-kernels`` does not reach, and why: sentences for the user."""
     from ..where import kernels
 
     return tuple(error.problem for error in kernels.not_understood()) if args.all_kernels else ()

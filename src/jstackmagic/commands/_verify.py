@@ -26,7 +26,7 @@ def verified(session: Session, chosen: Sequence[Record]) -> Verified:
 
 @dataclass(frozen=True, repr=False)
 class Verified(Result):
-    """What the three witnesses say.
+    """The words of the three witnesses.
 
     Attributes:
         verification: Package by package.
@@ -40,7 +40,7 @@ class Verified(Result):
         return 1 if self.verification.differences else 0
 
     def summary(self) -> str:
-        """How many packages they differ on."""
+        """Return how many packages they differ on."""
         count, of = len(self.verification.differences), len(self.verification.packages)
         return f"{count} of {of} packages differ" if count else f"{of} packages agree"
 

@@ -46,7 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for.
+    """The options, as the user gave them.
 
     Attributes:
         paths: Notebooks, lists, and folders.
@@ -104,7 +104,7 @@ def _check(paths: Sequence[str], groups: Sequence[str]) -> None:
 
 @dataclass(frozen=True, repr=False)
 class Capture(Result):
-    """What the files held.
+    """The requests that the files held.
 
     Attributes:
         captures: Every find, in the order they were read.
@@ -124,7 +124,7 @@ class Capture(Result):
         return tuple(captured.record for captured in self.captures if captured.record)
 
     def summary(self) -> str:
-        """How much was found."""
+        """Return how much was found."""
         unread = sum(1 for captured in self.captures if captured.reason)
         parts = [
             _counted(len(self.captures) - unread, "install or removal", "installs and removals"),
@@ -134,7 +134,7 @@ class Capture(Result):
         return f"{', '.join(filter(None, parts))}, in {_counted(self.files, 'file', 'files')}"
 
     def parts(self) -> Sequence[Part]:
-        """What was understood, what to know of it, what was not, and the files' problems."""
+        """Return what was understood, what to know of it, what was not, and the files' problems."""
         parts: list[Part] = []
         read = [captured for captured in self.captures if not captured.reason]
         if read:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for.
+    """The options, as the user gave them.
 
     Attributes:
         environments: Where to look, beside the system.
@@ -100,14 +100,14 @@ def _image() -> Brought | None:
 
 @dataclass(frozen=True, repr=False)
 class Drifts(Result):
-    """How far environments and the system are from their beginning."""
+    """The drift of environments and of the system from their beginning."""
 
     drifts: tuple[Drift, ...]
     only_unexplained: bool = False
     adopted: bool = False
 
     def summary(self) -> str:
-        """How many packages are not as they were, and how many nobody recorded."""
+        """Return how many packages are not as they were, and how many nobody recorded."""
         differences = sum(len(drift.differences) for drift in self.drifts)
         unexplained = sum(len(drift.unexplained) for drift in self.drifts)
         return f"{differences} differences, {unexplained} unexplained"

@@ -118,7 +118,7 @@ class HistoryTable(Result):
     path: str = ""
 
     def summary(self) -> str:
-        """How many records there are."""
+        """Return how many records there are."""
         return f"{len(self.records)} records"
 
     def parts(self) -> Sequence[Part]:
@@ -163,7 +163,7 @@ class WholeRecords(Result):
     with_log: bool = False
 
     def summary(self) -> str:
-        """Which they are."""
+        """Return which they are."""
         return ", ".join(record.id for record in self.records)
 
     def parts(self) -> Sequence[Part]:

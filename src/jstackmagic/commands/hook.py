@@ -194,7 +194,7 @@ def _start_replay(history: History, *, keep: bool) -> str:
 
 @dataclass(frozen=True, repr=False)
 class HookResult(Result):
-    """What was done, a sentence each.
+    """The steps that were done, a sentence each.
 
     Attributes:
         sentences: What was done.

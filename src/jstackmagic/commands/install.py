@@ -135,7 +135,7 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
 def _with_missing(
     asked: Asked, environment: Environment, args: argparse.Namespace, session: Session
 ) -> tuple[Asked, list[str]]:
-    """What was asked for, and what the notebook's imports need; the plan is shown first."""
+    """Return what was asked for, and what the notebook's imports need; the plan is shown first."""
     from . import _missing
 
     found = _missing.wanted(args.missing, environment, session)
@@ -231,7 +231,7 @@ def _files(args: argparse.Namespace) -> list[Reading]:
 
 
 def _notes(reading: Reading) -> Iterator[str]:
-    """What of a file is not done, or done otherwise."""
+    """Yield what of a file is not done, or done otherwise."""
     yield from reading.notes
     for name in dict.fromkeys(found.target.name for found in reading.found if found.target.name):
         yield f"{reading.path} is of an environment {name}; the target stays as it is."

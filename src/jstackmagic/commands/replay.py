@@ -102,7 +102,7 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
 
 @contextmanager
 def _words(log: str | None, console: Console) -> Iterator[Console]:
-    """Where the managers' words go: to the user, or to a file as they come."""
+    """Yield where the managers' words go: to the user, or to a file as they come."""
     if log is None:
         yield console
         return
@@ -117,7 +117,7 @@ def _words(log: str | None, console: Console) -> Iterator[Console]:
 
 @dataclass(frozen=True, repr=False)
 class ReplayResult(ChangeResult):
-    """What a replay came to.
+    """The outcome of a replay.
 
     Attributes:
         kept: What was kept for the next one, a sentence; empty where that was not asked.

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
 
 @dataclass(frozen=True, repr=False)
 class UndoResult(ChangeResult):
-    """What taking back came to.
+    """The outcome of an undo.
 
     Attributes:
         taken_back: The records.
@@ -73,7 +73,7 @@ class UndoResult(ChangeResult):
     taken_back: tuple[Record, ...] = ()
 
     def parts(self) -> Sequence[Part]:
-        """Which records, then each step as it went."""
+        """Return which records, then each step as it went."""
         head = [
             Text(
                 f"{'Took back' if self._did else 'Would take back'} {record.id}: "

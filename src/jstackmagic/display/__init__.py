@@ -56,11 +56,11 @@ class Result:
         return None
 
     def remarks(self) -> Sequence[Part]:
-        """What a person should know of the document, on standard error."""
+        """Return what a person should know of the document, on standard error."""
         return ()
 
     def parts(self) -> Sequence[Part]:
-        """What the result consists of, in order."""
+        """Return what the result consists of, in order."""
         raise NotImplementedError
 
     def to_json(self) -> Any:

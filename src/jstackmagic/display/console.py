@@ -1,4 +1,4 @@
-"""Where everything goes that a user is to see: a notebook, a terminal, or plain text."""
+"""Consoles for all that a user is to see: a notebook, a terminal, or plain text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Show = Callable[[Displayed, bool], None]
 
 
 class Console(Protocol):
-    """Where words, progress and results go.
+    """The place that words, progress and results go to.
 
     Attributes:
         live: Whether a line can be written over, after a carriage return.

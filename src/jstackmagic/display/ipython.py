@@ -76,7 +76,7 @@ def _current_cell() -> tuple[int, int] | None:
 
 
 def in_notebook() -> bool:
-    """Whether a kernel runs this, so that rich output is shown."""
+    """Return whether a kernel runs this, so that rich output is shown."""
     from IPython.core.getipython import get_ipython
 
     shell = get_ipython()

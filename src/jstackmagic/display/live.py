@@ -1,4 +1,4 @@
-"""What managers say, shown while they work and folded to a line when they are done.
+"""The managers' output, shown while they work and folded to a line when they are done.
 
 A notebook has one output that is updated in place; a terminal shows the last lines and takes them
 away again. Whatever is no terminal (a pipe, a log) gets everything as it comes. All of it stays in

@@ -74,7 +74,7 @@ class Displayed(Protocol):
     """What a result must offer to be displayed."""
 
     def parts(self) -> Sequence[Part]:
-        """What it consists of, in order."""
+        """Return what it consists of, in order."""
 
     def to_json(self) -> Any:
         """The same content for programs, as plain lists and dictionaries."""
@@ -84,7 +84,7 @@ class Displayed(Protocol):
         """A text for other programs, all there may be on standard output; None for none."""
 
     def remarks(self) -> Sequence[Part]:
-        """What a person should know of the document, on standard error."""
+        """Return what a person should know of the document, on standard error."""
 
 
 def json_text(result: Displayed) -> str:

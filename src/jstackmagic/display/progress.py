@@ -1,4 +1,4 @@
-"""How far long work has come: the noun, its words, and how it looks while it goes on.
+"""The progress of long work: the noun, its words, and its looks while the work goes on.
 
 A bar in a notebook, without a widget and without a script: one output, updated in place, so that a
 notebook which is run by a program keeps its last state alone. tqdm's bar in a terminal. Plain lines
@@ -25,7 +25,7 @@ Unit = Literal["bytes", "packages", ""]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one kind of work has come.
+    """The progress of one kind of work.
 
     Attributes:
         doing: The work, "Fetching".
@@ -65,7 +65,7 @@ class Meter:
 
     @property
     def share(self) -> float | None:
-        """How much is done, 0 to 1; None where nobody knows."""
+        """Return how much is done, 0 to 1; None where nobody knows."""
         total = self.latest.total
         return min(1.0, self.latest.done / total) if total else None
 
@@ -87,7 +87,7 @@ class Meter:
         return f"{what}: {', '.join(parts)}"
 
     def amount(self) -> str:
-        """How much is done of how much, in words."""
+        """Return how much is done of how much, in words."""
         latest = self.latest
         if latest.unit == "packages":
             return f"{latest.done} of {latest.total} packages"

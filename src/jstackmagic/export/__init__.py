@@ -1,4 +1,4 @@
-"""What a recipe can be rendered as: one module a format.
+"""The formats that a recipe can be rendered as: one module each.
 
 ``dockerfile.py`` is the format ``dockerfile``; adding a module adds a format and touches no other
 file. A format's module declares one value, ``FORMAT`` (see `Format`). A module whose name begins

@@ -82,7 +82,7 @@ def _default(prefix: str) -> str:
 
 
 def _ask(index: str, packages: Sequence[Package]) -> list[Archive]:
-    """What an index has of some packages; asked at once over a few connections.
+    """Return what an index has of some packages; asked at once over a few connections.
 
     Raises:
         requests.RequestException: It cannot be reached, or answers with an error.

@@ -1,4 +1,4 @@
-"""What an export comes to: a text, and the local files that must lie beside it."""
+"""The result of an export: a text, and the local files that must lie beside it."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def _fault(file: File) -> str:
 
 
 def _content(file: File) -> bytes | Path:
-    """What to write: bytes of a file, or the folder to copy."""
+    """Return what to write: bytes of a file, or the folder to copy."""
     if isinstance(file.source, bytes):
         return file.source
     source = Path(file.source)
@@ -241,7 +241,7 @@ def _requirements(path: Path, includers: tuple[Path, ...]) -> list[str]:
 
 
 def _is_local(line: str) -> bool:
-    """Whether a line of a requirements file names a file or folder of this machine."""
+    """Return whether a line of a requirements file names a file or folder of this machine."""
     match = _LINE.fullmatch(line)
     assert match is not None
     value = match["value"].strip()

@@ -78,7 +78,7 @@ def place_in(manager: ManagerName, spec: str) -> Place | None:
 
 
 def is_conda_archive(spec: str) -> bool:
-    """Whether a spec is a conda package's file or URL, rather than a match spec."""
+    """Return whether a spec is a conda package's file or URL, rather than a match spec."""
     return spec.partition("#")[0].endswith(CONDA_ARCHIVE) and "::" not in spec
 
 

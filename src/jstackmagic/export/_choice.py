@@ -44,7 +44,7 @@ class Chosen:
         return tuple(step for step in self.steps if step.manager == manager)
 
     def items(self, manager: ManagerName) -> Iterator[Item]:
-        """What one manager is asked for."""
+        """Yield what one manager is asked for."""
         for step in self.of(manager):
             yield from step.install
 
@@ -61,7 +61,7 @@ class Chosen:
 
 
 def called(environment: EnvironmentRef) -> str:
-    """What to call an environment."""
+    """Return what to call an environment."""
     return environment.name or posixpath.basename(environment.prefix.rstrip("/")) or "root"
 
 

@@ -47,7 +47,7 @@ class Requirements:
 
     @property
     def files(self) -> tuple[File, ...]:
-        """What must lie beside it."""
+        """Return what must lie beside it."""
         return tuple(self._files.values())
 
     def lines(self, steps: Sequence[Step]) -> list[str]:
@@ -201,7 +201,7 @@ class Requirements:
 
 
 def _can_have_hash(line: str) -> bool:
-    """Whether pip can check one: of a version control checkout or a folder it cannot."""
+    """Return whether pip can check one: of a version control checkout or a folder it cannot."""
     line, _ = split_hashes(line)
     if line.startswith("-e ") or re.search(r"(?:^|@\s*)(?:git|hg|svn|bzr)\+", line):
         return False

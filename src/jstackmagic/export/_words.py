@@ -15,7 +15,7 @@ _REFUSED = frozenset(
 
 
 def holds_credential(text: str) -> bool:
-    """Whether a text holds a credential, or the mask that was written in its place."""
+    """Return whether a text holds a credential, or the mask that was written in its place."""
     return MASK in mask(text)
 
 

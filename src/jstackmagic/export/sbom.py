@@ -202,7 +202,7 @@ def _channel(package: Package) -> str:
 
 
 def _origin(present: Present) -> dict[str, str]:
-    """Where a distribution came from, if that is not the public index."""
+    """Return where a distribution came from, if that is not the public index."""
     source = public(present.package.source)
     if is_vcs(source):
         return {"vcs_url": source}

@@ -54,7 +54,7 @@ def _matchers(shell: InteractiveShell) -> list[Any]:
 
 
 def _match(complete: Completer, context: Any) -> dict[str, Any]:
-    """What IPython asks for at each Tab; it must not raise, or the user reads of it."""
+    """Return what IPython asks for at each Tab; it must not raise, or the user reads of it."""
     found: list[str] = []
     token = ""
     try:

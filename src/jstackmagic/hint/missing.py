@@ -36,7 +36,7 @@ _ENTRIES = 200
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What to say below a traceback.
+    """The words to show below a traceback.
 
     Attributes:
         module: What could not be imported, or the library that could not be loaded.
@@ -50,7 +50,7 @@ class Hint:
 
     @property
     def line(self) -> str:
-        """What to type, one line that runs as it stands; empty where nothing helps."""
+        """Return what to type, one line that runs as it stands; empty where nothing helps."""
         return f"%envinstall {self.spec}" if self.spec else ""
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class Hint:
 
 
 def explain(error: BaseException, *, conda: bool, folder: str | None = None) -> Hint | None:
-    """What to say of an error.
+    """Return what to say of an error.
 
     Args:
         error: As it was raised; what it was raised from counts, too.
@@ -138,7 +138,7 @@ def _of_module(error: ModuleNotFoundError, conda: bool, folder: str) -> Hint | N
 
 
 def explain_module(module: str, *, conda: bool, folder: str) -> Hint | None:
-    """What to say of a module whose top-level name is not to be found.
+    """Return what to say of a module whose top-level name is not to be found.
 
     Args:
         module: Its dotted name, as much of it as is known.
@@ -183,7 +183,7 @@ def _standard(root: str, conda: bool) -> Hint | None:
 
 
 def _is_debians() -> bool:
-    """Whether this interpreter is the one that Debian packs, or a venv on it."""
+    """Return whether this interpreter is the one that Debian packs, or a venv on it."""
     return sys.base_prefix == "/usr"
 
 
@@ -319,7 +319,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _is_project(folder: str) -> bool:
-    """Whether a folder above is the project's, so that what lies beside counts."""
+    """Return whether a folder above is the project's, so that what lies beside counts."""
     marks = (".git", "pyproject.toml", "setup.py", "setup.cfg", "environment.yml", "src")
     return any(os.path.exists(f"{folder}/{mark}") for mark in marks)
 
@@ -385,7 +385,7 @@ def _of_name(error: ImportError, conda: bool, folder: str) -> Hint | None:
 
 
 def _of_advice(error: ImportError, conda: bool) -> Hint | None:
-    """What the error itself says to install, as those of optional dependencies do."""
+    """Return what the error itself says to install, as those of optional dependencies do."""
     found = _ADVICE.search(str(error))
     if not found or not names.is_known(found[1]) or (_is_installed(found[1]) and not found[2]):
         return None

@@ -501,7 +501,7 @@ def default_path(setting: str = "", *, locked: bool = False) -> Path:
 
 
 def context(*, notebook: str = "", container: str = "", image: str = "") -> Context:
-    """Who we are: the user, host, process and kernel that a record is made by.
+    """Return who we are: the user, host, process and kernel that a record is made by.
 
     Args:
         notebook: Its path where the caller knows it (VS Code's ``__vsc_ipynb_file__``); otherwise

@@ -59,7 +59,7 @@ class Status:
 
 
 def status() -> Status | None:
-    """How far the replay in this container is; None where there was none."""
+    """Return how far the replay in this container is; None where there was none."""
     if not is_ours(runtime_folder()):
         return None
     try:

@@ -39,11 +39,11 @@ class Stack:
 
     @property
     def size(self) -> int:
-        """How many packages it was asked for."""
+        """Return how many packages it was asked for."""
         return len(self.python) + len(self.debian)
 
     def has(self, manager: ManagerName, name: str) -> bool:
-        """Whether it has a package, whichever of conda and pip brought it."""
+        """Return whether it has a package, whichever of conda and pip brought it."""
         if is_system(manager):
             return name in self.debian
         return normalise(name) in self.python | self.also
@@ -68,7 +68,7 @@ class Family:
     stacks: tuple[Stack, ...]
 
     def reference(self, stack: Stack) -> str:
-        """What to write after FROM."""
+        """Return what to write after FROM."""
         return f"{self.registry}/{stack.name}" + (f":{self.tag}" if self.tag else "")
 
     def get(self, name: str) -> Stack | None:

@@ -1,4 +1,4 @@
-"""Which of the Docker Stacks this is, and which has what was installed already."""
+"""The Docker Stacks: which one this is, and which has what was installed already."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def check_names(
 
 
 def hosts_kernel(environment: Environment) -> bool:
-    """Whether something that a kernel needs lies in an environment."""
+    """Return whether something that a kernel needs lies in an environment."""
     names = {package.name for package in read_distributions(environment)}
     return not names.isdisjoint(KEEPERS) or bool(
         conda_distributions(environment).keys() & set(KEEPERS)
@@ -145,7 +145,7 @@ def hosts_kernel(environment: Environment) -> bool:
 
 
 def _lost(plan: Plan) -> Iterator[tuple[Package, Package | None]]:
-    """What the plan takes away, each with what comes in its place."""
+    """Yield what the plan takes away, each with what comes in its place."""
     if plan.change is not None:
         yield from plan.change.changed
         yield from ((package, None) for package in plan.change.removed)

@@ -81,7 +81,7 @@ def _pth(folder: str) -> set[str]:
 
 
 def is_running(environment: Environment) -> bool:
-    """Whether this very interpreter runs in that environment."""
+    """Return whether this very interpreter runs in that environment."""
     return os.path.realpath(environment.prefix) == os.path.realpath(sys.prefix)
 
 

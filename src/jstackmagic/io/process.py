@@ -190,7 +190,7 @@ class _Screen:
 
 
 def _overlap(text: str, secret: str) -> int:
-    """How many characters of ``secret``'s beginning, but not all, end ``text``."""
+    """Return how many characters of ``secret``'s beginning, but not all, end ``text``."""
     longest = min(len(secret) - 1, len(text))
     return next((n for n in range(longest, 0, -1) if text.endswith(secret[:n])), 0)
 
@@ -204,7 +204,7 @@ class _Interrupts:
         self._last = float("-inf")
 
     def take(self) -> bool:
-        """Whether the user interrupted since; ``taken`` then counts it."""
+        """Return whether the user interrupted since; ``taken`` then counts it."""
         if not self.pending:
             return False
         self.pending = False
@@ -280,7 +280,7 @@ class _Child:
         return _shell_status(self._process.returncode)
 
     def read(self) -> bytes | None:
-        """What it wrote: empty after a moment of silence, None when it has ended.
+        """Return what it wrote: empty after a moment of silence, None when it has ended.
 
         A background process that keeps the terminal open does not count.
         """

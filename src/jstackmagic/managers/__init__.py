@@ -49,7 +49,7 @@ class Choice:
 
     @property
     def name(self) -> str:
-        """What people call it: the executable's own name, where it is one."""
+        """Return what people call it: the executable's own name, where it is one."""
         return self.called or self.engine
 
 

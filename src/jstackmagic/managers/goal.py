@@ -68,7 +68,7 @@ class Goal:
         ]
 
     def wishes(self, exactness: Exactness) -> list[Wish]:
-        """What is to be noted as asked for, and in which words."""
+        """Return what is to be noted as asked for, and in which words."""
         items = {(step.manager, item.name): item for step in self.steps for item in step.install}
         known = self.there.items() if exactness == "builds" else ()
         wishes = {key: Wish(*key, package.requested) for key, package in known}
@@ -91,7 +91,7 @@ class Goal:
         return tuple(name for name in dict.fromkeys(names) if (manager, name) in here)
 
     def missing(self, manager: ManagerName, here: PackageSet) -> list[Package]:
-        """What the records left there and is not there."""
+        """Return what the records left there and is not there."""
         return [
             package
             for (owner, name), package in self.there.items()
@@ -106,7 +106,7 @@ class Goal:
                     yield step, item
 
     def unseen(self, manager: ManagerName, item: Item) -> bool:
-        """Whether nobody saw what a spec came to: it was only recorded."""
+        """Return whether nobody saw what a spec came to: it was only recorded."""
         return not item.version and not item.brought and (manager, item.name) not in self.there
 
 

@@ -39,7 +39,7 @@ class Engines:
 
     @classmethod
     def of_environ(cls, environ: Mapping[str, str] = os.environ) -> Engines:
-        """What ``JSTACKMAGIC_CONDA_ENGINE`` and ``JSTACKMAGIC_PIP_ENGINE`` say.
+        """Return what ``JSTACKMAGIC_CONDA_ENGINE`` and ``JSTACKMAGIC_PIP_ENGINE`` say.
 
         Raises:
             UsageError: One of them names no engine.

@@ -90,7 +90,7 @@ class Environment:
 
     @property
     def is_conda(self) -> bool:
-        """Whether conda-format packages can be installed here."""
+        """Return whether conda-format packages can be installed here."""
         return self.kind.startswith("conda")
 
     @property

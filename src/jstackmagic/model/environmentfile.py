@@ -144,7 +144,7 @@ def _dependency(node: Node, folder: str) -> Asked:
 
 
 def _indented(text: str) -> str:
-    """What was meant by a text that YAML folded out of a list below it; empty for none."""
+    """Return what was meant by a text that YAML folded out of a list below it; empty for none."""
     if not re.search(r"\s-\s", f"{text} "):
         return ""
     first, *rest = (word for word in re.split(r"\s*(?:^|\s)-\s+", text) if word)

@@ -30,7 +30,7 @@ class JStackMagicError(Exception):
         return "\n".join(part for part in (self.problem, self.kept, *self.advice) if part)
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback (it looks for this very name)."""
+        """Return what IPython shows in place of a traceback (it looks for this very name)."""
         from .text import readable
 
         red, bold, reset = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if self.coloured else ("",) * 3

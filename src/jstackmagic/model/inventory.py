@@ -1,4 +1,4 @@
-"""What a history put there: every package that its records brought, and who asked for it."""
+"""The inventory of a history: every package that its records brought, and who asked for it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Present:
 
 @dataclass
 class Inventory:
-    """What is there so far, and what was there before anything was done."""
+    """The packages present so far, and those that were there at the start."""
 
     there: dict[_Key, Present] = field(default_factory=dict)
     base: dict[_Key, Package | None] = field(default_factory=dict)

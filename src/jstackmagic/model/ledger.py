@@ -33,7 +33,7 @@ _A = TypeVar("_A", bound=Account)
 
 
 class Ledger:
-    """What records come to: what was asked, what is present, what moved and where it came from.
+    """A fold of records: what was asked, what is present, what moved and where it came from.
 
     An account is folded when it is first asked for. From there on a new record costs its own entry
     and no more. An account starts again from nothing where that would not be the same: a record
@@ -201,7 +201,7 @@ def _has_effect(record: Record) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What became of one package.
+    """The change of one package.
 
     Attributes:
         before: As it was; None where it was not there.
@@ -216,7 +216,7 @@ class Move:
 
 @dataclass
 class _Movement:
-    """What became of every package."""
+    """The changes of every package."""
 
     moves: dict[Key, Move] = field(default_factory=dict)
 

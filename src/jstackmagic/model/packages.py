@@ -40,12 +40,12 @@ class Package:
 
     @property
     def key(self) -> tuple[ManagerName, str]:
-        """What identifies it within one environment."""
+        """Return what identifies it within one environment."""
         return (self.manager, self.name)
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What makes two packages of one name the same package."""
+        """Return what makes two packages of one name the same package."""
         return (self.version, self.build, self.source, self.sha256)
 
 

@@ -170,7 +170,7 @@ def only_reader(spec: str) -> ManagerName | None:
 
 
 def is_path(spec: str) -> bool:
-    """Whether a spec is a local path: pip's rule, it holds a separator or begins with a dot.
+    """Return whether a spec is a local path: pip's rule, it holds a separator or begins with a dot.
 
     >>> is_path("./pkg"), is_path("dist/x.whl"), is_path("numpy")
     (True, True, False)
@@ -340,7 +340,7 @@ def _read_option_line(line: str, folder: str) -> Asked:
 
 
 def _stray(line: str, words: list[str]) -> Iterator[str]:
-    """What pip reads over behind an option."""
+    """Yield what pip reads over behind an option."""
     if not words:
         return
     rest = mask(" ".join(words))

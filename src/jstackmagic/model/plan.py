@@ -1,4 +1,4 @@
-"""What would be done, and what happened."""
+"""The plan of a step, and its outcome."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened, observed on disk.
+    """The outcome of a step, observed on disk.
 
     Attributes:
         status: How it ended.

@@ -53,7 +53,7 @@ class Policy:
 
 
 def engines_of(names: Iterable[str], policy: Policy) -> Engines:
-    """What is to do the managers' work, where ``--engine`` was given these names.
+    """Return what is to do the managers' work, where ``--engine`` was given these names.
 
     Raises:
         Stopped: One of them is not what the settings lock.
@@ -107,18 +107,18 @@ def check_plan(plan: Plan, policy: Policy) -> None:
 
 
 def is_denied(policy: Policy, manager: ManagerName, name: str) -> bool:
-    """Whether a package may not be asked for."""
+    """Return whether a package may not be asked for."""
     allowed = not policy.allow or _matches(policy.allow, manager, name)
     return not allowed or _matches(policy.deny, manager, name) or manager not in policy.managers
 
 
 def is_listed(policy: Policy, manager: ManagerName, name: str) -> bool:
-    """Whether the list of what is allowed names a package."""
+    """Return whether the list of what is allowed names a package."""
     return _matches(policy.allow, manager, name)
 
 
 def _matches(patterns: Iterable[str], manager: str, name: str) -> bool:
-    """Whether a name fits one of ``NAME``, ``py*`` or ``pip:NAME``."""
+    """Return whether a name fits one of ``NAME``, ``py*`` or ``pip:NAME``."""
     from .packages import normalise
 
     for pattern in patterns:

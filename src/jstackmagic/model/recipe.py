@@ -239,7 +239,7 @@ class _Shelf:
             self.removals.setdefault(name, since)
 
     def since(self) -> Iterator[int]:
-        """When what is left here was asked for."""
+        """Yield when what is left here was asked for."""
         yield from (entry.since for entry in self.asked.values())
         yield from self.removals.values()
 
@@ -337,7 +337,7 @@ class Net:
         return [self.shelves[prefix][manager] for manager in of_environment()]
 
     def holdings(self) -> Iterator[Holding]:
-        """What was last seen on disk: the system's, then each environment's."""
+        """Yield what was last seen on disk: the system's, then each environment's."""
         shared = [package for shelf in self.system.values() for package in shelf.seen.values()]
         if shared:
             yield Holding(None, _sorted(shared))

@@ -1,4 +1,4 @@
-"""What was asked: the noun. ``parsing.py`` makes one from a user's line or cell."""
+"""A request: the noun. ``parsing.py`` makes one from a user's line or cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where packages come from: what a request, a recipe's step and a list name beside their specs."""
+"""Sources of packages: what a request, a recipe's step and a list name beside their specs."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Spec:
 
     @property
     def is_url(self) -> bool:
-        """Whether its place is a URL, be it of this machine."""
+        """Return whether its place is a URL, be it of this machine."""
         return bool(_URL.match(self.place) or _VCS.match(self.place))
 
 

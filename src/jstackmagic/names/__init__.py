@@ -123,7 +123,7 @@ def members(namespace: str, number: int = 5) -> tuple[str, ...]:
 
 
 def conda_name(package: str) -> str:
-    """What conda-forge calls a package of PyPI's.
+    """Return what conda-forge calls a package of PyPI's.
 
     >>> conda_name("opencv-python"), conda_name("torch"), conda_name("pymongo")
     ('opencv', 'pytorch', 'pymongo')
@@ -132,7 +132,7 @@ def conda_name(package: str) -> str:
 
 
 def pypi_name(conda: str) -> str:
-    """What PyPI calls a package of conda-forge's.
+    """Return what PyPI calls a package of conda-forge's.
 
     >>> pypi_name("opencv"), pypi_name("pytorch"), pypi_name("pymongo")
     ('opencv-python', 'torch', 'pymongo')
@@ -144,12 +144,12 @@ def pypi_name(conda: str) -> str:
 
 
 def is_known(package: str) -> bool:
-    """Whether a package of that name is much used, or on conda-forge."""
+    """Return whether a package of that name is much used, or on conda-forge."""
     return normalise(package) in _rank() or package.lower() in _from_conda()
 
 
 def is_popular(package: str) -> bool:
-    """Whether it is among the most used."""
+    """Return whether it is among the most used."""
     return _rank().get(normalise(package), POPULAR) < POPULAR
 
 

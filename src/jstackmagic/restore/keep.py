@@ -49,7 +49,7 @@ _HASH = ".sha256"
 
 @dataclass(frozen=True)
 class Taken:
-    """What keeping came to.
+    """The outcome of keeping packages.
 
     Attributes:
         files: What is kept now and was not.
@@ -66,7 +66,7 @@ class Taken:
 
 
 class Store:
-    """What is kept.
+    """The packages that are kept.
 
     Args:
         folder: Where.
@@ -325,7 +325,7 @@ def _wheels_of(package: Package, folder: Path) -> Iterator[Path]:
 
 
 def _why_not(package: Package, goal: Goal) -> str:
-    """Why a package cannot be kept; empty where it can."""
+    """Return why a package cannot be kept; empty where it can."""
     if package.manager == "conda" and (not package.url or MASK in package.url):
         return f"{package.name} cannot be kept: where it came from is not known."
     source = as_on_disk(package).source if package.manager == "pip" else ""

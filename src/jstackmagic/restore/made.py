@@ -1,4 +1,4 @@
-"""Where an environment of the history is here; one that is not is made."""
+"""Finding an environment of the history here, and making one that is missing."""
 
 from __future__ import annotations
 

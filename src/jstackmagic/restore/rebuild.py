@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """How to replay.
+    """The options of a replay.
 
     Attributes:
         name: The conda environment to replay into; empty for where each was.
@@ -65,7 +65,7 @@ class ReplayOptions:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a replay came to.
+    """The outcome of a replay.
 
     Attributes:
         done: Each step as it went.
@@ -288,7 +288,7 @@ class Rebuild:
                 return
 
     def _bring_kept(self, place: Site, requests: Sequence[Request], here: PackageSet) -> bool:
-        """Whether what is kept in the home volume did."""
+        """Return whether what is kept in the home volume did."""
         environment = place.environment
         assert environment is not None
         served = self._store.serve(requests, place.goal, here, environment)

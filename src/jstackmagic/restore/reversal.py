@@ -38,7 +38,7 @@ _OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}
 
 @dataclass(frozen=True, slots=True)
 class UndoOptions:
-    """What is to be taken back.
+    """The records to take back, as the user chose them.
 
     Attributes:
         id: A transaction or one record of it; empty for the last one.
@@ -57,7 +57,7 @@ class UndoOptions:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What taking back came to.
+    """The outcome of an undo.
 
     Attributes:
         records: What was taken back.
@@ -107,7 +107,7 @@ def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
 def _chosen(
     wanted: UndoOptions, history: History, ledger: Ledger
 ) -> tuple[list[Record], list[Record]]:
-    """What is to be taken back, and the records that tell how things were before it."""
+    """Return what is to be taken back, and the records that tell how things were before it."""
     if wanted.id and wanted.to:
         raise UsageError("Name one record, or go back --to one; not both.")
     if wanted.to:
@@ -259,7 +259,7 @@ class Reversal:
         return tuple(package for package in owners if package.key not in after)
 
     def _wishes_before(self) -> list[Wish]:
-        """What was asked for, of the packages that come back."""
+        """Return what was asked for, of the packages that come back."""
         from ..managers import get
         from ..managers.goal import Wish
 
@@ -351,7 +351,7 @@ class Reversal:
         return Step(request, self.environment, undoes=(mine or self._records)[0].id)
 
     def _missing(self, request: Request, again: Request) -> list[Package]:
-        """Which of the packages a request asks for are nowhere to be had."""
+        """Return which of the packages a request asks for are nowhere to be had."""
         found = []
         of_manager = [p for p in self._wanted.returns if p.manager == request.manager]
         if request.action == "install" and len(of_manager) == 1:
@@ -417,7 +417,7 @@ def _moved_since(now: Package | None, left: Package | None) -> str:
 
 
 def _surplus(plan: Plan, wanted: Inverse) -> Iterator[str]:
-    """What a plan would do beyond what is wanted, or otherwise."""
+    """Yield what a plan would do beyond what is wanted, or otherwise."""
     if plan.change is None:
         return
     after = wanted.after()

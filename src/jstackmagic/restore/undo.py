@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Inverse:
-    """What has to be done in one place to have it as it was.
+    """The changes that bring one place back to its earlier state.
 
     Attributes:
         returns: Packages as they were, which have to be had again.
@@ -46,7 +46,7 @@ class Inverse:
         return gone | {package.key: package for package in self.returns}
 
     def change(self, here: PackageSet, manager: ManagerName) -> Change:
-        """What it will come to, of one manager's packages."""
+        """Return what it will come to, of one manager's packages."""
         returns = [package for package in self.returns if package.manager == manager]
         return Change(
             added=tuple(new for new in returns if new.key not in here),
@@ -67,7 +67,7 @@ class Inverse:
 
 
 def inverse(moves: Mapping[Key, Move], here: PackageSet, prefix: str, origins: Origins) -> Inverse:
-    """What has to be done at one prefix.
+    """Return what has to be done at one prefix.
 
     Args:
         moves: What the records came to, everywhere.

@@ -53,14 +53,14 @@ class Witnessed:
 
     @property
     def agrees(self) -> bool:
-        """Whether all who were asked say the same."""
+        """Return whether all who were asked say the same."""
         told = self.disk if self.told == NOT_ASKED else self.told
         return self.record == told == self.disk and self.hashes[0] == self.hashes[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What came of it.
+    """The outcome of a verification.
 
     Attributes:
         packages: Each package that the records speak of.

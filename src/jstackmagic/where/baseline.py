@@ -1,4 +1,4 @@
-"""What an environment held before anybody changed it: what a drift is measured from."""
+"""The packages before anybody changed an environment: what a drift is measured from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SEEDS = ("pip", "setuptools", "wheel")
 
 @dataclass(frozen=True)
 class Baseline:
-    """What there was in the beginning.
+    """The packages that were there at the start.
 
     Attributes:
         packages: Of the managers of which it is known.
@@ -44,7 +44,7 @@ def of(
     begun: float | None = None,
     image: Callable[[], Witness | None] = lambda: None,
 ) -> Baseline:
-    """What there was, from the best that tells.
+    """Return what there was, from the best that tells.
 
     These are a snapshot, the image's own metadata, conda's history, the files' times.
 
@@ -74,11 +74,11 @@ def of(
 
 
 class Witness(Protocol):
-    """What saw the beginning."""
+    """A witness of the packages that were there at the start."""
 
     @property
     def words(self) -> str:
-        """How it is known, a phrase."""
+        """Return how it is known, a phrase."""
 
     def of(
         self, environment: Environment, manager: ManagerName, here: Sequence[Package]
@@ -118,7 +118,7 @@ def _start_of_first_process() -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What there was when a container started, as its start-up hook saw it.
+    """The packages at a container's start, as its start-up hook saw them.
 
     Attributes:
         machine: Which container, or which boot of a machine, it is of.
@@ -134,7 +134,7 @@ class Snapshot:
 
     @property
     def words(self) -> str:
-        """How it is known, a phrase."""
+        """Return how it is known, a phrase."""
         return f"the snapshot of {self.time}"
 
     def of(
@@ -262,7 +262,7 @@ def _revisions(prefix: str) -> list[_Revision]:
 def _by_revisions(
     mine: Iterable[Package], revisions: list[_Revision], begun: float | None
 ) -> tuple[list[Package], str]:
-    """What the first revision left, or the last one before this container began."""
+    """Return what the first revision left, or the last one before this container began."""
     ours = [revision for revision in revisions[1:] if begun is None or revision.time > begun]
     base = revisions[: len(revisions) - len(ours)]
     stems: set[str] = set()
@@ -279,7 +279,7 @@ def _package_of(stem: str) -> Package:
 
 
 def time_of(package: Package, environment: Environment) -> float | None:
-    """When a package came, by the time of its metadata; None where that cannot be read."""
+    """Return when a package came, by the time of its metadata; None where that cannot be read."""
     path = metadata_of(package, environment)
     try:
         return os.stat(path).st_mtime if path else None

@@ -36,7 +36,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class CondaConfig:
-    """What conda would go by for one environment.
+    """The configuration that conda uses for one environment.
 
     Names and meanings are conda's own; paths and URLs are expanded and hold their credentials.
 
@@ -288,7 +288,7 @@ def _is_configuration(path: str) -> bool:
 
 
 def _build_folders(root_prefix: str | None, environ: Mapping[str, str]) -> Iterator[str]:
-    """Where conda-build puts what it built: the channel called "local"."""
+    """Yield where conda-build puts what it built: the channel called "local"."""
     root = root_prefix and f"{root_prefix}/conda-bld"
     for folder in (environ.get("CONDA_BLD_PATH"), root, "~/conda-bld"):
         if folder:
@@ -324,7 +324,7 @@ class Value:
 
     @property
     def is_null(self) -> bool:
-        """Whether it says nothing, as in ``channels: ~``."""
+        """Return whether it says nothing, as in ``channels: ~``."""
         return isinstance(self.content, str) and self.content in {"", "~", "null", "Null", "NULL"}
 
 
@@ -770,7 +770,7 @@ def channel_urls(channel: str, config: CondaConfig) -> tuple[str, ...]:
 
 
 def channel_name(url: str, config: CondaConfig) -> str:
-    """What people call the channel at `url`: its name where it has one, else its base URL.
+    """Return what people call the channel at `url`: its name where it has one, else its base URL.
 
     >>> channel_name("https://conda.anaconda.org/conda-forge/linux-64", CondaConfig())
     'conda-forge'
@@ -788,7 +788,7 @@ def channel_name(url: str, config: CondaConfig) -> str:
 
 
 def _location(url: str, config: CondaConfig) -> str:
-    """What a custom channel lies under; conda takes the alias where that is no URL."""
+    """Return what a custom channel lies under; conda takes the alias where that is no URL."""
     return (url if _SCHEME.match(url) else config.channel_alias).rstrip("/")
 
 

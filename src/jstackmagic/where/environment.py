@@ -75,7 +75,7 @@ def known_names() -> tuple[str, ...]:
 
 
 def is_conda_prefix(prefix: str) -> bool:
-    """Whether a conda environment lies at `prefix`.
+    """Return whether a conda environment lies at `prefix`.
 
     conda's own test is the history file, which neither rattler nor pixi need have written.
     """
@@ -214,7 +214,7 @@ class _Records:
 
 
 def _is_record_of(package: str, name: str) -> bool:
-    """Whether a file of conda-meta (``NAME-VERSION-BUILD.json``) is that package's."""
+    """Return whether a file of conda-meta (``NAME-VERSION-BUILD.json``) is that package's."""
     return name.startswith(f"{package}-") and name.rsplit("-", 2)[0] == package
 
 
@@ -587,5 +587,5 @@ def _existing(folders: Iterable[str]) -> tuple[str, ...]:
 
 
 def _all_writable(paths: Iterable[str]) -> bool:
-    """Whether this user may write; even root may not where the file system is read-only."""
+    """Return whether this user may write; even root may not where the file system is read-only."""
     return all(os.access(path, os.W_OK) for path in paths if os.path.exists(path))

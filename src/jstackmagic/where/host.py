@@ -1,4 +1,4 @@
-"""What this machine or container is, and what may be done here, told from files alone."""
+"""This machine or container, and what may be done here, read from files alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Answer = Literal["yes", "no", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Where this process runs.
+    """The machine or container that this process runs on.
 
     Attributes:
         user: The name of the user it runs as; the number where that has no name.
@@ -169,19 +169,19 @@ def _why_no_sudo(files: _Files, environ: Mapping[str, str]) -> str:
 
 
 def _sudoers(files: _Files) -> Iterator[str]:
-    """What of sudo's configuration can be read; usually only root can."""
+    """Yield what of sudo's configuration can be read; usually only root can."""
     yield files.read("/etc/sudoers")
     yield from files.read_folder("/etc/sudoers.d")
 
 
 def _grants(sudoers: str, user: str) -> bool:
-    """Whether a sudoers file lets a user run anything without a password."""
+    """Return whether a sudoers file lets a user run anything without a password."""
     rule = rf"^(?:{re.escape(user)}|ALL)\s+ALL\s*=\s*(?:\([^)]*\)\s*)?NOPASSWD:\s*ALL\s*$"
     return re.search(rule, sudoers, re.MULTILINE) is not None
 
 
 def _started_as_root(files: _Files, environ: Mapping[str, str]) -> bool:
-    """Whether the container's first process was root's.
+    """Return whether the container's first process was root's.
 
     start.sh goes from root to the user by way of sudo, which says so in its variables.
     """
@@ -227,7 +227,7 @@ def _runtime(files: _Files, environ: Mapping[str, str]) -> Runtime | None:
 
 
 def _is_whole_disk(files: _Files) -> bool:
-    """Whether the root folder is that of a disk, which no storage driver makes it."""
+    """Return whether the root folder is that of a disk, which no storage driver makes it."""
     root_mount = r"^\d+ \d+ \S+ / / .* - \S+ /dev/"
     return re.search(root_mount, files.read("/proc/self/mountinfo"), re.MULTILINE) is not None
 
@@ -253,7 +253,7 @@ def _ids(pattern: re.Pattern[str], texts: Iterable[str]) -> set[str]:
 
 
 def _mounted_from(files: _Files, *points: str) -> list[str]:
-    """Where the files that are mounted at `points` lie in their own file systems."""
+    """Return where the files that are mounted at `points` lie in their own file systems."""
     # proc(5): mount id, parent id, device, root within the file system, mount point, ...
     lines = (line.split(" ") for line in files.read("/proc/self/mountinfo").splitlines())
     return [fields[3] for fields in lines if len(fields) > 4 and fields[4] in points]

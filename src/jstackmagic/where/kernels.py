@@ -118,7 +118,7 @@ def environments() -> tuple[KernelEnvironment, ...]:
 
 
 def not_understood() -> tuple[UnknownEnvironment, ...]:
-    """Why a kernelspec leads to no environment, for each that does not."""
+    """Return why a kernelspec leads to no environment, for each that does not."""
     return _all()[1]
 
 
@@ -259,7 +259,7 @@ def _is_set(variable: str) -> bool:
 
 
 def _prefers_environment(prefix: str) -> bool:
-    """Whether the environment's own kernelspecs come before the user's."""
+    """Return whether the environment's own kernelspecs come before the user's."""
     if "JUPYTER_PREFER_ENV_PATH" in os.environ:
         return _is_set("JUPYTER_PREFER_ENV_PATH")
     if not _is_mine(prefix):
@@ -361,7 +361,7 @@ def _own_prefix(spec: Kernelspec) -> str:
 
 
 def _is_marked(folder: str) -> bool:
-    """Whether a folder says that it is an environment, as only system Pythons do not."""
+    """Return whether a folder says that it is an environment, as only system Pythons do not."""
     return is_conda_prefix(folder) or os.path.isfile(f"{folder}/pyvenv.cfg")
 
 
@@ -443,7 +443,7 @@ def _runs(name: str) -> bool:
 
 
 def _starts_another(arguments: Sequence[str]) -> bool:
-    """Whether what Python is told to run may start the kernel somewhere else."""
+    """Return whether what Python is told to run may start the kernel somewhere else."""
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
@@ -604,7 +604,7 @@ def _by_commands(script: str, name: str, given: Sequence[str], seen: _Seen) -> E
 
 
 def _is_harmless(command: Sequence[str]) -> bool:
-    """Whether a command leaves alone which Python is found."""
+    """Return whether a command leaves alone which Python is found."""
     first = os.path.basename(command[0])
     if first in ("source", "."):
         return len(command) > 1 and bool(re.search(r"/(?:conda|mamba)\.sh$", command[1]))

@@ -44,12 +44,12 @@ class Reading:
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """What is asked."""
+        """Return what is asked."""
         return tuple(found.request for found in self.found if found.request is not None)
 
     @property
     def problems(self) -> tuple[Found, ...]:
-        """What cannot be done here, each with the reason."""
+        """Return what cannot be done here, each with the reason."""
         return tuple(found for found in self.found if found.request is None)
 
 
@@ -59,7 +59,7 @@ class Format(Protocol):
     __doc__: str | None
 
     def recognises(self, path: Path) -> bool:
-        """Whether a file or folder is of this format; False for one that cannot be read."""
+        """Return whether a file or folder is of this format; False for one that cannot be read."""
 
     def read(self, path: Path) -> Reading:
         """Read it; local paths in the requests are absolute.

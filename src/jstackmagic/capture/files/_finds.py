@@ -34,12 +34,12 @@ _SUBDIR = re.compile(r"/(noarch|(?:linux|osx|win|freebsd|emscripten|zos)-[\w]+)/
 
 
 def has(path: Path, pattern: str) -> bool:
-    """Whether the beginning of a file holds a line that matches."""
+    """Return whether the beginning of a file holds a line that matches."""
     return re.search(pattern, beginning(path), re.MULTILINE) is not None
 
 
 def folder_of(path: Path) -> str:
-    """What a file's relative paths are relative to."""
+    """Return what a file's relative paths are relative to."""
     return str(path.absolute().parent)
 
 

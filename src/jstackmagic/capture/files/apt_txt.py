@@ -27,7 +27,7 @@ _MANNER = ("-y", "--yes", "--assume-yes", "-q", "-qq", "--quiet")
 
 
 def recognises(path: Path) -> bool:
-    """Whether it has the name."""
+    """Return whether it has the name."""
     return path.name == "apt.txt" and path.is_file()
 
 

@@ -38,7 +38,7 @@ _SERVER = re.compile(r"\$\{?(?:NB|KERNEL)_PYTHON_PREFIX\}?/?")
 
 
 def recognises(path: Path) -> bool:
-    """Whether the folder, or its binder/ or .binder/, has a file that repo2docker reads."""
+    """Return whether the folder, or its binder/ or .binder/, has a file that repo2docker reads."""
     folder = _folder(path)
     return folder is not None and any((folder / name).is_file() for name in _ALL_FILES)
 

@@ -32,7 +32,7 @@ def recognises(path: Path) -> bool:
 
 
 def is_one(text: str) -> bool:
-    r"""Whether most lines are conda's, and one has a build, which pip never writes.
+    r"""Return whether most lines are conda's, and one has a build, which pip never writes.
 
     >>> is_one("numpy=1.19.2=py38_0\nsix=1.16\n"), is_one("numpy=1.19\nsix==1.16\n")
     (True, False)

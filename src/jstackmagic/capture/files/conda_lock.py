@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is YAML with locked packages."""
+    """Return whether it is YAML with locked packages."""
     yaml = path.suffix in (".yml", ".yaml")
     return yaml and has(path, r"^package:") and has(path, r"^metadata:")
 

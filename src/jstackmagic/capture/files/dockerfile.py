@@ -42,7 +42,7 @@ _ASIDE = ("ADD", "COPY", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "ONBUILD", "ENTR
 
 
 def recognises(path: Path) -> bool:
-    """Whether it has the name, and a FROM."""
+    """Return whether it has the name, and a FROM."""
     return _NAME.fullmatch(path.name) is not None and has(path, r"(?i)^\s*FROM\s+\S")
 
 
@@ -180,7 +180,7 @@ def _wanted(stages: list[_Stage]) -> list[_Stage]:
 
 
 def _assignments(instruction: _Instruction, known: dict[str, str]) -> dict[str, str]:
-    """What ARG or ENV sets; an ARG without a value keeps what it has."""
+    """Return what ARG or ENV sets; an ARG without a value keeps what it has."""
     if instruction.name not in ("ARG", "ENV"):
         return {}
     text = instruction.text.replace("\\\n", " ")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is YAML with dependencies."""
+    """Return whether it is YAML with dependencies."""
     yaml = path.suffix in (".yml", ".yaml")
     stored = yaml and has(path, r"^specification:") and has(path, r"^ +dependencies:")
     return stored or (yaml and has(path, r"^dependencies[ \t]*:"))

@@ -19,7 +19,7 @@ _ARCHIVE = re.compile(
 
 
 def recognises(path: Path) -> bool:
-    """Whether it has the line that says so."""
+    """Return whether it has the line that says so."""
     return path.is_file() and path.suffix != ".py" and has(path, r"^@EXPLICIT\s*$")
 
 

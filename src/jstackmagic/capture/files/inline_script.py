@@ -21,7 +21,7 @@ _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is Python with such a block."""
+    """Return whether it is Python with such a block."""
     if path.suffix != ".py" or not path.is_file():
         return False
     try:

@@ -26,7 +26,7 @@ _SIGNS = (b"# /// script", b'"dependencies"', b'"requirements"')
 
 
 def recognises(path: Path) -> bool:
-    """Whether it has such metadata, or such a cell."""
+    """Return whether it has such metadata, or such a cell."""
     if path.suffix != ".ipynb" or not path.is_file():
         return False
     try:

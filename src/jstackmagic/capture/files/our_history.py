@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def recognises(path: Path) -> bool:
-    """Whether its first line is a line of a history."""
+    """Return whether its first line is a line of a history."""
     if path.suffix != ".jsonl":
         return False
     try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is JSON that says so."""
+    """Return whether it is JSON that says so."""
     return path.suffix == ".json" and has(path, rf'^\s*"kind": "{KIND}"')
 
 

@@ -22,7 +22,7 @@ _NAME = re.compile(r"pylock(?:\.[^.]+)?\.toml")
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is called as the standard demands."""
+    """Return whether it is called as the standard demands."""
     return path.is_file() and _NAME.fullmatch(path.name) is not None
 
 

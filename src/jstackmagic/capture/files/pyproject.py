@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is called so."""
+    """Return whether it is called so."""
     return path.name == "pyproject.toml" and path.is_file()
 
 
@@ -72,7 +72,7 @@ def _poetry_groups(poetry: dict[str, Any]) -> list[str]:
 
 
 def _why_empty(data: dict[str, Any]) -> str:
-    """Why a pyproject.toml lists nothing that is read: never an empty success."""
+    """Return why a pyproject.toml lists nothing that is read: never an empty success."""
     for tool in ("flit", "pixi"):
         own = table(data, "tool", tool)
         if tool == "pixi" and own.get("dependencies"):

@@ -42,7 +42,7 @@ _COMMAND = re.compile(
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a text file that is not conda's or apt's."""
+    """Return whether it is a text file that is not conda's or apt's."""
     if path.suffix not in _SUFFIXES or path.name == "apt.txt" or not path.is_file():
         return False
     text = beginning(path)
@@ -90,7 +90,7 @@ def read(path: Path, *, folder: str = "") -> Reading:
 
 
 def is_clean(reading: Reading) -> bool:
-    """Whether pip reads a list as we do, so that it can be left to pip as it stands."""
+    """Return whether pip reads a list as we do, so that it can be left to pip as it stands."""
     return not reading.problems and not reading.notes and len(reading.found) <= 1
 
 
@@ -118,7 +118,7 @@ class _Line:
 
 
 def _read(line: _Line, base: str) -> tuple[Asked, tuple[str, ...]]:
-    """What a line asks for, and the options that only its requirement is to have.
+    """Return what a line asks for, and the options that only its requirement is to have.
 
     Raises:
         UsageError: pip would refuse it, or could not do it here.
@@ -141,7 +141,7 @@ def _read(line: _Line, base: str) -> tuple[Asked, tuple[str, ...]]:
 
 
 def _cannot_work(text: str) -> str:
-    """Why a line that pip reads cannot be done, and what to write; empty where it may be."""
+    """Return why a line that pip reads cannot be done, and what to write; empty where it may be."""
     placeholder = masked(text)
     if placeholder:
         return (
@@ -176,7 +176,7 @@ def _is_readable(spec: str) -> bool:
 
 
 def _meant(text: str) -> str:
-    """What to write in the place of a line that pip refuses; empty where nobody can tell."""
+    """Return what to write in the place of a line that pip refuses; empty where nobody can tell."""
     if re.match(r"(?:<{7}|={7}|>{7})(?: |$)", text):
         return "It is a mark of a merge conflict: choose one side, and take the marks out."
     command = _COMMAND.fullmatch(text)

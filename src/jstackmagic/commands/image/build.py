@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for; the names are those of the options."""
+    """The options, as the user gave them, under their names."""
 
     tag: str | None
     push: bool
@@ -92,7 +92,7 @@ class BuiltImage(Result):
         return self.built.tag
 
     def parts(self) -> Sequence[Part]:
-        """What was built, and what to do with it."""
+        """Return what was built, and what to do with it."""
         built = self.built
         facts = [
             ("image", built.image_id.rpartition(":")[2][:12]),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for; the names are those of the options."""
+    """The options, as the user gave them, under their names."""
 
     tag: str
     clean: bool

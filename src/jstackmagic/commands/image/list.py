@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for; the names are those of the options."""
+    """The options, as the user gave them, under their names."""
 
     all: bool
 
@@ -72,7 +72,7 @@ class Images(Result):
     history: str
 
     def summary(self) -> str:
-        """How many there are."""
+        """Return how many there are."""
         return f"{len(self.images)} images, {len(self.servers)} servers"
 
     def parts(self) -> Sequence[Part]:

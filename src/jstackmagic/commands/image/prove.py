@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for; the names are those of the options."""
+    """The options, as the user gave them, under their names."""
 
     tag: str | None
     deep: bool
@@ -88,7 +88,7 @@ def run(options: Options, session: Session) -> Proved:
 
 @dataclass(frozen=True, repr=False)
 class Proved(Result):
-    """What came of a proof; its truth value is whether the two sides are equal."""
+    """The outcome of a proof; it is true where the two sides are equal."""
 
     proof: Proof
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for; the names are those of the options."""
+    """The options, as the user gave them, under their names."""
 
     tag: str | None
     work: str
@@ -100,7 +100,7 @@ def _own_image(engine: Engine, session: Session) -> str:
 
 
 def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
-    """Where a folder lies on the engine's host, and what to say of it."""
+    """Return where a folder lies on the engine's host, and what to say of it."""
     from ...image.engine.container import this_container
     from ...where.host import look
 
@@ -134,7 +134,7 @@ class Running(Result):
 
     @property
     def url(self) -> str:
-        """Where it is reached, with its token."""
+        """Return where it is reached, with its token."""
         return self.server.url
 
     def summary(self) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for; the names are those of the options."""
+    """The options, as the user gave them, under their names."""
 
     names: tuple[str, ...]
     all: bool
@@ -56,7 +56,7 @@ class Stopped(Result):
     names: tuple[str, ...]
 
     def summary(self) -> str:
-        """How many."""
+        """Return how many."""
         return f"{len(self.names)} servers stopped"
 
     def parts(self) -> Sequence[Part]:

@@ -52,7 +52,7 @@ class BuildFailed(JStackMagicError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to build, and how.
+    """The options of a build.
 
     Attributes:
         tag: What to call it.
@@ -145,7 +145,7 @@ def build(engine: Engine, folder: Path, asked: Asked, *, console: Console) -> Bu
 
 
 def exists(engine: Engine, image: str) -> bool:
-    """Whether the engine holds an image of a name.
+    """Return whether the engine holds an image of a name.
 
     Raises:
         EngineError: The engine cannot be asked.
@@ -218,7 +218,7 @@ def _raise_error(event: Mapping[str, Any]) -> None:
 
 
 def blame(recipe: Recipe, step: Step | None) -> str:
-    """Which specs of a recipe a failed instruction fell over, a sentence; empty where none.
+    """Return which specs of a recipe a failed instruction fell over, a sentence; empty where none.
 
     Those that its last lines name; where they name none, all that the instruction installs.
     """
@@ -239,7 +239,7 @@ def blame(recipe: Recipe, step: Step | None) -> str:
 
 
 def _names(text: str, name: str) -> bool:
-    """Whether a text has a package's name as a word of its own, however it is spelt."""
+    """Return whether a text has a package's name as a word of its own, however it is spelt."""
     spelt = r"[-_.]+".join(re.escape(part) for part in re.split(r"[-_.]+", name))
     return re.search(rf"(?<![\w.-]){spelt}(?![\w-])", text, re.IGNORECASE) is not None
 

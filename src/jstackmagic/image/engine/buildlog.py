@@ -1,4 +1,4 @@
-"""What an engine says while it builds, as steps: the classic builder, podman's, and BuildKit.
+"""The steps of a build, from the words of the classic builder, podman's, and BuildKit.
 
 Pure: events in, a ``Log`` that knows the steps out.
 """

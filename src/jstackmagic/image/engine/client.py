@@ -82,7 +82,7 @@ def _sockets(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def ways() -> tuple[str, ...]:
-    """How to get an engine into reach, a line each."""
+    """Return how to get an engine into reach, a line each."""
     return (
         f"Start the container with the host's: docker run -v {DOCKER_SOCKET}:{DOCKER_SOCKET} …"
         " (whoever has the socket is root on the host: docs/image.md)",

@@ -40,7 +40,7 @@ _EXAMPLES = 10
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What of one kind a commit carries.
+    """The files of one kind that a commit carries.
 
     Attributes:
         kind: Which.
@@ -131,7 +131,7 @@ def commit(
 
 
 def _new(base: Mapping[str, Any], image: Mapping[str, Any], key: str) -> list[str]:
-    """What a setting of the image holds that its base's does not."""
+    """Return what a setting of the image holds that its base's does not."""
     return sorted(set(image["Config"].get(key) or ()) - set(base["Config"].get(key) or ()))
 
 
@@ -206,7 +206,7 @@ def sort(
 
 
 def kind_of(path: str, *, prefixes: Sequence[str], home: str) -> Kind:
-    """What kind of file this is, by its path alone."""
+    """Return what kind of file this is, by its path alone."""
     caches = (*_CACHES, f"{home}/.cache", *(f"{prefix}/pkgs" for prefix in prefixes))
     if _below(path, prefixes) and not _below(path, caches):
         return "packages"

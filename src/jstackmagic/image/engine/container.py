@@ -223,6 +223,6 @@ def _with_tag(reference: str) -> str:
 
 
 def _is_of(digest: str, reference: str) -> bool:
-    """Whether a repository's digest is of the repository of a reference."""
+    """Return whether a repository's digest is of the repository of a reference."""
     head, slash, last = reference.partition("@")[0].rpartition("/")
     return digest.partition("@")[0] == f"{head}{slash}{last.partition(':')[0]}"

@@ -1,4 +1,4 @@
-"""What an image says of itself: the labels of OCI, and our own."""
+"""The labels of an image: those of OCI, and our own."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def _failed(container: Any, what: str) -> ServerFailed:
 
 
 def _addresses(engine: Engine, container: Any) -> list[str]:
-    """Where it can be reached: as the user will, and from another container beside it."""
+    """Return where it can be reached: as the user will, and from another container beside it."""
     published = container.ports
     addresses = [
         f"http://{engine.host}:{bindings[0]['HostPort']}"

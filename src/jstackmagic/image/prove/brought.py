@@ -40,7 +40,7 @@ class Brought:
 
     @property
     def words(self) -> str:
-        """How it is known, a phrase."""
+        """Return how it is known, a phrase."""
         return f"the image {self.container.image}"
 
     def of(
@@ -92,7 +92,7 @@ class Brought:
         return [*kept, *was]
 
     def _is_new(self, package: Package, environment: Environment) -> bool:
-        """Whether its metadata came, or changed, after the container was made."""
+        """Return whether its metadata came, or changed, after the container was made."""
         path = metadata_of(package, environment)
         return path is not None and os.path.realpath(path) in self._changes
 

@@ -59,7 +59,7 @@ class Tree:
     unread: list[str] = field(default_factory=list)
 
     def path(self, name: str) -> Path:
-        """Where a file of the image lies here."""
+        """Return where a file of the image lies here."""
         return self.root / name.lstrip("/")
 
     def packages(self, prefix: str) -> PackageSet:
@@ -129,7 +129,7 @@ class Files:
         return None
 
     def content(self, path: str) -> bytes | None:
-        """What a file holds; None where there is none."""
+        """Return what a file holds; None where there is none."""
         found = self.resolve(path)
         for member, _, archive in self._members(found) if found else ():
             file = archive.extractfile(member)
@@ -158,7 +158,7 @@ class Files:
         return tree.path(_DEBIAN[0]).is_file()
 
     def _members(self, path: str) -> Iterator[tuple[tarfile.TarInfo, str, tarfile.TarFile]]:
-        """What lies at and below a path, with the whole path of each."""
+        """Yield what lies at and below a path, with the whole path of each."""
         chunks, _ = self._api.get_archive(self._container, path, chunk_size=_BUFFER)
         above = posixpath.dirname(path.rstrip("/"))
         buffered = io.BufferedReader(_Stream(chunks), buffer_size=_BUFFER)

@@ -45,7 +45,7 @@ class Side:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Return what people call it."""
         if self.environment is None:
             return "system"
         return self.environment.name or self.environment.prefix
@@ -89,7 +89,7 @@ class FileDifference:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What came of the comparison.
+    """The outcome of the comparison.
 
     Attributes:
         image: The image's reference.
@@ -118,13 +118,13 @@ class Proof:
 
     @property
     def equal(self) -> bool:
-        """Whether everything was read, and nothing differs."""
+        """Return whether everything was read, and nothing differs."""
         found = (self.differences, self.absent, self.unread, self.files, self.imports)
         return bool(self.compared) and not any(found)
 
 
 def differences(side: Side, records: Sequence[Record]) -> Iterator[Difference]:
-    """What differs between the two sides of an environment, with what would mend it."""
+    """Yield what differs between the two sides of an environment, with what would mend it."""
     if side.image is None:
         return
     here, image = side.here.by_key, side.image.by_key
@@ -144,7 +144,7 @@ def differences(side: Side, records: Sequence[Record]) -> Iterator[Difference]:
 
 
 def same(one: Package, other: Package) -> bool:
-    """Whether two packages of one name are the same package.
+    """Return whether two packages of one name are the same package.
 
     conda's by version, build and channel; pip's by version and where they came from; Debian's by
     version and architecture.
@@ -161,7 +161,7 @@ def _channel(package: Package) -> str:
 
 
 def _same_origin(one: Package, other: Package) -> bool:
-    """Whether two distributions came from the same place.
+    """Return whether two distributions came from the same place.
 
     A local file is copied into the image and lies elsewhere there: its hash counts, and where the
     metadata gives none, its name.
@@ -177,7 +177,7 @@ def _origin(package: Package) -> str:
 
 
 def unreadable(side: Side) -> Iterator[str]:
-    """What of the two sets is known by its file's name only, a sentence each."""
+    """Yield what of the two sets is known by its file's name only, a sentence each."""
     for place, packages in (("here", side.here), ("in the image", side.image)):
         for package in packages.packages if packages else ():
             if package.manager == "conda" and not package.source:

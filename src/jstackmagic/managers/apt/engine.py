@@ -109,7 +109,7 @@ class AptGet(Engine):
 
 
 def _are_enough(request: Request) -> bool:
-    """Whether these are archives that need nothing else, so that no list need be fetched."""
+    """Return whether these are archives that need nothing else, so that no list need be fetched."""
     if not all(spec.place for spec in request.specs):
         return False
     try:
@@ -213,7 +213,7 @@ def _plan_removal(request: Request, environment: Environment) -> Plan:
 
 
 def _rights(request: Request) -> tuple[str, ...]:
-    """What goes before a command that needs root.
+    """Return what goes before a command that needs root.
 
     Raises:
         Stopped: This user cannot become root without a password.
@@ -327,7 +327,7 @@ def _system() -> PackageSet:
 
 
 def _lists_are_fresh() -> bool:
-    """Whether apt's lists are there, not old, and not older than the sources they are of."""
+    """Return whether apt's lists are there, not old, and not older than the sources they are of."""
     try:
         if not any("_Packages" in name for name in os.listdir(LISTS)):
             return False
@@ -346,7 +346,7 @@ def _lists_are_fresh() -> bool:
 
 
 def _simulate(request: Request, specs: tuple[str, ...]) -> Change:
-    """What apt-get's own simulation would change; it needs no rights.
+    """Return what apt-get's own simulation would change; it needs no rights.
 
     Raises:
         CommandFailed: It cannot be done; carries apt's reasons.

@@ -23,7 +23,7 @@ def bring_back(packages: Sequence[Package], origins: Origins) -> Iterator[Reques
 
 
 def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> Iterator[Request]:
-    """What is there may be newer: Debian's archives drop what was replaced."""
+    """Yield what is there may be newer: Debian's archives drop what was replaced."""
     specs = []
     for _, item in goal.items("apt"):
         there = here.get("apt", item.name)

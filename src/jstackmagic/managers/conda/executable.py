@@ -162,7 +162,7 @@ def _known(package: Package, before: PackageSet) -> Package:
 
 
 def _dry_run(command: Command, environment: Environment) -> Iterator[tuple[Package, bool]]:
-    """What a command would unlink (False), then link (True).
+    """Yield what a command would unlink (False), then link (True).
 
     Raises:
         CommandFailed: The executable says that it cannot be done, and why.

@@ -326,7 +326,7 @@ class Installed:
         return all(self._whole(record, set()))
 
     def matches(self, spec: CondaSpec) -> bool:
-        """Whether what is installed is what a spec asks for."""
+        """Return whether what is installed is what a spec asks for."""
         record = self._get(spec.name)
         return record is not None and spec.match.matches(record) and self._is_from(record, spec)
 
@@ -462,7 +462,7 @@ def command_lines(
 
 
 def _program(executable: CondaExecutable) -> str:
-    """How to call it: by its plain name where that finds the very same file."""
+    """Return how to call it: by its plain name where that finds the very same file."""
     found = shutil.which(executable.tool)
     same = found is not None and os.path.realpath(found) == os.path.realpath(executable.path)
     return executable.tool if same else executable.path

@@ -42,7 +42,7 @@ class Setting:
 
     @property
     def is_on(self) -> bool:
-        """Whether a flag is set; pip reads booleans as ``distutils.util.strtobool`` did."""
+        """Return whether a flag is set; pip reads booleans as ``distutils.util.strtobool`` did."""
         return self.value.strip().lower() in {"y", "yes", "t", "true", "on", "1"}
 
 
@@ -81,7 +81,7 @@ def _name(key: str) -> str:
 
 
 def _files(environment: Environment, environ: Mapping[str, str]) -> Iterator[str]:
-    """Where pip looks, the weakest first."""
+    """Yield where pip looks, the weakest first."""
     home = environ.get("HOME") or os.path.expanduser("~")
     named = environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:

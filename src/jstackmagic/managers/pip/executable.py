@@ -149,7 +149,7 @@ def _pip_version(environment: Environment, also: Callable[[Environment], bool]) 
 
 
 def _dry_run(plan: Plan) -> Change:
-    """What pip's own resolver would change.
+    """Return what pip's own resolver would change.
 
     Raises:
         CommandFailed: It found no way; carries its reasons.

@@ -134,7 +134,7 @@ def _explained(package: Package, told: dict[str, Package]) -> Package:
 
 
 def at_least(version: Version, least: str) -> bool:
-    """Whether a version is that one or a later one."""
+    """Return whether a version is that one or a later one."""
     from packaging.version import Version
 
     return version >= Version(least)
@@ -234,7 +234,7 @@ def index_of(url: str, request: Request, environment: Environment) -> str:
 
 
 def foreseen(new: Iterable[Package], environment: Environment) -> Change:
-    """What would change where these packages came."""
+    """Return what would change where these packages came."""
     new = tuple(new)
     old = {package.name: serving(read("pip", package.name), environment) for package in new}
     return Change(

@@ -93,7 +93,7 @@ def _problem_of_place(spec: Spec, *, file: bool) -> str:
 
 
 def is_place(spec: str) -> bool:
-    """Whether a spec is a path or URL rather than a name."""
+    """Return whether a spec is a path or URL rather than a name."""
     return spec.startswith(("/", ".", "~/")) or bool(_VCS.match(spec) or _URL.fullmatch(spec))
 
 

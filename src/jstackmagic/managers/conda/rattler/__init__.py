@@ -130,7 +130,7 @@ def available(
     channels: Sequence[str] = (),
     console: Console | None = None,
 ) -> dict[str, tuple[str, ...]]:
-    """Which versions of packages the channels hold.
+    """Return which versions of packages the channels hold.
 
     Args:
         specs: Match specs; one that is none is held by no channel.
@@ -153,7 +153,7 @@ def available(
 def on_platform(
     platform: str, specs: Sequence[str], environment: Environment, channels: Sequence[str] = ()
 ) -> tuple[tuple[Package, ...], tuple[CondaDetail, ...]]:
-    """What an environment with some specs would hold on another platform.
+    """Return what an environment with some specs would hold on another platform.
 
     Args:
         platform: conda's name of it, such as ``osx-arm64``.

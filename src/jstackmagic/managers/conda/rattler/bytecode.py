@@ -22,7 +22,7 @@ _THEN_FORGET = ("/bin/sh", "-c", '"$@"; rm -f "$0"')
 
 
 def left(prefix: str, python: PythonLayout | None) -> list[str]:
-    """What a process that was killed, or ended, had still to compile."""
+    """Return what a process that was killed, or ended, had still to compile."""
     try:
         listed = Path(prefix, _LIST).read_text().splitlines()
     except FileNotFoundError:
@@ -42,7 +42,7 @@ def forget(prefix: str) -> None:
 
 
 def is_made(prefix: str) -> bool:
-    """Whether nothing is left to compile."""
+    """Return whether nothing is left to compile."""
     return not os.path.exists(os.path.join(prefix, _LIST))
 
 

@@ -35,7 +35,7 @@ class _Revision:
 
 
 def requested(prefix: str, *, while_there: str = "") -> dict[str, str]:
-    """What the user asked conda for, by package name; also what is no longer installed.
+    """Return what the user asked conda for, by package name; also what is no longer installed.
 
     As conda reads it (``History.get_requested_specs_map``): a later request for a package replaces
     an earlier one, a removal takes it away.

@@ -146,7 +146,7 @@ class Cache:
             )
 
     async def look(self, record: RepoDataRecord) -> Fetched | str | None:
-        """What is there of a package: all of it, its archive, or nothing."""
+        """Return what is there of a package: all of it, its archive, or nothing."""
         found = await asyncio.to_thread(self._find, record)
         return found or await asyncio.to_thread(self._archive_of, record)
 
@@ -261,7 +261,7 @@ class Cache:
 
 
 def _file_of(record: RepoDataRecord) -> str:
-    """Where a package of a channel on this disk lies; empty for another channel's."""
+    """Return where a package of a channel on this disk lies; empty for another channel's."""
     url = urlsplit(record.url)
     return unquote(url.path) if url.scheme == "file" else ""
 
@@ -320,7 +320,7 @@ class _Target:
 
 
 def _is_the_package(package: str, record: RepoDataRecord) -> bool:
-    """Whether a folder was unpacked from the very archive that a channel names.
+    """Return whether a folder was unpacked from the very archive that a channel names.
 
     conda notes it in ``info/repodata_record.json``, rattler in a file beside the folder: eight
     bytes that count, then the sha256.
@@ -363,7 +363,7 @@ def _broken(url: str, reason: str) -> CommandFailed:
 
 
 def _differs(path: str, record: RepoDataRecord) -> str | None:
-    """What of an archive is not as its channel says; None where all is."""
+    """Return what of an archive is not as its channel says; None where all is."""
     for kind, wanted in (("sha256", record.sha256), ("md5", record.md5)):
         if wanted is not None:
             try:

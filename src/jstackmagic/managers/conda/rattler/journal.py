@@ -90,7 +90,7 @@ def as_record(data: dict[str, Any]) -> PrefixRecord:
 
 
 def path_of(prefix: str) -> str:
-    """Where the journal of a prefix lies while it changes."""
+    """Return where the journal of a prefix lies while it changes."""
     return os.path.join(prefix, "conda-meta", "jstackmagic.journal")
 
 
@@ -117,7 +117,7 @@ def read(prefix: str) -> Journal | None:
 
 
 def history_size(prefix: str) -> int:
-    """How long conda's history is, in bytes."""
+    """Return how long conda's history is, in bytes."""
     try:
         return os.path.getsize(os.path.join(prefix, "conda-meta", "history"))
     except FileNotFoundError:
@@ -147,7 +147,7 @@ def check(prefix: str, *, locked: bool = False) -> None:
 
 
 def _state(prefix: str, journal: Journal) -> list[str]:
-    """Which packages the cut left in which state."""
+    """Return which packages the cut left in which state."""
     there = {path.stem for path in Path(prefix, "conda-meta").glob("*.json")}
     comes = {_stem(item.record) for item in journal.link}
     gone = [stem for stem in journal.unlink if stem not in there and stem not in comes]
@@ -187,7 +187,7 @@ async def lock(prefix: str, wire: Wire) -> FileLock:
 
 
 def is_free(prefix: str) -> bool:
-    """Whether nobody changes the prefix just now."""
+    """Return whether nobody changes the prefix just now."""
     probe = _file_lock(prefix)
     free = _acquired(probe)
     probe.release()

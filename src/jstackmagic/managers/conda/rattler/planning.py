@@ -187,7 +187,7 @@ def _package(record: RepoDataRecord) -> Package:
 
 
 def state_of(prefix: str) -> State:
-    """What tells whether somebody changed a prefix: its records' names, times and sizes."""
+    """Return what tells whether somebody changed a prefix: its records' names, times and sizes."""
     with os.scandir(os.path.join(prefix, "conda-meta")) as entries:
         found = [entry for entry in entries if entry.name.endswith(".json")]
     return tuple(

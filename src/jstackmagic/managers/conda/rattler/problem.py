@@ -54,7 +54,7 @@ class Problem:
         specs: Sequence[CondaSpec],
         installed: Mapping[str, PrefixRecord],
     ) -> Problem:
-        """What a request comes to in an environment."""
+        """Return what a request comes to in an environment."""
         channels = repodata.Channels.of(environment, request.sources.channels)
         pins = (*environment.pins, *channels.config.pinned_packages)
         broken = tuple(pin for pin in pins if _is_broken(pin, installed, specs))
@@ -93,7 +93,7 @@ class Problem:
 
     @property
     def standing(self) -> list[MatchSpec]:
-        """What is there and stays: by the user's earlier spec, or by its bare name."""
+        """Return what is there and stays: by the user's earlier spec, or by its bare name."""
         found = []
         for name, record in self.installed.items():
             if name not in self.asked:
@@ -118,7 +118,7 @@ class Problem:
 
     @property
     def locked(self) -> list[PrefixRecord]:
-        """What the solver prefers to leave as it is."""
+        """Return what the solver prefers to leave as it is."""
         return [record for name, record in self.installed.items() if name not in self.moving]
 
 

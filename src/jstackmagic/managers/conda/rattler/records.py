@@ -130,7 +130,7 @@ class PythonLayout:
         return None
 
     def bytecode_of(self, source: str) -> str:
-        """Where the bytecode of a source file lies."""
+        """Return where the bytecode of a source file lies."""
         if self.minor.startswith("2."):
             return f"{source}c"
         folder, _, name = source.rpartition("/")
@@ -165,7 +165,7 @@ def all_paths(record: PrefixRecord, python: PythonLayout | None) -> PrefixRecord
 
 
 def path_of(prefix: str, record: RepoDataRecord) -> str:
-    """Where the record of a package lies."""
+    """Return where the record of a package lies."""
     return os.path.join(prefix, "conda-meta", f"{stem_of(record)}.json")
 
 

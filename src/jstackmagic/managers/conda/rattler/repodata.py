@@ -151,7 +151,7 @@ async def names(channels: Channels) -> list[str]:
 
 
 def is_from(record: RepoDataRecord, spec: CondaSpec, channels: Channels) -> bool:
-    """Whether a record comes from the channel that a spec names, if it names one."""
+    """Return whether a record comes from the channel that a spec names, if it names one."""
     urls = urls_of(spec.channel, channels.config) if spec.channel else ()
     return not urls or any(record.url.startswith(f"{url}/") for url in urls)
 
@@ -186,7 +186,7 @@ def is_fresh(channels: Channels) -> bool:
 
 
 def _age(url: str, seen: object, *, refresh: bool) -> object:
-    """What changes when a channel should be read anew."""
+    """Return what changes when a channel should be read anew."""
     if url.startswith("file://"):
         return tuple(_repodata_state(unquote(urlsplit(url).path)))
     now = time.monotonic()
@@ -264,7 +264,7 @@ def _certificates(bundle: str) -> Iterator[None]:
 
 
 def cache_dir() -> Path:
-    """Where repodata is kept: rattler's own folder, so that its other users have it too."""
+    """Return where repodata is kept: rattler's own folder, so that its other users have it too."""
     from platformdirs import user_cache_path
 
     chosen = os.environ.get("RATTLER_CACHE_DIR")
@@ -285,7 +285,7 @@ def _gateway(network: _Network, offline: bool, cache_dir: Path) -> Gateway:
 
 
 def network_of(config: CondaConfig) -> _Network:
-    """How the network is reached under a configuration."""
+    """Return how the network is reached under a configuration."""
     return _network(config)
 
 

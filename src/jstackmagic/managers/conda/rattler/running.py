@@ -74,7 +74,7 @@ async def _still_true(plan: Plan, wire: Wire) -> Detail:
 
 
 def _summary(draft: Journal) -> str:
-    """What is going to happen, in a line.
+    """Return what is going to happen, in a line.
 
     A package that is replaced is unlinked and linked.
     """

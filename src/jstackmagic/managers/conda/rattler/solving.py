@@ -145,7 +145,7 @@ def _identity(record: RepoDataRecord) -> tuple[object, ...]:
 def _bound_to_python(
     installed: Mapping[str, PrefixRecord], wanted: Mapping[str, RepoDataRecord]
 ) -> set[str]:
-    """What has to be linked anew because Python's library folder moves."""
+    """Return what has to be linked anew because Python's library folder moves."""
     before, after = installed.get("python"), wanted.get("python")
     if before is None or after is None or _minor(before) == _minor(after):
         return set()
@@ -217,7 +217,7 @@ def remove(
 
 
 def _lonely(gone: set[str], needs: Mapping[str, set[str]]) -> set[str]:
-    """What something that goes needed, and nothing that stays needs."""
+    """Return what something that goes needed, and nothing that stays needs."""
     served = set().union(*(needs[name] for name in gone)) & needs.keys()
     staying = set().union(*(needs[name] - {name} for name in needs.keys() - gone))
     return served - gone - staying

@@ -96,7 +96,7 @@ def _no_such_version(
 async def _ways_out(
     problem: Problem, solvable: Callable[[Problem], Awaitable[bool]]
 ) -> tuple[str, ...]:
-    """What stands in the way: a pin, what was asked for earlier, or Python's version."""
+    """Return what stands in the way: a pin, what was asked for earlier, or Python's version."""
     names = " ".join(spec.text for spec in problem.specs)
     if problem.pins and await solvable(replace(problem, pins=())):
         guilty = [

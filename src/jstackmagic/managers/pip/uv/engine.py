@@ -73,7 +73,7 @@ def is_here() -> bool:
 
 
 def unserved(environment: Environment, request: Request | None = None) -> tuple[str, ...]:
-    """Why pip has to do it, a part of a sentence each; empty where uv does the same.
+    """Return why pip has to do it, a part of a sentence each; empty where uv does the same.
 
     Args:
         environment: Where.

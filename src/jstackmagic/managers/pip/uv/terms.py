@@ -136,7 +136,7 @@ def _sees_the_system(prefix: str) -> bool:
 
 
 def _kept(request: Request, environment: Environment) -> Iterator[str]:
-    """Why a removal is not for uv: it goes by RECORD alone."""
+    """Yield why a removal is not for uv: it goes by RECORD alone."""
     if request.options:
         yield f"{' '.join(request.options)} is for pip"
     for spec in request.specs:
@@ -214,7 +214,7 @@ def _is_plain(setting: Setting, environment: Environment) -> bool:
 
 
 def places(environment: Environment, request: Request | None = None) -> Terms:
-    """Where packages come from, and how the network is reached, in uv's terms."""
+    """Return where packages come from, and how the network is reached, in uv's terms."""
     settings = configured(environment)
     terms = Terms(words=["--index-strategy", "unsafe-best-match"])  # as pip: the best of them all
     variables = terms.variables
@@ -275,7 +275,7 @@ def _network(terms: Terms, one: Callable[..., str]) -> Terms:
 
 
 def _is_lost(link: str) -> bool:
-    """Whether a folder of archives is not there: pip passes over it, uv would fail."""
+    """Return whether a folder of archives is not there: pip passes over it, uv would fail."""
     return "://" not in link and not os.path.exists(os.path.expanduser(link))
 
 
