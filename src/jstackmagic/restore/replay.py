@@ -1,58 +1,405 @@
-"""Making environments what a history says: its net, asked for in as few runs as there can be.
-
-Nothing here touches the disk; ``rebuild.py`` does, with what this module finds out.
-"""
+"""Replaying: every environment of a history made here, one place after the other."""
 
 from __future__ import annotations
 
-import os
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from ..managers import get
+from ..display import size_text
+from ..history.progress import Progress
+from ..io.runtime import own_runtime_folder
 from ..managers.goal import Goal
+from ..managers.steps import Done, Planned, Step
+from ..model.environment import Environment
+from ..model.errors import (
+    CommandFailed,
+    Interrupted,
+    InvalidSpec,
+    JStackMagicError,
+    Stopped,
+    UsageError,
+)
+from ..model.managers import of_environment, of_system
+from ..model.plan import Plan
 from ..model.request import Request
 from ..model.spec import read_all
+from .keep import Store, Taken
+from .made import located, make
+from .replay import goals
+from .replay import requests as requests_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..display.console import Console
     from ..managers.goal import Exactness
+    from ..managers.steps import Carrier
     from ..model.ledger import Ledger
     from ..model.packages import ManagerName, PackageSet
-    from ..model.recipe import Step
 
 
-def goals(ledger: Ledger) -> list[Goal]:
-    """Return what there should be: the system first, then every environment."""
-    moves, origins, steps = ledger.moves(), ledger.origins(), ledger.recipe().steps
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """The options of a replay.
+
+    Attributes:
+        name: The conda environment to replay into; empty for where each was.
+        prefix: The prefix to replay into; likewise.
+        loose: Take the specs as they were asked, not the versions.
+        foreign: The history is another one, and what it says is to be recorded here.
+        keep: Keep the archives for the next time.
+        dry_run: Do nothing.
+        log: The file that has the managers' own words; empty where they are shown.
+    """
+
+    name: str = ""
+    prefix: str = ""
+    loose: bool = False
+    foreign: bool = False
+    keep: bool = False
+    dry_run: bool = False
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """The outcome of a replay.
+
+    Attributes:
+        done: Each step as it went.
+        notes: What the user should know, a sentence each.
+        kept: What was kept for the next one, a sentence; empty where that was not asked.
+    """
+
+    done: tuple[Done, ...]
+    notes: tuple[str, ...]
+    kept: str = ""
+
+
+def replay(ledger: Ledger, wanted: ReplayOptions, carrier: Carrier, store: Store) -> Rebuilt:
+    """Find out what is missing, and bring it, one place after the other.
+
+    Args:
+        ledger: What there should be.
+        wanted: How to go about it.
+        carrier: Who plans, runs and records.
+        store: The kept archives.
+
+    Raises:
+        UsageError: The history is of several environments, and the target is one.
+        CommandFailed: Some of it failed; says what.
+        Interrupted: The user interrupted it.
+    """
+    sites = _sites(goals(ledger), wanted, carrier.console)
+    return Rebuild(carrier, wanted, sites, store).carry_out()
+
+
+@contextmanager
+def alone(*, dry_run: bool) -> Iterator[None]:
+    """One replay at a time in a container.
+
+    Raises:
+        Stopped: Another one is at work, or there is no place for its lock.
+    """
+    from filelock import FileLock, Timeout
+
+    if dry_run:
+        yield
+        return
+    try:
+        lock = FileLock(own_runtime_folder() / "replay.lock")
+    except OSError as error:
+        raise Stopped(
+            f"What concerns this container cannot be kept in {error.filename}: {error.strerror}.",
+            kept="Nothing was started.",
+            advice="Name a folder of yours: set XDG_RUNTIME_DIR",
+        ) from None
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Stopped(
+            "Your history is being replayed already.",
+            kept="Nothing was started.",
+            advice="See how far it is: %envinfo",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+# Places
+
+
+@dataclass
+class Site:
+    """One environment, or the system, and what it is to hold.
+
+    Attributes:
+        goal: What it is to hold.
+        environment: It, once it is there.
+        prefix: Where it is, or is to be made.
+    """
+
+    goal: Goal
+    environment: Environment | None
+    prefix: str
+
+    @property
+    def managers(self) -> tuple[ManagerName, ...]:
+        """The managers that work there."""
+        return of_system() if self.goal.ref is None else of_environment()
+
+    @property
+    def where(self) -> str:
+        """The place, in a sentence."""
+        if self.goal.ref is None:
+            return "the system"
+        return self.environment.description if self.environment else f"environment {self.prefix}"
+
+
+def _sites(goals: Sequence[Goal], wanted: ReplayOptions, console: Console) -> list[Site]:
+    from ..where import environment
+
+    target = None
+    environments = [goal.ref.prefix for goal in goals if goal.ref is not None]
+    if wanted.name or wanted.prefix:
+        target = environment.find(name=wanted.name or None, prefix=wanted.prefix or None)
+        if len(environments) > 1:
+            raise UsageError(
+                f"The history is of {len(environments)} environments, and the target is one: "
+                f"{', '.join(environments)}.",
+                kept="Nothing was started.",
+                advice="Leave the target out: each is made where it was.",
+            )
     found = []
-    for place, ref in ledger.places().items():
-        mine = {key[1:]: move for key, move in moves.items() if key[0] == place}
-        goal = Goal(
-            ref=ref,
-            steps=tuple(step for step in steps if _place_of(step) == place),
-            there={key: move.left for key, move in mine.items() if move.left is not None},
-            gone=tuple(key for key, move in mine.items() if move.left is None),
-            origins=origins,
-        )
-        if goal.steps or goal.there or goal.gone:
-            found.append(goal)
+    for goal in goals:
+        if goal.ref is None:
+            found.append(Site(goal, environment.detect(), ""))
+        elif target is not None:
+            found.append(Site(goal, target, target.prefix))
+        else:
+            here, prefix = located(goal.ref)
+            if here is not None and here.prefix != goal.ref.prefix:
+                console.say(f"{goal.ref.prefix} is {here.prefix} here.")
+            found.append(Site(goal, here, prefix))
     return found
 
 
-def _place_of(step: Step) -> str:
-    return os.path.normpath(step.environment.prefix) if step.environment else ""
+# Doing it
 
 
-def requests(
-    goal: Goal, manager: ManagerName, here: PackageSet, exactness: Exactness
-) -> list[Request]:
-    """Return what one manager has to be asked to reach a goal; nothing where all is there.
+class Rebuild:
+    """One replay: the places in turn, each manager in turn, and what came of it."""
 
-    Args:
-        goal: What the history wants.
-        manager: Which.
-        here: What is there now.
-        exactness: How exactly.
-    """
-    remove = goal.to_remove(manager, here, exactness)
-    asked = [Request("remove", manager, read_all(manager, remove))] if remove else []
-    return asked + get(manager).bring(goal, here, exactness)
+    def __init__(
+        self,
+        carrier: Carrier,
+        wanted: ReplayOptions,
+        sites: Sequence[Site],
+        store: Store,
+    ) -> None:
+        self._carrier = carrier
+        self._sites = sites
+        self._loose: bool = wanted.loose
+        self._foreign = wanted.foreign
+        self._keeps: bool = wanted.keep and not wanted.dry_run
+        self._store = store
+        self._dry_run: bool = wanted.dry_run
+        self._done: list[Done] = []
+        self._notes: list[str] = []
+        self._failures: list[str] = []
+        self._pending: list[Site] = []
+        self._kept = ""
+        self._progress = None if wanted.dry_run else Progress(wanted.log)
+
+    def carry_out(self) -> Rebuilt:
+        """Every place, the next also where one fails.
+
+        Raises:
+            CommandFailed: Some of it failed; says what.
+            Interrupted: The user interrupted it.
+        """
+        pairs = [(place, manager) for place in self._sites for manager in place.managers]
+        failed: set[str] = set()
+        for number, (place, manager) in enumerate(pairs, start=1):
+            if place.prefix in failed:
+                continue
+            if self._progress:
+                self._progress.at(f"{manager}, {place.where}", number, len(pairs))
+            try:
+                self._bring(place, manager)
+            except Interrupted:
+                self._end("interrupted")
+                raise
+            except JStackMagicError as error:
+                failed.add(place.prefix)
+                self._failures.append(f"{place.where}: {error}")
+        if self._keeps:
+            self._keep()
+        if self._failures:
+            self._end("failed", self._failures[0].splitlines()[0])
+            raise CommandFailed(
+                "\n".join(self._failures),
+                kept=f"What came before it was done: {len(self._done)} steps.",
+                advice=() if self._loose else "Newer versions may do: %envreplay --loose",
+            )
+        self._end("done")
+        return Rebuilt(tuple(self._done), tuple(self._notes), self._kept)
+
+    def _end(self, state: str, message: str = "") -> None:
+        if self._progress:
+            self._progress.end(state, message)  # type: ignore[arg-type]
+
+    def _bring(self, place: Site, manager: ManagerName) -> None:
+        from ..model.packages import PackageSet
+        from ..where.packages import read_packages
+
+        fresh = place.environment is None
+        if self._dry_run and (fresh or place in self._pending):
+            self._foretell(place, manager)
+            return
+        if place.environment is None:
+            assert place.goal.ref is not None
+            place.environment = make(place.goal.ref, place.prefix, self._carrier.console)
+        environment = place.environment
+        for exactness in self._ways(manager):
+            here = PackageSet() if fresh else read_packages(environment, place.managers)
+            requests = requests_for(place.goal, manager, here, exactness)
+            if fresh and manager == "conda":
+                requests = _with_python(requests, place.goal)
+            if exactness == "builds" and self._bring_kept(place, requests, here):
+                return
+            try:
+                planned = [*self._plan(place.goal, manager, requests, environment)]
+                self._carry_out(place, planned, exactness)
+            except (CommandFailed, InvalidSpec) as error:
+                # apt finds out only with its lists what its archive dropped, and then does nothing
+                if exactness == self._ways(manager)[-1]:
+                    raise
+                reason = error.problem.splitlines()[-1]
+                self._notes.append(
+                    f"{place.where}, {manager}: not all that there was can be had again "
+                    f"({reason}); what was asked for is taken."
+                )
+            else:
+                return
+
+    def _bring_kept(self, place: Site, requests: Sequence[Request], here: PackageSet) -> bool:
+        """Return whether what is kept in the home volume did."""
+        environment = place.environment
+        assert environment is not None
+        served = self._store.serve(requests, place.goal, here, environment)
+        if served is None:
+            return False
+        try:
+            with self._store.offered(environment):
+                manager = served[0].manager
+                planned = [*self._plan(place.goal, manager, served, environment)]
+                self._carry_out(place, planned, "builds")
+        except (CommandFailed, InvalidSpec) as error:
+            self._carrier.console.say(f"{error.problem}\nWhat is kept does not do.")
+            return False
+        return True
+
+    def _keep(self) -> None:
+        """Have the archives of all that is there in the home volume."""
+        if self._progress:
+            self._progress.at("keeping what was brought", 1, 1)
+        found = []
+        for place in self._sites:
+            if place.environment is not None:
+                try:
+                    taken = self._store.take(place.goal, place.environment, self._carrier.console)
+                except OSError as error:
+                    taken = Taken(left_out=(f"Nothing more can be kept: {error}",))
+                found.append(taken)
+                self._notes += taken.left_out
+        files = [file for taken in found for file in taken.files]
+        if files:
+            size = size_text(sum(taken.size for taken in found))
+            self._kept = f"Kept {len(files)} archives ({size}) in {self._store.folder}."
+        else:
+            self._kept = f"All that can be kept is in {self._store.folder}."
+
+    def _carry_out(self, place: Site, planned: Sequence[Planned], exactness: Exactness) -> None:
+        from ..managers import mark
+        from ..where.environment import detect
+
+        self._done += self._carrier.run(planned)
+        if self._dry_run and any(each.plan.commands for each in planned):
+            self._pending.append(place)
+        if self._dry_run or not planned or place.environment is None:
+            return
+        managers = {each.plan.request.manager for each in planned}
+        if place.goal.ref is not None:  # its Python may be another now, or be there only now
+            place.environment = detect(place.prefix)
+        wishes = (wish for wish in place.goal.wishes(exactness) if wish.manager in managers)
+        mark(wishes, place.environment)
+
+    def _ways(self, manager: ManagerName) -> tuple[Exactness, ...]:
+        if self._loose:
+            return ("asked",)
+        return ("builds", "asked") if manager == "apt" else ("builds", "versions")
+
+    def _plan(
+        self,
+        goal: Goal,
+        manager: ManagerName,
+        requests: Sequence[Request],
+        environment: Environment,
+    ) -> Iterator[Planned]:
+        """The steps; for another history's, each remembered as it was asked there."""
+        installs = [request for request in requests if request.action == "install"]
+        removals = [request for request in requests if request.action == "remove"]
+        asked = goal.asked(manager) if self._foreign else []
+        yield from self._carrier.plan([Step(request, environment) for request in removals])
+        for request, said in zip_longest(installs, asked):
+            if request is None:
+                plan = Plan(said, environment, engine="", commands=())
+                yield Planned(Step(said, environment), plan, engine=None)
+            else:
+                nothing = Request("install", manager, ()) if self._foreign else None
+                # where the history has pip's in the place of conda's, that is what there was
+                over = frozenset(name for owner, name in goal.there if owner == "pip")
+                step = Step(request, environment, asked=said or nothing, over_conda=over)
+                yield from self._carrier.plan([step])
+
+    def _foretell(self, place: Site, manager: ManagerName) -> None:
+        """What would be asked when what comes before it is done, which pip cannot be asked yet."""
+        from ..model.packages import PackageSet
+        from ..where.packages import read_packages
+
+        here = (
+            read_packages(place.environment, place.managers) if place.environment else PackageSet()
+        )
+        there = {package.key: package for package in here.packages}
+        there |= {key: p for key, p in place.goal.there.items() if key[0] != manager}
+        then = PackageSet(tuple(there.values()))
+        requests = requests_for(place.goal, manager, then, self._ways(manager)[0])
+        if place.environment is None and manager == "conda":
+            requests = _with_python(requests, place.goal)
+            self._notes.append(f"{place.where} would be made.")
+        self._notes += [
+            f"Then, with {manager}: {request.action} {' '.join(request.texts)}"
+            for request in requests
+        ]
+
+
+def _with_python(requests: Sequence[Request], goal: Goal) -> list[Request]:
+    """What conda is asked for in a new environment: its Python too, and pip for what pip brings."""
+    assert goal.ref is not None
+    if not goal.ref.kind.startswith("conda"):
+        return list(requests)
+    specs = [f"python={goal.ref.python}"] if goal.ref.python else []
+    if specs and any(step.manager == "pip" for step in goal.steps):
+        specs.append("pip")
+    there = [request for request in requests if request.action == "install"]
+    first = there[0] if there else Request("install", "conda", ())
+    named = {spec.name for spec in first.specs}
+    specs = [spec for spec in specs if spec.partition("=")[0] not in named]
+    if not (specs or first.specs):
+        return []
+    return [replace(first, specs=(*read_all("conda", specs), *first.specs))]

@@ -1,120 +1,443 @@
-"""Taking back: from what records saw on disk to what has to be asked to have it as it was.
-
-Nothing here touches the disk; ``reversal.py`` does, with what this module finds out.
-"""
+"""Taking back: which records, what that takes in each place, what is unavailable, doing it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..managers import Spelling, get
-from ..model.managers import of_environment, of_system
-from ..model.packages import Change, ManagerName, Package, PackageSet, same
-from ..model.request import Request
-from ..model.spec import read_all
+from ..managers.steps import Done, Planned, Step
+from ..model.errors import (
+    NOTHING_CHANGED,
+    CommandFailed,
+    InvalidSpec,
+    Stopped,
+    UsageError,
+)
+from ..model.ledger import Key, Ledger, Move, Origins
+from ..model.managers import is_system, of_environment, of_system
+from ..model.packages import same
+from ..model.plan import Plan
+from ..model.record import Record
+from ..model.request import Action, Request
+from . import relink
+from .undo import Inverse, inverse, requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ..model.ledger import Key, Move, Origins
+    from ..display.console import Console
+    from ..history.file import History
+    from ..managers.goal import Wish
+    from ..managers.steps import Carrier
+    from ..model.environment import Environment, EnvironmentRef
+    from ..model.packages import Package, PackageSet
 
 
-# What has to be done
+_OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}
 
 
-@dataclass(frozen=True)
-class Inverse:
-    """The changes that bring one place back to its earlier state.
+@dataclass(frozen=True, slots=True)
+class UndoOptions:
+    """The records to take back, as the user chose them.
 
     Attributes:
-        returns: Packages as they were, which have to be had again.
-        goes: Packages that are there and were not.
-        moved_since: What is no longer as the records left it: how it is, how it was left.
+        id: A transaction or one record of it; empty for the last one.
+        to: The transaction to go back to; empty where none is.
+        force: Take back what can be taken back.
+        dry_run: Do nothing.
+        record_only: Move no packages.
     """
 
-    returns: tuple[Package, ...] = ()
-    goes: tuple[Package, ...] = ()
-    moved_since: tuple[tuple[Package | None, Package | None], ...] = ()
+    id: str = ""
+    to: str = ""
+    force: bool = False
+    dry_run: bool = False
+    record_only: bool = False
 
-    def __bool__(self) -> bool:
-        return bool(self.returns or self.goes)
 
-    def after(self) -> dict[tuple[ManagerName, str], Package | None]:
-        """Every package that is touched, as it will be; None for one that goes."""
-        gone: dict[tuple[ManagerName, str], Package | None] = {p.key: None for p in self.goes}
-        return gone | {package.key: package for package in self.returns}
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """The outcome of an undo.
 
-    def change(self, here: PackageSet, manager: ManagerName) -> Change:
-        """Return what it will come to, of one manager's packages."""
-        returns = [package for package in self.returns if package.manager == manager]
-        return Change(
-            added=tuple(new for new in returns if new.key not in here),
-            changed=tuple(
-                (old, new) for new in returns if (old := here.by_key.get(new.key)) is not None
-            ),
-            removed=tuple(package for package in self.goes if package.manager == manager),
+    Attributes:
+        records: What was taken back.
+        done: Each step as it went.
+        problems: What is not as it was, a sentence each.
+    """
+
+    records: tuple[Record, ...]
+    done: tuple[Done, ...]
+    problems: tuple[str, ...]
+
+
+def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
+    """Find out what it takes, say what is not available any more, and do it.
+
+    Raises:
+        UsageError: There is nothing to take back, or it was taken back already.
+        Stopped: It cannot be taken back exactly, and is not forced.
+        CommandFailed: A manager failed.
+        Interrupted: The user interrupted it.
+    """
+    ledger = history.ledger()
+    chosen, seen = _chosen(wanted, history, ledger)
+    origins, moves = ledger.origins(), Ledger.of(seen).moves()
+    places = [
+        Reversal(prefix, of_place, moves, origins, carrier, disk=not wanted.record_only)
+        for prefix, of_place in _by_place(chosen).items()
+    ]
+    problems = [problem for place in places for problem in place.check(force=wanted.force)]
+    if problems and not wanted.force:
+        raise Stopped(
+            "\n".join(["This cannot be taken back exactly.", *problems]),
+            kept=NOTHING_CHANGED,
+            advice="To take back what can be taken back, add --force",
         )
+    try:
+        done = carrier.run([step for place in places for step in place.planned()])
+    finally:  # also what was only done in part
+        left = [] if wanted.dry_run else [place.settle(carrier.console) for place in places]
+    problems += [problem for of_place in left for problem in of_place]
+    return Undone(tuple(chosen), tuple(done), tuple(problems))
 
-    def without(self, packages: Iterable[Package]) -> Inverse:
-        """The same, some packages left as they are."""
-        left = {package.key for package in packages}
-        return replace(
-            self,
-            returns=tuple(package for package in self.returns if package.key not in left),
-            goes=tuple(package for package in self.goes if package.key not in left),
+
+# Which
+
+
+def _chosen(
+    wanted: UndoOptions, history: History, ledger: Ledger
+) -> tuple[list[Record], list[Record]]:
+    """Return what is to be taken back, and the records that tell how things were before it."""
+    if wanted.id and wanted.to:
+        raise UsageError("Name one record, or go back --to one; not both.")
+    if wanted.to:
+        point = history.get(wanted.to)[-1].transaction
+        found, seen = ledger.since(point), ledger.after(point)
+        if not found:
+            raise UsageError(f"Nothing was recorded after {point}.", kept=NOTHING_CHANGED)
+    else:
+        found = seen = _not_yet(history.get(wanted.id), ledger) if wanted.id else ledger.latest()
+        if not found:
+            raise UsageError(
+                "There is nothing to take back.", kept=NOTHING_CHANGED, advice="See: %envhistory"
+            )
+    _check_ended(found, force=wanted.force)
+    return found, seen
+
+
+def _not_yet(chosen: list[Record], ledger: Ledger) -> list[Record]:
+    taken = ledger.taken_back()
+    left = [record for record in chosen if record.id not in taken]
+    if not left:
+        by = taken[chosen[-1].id].rpartition(".")[0]
+        raise UsageError(
+            f"{chosen[-1].transaction} was taken back already, by {by}.",
+            kept=NOTHING_CHANGED,
+            advice=f"To have it again: %envundo {by}",
         )
+    return left
 
 
-def inverse(moves: Mapping[Key, Move], here: PackageSet, prefix: str, origins: Origins) -> Inverse:
-    """Return what has to be done at one prefix.
+def _check_ended(chosen: Iterable[Record], *, force: bool) -> None:
+    for record in chosen:
+        if record.status == "running":
+            raise Stopped(f"{record.id} is still running.", kept=NOTHING_CHANGED)
+        if record.status == "interrupted" and record.outcome is None and not force:
+            raise Stopped(
+                f"{record.id} was cut off, and nobody saw what it had changed by then.",
+                kept=NOTHING_CHANGED,
+                advice=("See what is there: %envdiff", "To let it count no more: --force"),
+            )
+
+
+def _by_place(chosen: Iterable[Record]) -> dict[str, list[Record]]:
+    """The records by prefix, empty for apt; where the last ones were made comes first."""
+    import os
+
+    places: dict[str, list[Record]] = {}
+    for record in reversed(list(chosen)):
+        prefix = "" if is_system(record.request.manager) else record.environment.prefix
+        places.setdefault(prefix and os.path.normpath(prefix), []).append(record)
+    return places
+
+
+# One place
+
+
+class Reversal:
+    """One environment, or the system, and the records that are to be taken back there.
 
     Args:
-        moves: What the records came to, everywhere.
-        here: What is there now.
-        prefix: Which place is meant; empty for what apt installed.
+        prefix: Of the environment; empty for what apt installed.
+        records: The newest first.
+        moves: What became of packages, everywhere, since the point to go back to.
         origins: What the history knows of packages.
+        carrier: Who plans and guards.
+        disk: Whether packages are to move, rather than the records alone.
     """
-    returns, goes, moved = [], [], []
-    for (where, manager, name), move in moves.items():
-        now = here.get(manager, name)
-        if where != prefix or same(now, move.before):
-            continue
-        if not same(now, move.left):
-            moved.append((now, move.left))
-        if move.before is not None:
-            returns.append(origins.describe(move.before))
-        elif now is not None:
-            goes.append(now)
-    return Inverse(tuple(returns), tuple(goes), moved_since=tuple(moved))
+
+    def __init__(
+        self,
+        prefix: str,
+        records: Sequence[Record],
+        moves: Mapping[Key, Move],
+        origins: Origins,
+        carrier: Carrier,
+        *,
+        disk: bool,
+    ) -> None:
+        self._prefix = prefix
+        self._records = records
+        self._origins = origins
+        self._carrier = carrier
+        self._lost = ""
+        self.environment = self._find(records[0].environment)
+        self._wanted = Inverse()
+        self._here = self._look()
+        self._planned: list[Planned] = []
+        self._relinks: tuple[Package, ...] = ()
+        if disk and not self._lost:
+            self._wanted = inverse(moves, self._here, prefix, origins)
+            self._relinks = self._stripped()
+        self._wishes = self._wishes_before()
+
+    def _find(self, ref: EnvironmentRef) -> Environment:
+        from ..model.environment import Environment
+        from ..model.errors import UnknownEnvironment
+        from ..where.environment import detect
+
+        try:
+            return detect(self._prefix or None)
+        except UnknownEnvironment as error:
+            self._lost = f"{error.problem} What was changed there is gone with it."
+            return Environment(kind=ref.kind, name=ref.name, prefix=ref.prefix, python=ref.python)
+
+    def _look(self) -> PackageSet:
+        from ..model.packages import PackageSet
+        from ..where.packages import read_packages
+
+        if self._lost:
+            return PackageSet()
+        return read_packages(self.environment, of_environment() if self._prefix else of_system())
+
+    def check(self, *, force: bool) -> list[str]:
+        """Plan everything; what cannot be had as it was.
+
+        Raises:
+            Stopped: A guard stopped it.
+        """
+        problems = [self._lost] if self._lost else []
+        problems += [_moved_since(now, left) for now, left in self._wanted.moved_since]
+        problems += self._needs()
+        if not force:
+            self._guard()
+        problems += self._fetch_relinks()
+        while True:
+            self._planned, missing, words = self._plan()
+            problems += words
+            if not missing or not force:
+                return problems
+            self._wanted = self._wanted.without(missing)
+
+    def _fetch_relinks(self) -> list[str]:
+        try:
+            if self._relinks:
+                relink.fetch(self._relinks, self.environment)
+        except CommandFailed as error:
+            names = ", ".join(package.name for package in self._relinks)
+            self._relinks = ()
+            return [f"conda's own files of {names} are nowhere to be had: {error.problem}"]
+        return []
+
+    def _stripped(self) -> tuple[Package, ...]:
+        """Conda's packages whose files pip replaced by those of a distribution that goes now."""
+        names = {package.name for package in self._wanted.goes if package.manager == "pip"}
+        if not names or not self.environment.is_conda:
+            return ()
+        after = self._wanted.after()
+        owners = relink.owners(names, self._here, self.environment)
+        return tuple(package for package in owners if package.key not in after)
+
+    def _wishes_before(self) -> list[Wish]:
+        """Return what was asked for, of the packages that come back."""
+        from ..managers import get
+        from ..managers.goal import Wish
+
+        return [
+            Wish(
+                package.manager,
+                package.name,
+                package.requested,
+                get(package.manager).words(package, self.environment) if package.requested else "",
+            )
+            for package in (*self._wanted.returns, *self._relinks)
+        ]
+
+    def _needs(self) -> list[str]:
+        from .needs import broken_by
+
+        if not self._prefix or not self._wanted:
+            return []
+        after = self._wanted.after()
+        return [
+            f"{need.who[1]} needs {need.what}, and "
+            + (f"{then.name} would be {then.version}." if then else f"{need.whom[1]} would go.")
+            for need in broken_by(after, self._here, self.environment)
+            for then in (after[need.whom],)
+        ]
+
+    def _guard(self) -> None:
+        for request in requests(self._wanted, self._origins, "channel"):
+            change = self._wanted.change(self._here, request.manager)
+            self._carrier.guard(
+                Plan(request, self.environment, engine="", commands=(), change=change)
+            )
+
+    # Planning
+
+    def _plan(self) -> tuple[list[Planned], list[Package], list[str]]:
+        """The steps, the packages that are nowhere to be had, and what is to be said."""
+        steps: list[Planned] = []
+        problems: list[str] = []
+        by_archive = requests(self._wanted, self._origins, "archive")
+        for request, again in zip(
+            requests(self._wanted, self._origins, "channel"), by_archive, strict=True
+        ):
+            try:
+                planned, surplus = self._exactly(request, again)
+            except (CommandFailed, InvalidSpec) as error:
+                missing = self._missing(request, again)
+                problems += [f"{p.name} {p.version} is nowhere to be had." for p in missing]
+                problems.append(error.problem)
+                if not missing:
+                    raise
+                return [], missing, problems
+            steps.append(planned)
+            problems += surplus
+        return steps, [], problems
+
+    def _exactly(self, request: Request, again: Request) -> tuple[Planned, list[str]]:
+        """Plan a request so that it does what is wanted and no more, if there is a way.
+
+        A channel may have dropped a package that lies in the cache, and its solver may want to move
+        others along; by their archives, conda puts packages in as they are.
+        """
+        ways = [self._exact(request)] + ([again] if again != request else [])
+        found: tuple[Planned, list[str]] | None = None
+        failure: CommandFailed | InvalidSpec | None = None
+        for way in ways:
+            try:
+                (planned,) = self._carrier.plan([self._step(way)])
+            except (CommandFailed, InvalidSpec) as error:
+                failure = failure or error
+                continue
+            surplus = list(_surplus(planned.plan, self._wanted))
+            if not surplus:
+                return planned, []
+            found = found or (planned, surplus)
+        if found is None:
+            assert failure is not None
+            raise failure
+        return found
+
+    def _exact(self, request: Request) -> Request:
+        """Conda's own word for taking away what is named and nothing else."""
+        if request.manager == "conda" and request.action == "remove":
+            return replace(request, options=("--force",))
+        return request
+
+    def _step(self, request: Request) -> Step:
+        mine = [record for record in self._records if record.request.manager == request.manager]
+        return Step(request, self.environment, undoes=(mine or self._records)[0].id)
+
+    def _missing(self, request: Request, again: Request) -> list[Package]:
+        """Return which of the packages a request asks for are nowhere to be had."""
+        found = []
+        of_manager = [p for p in self._wanted.returns if p.manager == request.manager]
+        if request.action == "install" and len(of_manager) == 1:
+            return of_manager
+        for package in of_manager if request.action == "install" else ():
+            alone = Inverse(returns=(package,))
+            (one,) = requests(alone, self._origins, "channel")
+            (other,) = requests(alone, self._origins, "archive")
+            if not set(one.texts + other.texts) & set(request.texts + again.texts):
+                continue  # of another index
+            try:
+                self._exactly(one, other)
+            except (CommandFailed, InvalidSpec):
+                found.append(package)
+        return found
+
+    def planned(self) -> Iterator[Planned]:
+        """The steps that move packages, then the records that need no step of their own."""
+        yield from self._planned
+        covered = {planned.step.undoes for planned in self._planned}
+        for record in self._records:
+            if record.id not in covered:
+                asked = record.request
+                request = Request(_OPPOSITE[asked.action], asked.manager, asked.specs)
+                yield Planned(
+                    step=Step(request, self.environment, undoes=record.id),
+                    plan=Plan(request, self.environment, engine="", commands=(), change=None),
+                    engine=None,
+                )
+
+    # Afterwards
+
+    def settle(self, console: Console) -> list[str]:
+        """Put back what no request can; what is not as it was after all.
+
+        Raises:
+            CommandFailed: conda's own package cannot be linked again.
+        """
+        from ..managers import mark
+
+        if not self._wanted:
+            return []
+        still_there = {p.key for p in self._wanted.goes} & self._look().by_key.keys()
+        if self._relinks and not still_there:
+            relink.relink(self._relinks, self.environment, console)
+        mark(self._wishes, self.environment)
+        here = self._look()
+        return [
+            f"{key[1]} is {now.version if now else 'not there'}, "
+            f"and was {then.version if then else 'not there'}."
+            for key, then in self._wanted.after().items()
+            if not same(now := here.by_key.get(key), then)
+        ]
 
 
-# How to ask for it
+def _moved_since(now: Package | None, left: Package | None) -> str:
+    package = now or left
+    assert package is not None
+    was = f"left {left.version}" if left else "left it out"
+    return f"{package.name} has changed since: this {was}, and there is " + (
+        f"{now.version} now." if now else "none now."
+    )
 
 
-def requests(inverse: Inverse, origins: Origins, spelling: Spelling) -> list[Request]:
-    """Return what the managers are asked, in an order that works.
-
-    What conda has to bring back comes before what conda has to take away, so that nothing is taken
-    along that needed it; the others' go first and come last, since they stand on conda's.
-    """
-    first, *above = of_environment()
-    asked = [request for manager in reversed(above) for request in _removal(manager, inverse)]
-    for manager in (first, *of_system()):
-        asked += _back(manager, inverse, origins, spelling)
-        asked += _removal(manager, inverse)
-    for manager in above:
-        asked += _back(manager, inverse, origins, spelling)
-    return asked
-
-
-def _back(
-    manager: ManagerName, inverse: Inverse, origins: Origins, spelling: Spelling
-) -> list[Request]:
-    packages = [package for package in inverse.returns if package.manager == manager]
-    return get(manager).bring_back(packages, origins, spelling) if packages else []
+def _surplus(plan: Plan, wanted: Inverse) -> Iterator[str]:
+    """Yield what a plan would do beyond what is wanted, or otherwise."""
+    if plan.change is None:
+        return
+    after = wanted.after()
+    for package in plan.change.removed:
+        if package.key not in after:
+            yield f"{package.name} {package.version} would go too."
+    for package in (*plan.change.added, *(new for _, new in plan.change.changed)):
+        then = after.get(package.key)
+        if package.key not in after:
+            yield f"{package.name} {package.version} would come too."
+        elif then is not None and not same(package, then):
+            yield (
+                f"{package.name} {then.version} is to be had, but it is not the same: "
+                f"{_difference(package, then)}."
+            )
 
 
-def _removal(manager: ManagerName, inverse: Inverse) -> list[Request]:
-    names = [package.name for package in inverse.goes if package.manager == manager]
-    return [Request("remove", manager, read_all(manager, names))] if names else []
+def _difference(one: Package, other: Package) -> str:
+    for name in ("version", "build", "sha256", "source"):
+        here, there = getattr(one, name), getattr(other, name)
+        if here != there and here and there:
+            return f"its {name} is {here}, and was {there}"
+    return "it comes from elsewhere"

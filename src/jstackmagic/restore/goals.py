@@ -1,0 +1,58 @@
+"""Making environments what a history says: its net, asked for in as few runs as there can be.
+
+Nothing here touches the disk; ``rebuild.py`` does, with what this module finds out.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..managers import get
+from ..managers.goal import Goal
+from ..model.request import Request
+from ..model.spec import read_all
+
+if TYPE_CHECKING:
+    from ..managers.goal import Exactness
+    from ..model.ledger import Ledger
+    from ..model.packages import ManagerName, PackageSet
+    from ..model.recipe import Step
+
+
+def goals(ledger: Ledger) -> list[Goal]:
+    """Return what there should be: the system first, then every environment."""
+    moves, origins, steps = ledger.moves(), ledger.origins(), ledger.recipe().steps
+    found = []
+    for place, ref in ledger.places().items():
+        mine = {key[1:]: move for key, move in moves.items() if key[0] == place}
+        goal = Goal(
+            ref=ref,
+            steps=tuple(step for step in steps if _place_of(step) == place),
+            there={key: move.left for key, move in mine.items() if move.left is not None},
+            gone=tuple(key for key, move in mine.items() if move.left is None),
+            origins=origins,
+        )
+        if goal.steps or goal.there or goal.gone:
+            found.append(goal)
+    return found
+
+
+def _place_of(step: Step) -> str:
+    return os.path.normpath(step.environment.prefix) if step.environment else ""
+
+
+def requests(
+    goal: Goal, manager: ManagerName, here: PackageSet, exactness: Exactness
+) -> list[Request]:
+    """Return what one manager has to be asked to reach a goal; nothing where all is there.
+
+    Args:
+        goal: What the history wants.
+        manager: Which.
+        here: What is there now.
+        exactness: How exactly.
+    """
+    remove = goal.to_remove(manager, here, exactness)
+    asked = [Request("remove", manager, read_all(manager, remove))] if remove else []
+    return asked + get(manager).bring(goal, here, exactness)

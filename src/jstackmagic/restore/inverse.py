@@ -1,0 +1,120 @@
+"""Taking back: from what records saw on disk to what has to be asked to have it as it was.
+
+Nothing here touches the disk; ``reversal.py`` does, with what this module finds out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..managers import Spelling, get
+from ..model.managers import of_environment, of_system
+from ..model.packages import Change, ManagerName, Package, PackageSet, same
+from ..model.request import Request
+from ..model.spec import read_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ..model.ledger import Key, Move, Origins
+
+
+# What has to be done
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """The changes that bring one place back to its earlier state.
+
+    Attributes:
+        returns: Packages as they were, which have to be had again.
+        goes: Packages that are there and were not.
+        moved_since: What is no longer as the records left it: how it is, how it was left.
+    """
+
+    returns: tuple[Package, ...] = ()
+    goes: tuple[Package, ...] = ()
+    moved_since: tuple[tuple[Package | None, Package | None], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.returns or self.goes)
+
+    def after(self) -> dict[tuple[ManagerName, str], Package | None]:
+        """Every package that is touched, as it will be; None for one that goes."""
+        gone: dict[tuple[ManagerName, str], Package | None] = {p.key: None for p in self.goes}
+        return gone | {package.key: package for package in self.returns}
+
+    def change(self, here: PackageSet, manager: ManagerName) -> Change:
+        """Return what it will come to, of one manager's packages."""
+        returns = [package for package in self.returns if package.manager == manager]
+        return Change(
+            added=tuple(new for new in returns if new.key not in here),
+            changed=tuple(
+                (old, new) for new in returns if (old := here.by_key.get(new.key)) is not None
+            ),
+            removed=tuple(package for package in self.goes if package.manager == manager),
+        )
+
+    def without(self, packages: Iterable[Package]) -> Inverse:
+        """The same, some packages left as they are."""
+        left = {package.key for package in packages}
+        return replace(
+            self,
+            returns=tuple(package for package in self.returns if package.key not in left),
+            goes=tuple(package for package in self.goes if package.key not in left),
+        )
+
+
+def inverse(moves: Mapping[Key, Move], here: PackageSet, prefix: str, origins: Origins) -> Inverse:
+    """Return what has to be done at one prefix.
+
+    Args:
+        moves: What the records came to, everywhere.
+        here: What is there now.
+        prefix: Which place is meant; empty for what apt installed.
+        origins: What the history knows of packages.
+    """
+    returns, goes, moved = [], [], []
+    for (where, manager, name), move in moves.items():
+        now = here.get(manager, name)
+        if where != prefix or same(now, move.before):
+            continue
+        if not same(now, move.left):
+            moved.append((now, move.left))
+        if move.before is not None:
+            returns.append(origins.describe(move.before))
+        elif now is not None:
+            goes.append(now)
+    return Inverse(tuple(returns), tuple(goes), moved_since=tuple(moved))
+
+
+# How to ask for it
+
+
+def requests(inverse: Inverse, origins: Origins, spelling: Spelling) -> list[Request]:
+    """Return what the managers are asked, in an order that works.
+
+    What conda has to bring back comes before what conda has to take away, so that nothing is taken
+    along that needed it; the others' go first and come last, since they stand on conda's.
+    """
+    first, *above = of_environment()
+    asked = [request for manager in reversed(above) for request in _removal(manager, inverse)]
+    for manager in (first, *of_system()):
+        asked += _back(manager, inverse, origins, spelling)
+        asked += _removal(manager, inverse)
+    for manager in above:
+        asked += _back(manager, inverse, origins, spelling)
+    return asked
+
+
+def _back(
+    manager: ManagerName, inverse: Inverse, origins: Origins, spelling: Spelling
+) -> list[Request]:
+    packages = [package for package in inverse.returns if package.manager == manager]
+    return get(manager).bring_back(packages, origins, spelling) if packages else []
+
+
+def _removal(manager: ManagerName, inverse: Inverse) -> list[Request]:
+    names = [package.name for package in inverse.goes if package.manager == manager]
+    return [Request("remove", manager, read_all(manager, names))] if names else []
