@@ -21,7 +21,7 @@ from jstackmagic.io.runtime import runtime_folder
 from jstackmagic.model.errors import CommandFailed, JStackMagicError, Stopped, UsageError
 from jstackmagic.model.ledger import Ledger, fold
 from jstackmagic.model.packages import Package, PackageSet
-from jstackmagic.restore.replay import goals, requests
+from jstackmagic.restore.goals import goals, requests
 from jstackmagic.session import Session
 from jstackmagic.where import baseline
 from jstackmagic.where.environment import detect

@@ -18,7 +18,7 @@ from jstackmagic.model.plan import Outcome
 from jstackmagic.model.recipe import taken_back
 from jstackmagic.model.record import Context
 from jstackmagic.model.request import Request
-from jstackmagic.restore.undo import inverse
+from jstackmagic.restore.inverse import inverse
 from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
     from ..install.transaction import Mode, Transaction
     from ..restore.homes import of_other_images
     from ..restore.keep import Store
-    from ..restore.rebuild import ReplayOptions, alone, replay
+    from ..restore.replay import ReplayOptions, alone, replay
     from ..where import environment
     from ..where.host import look
     from ._source import records_of

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
     """Take back what was named, or the last transaction."""
     from ..install.transaction import Mode, Transaction
     from ..model.policy import engines_of
-    from ..restore.reversal import UndoOptions, undo
+    from ..restore.undo import UndoOptions, undo
 
     transaction = Transaction(
         history=session.history,

@@ -1,6 +1,6 @@
 """Making environments what a history says: its net, asked for in as few runs as there can be.
 
-Nothing here touches the disk; ``rebuild.py`` does, with what this module finds out.
+Nothing here touches the disk; ``replay.py`` does, with what this module finds out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Taking back: from what records saw on disk to what has to be asked to have it as it was.
 
-Nothing here touches the disk; ``reversal.py`` does, with what this module finds out.
+Nothing here touches the disk; ``undo.py`` does, with what this module finds out.
 """
 
 from __future__ import annotations

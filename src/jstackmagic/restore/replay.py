@@ -25,10 +25,10 @@ from ..model.managers import of_environment, of_system
 from ..model.plan import Plan
 from ..model.request import Request
 from ..model.spec import read_all
+from .goals import goals
+from .goals import requests as requests_for
 from .keep import Store, Taken
 from .made import located, make
-from .replay import goals
-from .replay import requests as requests_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -20,7 +20,7 @@ from ..model.plan import Plan
 from ..model.record import Record
 from ..model.request import Action, Request
 from . import relink
-from .undo import Inverse, inverse, requests
+from .inverse import Inverse, inverse, requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
