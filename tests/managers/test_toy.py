@@ -16,6 +16,7 @@ from jstackmagic.image.prove.proof import Side, differences
 from jstackmagic.model import managers
 from jstackmagic.model.errors import CommandFailed, InvalidSpec
 from jstackmagic.model.packages import PackageSet
+from jstackmagic.restore.keep import Store
 from jstackmagic.session import Session
 from jstackmagic.where import baseline
 from jstackmagic.where.environment import detect
@@ -134,3 +135,25 @@ def test_prove_reads_it_in_an_image(venv: Environment) -> None:
     assert found.image is not None
     assert (found.here.version, found.image.version) == ("2.0", "1.0")
     assert found.entry == Session().history.records()[0].id
+
+
+def test_keep_and_replay_from_what_is_kept(venv: Environment) -> None:
+    verb("install", "--prefix", venv.prefix, "toy:robot==1.0")
+    verb("replay", "--keep")
+    kept = Store.beside(Session().history).folder / "toy"
+    assert [file.name for file in kept.iterdir()] == ["robot-1.0"]
+    for lost, options in ((False, ("--from", str(kept))), (True, ())):
+        Path(venv.prefix, "toys", "robot").unlink()
+        if lost:
+            (kept / "robot-1.0").unlink()
+        done = verb("replay").done
+        assert [each.plan.request.options for each in done] == [options]
+        assert toys(venv) == {"robot": "1.0"}
+
+
+def test_a_manager_without_archives_says_so(
+    venv: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(type(toymanager.MANAGER), "keep")
+    verb("install", "--prefix", venv.prefix, "toy:robot")
+    assert "toy has no archives to keep." in str(verb("replay", "--keep"))

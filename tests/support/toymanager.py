@@ -5,6 +5,7 @@ The file ``toys/NAME`` holds the version. The tests register it in the one list.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,23 @@ class _Toy(Manager):
         else:
             specs = [f"{p.name}=={p.version}" for p in goal.missing("toy", here)]
         return [Request("install", "toy", read_all("toy", specs))] if specs else []
+
+    def kept(self, package: Package, folder: Path) -> Path | None:
+        path = folder / f"{package.name}-{package.version}"
+        return path if path.is_file() else None
+
+    def keep(
+        self, packages: Sequence[Package], environment: Environment, folder: Path
+    ) -> list[Path]:
+        folder.mkdir(parents=True, exist_ok=True)
+        pairs = ((Path(environment.prefix, "toys", p.name), p) for p in packages)
+        return [shutil.copy(path, folder / f"{p.name}-{p.version}") for path, p in pairs]
+
+    def serve(self, installs: Sequence[Request], folder: Path) -> Request | None:
+        specs = [spec for request in installs for spec in request.texts]
+        if not all((folder / spec.replace("==", "-")).is_file() for spec in specs):
+            return None
+        return Request("install", "toy", read_all("toy", specs), options=("--from", str(folder)))
 
     def shell_lines(
         self, prefix: str, install: Sequence[str], remove: Sequence[str]

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from ..model import managers as listed
 from ..model.environment import Environment
+from ..model.errors import CommandFailed
 from ..model.packages import ManagerName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from ..display.console import Console
     from ..model.engines import Engines
@@ -206,6 +208,34 @@ class Manager(Protocol):
             here: What is there now.
             exactness: How exactly.
         """
+
+    # Kept archives, for a replay with no network; conda's, pip's and apt's are in restore/keep.py
+
+    def kept(self, package: Package, folder: Path) -> Path | None:  # noqa: ARG002
+        """Return what is kept of a package in this manager's folder; None where nothing is."""
+        return None
+
+    def keep(
+        self,
+        packages: Sequence[Package],  # noqa: ARG002
+        environment: Environment,  # noqa: ARG002
+        folder: Path,  # noqa: ARG002
+    ) -> list[Path]:
+        """Keep the archives of packages in this manager's folder, and return them.
+
+        Raises:
+            CommandFailed: They cannot be kept.
+            OSError: The folder cannot be written to.
+        """
+        raise CommandFailed(f"{self.name} has no archives to keep.")
+
+    def serve(
+        self,
+        installs: Sequence[Request],  # noqa: ARG002
+        folder: Path,  # noqa: ARG002
+    ) -> Request | None:
+        """Return installs as one that does with what is kept; None where that is not enough."""
+        return None
 
     # In a Dockerfile and in a script
 

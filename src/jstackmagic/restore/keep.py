@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..io.files import write_file
+from ..managers import get
 from ..managers.apt.engine import archive_name
 from ..managers.apt.restore import apt_spec
 from ..managers.conda.restore import conda_spec
@@ -91,6 +92,8 @@ class Store:
             return path if whole else None
         if package.manager == "apt":
             return _whole(self.debian / archive_name(package))
+        if package.manager != "pip":
+            return get(package.manager).kept(package, self.folder / package.manager)
         for wheel in _wheels_of(package, self.wheels):
             if package.sha256 in ("", _built_from(wheel)) or package.sha256 == _sha256(wheel):
                 return wheel
@@ -117,8 +120,11 @@ class Store:
             served = self._apt_request(installs, goal, here)
         elif installs[0].manager == "conda":
             served = self._conda_request(installs, goal, here, environment)
-        else:
+        elif installs[0].manager == "pip":
             served = self._pip_request(installs, goal)
+        else:
+            manager = installs[0].manager
+            served = get(manager).serve(installs, self.folder / manager)
         return None if served is None else [*others, served]
 
     def _apt_request(
@@ -236,8 +242,10 @@ class Store:
                     files += self._fetch_debian(mine, goal)
                 elif manager == "conda":
                     files += self._fetch_conda(mine, environment)
-                else:
+                elif manager == "pip":
                     files += self._fetch_pip(mine, goal, environment)
+                else:
+                    files += get(manager).keep(mine, environment, self.folder / manager)
             except CommandFailed as error:
                 failed.append(f"Not all could be kept: {error.problem}")
         return Taken(tuple(files), tuple(dict.fromkeys(filter(None, (*left_out, *failed)))))
