@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jstackmagic.export._own import Own
+from jstackmagic.export.dockerfile import render
 from jstackmagic.model.environment import EnvironmentRef
+from jstackmagic.model.errors import ExportError
 from jstackmagic.model.packages import Package
 from jstackmagic.model.recipe import Item, Recipe, Step
 from jstackmagic.model.spec import read
@@ -15,6 +18,7 @@ from jstackmagic.where.ours import asked_for, described, extras_here, only_ours,
 from jstackmagic.where.packages import read_packages
 from support.environments import make_venv, uv
 from support.verbs import verb
+from support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,4 +144,60 @@ def test_what_the_user_asked_for_too_is_not_ours(venv: Path, wheel_index: WheelI
     verb("install", "--prefix", venv, "pip:docker", "pip:six", "-i", wheel_index.url)
     drift = verb("diff", "--prefix", venv).drifts[0]
     assert [each.name for each in drift.ours] == ["jstackmagic", "packaging", "uv"]
-    assert {each.package.name for each in drift.unexplained} == {"docker", "requests"}
+    assert {each.package.name for each in drift.differences} == {"docker", "requests", "six"}
+    assert drift.unexplained == (), "what the record asked for needs the other"
+
+
+def test_the_layer_that_puts_us_into_an_image(venv: Path) -> None:
+    step = Own.at(detect(str(venv)), Recipe()).step()
+    assert step is not None
+    artifact = render(Recipe(), base_image="debian:12", own=step)
+    assert "'jstackmagic[fast]==0.1.0'" in artifact.text
+    (versions,) = artifact.files
+    assert versions.source == b"docker==7.1.0\npackaging==24.0\nrequests==2.32.0\nuv==0.13.0\n"
+    assert f"COPY {versions.name} /tmp/{versions.name}\n" in artifact.text
+
+
+@pytest.mark.parametrize("origin", ["wheel", "project"])
+def test_what_came_from_a_file_goes_there_as_that_file(tmp_path: Path, origin: str) -> None:
+    prefix = make_venv(tmp_path / "venv", pip=False)
+    if origin == "wheel":
+        place = build_wheel(tmp_path / "my wheels", "jstackmagic", "0.1.0")
+        uv("pip", "install", place, prefix=prefix)
+    else:
+        place = tmp_path / "project"
+        place.mkdir()
+        (place / "pyproject.toml").write_text(
+            '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+            '[project]\nname = "jstackmagic"\nversion = "0.1.0"\n'
+            "[tool.setuptools]\npy-modules = []\n"
+        )
+        uv("pip", "install", "--editable", place, prefix=prefix)
+    own = Own.at(detect(str(prefix)), Recipe())
+    artifact = render(Recipe(), base_image="debian:12", own=own.step())
+    (file,) = artifact.files
+    assert file.source == str(place)
+    assert f"COPY {file.name} " in artifact.text
+    assert ("--editable" in artifact.text) is (origin == "project")
+
+
+def test_whether_an_image_will_have_us(venv: Path) -> None:
+    environment = detect(str(venv))
+    own = Own.at(environment, Recipe())
+    who = "jstackmagic 0.1.0 and 4 packages that only it needs"
+    assert own.in_image(added=True) == f"The image will have {who}."
+    assert own.in_image(added=False) == (
+        f"The image will not have {who}: --with-jstackmagic puts them there."
+    )
+    assert own.in_file() == f"{who} are not in this."
+    item = Item(read("pip", "jstackmagic"), "jstackmagic", "0.1.0")
+    asked = Own.at(environment, Recipe((Step("pip", environment.ref, (item,)),)))
+    assert asked.in_image(added=True) == "The image will have jstackmagic: a record asks for it."
+    assert (asked.step(), asked.in_file()) == (None, "")
+
+
+def test_where_we_are_not_installed_nothing_is_said_and_nothing_put_there(tmp_path: Path) -> None:
+    own = Own.at(detect(str(make_venv(tmp_path / "venv", pip=False))), Recipe())
+    assert (own.in_image(added=False), own.in_file()) == ("", "")
+    with pytest.raises(ExportError, match="jstackmagic is not installed in"):
+        own.step()

@@ -22,10 +22,12 @@ class Exported(Result):
     Attributes:
         artifact: The text, the files it needs, and what could not be kept.
         written: The files that were written; empty where it is only shown.
+        own: A sentence that says whether it has jstackmagic itself; empty where none is due.
     """
 
     artifact: Artifact
     written: tuple[str, ...] = ()
+    own: str = ""
 
     @property
     def text(self) -> str:
@@ -46,7 +48,7 @@ class Exported(Result):
         if not self.written:
             return [Code(self.text.rstrip("\n")), *self.remarks()]
         wrote = (Text(f"Wrote {path}") for path in self.written)
-        return [*wrote, *(Text(note, "warning") for note in self.artifact.notes)]
+        return [*wrote, *self._notes()]
 
     def remarks(self) -> Sequence[Part]:
         """What it needs beside it, and the notes."""
@@ -54,7 +56,11 @@ class Exported(Result):
             Text(f"It needs {file.name} beside it; --output FILE writes both.", "quiet")
             for file in self.artifact.files
         )
-        return [*beside, *(Text(note, "warning") for note in self.artifact.notes)]
+        return [*beside, *self._notes()]
+
+    def _notes(self) -> Sequence[Part]:
+        own = [Text(self.own, "quiet")] if self.own else []
+        return [*(Text(note, "warning") for note in self.artifact.notes), *own]
 
     def to_json(self) -> Any:
         """The text, the files and the notes."""
@@ -63,6 +69,7 @@ class Exported(Result):
             "files": [file.name for file in self.artifact.files],
             "written": list(self.written),
             "notes": list(self.artifact.notes),
+            "jstackmagic": self.own,
         }
 
 
@@ -74,19 +81,24 @@ class ExportedAll(Result):
         rows: File, format and what it is, of those that were written.
         missing: File and reason, of those that could not be.
         written: Every file that was written, those beside them and the README too.
+        own: A sentence that says that none has jstackmagic itself; empty where none is due.
     """
 
     rows: tuple[tuple[str, str, str], ...]
     missing: tuple[tuple[str, str], ...]
     written: tuple[str, ...]
+    own: str = ""
 
     @classmethod
-    def of(cls, rendered: Sequence[Rendered], written: Sequence[Path]) -> ExportedAll:
+    def of(
+        cls, rendered: Sequence[Rendered], written: Sequence[Path], own: str = ""
+    ) -> ExportedAll:
         """Sum up what was rendered and written."""
         return cls(
             rows=tuple((each.file, each.name, each.summary) for each in rendered if each.artifact),
             missing=tuple((each.file, each.reason) for each in rendered if not each.artifact),
             written=tuple(map(str, written)),
+            own=own,
         )
 
     def summary(self) -> str:
@@ -97,7 +109,8 @@ class ExportedAll(Result):
         """What was written, and what could not be."""
         parts: list[Part] = [Table(("File", "Format", "What it is"), self.rows)]
         parts += [Text(f"{file} was not written: {why}", "warning") for file, why in self.missing]
-        return [*parts, Text(f"{self.written[-1]} says what each of them does not hold.")]
+        parts.append(Text(f"{self.written[-1]} says what each of them does not hold."))
+        return [*parts, Text(self.own, "quiet")] if self.own else parts
 
     def to_json(self) -> Any:
         """The files, and the reasons for those that are missing."""

@@ -4,6 +4,7 @@ Examples:
     %envexport dockerfile
     %envexport dockerfile --output Dockerfile --from registry.example.com/base-notebook:2026-11-02
     %envexport dockerfile --fragment --pin spec
+    %envexport dockerfile --with-jstackmagic     # the image can go on recording
     %envexport dockerfile --check Dockerfile --from registry.example.com/base-notebook:2026-11-02
                                                  # exit status 1, and the difference, if it is old
     %envexport --all FOLDER                      # every format, and a README
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import export
+from ..export._own import Own
 from ..export._source import Source
 from ..model.errors import UsageError
 from ._exported import Checked, Exported, ExportedAll
@@ -152,6 +154,11 @@ def _one(source: Source, options: Options) -> Result:
     if options.check:
         path = Path(options.check).expanduser()
         return Checked(form.difference(artifact, path), (str(path),))
+    own = Own.of(source.recipe) if source.here else None
+    if own is not None and "with_jstackmagic" in options.given:
+        line = own.in_image(added=options.given["with_jstackmagic"])
+    else:
+        line = own.in_file() if own else ""
     written: tuple[Path, ...] = ()
     if options.into:
         written = form.insert_into(artifact, Path(options.into).expanduser())
@@ -162,6 +169,7 @@ def _one(source: Source, options: Options) -> Result:
             artifact, notes=(*artifact.notes, *artifact.check(), *_homes(source), *_debian(source))
         ),
         written=tuple(map(str, written)),
+        own=line,
     )
 
 
@@ -171,7 +179,8 @@ def _all(source: Source, options: Options) -> Result:
     rendered = render_all(source, _base, base_image=options.base_image, image=options.image)
     if options.all:
         written = write_all(Path(options.all).expanduser(), rendered)
-        return ExportedAll.of(rendered, written)
+        own = Own.of(source.recipe).in_file() if source.here else ""
+        return ExportedAll.of(rendered, written, own)
     folder = Path(options.check_all or "").expanduser()
     difference, notes = difference_of_all(folder, rendered)
     checked = tuple(str(folder / each.file) for each in rendered if each.artifact)

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-Need = Literal["records", "base image", "built image", "index", "platforms"]
+Need = Literal["records", "base image", "built image", "index", "platforms", "jstackmagic"]
 """What rendering may need beside the recipe, which whoever calls ``render`` finds out first.
 
 ``records``: the history, as the keyword ``records``. ``base image``: the option ``base_image``
 where the user gave none. ``built image``: the option ``image`` where it is empty. ``index``: in the
 recipe's holdings, every archive that the indexes have. ``platforms``: in the holdings, what the
-environment would hold on the platforms of the option ``platforms``.
+environment would hold on the platforms of the option ``platforms``. ``jstackmagic``: what
+installs jstackmagic itself, as the keyword ``own``.
 """
 
 

@@ -15,6 +15,7 @@ from ..model.ledger import fold
 from ..model.recipe import Recipe
 from ..model.record import Record
 from . import _holdings
+from ._own import Own
 
 if TYPE_CHECKING:
     from ._artifact import Artifact
@@ -94,6 +95,8 @@ class Source:
         keywords = form.keywords(given)
         if form.calls_for("records", given):
             keywords["records"] = self.records
+        if form.calls_for("jstackmagic", given):
+            keywords["own"] = Own.of(recipe).step()
         artifact = form.render(recipe, **keywords)
         return replace(artifact, notes=(*artifact.notes, *notes))
 

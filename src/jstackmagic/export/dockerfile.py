@@ -27,6 +27,7 @@ from ._artifact import LEFT_BEHIND, Artifact, File
 from ._beside import FOLDER, UNSAFE, Beside, Place, generated, is_conda_archive, place_in
 from ._format import PIN, Format, option
 from ._images import check_image
+from ._own import FLAG
 from ._words import checked, holds_credential, quoted, quoted_spec
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def render(
     user: str = "",
     in_image: Sequence[str] = (),
     conda_program: str = "",
+    own: Step | None = None,
 ) -> Artifact:
     """Render a recipe as a Dockerfile.
 
@@ -72,6 +74,7 @@ def render(
         user: Who the image is left to, and runs conda and pip, in the style ``plain``.
         in_image: The prefixes of the environments that the base image brings.
         conda_program: What runs conda in the style ``plain``, quoted for the shell.
+        own: What installs jstackmagic itself, in a layer of its own, the last.
 
     Raises:
         ExportError: There is no base image, or something cannot be said safely in a Dockerfile.
@@ -91,7 +94,7 @@ def render(
         who = {(1000, 100): "user 1000 of group 100"}.get(page.owner, "root")
         page.notes.append(f"conda and pip must run as {who} to use the caches that are mounted.")
     if fragment:
-        return page.render(recipe, image="")
+        return page.render(recipe, image="", own=own)
     image = base_image or page.default_image
     check_image(
         image, advice=("Name it: --from IMAGE", "Or leave it out, to paste the rest: --fragment")
@@ -100,7 +103,7 @@ def render(
         page.notes.append(
             f"The base image is not known, and {image} stands in its place. Name yours: --from"
         )
-    return page.render(recipe, image=image)
+    return page.render(recipe, image=image, own=own)
 
 
 _Command = list[str]
@@ -201,20 +204,24 @@ class Page:
         self.brought: set[str] = set()
         self._cuda: dict[str, str] = {}
 
-    def render(self, recipe: Recipe, *, image: str) -> Artifact:
+    def render(self, recipe: Recipe, *, image: str, own: Step | None = None) -> Artifact:
         """Write everything; without an image, a fragment."""
-        self._beside = Beside(recipe)
+        steps = (*recipe.steps, own) if own else recipe.steps
+        self._beside = Beside(replace(recipe, steps=steps))
         self.read_variants(recipe)
         self._blocks.append("# Made by jstackmagic from the record of what was installed.")
         if image:
             self._blocks += [f"ARG BASE_IMAGE={image}", "FROM $BASE_IMAGE"]
-        if not recipe.steps:
+        if not steps:
             self._blocks.append("# Nothing was installed: this is the base image as it is.")
             return self._artifact()
         if image and self.shell:
             self._blocks.append(self.shell)
         for step in recipe.steps:
             self._step(step)
+        if own:
+            self._blocks.append("# jstackmagic itself, with which this image can be recorded on.")
+            self._step(own)
         self._become(self.user)
         return self._artifact()
 
@@ -730,6 +737,12 @@ FORMAT = Format(
             default="",
             help="the base image, best with its digest",
         ),
+        option(
+            FLAG,
+            rendered=False,
+            action="store_true",
+            help="put jstackmagic itself there, in a layer of its own, as it is here",
+        ),
         option("--fragment", action="store_true", help="without FROM, to paste it"),
         PIN,
         option(
@@ -738,5 +751,5 @@ FORMAT = Format(
             help="let BuildKit keep the managers' downloads between builds; no other builder can",
         ),
     ),
-    needs={"base image": ""},
+    needs={"base image": "", "jstackmagic": "with_jstackmagic"},
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..model.environment import Environment
 from ..model.errors import JStackMagicError
 from ..model.managers import of_environment, of_system
+from ..model.managers import place as manager_place
 from ..model.packages import Change, ManagerName, Package, PackageSet, same
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ def drift_of(
         )
     ours = _ours(environment, here, found, ledger) if place else ()
     found = [each for each in found if each.now not in ours]
+    if place:
+        found = _shared(environment, here, found, ledger)
     # the marks of what is recorded say nothing of the rest
     nobodys = Change(added=tuple(d.now for d in found if d.now and not d.before and not d.record))
     marked = {package.key: package for package in _marked(nobodys, environment).added}
@@ -142,6 +145,40 @@ def _ours(
     others = asked_for(ledger.recipe(), environment.prefix) | (here.by_key.keys() - new)
     found_here = ours_in(environment, here, others - ({OWN} & differs))
     return tuple(package for package in found_here if package.key in new)
+
+
+def _shared(
+    environment: Environment, here: PackageSet, found: list[Difference], ledger: Ledger
+) -> list[Difference]:
+    """Explain what jstackmagic brought by the record of what needs it, too."""
+    import os
+
+    from ..where.ours import OWN, needs_of, reached
+    from ..where.packages import is_of_uv
+
+    if OWN not in here or all(each.record for each in found):
+        return found
+    needs, place = needs_of(environment, here), os.path.normpath(environment.prefix)
+    own = reached(needs[OWN], needs)
+    records: dict[_Key, str] = {}
+    for record in ledger.records:
+        if record.outcome is None or record.id in ledger.taken_back():
+            continue
+        if manager_place(record.request.manager, record.environment.prefix) != place:
+            continue
+        change = record.outcome.change
+        came = (*change.added, *(new for _, new in change.changed), *record.outcome.resolved)
+        for key in reached((package.key for package in came), needs):
+            records.setdefault(key, record.id)
+    return [
+        replace(each, record=records.get(each.package.key, ""))
+        if not each.record
+        and each.before is None
+        and each.package.key in own
+        and (not each.package.requested or is_of_uv(each.package, environment))
+        else each
+        for each in found
+    ]
 
 
 def _completed(base: Baseline, here: PackageSet, moves: Mapping[_Key, Move]) -> PackageSet:

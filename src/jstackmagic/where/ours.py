@@ -35,12 +35,13 @@ def only_ours(needs: Mapping[Key, Iterable[Key]], others: Collection[Key]) -> fr
     """
     if OWN not in needs:
         return frozenset()
-    own = _reached({OWN}, needs)
+    own = reached({OWN}, needs)
     roots = {key for key in needs if key not in own or key in others or key[0] != OWN[0]}
-    return frozenset(own - _reached(roots, needs))
+    return frozenset(own - reached(roots, needs))
 
 
-def _reached(roots: Iterable[Key], needs: Mapping[Key, Iterable[Key]]) -> set[Key]:
+def reached(roots: Iterable[Key], needs: Mapping[Key, Iterable[Key]]) -> set[Key]:
+    """Return some packages and all that they need."""
     found, waiting = set[Key](), list(roots)
     while waiting:
         key = waiting.pop()
@@ -68,7 +69,7 @@ def ours_in(
         for package in here.packages
         if package.key != OWN and package.requested and not is_of_uv(package, environment)
     )
-    found = only_ours(_needs(environment, here), {*others, *marked})
+    found = only_ours(needs_of(environment, here), {*others, *marked})
     return tuple(here.by_key[key] for key in sorted(found, key=lambda key: (key != OWN, key)))
 
 
@@ -96,7 +97,7 @@ def ours_here(
     )
 
 
-def _needs(environment: Environment, here: PackageSet) -> dict[Key, set[Key]]:
+def needs_of(environment: Environment, here: PackageSet) -> dict[Key, set[Key]]:
     """Return every package with those that its Python metadata says it needs."""
     keys = {normalise(name): (manager, name) for manager, name in here.by_key}
     needs: dict[Key, set[Key]] = {key: set() for key in here.by_key}

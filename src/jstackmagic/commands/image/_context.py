@@ -104,15 +104,17 @@ def write(
     """
     from datetime import datetime, timezone
 
+    from ...export._own import Own
     from ...export.dockerfile import render
 
     records = history.records()
     recipe = fold(records)
     reference = base.reference if base else _guessed_base(how, records)
     style = how.style or _style(base.variables if base else None)
-    artifact = plain = render(recipe, style=style, base_image=reference)
+    own = Own.of(recipe).step() if how.with_jstackmagic else None
+    artifact = plain = render(recipe, style=style, base_image=reference, own=own)
     if builder == "buildkit" and _can_write_caches(style, base):
-        artifact = render(recipe, style=style, base_image=reference, cache_mounts=True)
+        artifact = render(recipe, style=style, base_image=reference, cache_mounts=True, own=own)
     faults = artifact.check()
     if faults:
         raise ExportError(faults[0], kept="Nothing was built.", advice=faults[1:])

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...export._own import FLAG
 from ...export.dockerfile import STYLES, Style
 from ...image.engine.build import BUILDERS, Builder
 from ...model.errors import UsageError
@@ -27,6 +28,7 @@ class How:
         no_cache: Whether to take nothing of earlier builds.
         labels: ``NAME=VALUE`` each.
         secrets: As ``docker build --secret`` takes them.
+        with_jstackmagic: Whether to put jstackmagic itself there.
     """
 
     base_image: str | None = None
@@ -37,6 +39,7 @@ class How:
     no_cache: bool = False
     labels: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    with_jstackmagic: bool = False
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> How:
@@ -50,6 +53,7 @@ class How:
             no_cache=args.no_cache,
             labels=tuple(args.label),
             secrets=tuple(args.secret),
+            with_jstackmagic=args.with_jstackmagic,
         )
 
     def check(self) -> None:
@@ -72,6 +76,7 @@ def add_how(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--builder", choices=BUILDERS, help="default: BuildKit, where it is offered"
     )
+    parser.add_argument(FLAG, action="store_true", help="put jstackmagic there, too")
     parser.add_argument("--platform", default="", metavar="OS/ARCH", help="such as linux/arm64")
     parser.add_argument("--no-cache", action="store_true", help="take nothing of earlier builds")
     parser.add_argument(

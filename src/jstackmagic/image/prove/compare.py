@@ -188,7 +188,10 @@ def _brought(engine: Engine) -> Brought | None:
 
 
 def _beside(side: Side) -> str:
-    return f"{described(side.ours)}: here in {side.name} beside these, and not in the image."
+    return (
+        f"{described(side.ours)}: here in {side.name} beside these. The image does not have them:"
+        " --with-jstackmagic puts them there."
+    )
 
 
 def _place(environment: Environment, files: Files, variables: Mapping[str, str]) -> str | None:

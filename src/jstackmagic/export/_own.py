@@ -1,0 +1,116 @@
+"""Put jstackmagic itself into an artifact, or say that it is not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..model.environment import Environment
+from ..model.errors import ExportError
+from ..model.managers import of_environment
+from ..model.packages import Package, PackageSet
+from ..model.recipe import Item, Step
+from ..model.spec import read
+from ..where.environment import detect
+from ..where.ours import OWN, asked_for, described, extras_here, ours_here
+from ..where.packages import read_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ..model.recipe import Recipe
+
+FLAG = "--with-jstackmagic"
+
+
+@dataclass(frozen=True)
+class Own:
+    """jstackmagic, as it is in one environment.
+
+    Attributes:
+        environment: Which.
+        here: Its packages.
+        packages: jstackmagic and what only it needs; empty where something else brings it.
+        asked: Whether a record asks for it.
+    """
+
+    environment: Environment
+    here: PackageSet
+    packages: tuple[Package, ...]
+    asked: bool
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Own:
+        """Look at the environment that this process runs in."""
+        return cls.at(detect(), recipe)
+
+    @classmethod
+    def at(cls, environment: Environment, recipe: Recipe) -> Own:
+        """Look at an environment."""
+        here = read_packages(environment, of_environment())
+        return cls(
+            environment,
+            here,
+            ours_here(environment, here, recipe),
+            OWN in asked_for(recipe, environment.prefix),
+        )
+
+    def step(self) -> Step | None:
+        """Return what installs it: the same version, or from where it came, with its extras here.
+
+        What only it needs is held at the versions that are here. None where something else of the
+        recipe or the base image brings it.
+
+        Raises:
+            ExportError: It is not installed here, so that nothing says which one to take.
+        """
+        own = self.here.get(*OWN)
+        if own is None:
+            raise ExportError(
+                f"jstackmagic is not installed in {self.environment.description}: nothing says"
+                " which version to put into the image.",
+                kept="Nothing was written.",
+                advice=f"Install it there with pip, or leave {FLAG} out.",
+            )
+        if own not in self.packages:
+            return None
+        spec = read("pip", _spec(own, extras_here(self.environment, self.here)))
+        brought = tuple(
+            Item(read("pip", each.name), each.name, each.version)
+            for each in self.packages
+            if each != own and not each.source
+        )
+        item = Item(
+            spec, own.name, own.version, source=own.source, sha256=own.sha256, brought=brought
+        )
+        return Step(OWN[0], self.environment.ref, (item,))
+
+    def in_image(self, *, added: bool) -> str:
+        """Return a sentence: whether an image will have it; empty where it is not here.
+
+        Args:
+            added: Whether it is put there.
+        """
+        if OWN not in self.here:
+            return ""
+        if not self.packages:
+            who = "a record asks for it" if self.asked else "the base image or a package brings it"
+            return f"The image will have jstackmagic: {who}."
+        if added:
+            return f"The image will have {described(self.packages)}."
+        return f"The image will not have {described(self.packages)}: {FLAG} puts them there."
+
+    def in_file(self) -> str:
+        """Return a sentence for an artifact that has no room for it; empty where none is due."""
+        return f"{described(self.packages)} are not in this." if self.packages else ""
+
+
+def _spec(own: Package, extras: Collection[str]) -> str:
+    more = f"[{','.join(extras)}]" if extras else ""
+    if not own.source:
+        return f"{own.name}{more}=={own.version}"
+    if own.editable and own.source.startswith("file://"):
+        from urllib.parse import unquote
+
+        return f"-e {unquote(own.source.removeprefix('file://'))}{more}"
+    return f"{own.name}{more} @ {own.source}"
