@@ -90,7 +90,7 @@ def _list_of(found: Found, spec: Spec) -> tuple[Found, ...] | None:
     except (OSError, UsageError) as error:
         reason = f"{file} cannot be read: {getattr(error, 'problem', error)}"
         return (replace(found, request=None, reason=reason),)
-    return tuple(_listed(found, found.request, file, reading))
+    return tuple(listed_by(found, found.request, file, reading))
 
 
 def _read_by(found: Found, module: Format, path: Path) -> Reading:
@@ -118,7 +118,8 @@ def _read_by(found: Found, module: Format, path: Path) -> Reading:
     )
 
 
-def _listed(found: Found, request: Request, file: str, reading: Reading) -> Iterator[Found]:
+def listed_by(found: Found, request: Request, file: str, reading: Reading) -> Iterator[Found]:
+    """Yield what a find comes to by what its list holds."""
     for each in reading.found:
         target = found.target
         if target.made and each.target.name and not (target.name or target.prefix):

@@ -9,21 +9,27 @@ import re
 import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ...model.errors import UsageError
-from ...model.spec import read_all
+from ...model.spec import Constraint, RequirementsFile
+from ...model.spec import read as read_spec
 from ..effects import is_setting
 from ..lines import recognise, recognise_argv
+from ..lists import listed_by, local_path
 from ..shell import Word
 from ..state import State, word_of
 from . import Reading
-from ._finds import folder_of, has, text_of
+from ._finds import has, text_of
+from ._image import ImageFiles, Origin, context_of, in_context, repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...model.request import Request
+    from ...model.spec import Spec
     from .. import Found, Target
 
 _NAME = re.compile(
@@ -38,6 +44,14 @@ _VARIABLE = re.compile(
     r"\\.|'[^']*'|\$(?:(?P<name>\w+)|\{(?P<braced>\w+)(?::-(?P<other>[^}]*))?\})"
 )
 _CONDA_DIR = re.compile(r"\$\{?CONDA_DIR\}?(?:/envs/(?P<name>[^/$]+))?/?")
+_ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2|txz)$|\.tar\.\w+$")
+_CLONE_TAKES = ("--depth", "-o", "--origin", "-c", "--config", "-j", "--jobs", "--reference")
+_LISTS = (RequirementsFile, Constraint)
+_OPTION = r"(?:-r|-c|-e|--requirement|--constraint|--editable)"
+_INCLUDE = re.compile(rf"^[ \t-]*?{_OPTION}[ \t=]*[^\s=].*", re.MULTILINE)
+_ABSOLUTE = re.compile(
+    rf"^(?:[ \t]*(?:- )?(?:{_OPTION}[ \t=]*)?(?:file:)?/|[^#\n]*@[ \t]*file:).*", re.MULTILINE
+)
 _ASIDE = ("ADD", "COPY", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "ONBUILD", "ENTRYPOINT", "CMD")
 
 
@@ -49,7 +63,8 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> Reading:
     """Read what the image's own stage runs, and the stages that it is built on.
 
-    What is copied into the image is found again beside the Dockerfile; the variables of ARG and ENV
+    A path of the image is looked up in what COPY, ADD, mounts and clones bring, and is never a path
+    of this machine; the variables of ARG and ENV
     are put in where they have values.
 
     Raises:
@@ -60,13 +75,17 @@ def read(path: Path) -> Reading:
     wanted = _wanted(stages)
     found: list[Found] = []
     notes: list[str] = []
+    runners: dict[str, _Runner] = {}
     for stage in stages:
+        runner = _Runner(context_of(path), stage.variables, runners, stage.base)
+        finds = list(runner.run(stage.instructions))
+        runners |= {str(stage.number): runner, stage.name.lower() or str(stage.number): runner}
         if stage not in wanted:
             notes.append(f"The stage {stage.shown} is not in the image: what it runs is left out.")
             continue
         if stage.base and not any(stage.base == other.name for other in stages):
             notes.append(f"It is built on {stage.base}, which is not read here.")
-        found += _Runner(folder_of(path), stage.variables).run(stage.instructions)
+        found += finds
         aside = dict.fromkeys(i.name for i in stage.instructions if i.name in _ASIDE)
         if aside:
             notes.append(f"Only installs are read; left out: {', '.join(aside)}.")
@@ -216,15 +235,23 @@ class _Runner:
     Args:
         context: The folder that COPY takes from.
         variables: What the ARGs before the first FROM have set.
+        stages: Those before, by their names and numbers.
+        base: What it is built on.
     """
 
-    def __init__(self, context: str, variables: dict[str, str]) -> None:
+    def __init__(
+        self, context: str, variables: dict[str, str], stages: dict[str, _Runner], base: str
+    ) -> None:
         self.context = context
         self.given = variables  # an ARG before the first FROM, which an ARG after it takes up
         self.variables: dict[str, str] = {}
         self.state = State(folder="/", closed=True)
         self.shell: list[str] = []
-        self.copies: dict[str, str] = {}
+        self.stages = stages
+        base_files = stages.get(base.lower())
+        self.files: ImageFiles = ImageFiles(base_files.files if base_files else None)
+        if base_files:
+            self.state.folder = base_files.folder
 
     @property
     def folder(self) -> str | None:
@@ -235,7 +262,11 @@ class _Runner:
         """The finds of a stage."""
         for instruction in instructions:
             if instruction.name == "RUN":
-                yield from map(self._resolved, self._found(instruction))
+                self._clones(instruction.text + "\n" + instruction.body)
+                lasting = ImageFiles(self.files)
+                for found in self._found(instruction):
+                    yield from self._resolved(found)
+                self.files = lasting  # a mount is there for its RUN alone
             elif instruction.name in ("ARG", "ENV"):
                 self._set(instruction)
             elif instruction.name == "WORKDIR":
@@ -244,7 +275,7 @@ class _Runner:
                 self.state.folder = posixpath.join(self.folder or "/", path) if known else None
             elif instruction.name == "SHELL":
                 self.shell = _strings(instruction.text) or []
-            elif instruction.name in ("COPY", "ADD") and not instruction.body:
+            elif instruction.name in ("COPY", "ADD"):
                 self._copy(instruction)
 
     def _set(self, instruction: _Instruction) -> None:
@@ -258,21 +289,113 @@ class _Runner:
             self.state.define(name, word_of(value))
 
     def _copy(self, instruction: _Instruction) -> None:
-        text = _filled(instruction.text, self.variables)
-        if re.search(r"(?:^|\s)--from=", text):
-            return
-        words = _strings(text) or [w for w in text.split() if not w.startswith("--") and w != "\\"]
+        text = _filled(instruction.text, self.variables).replace("\\\n", " ")
+        flags = re.match(rf"(?:{_FLAG.pattern})*\s*", text)
+        assert flags is not None
+        stage = re.search(r"--from=(\S+)", flags[0])
+        words = _strings(text[flags.end() :]) or text[flags.end() :].split()
         if len(words) < 2 or self.folder is None:
             return
         *sources, target = words
         into = len(sources) > 1 or target.endswith(("/", ".")) or target == "~"
         target = posixpath.normpath(posixpath.join(self.folder, target))
+        texts = _documents(instruction)
         for source in sources:
-            place = os.path.normpath(os.path.join(self.context, source.lstrip("/")))
-            inside = into and not os.path.isdir(place)
-            path = posixpath.join(target, posixpath.basename(source)) if inside else target
-            self.copies[path] = place
+            name = posixpath.basename(source.rstrip("/"))
+            by = f"{instruction.name}, line {instruction.line},"
+            mark = _HEREDOC.fullmatch(source)
+            if stage is not None:
+                self._copy_from(stage[1], source, target, into)
+            elif mark is not None:
+                path = posixpath.join(target, mark["word"]) if into else target
+                body = texts.get(mark["word"], "")
+                if not mark["quote"]:
+                    body = _filled(body, self.variables)
+                self._add(path, Origin(text=body))
+                if is_setting(path):
+                    self.state.wrote(path, body, by=by)
+            elif instruction.name == "ADD" and _is_git(source):
+                url, _, ref = source.partition("#")
+                ref, _, below = ref.partition(":")
+                place = repository(url, ref) + (f"#subdirectory={below}" if below else "")
+                self._add(target, Origin(url=place))
+            elif "://" in source:
+                name = posixpath.basename(urlsplit(source).path)
+                self._add(posixpath.join(target, name) if into else target, Origin(url=source))
+            else:
+                self._copy_local(instruction, source, target, into)
+
+    def _copy_local(self, instruction: _Instruction, source: str, target: str, into: bool) -> None:
+        places = in_context(self.context, source)
+        for place in places:
+            if instruction.name == "ADD" and _ARCHIVE.search(place):
+                reason = f"ADD unpacks {source} there (line {instruction.line})."
+                self._add(target, Origin(reason=reason))
+                continue
+            inside = (into or len(places) > 1) and not os.path.isdir(place)
+            path = posixpath.join(target, os.path.basename(place)) if inside else target
+            self._add(path, Origin(place=place))
             self._wrote(path, place, instruction)
+
+    def _copy_from(self, stage: str, source: str, target: str, into: bool) -> None:
+        other = self.stages.get(stage.lower())
+        source = posixpath.join("/", source)
+        paths = [target]
+        if into and not source.endswith("/"):  # a folder's content, or a file by its name
+            paths.append(posixpath.join(target, posixpath.basename(source)))
+        for path in paths:
+            if other is None:
+                self._add(path, Origin(reason=f"It comes from the image {stage}."))
+            else:
+                self.files.add_from(path, other.files, source)
+
+    def _add(self, path: str, origin: Origin) -> None:
+        self.files.add(path, origin)
+        self.state.machine.files.pop(path, None)
+
+    def _mount(self, flags: str) -> None:
+        for mount in re.findall(r"--mount=(\S+)", _filled(flags, self.variables)):
+            keys = dict(part.partition("=")[::2] for part in mount.split(","))
+            target = keys.get("target") or keys.get("dst") or keys.get("destination")
+            if keys.get("type", "bind") != "bind" or not target:
+                continue
+            target = posixpath.join(self.folder or "/", target)
+            source = keys.get("source") or keys.get("src") or "."
+            if "from" in keys:
+                self._copy_from(keys["from"], source, target, False)
+            else:
+                for place in in_context(self.context, source):
+                    self.files.add(target, Origin(place=place))
+
+    def _clones(self, text: str) -> None:
+        """Note the repositories that a RUN clones, by the folders they are cloned into."""
+        folder = self.folder
+        for command in re.split(
+            r"&&|\|\||[;\n|]", _filled(text.replace("\\\n", " "), self.variables)
+        ):
+            try:
+                words = shlex.split(command)
+            except ValueError:
+                continue
+            if words[:1] == ["cd"] and len(words) > 1:
+                known = folder is not None and "$" not in words[1]
+                folder = posixpath.join(folder or "/", words[1]) if known else None
+            if words[:2] != ["git", "clone"] or folder is None:
+                continue
+            given, ref, rest = [], "", iter(words[2:])
+            for word in rest:
+                if word in ("-b", "--branch"):
+                    ref = next(rest, "")
+                elif word.startswith("--branch="):
+                    ref = word.partition("=")[2]
+                elif word in _CLONE_TAKES:
+                    next(rest, None)
+                elif not word.startswith("-"):
+                    given.append(word)
+            if given and "$" not in command:
+                name = posixpath.basename(given[0].rstrip("/")).removesuffix(".git")
+                path = posixpath.join(folder, given[1] if len(given) > 1 else name)
+                self.files.add(path, Origin(url=repository(given[0], ref)))
 
     def _wrote(self, path: str, place: str, instruction: _Instruction) -> None:
         """Take in a file that is copied, and a folder's: settings of pip's and conda's count."""
@@ -295,6 +418,7 @@ class _Runner:
         text, line = instruction.text, instruction.line
         flags = re.match(rf"(?:{_FLAG.pattern})*(?:\s|\\\n)*", text)
         assert flags is not None
+        self._mount(flags[0])
         line += flags[0].count("\n")
         text = text[flags.end() :]
         words = _strings(text)
@@ -314,26 +438,114 @@ class _Runner:
 
     # -- what the image has, in terms of this machine
 
-    def _resolved(self, found: Found) -> Found:
+    def _resolved(self, found: Found, depth: int = 0) -> Iterator[Found]:
+        """Yield a find with its paths as they are here: a path of the image is never one here."""
         request = found.request
-        target = named(found.target)
+        found = replace(found, target=named(found.target))
         if request is None:
-            return replace(found, target=target)
-        specs = read_all(request.manager, map(self._from_context, request.texts))
-        changed: Request = replace(request, specs=specs)
-        return replace(found, request=changed, target=target)
+            yield found
+            return
+        kept: list[Spec] = []
+        lists: list[tuple[str, str]] = []
+        lost: list[str] = []
+        for spec in request.specs:
+            path = local_path(spec)
+            if not path:
+                kept.append(spec)
+                continue
+            origin = self._origin(path)
+            if origin is None:
+                lost.append(f"{path} is only in the image: no COPY or ADD brings it.")
+            elif origin.reason:
+                lost.append(f"{path} is only in the image. {origin.reason}")
+            elif origin.place and path not in str(spec):
+                lost.append(f"{path} is only in the image, as {spec} writes it.")
+            elif origin.place and isinstance(spec, _LISTS) and (line := _absolute(origin.place)):
+                lost.append(f"{path} names a path of the image, which is never one here: {line}")
+            elif origin.place:
+                text = str(spec).replace(path, origin.place, 1)
+                kept.append(read_spec(request.manager, text))
+            elif origin.url:
+                is_list = isinstance(spec, _LISTS)
+                if is_list and (request.manager != "pip" or origin.url.startswith("git+")):
+                    lost.append(f"{path} is only in the image: it comes from {origin.url}.")
+                    continue
+                flag = f"{str(spec).split(maxsplit=1)[0]} " if is_list else ""
+                kept.append(read_spec(request.manager, flag + origin.url))
+            elif isinstance(spec, RequirementsFile) and depth < 5:
+                lists.append((path, origin.text or ""))
+            else:
+                lost.append(f"{path} is only in the image: the Dockerfile writes it.")
+        if any(not isinstance(spec, Constraint) for spec in kept):
+            yield replace(found, request=replace(request, specs=tuple(kept)))
+        for path, text in lists:
+            for each in self._inline(found, request, path, text):
+                yield from self._resolved(each, depth + 1)
+        if lost:
+            yield replace(found, request=None, reason=" ".join(lost))
 
-    def _from_context(self, spec: str) -> str:
-        """A spec with the file beside the Dockerfile in the place of the copy in the image."""
-        for target in sorted(self.copies, key=len, reverse=True):
-            at = spec.find(target)
-            before, after = spec[:at], spec[at + len(target) :]
-            if at < 0 or (before and before[-1] not in " /") or (after and after[0] not in "/[;# "):
-                continue
-            if before.strip() not in ("", "-r", "-c", "-e", "--file") and "file://" not in before:
-                continue
-            return f"{before}{self.copies[target]}{after}"
-        return spec
+    def _origin(self, path: str) -> Origin | None:
+        written = self.state.machine.files
+        if path in written:
+            text = written[path]
+            return Origin(text=text, reason="" if text is not None else "A line writes it.")
+        return self.files.origin(path)
+
+    def _inline(self, found: Found, request: Request, path: str, text: str) -> Iterator[Found]:
+        """Yield what a list comes to whose text is in the Dockerfile."""
+        from . import conda_list, environment_yml, requirements
+
+        if match := _INCLUDE.search(text):
+            reason = f"{path}, which the Dockerfile writes, names another list: {match[0].strip()}"
+            yield replace(found, request=None, reason=reason)
+            return
+        with TemporaryDirectory() as folder:
+            file = Path(folder, posixpath.basename(path))
+            file.write_text(text, encoding="utf-8")
+            try:
+                if environment_yml.recognises(file):
+                    reading = environment_yml.read(file)
+                elif request.manager == "conda":
+                    reading = conda_list.read(file)
+                else:
+                    reading = requirements.read(file, folder=self.folder or "/")
+            except (OSError, UsageError) as error:
+                problem = getattr(error, "problem", str(error)).replace(str(file), path)
+                yield replace(found, request=None, reason=f"{path} cannot be read: {problem}")
+                return
+            if any(folder in each for asked in reading.requests for each in asked.texts):
+                reason = f"{path}, which the Dockerfile writes, names files of the image."
+                yield replace(found, request=None, reason=reason)
+                return
+        yield from listed_by(found, request, path, reading)
+
+
+def _absolute(place: str) -> str:
+    """Return a list's line that names an absolute path; empty without one."""
+    try:
+        match = _ABSOLUTE.search(text_of(Path(place)))
+    except (OSError, UsageError):
+        return ""
+    return match[0].strip() if match else ""
+
+
+def _is_git(source: str) -> bool:
+    return re.match(r"(git@|git://|ssh://)|https?://\S+\.git(#|$)", source) is not None
+
+
+def _documents(instruction: _Instruction) -> dict[str, str]:
+    """Return an instruction's here-documents by the words that end them."""
+    texts: dict[str, str] = {}
+    lines = iter(instruction.body.split("\n"))
+    for mark in _HEREDOC.finditer(instruction.text):
+        body: list[str] = []
+        for line in lines:
+            line = line.lstrip("\t") if mark["dash"] else line
+            if line == mark["word"]:
+                break
+            body.append(line)
+        texts[mark["word"]] = "".join(f"{line}\n" for line in body)
+    return texts
 
 
 def named(target: Target) -> Target:

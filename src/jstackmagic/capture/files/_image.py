@@ -1,0 +1,129 @@
+"""The files of an image, as far as its Dockerfile says where they come from."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a path of the image comes from; one of these, ``reason`` where none can be followed.
+
+    Attributes:
+        place: A path of the build context, on this machine.
+        text: The file's text, which the Dockerfile itself holds.
+        url: A file's URL, or a repository's as pip takes it (``git+https://…``).
+        reason: Why it is not followed.
+    """
+
+    place: str = ""
+    text: str | None = None
+    url: str = ""
+    reason: str = ""
+
+
+class ImageFiles:
+    """Paths of the image and their origins; of two for one path, the later counts."""
+
+    def __init__(self, base: ImageFiles | None = None) -> None:
+        self._entries: list[tuple[str, Origin | tuple[ImageFiles, str]]] = []
+        if base is not None:
+            self._entries += base._entries
+
+    def add(self, path: str, origin: Origin) -> None:
+        """Note that a file or folder of the image has that origin."""
+        self._entries.append((posixpath.normpath(path), origin))
+
+    def add_from(self, path: str, stage: ImageFiles, source: str) -> None:
+        """Note that a path is copied out of another stage."""
+        self._entries.append((posixpath.normpath(path), (stage, posixpath.normpath(source))))
+
+    def origin(self, path: str) -> Origin | None:
+        """Return where a path comes from; None where nothing in the Dockerfile says."""
+        path = posixpath.normpath(path)
+        absent: Origin | None = None
+        for target, origin in reversed(self._entries):
+            if path != target and not path.startswith(f"{target.rstrip('/')}/"):
+                continue
+            rest = path[len(target) :].lstrip("/")
+            if isinstance(origin, tuple):
+                stage, source = origin
+                inner = stage.origin(posixpath.join(source, rest))
+                if inner is None and rest == posixpath.basename(source):
+                    inner = stage.origin(source)
+                if inner is not None:
+                    return inner
+            elif not rest or origin.reason:
+                return origin
+            elif origin.url.startswith("git+"):
+                return Origin(url=f"{origin.url}#subdirectory={rest}")
+            elif origin.place:
+                place = os.path.join(origin.place, rest)
+                if os.path.isfile(origin.place):
+                    if rest == os.path.basename(origin.place):
+                        return origin  # the target is a folder of the base image
+                elif os.path.exists(place):
+                    return Origin(place=place)
+                else:
+                    absent = absent or Origin(place=place)
+        return self._project(path) or absent
+
+    def _project(self, folder: str) -> Origin | None:
+        """Return the project whose settings were copied into a folder file by file."""
+        for target, origin in reversed(self._entries):
+            if (
+                isinstance(origin, Origin)
+                and origin.place
+                and posixpath.dirname(target) == folder
+                and posixpath.basename(target) in _PROJECT
+                and os.path.basename(origin.place) == posixpath.basename(target)
+            ):
+                return Origin(place=os.path.dirname(origin.place))
+        return None
+
+
+def context_of(dockerfile: Path) -> str:
+    """Return the folder that COPY takes from: a dev container's is often its parent."""
+    folder = dockerfile.absolute().parent
+    if folder.name != ".devcontainer":
+        return str(folder)
+    try:
+        text = (folder / "devcontainer.json").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return str(folder.parent)
+    said = re.search(r'"context"\s*:\s*("(?:[^"\\]|\\.)*")', text)
+    return os.path.normpath(folder / (json.loads(said[1]) if said else "."))
+
+
+def in_context(context: str, source: str) -> list[str]:
+    """Return what a source of COPY is here; a pattern may match nothing.
+
+    Nothing above the context can be reached: https://docs.docker.com/reference/dockerfile/#copy
+    """
+    inside = posixpath.normpath("/" + source).lstrip("/")
+    if re.search(r"[*?\[]", inside):
+        names = sorted(glob.glob(inside, root_dir=context))
+        return [os.path.join(context, name) for name in names]
+    return [os.path.normpath(os.path.join(context, inside))]
+
+
+def repository(url: str, ref: str = "") -> str:
+    """Return a git URL as pip takes it.
+
+    >>> repository("https://git.example.com/p.git", "v1"), repository("git@h.example:a/b")
+    ('git+https://git.example.com/p.git@v1', 'git+ssh://git@h.example/a/b')
+    """
+    ssh = re.fullmatch(r"(\w+@[\w.-]+):(?!//)(.+)", url)
+    url = f"ssh://{ssh[1]}/{ssh[2]}" if ssh else url
+    return f"git+{url}{f'@{ref}' if ref else ''}"

@@ -1,0 +1,214 @@
+"""Dockerfiles as they are written: a path inside the image is never a path here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jstackmagic.capture import files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read(
+    folder: Path, text: str, name: str = "Dockerfile"
+) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Return what is asked, and why the rest is not."""
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"FROM base\n{text}")
+    reading = files.read(path)
+    return [r.texts for r in reading.requests], [f.reason for f in reading.problems]
+
+
+def targets(folder: Path, text: str) -> list[str]:
+    path = folder / "Dockerfile"
+    path.write_text(f"FROM base\n{text}")
+    return [f.target.prefix or f.target.name for f in files.read(path).found if f.request]
+
+
+@pytest.fixture
+def evil(tmp_path: Path) -> Path:
+    """An unrelated list of this machine, whose path the Dockerfiles name."""
+    path = tmp_path / "here" / "requirements.txt"
+    path.parent.mkdir()
+    path.write_text("evil\n")
+    return path
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    path = tmp_path / "context"
+    path.mkdir()
+    (path / "requirements.txt").write_text("six\n")
+    (path / "environment.yml").write_text("dependencies: [numpy]\n")
+    return path
+
+
+# B18: a path of the image
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pip install -r {file}",
+        "pip install -c {file} six",
+        "pip install -e {folder}",
+        "cd {folder} && pip install .",
+        "conda install --file {file}",
+        "conda env update -f {file}",
+        'pip install "x @ file://{folder}/x.whl"',
+    ],
+)
+def test_what_no_copy_brought_is_only_in_the_image(command: str, evil: Path, context: Path) -> None:
+    text = command.format(file=evil, folder=evil.parent)
+    asked, reasons = read(context, f"RUN {text}\n")
+    assert not any(str(evil.parent) in each for texts in asked for each in texts)
+    assert reasons
+    assert "only in the image" in reasons[0]
+
+
+def test_an_inline_document_is_read_and_not_the_file_here(evil: Path, context: Path) -> None:
+    asked, reasons = read(context, f"COPY <<EOF {evil}\nidna\nEOF\nRUN pip install -r {evil}\n")
+    assert (asked, reasons) == ([("idna",)], [])
+
+
+@pytest.mark.parametrize("line", ["-r {evil}", "-c {evil}", "x @ file://{evil}"])
+def test_a_list_that_names_a_path_of_the_image(line: str, evil: Path, context: Path) -> None:
+    (context / "list.txt").write_text(f"six\n{line.format(evil=evil)}\n")
+    asked, reasons = read(context, "COPY list.txt /l.txt\nRUN pip install -r /l.txt\n")
+    assert not asked
+    assert "path of the image" in reasons[0]
+
+
+def test_an_inline_list_that_includes_another(evil: Path, context: Path) -> None:
+    text = f"COPY <<EOF /l.txt\n-r {evil}\nEOF\nRUN pip install -r /l.txt\n"
+    asked, reasons = read(context, text)
+    assert not asked
+    assert "names another list" in reasons[0]
+
+
+def test_a_clone_is_its_url(evil: Path, context: Path) -> None:
+    clone = f"git clone -b v2 https://git.example.com/p {evil.parent}"
+    asked, _ = read(context, f"RUN {clone} && cd {evil.parent} && pip install -e .\n")
+    assert asked == [("git+https://git.example.com/p@v2",)]
+
+
+def test_a_folder_that_is_copied_brings_the_list_in_it(evil: Path, context: Path) -> None:
+    asked, _ = read(context, f"COPY . {evil.parent}\nRUN pip install -r {evil}\n")
+    assert asked == [(f"-r {context}/requirements.txt",)]
+
+
+def test_a_later_copy_overwrites(context: Path) -> None:
+    (context / "other.txt").write_text("idna\n")
+    text = "COPY requirements.txt /r.txt\nCOPY other.txt /r.txt\nRUN pip install -r /r.txt\n"
+    assert read(context, text)[0] == [(f"-r {context}/other.txt",)]
+
+
+def test_a_mount_is_there_for_its_run_alone(context: Path) -> None:
+    mount = "--mount=type=bind,source=requirements.txt,target=/m/r.txt"
+    text = f"RUN {mount} pip install -r /m/r.txt\nRUN pip install -r /m/r.txt\n"
+    asked, reasons = read(context, text)
+    assert asked == [(f"-r {context}/requirements.txt",)]
+    assert len(reasons) == 1
+
+
+def test_a_stage_is_copied_in_part(context: Path) -> None:
+    text = (
+        "WORKDIR /src\nCOPY requirements.txt .\nFROM other\nCOPY --from=0 /src /app\n"
+        "COPY --from=image.example.com/x /lists /l\n"
+        "RUN pip install -r /app/requirements.txt\nRUN pip install -r /l/r.txt\n"
+    )
+    asked, reasons = read(context, text)
+    assert asked == [(f"-r {context}/requirements.txt",)]
+    assert "image.example.com/x" in reasons[0]
+
+
+# B16: patterns
+
+
+CONDA = """\
+COPY environment.yml* .devcontainer/noop.txt /tmp/conda-tmp/
+RUN if [ -f "/tmp/conda-tmp/environment.yml" ]; then umask 0002 && /opt/conda/bin/conda env update \
+-n base -f /tmp/conda-tmp/environment.yml; fi && rm -rf /tmp/conda-tmp
+"""
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", ".devcontainer/Dockerfile"])
+def test_patterns_match_in_the_context(name: str, context: Path) -> None:
+    assert read(context, CONDA, name)[0] == [(f"--file {context}/environment.yml",)]
+    text = "COPY requirements*.txt /tmp/\nRUN pip install -r /tmp/requirements.txt\n"
+    assert read(context, text, name)[0] == [(f"-r {context}/requirements.txt",)]
+
+
+def test_a_dev_container_says_its_context(context: Path) -> None:
+    text = "COPY requirements.txt /tmp/\nRUN pip install -r /tmp/requirements.txt\n"
+    own = context / ".devcontainer"
+    own.mkdir()
+    (own / "requirements.txt").write_text("idna\n")
+    (own / "devcontainer.json").write_text('{"build": {"context": "."}} // as it is by default')
+    assert read(context, text, ".devcontainer/Dockerfile")[0] == [(f"-r {own}/requirements.txt",)]
+
+
+def test_a_pattern_that_matches_nothing_brings_nothing(evil: Path, context: Path) -> None:
+    text = f"COPY lists/*.txt {evil.parent}/\nRUN pip install -r {evil}\n"
+    assert "only in the image" in read(context, text)[1][0]
+
+
+def test_nothing_above_the_context_is_copied(evil: Path, context: Path) -> None:
+    text = "COPY ../here/requirements*.txt /r/\nRUN pip install -r /r/requirements.txt\n"
+    asked, reasons = read(context, text)
+    assert not asked
+    assert len(reasons) == 1
+
+
+# B19: URLs, git, archives
+
+
+@pytest.mark.parametrize(
+    ("add", "command", "asked"),
+    [
+        ("https://h.example.com/r.txt /tmp/", "-r /tmp/r.txt", "-r https://h.example.com/r.txt"),
+        ("https://h.example.com/a.txt /b.txt", "-r /b.txt", "-r https://h.example.com/a.txt"),
+        ("https://git.example.com/p.git#v1 /p", "/p", "git+https://git.example.com/p.git@v1"),
+        ("git@git.example.com:me/p.git /p", "/p", "git+ssh://git@git.example.com/me/p.git"),
+    ],
+)
+def test_add_of_what_lies_elsewhere(add: str, command: str, asked: str, context: Path) -> None:
+    assert read(context, f"ADD {add}\nRUN pip install {command}\n") == ([(asked,)], [])
+
+
+def test_an_archive_that_is_unpacked_is_said(context: Path) -> None:
+    asked, reasons = read(context, "ADD x.tar.gz /opt/\nRUN pip install /opt/x\n")
+    assert not asked
+    assert "x.tar.gz" in reasons[0]
+
+
+# B20 and B21: which environment
+
+
+def test_path_decides_which_pip(context: Path) -> None:
+    text = (
+        "RUN python3 -m venv /opt/venv\nENV VIRTUAL_ENV=/opt/venv\n"
+        'ENV PATH="$VIRTUAL_ENV/bin:$PATH"\nRUN pip install six\nRUN uv pip install idna\n'
+    )
+    assert targets(context, text) == ["/opt/venv", "/opt/venv"]
+
+
+def test_a_path_that_is_appended_does_not_decide(context: Path) -> None:
+    text = 'ENV PATH="$PATH:/opt/venv/bin"\nRUN pip install six\n'
+    assert targets(context, text) == [""]
+
+
+def test_condas_default_environment_is_condas_alone(context: Path) -> None:
+    text = "ENV CONDA_DEFAULT_ENV chapter\nRUN conda install -y numpy\nRUN pip install six\n"
+    assert targets(context, text) == ["chapter", ""]
+
+
+def test_an_activation_in_bashrc_counts_for_a_login_shell(context: Path) -> None:
+    written = 'RUN echo "conda activate chapter" >> ~/.bashrc\n'
+    login = 'SHELL ["/bin/bash", "--login", "-c"]\n'
+    assert targets(context, f"{written}{login}RUN pip install six\n") == ["chapter"]
+    assert targets(context, f"{written}RUN pip install six\n") == [""]
