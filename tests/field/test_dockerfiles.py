@@ -90,6 +90,14 @@ def test_an_inline_list_that_includes_another(evil: Path, context: Path) -> None
     assert "names another list" in reasons[0]
 
 
+def test_advice_names_no_path_of_the_image(evil: Path, context: Path) -> None:
+    _, reasons = read(context, f"RUN pip install $(cat {evil})\n")
+    assert "only in the image" in reasons[0]
+    assert "%envinstall" not in reasons[0]
+    text = f"COPY requirements.txt {evil}\nRUN pip install $(cat {evil})\n"
+    assert f"-f {context}/requirements.txt" in read(context, text)[1][0]
+
+
 def test_a_clone_is_its_url(evil: Path, context: Path) -> None:
     clone = f"git clone -b v2 https://git.example.com/p {evil.parent}"
     asked, _ = read(context, f"RUN {clone} && cd {evil.parent} && pip install -e .\n")

@@ -46,6 +46,7 @@ _VARIABLE = re.compile(
 _CONDA_DIR = re.compile(r"\$\{?CONDA_DIR\}?(?:/envs/(?P<name>[^/$]+))?/?")
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2|txz)$|\.tar\.\w+$")
 _CLONE_TAKES = ("--depth", "-o", "--origin", "-c", "--config", "-j", "--jobs", "--reference")
+_HANDED = re.compile(r" The line for it: %envinstall .*-f (?P<path>/\S+)")
 _LISTS = (RequirementsFile, Constraint)
 _OPTION = r"(?:-r|-c|-e|--requirement|--constraint|--editable)"
 _INCLUDE = re.compile(rf"^[ \t-]*?{_OPTION}[ \t=]*[^\s=].*", re.MULTILINE)
@@ -443,7 +444,7 @@ class _Runner:
         request = found.request
         found = replace(found, target=named(found.target))
         if request is None:
-            yield found
+            yield replace(found, reason=self._advice(found.reason))
             return
         kept: list[Spec] = []
         lists: list[tuple[str, str]] = []
@@ -483,6 +484,16 @@ class _Runner:
                 yield from self._resolved(each, depth + 1)
         if lost:
             yield replace(found, request=None, reason=" ".join(lost))
+
+    def _advice(self, reason: str) -> str:
+        """Return a reason whose advice names the file here; without it where there is none."""
+        match = _HANDED.search(reason)
+        if match is None or self.folder is None:
+            return reason
+        origin = self._origin(posixpath.join(self.folder, match["path"]))
+        if origin is None or not origin.place:
+            return f"{reason[: match.start()]} {match['path']} is only in the image."
+        return f"{reason[: match.start('path')]}{origin.place}{reason[match.end('path') :]}"
 
     def _origin(self, path: str) -> Origin | None:
         written = self.state.machine.files
