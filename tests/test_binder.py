@@ -123,7 +123,8 @@ class TestAptTxt:
             ("Bad;rm", 6),
         ]
 
-    @given(st.sets(st.from_regex(r"[a-z][a-z0-9+-]{1,8}", fullmatch=True), max_size=5))
+    # not "name-", which asks apt to remove it
+    @given(st.sets(st.from_regex(r"[a-z][a-z0-9+-]{0,7}[a-z0-9+]", fullmatch=True), max_size=5))
     def test_there_and_back_is_the_same_file(
         self, tmp_path_factory: pytest.TempPathFactory, names: set[str]
     ) -> None:

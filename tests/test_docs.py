@@ -350,9 +350,9 @@ SHOWS = {
         "environment.yml --group dev": "isort … planned",
     },
     "diff": {
-        "": "What differs in",
+        "": "differs in",
         "--name other": "other",
-        "--unexplained": "What differs in … by nobody",
+        "--unexplained": "differs in … jstackmagic … and no difference",
         "--adopt": "Recorded",
     },
     "export": {

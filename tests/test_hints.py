@@ -216,6 +216,7 @@ def test_parts_of_python_that_distributors_pack_apart(
         assert hint is not None
         return hint.line
 
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
     assert line("tkinter", conda=True) == "%envinstall tk"
     assert line("tkinter", conda=False) == ""
     monkeypatch.setattr(sys, "base_prefix", "/usr")

@@ -468,7 +468,7 @@ class TestAptTxt:
         (request,) = reading.requests
         assert tuple(map(str, request.specs)) == ("g++", "libstdc++6", "x11-apps")
         assert request.options == ("--no-install-recommends",)
-        assert sorted(problems(reading)) == [2, 3]
+        assert sorted(problems(reading)) == [1, 2, 3]
 
 
 def test_what_is_written_into_a_list_is_what_export_gives(

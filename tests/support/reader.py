@@ -202,8 +202,11 @@ class Here(Reader):
         """Waits for the replay that a page's start-up hook began: it changes the environment."""
         told = self._home / "run/jstackmagic/replay.json"
         end = time.monotonic() + 60
-        while (self.folder / "start-up.sh").exists():
-            if told.exists() and json.loads(told.read_text())["state"] != "running":
+        script = self.folder / "start-up.sh"
+        while script.exists():
+            status = json.loads(told.read_text()) if told.exists() else {"began": 0}
+            # an earlier replay of the page's own has ended before
+            if status["began"] > script.stat().st_mtime and status["state"] != "running":
                 return
             assert time.monotonic() < end, "the hook's replay does not end"
             time.sleep(0.05)

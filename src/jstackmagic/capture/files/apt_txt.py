@@ -22,8 +22,6 @@ _SPEC = re.compile(
 )
 _VALUED = ("-t", "--target-release", "--default-release")
 _KEPT = ("--no-install-recommends", "--install-recommends", "--install-suggests")
-_MANNER = ("-y", "--yes", "--assume-yes", "-q", "-qq", "--quiet")
-"""How apt goes about it; it is asked nothing here, either."""
 
 
 def recognises(path: Path) -> bool:
@@ -51,8 +49,6 @@ def read(path: Path) -> Reading:
                 options += ["-t", value if equals else words.pop(0)]
             elif word in _KEPT:
                 options.append(word)
-            elif word in _MANNER:
-                continue
             elif _SPEC.fullmatch(word):
                 first = first or number
                 specs.append(word)
