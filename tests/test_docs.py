@@ -353,7 +353,7 @@ SHOWS = {
         "": "differs in",
         "--name other": "other",
         "--unexplained": "differs in … jstackmagic … and no difference",
-        "--adopt": "Recorded",
+        "--adopt": "All of it is in the history now",
     },
     "export": {
         "dockerfile": "FROM $BASE_IMAGE … 'twitter==",
