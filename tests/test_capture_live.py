@@ -655,9 +655,12 @@ def test_capture_can_be_switched_off_and_on(
     kernel.run("%config JStackMagic.capture = True").check()
     time.sleep(QUIET)
     kernel.run("1").check()
-    assert records() == []
+    # the test before leaves a package to this kernel's environment now and then
+    ours = ("seen",), ("unseen",)
+    assert not [record for record in records() if record.request.texts in ours]
     kernel.run("!pip install -q seen").check()
-    assert [record.request.texts for record in records()] == [("seen",)]
+    texts = [record.request.texts for record in records()]
+    assert [each for each in texts if each in ours] == [("seen",)]
 
 
 def test_a_kernel_killed_in_the_middle_leaves_an_interrupted_record(

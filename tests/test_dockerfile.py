@@ -963,6 +963,7 @@ class TestFormats:
             assert vars(options.parse_args([])) == form.defaults()
             # what is declared is what ``render`` takes, and nothing is left to a look at it
             taken = {*form.keywords(form.defaults()), *{"records"} & set(form.needs)}
+            taken |= {"own"} if "jstackmagic" in form.needs else set()
             _, *keywords = inspect.signature(form.render).parameters
             assert set(keywords) == taken
             assert set(form.needs.values()) <= {"", *form.defaults()}

@@ -359,6 +359,7 @@ SHOWS = {
         "dockerfile": "FROM $BASE_IMAGE … 'twitter==",
         f"dockerfile --output Dockerfile --from {IMAGE}": "Wrote Dockerfile",
         "dockerfile --fragment --pin spec": "RUN … 'twitter'",
+        "dockerfile --with-jstackmagic": "jstackmagic",
         f"dockerfile --check Dockerfile --from {IMAGE}": "Dockerfile: up to date",
         "--all FOLDER": "FOLDER",
         "--check-all FOLDER": "up to date",

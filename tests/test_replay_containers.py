@@ -49,7 +49,7 @@ ipython --no-banner --colors=NoColor /tmp/cells.ipy
 PACKAGES = """
 import json
 from jstackmagic.where.environment import detect
-from jstackmagic.model.packages import read_packages
+from jstackmagic.where.packages import read_packages
 found = [*read_packages(detect(), ("apt",)).packages]
 for prefix in ("/opt/conda", "/opt/conda/envs/python2"):
     found += read_packages(detect(prefix), ("conda", "pip")).packages

@@ -50,7 +50,7 @@ def rendered(
     monkeypatch.setattr(dockerfile, "look_at_image", lambda: look_at_image(environ, root))
     parser = argparse.ArgumentParser()
     dockerfile.FORMAT.declare(parser)
-    options: dict[str, Any] = vars(parser.parse_args(words))
+    options: dict[str, Any] = dockerfile.FORMAT.keywords(vars(parser.parse_args(words)))
     return dockerfile.render(RECIPE, **options).text
 
 
