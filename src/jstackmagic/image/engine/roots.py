@@ -1,0 +1,170 @@
+"""The root file system of an image or a container, as an engine gives it; nothing in it is run."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from ..root import Changes, Root, apply, archive, keep_root, kept
+from .client import speaking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .client import Engine
+
+_PLACE = "/.jstackmagic-layers"
+"""Where the layers above the base are mounted, in a container that is never started."""
+
+
+def image_root(engine: Engine, image: str, *, base: str = "") -> Root:
+    """Read an image: only the layers above those that were read before, where the engine lets us.
+
+    Args:
+        engine: Where.
+        image: Its reference or id.
+        base: The image that it may be built on, which is then read on its own, once.
+
+    Raises:
+        EngineError: There is no such image, or the engine cannot be asked.
+    """
+    with speaking(f"The files of {image} cannot be read"):
+        inspected = engine.client.api.inspect_image(image)
+        layers = list(inspected["RootFS"].get("Layers") or ())
+        found = kept(layers)
+        if found is not None:
+            return found
+        if base:
+            below = list(engine.client.api.inspect_image(base)["RootFS"].get("Layers") or ())
+            if below != layers and layers[: len(below)] == below and kept(below) is None:
+                image_root(engine, base)
+        folders = _folders(inspected["GraphDriver"])
+        root = _above(engine, image, layers, folders) if len(folders) == len(layers) else None
+        if root is None:
+            with container_of(engine, image) as created:
+                root = _exported(engine, created)
+    keep_root(layers, root)
+    return root
+
+
+def container_root(engine: Engine, container: str) -> Root:
+    """Read a container as it stands: its image, and what changed on top of it.
+
+    Raises:
+        EngineError: There is no such container, or the engine cannot be asked.
+    """
+    with speaking(f"The files of {container} cannot be read"):
+        inspected = engine.client.api.inspect_container(container)
+        image = engine.client.api.inspect_image(inspected["Image"])
+        upper = _folders(inspected["GraphDriver"])[:1]
+        if upper and _folders(image["GraphDriver"]):
+            root = image_root(engine, inspected["Image"])
+            if _mounted(engine, inspected["Image"], root, upper, seen=inspected["Id"]):
+                return root
+        return _exported(engine, inspected["Id"])
+
+
+@contextlib.contextmanager
+def container_of(engine: Engine, image: str, **options: Any) -> Iterator[str]:
+    """Make a container that is never started, for as long as it is needed; yield its id."""
+    api = engine.client.api
+    # an image may name no command, and a container must; it is not run
+    created = api.create_container(image, command=["none"], entrypoint=["none"], **options)["Id"]
+    try:
+        yield created
+    finally:
+        api.remove_container(created, v=True, force=True)
+
+
+def _folders(driver: dict[str, Any]) -> list[str]:
+    """Return the layers' folders on the engine's host, the highest first, if it has any."""
+    data = driver.get("Data") or {}
+    if not str(driver.get("Name", "")).startswith("overlay") or "UpperDir" not in data:
+        return []
+    return [data["UpperDir"], *filter(None, str(data.get("LowerDir") or "").split(":"))]
+
+
+def _above(
+    engine: Engine, image: str, layers: Sequence[str], folders: Sequence[str]
+) -> Root | None:
+    for count in range(len(layers) - 1, 0, -1):
+        root = kept(layers[:count])
+        if root is not None:
+            above = folders[: len(layers) - count]
+            return root if _mounted(engine, image, root, above) else None
+    return None
+
+
+def _mounted(
+    engine: Engine, image: str, root: Root, folders: Sequence[str], *, seen: str = ""
+) -> bool:
+    """Lay the layers in some folders of the engine's host over a root, the highest first.
+
+    Returns:
+        False where the engine does not give them: the root is then good for nothing.
+    """
+    from docker.errors import APIError
+    from docker.types import Mount
+
+    api = engine.client.api
+    mounts = [
+        Mount(f"{_PLACE}/{number}", folder, type="bind", read_only=True)
+        for number, folder in enumerate(folders)
+    ]
+    try:
+        with container_of(
+            engine, image, host_config=api.create_host_config(mounts=mounts)
+        ) as created:
+            layers = [
+                archive(_stream(engine, f"containers/{created}/archive", path=f"{_PLACE}/{n}/."))
+                for n in reversed(range(len(folders)))
+            ]
+            for at, layer in enumerate(layers):
+                _find_opaque(engine, seen or created, root, layer, layers[at + 1 :])
+                apply(root, layer)
+    except APIError:  # an engine that does not let its own folders be mounted
+        return False
+    return True
+
+
+def _find_opaque(
+    engine: Engine, container: str, root: Root, layer: Changes, above: Sequence[Changes]
+) -> None:
+    """Find the folders that were removed and made again: an archive does not say so.
+
+    Of each folder that a layer and those below it have, one file from below is looked for in the
+    container: where it is gone, nothing from below is left.
+    """
+    touched = layer.root.entries.keys() | layer.gone
+    later = {path for each in above for path in (*each.root.entries, *each.gone)}
+    for folder, entry in layer.root.entries.items():
+        if entry.kind != "folder" or folder not in root.entries:
+            continue
+        if any(folder.startswith(f"{other}/") for other in layer.opaque):
+            continue
+        from_below = (p for p in root.children(folder) if p not in touched and p not in later)
+        witness = next(from_below, None)
+        if witness is not None and not _is_there(engine, container, witness):
+            layer.opaque.add(folder)
+
+
+def _is_there(engine: Engine, container: str, path: str) -> bool:
+    api = engine.client.api
+    url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
+    return bool(api.head(url, params={"path": path}).ok)
+
+
+def _exported(engine: Engine, container: str) -> Root:
+    root = Root()
+    apply(root, archive(_stream(engine, f"containers/{container}/export")))
+    return root
+
+
+def _stream(engine: Engine, what: str, **params: str) -> BinaryIO:
+    """Open an archive that the engine sends."""
+    api = engine.client.api
+    url = f"{api.base_url}/v{api.api_version}/{what}"
+    plain = {"Accept-Encoding": "identity"}  # compressing costs more than the socket
+    response = api.get(url, params=params, headers=plain, stream=True, timeout=api.timeout)
+    api._raise_for_status(response)
+    return cast("BinaryIO", response.raw)

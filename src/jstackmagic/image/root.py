@@ -1,0 +1,430 @@
+"""The root file system of an image: its files as data, read from a stream of layers.
+
+Whatever holds an image (an engine, a registry, a folder of OCI's layout) gives a `Source`; `read`
+makes a `Root` of it. A layer's content never changes, so that what was read of one is kept on this
+machine and read once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import re
+import tarfile
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+
+from ..io.files import write_file
+from ..model import managers
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from ..model.managers import Listed
+
+Kind = Literal["file", "folder", "link", "other"]
+
+BUFFER = 1024 * 1024  # bytes
+_LARGEST = 64 * 1024 * 1024  # bytes; metadata that is larger is none
+_IN_FLIGHT = 64  # files whose hash is being computed
+_KEPT_ROOTS = 6
+_FORMAT = 1
+"""Of what is kept; to be counted up when `Entry`, `Root` or the patterns change."""
+
+_LIBRARY = r"lib(?:64)?/(?:python|pypy)[^/]*/(?:site|dist)-packages"
+_KEPT = re.compile(
+    r".*/conda-meta/(?:[^/]+\.json|pinned|history|frozen)"
+    r"|.*/pyvenv\.cfg"
+    rf"|.*/{_LIBRARY}/(?:[^/]+\.(?:pth|egg-link)|(?:site|user)customize\.py"
+    r"|[^/]+\.egg-info(?:/(?:PKG-INFO|installed-files\.txt|SOURCES\.txt))?"
+    r"|[^/]+\.dist-info/"
+    r"(?:METADATA|RECORD|INSTALLER|REQUESTED|direct_url\.json|entry_points\.txt))"
+    r"|/var/lib/dpkg/(?:status|arch|diversions|info/[^/]+\.(?:list|md5sums|conffiles))"
+    r"|/var/lib/apt/extended_states"
+    r"|.*/kernels/[^/]+/kernel\.json"
+    r"|/etc/passwd|/etc/jstackmagic/history\.jsonl"
+)
+_PACKAGE_CACHE = re.compile(r".*/pkgs/[^/]+-[^/]+-[^/]+/.*")
+"""conda's cache has the metadata of what is installed nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file, folder or link of a root file system.
+
+    Attributes:
+        kind: What it is.
+        mode: Permission bits, set-user-ID and its like among them.
+        uid: Its owner's number.
+        gid: Its group's number.
+        size: Bytes; 0 of what is no file.
+        target: Where a link leads, as it is written.
+        sha256: Of a file's content, in hexadecimal.
+        time: When its content changed, in whole seconds since the epoch.
+        body: Of compiled Python, the hash of all but its head of 16 bytes (PEP 552), and the head.
+    """
+
+    kind: Kind
+    mode: int
+    uid: int
+    gid: int
+    size: int = 0
+    target: str = ""
+    sha256: str = ""
+    time: int = 0
+    body: tuple[str, bytes] | None = None
+
+
+@dataclass
+class Root:
+    """A root file system.
+
+    Attributes:
+        entries: By absolute path; the root folder itself is not among them.
+        contents: The content of the files that say what is installed, by absolute path.
+        unread: What could not be read, and why, a sentence each.
+    """
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+
+    @cached_property
+    def _paths(self) -> list[str]:
+        return sorted(self.entries)
+
+    def below(self, folder: str) -> Iterator[str]:
+        """Yield the paths below a folder, in order."""
+        start = folder.rstrip("/") + "/"
+        paths = self._paths
+        for at in range(bisect_left(paths, start), len(paths)):
+            if not paths[at].startswith(start):
+                return
+            yield paths[at]
+
+    def children(self, folder: str) -> Iterator[str]:
+        """Yield the paths right below a folder, in order."""
+        start, paths = folder.rstrip("/") + "/", self._paths
+        at = bisect_left(paths, start)
+        while at < len(paths) and paths[at].startswith(start):
+            yield paths[at]
+            # "0" is the character after "/": whatever lies below is skipped
+            at = bisect_left(paths, f"{paths[at]}0") if self._has_below(at) else at + 1
+
+    def _has_below(self, at: int) -> bool:
+        return self.entries[self._paths[at]].kind == "folder"
+
+    def resolve(self, path: str) -> str | None:
+        """Return where a path leads, its links followed; None where there is nothing."""
+        done, waiting = "", [part for part in path.split("/") if part]
+        for _ in range(1000):
+            if not waiting:
+                return done or "/"
+            part = waiting.pop(0)
+            if part in (".", ".."):
+                done = done if part == "." else posixpath.dirname(done).rstrip("/")
+                continue
+            entry = self.entries.get(f"{done}/{part}")
+            if entry is None:
+                return None
+            if entry.kind != "link":
+                done = f"{done}/{part}"
+                continue
+            waiting = [each for each in entry.target.split("/") if each] + waiting
+            done = "" if entry.target.startswith("/") else done
+        return None
+
+    def remove(self, paths: Collection[str], *, below: Collection[str] = ()) -> None:
+        """Remove some paths with all that lies below them, and what lies below some others."""
+        plain = {path for path in paths if (e := self.entries.get(path)) and e.kind != "folder"}
+        starts = tuple(f"{path}/" for path in {*paths, *below} - plain)
+        inside = [path for path in self.entries if path.startswith(starts)] if starts else []
+        for path in (*paths, *inside):
+            self.entries.pop(path, None)
+            self.contents.pop(path, None)
+        self.changed()
+
+    def changed(self) -> None:
+        """Forget the order of the paths, after `entries` was changed."""
+        self.__dict__.pop("_paths", None)
+
+
+Opener = Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of an image.
+
+    Attributes:
+        digest: Of its uncompressed archive, as the image's configuration lists it (``diff_ids``).
+        open: Opens that archive, uncompressed; it is read once, from its beginning to its end.
+    """
+
+    digest: str
+    open: Opener
+
+
+class Source(Protocol):
+    """An image, wherever it is.
+
+    Attributes:
+        name: What people call it.
+        config: Its configuration as OCI has it: ``Env``, ``Entrypoint``, ``Cmd``, ``User``, ….
+        layers: The lowest first.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    layers: Sequence[Layer]
+
+
+def read(source: Source, *, keep: bool = True) -> Root:
+    """Read an image; layers that were read before are not opened.
+
+    Args:
+        source: Which.
+        keep: Whether to keep what was read, for the next time.
+
+    Raises:
+        OSError: A layer cannot be read.
+    """
+    digests = [layer.digest for layer in source.layers]
+    start, root = len(digests), None
+    while root is None and start:
+        root = kept(digests[:start])
+        start -= root is None
+    root = root or Root()
+    for layer in source.layers[start:]:
+        with closing(layer.open()) as stream:
+            apply(root, archive(stream))
+    if keep and start < len(digests):
+        keep_root(digests, root)
+    return root
+
+
+# One layer
+
+
+@dataclass
+class Changes:
+    """One layer: what it has, and what it takes away.
+
+    Attributes:
+        root: What it has.
+        gone: The paths that it takes away from those below.
+        opaque: Folders of which only what this layer has is left.
+    """
+
+    root: Root = field(default_factory=Root)
+    gone: set[str] = field(default_factory=set)
+    opaque: set[str] = field(default_factory=set)
+
+
+def apply(root: Root, changes: Changes) -> None:
+    """Lay a layer over those below it."""
+    new = changes.root
+    replaced = {path for path, entry in new.entries.items() if entry.kind != "folder"}
+    root.remove((replaced & root.entries.keys()) | changes.gone, below=changes.opaque)
+    root.entries.update(new.entries)
+    root.contents.update(new.contents)
+    root.unread += new.unread
+    root.changed()
+
+
+def archive(stream: BinaryIO, *, strip: str = "") -> Changes:
+    """Read the archive of a layer.
+
+    What it takes away is marked as OCI's layers do (``.wh.NAME``), or as the kernel's overlay does:
+    by a device of the numbers 0 and 0.
+
+    Args:
+        stream: The uncompressed archive.
+        strip: What its members' names begin with and the paths in the image do not.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    changes = Changes()
+    waiting: deque[tuple[str, Entry, Future[tuple[str, str]]]] = deque()
+
+    def finish() -> None:
+        path, entry, computed = waiting.popleft()
+        digest, body = computed.result()
+        if changes.root.entries.get(path) is entry:
+            compiled = (body, entry.body[1]) if entry.body else None
+            changes.root.entries[path] = _with_hash(entry, digest, compiled)
+
+    links: list[tuple[str, str]] = []
+    with (
+        # hashing leaves the interpreter to the thread that reads
+        ThreadPoolExecutor(2) as pool,
+        tarfile.open(fileobj=stream, mode="r|", bufsize=BUFFER) as opened,
+    ):
+        for member in opened:
+            path = posixpath.normpath("/" + member.name.lstrip("/"))
+            if strip:
+                path = posixpath.normpath("/" + path.removeprefix(strip).lstrip("/"))
+            name = posixpath.basename(path)
+            if path == "/":
+                continue
+            if name.startswith(".wh."):
+                _mark(changes, path, name)
+            elif member.ischr() and (member.devmajor, member.devminor) == (0, 0):
+                changes.gone.add(path)
+            elif member.islnk():
+                target = posixpath.normpath("/" + member.linkname.lstrip("/"))
+                links.append((path, target.removeprefix(strip) if strip else target))
+            else:
+                entry, content = _entry(member, opened, path, changes.root)
+                changes.root.entries[path] = entry
+                if content is not None:
+                    waiting.append((path, entry, pool.submit(_hashes, content, entry)))
+                    if len(waiting) > _IN_FLIGHT:
+                        finish()
+        while waiting:
+            finish()
+    for path, target in links:
+        if target in changes.root.entries:
+            changes.root.entries[path] = changes.root.entries[target]
+            if target in changes.root.contents or _is_kept(path):
+                _copy_content(changes.root, path, target)
+    return changes
+
+
+def _copy_content(root: Root, path: str, target: str) -> None:
+    if not _is_kept(path):
+        return
+    if target in root.contents:
+        root.contents[path] = root.contents[target]
+    else:
+        root.unread.append(f"{path} is another name of {target}, which was not read.")
+
+
+def _mark(changes: Changes, path: str, name: str) -> None:
+    folder = posixpath.dirname(path)
+    if name == ".wh..wh..opq":
+        changes.opaque.add(folder)
+    elif not name.startswith(".wh..wh."):  # names of the aufs driver's own
+        changes.gone.add(posixpath.join(folder, name.removeprefix(".wh.")))
+
+
+def _entry(
+    member: tarfile.TarInfo, opened: tarfile.TarFile, path: str, root: Root
+) -> tuple[Entry, bytes | None]:
+    """Return an entry without its hash, and its content; that of a huge file is hashed here."""
+    kind: Kind = (
+        "file"
+        if member.isfile()
+        else "folder"
+        if member.isdir()
+        else "link"
+        if member.issym()
+        else "other"
+    )
+    entry = Entry(
+        kind,
+        member.mode & 0o7777,
+        member.uid,
+        member.gid,
+        member.size if kind == "file" else 0,
+        member.linkname if kind == "link" else "",
+        time=int(member.mtime),
+    )
+    if kind != "file":
+        return entry, None
+    file = opened.extractfile(member)
+    assert file is not None
+    if member.size > _LARGEST:
+        if _is_kept(path):
+            root.unread.append(f"{path} is too large to be metadata.")
+        digest = hashlib.sha256()
+        while block := file.read(BUFFER):
+            digest.update(block)
+        return _with_hash(entry, digest.hexdigest(), None), None
+    content = file.read()
+    if _is_kept(path):
+        root.contents[path] = content
+    if path.endswith(".pyc"):
+        entry = _with_hash(entry, "", ("", content[:16]))
+    return entry, content
+
+
+def _with_hash(entry: Entry, sha256: str, body: tuple[str, bytes] | None) -> Entry:
+    return Entry(
+        entry.kind,
+        entry.mode,
+        entry.uid,
+        entry.gid,
+        entry.size,
+        entry.target,
+        sha256,
+        entry.time,
+        body,
+    )
+
+
+def _hashes(content: bytes, entry: Entry) -> tuple[str, str]:
+    body = hashlib.sha256(content[16:]).hexdigest() if entry.body else ""
+    return hashlib.sha256(content).hexdigest(), body
+
+
+def _is_kept(path: str) -> bool:
+    if _PACKAGE_CACHE.fullmatch(path):
+        return False
+    listed = _listed(managers.MANAGERS)
+    return bool(_KEPT.fullmatch(path)) or any(pattern.fullmatch(path) for pattern in listed)
+
+
+@cache
+def _listed(listed: tuple[Listed, ...]) -> tuple[re.Pattern[str], ...]:
+    """Return the paths of the metadata that the list of managers names, as patterns."""
+    paths = (each.metadata.split("{name}") for each in listed if each.metadata)
+    return tuple(re.compile("/.*?/" + "[^/]+".join(map(re.escape, parts))) for parts in paths)
+
+
+# What was read before
+
+
+def kept(digests: Sequence[str]) -> Root | None:
+    """Return the root of some layers, the lowest first, if it was read on this machine before."""
+    import msgspec
+
+    path = _kept_path(digests)
+    try:
+        entries, contents, unread = msgspec.msgpack.decode(
+            path.read_bytes(),
+            type=tuple[dict[str, Entry], dict[str, bytes], list[str]],
+        )
+    except (OSError, msgspec.MsgspecError):
+        return None
+    with suppress(OSError):
+        os.utime(path)
+    return Root(entries, contents, unread)
+
+
+def keep_root(digests: Sequence[str], root: Root) -> None:
+    """Keep the root of some layers; those that were not used for longest make room for it."""
+    import msgspec
+
+    path = _kept_path(digests)
+    with suppress(OSError):  # a full disk, a home folder of another's: it is read again
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        content = (root.entries, root.contents, root.unread)
+        write_file(path, msgspec.msgpack.encode(content), mode=0o600)
+        by_use = sorted(path.parent.iterdir(), key=lambda each: each.stat().st_mtime)
+        for each in by_use[:-_KEPT_ROOTS]:
+            each.unlink(missing_ok=True)
+
+
+def _kept_path(digests: Sequence[str]) -> Path:
+    listed = repr(_listed(managers.MANAGERS))
+    chain = hashlib.sha256("\n".join([str(_FORMAT), listed, *digests]).encode()).hexdigest()
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(home, "jstackmagic", "roots", chain)
