@@ -18,12 +18,10 @@ import warnings
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
-import filelock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jstackmagic.history import file as module
 from jstackmagic.history.file import History, HistoryWarning, context
 from jstackmagic.model.credentials import mask
 from jstackmagic.model.errors import HistoryError
@@ -477,32 +475,6 @@ class TestTrouble:
             history.end(record, DONE)
         assert "The change itself stays" in raised.value.kept
 
-    def test_a_lock_that_another_holds(
-        self, history: History, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(module, "LOCK_SECONDS", 0.2)
-        with (
-            filelock.FileLock(f"{history.path}.lock"),
-            pytest.raises(HistoryError, match="Another process") as raised,
-        ):
-            begin_only(history)
-        assert "fuser" in raised.value.advice[0]
-        assert not history.path.exists()
-
-    @pytest.mark.parametrize(
-        "error", [NotImplementedError(), OSError(errno.ENOLCK, ""), OSError(errno.EOPNOTSUPP, "")]
-    )
-    def test_a_file_system_without_locks_is_written_to_all_the_same(
-        self, history: History, monkeypatch: pytest.MonkeyPatch, error: Exception
-    ) -> None:
-        def refuse(self: object) -> None:
-            raise error
-
-        monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
-        with pytest.warns(HistoryWarning, match="no file locks"):
-            record = begin_only(history)
-        assert [found.id for found in history.records()] == [record.id]
-
 
 def begin_only(history: History) -> Record:
     """One append and nothing else."""
@@ -616,7 +588,7 @@ def test_importing_it_is_cheap() -> None:
     code = (
         "import sys, jstackmagic.history.file, jstackmagic.model.recipe;"
         " jstackmagic.history.file.context();"
-        " print(*{'msgspec', 'filelock', 'platformdirs', 'ipykernel'} & set(sys.modules))"
+        " print(*{'msgspec', 'platformdirs', 'ipykernel'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=ENVIRON, capture_output=True, text=True, check=True

@@ -22,6 +22,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from jstackmagic.display.console import Plain, quiet
+from jstackmagic.io.locks import Held, Lock, NoLocks, take
 from jstackmagic.managers.conda import rattler
 from jstackmagic.managers.conda.rattler import bytecode, condahistory, journal
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
@@ -930,18 +931,41 @@ class TestProcesses:
 
     def test_the_second_waits_and_says_so(self, make: Callable[..., Path]) -> None:
         prefix = make("python")
-        lock = journal._file_lock(str(prefix))
+        lock = take(journal._lock_file(str(prefix)))
+        assert isinstance(lock, Lock)
         with lock:
             process = start(prefix, "app")
             assert process.stdout is not None
             lines = [process.stdout.readline() for _ in range(2)]
             assert not list(prefix.glob("conda-meta/app-*"))
         rest, err = process.communicate(timeout=60)
-        assert lines == [
-            "planned\n",
-            f"Another process changes {prefix}: waiting for it to end.\n",
-        ]
+        assert lines[0] == "planned\n"
+        assert lines[1].startswith(f"{prefix} is being changed by process {os.getpid()} (")
+        assert lines[1].endswith("): waiting for that to end.\n")
         assert rest.endswith("changed 0\n"), err
+
+    def test_a_holder_that_cannot_be_seen_is_not_waited_for_long(
+        self, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In a pod that is gone, say: its lock stays until NFS's server lets it go."""
+        prefix = make("python")
+        made = plan(prefix, "app")
+        monkeypatch.setattr(journal, "_UNSEEN", 0.3)
+        monkeypatch.setattr(journal, "take", lambda *_, **__: Held("process 7 of pod-a", False))
+        with pytest.raises(CommandFailed, match=f"{prefix} is locked by process 7 of pod-a"):
+            rattler.manager().run(made, Plain(lambda _: None))
+
+    def test_where_there_are_no_locks_it_is_said(
+        self, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        prefix = make("python")
+        made = plan(prefix, "app")
+        monkeypatch.setattr(journal, "take", lambda *_, **__: NoLocks("/x has no file locks"))
+        words: list[str] = []
+        assert rattler.manager().run(made, Plain(words.append)) == 0
+        assert words[0] == (
+            f"/x has no file locks: see that nothing else changes {prefix} meanwhile.\n"
+        )
 
     def test_the_same_by_both(self, make: Callable[..., Path]) -> None:
         prefix = make("python")
@@ -984,8 +1008,8 @@ class TestInterrupted:
         made = plan(prefix, "app")
         before = tree(prefix)
         words: list[str] = []
-        with journal._file_lock(str(prefix)):
-            interrupt_when(lambda: "waiting for it to end" in "".join(words))
+        with take(journal._lock_file(str(prefix))):  # type: ignore[union-attr]
+            interrupt_when(lambda: "waiting for that to end" in "".join(words))
             with pytest.raises(Interrupted) as caught:
                 rattler.manager().run(made, Plain(words.append))
         assert caught.value.kept == "Nothing was changed."

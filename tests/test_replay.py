@@ -22,6 +22,7 @@ from jstackmagic.model.errors import CommandFailed, JStackMagicError, Stopped, U
 from jstackmagic.model.ledger import Ledger, fold
 from jstackmagic.model.packages import Package, PackageSet
 from jstackmagic.restore.goals import goals, requests
+from jstackmagic.restore.replay import alone
 from jstackmagic.session import Session
 from jstackmagic.where import baseline
 from jstackmagic.where.environment import detect
@@ -318,12 +319,14 @@ def test_one_target_for_several_environments_is_a_mistake(new: Callable[[], Path
         verb("replay", "--prefix", new())
 
 
-def test_two_at_once(new: Callable[[], Path], runtime: Path) -> None:
-    from filelock import FileLock
-
-    runtime.mkdir(parents=True)
-    with FileLock(runtime / "replay.lock"), pytest.raises(Stopped, match="already"):
+def test_two_at_once(
+    new: Callable[[], Path], history_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with alone(history_file, dry_run=False), pytest.raises(Stopped, match="already, by process"):
         verb("replay")
+    with alone(history_file, dry_run=False):
+        monkeypatch.setenv("JSTACKMAGIC_HISTORY", f"{history_file}.other")
+        verb("replay")  # another history's is another matter
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
@@ -340,7 +343,7 @@ def test_a_folder_that_somebody_else_made_is_not_used(
     assert progress.replays().records() == []
     with pytest.raises(Stopped, match="somebody else's"):
         verb("replay")
-    assert not (runtime / "replay.lock").exists()
+    assert not list(runtime.glob("replay-*.lock"))
 
 
 def test_how_far_it_is(new: Callable[[], Path], runtime: Path) -> None:

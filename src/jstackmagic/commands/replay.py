@@ -86,7 +86,10 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
         dry_run=args.dry_run,
         log=args.log or "",
     )
-    with alone(dry_run=args.dry_run), _words(args.log, session.console) as console:
+    with (
+        alone(session.history.path, dry_run=args.dry_run),
+        _words(args.log, session.console) as console,
+    ):
         transaction = Transaction(
             # what this history says already, it need not be told again
             history=session.history if args.source else replays(),

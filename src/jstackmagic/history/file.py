@@ -18,7 +18,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..io.files import write_file
+from ..io.files import sync_folder, write_file
+from ..io.locks import SECONDS, Held, Lock, NoLocks, take
 from ..model.collector import collector_paused
 from ..model.environment import EnvironmentRef
 from ..model.errors import HistoryError
@@ -33,15 +34,10 @@ from ..version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from filelock import FileLock
-
     from ..model.packages import ManagerName
 
 SCHEMA = 1
 """The version that every line names. Adding an optional field does not raise it."""
-
-LOCK_SECONDS = 30.0
-"""How long to wait for another process's append; one takes milliseconds."""
 
 IMAGE_HISTORY = Path("/etc/jstackmagic/history.jsonl")
 """Where an image that was made from a history has it: what there was before this container."""
@@ -70,6 +66,7 @@ class History:
         self._before = before
         self._read = _Read()
         self._lock = threading.RLock()  # programs are started in other threads as well
+        self._stuck = False  # whether the lock file was waited for in vain
 
     def __repr__(self) -> str:
         return f"History({str(self.path)!r})"
@@ -312,19 +309,33 @@ class History:
     def _append(self, line: bytes, *, kept: str) -> None:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._locked():
+            with self._locked() as locked:
                 if self.source != self.path:
                     self._begin_with(self.source)
                 with self._opened() as file:
-                    self._settle_tail(file)
-                    _write_whole(file, line)
+                    if locked:
+                        self._settle_tail(file)
+                    # another may be writing just now: an empty line is no harm, two in one are
+                    apart = b"\n" if not locked and _lacks_its_end(file) else b""
+                    _write_whole(file, apart + line)
+        except _Unsettled as error:
+            kept = "The line was written, and may be lost if the machine stops now."
+            raise _unusable(self.path, error, verb="flushed", kept=kept) from error
         except OSError as error:
             raise _unusable(self.path, error, verb="written", kept=kept) from error
 
     def _begin_with(self, before: Path) -> None:
         """Begin the file as a copy of another one: all of it, or nothing."""
-        write_file(self.path, before.read_bytes(), mode=0o600)
-        _sync_folder(self.path.parent)
+        draft = Path(f"{self.path}.{os.getpid()}.{threading.get_ident()}")
+        write_file(draft, before.read_bytes(), mode=0o600)
+        try:
+            os.link(draft, self.path)  # unlike a rename it never replaces what another began
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            os.rename(draft, self.path)
+        draft.unlink(missing_ok=True)
+        sync_folder(self.path.parent)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[int]:
@@ -336,48 +347,46 @@ class History:
         finally:
             os.close(file)
         if is_new:
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = self._acquire()
-        try:
-            yield
-        finally:
-            if lock is not None:
-                lock.release()
+    def _locked(self) -> Iterator[bool]:
+        """Hold the lock beside the file, or go on without it; yield whether it is held.
 
-    def _acquire(self) -> FileLock | None:
-        """Take the lock beside the file; None, with a warning, where there are no locks."""
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=0o600)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise HistoryError(
-                f"Another process has held {lock.lock_file} for {LOCK_SECONDS:.0f} s.",
-                kept="Nothing was written.",
-                advice=f"See which: fuser {lock.lock_file}",
-            ) from None
-        except (NotImplementedError, OSError) as error:
-            unsupported = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
-            if isinstance(error, OSError) and error.errno not in unsupported:
-                raise
+        A line is one write at the end of the file, which the kernel keeps apart from others' on
+        one machine. The lock is for what is not one write, and for NFS, whose clients each find
+        the end for themselves.
+        """
+        found = take(f"{self.path}.lock", seconds=0 if self._stuck else SECONDS, mode=0o600)
+        self._stuck = not isinstance(found, Lock)
+        if isinstance(found, NoLocks):
             _warn(
-                f"{self.path.parent} knows no file locks: two kernels that record at the same"
-                " instant could tear a line. Keep the history elsewhere: JSTACKMAGIC_HISTORY."
+                f"{found.why}: two machines that record at the same instant could lose a line."
+                " Keep the history elsewhere: JSTACKMAGIC_HISTORY."
             )
-            return None
-        return lock
+        elif isinstance(found, Held):
+            _warn(
+                f"{self.path}.lock has been held for {SECONDS:.0f} s by {found.by}; the history is"
+                " written without it. If that process is gone for good, remove the lock file."
+            )
+        try:
+            yield not self._stuck
+        finally:
+            if isinstance(found, Lock):
+                found.release()
 
     # -- a last line that a killed process left half written
 
     def _set_tail_aside(self) -> None:
+        """Set a torn line aside, unless somebody writes just now: reading never waits."""
         try:
-            with self._locked(), self._opened() as file:
-                self._settle_tail(file)
+            found = take(f"{self.path}.lock", seconds=0, mode=0o600)
+            if isinstance(found, Lock):
+                with found, self._opened() as file:
+                    self._settle_tail(file)
         except OSError:  # of a file that cannot be written to, the tail is only left unread
+            found = NoLocks("")
+        if isinstance(found, NoLocks):
             _warn(f"The last line of {self.path} is torn and was left aside.")
 
     def _is_torn(self) -> bool:
@@ -385,25 +394,32 @@ class History:
             return _lacks_its_end(file.fileno())
 
     def _settle_tail(self, file: int) -> None:
-        if not _lacks_its_end(file):
-            return
-        data = self.content()
-        start = data.rfind(b"\n") + 1
-        tail = data[start:]
-        if _is_line(tail):  # whole but for its end: an editor saved the file
-            _write_whole(file, b"\n")
-            return
-        aside = Path(f"{self.path}.torn")
-        with open(os.open(aside, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as torn:
-            torn.write(tail + b"\n")
-            torn.flush()
-            os.fsync(torn.fileno())
-        os.ftruncate(file, start)
-        os.fsync(file)
-        _warn(
-            f"The last line of {self.path} was torn: a process ended while it wrote."
-            f" It was set aside in {aside}; nothing else is lost."
-        )
+        while _lacks_its_end(file):
+            data = self.content()
+            start = data.rfind(b"\n") + 1
+            tail = data[start:]
+            if _is_line(tail):  # whole but for its end: an editor saved the file
+                _write_whole(file, b"\n")
+                return
+            aside = Path(f"{self.path}.torn")
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+            try:
+                with open(os.open(aside, flags, 0o600), "ab") as torn:
+                    torn.write(tail + b"\n")
+                    torn.flush()
+                    os.fsync(torn.fileno())
+            except OSError as error:  # such as somebody's symbolic link in its place
+                _write_whole(file, b"\n")
+                _warn(f"A torn line stays in {self.path}: {aside}: {error.strerror}.")
+                return
+            if os.fstat(file).st_size != len(data):
+                continue  # somebody who could not have the lock was writing it
+            os.ftruncate(file, start)
+            os.fsync(file)
+            _warn(
+                f"The last line of {self.path} was torn: a process ended while it wrote."
+                f" It was set aside in {aside}; nothing else is lost."
+            )
 
     # -- reading
 
@@ -698,30 +714,47 @@ def _lacks_its_end(file: int) -> bool:
     return size > 0 and os.pread(file, 1, size - 1) != b"\n"
 
 
+class _Unsettled(OSError):
+    """The line is in the file and cannot be taken back; whether it is on the disk is not known."""
+
+
 def _write_whole(file: int, data: bytes) -> None:
-    """One write and a flush to the disk, or the file as it was."""
-    size = os.fstat(file).st_size
-    if os.write(file, data) != len(data):
-        os.ftruncate(file, size)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.fsync(file)
+    """One write and a flush to the disk, or the file as it was.
 
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    Raises:
+        OSError: It cannot be written, and the file is as it was.
+        _Unsettled: It was written, and could be neither flushed nor taken back.
+    """
+    written = 0
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        written = os.write(file, data)
+        if written != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file)
+    except OSError as error:
+        if written:
+            _take_back(file, data[:written], error)
+        raise
+
+
+def _take_back(file: int, data: bytes, error: OSError) -> None:
+    """Cut what was just written off the end again."""
+    with contextlib.suppress(OSError):
+        start = os.fstat(file).st_size - len(data)
+        if start >= 0 and os.pread(file, len(data), start) == data:
+            os.ftruncate(file, start)
+            return
+    raise _Unsettled(error.errno, error.strerror) from error
 
 
 def _unusable(path: Path, error: OSError, *, verb: str, kept: str) -> HistoryError:
     advice = "Keep the history elsewhere: set JSTACKMAGIC_HISTORY to a file that you own."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         advice = f"Free some space where {path.parent} lies, then try again."
-    return HistoryError(
-        f"The history {path} cannot be {verb}: {error.strerror or error}.", kept=kept, advice=advice
-    )
+    said = error.strerror or str(error)
+    if error.filename not in (None, path, str(path)):
+        said = f"{error.filename}: {said}"
+    return HistoryError(f"The history {path} cannot be {verb}: {said}.", kept=kept, advice=advice)
 
 
 def _summary(record: Record) -> str:

@@ -17,7 +17,7 @@ from ..managers import Choice, Engine, choose
 from ..managers.steps import Done, Planned, Step
 from ..model.credentials import mask
 from ..model.engines import Engines
-from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError
+from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError, Stopped
 from ..model.managers import is_system, neighbours, position
 from ..model.plan import Outcome, Plan
 from ..model.policy import Policy, check_request
@@ -27,6 +27,7 @@ from ..where.environment import detect
 from ..where.packages import read_packages
 from . import imports, modes
 from .guards import check_names, check_plan, check_target, hosts_kernel
+from .turns import turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -274,7 +275,11 @@ class Transaction:
         plan, engine = planned.plan, planned.engine
         if engine is None or not plan.commands:
             return self._satisfied(planned, transaction, number)
-        environment = plan.environment
+        with turn(plan, self.console):
+            return self._change(planned, engine, transaction, number)
+
+    def _change(self, planned: Planned, engine: Engine, transaction: str, number: int) -> Done:
+        plan, environment = planned.plan, planned.plan.environment
         running = imports.is_running(environment)
         owners = neighbours(plan.request.manager)
         before = read_packages(environment, owners)
@@ -292,7 +297,7 @@ class Transaction:
             status = engine.run(plan, recording)
         except (KeyboardInterrupt, Interrupted) as error:
             status, interrupted = 130, error
-        except CommandFailed as error:
+        except (CommandFailed, Stopped) as error:  # what the engine found out only now
             status, failure = error.exit_status, error
         change = engine.explain(plan, read_packages(environment, owners) - before)
         outcome = Outcome(
@@ -390,7 +395,7 @@ def _resolved(engine: Engine, plan: Plan, change: Change) -> tuple[Package, ...]
     return tuple(known.get(package.key, package) for package in found)
 
 
-def _words_of(failure: CommandFailed | None, log: Log) -> str:
+def _words_of(failure: JStackMagicError | None, log: Log) -> str:
     return without_colours(str(failure)) if failure else log.tail(_LAST_WORDS)
 
 
@@ -404,7 +409,7 @@ def _state(environment: Environment, change: Change) -> str:
 
 
 def _failure(
-    plan: Plan, outcome: Outcome, record: Record, failure: CommandFailed | None
+    plan: Plan, outcome: Outcome, record: Record, failure: JStackMagicError | None
 ) -> CommandFailed:
     problem = f"{plan.engine} failed (exit status {outcome.exit_status}).\n{outcome.message}"
     return CommandFailed(

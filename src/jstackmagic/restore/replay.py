@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..display import size_text
 from ..history.progress import Progress
+from ..io.locks import Held, take
 from ..io.runtime import own_runtime_folder
 from ..managers.goal import Goal
 from ..managers.steps import Done, Planned, Step
@@ -32,6 +35,7 @@ from .made import located, make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from ..display.console import Console
     from ..managers.goal import Exactness
@@ -97,33 +101,30 @@ def replay(ledger: Ledger, wanted: ReplayOptions, carrier: Carrier, store: Store
 
 
 @contextmanager
-def alone(*, dry_run: bool) -> Iterator[None]:
-    """One replay at a time in a container.
+def alone(history: Path, *, dry_run: bool) -> Iterator[None]:
+    """Hold off other replays of a history in this container.
 
     Raises:
         Stopped: Another one is at work, or there is no place for its lock.
     """
-    from filelock import FileLock, Timeout
-
     if dry_run:
         yield
         return
     try:
-        lock = FileLock(own_runtime_folder() / "replay.lock")
+        name = hashlib.sha256(os.fsencode(os.path.realpath(history))).hexdigest()[:16]
+        lock = take(own_runtime_folder() / f"replay-{name}.lock", seconds=0)
     except OSError as error:
         raise Stopped(
             f"What concerns this container cannot be kept in {error.filename}: {error.strerror}.",
             kept="Nothing was started.",
             advice="Name a folder of yours: set XDG_RUNTIME_DIR",
         ) from None
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    if isinstance(lock, Held):
         raise Stopped(
-            "Your history is being replayed already.",
+            f"{history} is being replayed already, by {lock.by}.",
             kept="Nothing was started.",
             advice="See how far it is: %envinfo",
-        ) from None
+        )
     try:
         yield
     finally:

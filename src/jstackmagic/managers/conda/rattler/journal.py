@@ -18,16 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....io.files import write_file
+from ....io.locks import Held, Lock, NoLocks, take
 from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed, Stopped
 
 if TYPE_CHECKING:
-    from filelock import FileLock
     from rattler import PrefixRecord
 
     from .engine import Wire
 
 _PATIENCE = 1.0  # seconds of waiting before the user is told
+_UNSEEN = 60.0  # seconds of waiting for a process that is not seen to live
 _POLL = 0.05  # seconds
 
 
@@ -173,45 +174,56 @@ def _stem(record: dict[str, Any]) -> str:
 # The lock
 
 
-async def lock(prefix: str, wire: Wire) -> FileLock:
-    """Wait until nobody else changes the prefix; the caller releases the lock, from any thread."""
-    lock = _file_lock(prefix)
+async def lock(prefix: str, wire: Wire) -> Lock | NoLocks:
+    """Wait until nobody else changes the prefix; the caller releases the lock, from any thread.
+
+    Whoever is seen to live is waited for, which the user can interrupt; a holder on another machine
+    or in another container, which may be gone, for a minute.
+
+    Raises:
+        CommandFailed: The lock is not given, or cannot be.
+    """
     begun = time.monotonic()
-    told = False
-    while not _acquired(lock):
-        if not told and time.monotonic() - begun > _PATIENCE:
-            wire.say(f"Another process changes {prefix}: waiting for it to end.\n")
-            told = True
+    said = False
+    while isinstance(found := _taken(prefix), Held):
+        waited = time.monotonic() - begun
+        if not found.lives and waited > _UNSEEN:
+            raise CommandFailed(
+                f"{prefix} is locked by {found.by}, for {waited:.0f} s now.",
+                kept=NOTHING_CHANGED,
+                advice=(
+                    "Try again when that is done. If it is gone for good, remove its lock:",
+                    f"!rm '{_lock_file(prefix)}'",
+                ),
+            )
+        if not said and waited > _PATIENCE:
+            wire.say(f"{prefix} is being changed by {found.by}: waiting for that to end.\n")
+            said = True
         await asyncio.sleep(_POLL)
-    return lock
+    if isinstance(found, NoLocks):
+        wire.say(f"{found.why}: see that nothing else changes {prefix} meanwhile.\n")
+    return found
 
 
 def is_free(prefix: str) -> bool:
     """Return whether nobody changes the prefix just now."""
-    probe = _file_lock(prefix)
-    free = _acquired(probe)
-    probe.release()
-    return free
-
-
-def _acquired(lock: FileLock) -> bool:
-    from filelock import Timeout
-
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    found = _taken(prefix)
+    if isinstance(found, Held):
         return False
-    except OSError as error:
-        raise CommandFailed(
-            f"The environment cannot be locked: {lock.lock_file}: {error.strerror}.",
-            kept=NOTHING_CHANGED,
-            advice="Does it belong to you? Look: %envinfo",
-        ) from None
+    found.release()
     return True
 
 
-def _file_lock(prefix: str) -> FileLock:
-    from filelock import FileLock
+def _taken(prefix: str) -> Lock | NoLocks | Held:
+    try:
+        return take(_lock_file(prefix), seconds=0)
+    except OSError as error:
+        raise CommandFailed(
+            f"The environment cannot be locked: {error.filename}: {error.strerror}.",
+            kept=NOTHING_CHANGED,
+            advice="Does it belong to you? Look: %envinfo",
+        ) from None
 
-    path = os.path.join(prefix, "conda-meta", "jstackmagic.lock")
-    return FileLock(path, thread_local=False)
+
+def _lock_file(prefix: str) -> str:
+    return os.path.join(prefix, "conda-meta", "jstackmagic.lock")

@@ -18,16 +18,16 @@ from .records import PythonLayout, all_paths, conform, distribution, note_reques
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from filelock import FileLock
     from rattler import InstallerReporter, PackageCache, PrefixRecord
 
+    from ....io.locks import Lock, NoLocks
     from ....where.condarc import CondaConfig
     from .engine import Wire
     from .journal import Journal, Linked
 
 
 async def link(
-    prefix: str, plan: Journal, config: CondaConfig, lock: FileLock, wire: Wire
+    prefix: str, plan: Journal, config: CondaConfig, lock: Lock | NoLocks, wire: Wire
 ) -> Sequence[str]:
     """Carry a journal out, from wherever an earlier attempt stopped.
 
@@ -86,7 +86,7 @@ async def _install(prefix: str, plan: Journal, wire: Wire) -> Sequence[str]:
             raise CommandFailed(
                 f"The packages cannot be linked: {error}",
                 kept=f"{prefix} is changed in part.",
-                advice="When the cause is mended, finish it: %envinstall --repair",
+                advice="When the cause is fixed, finish it: %envinstall --repair",
             ) from None
     return reporter.failed
 
@@ -170,7 +170,7 @@ class _Reporter:
 # As conda leaves it
 
 
-def _finish(prefix: str, plan: Journal, config: CondaConfig, lock: FileLock) -> None:
+def _finish(prefix: str, plan: Journal, config: CondaConfig, lock: Lock | NoLocks) -> None:
     for partial in Path(prefix, "conda-meta").glob(".*.partial"):  # of an attempt that was killed
         partial.unlink()
     there = records(prefix)
