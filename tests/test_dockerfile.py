@@ -21,7 +21,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from jstackmagic import export
-from jstackmagic.export._words import holds_credential
 from jstackmagic.export.dockerfile import FORMAT, STYLES, render
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import ExportError, UsageError
@@ -30,6 +29,7 @@ from jstackmagic.model.pins import pinned
 from jstackmagic.model.recipe import Holding, Item, Recipe, Step
 from jstackmagic.model.sources import Sources
 from jstackmagic.model.spec import read
+from jstackmagic.model.words import holds_credential
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 from support.verbs import verb
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jstackmagic.export import Artifact
-    from jstackmagic.export.dockerfile import Style
+    from jstackmagic.managers.page import Style
     from jstackmagic.model.packages import ManagerName
 
 IGNORED_BY_THE_STACKS = ("DL3006", "DL3008", "DL3013", "DL3066")  # their .hadolint.yaml

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from jstackmagic.export import script
-from jstackmagic.export._beside import place_in
 from jstackmagic.model.errors import ExportError
 from jstackmagic.model.pins import pinned
 from jstackmagic.model.recipe import Item, Recipe, Step
@@ -289,7 +288,7 @@ class TestRun:
     ) -> None:
         item = Item(read(manager, text), "x")
         recipe = one(manager, item, options=(text,), remove=(text,))
-        assume(place_in(manager, text) is None)
+        assume(not read(manager, text).path)
         (machine.conda / "conda-meta/x-1-0.json").touch()
         try:
             written = script.render(recipe, pin="spec").text

@@ -16,6 +16,7 @@ from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.plan import Command, Plan
 from jstackmagic.model.request import Request
 from jstackmagic.model.spec import read_all
+from jstackmagic.model.words import quoted_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from jstackmagic.display.console import Console
     from jstackmagic.managers import Spelling
     from jstackmagic.managers.goal import Exactness, Goal, Wish
+    from jstackmagic.managers.page import Page
     from jstackmagic.model.environment import Environment
     from jstackmagic.model.ledger import Origins
+    from jstackmagic.model.recipe import Step
 
 NEWEST = {"robot": "2.0", "train": "1.1"}
 """What its index holds."""
@@ -123,11 +126,17 @@ class _Toy(Manager):
             return None
         return Request("install", "toy", read_all("toy", specs), options=("--from", str(folder)))
 
-    def shell_lines(
-        self, prefix: str, install: Sequence[str], remove: Sequence[str]
-    ) -> list[tuple[str, ...]]:
-        lines = [(f"toys remove {prefix}", *remove)] if remove else []
-        return [*lines, *([(f"toys install {prefix}", *install)] if install else [])]
+    def write(self, step: Step, page: Page) -> None:
+        assert step.environment is not None
+        prefix = page.inside(step.environment)
+        gone, here = list(map(quoted_spec, step.remove)), list(map(page.word, step.install))
+        page.run(
+            [
+                [f"toys {verb} {prefix}", *words]
+                for verb, words in (("remove", gone), ("install", here))
+                if words
+            ]
+        )
 
     def mark(
         self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,8 +55,7 @@ class Chosen:
     @property
     def python(self) -> str:
         """The minor version of its Python; empty where it has none."""
-        match = re.match(r"\d+\.\d+", self.environment.python or "")
-        return match[0] if match else ""
+        return self.environment.minor
 
 
 def called(environment: EnvironmentRef) -> str:

@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..model.pins import Pin, pinned
-from ._beside import is_conda_archive
-from ._words import checked, public
+from ..model.words import checked, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,10 +61,10 @@ def spec_of(item: Item, pin: Pin, notes: list[str]) -> str:
     if public(spec) != spec:
         notes.append(f"The credential of {public(spec)} is not written.")
         spec = public(spec)
-    if not is_conda_archive(spec):
+    if not item.spec.place:
         return checked(spec)
-    url = spec.partition("#")[0]
-    if re.match(r"(?!file:)[a-z]+://", url):
+    url = public(item.spec.place)
+    if not item.spec.path:
         return checked(url)
     name, version, build = re.sub(r"\.(?:conda|tar\.bz2)$", "", url.rpartition("/")[2]).rsplit(
         "-", 2

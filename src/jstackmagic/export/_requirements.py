@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ..model.errors import UsageError
 from ..model.parsing import read_requirement
-from ..model.pins import Pin, pinned
-from ..model.spec import Listing, is_vcs, split_hashes
-from ._beside import Beside, Place, generated, place_in
+from ..model.pins import Pin, pinned_spec
+from ..model.spec import Listing, LocalProject, Spec, VcsReference, is_vcs, read
+from ..model.words import checked, public
+from ._beside import Beside, generated
 from ._locked import hashes_of, is_direct, resolved
-from ._words import checked, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from ..model.recipe import Holding, Item, Step
     from ._artifact import File
 
-_ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")
 _WITHOUT_HASH = "{} {}, and pip wants one for all or for none: it is not in this file."
 
 
@@ -74,9 +72,10 @@ class Requirements:
                 assert package is not None
                 line = self._came_along(package)
             hashes = hashes_of(package, holding) if package else ()
-            if not _can_have_hash(line):
+            spec = read("pip", line)
+            if not _can_have_hash(spec):
                 self.notes.append(_WITHOUT_HASH.format(line, "can have no hash"))
-            elif split_hashes(line)[1]:
+            elif spec.hashes:
                 lines.append(line)
             elif hashes:
                 lines.append(" ".join((line, *(f"--hash=sha256:{each}" for each in hashes))))
@@ -161,33 +160,34 @@ class Requirements:
 
     def line(self, item: Item) -> str:
         """One requirement; a local file of it lies beside the list."""
+        return checked(self.spec(item).text)
+
+    def spec(self, item: Item) -> Spec:
+        """Return what is asked for; the place of a local file is the one beside the list."""
         hashes = "".join(f" --hash={each}" for each in item.spec.hashes)
         item = replace(item, spec=item.spec.unhashed)
-        spec = pinned(item, self._pin)
-        if public(spec) != spec:
-            self.notes.append(f"The credential of {public(spec)} is not written.")
-            spec = public(spec)
-        place = place_in("pip", spec)
-        return checked(f"{self._local(place, spec, item) if place else spec}{hashes}")
+        spec = pinned_spec(item, self._pin)
+        if public(spec.text) != spec.text:
+            self.notes.append(f"The credential of {public(spec.text)} is not written.")
+            spec = read("pip", public(spec.text))
+        if spec.path:
+            spec = self._local(spec, item)
+        return read("pip", f"{spec.text}{hashes}")
 
-    def _local(self, place: Place, spec: str, item: Item) -> str:
-        """The requirement with the file that lies beside the list; a folder stays where it is."""
-        is_folder = place.flag == "-e" or not (place.flag or _ARCHIVE.search(place.path))
+    def _local(self, spec: Spec, item: Item) -> Spec:
+        """Let the file lie beside the list; a folder stays where it is."""
+        is_folder = isinstance(spec, LocalProject)
         if is_folder and not self._projects:
             self.notes.append(
-                f"{place.path} is a folder of this machine, and is needed where it is."
+                f"{spec.path} is a folder of this machine, and is needed where it is."
             )
             return spec
-        file = self._beside.file(place, item)
+        file = self._beside.file(item)
         self._files.setdefault(file.name, file)
-        if place.flag in ("-r", "-c"):
-            return f"{place.flag} {file.name}"
-        flag = f"{place.flag} " if place.flag else ""
-        if place.before:  # a relative path is no URL
-            marker = place.after.strip()
-            extras = re.search(r"\[[^\]]*\]", place.before)
-            return f"./{file.name}{extras[0] if extras else ''}{f' {marker}' if marker else ''}"
-        return f"{flag}./{file.name}{place.after}"
+        if isinstance(spec, Listing):
+            return read("pip", f"{spec.words[0]} {file.name}")
+        flag = "-e " if spec.editable else ""  # a relative path is no URL, and has no name
+        return read("pip", f"{flag}./{file.name}{spec.tail}")
 
     def _brought(self, step: Step) -> list[str]:
         """The versions that ``-r FILE`` brought, as constraints: the file may leave them open."""
@@ -200,11 +200,6 @@ class Requirements:
         return [f"-c {file.name}"]
 
 
-def _can_have_hash(line: str) -> bool:
+def _can_have_hash(spec: Spec) -> bool:
     """Return whether pip can check one: of a version control checkout or a folder it cannot."""
-    line, _ = split_hashes(line)
-    if line.startswith("-e ") or re.search(r"(?:^|@\s*)(?:git|hg|svn|bzr)\+", line):
-        return False
-    return bool(_ARCHIVE.search(re.split(r"[\[;#?]", line)[0].strip())) or not line.startswith(
-        (".", "/")
-    )
+    return not (isinstance(spec, (LocalProject, VcsReference)) or is_vcs(spec.place))

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from ..model.errors import ExportError
 from ..model.pins import PINS, Pin
+from ..model.words import checked
 from ._artifact import Artifact
-from ._beside import place_in
 from ._format import Format, option
 from ._left_out import left_out
-from ._words import checked
 
 if TYPE_CHECKING:
     from ..model.recipe import Item, Recipe
@@ -56,7 +55,7 @@ def packages(recipe: Recipe, pin: Pin) -> tuple[list[str], list[str]]:
         if step.environment is not None:
             continue
         for item in step.install:
-            if place_in("apt", item.text):
+            if item.spec.path:
                 notes.append(f"apt.txt names packages of Debian's archives, not {item.text}.")
             else:
                 lines.add(line := _line(item, pin))

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..model.credentials import mask
+from ..model.words import quoted
 from . import apt
 from ._artifact import Artifact, File
 from ._beside import Beside
 from ._choice import Chosen, choose, file_names
 from ._format import ENVIRONMENT, PIN, Format
 from ._requirements import Requirements
-from ._words import quoted
 from .conda import environment_yml
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..model.credentials import mask
+from ..model.words import checked
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import choose
 from ._format import ENVIRONMENT, PIN, Format
 from ._match_specs import channels, match_specs
 from ._requirements import Requirements
-from ._words import checked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

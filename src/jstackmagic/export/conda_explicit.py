@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from ..model.credentials import mask
 from ..model.errors import ExportError
+from ..model.words import checked, public
 from ._artifact import Artifact
-from ._beside import is_conda_archive
 from ._choice import choose
 from ._format import ENVIRONMENT, Format
 from ._locked import platform_of
-from ._words import checked, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +61,7 @@ def _lines(chosen: Chosen, notes: list[str]) -> Iterator[str]:
     }
     for item in chosen.items("conda"):
         if item.name not in held:  # planned, and never seen
-            if is_conda_archive(item.text) and "://" in item.text:
+            if item.spec.is_url:
                 yield _public(item.text, notes)
             else:
                 notes.append(f"{item.text} was never seen installed: it has no archive to name.")

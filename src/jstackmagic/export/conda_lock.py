@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ..model.credentials import mask
 from ..model.errors import ExportError
 from ..model.spec import Listing
+from ..model.words import checked, public
 from ._artifact import Artifact
 from ._choice import choose
 from ._format import ENVIRONMENT, Format, option
 from ._locked import hashes_of, is_direct, platform_of_holding
 from ._match_specs import channels
-from ._words import checked, public
 from .conda import as_yaml
 
 if TYPE_CHECKING:

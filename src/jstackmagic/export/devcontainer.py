@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..model.errors import ExportError
+from ..model.words import checked
 from . import dockerfile, script
 from ._artifact import Artifact, File
 from ._format import PIN, Format, option
 from ._images import check_image
-from ._words import checked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from ..model.recipefile import text_of
 from ._artifact import Artifact
-from ._beside import place_in
 from ._format import Format
 
 if TYPE_CHECKING:
@@ -18,12 +17,7 @@ if TYPE_CHECKING:
 
 def render(recipe: Recipe) -> Artifact:
     """Render a recipe as JSON."""
-    places = [
-        place.path
-        for step in recipe.steps
-        for item in step.install
-        if (place := place_in(step.manager, item.text))
-    ]
+    places = [item.spec.path for step in recipe.steps for item in step.install if item.spec.path]
     notes = (f"It names files of this machine: {', '.join(places)}.",) if places else ()
     return Artifact(text_of(recipe), notes=notes)
 

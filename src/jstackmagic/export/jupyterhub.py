@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
+from ..model.words import checked
 from ._artifact import Artifact
 from ._format import Format, option
 from ._images import check_image, has_registry, name_and_tag
-from ._words import checked
 
 if TYPE_CHECKING:
     from ..model.recipe import Recipe

@@ -15,17 +15,18 @@ from urllib.parse import quote
 
 from ..model.credentials import MASK, mask
 from ..model.errors import ExportError
-from ..model.pins import Pin, pinned
-from ..model.spec import Constraint, RequirementsFile
+from ..model.pins import Pin, pinned, pinned_spec
+from ..model.spec import Constraint, RemoteArchive, RequirementsFile, VcsReference
+from ..model.words import checked, holds_credential, public
 from ._artifact import Artifact, File
-from ._beside import Beside, place_in
+from ._beside import Beside
 from ._choice import choose
 from ._format import ENVIRONMENT, INTO, PIN, Format
 from ._left_out import left_out
-from ._words import checked, holds_credential, public
 
 if TYPE_CHECKING:
     from ..model.recipe import Item, Recipe, Step
+    from ..model.spec import Spec
 
 
 BLOCK = re.compile(
@@ -33,7 +34,6 @@ BLOCK = re.compile(
 )
 """PEP 723's block of the type ``script``."""
 
-_DIRECT = re.compile(r"(?:-e )?(?P<url>(?:(?:git|hg|svn|bzr)\+)?[a-z][a-z0-9+.-]*://.*)", re.DOTALL)
 _OURS = re.compile(r"\[\[?tool\.uv\.(?:index|sources)\]")
 
 
@@ -91,24 +91,23 @@ class _Block:
 
     def add(self, item: Item) -> None:
         """Take one item in, or note why not."""
-        place = place_in("pip", item.text)
         if item.spec.hashes:
             self.notes.append(f"PEP 723 holds no hashes: those of {item.name} are left out.")
             item = replace(item, spec=item.spec.unhashed)
-        spec = pinned(item, self.pin)
-        if isinstance(item.spec, Constraint):
+        spec = pinned_spec(item, self.pin)
+        if isinstance(spec, Constraint):
             if self.pin != "exact":
-                self.notes.append(f"The limits of {item.spec.place} are not kept.")
-        elif isinstance(item.spec, RequirementsFile):
+                self.notes.append(f"The limits of {spec.place} are not kept.")
+        elif isinstance(spec, RequirementsFile):
             self._add_brought(item)
-        elif place is not None:
-            self._add_local(item, place.path, f"{place.before}{place.after}", place.flag == "-e")
-        elif holds_credential(spec):
+        elif spec.path:
+            self._add_local(item)
+        elif holds_credential(spec.text):
             self._refuse(item, "it needs a credential")
-        elif _DIRECT.fullmatch(spec):
+        elif isinstance(spec, (RemoteArchive, VcsReference)):
             self._add_url(item, spec)
         else:
-            self._add_requirement(item, spec)
+            self._add_requirement(item, spec.text)
 
     def _refuse(self, item: Item, why: str) -> None:
         self.notes.append(f"PEP 723 cannot hold {item.text}: {why}.")
@@ -129,35 +128,29 @@ class _Block:
         for other in item.brought:
             self._add_requirement(item, pinned(other, self.pin))
 
-    def _add_local(self, item: Item, path: str, around: str, editable: bool) -> None:
+    def _add_local(self, item: Item) -> None:
+        spec = item.spec
         if not item.name:
             self._refuse(item, "its name was never seen")
             return
-        place = place_in("pip", item.text)
-        assert place is not None
-        file = self.beside.file(place, item)
+        file = self.beside.file(item)
         self.files[file.name] = file
-        extras = "".join(re.findall(r"\[[^\]]*\]", around))
-        marker = place.after.partition(";")[2]
-        self.dependencies.append(f"{item.name}{extras}" + (f"; {marker.strip()}" if marker else ""))
-        flag = ", editable = true" if editable else ""
+        self.dependencies.append(f"{item.name}{spec.tail}")
+        flag = ", editable = true" if spec.editable else ""
         self.sources[item.name] = f"{{ path = {_word(file.name)}{flag} }}"
-        self.notes.append(f"Only uv, and what stands on it, finds {path} beside the block.")
+        self.notes.append(f"Only uv, and what stands on it, finds {spec.path} beside the block.")
 
-    def _add_url(self, item: Item, spec: str) -> None:
+    def _add_url(self, item: Item, spec: Spec) -> None:
         """A direct reference; a version control URL has its name in the fragment, if anywhere."""
         if not item.name:
             self._refuse(item, "its name was never seen")
             return
-        url, _, fragment = spec.removeprefix("-e ").partition("#")
-        if spec.startswith("-e "):
+        if spec.editable:
             self.notes.append(f"{item.text} is no editable project there.")
-        kept = [part for part in fragment.split("&") if part and not part.startswith("egg=")]
-        extras = "".join(re.findall(r"egg=[\w.-]+(\[[^\]]*\])", fragment))
-        url = quote(url, safe="/:@+%?=&~,;!$'()*")
-        self.dependencies.append(
-            f"{item.name}{extras} @ {'#'.join([url, *(['&'.join(kept)] if kept else [])])}"
-        )
+        url, _, fragment = spec.place.partition("#")
+        kept = "&".join(part for part in fragment.split("&") if not part.startswith("egg="))
+        url = quote(url, safe="/:@+%?=&~,;!$'()*") + (f"#{kept}" if kept else "")
+        self.dependencies.append(spec.named(item.name, url))
 
     def leave(self, step: Step) -> None:
         """Note what of a step no block can say."""

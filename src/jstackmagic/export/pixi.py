@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from ..model.credentials import mask
-from ..model.spec import Listing, split_hashes
+from ..model.spec import Listing, Requirement, checkout
+from ..model.words import checked
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import choose
@@ -15,14 +15,12 @@ from ._locked import platform_of_holding
 from ._match_specs import channels, match_specs
 from ._requirements import Requirements
 from ._toml import as_toml
-from ._words import checked
 
 if TYPE_CHECKING:
     from ..model.pins import Pin
     from ..model.recipe import Item, Recipe
+    from ..model.spec import Spec
     from ._choice import Chosen
-
-_VCS = re.compile(r"git\+(?P<url>\w+://.+?)(?:@(?P<commit>[^@/#]+))?(?:#(?P<rest>.*))?")
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
@@ -103,42 +101,30 @@ def _pypi(chosen: Chosen, writer: Requirements) -> dict[str, Any]:
 
 
 def _requirement(item: Item, writer: Requirements) -> str | dict[str, Any]:
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.specifiers import SpecifierSet
 
-    line, hashes = split_hashes(writer.line(item))
-    if hashes:
+    spec = writer.spec(item)
+    checked(spec.text)
+    if spec.hashes:
         writer.notes.append(f"A pixi manifest holds no hashes: those of {item.name} are left out.")
-    editable = line.startswith("-e ")
-    place = line.removeprefix("-e ")
-    extras: list[str] = []
-    marker = ""
-    try:
-        requirement = Requirement(place)
-        extras, marker = sorted(requirement.extras), str(requirement.marker or "")
-        place = requirement.url or ""
-        version = str(requirement.specifier) or "*"
-    except InvalidRequirement:
-        version = ""
-        place, _, marker = (part.strip() for part in place.partition(" ;"))
-        bracket = re.fullmatch(r"(.+?)\[([^\]]*)\]", place)
-        if bracket:
-            place, extras = bracket[1], sorted(part.strip() for part in bracket[2].split(","))
-    table = _place(place) if place else {"version": version}
-    table |= {"editable": True} if editable and "path" in table else {}
-    table |= {"extras": extras} if extras else {}
-    table |= {"env-markers": marker} if marker else {}
+    version = ""
+    if isinstance(spec, Requirement):
+        version = str(SpecifierSet(spec.version.strip("()"))) or "*"
+    table = _place(spec) if spec.place else {"version": version}
+    table |= {"editable": True} if spec.editable and "path" in table else {}
+    table |= {"extras": sorted(spec.extras)} if spec.extras else {}
+    table |= {"env-markers": spec.marker} if spec.marker else {}
     return version if table == {"version": version} else table
 
 
-def _place(place: str) -> dict[str, Any]:
-    vcs = _VCS.fullmatch(place)
-    if vcs:
-        below = re.search(r"(?:^|&)subdirectory=([^&]+)", vcs["rest"] or "")
-        table = {"git": vcs["url"], **({"rev": vcs["commit"]} if vcs["commit"] else {})}
-        return table | ({"subdirectory": below[1]} if below else {})
-    if re.match(r"(?!file:)[a-z]+://", place):
-        return {"url": place}
-    return {"path": re.sub(r"^file:(?://)?", "", place)}
+def _place(spec: Spec) -> dict[str, Any]:
+    if spec.path:
+        return {"path": spec.path}
+    vcs = checkout(spec.place)
+    if vcs is None or vcs.kind != "git":
+        return {"url": spec.place}
+    table = {"git": vcs.url, **({"rev": vcs.ref} if vcs.ref else {})}
+    return table | ({"subdirectory": vcs.subdirectory} if vcs.subdirectory else {})
 
 
 def _options(lines: list[str], writer: Requirements) -> dict[str, Any]:

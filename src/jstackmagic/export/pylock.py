@@ -5,20 +5,19 @@ pip and uv install it without resolving anything.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from ..model.credentials import mask
 from ..model.errors import ExportError
-from ..model.spec import Listing
+from ..model.spec import Listing, checkout
+from ..model.words import checked, public
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import choose
 from ._format import ENVIRONMENT, OFFLINE, Format
 from ._locked import archives_of, is_direct, resolved
 from ._toml import as_toml
-from ._words import checked, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from ..model.recipe import Recipe
     from ._artifact import File
     from ._choice import Chosen
-
-_VCS = re.compile(r"(?P<kind>git|hg|svn|bzr)\+(?P<url>.+)@(?P<commit>[0-9a-f]+)(?:#(?P<rest>.*))?")
 
 
 def render(
@@ -97,12 +94,10 @@ class _Page:
     def _of(self, package: Package) -> dict[str, Any] | None:
         version = {"version": checked(package.version)}
         source = self._public(package.source)
-        vcs = _VCS.fullmatch(source)
-        if vcs:
-            return {
-                "vcs": {"type": vcs["kind"], "url": vcs["url"], "commit-id": vcs["commit"]}
-                | _below(vcs["rest"])
-            }
+        vcs = checkout(source)
+        if vcs is not None and vcs.ref:
+            below = {"subdirectory": vcs.subdirectory} if vcs.subdirectory else {}
+            return {"vcs": {"type": vcs.kind, "url": vcs.url, "commit-id": vcs.ref} | below}
         if package.editable or (source.startswith("file:") and not package.sha256):
             path = unquote(urlsplit(source).path)
             self.notes.append(f"{path} is a folder of this machine, and is needed where it is.")
@@ -143,11 +138,6 @@ class _Page:
         if public(url) != url:
             self.notes.append(f"The credential of {public(url)} is not written.")
         return checked(public(url))
-
-
-def _below(fragment: str | None) -> dict[str, str]:
-    match = re.search(r"(?:^|&)subdirectory=([^&]+)", fragment or "")
-    return {"subdirectory": match[1]} if match else {}
 
 
 def _file(url: str) -> str:

@@ -20,11 +20,11 @@ from ..model.errors import ExportError
 from ..model.ledger import Ledger
 from ..model.managers import is_system
 from ..model.spec import Constraint, is_vcs
+from ..model.words import public
 from ._artifact import Artifact
 from ._choice import called
 from ._format import Format, option
 from ._locked import is_direct
-from ._words import public
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

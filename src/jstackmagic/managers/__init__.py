@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
     from ..display.console import Console
     from ..model.engines import Engines
+    from ..model.environment import EnvironmentRef
     from ..model.ledger import Origins
     from ..model.packages import Change, Package, PackageSet
     from ..model.plan import Command, Plan
+    from ..model.recipe import Step
     from ..model.request import Request
     from .goal import Exactness, Goal, Wish
+    from .page import Making, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,23 +242,21 @@ class Manager(Protocol):
 
     # In a Dockerfile and in a script
 
-    def shell_lines(
-        self,
-        prefix: str,  # noqa: ARG002
-        install: Sequence[str],  # noqa: ARG002
-        remove: Sequence[str],  # noqa: ARG002
-    ) -> list[tuple[str, ...]]:
-        """Return the shell commands of a step; export writes conda's, pip's and apt's itself.
+    def make(self, environment: EnvironmentRef, page: Page) -> Making | None:  # noqa: ARG002
+        """Return how to make an environment of this manager's kind; None for any other.
 
         Args:
-            prefix: The environment's, quoted for the shell.
-            install: Specs, quoted.
-            remove: Names, quoted.
-
-        Returns:
-            Each command as its head and the words that get a line of their own.
+            environment: What a step of any manager is for.
+            page: What the making is written to.
         """
-        return []
+        return None
+
+    def write(self, step: Step, page: Page) -> None:
+        """Write a step of this manager in its own words.
+
+        Raises:
+            ExportError: Something cannot be said safely.
+        """
 
     # What a person asked for, as the manager notes it
 

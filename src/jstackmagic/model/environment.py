@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,12 @@ class EnvironmentRef:
     name: str | None
     prefix: str
     python: str | None
+
+    @property
+    def minor(self) -> str:
+        """The minor version of its Python, such as ``3.12``; empty where it has none."""
+        match = re.match(r"\d+\.\d+", self.python or "")
+        return match[0] if match else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, get_args
 
-from .spec import DebianPackage, MatchSpec, NamedPackage, Requirement, VcsReference
+from .spec import (
+    DebianPackage,
+    MatchSpec,
+    NamedPackage,
+    Requirement,
+    Spec,
+    VcsReference,
+    checkout,
+    read,
+)
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement as Pep508
@@ -15,8 +25,7 @@ if TYPE_CHECKING:
 Pin = Literal["exact", "spec", "none"]
 PINS: tuple[Pin, ...] = get_args(Pin)
 
-_VCS = re.compile(r"(?P<url>(?:git|hg|svn|bzr)\+.+?)(?P<fragment>#.*)?")
-_COMMIT = re.compile(r".+@(?P<commit>[0-9a-f]{7,64})(?:#.*)?")
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 def pinned(item: Item, pin: Pin) -> str:
@@ -51,6 +60,14 @@ def pinned(item: Item, pin: Pin) -> str:
         case Requirement():
             return _pip(item, pin)
     return item.text  # a file or a folder is more exact than a version
+
+
+def pinned_spec(item: Item, pin: Pin) -> Spec:
+    """Return the spec of an item as a value; see `pinned`."""
+    text = pinned(item, pin)
+    if isinstance(item.spec, (Requirement, VcsReference)):
+        return read("pip", text)
+    return replace(item.spec, text=text)
 
 
 def _conda(item: Item, asked: MatchSpec, pin: Pin) -> str:
@@ -93,11 +110,7 @@ def _set_version(requirement: Pep508, version: str) -> None:
 
 def _at_commit(url: str, item: Item, pin: Pin) -> str:
     """A version control URL with the commit that was installed in place of the branch or tag."""
-    match, seen = _VCS.fullmatch(url), _COMMIT.fullmatch(item.source)
-    if pin != "exact" or match is None or seen is None:
+    asked, seen = checkout(url), checkout(item.source)
+    if pin != "exact" or asked is None or seen is None or not _COMMIT.fullmatch(seen.ref):
         return url
-    scheme, slashes, place = match["url"].partition("://")
-    # pip takes what follows the path's last @ for the branch or tag; a user name ends with one too
-    host, slash, path = place.partition("/")
-    path = path.rpartition("@")[0] or path
-    return f"{scheme}{slashes}{host}{slash}{path}@{seen['commit']}{match['fragment'] or ''}"
+    return str(replace(asked, ref=seen.ref))

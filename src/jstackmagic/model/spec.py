@@ -53,6 +53,7 @@ class Spec:
         extras: What a distribution is to bring beside itself, as pip calls it.
         hashes: Those that its archive may have, such as ``sha256:…``.
         editable: Whether it stays where it is, and is linked to.
+        marker: The environments that it is for, as the user wrote it.
     """
 
     text: str
@@ -61,6 +62,7 @@ class Spec:
     extras: tuple[str, ...] = ()
     hashes: tuple[str, ...] = ()
     editable: bool = False
+    marker: str = ""
 
     def __str__(self) -> str:
         return self.text
@@ -83,6 +85,36 @@ class Spec:
         """Return whether its place is a URL, be it of this machine."""
         return bool(_URL.match(self.place) or _VCS.match(self.place))
 
+    @property
+    def path(self) -> str:
+        """The local file or folder that it names; empty where it names none.
+
+        >>> read("pip", "u @ file:///w/u%20x.zip").path, read("pip", "-e /w/mine[test]").path
+        ('/w/u x.zip', '/w/mine')
+        """
+        bare = re.sub("^file:(?://)?", "", self.place)
+        if not bare.startswith(("/", ".", "~")):
+            return ""
+        return bare if bare == self.place else unquote(bare)
+
+    @property
+    def tail(self) -> str:
+        """Its extras and marker, as they follow a path or a name."""
+        return _bracketed(self.extras) + (f" ; {self.marker}" if self.marker else "")
+
+    def elsewhere(self, place: str) -> str:
+        """Return what follows a command's flag where the file or folder lies in another place.
+
+        >>> read("pip", "u[a] @ file:///w/u.zip ; os_name == 'nt'").elsewhere("/tmp/u.zip")
+        "u[a] @ file:///tmp/u.zip ; os_name == 'nt'"
+        """
+        return f"{place}{self.tail}"
+
+    def named(self, name: str, url: str) -> str:
+        """Return the requirement of a distribution at a URL, with these extras and this marker."""
+        marker = f" ; {self.marker}" if self.marker else ""
+        return f"{name}{_bracketed(self.extras)} @ {url}{marker}"
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement(Spec):
@@ -90,11 +122,13 @@ class Requirement(Spec):
 
     Attributes:
         version: The specifier, as the user wrote it.
-        marker: The environments that it is for, as the user wrote it.
     """
 
     version: str = ""
-    marker: str = ""
+
+    def elsewhere(self, place: str) -> str:
+        """Return the same requirement of a file in another place."""
+        return self.named(self.name, f"file://{place}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +204,53 @@ class Constraint(Spec):
 
 Listing = (RequirementsFile, Constraint)
 """The kinds that name a file of specs rather than a package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A place under version control, ``KIND+URL@REF#FRAGMENT``.
+
+    Attributes:
+        kind: ``git``, ``hg``, ``svn`` or ``bzr``.
+        url: Without the rest.
+        ref: A branch, a tag or a commit; empty for the default branch.
+        fragment: What follows ``#``.
+    """
+
+    kind: str
+    url: str
+    ref: str = ""
+    fragment: str = ""
+
+    def __str__(self) -> str:
+        ref = f"@{self.ref}" if self.ref else ""
+        return f"{self.kind}+{self.url}{ref}" + (f"#{self.fragment}" if self.fragment else "")
+
+    @property
+    def subdirectory(self) -> str:
+        """The folder of the project in it; empty for its top."""
+        match = re.search(r"(?:^|&)subdirectory=([^&]+)", self.fragment)
+        return match[1] if match else ""
+
+
+def checkout(place: str) -> Checkout | None:
+    """Read a place under version control; None where it is none.
+
+    pip takes what follows the path's last @ for the ref; a user name ends with one too.
+
+    >>> checkout("git+ssh://git@h.example/r.git@v1#egg=r")
+    Checkout(kind='git', url='ssh://git@h.example/r.git', ref='v1', fragment='egg=r')
+    """
+    match = re.fullmatch(r"(git|hg|svn|bzr)\+([^#]+)(?:#(.*))?", place)
+    if match is None:
+        return None
+    kind, url, fragment = match.groups(default="")
+    scheme, slashes, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    if "@" in path:
+        path, _, ref = path.rpartition("@")
+        return Checkout(kind, f"{scheme}{slashes}{host}{slash}{path}", ref, fragment)
+    return Checkout(kind, url, "", fragment)
 
 
 @lru_cache(maxsize=65_536)
@@ -252,7 +333,8 @@ def _of_conda(text: str) -> Spec:
     path = re.split(r"[#?]", text, maxsplit=1)[0]
     if path.endswith(CONDA_ARCHIVE) and "::" not in text:
         kind = RemoteArchive if _is_remote(path) else LocalArchive
-        return kind(text, path.rpartition("/")[2].rsplit("-", 2)[0].lower(), path)
+        name = path.rpartition("/")[2].rsplit("-", 2)[0].lower()
+        return kind(text, name, text.partition("#")[0])
     match = _MATCH.fullmatch(text)
     if match is None:
         named = _CONDA_NAME.match(text.rpartition("::")[2])
@@ -305,9 +387,13 @@ def _of_pip(text: str) -> Spec:
 
 
 def _at_place(text: str, place: str, hashes: tuple[str, ...], *, editable: bool = False) -> Spec:
-    egg = re.search(r"[#&]egg=([\w.-]+)", place)
+    egg = re.search(r"[#&]egg=([\w.-]+)(?:\[([^\]]*)\])?", place)
     if is_vcs(place):
-        return VcsReference(text, normalise(egg[1]) if egg else "", place, (), hashes, editable)
+        name, more = (egg[1], egg[2]) if egg else ("", "")
+        return VcsReference(text, normalise(name), place, _words(more), hashes, editable)
+    # as pip: a URL may have a semicolon, and a marker then follows a space
+    mark = r"\s+;\s*|;\s+" if _URL.match(place) else r"\s*;\s*"
+    place, marker = (*re.split(mark, place, maxsplit=1), "")[:2]
     extras = _EXTRAS.search(place)
     place = place[: extras.start()] if extras else place
     path = re.split(r"[#?]", place, maxsplit=1)[0]
@@ -317,7 +403,8 @@ def _at_place(text: str, place: str, hashes: tuple[str, ...], *, editable: bool 
     elif _ANY_ARCHIVE.search(path) and not editable:
         kind = LocalArchive
     name = egg[1] if egg else _name_of_file(path.rpartition("/")[2])
-    return kind(text, normalise(name), place, _words(extras and extras[1]), hashes, editable)
+    more = _words(extras and extras[1])
+    return kind(text, normalise(name), place, more, hashes, editable, marker)
 
 
 def _name_of_file(file: str) -> str:
@@ -333,3 +420,7 @@ def _is_remote(place: str) -> bool:
 
 def _words(text: str | None) -> tuple[str, ...]:
     return tuple(word for each in (text or "").split(",") if (word := each.strip()))
+
+
+def _bracketed(extras: tuple[str, ...]) -> str:
+    return f"[{','.join(extras)}]" if extras else ""

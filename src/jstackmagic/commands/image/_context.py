@@ -20,11 +20,11 @@ from ...model.reference import Reference
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ...export.dockerfile import Style
     from ...history.file import History
     from ...image.engine.build import Builder
     from ...image.engine.client import Engine
     from ...image.engine.container import Base
+    from ...managers.page import Style
     from ...model.record import Record
     from ._how import How
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...export._own import FLAG
-from ...export.dockerfile import STYLES, Style
+from ...export.dockerfile import STYLES
 from ...image.engine.build import BUILDERS, Builder
+from ...managers.page import Style
 from ...model.errors import UsageError
 
 if TYPE_CHECKING:

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from ...model.ledger import Origins
     from ...model.packages import Package, PackageSet
     from ...model.plan import Command
+    from ...model.recipe import Step
     from ...model.request import Request
     from .. import Spelling, View
     from ..goal import Exactness, Goal, Wish
+    from ..page import Page
 
 
 class Apt(Manager):
@@ -87,6 +89,12 @@ class Apt(Manager):
         from .restore import bring
 
         return list(bring(goal, here, exactness))
+
+    def write(self, step: Step, page: Page) -> None:
+        """Write a step in a Dockerfile or a script."""
+        from .dockerfile import write
+
+        write(step, page)
 
     def mark(
         self,

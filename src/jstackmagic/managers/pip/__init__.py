@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ...display.console import Console
-    from ...model.environment import Environment
+    from ...model.environment import Environment, EnvironmentRef
     from ...model.ledger import Origins
     from ...model.packages import Package, PackageSet
     from ...model.plan import Command
+    from ...model.recipe import Step
     from ...model.request import Request
     from .. import Spelling, View
     from ..goal import Exactness, Goal, Wish
+    from ..page import Making, Page
 
 
 class Pip(Manager):
@@ -137,6 +139,19 @@ class Pip(Manager):
         from .restore import bring
 
         return list(bring(goal, here, exactness))
+
+    def make(self, environment: EnvironmentRef, page: Page) -> Making | None:
+        """Return how to make a virtual environment."""
+        from .dockerfile import make
+
+        return make(environment, page)
+
+    def write(self, step: Step, page: Page) -> None:
+        """Write a step in a Dockerfile or a script."""
+        from .dockerfile import write
+
+        assert step.environment is not None
+        write(step, step.environment, page)
 
     def mark(
         self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment

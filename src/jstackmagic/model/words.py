@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ..model.credentials import MASK, mask
-from ..model.errors import ExportError
+from .credentials import MASK, mask
+from .errors import ExportError
 
 # what ends a line for some reader, and what makes it read in another order than it has
 _REFUSED = frozenset(

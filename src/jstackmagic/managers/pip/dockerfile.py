@@ -1,0 +1,145 @@
+"""pip's words in a Dockerfile and in a script."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from ...model.pins import pinned
+from ...model.spec import Constraint
+from ...model.words import checked, holds_credential, quoted, quoted_spec
+from ..page import Downloads, Making, called
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...model.environment import EnvironmentRef
+    from ...model.recipe import Item, Step
+    from ..page import Command, Page
+
+_DOWNLOADS = Downloads(variable="PIP_CACHE_DIR", hadolint="DL3042")
+_PYTHON_HERE = """\
+command -v python3 >/dev/null || stop "there is no python3 here\""""
+
+
+def make(environment: EnvironmentRef, page: Page) -> Making | None:
+    """Make a virtual environment; None where it is of another kind."""
+    if environment.kind.startswith("conda"):
+        return None
+    page.need(_PYTHON_HERE)
+    if environment.kind == "system":
+        return None
+    python = page.inside(environment, "/bin/python")
+    commands = (
+        f"python3 -m venv {page.inside(environment)}",
+        f"{python} -m pip install{_no_cache(page)} 'ipykernel'",
+    )
+    return Making(python, commands, _DOWNLOADS)
+
+
+def write(step: Step, environment: EnvironmentRef, page: Page) -> None:
+    """Write a step."""
+    program = _program(environment, page)
+    variables, options = _indexes(step, page)
+    commands: list[Command] = []
+    if step.remove:
+        commands.append([f"{program} uninstall --yes", *map(quoted_spec, step.remove)])
+    limits = [item for item in step.install if isinstance(item.spec, Constraint)]
+    shared = [_word(item, page) for item in limits]
+    asked = [item for item in step.install if item not in limits]
+    words = {item: _word(item, page) for item in asked if not _has_hashes(item)}
+    shared += _versions_of_files(step, page)
+    # pip wants hashes for all that one run installs, or for none
+    kinds = groupby(
+        asked, key=lambda item: (item.upgrade and page.pin != "exact", item not in words)
+    )
+    for (upgrade, hashed), items in kinds:
+        head = f"{variables}{program} install{_no_cache(page)}{' --upgrade' if upgrade else ''}"
+        these = _hashed(items, page) if hashed else [words[item] for item in items]
+        commands.append([head, *options, *shared, *these])
+    if not commands:  # constraints alone install nothing
+        return
+    named = environment.kind in ("conda-named", "conda-prefix")
+    activate = f"source activate {called(environment)}"
+    page.run(commands, _DOWNLOADS, shell=activate if page.style == "legacy" and named else "")
+
+
+def _program(environment: EnvironmentRef, page: Page) -> str:
+    kind = environment.kind
+    if page.style == "script" and kind == "system":
+        return "python3 -m pip"
+    if page.style == "stacks" and kind == "conda-named":
+        return page.inside(environment, "/bin/pip")
+    legacy = page.style == "legacy" and kind.startswith("conda")
+    if legacy or (page.style == "stacks" and kind == "conda-base"):
+        return "pip"
+    python = "/bin/python3" if kind == "system" else "/bin/python"
+    return f"{page.inside(environment, python)} -m pip"
+
+
+def _no_cache(page: Page) -> str:
+    return "" if page.keeps else " --no-cache-dir"
+
+
+def _indexes(step: Step, page: Page) -> tuple[str, list[str]]:
+    """Return indexes and options: what is secret as variables, the rest as words."""
+    sources = step.sources
+    variables, words = _build_variables(step, page), []
+    for url in (sources.index_url, *sources.extra_index_urls):
+        page.note_local(url, "index")
+    if holds_credential(sources.index_url):
+        variables += f'PIP_INDEX_URL="{page.secret("pip_index_url", sources.index_url)}" '
+    elif sources.index_url:
+        words.append(f"--index-url {quoted(sources.index_url)}")
+    private = [url for url in sources.extra_index_urls if holds_credential(url)]
+    if private:
+        values = " ".join(page.secret("pip_extra_index_url", url) for url in private)
+        variables += f'PIP_EXTRA_INDEX_URL="{values}" '
+    public = [url for url in sources.extra_index_urls if url not in private]
+    words += [f"--extra-index-url {quoted(url)}" for url in public]
+    words += [
+        f'"{page.secret("pip_option", word)}"' if holds_credential(word) else quoted(word)
+        for word in step.options
+    ]
+    return variables, words
+
+
+def _build_variables(step: Step, page: Page) -> str:
+    """Return what a build from source is to see, before the command; a secret as a secret."""
+    words = ""
+    for text in step.sources.variables:
+        name, _, value = text.partition("=")
+        secret = holds_credential(text)
+        said = f'"{page.secret(f"build_{name.lower()}", text)}"' if secret else quoted(value)
+        words += f"{name}={said} "
+    return words
+
+
+def _word(item: Item, page: Page) -> str:
+    item = replace(item, spec=item.spec.unhashed)
+    spec = pinned(item, page.pin)
+    if holds_credential(spec):
+        return f"--requirement {page.secret_file('pip_spec', spec)}"
+    return page.word(item)
+
+
+def _has_hashes(item: Item) -> bool:
+    """Return whether pip has to check a hash; of a file that comes along we check it ourselves."""
+    return bool(item.spec.hashes) and not item.spec.path
+
+
+def _hashed(items: Iterable[Item], page: Page) -> list[str]:
+    """Return requirements with hashes as a file: pip's command line takes none."""
+    content = "".join(f"{checked(item.text)}\n" for item in items)
+    return [f"--requirement {page.beside('hashed', content)}"]
+
+
+def _versions_of_files(step: Step, page: Page) -> list[str]:
+    """Return the versions that ``-r FILE`` brought as constraints: the file may leave them open."""
+    brought = {other.name: other for item in step.install for other in item.brought}
+    if not brought or page.pin != "exact":
+        return []
+    lines = sorted(checked(f"{item.name}=={item.version}") for item in brought.values())
+    content = "".join(f"{line}\n" for line in lines)
+    return [f"--constraint {page.beside('versions', content)}"]
