@@ -154,12 +154,12 @@ def _shared(
     import os
 
     from ..where.ours import OWN, needs_of, reached
-    from ..where.packages import is_of_uv
+    from ..where.packages import of_uv
 
     if OWN not in here or all(each.record for each in found):
         return found
     needs, place = needs_of(environment, here), os.path.normpath(environment.prefix)
-    own = reached(needs[OWN], needs)
+    own, uvs = reached(needs[OWN], needs), of_uv(environment)
     records: dict[_Key, str] = {}
     for record in ledger.records:
         if record.outcome is None or record.id in ledger.taken_back():
@@ -175,7 +175,7 @@ def _shared(
         if not each.record
         and each.before is None
         and each.package.key in own
-        and (not each.package.requested or is_of_uv(each.package, environment))
+        and (not each.package.requested or each.package.key in uvs)
         else each
         for each in found
     ]
@@ -238,10 +238,11 @@ def adopt(
 
 def _marked(change: Change, environment: Environment) -> Change:
     """What came, marked as asked for where nothing else needs it, if nobody's marks tell."""
-    from ..where.packages import is_of_uv, read_packages
+    from ..where.packages import of_uv, read_packages
     from .needs import needed
 
-    marked = {p.manager for p in change.added if p.requested and not is_of_uv(p, environment)}
+    uvs = of_uv(environment)
+    marked = {p.manager for p in change.added if p.requested and p.key not in uvs}
     unmarked = {p.manager for p in change.added} - marked - {"apt"}
     if not unmarked:
         return change

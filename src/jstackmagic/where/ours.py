@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..model.packages import ManagerName, Package, PackageSet, normalise
-from .packages import is_of_uv, read_requirements
+from .packages import extras_of, of_uv, read_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -64,11 +64,8 @@ def ours_in(
     """
     if OWN not in here:
         return ()
-    marked = (
-        package.key
-        for package in here.packages
-        if package.key != OWN and package.requested and not is_of_uv(package, environment)
-    )
+    unmarked = {OWN, *of_uv(environment)}
+    marked = (p.key for p in here.packages if p.requested and p.key not in unmarked)
     found = only_ours(needs_of(environment, here), {*others, *marked})
     return tuple(here.by_key[key] for key in sorted(found, key=lambda key: (key != OWN, key)))
 
@@ -118,23 +115,15 @@ def extras_here(environment: Environment, here: PackageSet) -> tuple[str, ...]:
     plain = set(_own_requirements(environment, ()))
     return tuple(
         extra
-        for extra in _extras(environment)
+        for extra in extras_of(OWN[1], environment)
         if (more := set(_own_requirements(environment, (extra,))) - plain)
         and all(normalise(each.name) in names - {OWN[1]} for each in more)
     )
 
 
 def _own_requirements(environment: Environment, extras: Collection[str]) -> Iterable[Requirement]:
-    found = read_requirements(environment, {OWN[1]: extras})
-    return (requirement for name, requirement in found if name == OWN[1])
-
-
-def _extras(environment: Environment) -> Iterable[str]:
-    from importlib.metadata import distributions
-
-    for found in distributions(name=OWN[1], path=list(environment.site_packages)):
-        return found.metadata.get_all("Provides-Extra") or ()
-    return ()
+    found = read_requirements(environment, {OWN[1]: extras}, only=OWN[1])
+    return (requirement for _, requirement in found)
 
 
 def asked_for(recipe: Recipe, prefix: str) -> set[Key]:

@@ -173,41 +173,55 @@ def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
     return ()
 
 
-def is_of_uv(package: Package, environment: Environment) -> bool:
-    """Return True where uv installed a distribution: it marks everything as asked for."""
-    if package.manager != "pip":
-        return False
-    files = files_of(package, environment)
-    installer = next((file for file in files if file.endswith(".dist-info/INSTALLER")), None)
-    return installer is not None and _text(Path(installer)).strip() == "uv"
+def of_uv(environment: Environment) -> frozenset[tuple[ManagerName, str]]:
+    """Return the keys of the distributions that uv installed, all of them marked as asked for.
+
+    Source: uv writes ``REQUESTED`` for every distribution, pip for those on its command line.
+    """
+    found = _distributions(environment)
+    return frozenset(item.package.key for item in found if item.installer == "uv")
 
 
 def read_requirements(
-    environment: Environment, extras: Mapping[str, Iterable[str]] | None = None
+    environment: Environment,
+    extras: Mapping[str, Iterable[str]] | None = None,
+    *,
+    only: str = "",
 ) -> Iterator[tuple[str, Requirement]]:
     """Yield what the distributions of an environment require, each with its normalised name.
 
     Args:
         environment: Whose; markers (PEP 508) are evaluated for its Python.
         extras: Which extras to take in, by the normalised name of the distribution.
+        only: The one distribution to read, by its normalised name; all of them if empty.
     """
-    from importlib.metadata import distributions
-
-    from packaging.requirements import InvalidRequirement, Requirement
-
     python = environment.python or ""
     markers = {"python_full_version": python, "python_version": ".".join(python.split(".")[:2])}
-    for found in distributions(path=list(environment.site_packages)):
-        name = normalise(found.name or "")
+    for item in _distributions(environment):
+        name = item.package.name
+        if only not in ("", name):
+            continue
         wanted = ("", *(extras or {}).get(name, ()))
-        for text in found.requires or ():
-            try:
-                requirement = Requirement(text)
-            except InvalidRequirement:
-                continue
+        for requirement in filter(None, map(_requirement, item.requires)):
             marker = requirement.marker
             if marker is None or any(marker.evaluate({**markers, "extra": e}) for e in wanted):
                 yield name, requirement
+
+
+def extras_of(name: str, environment: Environment) -> tuple[str, ...]:
+    """Return the extras that an installed distribution offers, by its normalised name."""
+    found = (item.extras for item in _distributions(environment) if item.package.name == name)
+    return next(found, ())
+
+
+@lru_cache(maxsize=20_000)
+def _requirement(text: str) -> Requirement | None:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
 
 
 # Reading is cached by path, modification time and size: the record of an installed package
@@ -328,6 +342,9 @@ class _Distribution:
     package: Package
     path: str
     by_conda: bool
+    installer: str
+    requires: tuple[str, ...]
+    extras: tuple[str, ...]
     record: tuple[tuple[str, int], ...]
 
 
@@ -360,6 +377,7 @@ def _read_distribution(path: str) -> _Distribution | None:
     if not name or not version:
         return None
     record = _read_record(_text(folder / "RECORD"))
+    installer = _text(folder / "INSTALLER").strip()
     source, sha256, editable = _direct_url(_text(folder / "direct_url.json"))
     return _Distribution(
         package=Package(
@@ -373,7 +391,10 @@ def _read_distribution(path: str) -> _Distribution | None:
             editable=editable,
         ),
         path=path,
-        by_conda=_text(folder / "INSTALLER").strip() == "conda",
+        by_conda=installer == "conda",
+        installer=installer,
+        requires=_headers(metadata, "Requires-Dist") or _requires_of_egg(folder),
+        extras=_headers(metadata, "Provides-Extra"),
         record=record,
     )
 
@@ -386,8 +407,21 @@ def _text(path: Path) -> str:
 
 
 def _header(metadata: str, field: str) -> str:
-    match = re.search(rf"^{field}:[ \t]*(.+?)[ \t]*$", metadata.split("\n\n", 1)[0], re.MULTILINE)
-    return match[1] if match else ""
+    return next(iter(_headers(metadata, field)), "")
+
+
+def _headers(metadata: str, field: str) -> tuple[str, ...]:
+    lines = rf"^{field}:[ \t]*(.+(?:\n[ \t].*)*?)[ \t]*$"  # a long one may be folded
+    found = re.findall(lines, metadata.split("\n\n", 1)[0], re.MULTILINE)
+    return tuple(" ".join(each.split()) for each in found)
+
+
+def _requires_of_egg(folder: Path) -> tuple[str, ...]:
+    if not (folder / "requires.txt").is_file():  # setuptools' own form, in an egg-info alone
+        return ()
+    from importlib.metadata import PathDistribution
+
+    return tuple(PathDistribution(folder).requires or ())
 
 
 def _read_record(text: str) -> tuple[tuple[str, int], ...]:
