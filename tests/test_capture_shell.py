@@ -689,7 +689,7 @@ def test_every_option_of_a_real_conda_is_known() -> None:
         assert CONDA.takes(written) is not None, written
 
 
-OPTIONS = Options.of(valued="-r --requirement\n--name", flags="-q --quiet\n-U --upgrade\n--upset")
+OPTIONS = Options.of(valued="-r/--requirement --name", flags="-q/--quiet -U/--upgrade --upset")
 
 
 @pytest.mark.parametrize(

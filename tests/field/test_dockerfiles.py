@@ -220,3 +220,138 @@ def test_an_activation_in_bashrc_counts_for_a_login_shell(context: Path) -> None
     login = 'SHELL ["/bin/bash", "--login", "-c"]\n'
     assert targets(context, f"{written}{login}RUN pip install six\n") == ["chapter"]
     assert targets(context, f"{written}RUN pip install six\n") == [""]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        # a variable in the path, and a folder before it that holds no Python
+        ("ARG E=lab\nENV PATH=/usr/lib/cuda/bin:/opt/envs/${E}/bin:$PATH\n", "/opt/envs/lab"),
+        # the later ENV counts
+        ("ENV PATH=/opt/a/envs/x/bin:$PATH\nENV PATH=/opt/venv/bin:$PATH\n", "/opt/venv"),
+        # one RUN's own PATH is gone with it
+        ("RUN export PATH=/opt/venv/bin:$PATH && pip --version\n", ""),
+        ("RUN . /opt/venv/bin/activate\n", ""),
+        # what a login shell would read is another user's
+        (
+            'USER root\nRUN echo "conda activate lab" >> ~/.bashrc\nUSER jovyan\n'
+            'SHELL ["bash", "-lc"]\n',
+            "",
+        ),
+        (
+            'USER jovyan\nRUN echo "conda activate lab" >> /home/jovyan/.bashrc\n'
+            'SHELL ["bash", "-l", "-c"]\n',
+            "lab",
+        ),
+        ('COPY activate.sh /etc/profile.d/lab.sh\nSHELL ["bash", "-lc"]\n', "lab"),
+        ('ENV BASH_ENV=/root/.bashrc\nRUN echo "conda activate lab" > $HOME/.bashrc\n', ""),
+        ('SHELL ["conda", "run", "-n", "lab", "/bin/bash", "-c"]\n', "lab"),
+    ],
+)
+def test_where_an_install_goes(text: str, where: str, context: Path) -> None:
+    (context / "activate.sh").write_text(
+        "source /opt/conda/etc/profile.d/conda.sh\nconda activate lab\n"
+    )
+    assert targets(context, f"{text}RUN pip install six\n") == [where]
+
+
+# Stages, triggers, users and scripts
+
+
+def test_a_stage_begins_with_all_that_its_base_has_settled(context: Path) -> None:
+    text = (
+        "AS first\nENV PIP_INDEX_URL=https://pypi.example.com/simple PATH=/opt/venv/bin:$PATH\n"
+        'ARG V=1.2\nWORKDIR /srv\nCOPY requirements.txt ./\nSHELL ["/bin/bash", "-c"]\n'
+        "FROM first\nRUN pip install -r requirements.txt a==$V\n"
+    )
+    path = context / "Dockerfile"
+    path.write_text(f"FROM base {text}")
+    (found,) = files.read(path).found
+    assert found.request is not None
+    assert found.request.texts == (f"-r {context}/requirements.txt", "a==1.2")
+    assert found.request.sources.index_url == "https://pypi.example.com/simple"
+    assert found.target.prefix == "/opt/venv"
+
+
+def test_another_stage_s_variables_do_not_hold(context: Path) -> None:
+    text = "ENV V=1.2\nFROM other\nRUN pip install a==$V\n"
+    assert "$V" in read(context, text)[1][0]
+
+
+def test_onbuild_runs_in_the_children_alone(context: Path) -> None:
+    asked, reasons = read(context, "ONBUILD RUN pip install six\nRUN pip install idna\n")
+    assert asked == [("idna",)]
+    assert "ONBUILD" in reasons[0]
+    asked, reasons = read(context, "ONBUILD RUN pip install six\nFROM a\n")
+    assert (asked, reasons) == ([], [])  # the second FROM is another image, not that stage
+    path = context / "Dockerfile"
+    path.write_text("FROM x AS a\nONBUILD RUN pip install six\nFROM a\nRUN pip install idna\n")
+    assert [r.texts for r in files.read(path).requests] == [("six",), ("idna",)]
+
+
+@pytest.mark.parametrize(
+    ("user", "file"),
+    [
+        ("USER jovyan\n", "~/r.txt"),
+        ("USER jovyan\n", "$HOME/r.txt"),
+        ("USER jovyan:users\n", "${HOME}/r.txt"),
+        ("USER root\nENV HOME=/home/jovyan\n", "~/r.txt"),
+        ("FROM quay.io/jupyter/base-notebook:2026-01-01\n", "r.txt"),
+    ],
+)
+def test_the_home_is_the_image_s(user: str, file: str, context: Path) -> None:
+    text = f"{user}COPY requirements.txt /home/jovyan/r.txt\nRUN pip install -r {file}\n"
+    assert read(context, text)[0] == [(f"-r {context}/requirements.txt",)]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "bash /s/setup.sh",
+        "/s/setup.sh",
+        "cd /s && ./setup.sh",
+        "chmod +x /s/setup.sh && sudo /s/setup.sh",
+    ],
+)
+def test_a_script_that_is_copied_is_read(run: str, context: Path) -> None:
+    (context / "setup.sh").write_text("#!/bin/bash\nset -e\npip install fromscript\n")
+    assert read(context, f"COPY setup.sh /s/\nRUN {run}\n")[0] == [("fromscript",)]
+    _, reasons = read(context, f"RUN {run}\n")
+    assert "setup.sh" in reasons[0]
+
+
+def test_a_python_script_is_no_shell_s(context: Path) -> None:
+    (context / "run.py").write_text("#!/usr/bin/env python3\nprint('pip install no')\n")
+    assert read(context, "COPY run.py /s/\nRUN /s/run.py\n") == ([], [])
+
+
+def test_a_folder_of_links_is_the_image_s(context: Path) -> None:
+    (context / "wheels").mkdir()
+    text = "COPY wheels /w\nRUN pip install --find-links /w six\nRUN pip install -f/lost idna\n"
+    path = context / "Dockerfile"
+    path.write_text(f"FROM base\n{text}RUN pip install --no-index --find-links=/lost a\n")
+    six, idna, lost = files.read(path).found
+    assert six.request is not None
+    assert six.request.options == ("--find-links", f"{context}/wheels")
+    assert idna.request is not None
+    assert (idna.request.options, "/lost" in idna.note) == ((), True)
+    assert (lost.request, "/lost" in lost.reason) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("commands", "spec"),
+    [
+        ("git checkout v2.1", "git+https://git.example.com/p@v2.1"),
+        ("git checkout -q 0a1b2c3", "git+https://git.example.com/p@0a1b2c3"),
+        ("git -C /opt/p switch dev", "git+https://git.example.com/p@dev"),
+        ("git reset --hard v1 && cd /opt", "git+https://git.example.com/p@v1"),
+        ("git checkout -- setup.py", "git+https://git.example.com/p"),
+        ("git checkout $REF", ""),
+        ("if x; then git checkout v1; fi", ""),
+    ],
+)
+def test_what_is_checked_out_of_a_clone(commands: str, spec: str, context: Path) -> None:
+    clone = "git clone https://git.example.com/p /opt/p && cd /opt/p"
+    asked, reasons = read(context, f"RUN {clone} && {commands}; pip install /opt/p\n")
+    assert asked == ([(spec,)] if spec else [])
+    assert spec or "only the run can tell" in reasons[0]

@@ -159,11 +159,30 @@ class TestIndexAndPath:
         assert not find.request.sources
         assert "not exported" in find.note
 
-    def test_an_index_in_a_branch_is_never_the_default_in_silence(self) -> None:
+    @pytest.mark.parametrize(
+        ("before", "install", "said"),
+        [
+            ("if x; then export PIP_INDEX_URL={}; fi", "pip install a", "$PIP_INDEX_URL"),
+            ("read PIP_EXTRA_INDEX_URL; export PIP_EXTRA_INDEX_URL", "pip install a", "$PIP_EXTRA"),
+            ("[ -f x ] && pip config set global.index-url {}", "pip install a", "index-url"),
+            ("if x; then export UV_DEFAULT_INDEX={}; fi", "uv pip install a", "$UV_DEFAULT"),
+            ("export CONDA_CHANNELS=$OURS", "conda install -y a", "$OURS"),
+        ],
+    )
+    def test_an_index_in_a_branch_is_never_the_default_in_silence(
+        self, before: str, install: str, said: str
+    ) -> None:
+        (find,) = script(f"{before.format(self.INDEX)}\n{install}")
+        assert asked([find]) == ["a"]
+        assert "only known when it runs" in find.note
+        assert said in find.note
         (find,) = cells(f'if x:\n    import os; os.environ["PIP_INDEX_URL"] = "{self.INDEX}"',
                         "!pip install mytools")  # fmt: skip
-        assert find.request is None
-        assert "PIP_INDEX_URL" in find.reason
+        assert "PIP_INDEX_URL" in find.note
+
+    def test_one_that_the_line_names_itself_stops_it(self) -> None:
+        (find,) = script("pip install -i $MIRROR a")
+        assert "$MIRROR" in find.reason
 
     def test_sudo_takes_the_index_away(self) -> None:
         kept, lost = script(

@@ -53,6 +53,7 @@ class Found:
         note: What the reader should know: what the shell does with it and was probably meant, or
             which of its options no request can hold.
         extras: Those of a project's list that it asks for; ``*`` is all of them.
+        clones: The repositories that lines before it cloned, as `state.Machine` has them.
     """
 
     command: str
@@ -62,3 +63,4 @@ class Found:
     reason: str = ""
     note: str = ""
     extras: tuple[str, ...] = ()
+    clones: tuple[tuple[str, tuple[str, str | None]], ...] = ()

@@ -18,7 +18,7 @@ from . import Found, Target
 from .programs import listed as listed
 from .programs import program_name as program_name
 from .shell import Word
-from .state import Machine
+from .state import Machine, expanded
 
 if TYPE_CHECKING:
     from ..model.packages import ManagerName
@@ -40,10 +40,10 @@ class Options:
 
     @classmethod
     def of(cls, *, valued: str, flags: str) -> Options:
-        """Declare options as text: a line each, its names apart by blanks, the last is its own."""
+        """Declare options as text, apart by blanks: ``-c/--channel``, the last name is its own."""
         names: dict[str, tuple[str, bool]] = {}
         for text, takes_value in ((valued, True), (flags, False)):
-            for words in filter(None, map(str.split, text.split("\n"))):
+            for words in (word.split("/") for word in text.split()):
                 names.update(dict.fromkeys(words, (words[-1], takes_value)))
         return cls(names)
 
@@ -165,6 +165,7 @@ class Call:
         command: As typed.
         line: Where it begins.
         folder: What relative paths are relative to; None where only the run can tell.
+        home: As a state has it.
         target: What the words before it said of where.
         variables: Those it sees.
         own: The names of those that are set for it alone.
@@ -180,6 +181,7 @@ class Call:
     command: str
     line: int = 1
     folder: str | None = "."
+    home: str = ""
     target: Target = field(default_factory=Target)
     variables: Mapping[str, Word] = field(default_factory=dict)
     own: frozenset[str] = frozenset()
@@ -220,7 +222,7 @@ class Call:
             chosen = self.elsewhere if word.holes else self.reaching
             return chosen(interpreter=word.text)
         if not os.path.isabs(prefix) and not word.holes and self.folder is not None:
-            prefix = os.path.normpath(os.path.join(self.folder, os.path.expanduser(prefix)))
+            prefix = os.path.normpath(os.path.join(self.folder, expanded(prefix, self.home)))
         return self.elsewhere(interpreter=word.text, prefix=prefix)
 
     def elsewhere(self, **hints: Any) -> Call:
@@ -235,6 +237,7 @@ class Call:
             request=request,
             target=self.target,
             note=" ".join(part for part in (self.note, note) if part),
+            clones=tuple(self.machine.clones.items()),
         )
 
     def unread(self, reason: str) -> Found:
@@ -306,13 +309,15 @@ class Call:
             return ""
         if word.pattern:
             return f"The shell chooses the files by the pattern {word.text} when it runs."
-        if self.folder is None and not os.path.isabs(os.path.expanduser(word.text)):
+        if self.folder is None and not os.path.isabs(expanded(word.text, self.home)):
             return f"The folder that {word.text} is relative to is only known when it runs."
         return ""
 
     def _spec(self, flag: str, text: str, manager: ManagerName) -> str:
         """A spec as requests hold it; empty where the manager could not read it."""
         folder = self.folder or "."
+        if self.home and text.startswith("~"):
+            text = expanded(text, self.home)
         if flag == "--file":
             return f"--file {text if _REMOTE.match(text) else self.path(text)}"
         named = _NAMED.match(text)
@@ -327,7 +332,19 @@ class Call:
 
     def path(self, text: str) -> str:
         """A path, made absolute."""
-        return os.path.normpath(os.path.join(self.folder or ".", os.path.expanduser(text)))
+        return os.path.normpath(os.path.join(self.folder or ".", expanded(text, self.home)))
+
+
+def repository(url: str, revision: str = "", below: str = "") -> str:
+    """Return a git URL as pip takes it.
+
+    >>> repository("https://git.example.com/p.git", "v1"), repository("git@h.example:a/b")
+    ('git+https://git.example.com/p.git@v1', 'git+ssh://git@h.example/a/b')
+    """
+    ssh = re.fullmatch(r"(\w+@[\w.-]+):(?!//)(.+)", url)
+    url = f"ssh://{ssh[1]}/{ssh[2]}" if ssh else url.removeprefix("git+")
+    at, folder = revision and f"@{revision}", below and f"#subdirectory={below}"
+    return f"git+{url}{at}{folder}"
 
 
 MANAGER_OF: dict[str, ManagerName] = {

@@ -17,82 +17,28 @@ if TYPE_CHECKING:
 
 CONDA = Options.of(
     valued="""
-    -n --name
-    -p --prefix
-    -c --channel
-    --file
-    --revision
-    --clone
-    --subdir --platform
-    --solver
-    --repodata-fn
-    --experimental
-    --console
-    --alt-hint
-    --environment-specifier --env-spec --format
-    --cwd
-    --log-level
-    --safety-checks
-    --extra-safety-checks
-    --download-threads
-    --extract-threads
-    --category
-    --channel-priority
-    --root-prefix
-    --rc-file
+    -n/--name -p/--prefix -c/--channel --file --revision --clone --subdir/--platform --solver
+    --repodata-fn --experimental --console --alt-hint
+    --environment-specifier/--env-spec/--format --cwd --log-level --safety-checks
+    --extra-safety-checks --download-threads --extract-threads --category --channel-priority
+    --root-prefix --rc-file
     """,
     flags="""
-    -h --help
-    -V --version
-    -d --dry-run
-    --download-only
-    --update-all --all
-    --copy
-    -m --mkdir
-    -C --use-index-cache
-    -k --insecure
-    --offline
-    --json
-    -q --quiet
-    -v --verbose
-    -y --yes
-    --debug
-    --no-deps
-    --only-deps
-    --no-pin
-    --no-py-pin
-    --pyc
-    --no-pyc
-    --freeze-installed --no-update-deps
-    --no-update-dependencies --no-update-deps
-    --update-deps
-    --update-specs
-    -S --satisfied-skip-solve
-    --force-reinstall
-    --force-remove --force
-    --prune
-    --use-local
-    --override-channels
-    --strict-channel-priority
-    --no-channel-priority
-    --no-default-packages
-    --dev
-    --no-shortcuts
-    --show-channel-urls
-    --no-show-channel-urls
-    --unknown
-    --clobber
-    --features
-    --keep-env
-    --no-capture-output --live-stream
-    -f --force
+    -h/--help -V/--version -d/--dry-run --download-only --update-all/--all --copy -m/--mkdir
+    -C/--use-index-cache -k/--insecure --offline --json -q/--quiet -v/--verbose -y/--yes --debug
+    --no-deps --only-deps --no-pin --no-py-pin --pyc --no-pyc
+    --freeze-installed/--no-update-deps --no-update-dependencies/--no-update-deps --update-deps
+    --update-specs -S/--satisfied-skip-solve --force-reinstall --force-remove/--force --prune
+    --use-local --override-channels --strict-channel-priority --no-channel-priority
+    --no-default-packages --dev --no-shortcuts --show-channel-urls --no-show-channel-urls
+    --unknown --clobber --features --keep-env --no-capture-output/--live-stream -f/--force
     """,
 )
 
-_WITH_FILES = Options.of(valued="-f --file", flags="")
+_WITH_FILES = Options.of(valued="-f/--file", flags="")
 """``-f`` is ``--force`` to ``conda install`` and ``--file`` to these."""
 
-_ROOT = Options.of(valued="-r --root-prefix", flags="")
+_ROOT = Options.of(valued="-r/--root-prefix", flags="")
 
 _KEPT = listed(
     """
@@ -186,10 +132,11 @@ def _ask(call: Call, verb: str, given: Given, specs: list[tuple[str, Word]]) -> 
         yield from unclear
         return
     settings = () if given.has("--override-channels") else _channels(call)
-    unclear = call.unclear(settings)
-    if unclear and verb != "remove":
-        yield from unclear
-        return
+    unknown = [word.text for word in settings if word.holes]
+    if unknown and verb != "remove":
+        which = ", ".join(unknown)
+        call = call.noting(f"A channel before it is only known when it runs: {which}.")
+    settings = tuple(word for word in settings if not word.holes)
     names = [name for word in (*channels, *settings) for name in word.text.split(",")]
     call = call.noting(*call.machine.doubts.get("conda", ()))
     yield from call.ask(
@@ -227,8 +174,10 @@ def configure(call: Call, state: State) -> bool:
 
 
 _CONFIG = Options.of(
-    valued="--prepend --add\n--append\n--set\n--remove\n--remove-key\n--file\n--name\n--prefix",
-    flags="--system\n--env\n--show\n--get\n--validate\n--describe\n--json",
+    valued="""
+    --prepend/--add --append --set --remove --remove-key --file --name --prefix
+    """,
+    flags="--system --env --show --get --validate --describe --json",
 )
 _WAYS = ("--add", "--prepend", "--append", "--set", "--remove", "--remove-key")
 

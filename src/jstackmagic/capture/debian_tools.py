@@ -14,44 +14,17 @@ if TYPE_CHECKING:
 
 APT = Options.of(
     valued="""
-    -t --default-release --target-release
-    -o --option
-    -c --config-file
-    -a --host-architecture
-    -P --build-profiles
-    --solver
+    -t/--default-release/--target-release -o/--option -c/--config-file -a/--host-architecture
+    -P/--build-profiles --solver
     """,
     flags="""
-    -h --help
-    -v --version
-    -s --simulate --just-print --dry-run --recon --no-act
-    --print-uris
-    -d --download-only
-    -y --yes --assume-yes
-    --assume-no
-    -q --quiet
-    -f --fix-broken
-    -m --ignore-missing --fix-missing
-    -u --show-upgraded
-    -V --verbose-versions
-    --no-install-recommends
-    --install-recommends
-    --install-suggests
-    --no-install-suggests
-    --reinstall
-    --only-upgrade
-    --no-upgrade
-    --allow-unauthenticated
-    --allow-downgrades
-    --allow-remove-essential
-    --allow-change-held-packages
-    --force-yes
-    --purge
-    --autoremove --auto-remove
-    --no-remove
-    --no-download
-    --trivial-only
-    --mark-auto
+    -h/--help -v/--version -s/--simulate/--just-print/--dry-run/--recon/--no-act --print-uris
+    -d/--download-only -y/--yes/--assume-yes --assume-no -q/--quiet -f/--fix-broken
+    -m/--ignore-missing/--fix-missing -u/--show-upgraded -V/--verbose-versions
+    --no-install-recommends --install-recommends --install-suggests --no-install-suggests
+    --reinstall --only-upgrade --no-upgrade --allow-unauthenticated --allow-downgrades
+    --allow-remove-essential --allow-change-held-packages --force-yes --purge
+    --autoremove/--auto-remove --no-remove --no-download --trivial-only --mark-auto
     """,
 )
 
@@ -114,10 +87,12 @@ def apt(call: Call) -> Iterator[Found]:
 
 
 _DPKG = Options.of(
-    valued="--admindir\n--root\n--instdir",
-    flags="-i --install\n-r --remove\n-P --purge\n-R --recursive\n-E --skip-same-version\n"
-    "-G --refuse-downgrade\n-s --status\n-l --list\n-L --listfiles\n-S --search\n-c --contents\n"
-    "-I --info\n--configure\n--unpack\n--no-act --dry-run --simulate",
+    valued="--admindir --root --instdir",
+    flags="""
+    -i/--install -r/--remove -P/--purge -R/--recursive -E/--skip-same-version
+    -G/--refuse-downgrade -s/--status -l/--list -L/--listfiles -S/--search -c/--contents
+    -I/--info --configure --unpack --no-act/--dry-run/--simulate
+    """,
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .argv import Options, listed
 from .shell import Redirection, Word
-from .state import joined
+from .state import expanded, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ ASSIGNING = ("export", "declare", "local", "readonly", "typeset")
 
 _SETTING_FILE = re.compile(
     r"(pip\.conf|pip\.ini|\.?condarc|\.mambarc|uv\.toml|/conda-meta/pinned|\.bashrc|\.bash_profile"
-    r"|\.profile|/apt/(?:sources\.list|preferences|apt\.conf|trusted|auth).*)$"
+    r"|\.profile|bash\.bashrc|/etc/profile(?:\.d/.*)?|/apt/(?:sources\.list|preferences|apt\.conf|trusted|auth).*)$"
 )
 _HARMLESS = re.compile(
     r"(conda\.sh|mamba\.sh|micromamba\.sh|nvm\.sh|\.cargo/env|os-release|lsb-release"
@@ -59,9 +59,10 @@ def assign(state: State, name: str, value: Word, *, adds: bool = False) -> None:
 
 def path_of(word: Word, state: State) -> str:
     """Return a file's path as the state has it."""
-    path = word.text
+    path = re.sub(r"^\$\{?HOME\}?(?=/)", "~", word.text)
+    path = expanded(path, state.home) if state.home else path
     if word.holes or path.startswith(("~", "/")) or state.folder is None:
-        return re.sub(r"^\$\{?HOME\}?(?=/)", "~", path)
+        return path
     return os.path.normpath(os.path.join(state.folder, path))
 
 
@@ -80,9 +81,9 @@ def of_command(call: Call, state: State) -> bool:
 def _cd(call: Call, state: State) -> None:
     words = [word for word in call.arguments if word.text not in ("--", "-P", "-L")]
     if not words:
-        state.folder = os.path.expanduser("~")
+        state.folder = expanded("~", state.home)
         return
-    path = os.path.expanduser(words[0].text)
+    path = expanded(words[0].text, state.home)
     if words[0].holes or path == "-" or (state.folder is None and not os.path.isabs(path)):
         state.folder = None
     else:
@@ -151,6 +152,40 @@ def _deactivate(_call: Call, state: State) -> None:
     state.deactivate()
 
 
+_GIT = Options.of(
+    valued="""
+    -C -b/--branch -B -c/--config --depth -o/--origin -j/--jobs --reference --filter --git-dir
+    --work-tree --template --separate-git-dir --shallow-since --recurse-submodules
+    """,
+    flags="-q/--quiet --single-branch --recursive -f/--force --hard -d/--detach",
+)
+
+
+def _git(call: Call, state: State) -> None:
+    """``git clone`` and what checks out another revision in a clone."""
+    given = _GIT.read(word for word in call.arguments if word.text != "--recurse-submodules")
+    words = given.words
+    verb = words[0].text if words else ""
+    folder = path_of(Word(given.last("-C")), state) if given.last("-C") else state.folder
+    clones = state.machine.clones
+    if verb == "clone" and len(words) > 1 and folder is not None:
+        url = words[1].text
+        name = re.split(r"[/:]", url.rstrip("/"))[-1].removesuffix(".git")
+        into = words[2] if len(words) > 2 else Word(name)
+        if not (words[1].holes or into.holes):
+            path = os.path.join(folder, path_of(into, state))
+            clones[path] = (url, given.last("--branch"))
+    elif verb in ("checkout", "switch", "reset") and folder is not None:
+        if any(word.text == "--" for word in call.arguments):  # what follows are files
+            return
+        made = given.has("--branch", "-B", "--config")  # -b, -c: a new name for what is there
+        revision = next(iter(words[1:]), None)
+        for path, (url, _) in clones.items():
+            if folder == path or folder.startswith(f"{path}/"):
+                known = revision is not None and not revision.holes and not made
+                clones[path] = (url, revision.text if known and revision else None)
+
+
 def joined_by_blanks(words: Iterable[Word]) -> Word:
     """Put words together with a blank between them."""
     parts: list[Word] = []
@@ -169,8 +204,12 @@ def _virtualenv(call: Call, state: State) -> None:
 
 
 _VENV = Options.of(
-    valued="-p --python\n--prompt\n--seed\n--pip\n--app-data\n--index-url\n--default-index",
-    flags="--system-site-packages\n--clear\n--symlinks\n--copies\n--without-pip\n--upgrade-deps",
+    valued="""
+    -p/--python --prompt --seed --pip --app-data --index-url --default-index
+    """,
+    flags="""
+    --system-site-packages --clear --symlinks --copies --without-pip --upgrade-deps
+    """,
 )
 
 _EFFECTS: dict[str, Callable[[Call, State], None]] = {
@@ -190,6 +229,7 @@ _EFFECTS: dict[str, Callable[[Call, State], None]] = {
     "let": _let,
     "set": _set,
     "deactivate": _deactivate,
+    "git": _git,
     "virtualenv": _virtualenv,
 }
 
@@ -217,9 +257,7 @@ def of_tool(call: Call, state: State) -> bool:
 
 def _pip_config(call: Call, state: State) -> None:
     """``pip config set global.index-url URL``: of every section and every file, the last counts."""
-    words = (
-        Options.of(valued="--editor", flags="--user\n--global\n--site").read(call.arguments).words
-    )
+    words = Options.of(valued="--editor", flags="--user --global --site").read(call.arguments).words
     if len(words) < 3:
         return
     key = words[2].text.partition(".")[2] or words[2].text
@@ -240,7 +278,7 @@ def printed(call: Call, redirections: Sequence[Redirection], state: State) -> st
         if body is not None:
             return f"{body}\n"
         if len(words) == 1:
-            return state.machine.files.get(path_of(words[0], state))
+            return state.machine.text(path_of(words[0], state))
         return None
     if call.program == "printf" and words:
         form, *values = (word.text for word in words)
@@ -320,5 +358,5 @@ def written(
         yield "It has apt trust another source, which a request cannot say."
 
 
-_CHANGERS = listed("sed cp mv install ln curl wget gpg patch rsync perl crudini git")
+_CHANGERS = listed("sed cp mv install ln curl wget gpg patch rsync perl crudini")
 """What changes a file in a way that is not followed; of a settings file, that is said."""

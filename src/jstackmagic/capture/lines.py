@@ -39,6 +39,12 @@ READERS: dict[str, Callable[[Call], Iterator[Found]]] = {
 DOWNLOADERS = ("curl", "wget", "aria2c")
 SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "ash")
 
+_MAY_INSTALL = re.compile(
+    r"install|conda|mamba|forge|setup|env|dep|requirement|provision|bootstrap|package",
+    re.IGNORECASE,
+)
+"""What the name of a script that is not seen says of it."""
+
 _FROM_NETWORK = "It runs a script as it comes from the network."
 
 
@@ -136,13 +142,14 @@ class _Walker:
     def _started(self, state: State, shell: str, words: Sequence[Word]) -> Iterator[str]:
         """Run the files that a shell reads when it starts; yield what to know of them."""
         login = any(re.fullmatch(r"-[A-Za-z]*[li][A-Za-z]*|--login", word.text) for word in words)
-        files = [path for path in state.machine.files if _is_start_file(path)] if login else []
+        files = [path for path in state.machine.files if _is_start_file(path, state.home)]
+        files = files if login else []
         start = state.variables.get("BASH_ENV")
         if start is not None and shell == "bash" and not login:
             files = [path for path in (effects.path_of(start, state),) if path]
         yield from state.machine.doubts.get("shell", ()) if login else ()
         for path in files:
-            text, before = state.machine.files.get(path), state.target
+            text, before = state.machine.text(path), state.target
             if text and self.depth < MAX_DEPTH:
                 walker = _Walker(text, False, self.line, f"({path})", self.depth + 1)
                 for _ in walker.walk(state):
@@ -248,6 +255,7 @@ class _Walker:
             typed,
             line,
             state.folder,
+            state.home,
             state.target,
             variables=state.seen(own),
             own=frozenset(own),
@@ -289,6 +297,8 @@ class _Walker:
             return
         elif name in DOWNLOADERS:
             yield from _download(call)
+        elif "/" in call.words[0].text and self._is_script(call.words[0], state):
+            yield from self._file(call.words[0], call, state)
         else:
             yield from self._written(call, state, pipe, redirections)
             if not effects.of_tool(call, state):
@@ -324,12 +334,19 @@ class _Walker:
                 state.variables[key] = value
         state.functions[name] = (course, items)
 
+    def _is_script(self, word: Word, state: State) -> bool:
+        """Return whether a program called by its path is a shell's script."""
+        text = state.machine.text(effects.path_of(word, state))
+        if text is None:
+            return word.text.endswith(".sh")
+        return effects.shell_of(text) in ("", *SHELLS)
+
     def _sourced(self, call: Call, state: State) -> Iterator[Found]:
         """A script that this very shell reads."""
         if not call.arguments or _activates(call, state):
             return
         path = effects.path_of(call.arguments[0], state)
-        text = state.machine.files.get(path)
+        text = state.machine.text(path)
         if text is not None:
             yield from self._nested(text, call, state)
         elif not effects.is_harmless(path):
@@ -355,20 +372,24 @@ class _Walker:
             return
         body = effects.document(redirections, state)
         if file is not None:
-            path = effects.path_of(file, state)
-            text = state.machine.files.get(path)
             if any(_fetches(inner) for inner in file.scripts):
                 yield call.unread(_FROM_NETWORK)
-            elif text is not None:
-                yield from self._process(text, call, state, typed="")
-            elif re.search(r"install|conda|mamba|forge", os.path.basename(file.text).lower()):
-                yield call.unread(f"What the script {file.text} installs is not to be seen here.")
+            else:
+                yield from self._file(file, call, state)
         elif body is not None:
             yield from self._process(body, call, state, typed="", line=call.line + 1)
         elif pipe is not None and pipe.fetched:
             yield self._piped(call, pipe).unread(_FROM_NETWORK)
         elif pipe is not None and pipe.text is not None:
             yield from self._process(pipe.text, call, state, typed="")
+
+    def _file(self, file: Word, call: Call, state: State) -> Iterator[Found]:
+        """A script that is a file; one that is not seen is listed where it may install."""
+        text = state.machine.text(effects.path_of(file, state))
+        if text is not None:
+            yield from self._process(text, call, state, typed="")
+        elif state.closed or _MAY_INSTALL.search(os.path.basename(file.text)):
+            yield call.unread(f"What the script {file.text} installs is not seen here.")
 
     def _piped(self, call: Call, pipe: Pipe) -> Call:
         """The call with the whole pipeline as typed."""
@@ -512,8 +533,10 @@ def _noted(found: Found, *notes: str) -> Found:
     return replace(found, note=" ".join(dict.fromkeys(filter(None, (found.note, *notes)))))
 
 
-def _is_start_file(path: str) -> bool:
-    return os.path.basename(path) in BASH_FILES or path.startswith(("/etc/profile", "/etc/bash"))
+def _is_start_file(path: str, home: str) -> bool:
+    folder, name = os.path.split(path)
+    own = not home or folder in (home, "~") or folder.startswith("$")
+    return (name in BASH_FILES and own) or path.startswith(("/etc/profile", "/etc/bash"))
 
 
 def _script(call: Call) -> tuple[Word | None, Word | None]:

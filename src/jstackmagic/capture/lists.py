@@ -11,6 +11,9 @@ from urllib.parse import unquote
 
 from ..model.errors import UsageError
 from ..model.spec import Constraint, RequirementsFile
+from ..model.spec import read as read_spec
+from .argv import repository
+from .state import clone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from ..model.spec import Spec
     from . import Found
     from .files import Format, Reading
+
+_LISTS = (Constraint, RequirementsFile)
 
 
 def expand(found: Found) -> Iterator[Found]:
@@ -31,6 +36,7 @@ def expand(found: Found) -> Iterator[Found]:
     if request is None:
         yield found
         return
+    request = replace(request, specs=tuple(_from_clone(spec, found) for spec in request.specs))
     missing = [spec for spec in request.specs if not os.path.exists(local_path(spec) or "/")]
     lists = {
         spec: reading
@@ -44,7 +50,18 @@ def expand(found: Found) -> Iterator[Found]:
         yield from listed
     if missing:
         paths = ", ".join(map(local_path, missing))
-        yield replace(found, request=None, reason=f"There is no {paths} here.")
+        origins = {clone_of(local_path(spec), dict(found.clones))[0] for spec in missing}
+        cloned = "".join(f" It comes from {url}, which the lines clone." for url in origins if url)
+        yield replace(found, request=None, reason=f"There is no {paths} here.{cloned}")
+
+
+def _from_clone(spec: Spec, found: Found) -> Spec:
+    """Return a project that is not here as the repository that the lines before it cloned."""
+    path = local_path(spec)
+    url, revision, below = clone_of(path, dict(found.clones)) if path else ("", None, "")
+    if not url or revision is None or os.path.exists(path) or isinstance(spec, _LISTS):
+        return spec
+    return read_spec("pip", repository(url, revision, below))
 
 
 def local_path(spec: Spec) -> str:

@@ -8,8 +8,10 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..io.reading import text_of
 from ..model.errors import UsageError
 from . import Found
 from .cells import CellReader, foreign
@@ -148,6 +150,7 @@ def _findings(
 ) -> Iterator[Finding]:
     notebook = any(cell.number for cell in cells)
     reader = CellReader(folder=folder, unsaid=unsaid, notebook=notebook)
+    reader.state.machine.look = _script_beside
     for cell in cells:
         if cell.language in _SHELL:
             finds = recognise(cell.source, state=reader.state)
@@ -159,6 +162,14 @@ def _findings(
             continue
         for found in finds:
             yield Finding(file, cell.number, found.line + cell.first_line - 1, found)
+
+
+def _script_beside(path: str) -> str | None:
+    """Return the text of a script that a cell runs; None for one that is not here."""
+    try:
+        return text_of(Path(os.path.expanduser(path)))
+    except (OSError, UsageError):
+        return None
 
 
 class _UnreadableError(Exception):

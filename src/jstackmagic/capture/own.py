@@ -24,17 +24,10 @@ if TYPE_CHECKING:
 
 _OPTIONS = Options.of(
     valued="""
-    -n --name
-    -p --prefix
-    --kernel
-    -c --channel
-    -i --index-url
-    --extra-index-url
-    -r --requirement
-    --constraint
-    -e --editable
+    -n/--name -p/--prefix --kernel -c/--channel -i/--index-url --extra-index-url
+    -r/--requirement --constraint -e/--editable
     """,
-    flags="--conda\n--pip\n--apt\n--all-kernels\n-U --upgrade\n--dry-run\n-h --help",
+    flags="--conda --pip --apt --all-kernels -U/--upgrade --dry-run -h/--help",
 )
 _HOLE = re.compile(r"\{[^{}]+\}|\$\w+")
 _FLAGS = {"--requirement": "-r", "--constraint": "-c", "--editable": "-e"}

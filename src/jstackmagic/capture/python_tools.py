@@ -19,105 +19,28 @@ if TYPE_CHECKING:
 
 PIP = Options.of(
     valued="""
-    -r --requirement
-    -c --constraint
-    -e --editable
-    -i --pypi-url --index-url
-    --extra-index-url
-    -f --find-links
-    -t --target
-    --root
-    --prefix
-    --python
-    -d --download-dir --download-directory --download
-    -b --build-dir --build-directory --build
-    --src --source --source-dir --source-directory
-    --build-constraint
-    --requirements-from-script
-    --group
-    --platform
-    --python-version
-    --implementation
-    --abi
-    --upgrade-strategy
-    -C --config-setting --config-settings
-    --global-option
-    --install-option
-    --build-option
-    --all-releases
-    --only-final
-    --no-binary
-    --only-binary
-    --refresh-package
-    --uploaded-prior-to
-    --allow-external
-    --allow-unverified
-    --allow-insecure
-    -M --mirrors
-    --trusted-host
-    --cert
-    --client-cert
-    --proxy
-    --keyring-provider
-    --use-feature
-    --use-deprecated
-    --progress-bar
-    --root-user-action
-    --report
-    --log-file --local-log --log
-    --default-timeout --timeout
-    --retries
-    --resume-retries
-    --exists-action
-    --cache-dir
-    --download-cache
+    -r/--requirement -c/--constraint -e/--editable -i/--pypi-url/--index-url --extra-index-url
+    -f/--find-links -t/--target --root --prefix --python
+    -d/--download-dir/--download-directory/--download -b/--build-dir/--build-directory/--build
+    --src/--source/--source-dir/--source-directory --build-constraint --requirements-from-script
+    --group --platform --python-version --implementation --abi --upgrade-strategy
+    -C/--config-setting/--config-settings --global-option --install-option --build-option
+    --all-releases --only-final --no-binary --only-binary --refresh-package --uploaded-prior-to
+    --allow-external --allow-unverified --allow-insecure -M/--mirrors --trusted-host --cert
+    --client-cert --proxy --keyring-provider --use-feature --use-deprecated --progress-bar
+    --root-user-action --report --log-file/--local-log/--log --default-timeout/--timeout
+    --retries --resume-retries --exists-action --cache-dir --download-cache
     """,
     flags="""
-    -U --upgrade
-    -h --help
-    -V --version
-    --dry-run
-    --no-install
-    --no-download
-    --no-dependencies --no-deps
-    --only-dependencies --only-deps
-    --user
-    --no-user
-    --pre
-    --force-reinstall
-    -I --ignore-installed
-    --ignore-requires-python
-    --no-build-isolation
-    --check-build-dependencies
-    --use-pep517
-    --no-use-pep517
-    --break-system-packages
-    --compile
-    --no-compile
-    --require-hashes
-    --no-require-hashes
-    --prefer-binary
-    --no-index
-    --no-use-wheel
-    --process-dependency-links
-    --allow-all-external
-    --egg
-    --use-mirrors
-    --isolated
-    -Z --unzip
-    --no-clean
-    --no-warn-script-location
-    --no-warn-conflicts
-    --debug
-    --require-venv --require-virtualenv
-    -v --verbose
-    -q --quiet
-    -y --yes
-    --no-input
-    --no-proxy-env
-    --no-cache-dir
-    --disable-pip-version-check
-    --no-color
+    -U/--upgrade -h/--help -V/--version --dry-run --no-install --no-download
+    --no-dependencies/--no-deps --only-dependencies/--only-deps --user --no-user --pre
+    --force-reinstall -I/--ignore-installed --ignore-requires-python --no-build-isolation
+    --check-build-dependencies --use-pep517 --no-use-pep517 --break-system-packages --compile
+    --no-compile --require-hashes --no-require-hashes --prefer-binary --no-index --no-use-wheel
+    --process-dependency-links --allow-all-external --egg --use-mirrors --isolated -Z/--unzip
+    --no-clean --no-warn-script-location --no-warn-conflicts --debug
+    --require-venv/--require-virtualenv -v/--verbose -q/--quiet -y/--yes --no-input
+    --no-proxy-env --no-cache-dir --disable-pip-version-check --no-color
     --no-python-version-warning
     """,
 )
@@ -156,7 +79,8 @@ def pip(call: Call) -> Iterator[Found]:
     verb = given.words[0]
     if verb.text == "install":
         call = call.noting(*call.machine.doubts.get("pip", ()), _unexported(call, "PIP_"))
-        settings = () if given.has("--isolated") else tuple(_settings(call, "PIP_", PIP))
+        call, settings = _settled(call, "PIP_", PIP)
+        settings = () if given.has("--isolated") else settings
         given = Given((*settings, *given.without_verbs(1).items))
         wrong = next(filter(is_no_list, given.values("--requirement")), None)
         if wrong is not None:
@@ -187,6 +111,19 @@ def _settings(call: Call, tool: str, table: Options) -> Iterator[tuple[str, Word
             yield from ((own, word) for word in words)
         elif takes_value is False and value.text.lower() not in _OFF:
             yield table.names[name][0], None
+
+
+def _settled(
+    call: Call, tool: str, table: Options
+) -> tuple[Call, tuple[tuple[str, Word | None], ...]]:
+    """Return the settings that are known, and the call with a note of the others."""
+    settings = tuple(_settings(call, tool, table))
+    unknown = [(name, word) for name, word in settings if word is not None and word.holes]
+    if not unknown:
+        return call, settings
+    which = ", ".join(f"{name} {word.text}" for name, word in unknown)
+    note = f"A setting before it is only known when it runs, and no request has it: {which}."
+    return call.noting(note), tuple(each for each in settings if each not in unknown)
 
 
 _RENAMED = {"UV_SYSTEM_PYTHON": "--system", "UV_PRERELEASE": "--prerelease"}
@@ -296,130 +233,38 @@ def _options(call: Call, kept: Given) -> Iterator[str]:
 
 UV = Options.of(
     valued="""
-    -r --requirements --requirement
-    -c --constraints --constraint
-    -e --editable
-    -i --index-url
-    --extra-index-url
-    --index
-    --default-index
-    -f --find-links
-    -t --target
-    --prefix
-    -p --python
-    --no-binary
-    --only-binary
-    --allow-insecure-host --trusted-host
-    --cert
-    --keyring-provider
-    -C --config-settings --config-setting
-    -b --build-constraints --build-constraint
-    --group
-    --python-version
-    --python-platform --platform
-    --with
-    --with-editable
-    --with-requirements
-    --with-executables-from
-    --overrides --override
-    --excludes
-    --extra
-    --no-editable-package
-    --index-strategy
-    --torch-backend
-    -P --upgrade-package
-    --upgrade-group
-    --resolution
-    --prerelease
-    --prerelease-package
-    --fork-strategy
-    --exclude-newer
-    --exclude-newer-package
-    --no-sources-package
-    --reinstall-package
-    --config-settings-package
-    --no-build-isolation-package
-    --link-mode
-    --output-format
-    --cache-dir
-    --refresh-package
-    --color
-    --directory
-    --project
-    --config-file
-    --script
-    --package
-    --optional
-    --rev
-    --tag
-    --branch
-    -m --marker
+    -r/--requirements/--requirement -c/--constraints/--constraint -e/--editable -i/--index-url
+    --extra-index-url --index --default-index -f/--find-links -t/--target --prefix -p/--python
+    --no-binary --only-binary --allow-insecure-host/--trusted-host --cert --keyring-provider
+    -C/--config-settings/--config-setting -b/--build-constraints/--build-constraint --group
+    --python-version --python-platform/--platform --with --with-editable --with-requirements
+    --with-executables-from --overrides/--override --excludes --extra --no-editable-package
+    --index-strategy --torch-backend -P/--upgrade-package --upgrade-group --resolution
+    --prerelease --prerelease-package --fork-strategy --exclude-newer --exclude-newer-package
+    --no-sources-package --reinstall-package --config-settings-package
+    --no-build-isolation-package --link-mode --output-format --cache-dir --refresh-package
+    --color --directory --project --config-file --script --package --optional --rev --tag
+    --branch -m/--marker
     """,
     flags="""
-    -U --upgrade
-    -h --help
-    -V --version
-    --dry-run
-    --no-deps
-    --user
-    --system
-    --break-system-packages
-    --no-index
-    --no-build-isolation
-    --reinstall --force-reinstall
-    --require-hashes
-    --pre
-    --compile --compile-bytecode
-    --no-build
-    --exact
-    --strict
-    --check
-    --all-extras
-    --no-sources
-    --no-editable
-    --dev
-    --frozen
-    --locked
-    --no-sync
-    --raw
-    --offline
-    --refresh
-    -n --no-cache-dir --no-cache
-    -q --quiet
-    -v --verbose
-    -y --yes
-    --no-progress
-    --no-config
-    --system-certs --native-tls
-    --managed-python
-    --no-managed-python
-    --no-python-downloads
-    --no-verify-hashes
-    --require-build-hashes
-    --no-break-system-packages
+    -U/--upgrade -h/--help -V/--version --dry-run --no-deps --user --system
+    --break-system-packages --no-index --no-build-isolation --reinstall/--force-reinstall
+    --require-hashes --pre --compile/--compile-bytecode --no-build --exact --strict --check
+    --all-extras --no-sources --no-editable --dev --frozen --locked --no-sync --raw --offline
+    --refresh -n/--no-cache-dir/--no-cache -q/--quiet -v/--verbose -y/--yes --no-progress
+    --no-config --system-certs/--native-tls --managed-python --no-managed-python
+    --no-python-downloads --no-verify-hashes --require-build-hashes --no-break-system-packages
     --preview
     """,
 )
 
 UV_PROJECT = UV | Options.of(
     valued="""
-    --bounds
-    -w --with
-    --no-binary-package
-    --no-build-package
-    --no-install-package
+    --bounds -w/--with --no-binary-package --no-build-package --no-install-package
     """,
     flags="""
-    --no-binary
-    --active
-    --lfs
-    --workspace
-    --no-workspace
-    --no-install-workspace
-    --no-install-project
-    --no-install-local
-    --no-require-build-hashes
-    --force
+    --no-binary --active --lfs --workspace --no-workspace --no-install-workspace
+    --no-install-project --no-install-local --no-require-build-hashes --force
     """,
 )
 """The options of ``uv add``, ``uv remove`` and ``uv tool``."""
@@ -457,7 +302,7 @@ def uv(call: Call) -> Iterator[Found]:
     verb = tuple(word.text for word in given.words)
     if not verb or given.has("--help", "--version", "--dry-run"):
         return
-    settings = tuple(_settings(call, "UV_", UV))
+    call, settings = _settled(call, "UV_", UV)
     python = given.values("--python") or tuple(w for n, w in settings if n == "--python" and w)
     if python:
         call = call.by(python[-1])
@@ -493,17 +338,13 @@ def _uv_install(call: Call, given: Given) -> Iterator[Found]:
 
 PIPX = Options.of(
     valued="""
-    --python
-    --spec
-    --suffix
-    -i --index-url
-    --pip-args
-    --backend
-    --preinstall
+    --python --spec --suffix -i/--index-url --pip-args --backend --preinstall
     --fetch-missing-python
     """,
-    flags="-h --help\n--version\n-q --quiet\n-v --verbose\n-f --force\n--include-deps\n"
-    "--system-site-packages\n-e --editable\n--global\n--include-apps",
+    flags="""
+    -h/--help --version -q/--quiet -v/--verbose -f/--force --include-deps --system-site-packages
+    -e/--editable --global --include-apps
+    """,
 )
 
 _PIPX: dict[str, Action] = {

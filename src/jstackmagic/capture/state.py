@@ -64,6 +64,27 @@ def unknown_value(name: str) -> Word:
     return Word(hole, holes=(hole,), quoted=True)
 
 
+def clone_of(
+    path: str, clones: Mapping[str, tuple[str, str | None]]
+) -> tuple[str, str | None, str]:
+    """Return the repository whose clone a path lies in, its revision, and the path in it."""
+    for folder, (url, revision) in reversed(list(clones.items())):
+        if path == folder or path.startswith(f"{folder}/"):
+            return url, revision, path[len(folder) + 1 :]
+    return "", "", ""
+
+
+def expanded(path: str, home: str) -> str:
+    """Return a path with the home in the place of its ``~``.
+
+    >>> expanded("~/x", "/home/jovyan"), expanded("y", "")
+    ('/home/jovyan/x', 'y')
+    """
+    if home and (path == "~" or path.startswith("~/")):
+        return home + path[1:]
+    return os.path.expanduser(path)
+
+
 def word_of(text: str) -> Word:
     """Return a text as a word, its variables as holes: what ENV holds, for one."""
     words = [
@@ -96,19 +117,30 @@ class Machine:
         channels: By ``conda config`` and ``.condarc``, the first is strongest.
         files: The text of files that were written; None where that is not known.
         made: Prefixes of virtual environments that were made.
+        clones: For a folder, the repository that was cloned there and what is checked out; None
+            where only the run can tell.
         doubts: For a manager's name, what cannot be followed and may change what it does.
+        look: Gives the text of a file that no line wrote; None for one that is not seen.
     """
 
     pip: dict[str, Word] = field(default_factory=dict)
     channels: tuple[Word, ...] = ()
     files: dict[str, str | None] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
+    clones: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     doubts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    look: Callable[[str], str | None] | None = None
 
     def copy(self) -> Machine:
         """Return one of its own, for a branch."""
-        made, doubts = set(self.made), dict(self.doubts)
-        return Machine(dict(self.pip), self.channels, dict(self.files), made, doubts)
+        own = ("pip", "files", "made", "clones", "doubts")
+        return replace(self, **{name: getattr(self, name).copy() for name in own})
+
+    def text(self, path: str) -> str | None:
+        """Return a file's text; None where it is not seen."""
+        if path in self.files or self.look is None:
+            return self.files.get(path)
+        return self.look(path)
 
     def doubt(self, manager: str, sentence: str) -> None:
         """Note what cannot be followed; each find of that manager says so from here on."""
@@ -122,6 +154,7 @@ class State:
 
     Attributes:
         folder: The working folder; None where only the run can tell.
+        home: The user's home in an image; empty for the one here.
         target: Where ``python`` and ``pip`` go, by an activation or by PATH.
         conda: Where ``conda`` goes, by an activation; empty for its base.
         root: The conda that PATH finds first, where it was set.
@@ -138,6 +171,7 @@ class State:
     """
 
     folder: str | None = "."
+    home: str = ""
     target: Target = field(default_factory=Target)
     conda: Target = field(default_factory=Target)
     root: Target = field(default_factory=Target)
@@ -222,6 +256,9 @@ class State:
             if mine.files.get(path) != theirs.files.get(path):
                 mine.files[path] = None
         mine.made |= theirs.made
+        for folder, (url, revision) in theirs.clones.items():
+            same = mine.clones.setdefault(folder, (url, revision)) == (url, revision)
+            mine.clones[folder] = (url, revision if same else None)
         for manager, sentences in theirs.doubts.items():
             for sentence in sentences:
                 mine.doubt(manager, sentence)

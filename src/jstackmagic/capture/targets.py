@@ -77,7 +77,7 @@ class Targets:
         key = (target.name, target.kernel, target.prefix)
         if key not in self._known:
             try:
-                self._known[key] = _lookup(target).ref
+                self._known[key] = _lookup(target, self.default.root or "").ref
             except UnknownEnvironment:
                 self._known[key] = None
         return self._known[key]
@@ -97,11 +97,14 @@ class Targets:
         return EnvironmentRef("conda-named", target.name, f"{root}/envs/{target.name}", python)
 
 
-def _lookup(target: Target) -> Environment:
+def _lookup(target: Target, root: str) -> Environment:
     if target.kernel:
         return kernels.environment_of(target.kernel)
     if target.name:
-        return environment.find(name=target.name)
+        try:
+            return environment.find(name=target.name)
+        except UnknownEnvironment:
+            return environment.detect(f"{root}/envs/{target.name}")
     return environment.find(prefix=target.prefix)
 
 

@@ -28,22 +28,26 @@ _PLAIN = Options.of(valued="", flags="")
 _WRAPPERS: dict[str, tuple[Options, int]] = {
     "sudo": (
         Options.of(
-            valued="-u --user\n-g --group\n-p --prompt\n-C --close-from\n-r --role\n-t --type\n"
-            "-T --command-timeout\n-U --other-user\n-D --chdir\n-R --chroot",
-            flags="-E --preserve-env\n-H --set-home\n-n --non-interactive\n-S --stdin\n-i --login\n"
-            "-s --shell\n-k\n-b --background",
+            valued="""
+    -u/--user -g/--group -p/--prompt -C/--close-from -r/--role -t/--type -T/--command-timeout
+    -U/--other-user -D/--chdir -R/--chroot
+    """,
+            flags="""
+    -E/--preserve-env -H/--set-home -n/--non-interactive -S/--stdin -i/--login -s/--shell -k
+    -b/--background
+    """,
         ),
         0,
     ),
-    "env": (Options.of(valued="-u --unset\n-C --chdir", flags="-i --ignore-environment"), 0),
-    "time": (Options.of(valued="-f --format\n-o --output", flags="-p --portability\n-v"), 0),
-    "nice": (Options.of(valued="-n --adjustment", flags=""), 0),
-    "ionice": (Options.of(valued="-c --class\n-n --classdata", flags=""), 0),
-    "timeout": (Options.of(valued="-k --kill-after\n-s --signal", flags=""), 1),
-    "stdbuf": (Options.of(valued="-i --input\n-o --output\n-e --error", flags=""), 0),
-    "exec": (Options.of(valued="-a", flags="-c\n-l"), 0),
-    "doas": (Options.of(valued="-u\n-C", flags="-n"), 0),
-    "flock": (Options.of(valued="-w --timeout\n-E", flags="-n\n-x\n-s"), 1),
+    "env": (Options.of(valued="-u/--unset -C/--chdir", flags="-i/--ignore-environment"), 0),
+    "time": (Options.of(valued="-f/--format -o/--output", flags="-p/--portability -v"), 0),
+    "nice": (Options.of(valued="-n/--adjustment", flags=""), 0),
+    "ionice": (Options.of(valued="-c/--class -n/--classdata", flags=""), 0),
+    "timeout": (Options.of(valued="-k/--kill-after -s/--signal", flags=""), 1),
+    "stdbuf": (Options.of(valued="-i/--input -o/--output -e/--error", flags=""), 0),
+    "exec": (Options.of(valued="-a", flags="-c -l"), 0),
+    "doas": (Options.of(valued="-u -C", flags="-n"), 0),
+    "flock": (Options.of(valued="-w/--timeout -E", flags="-n -x -s"), 1),
     "nohup": (_PLAIN, 0),
     "builtin": (_PLAIN, 0),
     "setsid": (_PLAIN, 0),
@@ -53,9 +57,11 @@ _WRAPPERS: dict[str, tuple[Options, int]] = {
 """What runs the command after it: its options, and how many words stand before that command."""
 
 _XARGS = Options.of(
-    valued="-n --max-args\n-I --replace\n-P --max-procs\n-L --max-lines\n-d --delimiter\n"
-    "-a --arg-file\n-s --max-chars\n-E --eof",
-    flags="-0 --null\n-r --no-run-if-empty\n-t --verbose",
+    valued="""
+    -n/--max-args -I/--replace -P/--max-procs -L/--max-lines -d/--delimiter -a/--arg-file
+    -s/--max-chars -E/--eof
+    """,
+    flags="-0/--null -r/--no-run-if-empty -t/--verbose",
 )
 
 

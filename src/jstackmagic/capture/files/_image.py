@@ -116,14 +116,3 @@ def in_context(context: str, source: str) -> list[str]:
         names = sorted(glob.glob(inside, root_dir=context))
         return [os.path.join(context, name) for name in names]
     return [os.path.normpath(os.path.join(context, inside))]
-
-
-def repository(url: str, ref: str = "") -> str:
-    """Return a git URL as pip takes it.
-
-    >>> repository("https://git.example.com/p.git", "v1"), repository("git@h.example:a/b")
-    ('git+https://git.example.com/p.git@v1', 'git+ssh://git@h.example/a/b')
-    """
-    ssh = re.fullmatch(r"(\w+@[\w.-]+):(?!//)(.+)", url)
-    url = f"ssh://{ssh[1]}/{ssh[2]}" if ssh else url
-    return f"git+{url}{f'@{ref}' if ref else ''}"

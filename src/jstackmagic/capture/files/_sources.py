@@ -9,6 +9,7 @@ from ...model.errors import InvalidSpec, UsageError
 from ...model.packages import normalise
 from ...model.parsing import Asked, Problem, read_requirement
 from ...model.sources import Sources
+from ..argv import repository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,13 +113,8 @@ def _place(source: Mapping[str, Any]) -> str:
         return str(source["url"])
     if "git" not in source:
         return ""
-    place = str(source["git"])
-    ssh = re.fullmatch(r"(\w+@[\w.-]+):(?!//)(.+)", place)
-    place = f"ssh://{ssh[1]}/{ssh[2]}" if ssh else place
     ref = next((str(source[key]) for key in ("rev", "ref", "tag", "branch") if source.get(key)), "")
-    below = source.get("subdirectory")
-    at = f"@{ref}" if ref else ""
-    return f"git+{place.removeprefix('git+')}{at}{f'#subdirectory={below}' if below else ''}"
+    return repository(str(source["git"]), ref, str(source.get("subdirectory") or ""))
 
 
 # poetry: https://python-poetry.org/docs/dependency-specification/

@@ -16,17 +16,18 @@ from urllib.parse import urlsplit
 from ...model.errors import UsageError
 from ...model.spec import Constraint, RequirementsFile
 from ...model.spec import read as read_spec
+from ..argv import repository
 from ..effects import is_setting
 from ..lines import recognise, recognise_argv
 from ..lists import listed_by, local_path
-from ..shell import Word
-from ..state import State, word_of
+from ..shell import Command, Word, parse
+from ..state import State, clone_of, word_of
 from . import Reading
 from ._finds import has, text_of
-from ._image import ImageFiles, Origin, context_of, in_context, repository
+from ._image import ImageFiles, Origin, context_of, in_context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ...model.request import Request
     from ...model.spec import Spec
@@ -40,12 +41,11 @@ _INSTRUCTION = re.compile(r"\s*(?P<name>[A-Za-z]+)\s+(?P<rest>.*)", re.DOTALL)
 _FLAG = re.compile(r"(?:\s|\\\n)*--[a-z-]+(?:=\S+)?(?=\s|\\\n|$)")
 _DIRECTIVE = re.compile(r"#\s*escape\s*=\s*(\S)", re.IGNORECASE)
 _HEREDOC = re.compile(r"<<(?P<dash>-?)(?P<quote>['\"]?)(?P<word>[A-Za-z_]\w*)(?P=quote)")
-_VARIABLE = re.compile(
-    r"\\.|'[^']*'|\$(?:(?P<name>\w+)|\{(?P<braced>\w+)(?::-(?P<other>[^}]*))?\})"
-)
 _CONDA_DIR = re.compile(r"\$\{?CONDA_DIR\}?(?:/envs/(?P<name>[^/$]+))?/?")
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2|txz)$|\.tar\.\w+$")
-_CLONE_TAKES = ("--depth", "-o", "--origin", "-c", "--config", "-j", "--jobs", "--reference")
+_STACKS = re.compile(r"(?:^|/)jupyter/[\w-]+|-notebook(?::|$)|docker-stacks-foundation")
+_SHELL = ("/bin/sh", "-c")
+_JOVYAN = "/home/jovyan"  # the home and the working folder in the Docker Stacks
 _HANDED = re.compile(r" The line for it: %envinstall .*-f (?P<path>/\S+)")
 _LISTS = (RequirementsFile, Constraint)
 _OPTION = r"(?:-r|-c|-e|--requirement|--constraint|--editable)"
@@ -53,7 +53,7 @@ _INCLUDE = re.compile(rf"^[ \t-]*?{_OPTION}[ \t=]*[^\s=].*", re.MULTILINE)
 _ABSOLUTE = re.compile(
     rf"^(?:[ \t]*(?:- )?(?:{_OPTION}[ \t=]*)?(?:file:)?/|[^#\n]*@[ \t]*file:).*", re.MULTILINE
 )
-_ASIDE = ("ADD", "COPY", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "ONBUILD", "ENTRYPOINT", "CMD")
+_ASIDE = ("ADD", "COPY", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD")
 
 
 def recognises(path: Path) -> bool:
@@ -65,8 +65,7 @@ def read(path: Path) -> Reading:
     """Read what the image's own stage runs, and the stages that it is built on.
 
     A path of the image is looked up in what COPY, ADD, mounts and clones bring, and is never a path
-    of this machine; the variables of ARG and ENV
-    are put in where they have values.
+    of this machine.
 
     Raises:
         InvalidSpec: It is no text.
@@ -78,8 +77,9 @@ def read(path: Path) -> Reading:
     notes: list[str] = []
     runners: dict[str, _Runner] = {}
     for stage in stages:
-        runner = _Runner(context_of(path), stage.variables, runners, stage.base)
+        runner = _Runner(context_of(path), stage, runners)
         finds = list(runner.run(stage.instructions))
+        finds += runner.for_children() if stage is stages[-1] else ()
         runners |= {str(stage.number): runner, stage.name.lower() or str(stage.number): runner}
         if stage not in wanted:
             notes.append(f"The stage {stage.shown} is not in the image: what it runs is left out.")
@@ -134,7 +134,7 @@ def _instructions(text: str) -> Iterator[_Instruction]:
         if match is None:
             continue
         name, rest, body = match["name"].upper(), match["rest"], []
-        if name in ("RUN", "COPY", "ADD"):
+        if name in ("RUN", "COPY", "ADD", "ONBUILD"):
             for mark in _HEREDOC.finditer(rest):
                 while at < len(lines):
                     line = lines[at]
@@ -153,24 +153,24 @@ class _Stage:
         base: The image or the stage that it is built on.
         name: Its own name; empty without one.
         number: Among the stages.
+        given: What the ARGs before the first FROM have set, which an ARG after it takes up.
         instructions: In order.
-        variables: The values that the ARGs before the first FROM have.
     """
 
     base: str
     name: str
     number: int
+    given: dict[str, Word]
     instructions: list[_Instruction] = field(default_factory=list)
-    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def shown(self) -> str:
         return self.name or str(self.number)
 
 
-def _stages(instructions: list[_Instruction]) -> Iterator[_Stage]:
+def _stages(instructions: Iterable[_Instruction]) -> Iterator[_Stage]:
     stage: _Stage | None = None
-    known: dict[str, str] = {}
+    outer = State(folder="/", closed=True)
     number = 0
     for instruction in instructions:
         if instruction.name == "FROM":
@@ -178,10 +178,12 @@ def _stages(instructions: list[_Instruction]) -> Iterator[_Stage]:
                 yield stage
             words = [w for w in instruction.text.split() if not w.startswith("--")] or [""]
             name = words[2] if len(words) > 2 and words[1].upper() == "AS" else ""
-            stage = _Stage(_filled(words[0], known), name, number, variables=dict(known))
+            base = outer.value(word_of(words[0])).text
+            stage = _Stage(base, name, number, dict(outer.variables))
             number += 1
         elif stage is None:
-            known.update(_assignments(instruction, known))
+            for name, value in _assignments(instruction, outer):
+                outer.define(name, value)
         else:
             stage.instructions.append(instruction)
     if stage is not None:
@@ -199,32 +201,30 @@ def _wanted(stages: list[_Stage]) -> list[_Stage]:
     return wanted
 
 
-def _assignments(instruction: _Instruction, known: dict[str, str]) -> dict[str, str]:
-    """Return what ARG or ENV sets; an ARG without a value keeps what it has."""
+def _assignments(instruction: _Instruction, state: State) -> Iterator[tuple[str, Word]]:
+    """Yield what ARG or ENV sets; an ARG without a value keeps what it has."""
     if instruction.name not in ("ARG", "ENV"):
-        return {}
-    text = instruction.text.replace("\\\n", " ")
+        return
+    text = instruction.text.replace("\\\n", " ").strip()
     if instruction.name == "ENV" and "=" not in text.split(maxsplit=1)[0]:
-        name, _, value = text.strip().partition(" ")
-        return {name: _filled(value.strip(), known)}
+        name, _, value = text.partition(" ")
+        yield name, state.value(word_of(value.strip()))
+        return
+    for word in _words(text):
+        name, equals, _ = word.text.partition("=")
+        if equals:
+            yield name, state.value(word.tail(len(name) + 1))
+
+
+def _words(text: str) -> list[Word]:
+    """Split as a shell does; what a shell would take for an operator is text."""
+    items = parse(text)
+    if len(items) == 1 and isinstance(items[0], Command) and not items[0].redirections:
+        return list(items[0].words)
     try:
-        words = shlex.split(_filled(text, known))
+        return [word_of(word) for word in shlex.split(text)]
     except ValueError:
-        return {}
-    pairs = (word.partition("=") for word in words)
-    return {name: value for name, equals, value in pairs if equals}
-
-
-def _filled(text: str, known: dict[str, str]) -> str:
-    """The text with the variables that are known; not between single quotes."""
-
-    def value(match: re.Match[str]) -> str:
-        name = match["name"] or match["braced"]
-        if name is None:
-            return match[0]
-        return known.get(name, match["other"] if match["other"] is not None else match[0])
-
-    return _VARIABLE.sub(value, text)
+        return []
 
 
 # Running them
@@ -235,74 +235,117 @@ class _Runner:
 
     Args:
         context: The folder that COPY takes from.
-        variables: What the ARGs before the first FROM have set.
+        stage: The stage.
         stages: Those before, by their names and numbers.
-        base: What it is built on.
     """
 
-    def __init__(
-        self, context: str, variables: dict[str, str], stages: dict[str, _Runner], base: str
-    ) -> None:
+    def __init__(self, context: str, stage: _Stage, stages: dict[str, _Runner]) -> None:
         self.context = context
-        self.given = variables  # an ARG before the first FROM, which an ARG after it takes up
-        self.variables: dict[str, str] = {}
-        self.state = State(folder="/", closed=True)
-        self.shell: list[str] = []
+        self.given = stage.given
         self.stages = stages
-        base_files = stages.get(base.lower())
-        self.files: ImageFiles = ImageFiles(base_files.files if base_files else None)
-        if base_files:
-            self.state.folder = base_files.folder
+        self.files: ImageFiles
+        self.state: State
+        base = stages.get(stage.base.lower())
+        self.files = ImageFiles(base.files if base else None)
+        self.shell: list[str] = list(base.shell) if base else []
+        self.triggers: list[_Instruction] = []
+        self.inherited = base.triggers if base else []
+        self.state = base.state.snapshot() if base else State(folder="/", closed=True)
+        self.state.machine.look = self._text
+        if base is None:
+            self._lives_in("/root")
+        if base is None and _STACKS.search(stage.base):
+            self._lives_in(_JOVYAN)
+            self.state.folder = _JOVYAN
+            self.shell = ["/bin/bash", "-o", "pipefail", "-c"]
 
-    @property
-    def folder(self) -> str | None:
-        """The working folder."""
-        return self.state.folder
+    def _lives_in(self, home: str) -> None:
+        self.state.home = home
+        self.state.define("HOME", Word(home))
 
-    def run(self, instructions: list[_Instruction]) -> Iterator[Found]:
-        """The finds of a stage."""
-        for instruction in instructions:
+    def _text(self, path: str) -> str | None:
+        """Return the text of a file of the image; None for one that is not seen."""
+        origin = self.files.origin(path)
+        if origin is None or not origin.place:
+            return origin.text if origin else None
+        return _text_at(origin.place)
+
+    def _filled(self, text: str) -> str:
+        """Return a text with the variables that are known."""
+        return self.state.value(word_of(text)).text
+
+    def run(self, instructions: Iterable[_Instruction]) -> Iterator[Found]:
+        """The finds of a stage, first of what ONBUILD left for it."""
+        for instruction in (*self.inherited, *instructions):
+            text = instruction.text.strip()
             if instruction.name == "RUN":
-                self._clones(instruction.text + "\n" + instruction.body)
-                lasting = ImageFiles(self.files)
-                for found in self._found(instruction):
-                    yield from self._resolved(found)
-                self.files = lasting  # a mount is there for its RUN alone
+                yield from self._run(instruction)
             elif instruction.name in ("ARG", "ENV"):
                 self._set(instruction)
             elif instruction.name == "WORKDIR":
-                path = _filled(instruction.text.strip(), self.variables)
-                known = self.folder is not None and "$" not in path
-                self.state.folder = posixpath.join(self.folder or "/", path) if known else None
+                path = self._filled(text.strip("'\""))
+                known = self.state.folder is not None and "$" not in path
+                folder = posixpath.join(self.state.folder or "/", path) if known else None
+                self.state.folder = folder
+            elif instruction.name == "USER":
+                self._become(self._filled(text).partition(":")[0])
             elif instruction.name == "SHELL":
-                self.shell = _strings(instruction.text) or []
+                self.shell = _strings(text) or []
             elif instruction.name in ("COPY", "ADD"):
                 self._copy(instruction)
+            elif instruction.name == "ONBUILD" and (match := _INSTRUCTION.match(text)):
+                name = match["name"].upper()
+                self.triggers.append(replace(instruction, name=name, text=match["rest"]))
+
+    def for_children(self) -> Iterator[Found]:
+        """Yield what ONBUILD runs in images that are built on this one."""
+        for trigger in self.triggers:
+            for found in self._run(trigger) if trigger.name == "RUN" else ():
+                reason = (
+                    "ONBUILD runs it in images that are built on this one, and not in this one."
+                )
+                yield replace(found, request=None, reason=reason)
+
+    def _run(self, instruction: _Instruction) -> Iterator[Found]:
+        lasting = ImageFiles(self.files)
+        for found in self._found(instruction):
+            yield from self._resolved(found)
+        self.files = lasting  # a mount is there for its RUN alone
+
+    def _become(self, user: str) -> None:
+        if "HOME" in self.state.origins:  # ENV has set it
+            return
+        if user in ("", "0", "root"):
+            self._lives_in("/root")
+        elif "NB_U" in user or (user.isdigit() and self.state.folder == _JOVYAN):
+            self._lives_in(_JOVYAN)
+        else:
+            self._lives_in(f"/home/{user}")
 
     def _set(self, instruction: _Instruction) -> None:
-        new: dict[str, str] = {}
         if instruction.name == "ARG":
-            words = instruction.text.split()
-            new.update({word: self.given[word] for word in words if word in self.given})
-        new.update(_assignments(instruction, self.variables))
-        self.variables.update(new)
-        for name, value in new.items():
-            self.state.define(name, word_of(value))
+            for name in instruction.text.split():
+                if name in self.given:
+                    self.state.define(name, self.given[name])
+        for name, value in _assignments(instruction, self.state):
+            self.state.define(name, value)
+            if name == "HOME":
+                self.state.home, self.state.origins["HOME"] = value.text, "ENV"
 
     def _copy(self, instruction: _Instruction) -> None:
-        text = _filled(instruction.text, self.variables).replace("\\\n", " ")
+        text = instruction.text.replace("\\\n", " ")
         flags = re.match(rf"(?:{_FLAG.pattern})*\s*", text)
         assert flags is not None
-        stage = re.search(r"--from=(\S+)", flags[0])
+        stage = re.search(r"--from=(\S+)", self._filled(flags[0]))
         words = _strings(text[flags.end() :]) or text[flags.end() :].split()
-        if len(words) < 2 or self.folder is None:
+        words = [word if word.startswith("<<") else self._filled(word) for word in words]
+        if len(words) < 2 or self.state.folder is None:
             return
         *sources, target = words
-        into = len(sources) > 1 or target.endswith(("/", ".")) or target == "~"
-        target = posixpath.normpath(posixpath.join(self.folder, target))
+        into = len(sources) > 1 or target.endswith(("/", "."))
+        target = posixpath.normpath(posixpath.join(self.state.folder, target))
         texts = _documents(instruction)
         for source in sources:
-            name = posixpath.basename(source.rstrip("/"))
             by = f"{instruction.name}, line {instruction.line},"
             mark = _HEREDOC.fullmatch(source)
             if stage is not None:
@@ -310,16 +353,14 @@ class _Runner:
             elif mark is not None:
                 path = posixpath.join(target, mark["word"]) if into else target
                 body = texts.get(mark["word"], "")
-                if not mark["quote"]:
-                    body = _filled(body, self.variables)
+                body = body if mark["quote"] else self._filled(body)
                 self._add(path, Origin(text=body))
                 if is_setting(path):
                     self.state.wrote(path, body, by=by)
             elif instruction.name == "ADD" and _is_git(source):
                 url, _, ref = source.partition("#")
                 ref, _, below = ref.partition(":")
-                place = repository(url, ref) + (f"#subdirectory={below}" if below else "")
-                self._add(target, Origin(url=place))
+                self._add(target, Origin(url=repository(url, ref, below)))
             elif "://" in source:
                 name = posixpath.basename(urlsplit(source).path)
                 self._add(posixpath.join(target, name) if into else target, Origin(url=source))
@@ -355,12 +396,12 @@ class _Runner:
         self.state.machine.files.pop(path, None)
 
     def _mount(self, flags: str) -> None:
-        for mount in re.findall(r"--mount=(\S+)", _filled(flags, self.variables)):
+        for mount in re.findall(r"--mount=(\S+)", self._filled(flags)):
             keys = dict(part.partition("=")[::2] for part in mount.split(","))
             target = keys.get("target") or keys.get("dst") or keys.get("destination")
             if keys.get("type", "bind") != "bind" or not target:
                 continue
-            target = posixpath.join(self.folder or "/", target)
+            target = posixpath.join(self.state.folder or "/", target)
             source = keys.get("source") or keys.get("src") or "."
             if "from" in keys:
                 self._copy_from(keys["from"], source, target, False)
@@ -368,52 +409,16 @@ class _Runner:
                 for place in in_context(self.context, source):
                     self.files.add(target, Origin(place=place))
 
-    def _clones(self, text: str) -> None:
-        """Note the repositories that a RUN clones, by the folders they are cloned into."""
-        folder = self.folder
-        for command in re.split(
-            r"&&|\|\||[;\n|]", _filled(text.replace("\\\n", " "), self.variables)
-        ):
-            try:
-                words = shlex.split(command)
-            except ValueError:
-                continue
-            if words[:1] == ["cd"] and len(words) > 1:
-                known = folder is not None and "$" not in words[1]
-                folder = posixpath.join(folder or "/", words[1]) if known else None
-            if words[:2] != ["git", "clone"] or folder is None:
-                continue
-            given, ref, rest = [], "", iter(words[2:])
-            for word in rest:
-                if word in ("-b", "--branch"):
-                    ref = next(rest, "")
-                elif word.startswith("--branch="):
-                    ref = word.partition("=")[2]
-                elif word in _CLONE_TAKES:
-                    next(rest, None)
-                elif not word.startswith("-"):
-                    given.append(word)
-            if given and "$" not in command:
-                name = posixpath.basename(given[0].rstrip("/")).removesuffix(".git")
-                path = posixpath.join(folder, given[1] if len(given) > 1 else name)
-                self.files.add(path, Origin(url=repository(given[0], ref)))
-
     def _wrote(self, path: str, place: str, instruction: _Instruction) -> None:
         """Take in a file that is copied, and a folder's: settings of pip's and conda's count."""
-        by = f"{instruction.name}, line {instruction.line},"
         here = Path(place)
         if here.is_dir():
             for file in sorted(here.iterdir()):
                 if file.is_file():
                     self._wrote(posixpath.join(path, file.name), str(file), instruction)
-            return
-        if not is_setting(path):
-            return
-        try:
-            text: str | None = text_of(here)
-        except (OSError, UsageError):
-            text = None
-        self.state.wrote(path, text, by=by)
+        elif is_setting(path):
+            by = f"{instruction.name}, line {instruction.line},"
+            self.state.wrote(path, _text_at(place), by=by)
 
     def _found(self, instruction: _Instruction) -> Iterator[Found]:
         text, line = instruction.text, instruction.line
@@ -435,7 +440,7 @@ class _Runner:
                 text, line = "\n".join(instruction.body.split("\n")[:-1]), line + 1
             else:
                 text = f"{text}\n{instruction.body}"
-        yield from recognise(text, state=self.state, shell=self.shell, line=line)
+        yield from recognise(text, state=self.state, shell=self.shell or _SHELL, line=line)
 
     # -- what the image has, in terms of this machine
 
@@ -451,55 +456,83 @@ class _Runner:
         lost: list[str] = []
         for spec in request.specs:
             path = local_path(spec)
+            origin = self._origin(path, found) if path else None
+            is_list = isinstance(spec, _LISTS)
             if not path:
                 kept.append(spec)
-                continue
-            origin = self._origin(path)
-            if origin is None:
+            elif origin is None:
                 lost.append(f"{path} is only in the image: no COPY or ADD brings it.")
             elif origin.reason:
                 lost.append(f"{path} is only in the image. {origin.reason}")
             elif origin.place and path not in str(spec):
                 lost.append(f"{path} is only in the image, as {spec} writes it.")
-            elif origin.place and isinstance(spec, _LISTS) and (line := _absolute(origin.place)):
+            elif origin.place and is_list and (line := _absolute(origin.place)):
                 lost.append(f"{path} names a path of the image, which is never one here: {line}")
             elif origin.place:
-                text = str(spec).replace(path, origin.place, 1)
-                kept.append(read_spec(request.manager, text))
+                kept.append(read_spec(request.manager, str(spec).replace(path, origin.place, 1)))
+            elif origin.url and is_list and (request.manager != "pip" or "git+" in origin.url):
+                lost.append(f"{path} is only in the image: it comes from {origin.url}.")
             elif origin.url:
-                is_list = isinstance(spec, _LISTS)
-                if is_list and (request.manager != "pip" or origin.url.startswith("git+")):
-                    lost.append(f"{path} is only in the image: it comes from {origin.url}.")
-                    continue
                 flag = f"{str(spec).split(maxsplit=1)[0]} " if is_list else ""
                 kept.append(read_spec(request.manager, flag + origin.url))
             elif isinstance(spec, RequirementsFile) and depth < 5:
                 lists.append((path, origin.text or ""))
             else:
                 lost.append(f"{path} is only in the image: the Dockerfile writes it.")
-        if any(not isinstance(spec, Constraint) for spec in kept):
-            yield replace(found, request=replace(request, specs=tuple(kept)))
+        options, notes = self._options(request, found)
+        if notes and "--no-index" in options:
+            lost += notes
+        elif any(not isinstance(spec, Constraint) for spec in kept):
+            note = " ".join(filter(None, (found.note, *notes)))
+            asked = replace(request, specs=tuple(kept), options=options)
+            yield replace(found, request=asked, note=note)
         for path, text in lists:
             for each in self._inline(found, request, path, text):
                 yield from self._resolved(each, depth + 1)
         if lost:
             yield replace(found, request=None, reason=" ".join(lost))
 
+    def _options(self, request: Request, found: Found) -> tuple[tuple[str, ...], list[str]]:
+        """Return the options with the folders of links as they are here, and what that loses."""
+        options: list[str] = []
+        notes: list[str] = []
+        for option in request.options:
+            links = options[-1:] == ["--find-links"] and option.startswith(("/", "file:"))
+            path = option.removeprefix("file://") if links else ""
+            origin = self._origin(path, found) if path else None
+            if origin is not None and origin.place:
+                options.append(origin.place)
+            elif path:
+                options.pop()
+                notes.append(f"pip looks into {path} there, which is only in the image.")
+            else:
+                options.append(option)
+        urls = (*request.sources.channels, request.sources.index_url)
+        folders = [url for url in urls if url.startswith(("/", "file:"))]
+        notes += [f"{url} is a folder of the image, and none here." for url in folders]
+        return tuple(options), notes
+
     def _advice(self, reason: str) -> str:
         """Return a reason whose advice names the file here; without it where there is none."""
         match = _HANDED.search(reason)
-        if match is None or self.folder is None:
+        if match is None or self.state.folder is None:
             return reason
-        origin = self._origin(posixpath.join(self.folder, match["path"]))
+        origin = self._origin(posixpath.join(self.state.folder, match["path"]))
         if origin is None or not origin.place:
             return f"{reason[: match.start()]} {match['path']} is only in the image."
         return f"{reason[: match.start('path')]}{origin.place}{reason[match.end('path') :]}"
 
-    def _origin(self, path: str) -> Origin | None:
+    def _origin(self, path: str, found: Found | None = None) -> Origin | None:
+        """Return where a path of the image comes from: a line's text, a clone, the context."""
         written = self.state.machine.files
         if path in written:
             text = written[path]
             return Origin(text=text, reason="" if text is not None else "A line writes it.")
+        url, revision, below = clone_of(path, dict(found.clones) if found else {})
+        if url and revision is None:
+            return Origin(reason=f"Which revision of {url} is there, only the run can tell.")
+        if url:
+            return Origin(url=repository(url, revision or "", below))
         return self.files.origin(path)
 
     def _inline(self, found: Found, request: Request, path: str, text: str) -> Iterator[Found]:
@@ -519,7 +552,7 @@ class _Runner:
                 elif request.manager == "conda":
                     reading = conda_list.read(file)
                 else:
-                    reading = requirements.read(file, folder=self.folder or "/")
+                    reading = requirements.read(file, folder=self.state.folder or "/")
             except (OSError, UsageError) as error:
                 problem = getattr(error, "problem", str(error)).replace(str(file), path)
                 yield replace(found, request=None, reason=f"{path} cannot be read: {problem}")
@@ -531,12 +564,16 @@ class _Runner:
         yield from listed_by(found, request, path, reading)
 
 
+def _text_at(place: str) -> str | None:
+    try:
+        return text_of(Path(place))
+    except (OSError, UsageError):
+        return None
+
+
 def _absolute(place: str) -> str:
     """Return a list's line that names an absolute path; empty without one."""
-    try:
-        match = _ABSOLUTE.search(text_of(Path(place)))
-    except (OSError, UsageError):
-        return ""
+    match = _ABSOLUTE.search(_text_at(place) or "")
     return match[0].strip() if match else ""
 
 

@@ -30,7 +30,8 @@ _EXPLICIT = re.compile(r"^@EXPLICIT\s*$", re.MULTILINE)
 _HEADING = re.compile(r"\A# This file may be used to create an environment")
 _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=|(?=\S))(?P<path>(?!\w+://)\S.*)")
 _EDITABLE = re.compile(r"(?:-e|--editable)\b")
-_VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_SECRET = re.compile(r"://[^/\s]*\$\{([A-Z0-9_]+)\}[^/\s]*@")
 """What pip fills in from the environment, and in a file alone."""
 
 _CONDA_BUILD = re.compile(r"/(?:[^/]+_\d{8,}|[^/]*croot)/|/feedstock_root/|/conda-bld/")
@@ -52,8 +53,9 @@ def recognises(path: Path) -> bool:
 def read(path: Path, *, folder: str = "") -> Reading:
     """Read it, and the files that it includes; a line that pip would refuse costs that line.
 
-    Requirements with build settings of their own are a request each. Where a line has a variable,
-    which only pip fills in, the request is the file as a whole.
+    Requirements with build settings of their own are a request each. ``${NAME}`` is filled in from
+    the environment, as pip does; where it holds a credential, or decides the index and is not set
+    here, the request is the file as a whole, which pip reads.
 
     Args:
         path: The file.
@@ -68,8 +70,12 @@ def read(path: Path, *, folder: str = "") -> Reading:
     first = next((each.number for each in lines if each.file == path), 0)
     asked, alone = Asked(), []
     for each in lines:
-        if _VARIABLE.search(each.text) and not each.reason:
-            return _as_it_is(path, f"{_VARIABLE.findall(each.text)[0]} is filled in by pip.")
+        unset = [name for name in _VARIABLE.findall(each.text) if not os.environ.get(name)]
+        secret = _SECRET.search(each.text)
+        if (secret or (unset and each.text.startswith("-"))) and not each.reason:
+            name = secret[1] if secret else unset[0]
+            return _as_it_is(path, f"pip fills in ${{{name}}} where it runs: set {name} there.")
+        each = replace(each, text=_VARIABLE.sub(_value, each.text))
         try:
             if each.reason:
                 raise UsageError(each.reason)
@@ -92,6 +98,10 @@ def read(path: Path, *, folder: str = "") -> Reading:
 def is_clean(reading: Reading) -> bool:
     """Return whether pip reads a list as we do, so that it can be left to pip as it stands."""
     return not reading.problems and not reading.notes and len(reading.found) <= 1
+
+
+def _value(variable: re.Match[str]) -> str:
+    return os.environ.get(variable[1]) or variable[0]
 
 
 def _as_it_is(path: Path, why: str) -> Reading:
@@ -142,6 +152,9 @@ def _read(line: _Line, base: str) -> tuple[Asked, tuple[str, ...]]:
 
 def _cannot_work(text: str) -> str:
     """Return why a line that pip reads cannot be done, and what to write; empty where it may be."""
+    variable = _VARIABLE.search(text)
+    if variable:
+        return f"{variable[1]} is not set here, and pip takes {variable[0]} as it stands: set it."
     placeholder = masked(text)
     if placeholder:
         return (
