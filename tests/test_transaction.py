@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,9 +19,12 @@ from jstackmagic.model.plan import Plan
 from jstackmagic.model.request import Request
 from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_packages
+from support.debs import build_deb, purge
 from support.environments import make_venv
 from support.interrupts import interrupt_when
-from support.verbs import verb
+from support.tiers import SIX
+from support.verbs import packages, verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,11 +59,148 @@ def test_what_was_done_before_an_error_is_said_also_where_pip_had_to_wait(
     prefix = conda_env("r-base")
     words = ("--prefix", prefix, "-c", shim_channel.url, "-i", wheel_index.url)
     with pytest.raises(CommandFailed) as caught:
-        verb("install", *words, "conda:python", "pip:nowhere-to-be-had")
+        verb("install", *words, "conda:python", "pip:nowhere-to-be-had", "--keep-going")
     assert caught.value.kept == "Done before it: conda."
     assert detect(prefix).executable is not None
-    outcomes = [record.status for record in History(history_file).records()]
-    assert outcomes == ["ok", "failed"]
+    records = History(history_file).records()
+    assert [record.status for record in records] == ["ok", "failed"]
+    assert len({record.transaction for record in records}) == 1
+
+
+BACKEND = """
+import pathlib
+
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    made = pathlib.Path(folder, "broken-1.0.dist-info")
+    made.mkdir()
+    (made / "METADATA").write_text("Metadata-Version: 2.1\\nName: broken\\nVersion: 1.0\\n")
+    return made.name
+
+def build_wheel(folder, settings=None, metadata=None):
+    raise SystemExit("it does not build")
+"""
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A project that can be planned, and fails where it is built."""
+    project = tmp_path / "broken"
+    project.mkdir()
+    (project / "backend.py").write_text(BACKEND)
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    return project
+
+
+@pytest.fixture
+def prefix(conda_env: Callable[..., Path], shim_channel: Channel, home: Path) -> Path:
+    (home / ".condarc").write_text(json.dumps({"channels": [shim_channel.url]}))
+    return conda_env("python", "pip", f"six={SIX[0]}")
+
+
+def test_a_failed_step_takes_back_the_steps_before_it(
+    prefix: Path, broken: Path, history_file: Path
+) -> None:
+    before = packages(prefix)
+    exits: list[int] = []
+    asked = ("conda:demo-tool", f"conda:six={SIX[1]}", f"pip:{broken}")
+    words = ["--prefix", str(prefix), *asked]
+    with pytest.raises(CommandFailed) as caught:
+        commands.execute("install", words, Session(on_exit_status=exits.append))
+    assert "Taken back: conda." in caught.value.kept
+    assert packages(prefix) == before
+    assert exits[-1] != 0, "what a cell's exit status says is the failure's, not the undo's"
+    history = History(history_file)
+    did, failed, *undone = history.records()
+    assert {did.status, *(record.status for record in undone)} == {"ok"}
+    assert failed.status == "failed"
+    assert failed.transaction == did.transaction != undone[0].transaction
+    assert {record.undoes for record in undone} == {did.id}
+    assert not history.ledger().recipe().steps
+    assert "taken back" in str(verb("history"))
+    assert f"taken back by  {undone[0].transaction}" in str(verb("history", did.id))
+    with pytest.raises(UsageError, match="nothing to take back"):
+        verb("undo")
+
+
+def two_steps(tmp_path: Path, first: str, broken: Path) -> Path:
+    """A list of two steps of pip, of which the second fails."""
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"{first}\n{broken} --config-settings a=b\n")
+    return listed
+
+
+@pytest.mark.parametrize("engine", [(), ("--engine", "pip")])
+def test_of_two_steps_of_pip_the_first_is_taken_back(
+    engine: tuple[str, ...],
+    tmp_path: Path,
+    broken: Path,
+    wheel_index: WheelIndex,
+    history_file: Path,
+) -> None:
+    prefix = make_venv(tmp_path / "venv")
+    wheel_index.add("plain", "1.0")
+    wheel_index.add("plain", "2.0")
+    words = ("--prefix", prefix, "-i", wheel_index.url, *engine)
+    verb("install", *words, "--pip", "plain==1.0")
+    before = packages(prefix)
+    listed = two_steps(tmp_path, "plain==2.0", broken)
+    with pytest.raises(CommandFailed, match="does not build") as caught:
+        verb("install", *words, "-r", listed)
+    assert "Taken back: pip." in caught.value.kept
+    assert packages(prefix) == before
+    with pytest.raises(CommandFailed, match="does not build") as caught:
+        verb("install", *words, "-r", listed, "--keep-going")
+    assert "Done before it: pip." in caught.value.kept
+    assert {package.name: package.version for package in packages(prefix)}["plain"] == "2.0"
+    recipe = History(history_file).ledger().recipe()
+    assert [item.text for step in recipe.steps for item in step.install] == ["plain==2.0"]
+
+
+def test_what_cannot_be_taken_back_is_left_and_said(
+    tmp_path: Path,
+    broken: Path,
+    wheel_index: WheelIndex,
+    history_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The version that there was is gone from the index since, and from the cache."""
+    venv = make_venv(tmp_path / "venv")
+    old = wheel_index.add("plain", "1.0")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    words = ("--prefix", venv, "-i", wheel_index.url)
+    verb("install", *words, "--pip", "plain")
+    old.unlink()
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "second-cache"))
+    wheel_index.add("plain", "2.0")
+    with pytest.raises(CommandFailed, match="does not build") as caught:
+        verb("install", *words, "-r", two_steps(tmp_path, "plain==2.0", broken))
+    assert "Done before it: pip." in caught.value.kept
+    assert "plain 1.0 is nowhere" in caught.value.kept
+    assert [package.version for package in packages(venv) if package.name == "plain"] == ["2.0"]
+    first, did, failed = History(history_file).records()
+    assert (first.status, did.status, failed.status) == ("ok", "ok", "failed")
+
+
+@pytest.mark.apt
+def test_debian_packages_are_taken_back_too(
+    tmp_path: Path, broken: Path, history_file: Path
+) -> None:
+    name = "jstackmagic-test-taken-back"
+    purge(name)
+    deb = build_deb(tmp_path, name)
+    prefix = make_venv(tmp_path / "venv")
+    try:
+        with pytest.raises(CommandFailed, match="does not build") as caught:
+            verb("install", "--prefix", prefix, f"apt:{deb}", f"pip:{broken}")
+        assert "Taken back: apt." in caught.value.kept
+        assert ("apt", name) not in read_packages(detect(prefix), ("apt",))
+        assert [record.status for record in History(history_file).records()] == [
+            *("ok", "failed", "ok"),
+        ]
+    finally:
+        purge(name)
 
 
 @pytest.mark.parametrize("habit", ["-q", "--quiet"])

@@ -108,6 +108,23 @@ def test_a_new_record_costs_its_own_entry_alone() -> None:
     assert applied == ["b.1", "b.1"], "once as it began, once as it ended"
 
 
+def test_an_undo_of_several_steps_leaves_nothing_in_the_recipe() -> None:
+    """One record brought a package and moved another: two requests take it back."""
+    back = replace(SIX, version="1.16.0")
+    first = record("a.1", outcome=Outcome("ok", 0, 0.1, Change(changed=((back, SIX),))))
+    undo = [
+        record("b.1", undoes="a.1", outcome=Outcome("ok", 0, 0.1, Change(changed=((SIX, back),)))),
+        record("b.2", undoes="a.1", request=Request("remove", "pip", ("other",))),
+    ]
+    ledger = Ledger.of([first, *undo])
+    assert not ledger.recipe().steps
+    again = [record("c.1", undoes="b.1"), record("c.2", undoes="b.2")]
+    for each in again:
+        ledger.add(each)
+    assert [item.text for step in ledger.recipe().steps for item in step.install] == ["six"]
+    assert not any(step.remove for step in ledger.recipe().steps)
+
+
 def test_what_was_asked_for_stands_until_it_is_taken_back() -> None:
     ledger = Ledger.of([installed("a.1")])
     asked = Request("install", "pip", ("six",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..display import Code, Part, Result, Table, Text, channel_text, size_text
@@ -14,8 +15,9 @@ from ._verify import Verified
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
+    from ..install.transaction import Transaction
     from ..managers.steps import Step
     from ..model.packages import Package
     from ..session import Session
@@ -56,27 +58,62 @@ def add_mode(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def carry_out(
-    steps: Sequence[Step], args: argparse.Namespace, session: Session, notes: Sequence[str] = ()
-) -> ChangeResult:
-    """Carry steps out as one transaction, as the options say."""
+def add_keep_going(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--keep-going``."""
+    parser.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="keep the steps before one that fails, which are taken back without it",
+    )
+
+
+def transaction(session: Session, engines: Sequence[str] = (), **mode: Any) -> Transaction:
+    """Return a transaction of this session.
+
+    Args:
+        session: Whose history, policy and console it has.
+        engines: The names that ``--engine`` was given.
+        mode: The other fields of a `Mode`.
+    """
     from ..install.transaction import Mode, Transaction
     from ..model.policy import engines_of
 
-    transaction = Transaction(
+    return Transaction(
         history=session.history,
         context=session.context(),
         policy=session.policy,
         console=session.console,
-        mode=Mode(
-            dry_run=args.dry_run,
-            record_only=args.record_only,
-            force=args.force,
-            engines=engines_of(args.engine, session.policy),
-        ),
         on_exit_status=session.on_exit_status,
+        mode=Mode(engines=engines_of(engines, session.policy), **mode),
     )
-    return ChangeResult(done=tuple(transaction.carry_out(steps)), notes=tuple(notes))
+
+
+def carry_out(
+    steps: Sequence[Step], args: argparse.Namespace, session: Session, notes: Sequence[str] = ()
+) -> ChangeResult:
+    """Carry steps out as one transaction, as the options say."""
+    made = transaction(
+        session,
+        args.engine,
+        dry_run=args.dry_run,
+        record_only=args.record_only,
+        force=args.force,
+    )
+    if not args.keep_going:
+        made.take_back = partial(_take_back, session, args.engine)
+    return ChangeResult(done=tuple(made.carry_out(steps)), notes=tuple(notes))
+
+
+def _take_back(
+    session: Session, engines: Sequence[str], failed: str
+) -> tuple[Collection[str], Sequence[str]]:
+    """Take back the steps of a transaction that failed; see `Transaction.take_back`."""
+    from ..restore.undo import UndoOptions, undo
+
+    session.console.say("A step failed: what was done before it is taken back …")
+    carrier = transaction(session, engines, force=True, thorough=True)
+    undone = undo(UndoOptions(id=failed, apart=True), session.history, carrier)
+    return {record.id for record in undone.records}, undone.problems
 
 
 @dataclass(frozen=True, repr=False)

@@ -13,7 +13,8 @@ Examples:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -70,10 +71,16 @@ def run(args: argparse.Namespace, session: Session) -> Result:
         found = history.get(args.id) if args.id else history.records()
         return verified(session, [record for record in found if _wanted(record, args)])
     if args.id:
-        return WholeRecords(tuple(history.get(args.id)), with_log=args.log)
+        taken = history.ledger().taken_back()
+        return WholeRecords(tuple(history.get(args.id)), with_log=args.log, taken_back=taken)
     records = [record for record in history.records() if _wanted(record, args)]
     shown = records[-args.limit :] if args.limit > 0 else records
-    return HistoryTable(tuple(shown), left_out=len(records) - len(shown), path=str(history.source))
+    return HistoryTable(
+        tuple(shown),
+        left_out=len(records) - len(shown),
+        path=str(history.source),
+        taken_back=history.ledger().taken_back(),
+    )
 
 
 def _wanted(record: Record, args: argparse.Namespace) -> bool:
@@ -111,11 +118,13 @@ class HistoryTable(Result):
         records: What is shown, oldest first.
         left_out: How many older ones are not.
         path: The file.
+        taken_back: The ids of what was taken back, each with that of the record that did.
     """
 
     records: tuple[Record, ...]
     left_out: int = 0
     path: str = ""
+    taken_back: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> str:
         """Return how many records there are."""
@@ -132,7 +141,7 @@ class HistoryTable(Result):
                 f"{record.request.action} {' '.join(record.request.texts)}",
                 _where(record),
                 record.request.manager,
-                _result(record),
+                _result(record) + ", taken back" * (record.id in self.taken_back),
             )
             for record in self.records
         )
@@ -157,10 +166,12 @@ class WholeRecords(Result):
     Attributes:
         records: The records.
         with_log: Whether the managers' logs are to be seen at once.
+        taken_back: The ids of what was taken back, each with that of the record that did.
     """
 
     records: tuple[Record, ...]
     with_log: bool = False
+    taken_back: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> str:
         """Return which they are."""
@@ -170,7 +181,8 @@ class WholeRecords(Result):
         """Everything that each record says."""
         parts: list[Part] = []
         for record in self.records:
-            parts.append(Table(("Record", record.id), tuple(_facts(record)), facts=True))
+            by = (("taken back by", by),) if (by := self.taken_back.get(record.id)) else ()
+            parts.append(Table(("Record", record.id), (*_facts(record), *by), facts=True))
             if record.outcome and record.outcome.change:
                 parts.append(change_table(record.outcome.change, "What changed on disk"))
             if record.outcome and record.outcome.message:

@@ -40,7 +40,7 @@ from ..model.request import Request
 from ..model.slips import magic_for, repeated_verb
 from ..model.sources import Sources
 from ..where.packages import read_packages
-from ._change import ChangeResult, add_managers, add_mode, carry_out
+from ._change import ChangeResult, add_keep_going, add_managers, add_mode, carry_out
 from ._group import add_group
 from ._missing import add_missing
 from ._target import add_target, left_out, targets
@@ -92,6 +92,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="ask the managers afterwards whether it is so; exit status 1 where it is not",
     )
     add_mode(parser)
+    add_keep_going(parser)
 
 
 def run(args: argparse.Namespace, session: Session) -> ChangeResult:

@@ -18,7 +18,7 @@ from ..model.parsing import read_specs
 from ..model.request import Request
 from ..model.spec import read_all
 from ..where.packages import read_packages
-from ._change import ChangeResult, add_managers, add_mode, carry_out
+from ._change import ChangeResult, add_keep_going, add_managers, add_mode, carry_out
 from ._target import add_target, left_out, targets
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_managers(parser)
     add_target(parser)
     add_mode(parser)
+    add_keep_going(parser)
 
 
 def run(args: argparse.Namespace, session: Session) -> ChangeResult:

@@ -23,7 +23,7 @@ from ..display import Part, Text
 from ..display.console import Plain
 from ..history.progress import replays
 from ..model.ledger import Ledger
-from ._change import ChangeResult
+from ._change import ChangeResult, transaction
 
 if TYPE_CHECKING:
     import argparse
@@ -61,7 +61,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> ReplayResult:
     """Replay this user's history, or the one that was named."""
-    from ..install.transaction import Mode, Transaction
     from ..restore.homes import of_other_images
     from ..restore.keep import Store
     from ..restore.replay import ReplayOptions, alone, replay
@@ -90,16 +89,13 @@ def run(args: argparse.Namespace, session: Session) -> ReplayResult:
         alone(session.history.path, dry_run=args.dry_run),
         _words(args.log, session.console) as console,
     ):
-        transaction = Transaction(
-            # what this history says already, it need not be told again
+        carrier = replace(
+            transaction(session, dry_run=args.dry_run, force=args.force),
+            # what this history says already is not recorded again
             history=session.history if args.source else replays(),
-            context=session.context(),
-            policy=session.policy,
             console=console,
-            on_exit_status=session.on_exit_status,
-            mode=Mode(dry_run=args.dry_run, force=args.force, engines=session.policy.engines),
         )
-        rebuilt = replay(ledger, wanted, transaction, Store.beside(session.history))
+        rebuilt = replay(ledger, wanted, carrier, Store.beside(session.history))
     return ReplayResult(done=rebuilt.done, notes=(*rebuilt.notes, *homes), kept=rebuilt.kept)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..display import Part, Text
 from ..model.record import Record
-from ._change import ChangeResult, add_mode
+from ._change import ChangeResult, add_mode, transaction
 
 if TYPE_CHECKING:
     import argparse
@@ -33,24 +33,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> UndoResult:
     """Take back what was named, or the last transaction."""
-    from ..install.transaction import Mode, Transaction
-    from ..model.policy import engines_of
     from ..restore.undo import UndoOptions, undo
 
-    transaction = Transaction(
-        history=session.history,
-        context=session.context(),
-        policy=session.policy,
-        console=session.console,
-        on_exit_status=session.on_exit_status,
-        # the guards are asked once, for all of it: one step alone would often look like harm
-        mode=Mode(
-            dry_run=args.dry_run,
-            force=True,
-            thorough=True,
-            engines=engines_of(args.engine, session.policy),
-        ),
-    )
+    # the guards are asked once, for all of it: one step alone would often look like harm
+    carrier = transaction(session, args.engine, dry_run=args.dry_run, force=True, thorough=True)
     wanted = UndoOptions(
         id=args.id or "",
         to=args.to or "",
@@ -58,7 +44,7 @@ def run(args: argparse.Namespace, session: Session) -> UndoResult:
         dry_run=args.dry_run,
         record_only=args.record_only,
     )
-    undone = undo(wanted, session.history, transaction)
+    undone = undo(wanted, session.history, carrier)
     return UndoResult(done=undone.done, notes=undone.problems, taken_back=undone.records)
 
 

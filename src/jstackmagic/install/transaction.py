@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from .guards import check_names, check_plan, check_target, hosts_kernel
 from .turns import turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from ..model.environment import Environment
     from ..model.packages import Change, Package, PackageSet
@@ -70,6 +70,9 @@ class Transaction:
         console: Where the managers' own words go, as they come.
         on_exit_status: Told the exit status of every manager that ran.
         mode: How to go about it.
+        take_back: Takes back what a transaction did, by its id, where a step of it fails. Returns
+            the ids of the records that it took back, and a sentence for each thing that it could
+            not. Without it the steps before the one that failed stay done.
     """
 
     history: History
@@ -78,13 +81,15 @@ class Transaction:
     console: Console
     on_exit_status: Callable[[int], None]
     mode: Mode = field(default_factory=Mode)
+    take_back: Callable[[str], tuple[Collection[str], Sequence[str]]] | None = None
 
     def carry_out(self, steps: Sequence[Step]) -> list[Done]:
         """Plan every step, and only when all of them can be done, do them.
 
         Raises:
             Stopped: A guard stopped it before anything happened.
-            CommandFailed: A manager failed; the record says so, and later steps were not begun.
+            CommandFailed: A manager failed; the record says so, later steps were not begun, and
+                earlier ones were taken back where the transaction can.
             Interrupted: The user interrupted it.
         """
         steps = sorted(steps, key=lambda step: position(step.request.manager))
@@ -130,12 +135,28 @@ class Transaction:
             try:
                 if each.waits or (each.engine is not None and changed):
                     step = self._made(_as_it_is_now(each.step, rechoose=each.waits))
-                    each = self._plan_on_record(step)
+                    each = self._plan_on_record(step, transaction, number)
                 done.append(self._run(each, transaction, number))
             except JStackMagicError as error:
                 rest = [later.plan.request.manager for later in planned[number:]]
-                raise _with_rest(error, done, rest) from None
+                raise self._ended_early(error, transaction, done, rest) from None
         return done
+
+    def _ended_early(
+        self, error: JStackMagicError, transaction: str, done: Sequence[Done], rest: Sequence[str]
+    ) -> JStackMagicError:
+        """Take back what was done before an error; say that, or what stays done, and the rest."""
+        did = {item.record.id: item for item in done if item.record}
+        taken: Collection[str] = ()
+        left: Sequence[str] = ()
+        if did and self.take_back is not None and not isinstance(error, Interrupted):
+            try:
+                taken, left = self.take_back(transaction)
+            except JStackMagicError as other:
+                left = [other.problem, *filter(None, [other.kept])]
+            self.on_exit_status(error.exit_status)
+        back = [item for id_, item in did.items() if id_ in taken]
+        return _with_rest(error, [item for item in done if item not in back], back, rest, left)
 
     def _check(self, step: Step) -> None:
         """Refuse what can be before its manager is asked."""
@@ -217,12 +238,13 @@ class Transaction:
             check_plan(plan, over_conda=step.over_conda)
         return Planned(step=step, plan=plan, engine=engine)
 
-    def _plan_on_record(self, step: Step) -> Planned:
+    def _plan_on_record(self, step: Step, transaction: str = "", number: int = 1) -> Planned:
         try:
             return self._plan(step)
         except CommandFailed as error:
             if not self.mode.dry_run:
-                record = self._record_refusal(step, error)
+                transaction = transaction or self.history.new_transaction()
+                record = self._record_refusal(step, error, transaction, number)
                 error.advice = (*error.advice, f"See the record: %envhistory {record.id}")
             raise
 
@@ -238,7 +260,9 @@ class Transaction:
         finally:
             timer.cancel()
 
-    def _record_refusal(self, step: Step, error: CommandFailed) -> Record:
+    def _record_refusal(
+        self, step: Step, error: CommandFailed, transaction: str, number: int
+    ) -> Record:
         """A manager that finds no way fails the install as much as one that fails on the way."""
         plan = Plan(step.request, step.environment, engine=step.request.manager, commands=())
         planned = Planned(step=step, plan=plan, engine=None)
@@ -248,7 +272,7 @@ class Transaction:
             seconds=0.0,
             message=mask(without_colours(error.problem)),
         )
-        begun = self._begin(planned, self.history.new_transaction(), 1)
+        begun = self._begin(planned, transaction, number)
         self.on_exit_status(error.exit_status)
         return self.history.end(begun, outcome)
 
@@ -432,15 +456,38 @@ def _interruption(
 
 
 def _with_rest(
-    error: JStackMagicError, done: Sequence[Done], rest: Sequence[str]
+    error: JStackMagicError,
+    stays: Sequence[Done],
+    back: Sequence[Done],
+    rest: Sequence[str],
+    left: Sequence[str],
 ) -> JStackMagicError:
-    """Say which parts of the transaction were done before the error, and which were not begun."""
-    before = [item.plan.request.manager for item in done]
-    sentences = [error.kept]
-    if before:
-        sentences = ["" if error.kept == NOTHING_CHANGED else error.kept]
-        sentences.append(f"Done before it: {', '.join(before)}.")
+    """Say what of the transaction stays done, what was taken back and what was not begun.
+
+    Args:
+        error: What ended the transaction.
+        stays: The steps before it that stay done.
+        back: Those that were taken back.
+        rest: The managers of those that were not begun.
+        left: Why some could not be taken back, a sentence each.
+    """
+
+    def managers_of(items: Sequence[Done]) -> str:
+        return ", ".join(item.plan.request.manager for item in items)
+
+    sentences = [] if error.kept == NOTHING_CHANGED and (stays or back) else [error.kept]
+    if back:
+        sentences.append(f"Taken back: {managers_of(back)}.")
+    if stays:
+        sentences.append(f"Done before it{', and left so' * bool(back)}: {managers_of(stays)}.")
+    sentences += left
     if rest:
         sentences.append(f"Not begun: {', '.join(rest)}.")
-    error.kept = " ".join(sentence for sentence in sentences if sentence)
+    error.kept = " ".join(filter(None, sentences))
+    if isinstance(error, Interrupted) and any(item.record for item in stays):
+        (transaction,) = {item.record.transaction for item in stays if item.record}
+        error.advice = (
+            *error.advice,
+            f"The same line again goes on; to take back what was done: %envundo {transaction}",
+        )
     return error

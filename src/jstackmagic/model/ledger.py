@@ -130,7 +130,7 @@ class Ledger:
         """
         taken = self.taken_back()
         for last in reversed(self._records):
-            if last.undoes or last.id in taken or not _has_effect(last):
+            if last.undoes or last.id in taken or not has_effect(last):
                 continue
             return [
                 record
@@ -173,7 +173,10 @@ class Ledger:
     def _check_void(self) -> None:
         """Start the accounts again that hold a record taken back, or back again, since."""
         taken = self.taken_back()
-        void = frozenset(taken) | frozenset(taken.values())
+        # an undo that took several steps has a record of each, and all of them took back
+        targets = {self._records[self._numbers[by]].undoes for by in taken.values()}
+        takers = (r.id for r in self._records if r.undoes in targets) if targets else ()
+        void = frozenset((*taken, *takers))
         changed, self._void = void ^ self._void, void
         if changed:
             first = min(self._numbers[name] for name in changed)
@@ -190,7 +193,8 @@ def _is_open(record: Record) -> bool:
     return record.outcome is None and record.status in ("running", "interrupted")
 
 
-def _has_effect(record: Record) -> bool:
+def has_effect(record: Record) -> bool:
+    """Return False for a record that failed and changed nothing."""
     if record.outcome is not None and record.outcome.change:
         return True
     return record.status in ("ok", "planned", "found")

@@ -13,7 +13,7 @@ from ..model.errors import (
     Stopped,
     UsageError,
 )
-from ..model.ledger import Key, Ledger, Move, Origins
+from ..model.ledger import Key, Ledger, Move, Origins, has_effect
 from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import same
 from ..model.plan import Plan
@@ -46,6 +46,8 @@ class UndoOptions:
         force: Take back what can be taken back.
         dry_run: Do nothing.
         record_only: Move no packages.
+        apart: Leave a place that cannot be brought back exactly, and bring back the others: for a
+            transaction that failed. The guards are not asked, since it is as it was before.
     """
 
     id: str = ""
@@ -53,6 +55,7 @@ class UndoOptions:
     force: bool = False
     dry_run: bool = False
     record_only: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,11 @@ def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
         Reversal(prefix, of_place, moves, origins, carrier, disk=not wanted.record_only)
         for prefix, of_place in _by_place(chosen).items()
     ]
-    problems = [problem for place in places for problem in place.check(force=wanted.force)]
-    if problems and not wanted.force:
+    found = [(place, _problems_at(place, wanted)) for place in places]
+    problems = [problem for _, of_place in found for problem in of_place]
+    if wanted.apart:
+        places = [place for place, of_place in found if not of_place]
+    elif problems and not wanted.force:
         raise Stopped(
             "\n".join(["This cannot be taken back exactly.", *problems]),
             kept=NOTHING_CHANGED,
@@ -98,7 +104,17 @@ def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
     finally:  # also what was only done in part
         left = [] if wanted.dry_run else [place.settle(carrier.console) for place in places]
     problems += [problem for of_place in left for problem in of_place]
-    return Undone(tuple(chosen), tuple(done), tuple(problems))
+    records = tuple(record for record in chosen for place in places if record in place.records)
+    return Undone(records, tuple(done), tuple(problems))
+
+
+def _problems_at(place: Reversal, wanted: UndoOptions) -> list[str]:
+    if not wanted.apart:
+        return place.check(force=wanted.force)
+    try:
+        return place.check(force=False, guarded=False)
+    except (CommandFailed, InvalidSpec) as error:
+        return [error.problem]
 
 
 # Which
@@ -128,14 +144,15 @@ def _chosen(
 def _not_yet(chosen: list[Record], ledger: Ledger) -> list[Record]:
     taken = ledger.taken_back()
     left = [record for record in chosen if record.id not in taken]
-    if not left:
-        by = taken[chosen[-1].id].rpartition(".")[0]
+    counting = [record for record in left if record.status != "failed" or has_effect(record)]
+    by = next((taken[record.id].rpartition(".")[0] for record in chosen if record.id in taken), "")
+    if not counting and by:
         raise UsageError(
             f"{chosen[-1].transaction} was taken back already, by {by}.",
             kept=NOTHING_CHANGED,
             advice=f"To have it again: %envundo {by}",
         )
-    return left
+    return counting or left
 
 
 def _check_ended(chosen: Iterable[Record], *, force: bool) -> None:
@@ -187,7 +204,7 @@ class Reversal:
         disk: bool,
     ) -> None:
         self._prefix = prefix
-        self._records = records
+        self.records = records
         self._origins = origins
         self._carrier = carrier
         self._lost = ""
@@ -220,8 +237,8 @@ class Reversal:
             return PackageSet()
         return read_packages(self.environment, of_environment() if self._prefix else of_system())
 
-    def check(self, *, force: bool) -> list[str]:
-        """Plan everything; what cannot be had as it was.
+    def check(self, *, force: bool, guarded: bool = True) -> list[str]:
+        """Plan everything; return what is not available as it was.
 
         Raises:
             Stopped: A guard stopped it.
@@ -229,7 +246,7 @@ class Reversal:
         problems = [self._lost] if self._lost else []
         problems += [_moved_since(now, left) for now, left in self._wanted.moved_since]
         problems += self._needs()
-        if not force:
+        if guarded and not force:
             self._guard()
         problems += self._fetch_relinks()
         while True:
@@ -347,8 +364,8 @@ class Reversal:
         return request
 
     def _step(self, request: Request) -> Step:
-        mine = [record for record in self._records if record.request.manager == request.manager]
-        return Step(request, self.environment, undoes=(mine or self._records)[0].id)
+        mine = [record for record in self.records if record.request.manager == request.manager]
+        return Step(request, self.environment, undoes=(mine or self.records)[0].id)
 
     def _missing(self, request: Request, again: Request) -> list[Package]:
         """Return which of the packages a request asks for are nowhere to be had."""
@@ -372,7 +389,7 @@ class Reversal:
         """The steps that move packages, then the records that need no step of their own."""
         yield from self._planned
         covered = {planned.step.undoes for planned in self._planned}
-        for record in self._records:
+        for record in self.records:
             if record.id not in covered:
                 asked = record.request
                 request = Request(_OPPOSITE[asked.action], asked.manager, asked.specs)
