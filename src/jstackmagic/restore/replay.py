@@ -196,11 +196,7 @@ class Rebuild:
     """One replay: the places in turn, each manager in turn, and what came of it."""
 
     def __init__(
-        self,
-        carrier: Carrier,
-        wanted: ReplayOptions,
-        sites: Sequence[Site],
-        store: Store,
+        self, carrier: Carrier, wanted: ReplayOptions, sites: Sequence[Site], store: Store
     ) -> None:
         self._carrier = carrier
         self._sites = sites

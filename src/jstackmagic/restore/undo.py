@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..managers.conda import relink
 from ..managers.steps import Done, Planned, Step
 from ..model.errors import (
     NOTHING_CHANGED,
@@ -19,7 +20,6 @@ from ..model.packages import same
 from ..model.plan import Plan
 from ..model.record import Record
 from ..model.request import Action, Request
-from . import relink
 from .inverse import Inverse, inverse, requests
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ class Reversal:
         ]
 
     def _needs(self) -> list[str]:
-        from .needs import broken_by
+        from ..managers.needs import broken_by
 
         if not self._prefix or not self._wanted:
             return []

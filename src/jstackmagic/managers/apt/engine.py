@@ -97,11 +97,7 @@ class AptGet(Engine):
                 return status
         return 0
 
-    def resolved(
-        self,
-        request: Request,
-        environment: Environment,  # noqa: ARG002
-    ) -> tuple[Package, ...]:
+    def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         """The Debian packages of the specs' names; see ``Engine.resolved``."""
         installed = _system()
         found = (_installed(spec.name, installed) for spec in request.specs)

@@ -160,9 +160,7 @@ def _minor(python: RepoDataRecord) -> list[str]:
 
 
 def with_archives(
-    solution: Solution,
-    archives: Sequence[RepoDataRecord],
-    installed: Mapping[str, PrefixRecord],
+    solution: Solution, archives: Sequence[RepoDataRecord], installed: Mapping[str, PrefixRecord]
 ) -> Solution:
     """Put archives in beside what a solution says, each alone, as conda does: nothing else moves.
 
