@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from jstackmagic.commands._change import ChangeResult
+    from jstackmagic.commands._changed import ChangeResult
     from jstackmagic.commands.undo import UndoResult
     from support.environments import Root
     from support.standin_conda import StandIn

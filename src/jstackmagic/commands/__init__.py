@@ -1,7 +1,8 @@
 """The verbs, one module or folder each: ``install.py`` is ``%envinstall``, ``jstackmagic install``.
 
-A verb module has a docstring (the help text of both surfaces), ``arguments(parser)`` and
-``run(args, session)``, which returns a result to display. One whose name begins with an underscore
+A verb module has a docstring (the help text of both surfaces), a dataclass ``Options`` (see
+``_options.py``) and ``run(options, session)``, which returns a result to display. One that has
+sub-commands declares them in ``arguments(parser)``. A module whose name begins with an underscore
 is no verb.
 """
 
@@ -12,7 +13,7 @@ import os
 import re
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from ..model.errors import UsageError
 
@@ -28,10 +29,9 @@ class Verb(Protocol):
 
     __doc__: str | None
 
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the arguments."""
+    Options: type
 
-    def run(self, args: argparse.Namespace, session: Session) -> Result:
+    def run(self, options: Any, session: Session) -> Result:
         """Do it."""
 
 
@@ -104,12 +104,17 @@ def load(name: str) -> Verb:
 
 def parser(name: str, *, magic: bool) -> Parser:
     """The parser of one verb, as the notebook or the terminal calls it."""
+    from ._options import declare
+
     verb = load(name)
     made = Parser(
         prog=f"%env{name}" if magic else f"jstackmagic {name}",
         description=(verb.__doc__ or "").strip(),
     )
-    verb.arguments(made)
+    if hasattr(verb, "arguments"):
+        verb.arguments(made)
+    else:
+        declare(made, verb.Options)
     made.add_argument("--json", action="store_true", help="show the result as JSON")
     return made
 
@@ -134,6 +139,7 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
         JStackMagicError: As the verb does.
     """
     from ._help import HelpText
+    from ._options import typed
 
     head, options = list(words), []
     if "--" in head:
@@ -149,7 +155,8 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
     if getattr(args, "quiet", False):
         session = session.quiet()
     try:
-        return load(name).run(args, session), as_json
+        verb = load(name)
+        return verb.run(typed(verb.Options, args), session), as_json
     except ModuleNotFoundError as error:
         from ..model.extras import missing
 

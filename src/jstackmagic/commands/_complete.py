@@ -158,12 +158,12 @@ def _ids(token: str, session: Session) -> list[str]:
 
 def _target(words: Sequence[str]) -> Environment:
     """The environment that the words before name, and the running one where they name none."""
-    from ._target import add_target, targets
+    from ._options import Target, declare, typed
 
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
-    add_target(parser)
+    declare(parser, Target)
     args, _ = parser.parse_known_args(list(words))
-    return targets(args)[0]
+    return typed(Target, args).environments()[0]
 
 
 # Packages

@@ -14,56 +14,34 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..display import Part, Result, Table, Text
-from ..model.environment import Environment
-from ..model.errors import JStackMagicError
 from ..model.managers import of_environment, of_system
 from ..restore.drift import Difference, Drift, adopt, drift_of
 from ..where.ours import described
-from ._target import add_target, targets
+from ._options import Target, flag
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
-    from ..image.prove.brought import Brought
     from ..session import Session
 
 
 @dataclass(frozen=True)
-class Options:
-    """The options, as the user gave them.
+class Options(Target):
+    """Where to look, beside the system, and what to do about it."""
 
-    Attributes:
-        environments: Where to look, beside the system.
-        unexplained: Whether to show only what nobody recorded.
-        adopt: Whether to record that.
-    """
-
-    environments: tuple[Environment, ...]
-    unexplained: bool
-    adopt: bool
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Options:
-        """Read the parsed words."""
-        return cls(targets(args), args.unexplained, args.adopt)
+    unexplained: bool = flag("--unexplained", help="only what nobody recorded")
+    adopt: bool = flag("--adopt", help="record what nobody recorded: it reaches the exports")
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    add_target(parser)
-    parser.add_argument("--unexplained", action="store_true", help="only what nobody recorded")
-    parser.add_argument(
-        "--adopt", action="store_true", help="record what nobody recorded: it reaches the exports"
-    )
-
-
-def run(args: argparse.Namespace, session: Session) -> Drifts:
+def run(options: Options, session: Session) -> Drifts:
     """Compare every target with its beginning, and the system once."""
-    options, history = Options.of(args), session.history
-    image = cache(_image)  # asked once, and anew the next time: its container changes
-    places = [(each, of_environment()) for each in options.environments]
-    places.append((options.environments[0], of_system()))
+    from ..image.prove.brought import brought_here
+
+    history = session.history
+    image = cache(brought_here)  # asked once, and again the next time: its container changes
+    environments = options.environments()
+    places = [(each, of_environment()) for each in environments]
+    places.append((environments[0], of_system()))
 
     def drifts() -> tuple[Drift, ...]:
         ledger = history.ledger()
@@ -77,25 +55,6 @@ def run(args: argparse.Namespace, session: Session) -> Drifts:
             adopt(drift, history, session.context(), requests_behind)
         found = drifts()
     return Drifts(found, only_unexplained=options.unexplained, adopted=options.adopt)
-
-
-def _image() -> Brought | None:
-    """What the image of this container brought, where an engine is in reach that can tell."""
-    from ..where.host import look
-
-    host = look()
-    if host.runtime is None or host.engine is None:
-        return None
-    from ..image.engine.client import connect
-    from ..image.engine.container import this_container
-    from ..image.prove.brought import Brought
-
-    try:
-        engine = connect()
-        container = this_container(engine, host)
-    except JStackMagicError:
-        return None
-    return Brought(engine, container) if container else None
 
 
 @dataclass(frozen=True, repr=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,10 @@ from ..history.built import built_image
 from ..history.file import History
 from ..model.errors import UsageError
 from ..model.ledger import fold
+from ..model.managers import is_system
 from ..model.recipe import Recipe
 from ..model.record import Record
+from ..where.debiansources import added_sources
 from . import _holdings
 from ._own import Own
 
@@ -99,6 +101,27 @@ class Source:
             keywords["own"] = Own.of(recipe).step()
         artifact = form.render(recipe, **keywords)
         return replace(artifact, notes=(*artifact.notes, *notes))
+
+    def debian_sources(self) -> Iterator[str]:
+        """Yield what apt needs beside the names: sources that the base image lacks."""
+        steps = [step for step in self.recipe.steps if is_system(step.manager)]
+        asked = ", ".join(item.name for step in steps for item in step.install)
+        for each in added_sources() if self.here and asked else ():
+            yield (
+                f"apt had a source here that the base image lacks: {each}. {asked} may come from"
+                " there: copy that file and its keys into the image before apt-get update."
+            )
+
+    def own(self, *, added: bool | None = None) -> str:
+        """Return whether the artifact has jstackmagic itself; empty where none is due.
+
+        Args:
+            added: Whether it is put into the image; None for what is no image.
+        """
+        if not self.here:
+            return ""
+        own = Own.of(self.recipe)
+        return own.in_file() if added is None else own.in_image(added=added)
 
     def _running(self) -> str:
         """The running environment's prefix, where the recipe has something of it; else empty."""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from ..model import managers as listed
 from ..model.environment import Environment
+from ..model.errors import Stopped
 from ..model.packages import ManagerName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ..display.console import Console
@@ -125,6 +126,10 @@ class Manager(Protocol):
             InvalidSpec: A spec is none of its.
         """
 
+    def works_in(self, environment: Environment) -> bool:
+        """Return whether it can install into an environment of this kind."""
+        return True
+
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse an environment that this manager cannot or should not change.
 
@@ -163,6 +168,14 @@ class Manager(Protocol):
             exact: Whether it must also say which archives that takes.
             console: Where the progress of planning goes.
         """
+
+    def repair(self, environment: Environment, console: Console) -> bool | None:
+        """Finish an install that was cut off; return whether one was, None if that cannot be known.
+
+        Raises:
+            CommandFailed: It cannot be finished.
+        """
+        return None
 
     def effective(self, request: Request, environment: Environment) -> Request:
         """Return the request with the settings that held for it and that no image has."""
@@ -275,6 +288,45 @@ def choose(
         Stopped: The engine that the user named is not available.
     """
     return get(manager).choose(environment, engines.of(manager), request)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The engine that would do a manager's work in an environment.
+
+    Attributes:
+        manager: Whose.
+        name: What people call it; empty where what was configured is not available.
+        why: For people.
+    """
+
+    manager: ManagerName
+    name: str
+    why: str
+
+
+def workers(environment: Environment, engines: Engines) -> Iterator[Worker]:
+    """Yield the engine of each manager that works in an environment."""
+    for manager in listed.of_environment():
+        if not get(manager).works_in(environment):
+            continue
+        try:
+            choice = choose(manager, environment, engines)
+        except Stopped as stopped:
+            yield Worker(manager, "", stopped.problem)
+        else:
+            yield Worker(manager, choice.name, choice.why)
+
+
+def repairs(environments: Iterable[Environment], console: Console) -> Iterator[str]:
+    """Finish the installs that were cut off, and yield a sentence for each place that was asked."""
+    for environment in environments:
+        for manager in map(get, listed.of_environment()):
+            works = manager.works_in(environment)
+            repaired = manager.repair(environment, console) if works else None
+            if repaired is not None:
+                said = "Finished what" if repaired else "Nothing"
+                yield f"{said} was cut off in the {environment.description}."
 
 
 def engine(

@@ -16,7 +16,7 @@ import msgspec
 from ...display import Result, Table, Text, channel_text
 from ...image.prove.proof import Proof
 from ...model.environment import Environment
-from .._target import add_target, targets
+from .._options import Target, declare, typed
 from ._building import build_context, build_engine, context_of, existing
 from ._how import How, add_how
 
@@ -42,8 +42,10 @@ class Options:
     @classmethod
     def of(cls, args: argparse.Namespace) -> Options:
         """Read the parsed words."""
-        said = args.name or args.prefix or args.kernel or args.all_kernels
-        return cls(args.tag, args.deep, targets(args) if said else (), How.of(args))
+        target = typed(Target, args)
+        return cls(
+            args.tag, args.deep, target.environments() if target.is_said else (), How.of(args)
+        )
 
 
 HELP = "compare an image with what is here"
@@ -57,7 +59,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deep", action="store_true", help="compare files' contents and import what was added, too"
     )
-    add_target(parser)
+    declare(parser, Target)
 
 
 def run(options: Options, session: Session) -> Proved:

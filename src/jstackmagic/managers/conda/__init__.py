@@ -64,6 +64,14 @@ class Conda(Manager):
         of_conda = (item for item in found if item.get("channel") != "pypi")
         return View({str(item["name"]).lower(): str(item["version"]) for item in of_conda})
 
+    def works_in(self, environment: Environment) -> bool:
+        return environment.is_conda
+
+    def repair(self, environment: Environment, console: Console) -> bool | None:
+        from .rattler import repair
+
+        return repair(environment, console)
+
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse what is not a conda environment."""
         if environment.is_conda:

@@ -38,6 +38,9 @@ class Pip(Manager):
 
         check(request, environment)
 
+    def works_in(self, environment: Environment) -> bool:
+        return environment.executable is not None
+
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse an environment without Python, and one that the system manages (PEP 668)."""
         if environment.executable is None:
