@@ -263,6 +263,8 @@ class _Walker:
     ) -> Iterator[Found]:
         """Yield the finds of one call: of itself, or of what it runs."""
         aimed = False
+        if pipe is not None and call.words and call.program == "xargs":
+            call = self._piped(call, pipe)
         inner: Call | None = call
         while inner is not None:
             aimed = aimed or inner.target != call.target
@@ -301,7 +303,7 @@ class _Walker:
         """Take in the files that a command writes; one that changes apt's sources is listed."""
         text = pipe.text if pipe else None
         for reason in effects.written(call, state, text, redirections):
-            yield call.unread(reason)
+            yield (self._piped(call, pipe) if pipe else call).unread(reason)
 
     def _function(self, name: str, call: Call, state: State) -> Iterator[Found]:
         """Run a function's body where it is called."""

@@ -45,9 +45,9 @@ class HistoryTable(Result):
             (
                 record.id,
                 _when(record),
-                f"{record.request.action} {' '.join(record.request.texts)}",
+                _what(record),
                 _where(record),
-                record.request.manager,
+                record.request.manager if record.request.specs else "",
                 _result(record) + ", taken back" * (record.id in self.taken_back),
             )
             for record in self.records
@@ -115,11 +115,12 @@ def _facts(record: Record) -> Sequence[tuple[str, str]]:
     facts = (
         ("when", _when(record)),
         ("status", record.status),
-        ("asked", f"{request.action} {' '.join(request.texts)}"),
+        ("asked", f"{request.action} {' '.join(request.texts)}" if request.specs else ""),
         ("manager", f"{request.manager} ({record.engine})" if record.engine else request.manager),
         ("environment", f"{_where(record)}  {record.environment.prefix}"),
         ("python", record.environment.python or ""),
         *(("command", command) for command in record.commands),
+        *(("note", note) for note in record.notes),
         ("took", f"{outcome.seconds:.1f} s" if outcome else ""),
         ("exit status", str(outcome.exit_status) if outcome else ""),
         ("undoes", record.undoes),
@@ -140,6 +141,12 @@ def _where(record: Record) -> str:
     if is_system(record.request.manager):
         return "system"
     return record.environment.name or record.environment.prefix
+
+
+def _what(record: Record) -> str:
+    if not record.request.specs:
+        return " ".join(" ".join(record.commands).split())
+    return f"{record.request.action} {' '.join(record.request.texts)}"
 
 
 def _result(record: Record) -> str:

@@ -39,7 +39,7 @@ class Options(Target):
     manager: str | None = option("--manager", choices=names, help="of one manager")
     status: str | None = option(
         "--status",
-        choices=("ok", "failed", "interrupted", "running", "planned", "found"),
+        choices=("ok", "failed", "interrupted", "running", "planned", "found", "seen"),
         help="of one status",
     )
     since: str | None = option(

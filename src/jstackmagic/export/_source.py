@@ -18,6 +18,7 @@ from ..model.record import Record
 from ..where.debiansources import added_sources
 from . import _holdings
 from ._own import Own
+from ._said import said
 
 if TYPE_CHECKING:
     from ._artifact import Artifact
@@ -100,7 +101,7 @@ class Source:
         if form.calls_for("jstackmagic", given):
             keywords["own"] = Own.of(recipe).step()
         artifact = form.render(recipe, **keywords)
-        return replace(artifact, notes=(*artifact.notes, *notes))
+        return replace(artifact, notes=(*artifact.notes, *notes, *said(self.records)))
 
     def debian_sources(self) -> Iterator[str]:
         """Yield what apt needs beside the names: sources that the base image lacks."""

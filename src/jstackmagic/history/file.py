@@ -42,7 +42,7 @@ SCHEMA = 1
 IMAGE_HISTORY = Path("/etc/jstackmagic/history.jsonl")
 """Where an image that was made from a history has it: what there was before this container."""
 
-Event = Literal["begin", "end", "planned", "found"]
+Event = Literal["begin", "end", "planned", "found", "seen"]
 
 
 class HistoryWarning(UserWarning):
@@ -111,6 +111,7 @@ class History:
         commands: Iterable[str],
         context: Context,
         undoes: str = "",
+        notes: Iterable[str] = (),
     ) -> Record:
         """Write down what is about to be done; call it before anything is touched.
 
@@ -130,6 +131,7 @@ class History:
             commands=tuple(commands),
             context=context,
             undoes=undoes,
+            notes=tuple(notes),
         )
         return self._write("begin", record, kept="Nothing was started.")
 
@@ -143,6 +145,7 @@ class History:
         engine: str = "",
         commands: Iterable[str] = (),
         context: Context,
+        notes: Iterable[str] = (),
     ) -> Record:
         """Write down what cannot be done here and should reach the exports (``--record-only``).
 
@@ -158,8 +161,36 @@ class History:
             engine=engine,
             commands=tuple(commands),
             context=context,
+            notes=tuple(notes),
         )
         return self._write("planned", record, kept="Nothing was recorded.")
+
+    def note_seen(
+        self,
+        command: str,
+        reason: str,
+        environment: EnvironmentRef,
+        *,
+        transaction: str,
+        step: int,
+        context: Context,
+    ) -> Record:
+        """Write down a command that installs and that no request can say, so that exports say so.
+
+        Raises:
+            HistoryError: The file cannot be written.
+        """
+        record = Record(
+            id=f"{transaction}.{step}",
+            time=_now(),
+            status="seen",
+            request=Request("install", "pip", ()),
+            environment=environment,
+            commands=(command,),
+            context=context,
+            notes=(reason,),
+        )
+        return self._write("seen", record, kept="Nothing was recorded.")
 
     def note_found(
         self,
@@ -301,6 +332,7 @@ class History:
                 "context": record.context,
                 "outcome": record.outcome,
                 "undoes": record.undoes,
+                "notes": record.notes,
             }
         )
         self._append(line, kept=kept)
@@ -597,6 +629,7 @@ def _reader() -> Any:
             ("context", msgspec.Raw, msgspec.Raw()),
             ("outcome", Outcome | None, None),
             ("undoes", str, ""),
+            ("notes", tuple[str, ...], ()),
         ],
     )
     return msgspec.json.Decoder(line)
@@ -676,6 +709,7 @@ def _record(start: Any, outcome: Outcome | None, status: Status | None = None) -
         context=start.context,
         outcome=outcome,
         undoes=start.undoes,
+        notes=start.notes,
     )
 
 
