@@ -288,7 +288,7 @@ def test_an_old_wheel_that_is_nowhere_to_be_had(index: WheelIndex, venv: Path) -
     assert "two 1.0" not in words
     assert contents(prefix) == was
     result = verb("undo", "--force", "--dry-run")
-    assert "plain 1.0 is nowhere to be had." in result.notes
+    assert "plain 1.0 is not available anywhere." in result.notes
     assert [item.plan.request.texts for item in result.done] == [("two==1.0",)]
 
 

@@ -104,7 +104,7 @@ def _overview(verbs: Sequence[str]) -> str:
     for verb in verbs:
         doc = (commands.load(verb).__doc__ or "").strip().split("\n", 1)[0]
         lines.append(f"  jstackmagic {verb.ljust(width)}  {doc}")
-    return "\n".join([*lines, "", "jstackmagic VERB --help tells more."])
+    return "\n".join([*lines, "", "jstackmagic VERB --help says more."])
 
 
 def _say(error: JStackMagicError) -> None:

@@ -157,7 +157,7 @@ def _planned(item: Done, where: str) -> Iterator[Part]:
     if plan.change:
         yield change_table(plan.change, "Would change")
     elif plan.commands and plan.change is None:
-        yield Text("What it would change cannot be told beforehand.", "quiet")
+        yield Text("What it would change is not known in advance.", "quiet")
     for note in plan.notes:
         yield Text(note, "quiet")
 

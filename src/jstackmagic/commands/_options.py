@@ -172,7 +172,7 @@ class FromSources:
         "-i", "--index-url", default="", metavar="URL", help="in place of pip's"
     )
     extra_index_url: tuple[str, ...] = option(
-        "--extra-index-url", action="append", metavar="URL", help="beside pip's index"
+        "--extra-index-url", action="append", metavar="URL", help="in addition to pip's index"
     )
 
     def sources(self, usual: Sources, listed: Sources) -> Sources:

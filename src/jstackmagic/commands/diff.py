@@ -3,7 +3,7 @@
 Examples:
     %envdiff                  # the running kernel's environment, and the system's packages
     %envdiff --name other
-    %envdiff --unexplained    # only what nobody recorded
+    %envdiff --unexplained    # only what no record explains
     %envdiff --adopt          # record what nobody recorded
 """
 
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 class Options(Target):
     """Where to look, beside the system, and what to do about it."""
 
-    unexplained: bool = flag("--unexplained", help="only what nobody recorded")
-    adopt: bool = flag("--adopt", help="record what nobody recorded: it reaches the exports")
+    unexplained: bool = flag("--unexplained", help="only what no record explains")
+    adopt: bool = flag(
+        "--adopt", help="record what no record explains, so that the exports have it"
+    )
 
 
 def run(options: Options, session: Session) -> Drifts:
@@ -90,7 +92,7 @@ class Drifts(Result):
     def _parts_of(self, drift: Drift) -> Sequence[Part]:
         shown = drift.unexplained if self.only_unexplained else drift.differences
         told = ", ".join(f"{name}: {words}" for name, words in drift.told_by.items())
-        against = f"Measured from {told}." if told else "Nothing tells how it began."
+        against = f"Measured from {told}." if told else "How it began is not known."
         if not shown:
             return [Text(f"Nothing differs in {drift.where}. {against}", "quiet")]
         rows = tuple(_row(difference) for difference in shown)

@@ -29,7 +29,7 @@ def own_runtime_folder() -> Path:
     path = runtime_folder()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not is_ours(path):
-        raise PermissionError(errno.EPERM, "It is somebody else's", str(path))
+        raise PermissionError(errno.EPERM, "It belongs to another user", str(path))
     return path
 
 

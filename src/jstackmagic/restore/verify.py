@@ -151,7 +151,7 @@ def _view(
         return None
     if view is None:
         where = environment.prefix if not is_system(manager) else "here"
-        notes.append(f"{manager} could not be asked: there is none in reach of {where}.")
+        notes.append(f"{manager} could not be asked: there is none for {where}.")
     return view
 
 

@@ -152,7 +152,7 @@ def _difference_table(differences: Sequence[Difference]) -> Table:
         )
         for difference in differences
     )
-    return Table(("Where", "Package", "Here", "In the image", "What would mend it"), rows)
+    return Table(("Where", "Package", "Here", "In the image", "How to fix it"), rows)
 
 
 def _version(package: Package | None, other: Package | None) -> str:

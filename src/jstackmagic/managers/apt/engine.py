@@ -39,7 +39,7 @@ LISTS_AGE = 24 * 3600
 LOCK_TIMEOUT = 120
 """Seconds to wait for another program that holds dpkg's lock, or the lists'."""
 
-_RISK = "A package may be half installed; `dpkg --configure -a`, as root, mends it."
+_RISK = "A package may be half installed; `dpkg --configure -a`, as root, fixes it."
 
 # Debian Policy 5.6.1 and 5.6.12. Not a minus at the end: apt-get would take that for "remove it".
 _NAME = r"[a-z0-9](?:[a-z0-9+.-]*[a-z0-9+])(?::[a-z0-9-]+)?"

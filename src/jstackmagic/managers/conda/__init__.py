@@ -96,7 +96,7 @@ class Conda(Manager):
         if wanted != "auto":
             return _executable(environment, wanted)
         if environment.conda is None:
-            return Choice(self.name, "rattler", environment, "no conda is in reach")
+            return Choice(self.name, "rattler", environment, "there is no conda here")
         tool = environment.conda.tool
         if not here:
             why = "py-rattler is not installed"
@@ -111,16 +111,16 @@ class Conda(Manager):
         if reasons:
             why = f"py-rattler does not honour {', '.join(reasons)}"
             return Choice(self.name, "conda", environment, why, called=tool)
-        why = "it honours all that conda would go by here"
+        why = "it honours every setting that conda would use here"
         return Choice(self.name, "rattler", environment, why)
 
     @staticmethod
     def _need_rattler(environment: Environment, *, asked: bool) -> None:
         if is_here("rattler"):
             return
-        alone = f"No conda, mamba or micromamba is in reach of {environment.prefix}, and "
+        alone = f"No conda, mamba or micromamba governs {environment.prefix}, and "
         raise Stopped(
-            f"{'' if asked else alone}py-rattler is not installed beside jstackmagic.",
+            f"{'' if asked else alone}py-rattler is not installed with jstackmagic.",
             kept=NOTHING_CHANGED,
             advice=line("fast"),
         )
@@ -198,7 +198,7 @@ def _executable(environment: Environment, wanted: str) -> Choice:
     found = executable_of(environment, cast("Tool", wanted))
     if found is None:
         raise Stopped(
-            f"There is no {wanted} in reach of {environment.prefix}.",
+            f"There is no {wanted} for {environment.prefix}.",
             kept=NOTHING_CHANGED,
             advice=("Leave the choice to us: --engine auto", "What there is: %envinfo"),
         )

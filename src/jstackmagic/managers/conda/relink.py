@@ -45,7 +45,7 @@ def fetch(packages: Iterable[Package], environment: Environment) -> None:
     """Have the packages in the cache, so that linking them cannot fail for want of them.
 
     Raises:
-        CommandFailed: One is nowhere to be had.
+        CommandFailed: One is not available anywhere.
     """
     from .rattler import engine
     from .rattler.fetch import fetch as fetch_all

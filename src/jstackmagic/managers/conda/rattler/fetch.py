@@ -250,7 +250,7 @@ class Cache:
                 raise CommandFailed(
                     f"{archive} cannot be unpacked: {error}",
                     kept=NOTHING_CHANGED,
-                    advice=f"Take it away, so that it is fetched anew: !rm '{archive}'",
+                    advice=f"Remove it, so that it is fetched again: !rm '{archive}'",
                 ) from None
             staged.chmod(0o755)
             (staged / "info" / "repodata_record.json").write_text(_as_json(record))
@@ -399,7 +399,7 @@ def check_archive(path: str, spec: str) -> None:
         raise CommandFailed(
             f"{mask(spec.partition('#')[0])} is not what was asked for: {reason}.",
             kept=NOTHING_CHANGED,
-            advice="If the list is right, somebody has put another archive there.",
+            advice="If the list is right, the archive there has been replaced.",
         )
 
 

@@ -68,7 +68,7 @@ async def solve(problem: Problem, wire: Wire) -> Solution:
         except SolverError:
             if repodata.is_fresh(problem.channels):
                 raise
-            wire.show(Progress("Reading the channels anew"))
+            wire.show(Progress("Reading the channels again"))
             records = await _solve(problem, refresh=True)
     except SolverError as error:
         raise await explain_conflict(problem, error, _solvable) from None
