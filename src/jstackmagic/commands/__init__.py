@@ -8,20 +8,16 @@ is no verb.
 
 from __future__ import annotations
 
-import argparse
 import os
-import re
-import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
-
-from ..model.errors import UsageError
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..display import Result
     from ..session import Session
+    from ._parser import Parser
 
 
 class Verb(Protocol):
@@ -44,53 +40,6 @@ def for_programs(name: str, words: Sequence[str]) -> bool:
     return "--json" in head or getattr(load(name), "FOR_PROGRAMS", False)
 
 
-class _HelpWantedError(Exception):
-    pass
-
-
-class _Help(argparse.Action):
-    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
-        super().__init__(
-            option_strings, dest, nargs=0, default=argparse.SUPPRESS, help="show this help"
-        )
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
-    ) -> NoReturn:
-        raise _HelpWantedError(parser.format_help())
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser that raises instead of leaving the process."""
-
-    def __init__(self, **options: object) -> None:
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(**{**options, "add_help": False, "allow_abbrev": False})  # type: ignore[arg-type]
-        if sys.version_info >= (3, 14):
-            self.color = False
-        self.add_argument("-h", "--help", action=_Help)
-
-    def format_help(self) -> str:
-        """The help, its examples written for the surface that ``prog`` names."""
-        text = super().format_help()
-        return text if self.prog.startswith("%") else for_terminal(text)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise the mistake as an error that says what to type instead."""
-        advice = [self.format_usage().strip(), f"All of it: {self.prog} --help"]
-        _, unknown, words = message.partition("unrecognized arguments: ")
-        if unknown and any(action.dest == "specs" for action in self._actions):
-            way = f"{self.prog} NAME -- {words}"
-            advice.insert(0, f"What is the manager's own comes last, after two dashes: {way}")
-        raise UsageError(
-            f"{self.prog}: {message}.", kept="Nothing was started.", advice=tuple(advice)
-        )
-
-
 def names() -> tuple[str, ...]:
     """The verbs, found by listing this folder, so that loading the extension imports none."""
     found = (file.removesuffix(".py") for file in os.listdir(os.path.dirname(__file__)))
@@ -105,6 +54,7 @@ def load(name: str) -> Verb:
 def parser(name: str, *, magic: bool) -> Parser:
     """The parser of one verb, as the notebook or the terminal calls it."""
     from ._options import declare
+    from ._parser import Parser
 
     verb = load(name)
     made = Parser(
@@ -117,11 +67,6 @@ def parser(name: str, *, magic: bool) -> Parser:
         declare(made, verb.Options)
     made.add_argument("--json", action="store_true", help="show the result as JSON")
     return made
-
-
-def for_terminal(text: str) -> str:
-    """Text that speaks of magics, for a terminal: ``%envverb`` is ``jstackmagic verb`` there."""
-    return re.sub(r"%?%env(\w+)", r"jstackmagic \1", text)
 
 
 def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, bool]:
@@ -140,6 +85,7 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
     """
     from ._help import HelpText
     from ._options import typed
+    from ._parser import HelpWantedError, parse
 
     head, options = list(words), []
     if "--" in head:
@@ -148,8 +94,8 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
     as_json = "--json" in head  # wherever it stands, before or after a sub-command
     head = [word for word in head if word != "--json"]
     try:
-        args = _parse(parser(name, magic=session.magic), head)
-    except _HelpWantedError as wanted:
+        args = parse(parser(name, magic=session.magic), head)
+    except HelpWantedError as wanted:
         return HelpText(str(wanted)), as_json
     args.options = tuple(options)
     if getattr(args, "quiet", False):
@@ -164,10 +110,3 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
         if lacking is None:
             raise
         raise lacking from None
-
-
-def _parse(made: Parser, words: list[str]) -> argparse.Namespace:
-    try:
-        return made.parse_intermixed_args(words)
-    except TypeError:  # argparse cannot mix options into a verb with sub-commands
-        return made.parse_args(words)

@@ -9,6 +9,7 @@ from ..capture.planned import Captured, masked
 from ..display import Part, Result, Table, Text
 from ..model.credentials import mask
 from ..model.managers import is_system
+from ..model.written import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,51 +35,49 @@ class Capture(Result):
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """The records that were made."""
         return tuple(captured.record for captured in self.captures if captured.record)
 
     def summary(self) -> str:
-        """Return how much was found."""
         unread = sum(1 for captured in self.captures if captured.reason)
+        read = len(self.captures) - unread
         parts = [
-            _counted(len(self.captures) - unread, "install or removal", "installs and removals"),
+            f"{read} {'install or removal' if read == 1 else 'installs and removals'}",
             f"{unread} not understood" if unread else "",
             f"{len(self.records)} planned" if self.records else "",
         ]
-        return f"{', '.join(filter(None, parts))}, in {_counted(self.files, 'file', 'files')}"
+        files = f"{self.files} file{'s'[: self.files != 1]}"
+        return f"{', '.join(filter(None, parts))}, in {files}"
 
     def parts(self) -> Sequence[Part]:
-        """Return what was understood, what to know of it, what was not, and the files' problems."""
         parts: list[Part] = []
         read = [captured for captured in self.captures if not captured.reason]
         if read:
             columns = ("Where", "What", "Manager", "Environment", "Result")
-            parts.append(Table(columns, tuple(self._row(captured) for captured in read)))
+            parts.append(Table(columns, tuple(map(self._row, read))))
         for captured in read:
             parts += [Text(f"{_place(captured)}: {n}", "warning") for n in captured.notes]
         unread = [captured for captured in self.captures if captured.reason]
         if unread:
+            commands = (mask(" ".join(each.found.command.split())) for each in unread)
             rows = tuple(
-                (_place(each), _command(each), " ".join((each.reason, *each.notes)))
-                for each in unread
+                (_place(each), command, " ".join((each.reason, *each.notes)))
+                for each, command in zip(unread, commands, strict=True)
             )
             parts.append(Table(("Where", "Command", "Why"), rows, "Not understood, not planned"))
         if self.problems:
             parts.append(Table(("File", "Why"), self.problems, "Not read, or not whole"))
-        parts.append(Text(f"{self.summary()}.{self._advice()}"))
-        return parts
+        return [*parts, Text(f"{self.summary()}.{self._advice()}")]
 
     def _row(self, captured: Captured) -> tuple[str, ...]:
         request, environment = captured.found.request, captured.environment
         assert request is not None
         assert environment is not None
-        where = environment.name or environment.prefix
         result = "asked for before" if captured.known else "would be planned"
         return (
             _place(captured),
             mask(f"{request.action} {' '.join(request.texts)}"),
             request.manager,
-            "system" if is_system(request.manager) else where,
+            "system" if is_system(request.manager) else environment.name or environment.prefix,
             captured.record.id if captured.record else result,
         )
 
@@ -88,9 +87,6 @@ class Capture(Result):
         return " Nothing was recorded." if self.dry_run else ""
 
     def to_json(self) -> Any:
-        """The finds, with where they stand and what came of them."""
-        from ..model.written import plain
-
         return {
             "files": self.files,
             "problems": [{"file": file, "reason": reason} for file, reason in self.problems],
@@ -101,7 +97,7 @@ class Capture(Result):
                         "cell": captured.finding.cell,
                         "line": captured.finding.line,
                         "command": mask(captured.found.command),
-                        "request": masked(request) if request else None,
+                        "request": (r := captured.found.request) and masked(r),
                         "target": captured.found.target,
                         "environment": captured.environment,
                         "reason": captured.reason,
@@ -112,20 +108,11 @@ class Capture(Result):
                     whole=True,
                 )
                 for captured in self.captures
-                for request in (captured.found.request,)
             ],
         }
-
-
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _place(captured: Captured) -> str:
     finding = captured.finding
     cell = f" cell {finding.cell}" if finding.cell else ""
     return f"{finding.file}{cell}:{finding.line}"
-
-
-def _command(captured: Captured) -> str:
-    return mask(" ".join(captured.found.command.split()))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..install.transaction import Transaction
     from ..managers.steps import Step
     from ..session import Session
-    from ._options import Several
+    from ._mode import Several
 
 
 def transaction(session: Session, engines: Sequence[str] = (), **mode: Any) -> Transaction:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..display import Code, Part, Result, Table, Text, channel_text, size_text
+from ..display import Part, Result, Text
+from ..display.changes import count_text
 from ..managers.steps import Done
-from ..model.managers import is_system
 from ..model.packages import Change
+from ._steps import parts_of
 from ._verify import Verified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ..model.packages import Package
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,7 +32,6 @@ class ChangeResult(Result):
 
     @property
     def exit_status(self) -> int:  # type: ignore[override]
-        """1 where ``--verify`` found a difference."""
         return self.verified.exit_status if self.verified else 0
 
     @property
@@ -47,18 +45,15 @@ class ChangeResult(Result):
         )
 
     def summary(self) -> str:
-        """Return how many packages were added, changed and removed."""
         return count_text(self.change) or "nothing changed"
 
     def parts(self) -> Sequence[Part]:
-        """Each step's table and advice, then the notes."""
         parts: list[Part] = [Text(note, "warning") for note in self.notes]
         for item in self.done:
-            parts += _parts_of(item)
+            parts += parts_of(item)
         return [*parts, *(self.verified.parts() if self.verified else ())]
 
     def to_json(self) -> Any:
-        """The steps, with their records."""
         import msgspec
 
         return {
@@ -81,94 +76,3 @@ class ChangeResult(Result):
                 for item in self.done
             ],
         }
-
-
-def count_text(change: Change) -> str:
-    """A change in a few words; empty where nothing changed."""
-    counts = (
-        (len(change.added), "added"),
-        (len(change.changed), "changed"),
-        (len(change.removed), "removed"),
-    )
-    return ", ".join(f"{number} {word}" for number, word in counts if number)
-
-
-def change_table(change: Change, caption: str = "") -> Table:
-    """A change as a table: what came, what moved from which version, what went."""
-    rows = [
-        *(_row("+", package, package.version) for package in change.added),
-        *(_row("~", new, _moved(old, new)) for old, new in change.changed),
-        *(_row("−", package, package.version) for package in change.removed),
-    ]
-    columns = ("", "Package", "Version", "Build", "From", "Size")
-    used = [i for i in range(len(columns)) if i < 3 or any(row[i] for row in rows)]
-    return Table(
-        columns=tuple(columns[i] for i in used),
-        rows=tuple(tuple(row[i] for i in used) for row in rows),
-        caption=caption,
-    )
-
-
-def _row(sign: str, package: Package, version: str) -> tuple[str, ...]:
-    origin = channel_text(package.source)
-    return (sign, package.name, version, package.build, origin, size_text(package.size))
-
-
-def _moved(old: Package, new: Package) -> str:
-    if old.version != new.version:
-        return f"{old.version} → {new.version}"
-    return f"{new.version} (was {old.build or channel_text(old.source) or 'another archive'})"
-
-
-def _parts_of(item: Done) -> Iterator[Part]:
-    plan, outcome = item.plan, item.outcome
-    where = "the system" if is_system(plan.request.manager) else plan.environment.description
-    if outcome is None:
-        yield from _planned(item, where)
-        return
-    if outcome.change:
-        did = {"install": "Installed into", "remove": "Removed from"}[plan.request.action]
-        yield change_table(
-            outcome.change, f"{did} {where} with {plan.engine}, {outcome.seconds:.1f} s"
-        )
-    for package in plan.satisfied:
-        yield Text(f"{package.name} {package.version} is already there ({package.manager}).")
-    if not outcome.change and not plan.satisfied:
-        yield Text(f"Nothing changed in {where}.")
-    for note in item.notes:
-        yield Text(note, "warning")
-    if item.running and outcome.change and not is_system(plan.request.manager):
-        yield from _restart_advice(item)
-
-
-def _planned(item: Done, where: str) -> Iterator[Part]:
-    plan = item.plan
-    if item.record is not None:
-        yield Text(
-            f"Recorded, not installed: {plan.request.manager} {' '.join(item.record.request.texts)}"
-            f" for {where}. %envexport dockerfile puts it into the image."
-        )
-        return
-    if plan.commands:
-        yield Text(f"Would run, for {where}:")
-        yield Code("\n".join(str(command) for command in plan.commands))
-    for package in plan.satisfied:
-        yield Text(f"{package.name} {package.version} is already there ({package.manager}).")
-    if plan.change:
-        yield change_table(plan.change, "Would change")
-    elif plan.commands and plan.change is None:
-        yield Text("What it would change is not known in advance.", "quiet")
-    for note in plan.notes:
-        yield Text(note, "quiet")
-
-
-def _restart_advice(item: Done) -> Iterator[Part]:
-    for stale in item.stale:
-        now = f"{stale.new} is installed now" if stale.new else "it is removed now"
-        yield Text(
-            f"Restart the kernel: {stale.module} was imported from {stale.package} {stale.old}; "
-            f"{now}.",
-            "warning",
-        )
-    if not item.stale and item.outcome and item.outcome.change.added:
-        yield Text("It can be imported now; no restart is needed.", "good")

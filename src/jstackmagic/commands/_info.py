@@ -40,11 +40,9 @@ class Info(Result):
     notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """The prefixes."""
         return ", ".join(environment.prefix for environment in self.environments)
 
     def parts(self) -> Sequence[Part]:
-        """A table for each environment and one for the host."""
         tables = [
             Table(
                 ("Environment", environment.name or environment.prefix),
@@ -59,7 +57,6 @@ class Info(Result):
         return (*tables, here, *(Text(note, "warning") for note in self.notes))
 
     def to_json(self) -> Any:
-        """The environments and the host."""
         import json
 
         import msgspec

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 from ..capture.planned import read_into
 from ..model.errors import UsageError
 from ._captured import Capture
-from ._options import Groups, Target, flag, option
+from ._options import flag, option
+from ._shared import Groups, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

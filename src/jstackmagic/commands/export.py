@@ -22,21 +22,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import export
+from ..export._every import difference_of_all, render_all, write_all
 from ..export._source import Source
+from ..image.suggest import base_image
 from ..model.errors import UsageError
-from ._exported import Checked, Exported, ExportedAll
+from ..restore.homes import of_other_images
+from ._checked import Checked
+from ._exported import Exported, ExportedAll
 from ._options import declare, option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..display import Result
     from ..session import Session
 
 FOR_PROGRAMS = True
 _STANDARD_OUTPUT = ("-", "/dev/stdout")
-
-
 _RECIPE = {"metavar": "FILE", "help": "a recipe.json or a history, in place of this user's"}
 
 
@@ -45,9 +45,7 @@ class Options:
     """What to export and where to; a format's own options are in ``given``."""
 
     all: str | None = option("--all", metavar="FOLDER", help="write every format, and a README")
-    check_all: str | None = option(
-        "--check-all", metavar="FOLDER", help="whether all that is up to date"
-    )
+    check_all: str | None = option("--check-all", metavar="FOLDER", help="is that up to date")
     all_from: str | None = option("--from", metavar="IMAGE", help="for all: the base image")
     all_image: str | None = option("--image", metavar="IMAGE", help="for all: that of the recipe")
     recipe: str | None = option("--recipe", **_RECIPE)
@@ -74,9 +72,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     declare(parser, Options)
     formats = parser.add_subparsers(dest="format", metavar="FORMAT")
     for name, form in export.formats().items():
-        one = formats.add_parser(
-            name, help=form.summary.replace("%", "%%"), description=form.summary
-        )
+        summary = form.summary
+        one = formats.add_parser(name, help=summary.replace("%", "%%"), description=summary)
         declare(one, _OfFormat)
         form.declare(one)
 
@@ -93,26 +90,18 @@ def run(options: Options, session: Session) -> Result:
     return _one(source, options) if options.format else _all(source, options)
 
 
-def _homes(source: Source) -> tuple[str, ...]:
-    """What of this user's history is another image's."""
-    from ..restore.homes import of_other_images
-    from ..where.host import look
-
-    return of_other_images(source.records, look().image or "") if source.here else ()
-
-
 def _one(source: Source, options: Options) -> Result:
     form = export.get(options.format or "")
-    artifact = source.render(form, dict(options.given), _base)
+    artifact = source.render(form, dict(options.given), base_image)
     if options.check:
         path = Path(options.check).expanduser()
         return Checked(form.difference(artifact, path), (str(path),))
-    written: tuple[Path, ...] = ()
-    if options.into:
-        written = form.insert_into(artifact, Path(options.into).expanduser())
+    into = Path(options.into).expanduser() if options.into else None
+    written = form.insert_into(artifact, into) if into else ()
     if options.output and options.output not in _STANDARD_OUTPUT:
         written += artifact.write(Path(options.output).expanduser())
-    notes = (*artifact.notes, *artifact.check(), *_homes(source), *source.debian_sources())
+    homes = of_other_images(source.records) if source.here else ()
+    notes = (*artifact.notes, *artifact.check(), *homes, *source.debian_sources())
     return Exported(
         artifact=replace(artifact, notes=notes),
         written=tuple(map(str, written)),
@@ -121,19 +110,11 @@ def _one(source: Source, options: Options) -> Result:
 
 
 def _all(source: Source, options: Options) -> Result:
-    from ..export._every import difference_of_all, render_all, write_all
-
-    rendered = render_all(source, _base, base_image=options.all_from, image=options.all_image)
+    rendered = render_all(source, base_image, base_image=options.all_from, image=options.all_image)
     if options.all:
         written = write_all(Path(options.all).expanduser(), rendered)
         return ExportedAll.of(rendered, written, source.own())
     folder = Path(options.check_all or "").expanduser()
+    files = tuple(str(folder / each.file) for each in rendered if each.artifact)
     difference, notes = difference_of_all(folder, rendered)
-    checked = tuple(str(folder / each.file) for each in rendered if each.artifact)
-    return Checked(difference, checked, notes)
-
-
-def _base(source: Source, image: str, guess: bool) -> tuple[str, Sequence[str]]:
-    from ..image.suggest import base_image
-
-    return base_image(source.recipe, source.records, image, guess=guess)
+    return Checked(difference, files, notes)

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 from ..history.file import IMAGE_HISTORY, History
 from ..history.select import Selection, moment
 from ..model.managers import names
-from ._options import Target, flag, option
-from ._records import HistoryTable, WholeRecords
+from ._options import flag, option
+from ._record import WholeRecords
+from ._records import HistoryTable
+from ._shared import Target
 
 if TYPE_CHECKING:
     from ..display import Result

@@ -97,16 +97,13 @@ class HookResult(Result):
     snippet: str = ""
 
     def summary(self) -> str:
-        """The first of them."""
         return self.sentences[0]
 
     def parts(self) -> Sequence[Part]:
-        """The sentences, and the lines to copy."""
         return [
             *(Text(sentence) for sentence in self.sentences),
             *([Code(self.snippet)] if self.snippet else []),
         ]
 
     def to_json(self) -> Any:
-        """The sentences and the lines."""
         return {"sentences": list(self.sentences), "snippet": self.snippet}

@@ -16,7 +16,7 @@ from ..history.progress import status
 from ..managers import workers
 from ..where.host import look
 from ._info import Info
-from ._options import Target
+from ._shared import Target
 
 if TYPE_CHECKING:
     from ..session import Session

@@ -34,10 +34,14 @@ from ..model.cell import read_cell
 from ..model.errors import UsageError
 from ..model.parsing import Asked, logical_lines, read_specs
 from ..model.slips import check_verb
-from . import _lists, _missing
+from . import _missing
 from ._change import carry_out
 from ._changed import ChangeResult
-from ._options import ByManager, FromSources, Groups, Several, Target, flag, option
+from ._lists import Lists, notes_of, steps_of_list
+from ._mode import Several
+from ._options import flag, option
+from ._shared import ByManager, FromSources, Target
+from ._verify import verified
 
 if TYPE_CHECKING:
     from ..managers.steps import Step
@@ -45,23 +49,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options(Several, FromSources, Groups, Target, ByManager):
+class Options(Several, Lists, FromSources, Target, ByManager):
     """What to install, where, and from which sources."""
 
     specs: tuple[str, ...] = option(nargs="*", metavar="SPEC", help="what to install")
     upgrade: bool = flag("-U", "--upgrade", help="also move what is there to the newest version")
-    requirement: tuple[str, ...] = option(
-        *("-r", "--requirement", "-f", "--file"),
-        action="append",
-        metavar="FILE",
-        help="a list of packages: requirements.txt, environment.yml, a lock file, …",
-    )
-    constraint: tuple[str, ...] = option(
-        "--constraint", action="append", metavar="FILE", help="for pip"
-    )
-    editable: tuple[str, ...] = option(
-        "-e", "--editable", action="append", metavar="PATH", help="for pip"
-    )
     repair: bool = flag("--repair", help="finish a conda install that was cut off, first")
     missing: str | None = option(
         "--missing",
@@ -80,21 +72,20 @@ class Options(Several, FromSources, Groups, Target, ByManager):
 def run(options: Options, session: Session) -> ChangeResult:
     """Install what was asked for into every target."""
     asked = _read(options, session)
-    readings = _lists.read(options.requirement, options.group)
+    readings = options.readings()
     if options.repair:
         repaired = tuple(repairs(options.environments(), session.console))
         if not asked.specs and not readings:
             return ChangeResult(done=(), notes=repaired)
-    listed = any(reading.requests for reading in readings)
-    if not asked.specs and not listed and options.missing is None:
+    listed = asked.specs or any(reading.requests for reading in readings)
+    if not listed and options.missing is None:
         raise UsageError(
             "There is nothing to install.",
             kept="Nothing was started.",
             advice="Name a package: %envinstall pymongo",
         )
-    notes = [*asked.notes, *options.not_reached()]
-    for reading in readings:
-        notes += _lists.notes(reading)
+    beside = (note for reading in readings for note in notes_of(reading))
+    notes = [*asked.notes, *options.not_reached(), *beside]
     steps: list[Step] = []
     sources = partial(options.sources, session.policy.sources)
     for environment in options.environments():
@@ -107,33 +98,23 @@ def run(options: Options, session: Session) -> ChangeResult:
         notes += why
         steps += steps_of(said, environment)
         for reading in readings:
-            steps += _lists.steps_of(reading, environment, sources)
-    result = carry_out(
-        once(steps, upgrade=options.upgrade, options=options.options), options, session, notes
-    )
+            steps += steps_of_list(reading, environment, sources)
+    steps = once(steps, upgrade=options.upgrade, options=options.options)
+    result = carry_out(steps, options, session, notes)
     if not options.verify:
         return result
-    from ._verify import verified
-
     records = [item.record for item in result.done if item.record is not None]
     return replace(result, verified=verified(session, records))
 
 
 def _read(options: Options, session: Session) -> Asked:
     if not options.force:
-        for words in (
-            options.specs,
-            *(line.split() for _, line in logical_lines(session.cell or "")),
-        ):
-            check_verb(words)
-    folder = os.getcwd()
-    words = [
-        *options.specs,
-        *(f"-r {path}" for path in options.requirement if _lists.is_pips(path)),
-        *(f"-c {path}" for path in options.constraint),
-        *(f"-e {path}" for path in options.editable),
-    ]
-    asked = read_specs(words, manager=options.manager, folder=folder)
+        check_verb(options.specs)
+        for _, line in logical_lines(session.cell or ""):
+            check_verb(line.split())
+    asked = read_specs(
+        (*options.specs, *options.words()), manager=options.manager, folder=os.getcwd()
+    )
     if session.cell is not None:
-        asked += read_cell(session.cell, manager=options.manager, folder=folder)
+        asked += read_cell(session.cell, manager=options.manager, folder=os.getcwd())
     return replace(asked, sources=options.sources(session.policy.sources, asked.sources))

@@ -20,7 +20,9 @@ from ..model.request import Request
 from ..model.spec import read_all
 from ..where.packages import read_packages
 from ._change import carry_out
-from ._options import ByManager, Several, Target, option
+from ._mode import Several
+from ._options import option
+from ._shared import ByManager, Target
 
 if TYPE_CHECKING:
     from ..managers.steps import Step

@@ -14,23 +14,21 @@ Examples:
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..display import Part, Text
-from ..display.console import Plain
+from ..display.console import into
 from ..history.progress import replays
 from ..model.ledger import Ledger
 from ._change import transaction
 from ._changed import ChangeResult
-from ._options import Rehearsal, flag, option
+from ._mode import Rehearsal
+from ._options import flag, option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from ..display.console import Console
     from ..session import Session
 
 
@@ -71,13 +69,12 @@ def run(options: Options, session: Session) -> ReplayResult:
     from ..restore.keep import Store
     from ..restore.replay import ReplayOptions, alone, replay
     from ..where import environment
-    from ..where.host import look
     from ._source import records_of
 
     homes: tuple[str, ...] = ()
     if options.source is None:
         ledger = session.history.ledger()
-        homes = of_other_images(ledger.records, look().image or "")
+        homes = of_other_images(ledger.records)
     else:
         here = environment.find(name=options.name, prefix=options.prefix)
         records = records_of(options.source, [here], session.context(), session.console)
@@ -93,7 +90,7 @@ def run(options: Options, session: Session) -> ReplayResult:
     )
     with (
         alone(session.history.path, dry_run=options.dry_run),
-        _words(options.log, session.console) as console,
+        into(options.log, session.console) as console,
     ):
         carrier = replace(
             transaction(session, dry_run=options.dry_run, force=options.force),
@@ -103,21 +100,6 @@ def run(options: Options, session: Session) -> ReplayResult:
         )
         rebuilt = replay(ledger, wanted, carrier, Store.beside(session.history))
     return ReplayResult(done=rebuilt.done, notes=(*rebuilt.notes, *homes), kept=rebuilt.kept)
-
-
-@contextmanager
-def _words(log: str | None, console: Console) -> Iterator[Console]:
-    """Yield where the managers' words go: to the user, or to a file as they come."""
-    if log is None:
-        yield console
-        return
-    with Path(log).expanduser().open("a", encoding="utf-8") as file:
-
-        def write(text: str) -> None:
-            file.write(text)
-            file.flush()
-
-        yield Plain(write)
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,7 +113,6 @@ class ReplayResult(ChangeResult):
     kept: str = ""
 
     def parts(self) -> Sequence[Part]:
-        """The steps, or that there was nothing to do, and what was kept."""
         moved = tuple(item for item in self.done if item.plan.commands or item.record)
         parts = [*ChangeResult.parts(replace(self, done=moved))]
         if not moved and not self.notes:

@@ -17,7 +17,8 @@ from ..display import Part, Text
 from ..model.record import Record
 from ._change import transaction
 from ._changed import ChangeResult
-from ._options import Mode, option
+from ._mode import Mode
+from ._options import option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,6 @@ class UndoResult(ChangeResult):
     taken_back: tuple[Record, ...] = ()
 
     def parts(self) -> Sequence[Part]:
-        """Return which records, then each step as it went."""
         head = [
             Text(
                 f"{'Took back' if self._did else 'Would take back'} {record.id}: "

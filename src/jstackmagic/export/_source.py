@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..history.built import built_image
 from ..history.file import History
@@ -24,9 +24,14 @@ if TYPE_CHECKING:
     from ._artifact import Artifact
     from ._format import Format
 
-BaseFinder = Callable[["Source", str, bool], tuple[str, Sequence[str]]]
-"""Names the base image: given the source, the image that the user named or an empty string, and
-whether to guess; returns the image and sentences for the user."""
+
+class BaseFinder(Protocol):
+    """Names the base image; see `jstackmagic.image.suggest.base_image`."""
+
+    def __call__(
+        self, recipe: Recipe, records: Sequence[Record], image: str, *, guess: bool
+    ) -> tuple[str, Sequence[str]]:
+        """Return the image, and sentences for the user."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,9 @@ class Source:
         given = dict(options)
         if form.calls_for("base image", given):
             guess = self.here and not given.get("fragment")
-            given["base_image"], hints = base(self, given["base_image"], guess)
+            given["base_image"], hints = base(
+                self.recipe, self.records, given["base_image"], guess=guess
+            )
             notes += hints
         if form.calls_for("built image", given) and not given["image"] and self.history:
             given["image"] = built_image(self.records, self.history)

@@ -130,6 +130,15 @@ class Manager(Protocol):
         """Return whether it can install into an environment of this kind."""
         return True
 
+    def known(self, name: str, environment: Environment) -> Iterable[str]:
+        """Return names of packages that can be had there, for Tab: from this disk, at once.
+
+        Args:
+            name: What they begin with; others may be among them.
+            environment: Where.
+        """
+        return ()
+
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse an environment that this manager cannot or should not change.
 

@@ -16,7 +16,8 @@ import msgspec
 from ...display import Result, Table, Text, channel_text
 from ...image.prove.proof import Proof
 from ...model.environment import Environment
-from .._options import Target, declare, typed
+from .._options import declare, typed
+from .._shared import Target
 from ._building import build_context, build_engine, context_of, existing
 from ._how import How, add_how
 

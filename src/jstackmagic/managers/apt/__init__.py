@@ -54,6 +54,17 @@ class Apt(Manager):
         rows = (line.split("\t") for line in done.stdout.splitlines())
         return View({row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "installed"})
 
+    def known(self, name: str, environment: Environment) -> Iterable[str]:
+        from ...io import process
+        from ...model.errors import CommandFailed
+        from ...model.plan import Command
+
+        try:
+            done = process.capture(Command(("apt-cache", "pkgnames", name)), timeout=5)
+        except CommandFailed:
+            return ()
+        return sorted(done.stdout.split())
+
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse nothing: the rights are a matter of the plan."""
 

@@ -72,6 +72,11 @@ class Conda(Manager):
 
         return repair(environment, console)
 
+    def known(self, name: str, environment: Environment) -> Iterable[str]:
+        from .known import known
+
+        return known(environment)
+
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse what is not a conda environment."""
         if environment.is_conda:

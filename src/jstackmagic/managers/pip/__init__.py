@@ -41,6 +41,11 @@ class Pip(Manager):
     def works_in(self, environment: Environment) -> bool:
         return environment.executable is not None
 
+    def known(self, name: str, environment: Environment) -> Iterable[str]:
+        from ... import names
+
+        return names.names().known
+
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse an environment without Python, and one that the system manages (PEP 668)."""
         if environment.executable is None:
