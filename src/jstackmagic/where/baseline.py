@@ -138,7 +138,10 @@ class Snapshot:
         return f"the snapshot of {self.time}"
 
     def of(
-        self, environment: Environment, manager: ManagerName, here: Sequence[Package] = ()
+        self,
+        environment: Environment,
+        manager: ManagerName,
+        here: Sequence[Package] = (),  # noqa: ARG002
     ) -> list[Package] | None:
         """One manager's packages; None of an environment that was not there."""
         if is_system(manager):

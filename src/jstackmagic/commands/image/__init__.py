@@ -16,9 +16,6 @@ Examples:
 
 from __future__ import annotations
 
-from argparse import Namespace
-from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -46,18 +43,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to do, and how."""
-
-    action: str
-    given: Mapping[str, Any]
-
-
-def run(options: Options, session: Session) -> Result:
+def run(args: argparse.Namespace, session: Session) -> Result:
     """Do what was asked for."""
-    module = _module(options.action)
-    result: Result = module.run(module.Options.of(Namespace(**options.given)), session)
+    module = _module(args.action)
+    result: Result = module.run(module.Options.of(args), session)
     return result
 
 
