@@ -1,7 +1,7 @@
 """Runs quickstart.ipynb in a real conda environment that was never activated.
 
 The environment is made on the spot, from a conda channel built out of wheels and the running
-Python, so that it needs neither conda nor a conda channel in reach. The Dockerfile that the last
+Python, so that it needs neither conda nor a conda channel. The Dockerfile that the last
 cell exports is printed; ``--write`` keeps the outputs in the notebook.
 """
 

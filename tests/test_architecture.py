@@ -37,6 +37,16 @@ def test_no_module_imports_itself_on_a_way_around() -> None:
     assert not _circle(_graph())
 
 
+def test_a_verb_is_small() -> None:
+    """Options, one call and a presenter; what a verb knows beyond that belongs to a feature."""
+    long = {
+        path.name: count
+        for path in (ROOT / "src" / TOP / "commands").glob("*.py")
+        if (count := len(path.read_text(encoding="utf-8").splitlines())) > 120
+    }
+    assert not long
+
+
 def test_a_verb_reaches_the_history_through_few_modules() -> None:
     between = _between("commands.install", "history.file")
     assert "install.transaction" in between

@@ -132,7 +132,7 @@ def test_conda_is_asked_where_there_is_no_rattler(
 def test_no_conda_and_no_rattler(base: Base, conda_root: Root) -> None:
     prefix = conda_root.create("analysis", "python")
     said = base.run("install", "--prefix", prefix, "--conda", "six", status=1)
-    assert "No conda, mamba or micromamba is in reach" in said
+    assert "No conda, mamba or micromamba governs" in said
     assert "jstackmagic[fast]" in said
 
 

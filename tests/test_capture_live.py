@@ -517,6 +517,46 @@ def test_a_script_that_cannot_be_read_is_found_with_its_command(
     assert "found by-script 1.0 installed" in told(result)[0]
 
 
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("!R -e \"install.packages('forecast')\"", "conda:r-forecast"),
+        ("!Rscript -e 'BiocManager::install(\"limma\")'", "conda:bioconductor-limma"),
+        ("subprocess.run(['npm', 'install', '-g', 'x'], check=True)", "npm is none of them"),
+        ("!echo a a/b select true | sudo debconf-set-selections", "Debian's questions"),
+    ],
+)
+def test_what_no_request_can_say_is_noted_once(
+    kernel: Kernel, records: Callable[[], list[Record]], tmp_path: Path, cell: str, said: str
+) -> None:
+    for name in ("R", "Rscript", "npm", "debconf-set-selections"):
+        (tmp_path / name).write_text("#!/bin/sh\ncat >/dev/null </dev/null\n")
+        (tmp_path / name).chmod(0o755)
+    kernel.run(f"before = os.environ['PATH']\nos.environ['PATH'] = '{tmp_path}:' + before").check()
+    try:
+        first = kernel.run(cell).check()
+        second = kernel.run(cell).check()
+    finally:
+        kernel.run("os.environ['PATH'] = before").check()
+    (record,) = records()
+    assert record.status == "seen"
+    assert said in record.notes[0]
+    assert said in told(first)[0]
+    assert not told(second)
+
+
+def test_one_that_changes_the_environment_is_found_and_not_noted(
+    kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]], tmp_path: Path
+) -> None:
+    index.add("by-mim", "1.0")
+    (tmp_path / "mim").write_text("#!/bin/sh\nexec python -m pip install -q by-mim\n")
+    (tmp_path / "mim").chmod(0o755)
+    kernel.run(f"!{tmp_path}/mim install by-mim").check()
+    (record,) = records()
+    assert record.status == "found"
+    assert record.commands == (f"{tmp_path}/mim install by-mim",)
+
+
 def test_a_command_that_only_the_shell_understands_is_recorded_with_what_it_did(
     kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
 ) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jstackmagic.capture import Found
-    from jstackmagic.commands.capture import Capture
+    from jstackmagic.commands._captured import Capture
     from support.environments import Root
     from support.standin_conda import StandIn
 

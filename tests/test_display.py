@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jstackmagic import commands
 from jstackmagic.display import Code, Fold, Result, Table, Text, as_text, channel_text, size_text
 from jstackmagic.display.html import as_html
+from jstackmagic.model.text import for_terminal
 
 PARTS = (
     Text("Restart <the> kernel", "warning"),
@@ -116,7 +117,7 @@ def test_a_long_text_is_one_line_until_it_is_opened() -> None:
 
 def test_a_terminals_sentences_are_in_its_own_words_and_code_stays_as_it_is() -> None:
     parts = (Text("Now: %envundo"), Code("# %envundo"), Fold("All: %envhistory 1", "x"))
-    shown = as_text(parts, words=commands.for_terminal)
+    shown = as_text(parts, words=for_terminal)
     assert shown == "Now: jstackmagic undo\n# %envundo\nAll: jstackmagic history 1"
 
 

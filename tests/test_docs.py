@@ -25,6 +25,7 @@ import yaml
 from jstackmagic import commands
 from jstackmagic.history.file import History
 from jstackmagic.image.engine import labels
+from jstackmagic.model.text import for_terminal
 from support import engine, stacks
 from support.examples import (
     BOTH,
@@ -501,7 +502,7 @@ def run_verbs(reader: Reader, verbs: Iterable[str]) -> None:
             if isinstance(reader, There) or not _THERE.search(f"{verb} {words}"):
                 example = Example(0, "ipython3", code, "shows", SHOWS[verb][words], HERE)
                 if verb == "hook" and isinstance(reader, There):  # its user is not root
-                    seen = reader.commands(commands.for_terminal(code), user="root")
+                    seen = reader.commands(for_terminal(code), user="root")
                 else:
                     seen = reader.run(example)
                 check(example, *seen, f"{code}\n")

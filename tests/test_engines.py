@@ -66,7 +66,7 @@ def test_rattler_where_it_honours_everything_and_the_executable_elsewhere(
 
 
 def test_an_executable_by_its_name(governed: Environment, conda_root: Root) -> None:
-    with pytest.raises(Stopped, match="There is no mamba in reach"):
+    with pytest.raises(Stopped, match="There is no mamba for"):
         engine(governed, "mamba")
     mamba = conda_root.stand_in("mamba")
     choice = choose("conda", governed, Engines(conda="mamba"))
@@ -123,7 +123,7 @@ def test_info_says_which_and_why(
     governed: Environment, condarc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = str(verb("info", "--prefix", governed.prefix))
-    assert "conda's work is done by  rattler: it honours all" in shown
+    assert "conda's work is done by  rattler: it honours every setting" in shown
     assert "pip's work is done by" in shown
     monkeypatch.setenv("JSTACKMAGIC_PIP_ENGINE", "pip")
     condarc.write_text(condarc.read_text()[:-1] + ', "always_copy": true}')
@@ -134,7 +134,7 @@ def test_info_says_which_and_why(
     monkeypatch.setenv("JSTACKMAGIC_CONDA_ENGINE", "micromamba")
     told = verb("info", "--prefix", governed.prefix).to_json()["environments"][0]["engines"]
     assert told["conda"]["engine"] is None
-    assert "no micromamba in reach" in told["conda"]["why"]
+    assert "no micromamba for" in told["conda"]["why"]
 
 
 # Who says so

@@ -101,7 +101,10 @@ def test_what_was_tampered_with_is_not_taken(
     verb("replay", "--prefix", first, "--keep")
     kept = store()
     forget_caches(home)
-    for archive in (*kept.conda.glob("*.conda"), *kept.wheels.glob("*.whl")):
+    for archive in (
+        *(kept.folder / "conda").glob("*.conda"),
+        *(kept.folder / "wheels").glob("*.whl"),
+    ):
         archive.write_bytes(archive.read_bytes() + b"more")
     wheel_index.requests.clear()
     verb("replay", "--prefix", second)
@@ -143,7 +146,10 @@ def test_what_was_built_is_kept_as_it_was_built(
     where = ("--", "--no-index", "--find-links", sources)
     verb("install", "--prefix", first, "--pip", "sourced", *where)
     verb("replay", "--prefix", first, "--keep")
-    assert [path.suffix for path in sorted(store().wheels.iterdir())] == [".whl", ".of"]
+    assert [path.suffix for path in sorted((store().folder / "wheels").iterdir())] == [
+        ".whl",
+        ".of",
+    ]
     shutil.rmtree(sources)
     forget_caches(home)
     verb("replay", "--prefix", second)
@@ -173,9 +179,9 @@ def test_conda_itself_is_given_the_archives_and_the_cache_they_are_in(
     archive = f"{remote.url}/noarch/demo-tool-1.0-py_0.conda"
     assert call.argv == ["install", "--yes", "--name", "analysis", archive]
     *others, kept = call.environ["CONDA_PKGS_DIRS"].split(",")
-    assert kept == str(store().conda)
+    assert kept == str(store().folder / "conda")
     assert str(conda_root.packages) in others
-    assert (store().conda / "urls.txt").read_text() == f"{archive}\n"
+    assert (store().folder / "conda" / "urls.txt").read_text() == f"{archive}\n"
 
 
 @pytest.fixture
@@ -213,12 +219,12 @@ def test_debian_packages_without_their_repository(
     assert set(names) <= installed_debs()
     assert result.notes == ()
     (command,) = (str(command) for item in result.done for command in item.plan.commands)
-    assert f"{store().debian}/" in command
+    assert f"{store().folder}/debian/" in command
     assert set(marked_auto()) & set(names) == {names[0]}, "what was only needed is so again"
     assert verb("replay").done == (), "and it is known to be there"
 
     purge(*names)
-    kept = next(store().debian.glob(f"{names[0]}_*.deb"))
+    kept = next((store().folder / "debian").glob(f"{names[0]}_*.deb"))
     kept.write_bytes(kept.read_bytes()[:-1])
     with pytest.raises(CommandFailed):
         verb("replay")

@@ -598,7 +598,7 @@ def test_a_pip_too_old_to_tell_says_so_and_installs(conda: Environment, index: W
     manager = pip.manager()
     plan = manager.plan(install("demo-library", sources=Sources(index_url=index.url)), conda)
     assert plan.change is None
-    assert plan.notes == ("pip 22.1.2 cannot tell what it would change; 22.2 and later can.",)
+    assert plan.notes == ("pip 22.1.2 cannot say what it would change; 22.2 and later can.",)
     if sys.version_info < (3, 12):  # that pip needs distutils to run
         change, _ = carry_out(manager, plan)
         (package,) = change.added

@@ -17,7 +17,7 @@ import pytest
 from jstackmagic import config
 from jstackmagic.commands import _complete, parser
 from jstackmagic.commands import names as verbs
-from jstackmagic.commands.install import _for_pip
+from jstackmagic.install.route import for_pip as name_for_pip
 from jstackmagic.managers.conda.rattler import available
 from jstackmagic.model import policy
 from jstackmagic.model.environment import Environment
@@ -195,7 +195,7 @@ def test_conda_names_are_pips_where_pip_is_asked(
     ],
 )
 def test_names_for_pip(spec: str, for_pip: str) -> None:
-    assert _for_pip(spec) == for_pip
+    assert name_for_pip(spec) == for_pip
 
 
 def test_tab_knows_the_channels_and_environments_on_this_disk(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from jstackmagic.commands._change import ChangeResult
+    from jstackmagic.commands._changed import ChangeResult
     from jstackmagic.commands.undo import UndoResult
     from support.environments import Root
     from support.standin_conda import StandIn
@@ -288,7 +288,7 @@ def test_an_old_wheel_that_is_nowhere_to_be_had(index: WheelIndex, venv: Path) -
     assert "two 1.0" not in words
     assert contents(prefix) == was
     result = verb("undo", "--force", "--dry-run")
-    assert "plain 1.0 is nowhere to be had." in result.notes
+    assert "plain 1.0 is not available anywhere." in result.notes
     assert [item.plan.request.texts for item in result.done] == [("two==1.0",)]
 
 

@@ -63,15 +63,16 @@ def _run(words: list[str]) -> int:
 def _show(result: Displayed, as_json: bool) -> None:
     """Print a result: what programs read on standard output, and remarks on it beside that."""
     from .display import as_text, json_text
+    from .model.text import for_terminal
 
     if as_json:
         print(json_text(result))
     elif result.document is None:
-        print(as_text(result.parts(), words=commands.for_terminal))
+        print(as_text(result.parts(), words=for_terminal))
     else:
         sys.stdout.write(result.document)
         sys.stdout.flush()
-        remarks = as_text(result.remarks(), words=commands.for_terminal)
+        remarks = as_text(result.remarks(), words=for_terminal)
         print(remarks, end="\n" if remarks else "", file=sys.stderr)
 
 
@@ -104,14 +105,14 @@ def _overview(verbs: Sequence[str]) -> str:
     for verb in verbs:
         doc = (commands.load(verb).__doc__ or "").strip().split("\n", 1)[0]
         lines.append(f"  jstackmagic {verb.ljust(width)}  {doc}")
-    return "\n".join([*lines, "", "jstackmagic VERB --help tells more."])
+    return "\n".join([*lines, "", "jstackmagic VERB --help says more."])
 
 
 def _say(error: JStackMagicError) -> None:
-    from .model.text import readable
+    from .model.text import for_terminal, readable
 
     coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     name = "\x1b[31mjstackmagic\x1b[0m" if coloured else "jstackmagic"
     lines = [error.problem, *([error.kept] if error.kept else [])]
-    lines += [f"  → {commands.for_terminal(line)}" for line in error.advice]
+    lines += [f"  → {for_terminal(line)}" for line in error.advice]
     print(f"{name}: {readable(chr(10).join(lines))}", file=sys.stderr)

@@ -48,8 +48,9 @@ class JStackMagic(SingletonConfigurable):
 
     conda_engine = Enum(
         CONDA,
-        help="What does conda's work. auto: py-rattler in this process where it honours all that "
-        "conda would go by, the executable otherwise. $JSTACKMAGIC_CONDA_ENGINE is the default.",
+        help="What does conda's work. auto: py-rattler in this process where it honours each "
+        "setting that conda would use, the executable otherwise. $JSTACKMAGIC_CONDA_ENGINE is "
+        "the default.",
     ).tag(config=True)
 
     pip_engine = Enum(
@@ -101,7 +102,7 @@ class JStackMagic(SingletonConfigurable):
     ).tag(config=True)
 
     extra_index_urls = List(
-        Unicode(), help="Package indexes beside pip's, where the line names none."
+        Unicode(), help="Package indexes in addition to pip's, where the line names none."
     ).tag(config=True)
 
     history = Unicode(
@@ -258,7 +259,7 @@ def _understood() -> Iterator[None]:
         raise JStackMagicError(
             f"IPython's configuration has a JStackMagic setting that cannot be: {error}",
             kept=NOTHING_CHANGED,
-            advice="Mend ipython_config.py, or ask whoever wrote it.",
+            advice="Fix ipython_config.py, or ask whoever wrote it.",
         ) from None
 
 
@@ -268,5 +269,5 @@ def _unreadable(path: str, reason: str) -> Exception:
     return JStackMagicError(
         f"The settings in {path} cannot be read: {reason}",
         kept=NOTHING_CHANGED,
-        advice="Mend that file, or ask whoever wrote it.",
+        advice="Fix that file, or ask whoever wrote it.",
     )

@@ -154,6 +154,6 @@ def test_keep_and_replay_from_what_is_kept(venv: Environment) -> None:
 def test_a_manager_without_archives_says_so(
     venv: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(type(toymanager.MANAGER), "keep")
+    monkeypatch.delattr(type(toymanager.MANAGER), "archives")
     verb("install", "--prefix", venv.prefix, "toy:robot")
     assert "toy has no archives to keep." in str(verb("replay", "--keep"))

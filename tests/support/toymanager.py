@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jstackmagic.managers import Choice, Engine, Manager
+from jstackmagic.managers.keep import Archives
 from jstackmagic.model.errors import CommandFailed, InvalidSpec
 from jstackmagic.model.managers import Listed
 from jstackmagic.model.packages import Change, Package, PackageSet
@@ -79,6 +80,29 @@ class _Shelf(Engine):
         return tuple(package for package in found if package is not None)
 
 
+class _Box(Archives):
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def of(self, package: Package) -> Path | None:
+        path = self.folder / f"{package.name}-{package.version}"
+        return path if path.is_file() else None
+
+    def keep(self, packages: Sequence[Package], goal: Goal, environment: Environment) -> list[Path]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        pairs = ((Path(environment.prefix, "toys", p.name), p) for p in packages)
+        return [shutil.copy(path, self.folder / f"{p.name}-{p.version}") for path, p in pairs]
+
+    def serve(
+        self, installs: Sequence[Request], goal: Goal, here: PackageSet, environment: Environment
+    ) -> Request | None:
+        specs = [spec for request in installs for spec in request.texts]
+        if not all((self.folder / spec.replace("==", "-")).is_file() for spec in specs):
+            return None
+        options = ("--from", str(self.folder))
+        return Request("install", "toy", read_all("toy", specs), options=options)
+
+
 class _Toy(Manager):
     name = "toy"
 
@@ -109,22 +133,8 @@ class _Toy(Manager):
             specs = [f"{p.name}=={p.version}" for p in goal.missing("toy", here)]
         return [Request("install", "toy", read_all("toy", specs))] if specs else []
 
-    def kept(self, package: Package, folder: Path) -> Path | None:
-        path = folder / f"{package.name}-{package.version}"
-        return path if path.is_file() else None
-
-    def keep(
-        self, packages: Sequence[Package], environment: Environment, folder: Path
-    ) -> list[Path]:
-        folder.mkdir(parents=True, exist_ok=True)
-        pairs = ((Path(environment.prefix, "toys", p.name), p) for p in packages)
-        return [shutil.copy(path, folder / f"{p.name}-{p.version}") for path, p in pairs]
-
-    def serve(self, installs: Sequence[Request], folder: Path) -> Request | None:
-        specs = [spec for request in installs for spec in request.texts]
-        if not all((folder / spec.replace("==", "-")).is_file() for spec in specs):
-            return None
-        return Request("install", "toy", read_all("toy", specs), options=("--from", str(folder)))
+    def archives(self, kept: Path) -> Archives:
+        return _Box(kept / "toy")
 
     def write(self, step: Step, page: Page) -> None:
         assert step.environment is not None

@@ -36,7 +36,7 @@ PIP = listed(
 """What takes pip's arguments as a list."""
 
 _CONDACOLAB = (
-    "It replaces Colab's Python by one of conda's and starts the kernel anew; no request says that."
+    "It replaces Colab's Python with conda's and restarts the kernel; a request cannot say that."
 )
 
 

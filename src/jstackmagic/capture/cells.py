@@ -306,7 +306,7 @@ class CellReader:
         elif name in ("R", "julia"):
             found = foreign(name, rest, 1, command=typed)
         elif name == "run" and re.search(r"install|setup|requirement|depend", rest):
-            found = iter([Found(typed, reason=f"What {rest} installs is not to be seen here.")])
+            found = iter([Found(typed, reason=f"What {rest} installs is not seen here.")])
         elif name == "cd":
             self.state.folder = _changed(rest, self.folder)
         elif name in _TIMED:

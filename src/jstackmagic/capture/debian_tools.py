@@ -75,7 +75,7 @@ def apt(call: Call) -> Iterator[Found]:
     elif verb.text.startswith("auto") and not words:
         yield call.unread("It removes what no package needs any more and names none.")
     elif not words and given.has("--fix-broken"):
-        yield call.unread("It mends dependencies and names no package.")
+        yield call.unread("It fixes dependencies and names no package.")
     else:
         yield from call.ask(
             action,
@@ -104,7 +104,7 @@ def dpkg(call: Call) -> Iterator[Found]:
         return
     if given.has("--install"):
         if given.has("--recursive"):
-            yield call.unread("It installs whatever packages lie in a folder.")
+            yield call.unread("It installs every package in a folder.")
         else:
             yield from call.ask("install", "apt", specs)
     elif given.has("--remove", "--purge"):

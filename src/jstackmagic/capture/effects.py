@@ -353,7 +353,7 @@ def written(
             if reason:
                 yield reason
     if call.program == "debconf-set-selections":
-        yield "It answers Debian's questions beforehand, which a request cannot say."
+        yield "It answers Debian's questions in advance, which a request cannot say."
     elif call.program == "apt-key" and any(word.text == "add" for word in call.arguments):
         yield "It has apt trust another source, which a request cannot say."
 

@@ -167,13 +167,7 @@ class _Walker:
             yield from walker.walk(state)
 
     def _process(
-        self,
-        text: str,
-        call: Call,
-        state: State,
-        *,
-        typed: str | None = None,
-        line: int = 0,
+        self, text: str, call: Call, state: State, *, typed: str | None = None, line: int = 0
     ) -> Iterator[Found]:
         """Yield the finds of a script that a shell of its own runs.
 
@@ -242,12 +236,7 @@ class _Walker:
         yield from refused
 
     def call(
-        self,
-        words: tuple[Word, ...],
-        typed: str,
-        line: int,
-        state: State,
-        own: Mapping[str, Word],
+        self, words: tuple[Word, ...], typed: str, line: int, state: State, own: Mapping[str, Word]
     ) -> Call:
         """Make a call of what a state holds for it."""
         return Call(
@@ -274,6 +263,8 @@ class _Walker:
     ) -> Iterator[Found]:
         """Yield the finds of one call: of itself, or of what it runs."""
         aimed = False
+        if pipe is not None and call.words and call.program == "xargs":
+            call = self._piped(call, pipe)
         inner: Call | None = call
         while inner is not None:
             aimed = aimed or inner.target != call.target
@@ -307,16 +298,12 @@ class _Walker:
         yield from self._written(call, state, pipe, redirections)
 
     def _written(
-        self,
-        call: Call,
-        state: State,
-        pipe: Pipe | None,
-        redirections: tuple[Redirection, ...],
+        self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
     ) -> Iterator[Found]:
         """Take in the files that a command writes; one that changes apt's sources is listed."""
         text = pipe.text if pipe else None
         for reason in effects.written(call, state, text, redirections):
-            yield call.unread(reason)
+            yield (self._piped(call, pipe) if pipe else call).unread(reason)
 
     def _function(self, name: str, call: Call, state: State) -> Iterator[Found]:
         """Run a function's body where it is called."""
@@ -354,11 +341,7 @@ class _Walker:
             state.doubt = f"What {path} sets before it, line {call.line}, is not seen here."
 
     def _shell(
-        self,
-        call: Call,
-        state: State,
-        pipe: Pipe | None,
-        redirections: tuple[Redirection, ...],
+        self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
     ) -> Iterator[Found]:
         """A shell, and what it is told to run."""
         script, file = _script(call)
@@ -396,11 +379,7 @@ class _Walker:
         return call if self.typed else replace(call, command=self.text[pipe.start : pipe.end])
 
     def _python(
-        self,
-        call: Call,
-        state: State,
-        pipe: Pipe | None,
-        redirections: tuple[Redirection, ...],
+        self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
     ) -> Iterator[Found]:
         """An interpreter: the module it runs is the program."""
         inner, file = _module(call)
@@ -509,9 +488,7 @@ def _is_version(redirection: Redirection, *, glued: bool) -> bool:
     )
 
 
-def _assignments(
-    words: tuple[Word, ...],
-) -> tuple[dict[str, tuple[Word, bool]], tuple[Word, ...]]:
+def _assignments(words: tuple[Word, ...]) -> tuple[dict[str, tuple[Word, bool]], tuple[Word, ...]]:
     """Return the variables that are set before a command, and the command.
 
     Of each variable there is the value, and whether that is added to the one it has.

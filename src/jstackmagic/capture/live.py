@@ -37,7 +37,7 @@ _ESCAPES = ("IPython.core.interactiveshell", "ipykernel.zmqshell")
 """The modules whose ``system()`` runs shell escapes, with their variables expanded."""
 
 # compiled when first used
-_LIKELY = r"pip|conda|mamba|apt|dpkg|\buv\b|install"
+_LIKELY = r"pip|conda|mamba|apt|dpkg|\buv\b|install|debconf|\bnpm\b|Pkg\."
 _SHELL = r"(\S*/)?(ba|z|da|k)?sh\b"
 
 

@@ -175,7 +175,7 @@ def _r(_call: Call, texts: list[str]) -> str:
         return "It installs into R's own library; a request is for conda, pip or apt."
     file = next((text for text in texts if text.lower().endswith(".r")), "")
     if re.search(r"install|packages|deps|requirements", os.path.basename(file).lower()):
-        return f"What the R script {file} installs is not to be seen here."
+        return f"What the R script {file} installs is not seen here."
     return ""
 
 

@@ -141,9 +141,12 @@ class _Planner:
         self.context = context
         self.dry_run = dry_run
         self.standing = _Standing()
+        self.seen: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
         for record in history.records():
             if record.status in ("ok", "planned"):
                 self.standing.add(record.request, record.environment)
+            elif record.status == "seen":
+                self.seen.add((record.commands, record.notes))
 
     def plan(self, reading: Reading) -> Iterator[Captured]:
         """Aim and record the finds of one file."""
@@ -158,12 +161,18 @@ class _Planner:
             captures = [replace(c, known=not c.reason) for c in captures]
         transaction, step = "", 0
         for captured in captures:
-            if captured.reason or captured.known or self.dry_run:
+            said = ((mask(captured.found.command),), (mask(captured.reason),))
+            if captured.known or self.dry_run or said in self.seen:
                 yield captured
                 continue
             transaction = transaction or self.history.new_transaction()
             step += 1
-            yield replace(captured, record=self._record(captured, transaction, step))
+            if captured.reason:
+                self.seen.add(said)
+                self._seen(captured, transaction, step)
+                yield captured
+            else:
+                yield replace(captured, record=self._record(captured, transaction, step))
 
     def _aimed(self, finding: Finding, reading: Reading) -> Iterator[Captured]:
         """The find for each target; a Debian package, and what says where, for one alone."""
@@ -195,8 +204,22 @@ class _Planner:
             transaction=transaction,
             step=step,
             commands=(captured.found.command,),
-            context=replace(self.context, notebook=os.path.abspath(captured.finding.file)),
+            context=self._context(captured),
+            notes=captured.notes,
         )
+
+    def _seen(self, captured: Captured, transaction: str, step: int) -> None:
+        self.history.note_seen(
+            captured.found.command,
+            captured.reason,
+            captured.environment or self.targets[0].default.ref,
+            transaction=transaction,
+            step=step,
+            context=self._context(captured),
+        )
+
+    def _context(self, captured: Captured) -> Context:
+        return replace(self.context, notebook=os.path.abspath(captured.finding.file))
 
 
 def _sentences(*notes: str) -> tuple[str, ...]:

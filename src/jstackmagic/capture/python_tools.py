@@ -218,7 +218,7 @@ def _build_variables(call: Call) -> tuple[tuple[str, ...], str]:
     lost = " ".join(f"{n}={call.variables[n].text}" for n in names if n not in clear)
     if not lost:
         return carried, ""
-    return carried, f"A build may go by these variables, which no request holds: {lost}."
+    return carried, f"The build may use these variables, which a request cannot hold: {lost}."
 
 
 def _options(call: Call, kept: Given) -> Iterator[str]:

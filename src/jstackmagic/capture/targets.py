@@ -59,7 +59,7 @@ class Targets:
         if here is not None:
             return Aim(here)
         what = "kernel" if target.kernel else "environment"
-        return Aim(home.ref, f"There is no {what} {named} here: {_shown(home)} stands in for it.")
+        return Aim(home.ref, f"There is no {what} {named} here: {_shown(home)} is used instead.")
 
     def _home(self, kernel: str, display_name: str) -> tuple[Environment, str]:
         """Return the environment of a notebook's kernel, and why it is another's."""

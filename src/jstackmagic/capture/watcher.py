@@ -94,6 +94,7 @@ class Run:
 
     Attributes:
         installs: What of it was recognised.
+        others: What of it installs and no request can say.
         alone: Whether it is nothing but one such command, whose exit status is the program's.
         transaction: What its records share.
         started: When, in seconds since the epoch.
@@ -111,6 +112,7 @@ class Run:
     handle: Handle | None = None
     exit_status: int | None = None
     tapped: bool = True
+    others: tuple[Found, ...] = ()
 
     def is_over(self) -> bool:
         """Return whether the program has ended."""
@@ -220,8 +222,11 @@ class Watcher:
 
     def begins(self, start: Start, cell: str) -> Run | None:
         """A program is about to be started; None where it installs nothing."""
-        founds = _founds(start, cell)
-        if not founds:
+        every = _founds(start, cell)
+        # what is no business of conda, pip or apt names no interpreter
+        founds = [found for found in every if found.request or found.target.interpreter]
+        others = tuple(found for found in every if found not in founds)
+        if not every:
             self.saw(start.text)
             return None
         self.settle()
@@ -233,7 +238,7 @@ class Watcher:
             install.place = self._reached(install)
         self._mark()  # a place may be new
         transaction = self._history().new_transaction()
-        run = Run(installs, _is_alone(start, founds), transaction, time.time())
+        run = Run(installs, _is_alone(start, founds), transaction, time.time(), others=others)
         if not all(self._is_idle(install) for install in installs):
             for step, each in enumerate(installs, start=1):
                 if each.place is not None and each.request is not None:
@@ -273,8 +278,10 @@ class Watcher:
             if here and not requests:
                 self._seen_only(here[0], place, change)
             elif not here:
-                self._found_in(place, change)
+                self._found_in(place, change, [f.command for run in runs for f in run.others])
         for run in runs:
+            if run.installs or not changes:
+                self._note_others(run)
             for step, install in enumerate(run.installs, start=1):
                 change = shares.get(id(install), Change())
                 if install.request is not None and (run.tapped or change):
@@ -304,6 +311,7 @@ class Watcher:
             engine=install.engine,
             commands=(install.typed,),
             context=self._context(),
+            notes=filter(None, (install.found.note,)),
         )
 
     def _ended(
@@ -333,6 +341,23 @@ class Watcher:
         how = "" if status == "ok" else f" as {status}"
         self._tell(f"recorded {_short(install.typed)}{how} ({place.called})")
 
+    def _note_others(self, run: Run) -> None:
+        """Write down what ran and no request can say, once for each command."""
+        if not run.others or run.exit_status not in (0, None):
+            return
+        known = {r.commands for r in self._history().records() if r.status == "seen"}
+        for step, found in enumerate(run.others, start=len(run.installs) + 1):
+            if (mask(found.command),) not in known:
+                self._history().note_seen(
+                    found.command,
+                    found.reason,
+                    self._places.kernel.environment.ref,
+                    transaction=run.transaction,
+                    step=step,
+                    context=self._context(),
+                )
+                self._tell(f"noted {_short(found.command)}: {found.reason}")
+
     def _seen_only(self, install: Install, place: Place, change: Change) -> None:
         """Record what a command did that was not understood: the change tells what it was."""
         transaction = self._history().new_transaction()
@@ -346,7 +371,8 @@ class Watcher:
         for place, change in self._changes():
             self._found_in(place, change)
 
-    def _found_in(self, place: Place, change: Change) -> None:
+    def _found_in(self, place: Place, change: Change, ran: Sequence[str] = ()) -> None:
+        commands = ran or self._others
         history = self._history()
         change = without(change, self._told_by_others(history, place))
         if not change:
@@ -360,7 +386,7 @@ class Watcher:
                 step=step,
                 time=_iso(max(place.stamp) / 1e9),
                 # of several programs none is known to have done it
-                commands=self._others if len(self._others) == 1 else (),
+                commands=commands if len(commands) == 1 else (),
                 context=self._context(),
                 outcome=_seen(request, place, part),
             )
@@ -451,8 +477,7 @@ def _founds(start: Start, cell: str) -> list[Found]:
         founds = list(recognise_argv([Word(word) for word in start.words], folder=start.folder))
     if not founds and _READS_INPUT.fullmatch(start.text) and cell.lstrip().startswith("%%"):
         founds = list(_read(cell))
-    # what is no business of conda, pip or apt names no interpreter
-    return [found for found in founds if found.request or found.target.interpreter]
+    return founds
 
 
 def _read(cell: str) -> Iterator[Found]:

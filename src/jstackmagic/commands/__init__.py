@@ -1,26 +1,23 @@
 """The verbs, one module or folder each: ``install.py`` is ``%envinstall``, ``jstackmagic install``.
 
-A verb module has a docstring (the help text of both surfaces), ``arguments(parser)`` and
-``run(args, session)``, which returns a result to display. One whose name begins with an underscore
+A verb module has a docstring (the help text of both surfaces), a dataclass ``Options`` (see
+``_options.py``) and ``run(options, session)``, which returns a result to display. One that has
+sub-commands declares them in ``arguments(parser)``. A module whose name begins with an underscore
 is no verb.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import re
-import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn, Protocol, cast
-
-from ..model.errors import UsageError
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..display import Result
     from ..session import Session
+    from ._parser import Parser
 
 
 class Verb(Protocol):
@@ -28,10 +25,9 @@ class Verb(Protocol):
 
     __doc__: str | None
 
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the arguments."""
+    Options: type
 
-    def run(self, args: argparse.Namespace, session: Session) -> Result:
+    def run(self, options: Any, session: Session) -> Result:
         """Do it."""
 
 
@@ -42,53 +38,6 @@ def for_programs(name: str, words: Sequence[str]) -> bool:
     """
     head = words[: words.index("--")] if "--" in words else words
     return "--json" in head or getattr(load(name), "FOR_PROGRAMS", False)
-
-
-class _HelpWantedError(Exception):
-    pass
-
-
-class _Help(argparse.Action):
-    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
-        super().__init__(
-            option_strings, dest, nargs=0, default=argparse.SUPPRESS, help="show this help"
-        )
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,  # noqa: ARG002
-        values: object,  # noqa: ARG002
-        option_string: str | None = None,  # noqa: ARG002
-    ) -> NoReturn:
-        raise _HelpWantedError(parser.format_help())
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser that raises instead of leaving the process."""
-
-    def __init__(self, **options: object) -> None:
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(**{**options, "add_help": False, "allow_abbrev": False})  # type: ignore[arg-type]
-        if sys.version_info >= (3, 14):
-            self.color = False
-        self.add_argument("-h", "--help", action=_Help)
-
-    def format_help(self) -> str:
-        """The help, its examples written for the surface that ``prog`` names."""
-        text = super().format_help()
-        return text if self.prog.startswith("%") else for_terminal(text)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise the mistake as an error that says what to type instead."""
-        advice = [self.format_usage().strip(), f"All of it: {self.prog} --help"]
-        _, unknown, words = message.partition("unrecognized arguments: ")
-        if unknown and any(action.dest == "specs" for action in self._actions):
-            way = f"{self.prog} NAME -- {words}"
-            advice.insert(0, f"What is the manager's own comes last, after two dashes: {way}")
-        raise UsageError(
-            f"{self.prog}: {message}.", kept="Nothing was started.", advice=tuple(advice)
-        )
 
 
 def names() -> tuple[str, ...]:
@@ -104,19 +53,20 @@ def load(name: str) -> Verb:
 
 def parser(name: str, *, magic: bool) -> Parser:
     """The parser of one verb, as the notebook or the terminal calls it."""
+    from ._options import declare
+    from ._parser import Parser
+
     verb = load(name)
     made = Parser(
         prog=f"%env{name}" if magic else f"jstackmagic {name}",
         description=(verb.__doc__ or "").strip(),
     )
-    verb.arguments(made)
+    if hasattr(verb, "arguments"):
+        verb.arguments(made)
+    else:
+        declare(made, verb.Options)
     made.add_argument("--json", action="store_true", help="show the result as JSON")
     return made
-
-
-def for_terminal(text: str) -> str:
-    """Text that speaks of magics, for a terminal: ``%envverb`` is ``jstackmagic verb`` there."""
-    return re.sub(r"%?%env(\w+)", r"jstackmagic \1", text)
 
 
 def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, bool]:
@@ -134,6 +84,8 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
         JStackMagicError: As the verb does.
     """
     from ._help import HelpText
+    from ._options import typed
+    from ._parser import HelpWantedError, parse
 
     head, options = list(words), []
     if "--" in head:
@@ -142,14 +94,15 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
     as_json = "--json" in head  # wherever it stands, before or after a sub-command
     head = [word for word in head if word != "--json"]
     try:
-        args = _parse(parser(name, magic=session.magic), head)
-    except _HelpWantedError as wanted:
+        args = parse(parser(name, magic=session.magic), head)
+    except HelpWantedError as wanted:
         return HelpText(str(wanted)), as_json
     args.options = tuple(options)
     if getattr(args, "quiet", False):
         session = session.quiet()
     try:
-        return load(name).run(args, session), as_json
+        verb = load(name)
+        return verb.run(typed(verb.Options, args), session), as_json
     except ModuleNotFoundError as error:
         from ..model.extras import missing
 
@@ -157,10 +110,3 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
         if lacking is None:
             raise
         raise lacking from None
-
-
-def _parse(made: Parser, words: list[str]) -> argparse.Namespace:
-    try:
-        return made.parse_intermixed_args(words)
-    except TypeError:  # argparse cannot mix options into a verb with sub-commands
-        return made.parse_args(words)

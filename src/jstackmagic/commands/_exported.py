@@ -35,23 +35,19 @@ class Exported(Result):
         return self.artifact.text
 
     def summary(self) -> str:
-        """Where it went, or how long it is."""
         return self.written[0] if self.written else f"{len(self.text.splitlines())} lines"
 
     @property
     def document(self) -> str | None:
-        """The text, unless it was written to a file."""
         return None if self.written else self.text
 
     def parts(self) -> Sequence[Part]:
-        """The text, or where it was written, and the notes."""
         if not self.written:
             return [Code(self.text.rstrip("\n")), *self.remarks()]
         wrote = (Text(f"Wrote {path}") for path in self.written)
         return [*wrote, *self._notes()]
 
     def remarks(self) -> Sequence[Part]:
-        """What it needs beside it, and the notes."""
         beside = (
             Text(f"It needs {file.name} beside it; --output FILE writes both.", "quiet")
             for file in self.artifact.files
@@ -63,7 +59,6 @@ class Exported(Result):
         return [*(Text(note, "warning") for note in self.artifact.notes), *own]
 
     def to_json(self) -> Any:
-        """The text, the files and the notes."""
         return {
             "text": self.text,
             "files": [file.name for file in self.artifact.files],
@@ -102,68 +97,17 @@ class ExportedAll(Result):
         )
 
     def summary(self) -> str:
-        """How many."""
         return f"{len(self.rows)} formats written"
 
     def parts(self) -> Sequence[Part]:
-        """What was written, and what could not be."""
         parts: list[Part] = [Table(("File", "Format", "What it is"), self.rows)]
         parts += [Text(f"{file} was not written: {why}", "warning") for file, why in self.missing]
         parts.append(Text(f"{self.written[-1]} says what each of them does not hold."))
         return [*parts, Text(self.own, "quiet")] if self.own else parts
 
     def to_json(self) -> Any:
-        """The files, and the reasons for those that are missing."""
         return {
             "formats": [{"file": f, "format": n, "summary": s} for f, n, s in self.rows],
             "missing": [{"file": file, "reason": reason} for file, reason in self.missing],
             "written": list(self.written),
-        }
-
-
-@dataclass(frozen=True, repr=False)
-class Checked(Result):
-    """Whether files are what an export would write.
-
-    Attributes:
-        difference: What an export would change; empty where nothing.
-        files: What was compared.
-        notes: What was not.
-    """
-
-    difference: str
-    files: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def exit_status(self) -> int:  # type: ignore[override]
-        """1 where a file is out of date."""
-        return 1 if self.difference else 0
-
-    def summary(self) -> str:
-        """Whether all is up to date."""
-        return "out of date" if self.difference else "up to date"
-
-    @property
-    def document(self) -> str | None:
-        """The difference, for ``patch``."""
-        return self.difference or None
-
-    def parts(self) -> Sequence[Part]:
-        """The difference, or that there is none."""
-        if self.difference:
-            return [Code(self.difference.rstrip("\n")), *self.remarks()]
-        return [Text(f"{', '.join(self.files)}: up to date.", "good"), *self.remarks()]
-
-    def remarks(self) -> Sequence[Part]:
-        """What was not compared."""
-        return [Text(note, "warning") for note in self.notes]
-
-    def to_json(self) -> Any:
-        """The difference."""
-        return {
-            "up_to_date": not self.difference,
-            "difference": self.difference,
-            "files": list(self.files),
-            "notes": list(self.notes),
         }

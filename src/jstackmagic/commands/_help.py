@@ -14,9 +14,7 @@ class HelpText(Result):
     text: str
 
     def parts(self) -> tuple[Part, ...]:
-        """The text, as it is."""
         return (Code(self.text),)
 
     def to_json(self) -> dict[str, str]:
-        """The text under one key."""
         return {"help": self.text}

@@ -36,16 +36,13 @@ class Verified(Result):
 
     @property
     def exit_status(self) -> int:  # type: ignore[override]
-        """1 where the witnesses differ."""
         return 1 if self.verification.differences else 0
 
     def summary(self) -> str:
-        """Return how many packages they differ on."""
         count, of = len(self.verification.differences), len(self.verification.packages)
         return f"{count} of {of} packages differ" if count else f"{of} packages agree"
 
     def parts(self) -> Sequence[Part]:
-        """The table, the packages on which they differ first, and who could not be asked."""
         rows = sorted(self.verification.packages, key=lambda each: each.agrees)
         columns = ("", "Package", "Manager", "Record", "Manager says", "On disk")
         table = Table(columns, tuple(map(_row, rows)), caption=f"{self.summary()}.")
@@ -59,7 +56,6 @@ class Verified(Result):
         ]
 
     def to_json(self) -> Any:
-        """The packages with what each witness says."""
         import msgspec
 
         return {

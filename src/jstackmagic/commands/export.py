@@ -17,101 +17,69 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import export
-from ..export._own import Own
+from ..export._every import difference_of_all, render_all, write_all
 from ..export._source import Source
+from ..image.suggest import base_image
 from ..model.errors import UsageError
-from ._exported import Checked, Exported, ExportedAll
+from ..restore.homes import of_other_images
+from ._checked import Checked
+from ._exported import Exported, ExportedAll
+from ._options import declare, option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from ..display import Result
     from ..session import Session
 
 FOR_PROGRAMS = True
 _STANDARD_OUTPUT = ("-", "/dev/stdout")
+_RECIPE = {"metavar": "FILE", "help": "a recipe.json or a history, in place of this user's"}
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for.
+    """What to export and where to; a format's own options are in ``given``."""
 
-    Attributes:
-        format: The format's name; None where all are meant.
-        output: The file to write.
-        check: The file to compare.
-        into: The file to write the text into.
-        recipe: The recipe or history to export; None for this user's history.
-        all: The folder to write every format to.
-        check_all: The folder to compare.
-        base_image: For all of them, the base image.
-        image: For all of them, the image that holds the recipe.
-        given: The format's own options.
-    """
+    all: str | None = option("--all", metavar="FOLDER", help="write every format, and a README")
+    check_all: str | None = option("--check-all", metavar="FOLDER", help="is that up to date")
+    all_from: str | None = option("--from", metavar="IMAGE", help="for all: the base image")
+    all_image: str | None = option("--image", metavar="IMAGE", help="for all: that of the recipe")
+    recipe: str | None = option("--recipe", **_RECIPE)
+    format: str | None = None
+    output: str | None = None
+    check: str | None = None
+    into: str | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
 
-    format: str | None
-    output: str | None
-    check: str | None
-    into: str | None
-    recipe: str | None
-    all: str | None
-    check_all: str | None
-    base_image: str | None
-    image: str | None
-    given: Mapping[str, Any]
 
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Options:
-        """Read the parsed words."""
-        said = vars(args)
-        names = export.get(args.format).defaults() if args.format else ()
-        return cls(
-            format=args.format,
-            output=said.get("output"),
-            check=said.get("check"),
-            into=said.get("into"),
-            recipe=args.recipe,
-            all=args.all,
-            check_all=args.check_all,
-            base_image=args.all_from,
-            image=args.all_image,
-            given={name: said[name] for name in names},
-        )
+@dataclass(frozen=True)
+class _OfFormat:
+    output: str | None = option(
+        "-o", "--output", metavar="FILE", help="write it, and what it needs beside it"
+    )
+    check: str | None = option(
+        "--check", metavar="FILE", help="exit with 1, and the difference, if FILE is old"
+    )
+    recipe: str | None = option("--recipe", default=argparse.SUPPRESS, **_RECIPE)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare one sub-command a format; each format declares its own arguments."""
-    parser.add_argument("--all", metavar="FOLDER", help="write every format, and a README")
-    parser.add_argument("--check-all", metavar="FOLDER", help="whether all that is up to date")
-    for option, what in (("from", "the base image"), ("image", "the image of the recipe")):
-        parser.add_argument(
-            f"--{option}", dest=f"all_{option}", metavar="IMAGE", help=f"for all: {what}"
-        )
-    recipe = {"metavar": "FILE", "help": "a recipe.json or a history, in place of this user's"}
-    parser.add_argument("--recipe", **recipe)  # type: ignore[arg-type]
+    declare(parser, Options)
     formats = parser.add_subparsers(dest="format", metavar="FORMAT")
     for name, form in export.formats().items():
-        one = formats.add_parser(
-            name, help=form.summary.replace("%", "%%"), description=form.summary
-        )
-        one.add_argument(
-            "-o", "--output", metavar="FILE", help="write it, and what it needs beside it"
-        )
-        one.add_argument(
-            "--check", metavar="FILE", help="exit with 1, and the difference, if FILE is old"
-        )
-        one.add_argument("--recipe", default=argparse.SUPPRESS, **recipe)  # type: ignore[arg-type]
+        summary = form.summary
+        one = formats.add_parser(name, help=summary.replace("%", "%%"), description=summary)
+        declare(one, _OfFormat)
         form.declare(one)
 
 
-def run(args: argparse.Namespace, session: Session) -> Result:
+def run(options: Options, session: Session) -> Result:
     """Fold the history and render it."""
-    options = Options.of(args)
     if sum(map(bool, (options.all, options.check_all, options.format))) != 1:
         raise UsageError(
             "One format is needed, or --all FOLDER.",
@@ -122,72 +90,31 @@ def run(args: argparse.Namespace, session: Session) -> Result:
     return _one(source, options) if options.format else _all(source, options)
 
 
-def _debian(source: Source) -> Iterator[str]:
-    """Yield what apt needs beside the names: sources that the base image lacks."""
-    from ..model.managers import is_system
-    from ..where.debiansources import added_sources
-
-    asked = [
-        item.name
-        for step in source.recipe.steps
-        if is_system(step.manager)
-        for item in step.install
-    ]
-    for each in added_sources() if source.here and asked else ():
-        yield (
-            f"apt had a source here that the base image lacks: {each}. {', '.join(asked)} may come"
-            " from there: copy that file and its keys into the image before apt-get update."
-        )
-
-
-def _homes(source: Source) -> tuple[str, ...]:
-    """What of this user's history is another image's."""
-    from ..restore.homes import of_other_images
-    from ..where.host import look
-
-    return of_other_images(source.records, look().image or "") if source.here else ()
-
-
 def _one(source: Source, options: Options) -> Result:
     form = export.get(options.format or "")
-    artifact = source.render(form, dict(options.given), _base)
+    artifact = source.render(form, dict(options.given), base_image)
     if options.check:
         path = Path(options.check).expanduser()
         return Checked(form.difference(artifact, path), (str(path),))
-    own = Own.of(source.recipe) if source.here else None
-    if own is not None and "with_jstackmagic" in options.given:
-        line = own.in_image(added=options.given["with_jstackmagic"])
-    else:
-        line = own.in_file() if own else ""
-    written: tuple[Path, ...] = ()
-    if options.into:
-        written = form.insert_into(artifact, Path(options.into).expanduser())
+    into = Path(options.into).expanduser() if options.into else None
+    written = form.insert_into(artifact, into) if into else ()
     if options.output and options.output not in _STANDARD_OUTPUT:
         written += artifact.write(Path(options.output).expanduser())
+    homes = of_other_images(source.records) if source.here else ()
+    notes = (*artifact.notes, *artifact.check(), *homes, *source.debian_sources())
     return Exported(
-        artifact=replace(
-            artifact, notes=(*artifact.notes, *artifact.check(), *_homes(source), *_debian(source))
-        ),
+        artifact=replace(artifact, notes=notes),
         written=tuple(map(str, written)),
-        own=line,
+        own=source.own(added=options.given.get("with_jstackmagic")),
     )
 
 
 def _all(source: Source, options: Options) -> Result:
-    from ..export._every import difference_of_all, render_all, write_all
-
-    rendered = render_all(source, _base, base_image=options.base_image, image=options.image)
+    rendered = render_all(source, base_image, base_image=options.all_from, image=options.all_image)
     if options.all:
         written = write_all(Path(options.all).expanduser(), rendered)
-        own = Own.of(source.recipe).in_file() if source.here else ""
-        return ExportedAll.of(rendered, written, own)
+        return ExportedAll.of(rendered, written, source.own())
     folder = Path(options.check_all or "").expanduser()
+    files = tuple(str(folder / each.file) for each in rendered if each.artifact)
     difference, notes = difference_of_all(folder, rendered)
-    checked = tuple(str(folder / each.file) for each in rendered if each.artifact)
-    return Checked(difference, checked, notes)
-
-
-def _base(source: Source, image: str, guess: bool) -> tuple[str, Sequence[str]]:
-    from ..image.suggest import base_image
-
-    return base_image(source.recipe, source.records, image, guess=guess)
+    return Checked(difference, files, notes)

@@ -9,6 +9,7 @@ Examples:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..model import managers
@@ -18,33 +19,33 @@ from ..model.parsing import read_specs
 from ..model.request import Request
 from ..model.spec import read_all
 from ..where.packages import read_packages
-from ._change import ChangeResult, add_keep_going, add_managers, add_mode, carry_out
-from ._target import add_target, left_out, targets
+from ._change import carry_out
+from ._mode import Several
+from ._options import option
+from ._shared import ByManager, Target
 
 if TYPE_CHECKING:
-    import argparse
-
     from ..managers.steps import Step
     from ..model.environment import Environment
     from ..session import Session
+    from ._changed import ChangeResult
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("specs", nargs="+", metavar="NAME", help="what to remove")
-    add_managers(parser)
-    add_target(parser)
-    add_mode(parser)
-    add_keep_going(parser)
+@dataclass(frozen=True)
+class Options(Several, Target, ByManager):
+    """What to remove, and from where."""
+
+    specs: tuple[str, ...] = option(nargs="+", metavar="NAME", help="what to remove")
+    options: tuple[str, ...] = ()
 
 
-def run(args: argparse.Namespace, session: Session) -> ChangeResult:
+def run(options: Options, session: Session) -> ChangeResult:
     """Remove what was named from every target."""
     from ..managers.steps import Step
 
-    asked = read_specs(args.specs, manager=args.manager)
+    asked = read_specs(options.specs, manager=options.manager)
     steps: list[Step] = []
-    for environment in targets(args):
+    for environment in options.environments():
         by_manager: dict[ManagerName, list[str]] = {}
         here = read_packages(environment)
         for said, spec in asked.specs:
@@ -55,14 +56,14 @@ def run(args: argparse.Namespace, session: Session) -> ChangeResult:
                     action="remove",
                     manager=manager,
                     specs=read_all(manager, dict.fromkeys(by_manager[manager])),
-                    options=args.options,
+                    options=options.options,
                 ),
                 environment=environment,
             )
             for manager in managers.names()
             if manager in by_manager
         ]
-    return carry_out(steps, args, session, left_out(args))
+    return carry_out(steps, options, session, options.not_reached())
 
 
 def _owner(spec: str, here: PackageSet, environment: Environment) -> ManagerName:

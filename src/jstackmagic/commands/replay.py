@@ -14,104 +14,92 @@ Examples:
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..display import Part, Text
-from ..display.console import Plain
+from ..display.console import into
 from ..history.progress import replays
 from ..model.ledger import Ledger
-from ._change import ChangeResult, transaction
+from ._change import transaction
+from ._changed import ChangeResult
+from ._mode import Rehearsal
+from ._options import flag, option
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from ..display.console import Console
     from ..session import Session
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument(
-        "--loose", action="store_true", help="the specs as they were asked, not the versions"
-    )
-    parser.add_argument(
+_TARGET = "target (the environments of the history, if not said)"
+
+
+@dataclass(frozen=True)
+class Options(Rehearsal):
+    """What to replay, and where."""
+
+    loose: bool = flag("--loose", help="the specs as they were asked, not the versions")
+    source: str | None = option(
         "--from",
-        dest="source",
         metavar="FILE_OR_IMAGE",
         help="another history; a Dockerfile or another file of packages; an image",
     )
-    target = parser.add_argument_group("target (the environments of the history, if not said)")
-    one = target.add_mutually_exclusive_group()
-    one.add_argument("-n", "--name", metavar="ENV", help="a conda environment, by name")
-    one.add_argument("-p", "--prefix", metavar="PATH", help="any environment, by its prefix")
-    parser.add_argument(
-        "--keep", action="store_true", help="keep all packages' archives for the next time"
+    name: str | None = option(
+        *("-n", "--name"),
+        under=_TARGET,
+        either="target",
+        metavar="ENV",
+        help="a conda environment, by name",
     )
-    parser.add_argument("--dry-run", action="store_true", help="show the plan and do nothing")
-    parser.add_argument("--force", action="store_true", help="go on where a guard would stop")
-    parser.add_argument("--log", metavar="FILE", help="where the managers' own words go")
-    parser.add_argument(
-        "-y", "--yes", action="store_true", help="accepted out of habit: nothing here ever asks"
+    prefix: str | None = option(
+        *("-p", "--prefix"),
+        under=_TARGET,
+        either="target",
+        metavar="PATH",
+        help="any environment, by its prefix",
     )
+    keep: bool = flag("--keep", help="keep all packages' archives for the next time")
+    log: str | None = option("--log", metavar="FILE", help="where the managers' own words go")
 
 
-def run(args: argparse.Namespace, session: Session) -> ReplayResult:
+def run(options: Options, session: Session) -> ReplayResult:
     """Replay this user's history, or the one that was named."""
     from ..restore.homes import of_other_images
     from ..restore.keep import Store
     from ..restore.replay import ReplayOptions, alone, replay
     from ..where import environment
-    from ..where.host import look
     from ._source import records_of
 
     homes: tuple[str, ...] = ()
-    if args.source is None:
+    if options.source is None:
         ledger = session.history.ledger()
-        homes = of_other_images(ledger.records, look().image or "")
+        homes = of_other_images(ledger.records)
     else:
-        here = environment.find(name=args.name, prefix=args.prefix)
-        records = records_of(args.source, [here], session.context(), session.console)
+        here = environment.find(name=options.name, prefix=options.prefix)
+        records = records_of(options.source, [here], session.context(), session.console)
         ledger = Ledger.of(records)
     wanted = ReplayOptions(
-        name=args.name or "",
-        prefix=args.prefix or "",
-        loose=args.loose,
-        foreign=args.source is not None,
-        keep=args.keep,
-        dry_run=args.dry_run,
-        log=args.log or "",
+        name=options.name or "",
+        prefix=options.prefix or "",
+        loose=options.loose,
+        foreign=options.source is not None,
+        keep=options.keep,
+        dry_run=options.dry_run,
+        log=options.log or "",
     )
     with (
-        alone(session.history.path, dry_run=args.dry_run),
-        _words(args.log, session.console) as console,
+        alone(session.history.path, dry_run=options.dry_run),
+        into(options.log, session.console) as console,
     ):
         carrier = replace(
-            transaction(session, dry_run=args.dry_run, force=args.force),
+            transaction(session, dry_run=options.dry_run, force=options.force),
             # what this history says already is not recorded again
-            history=session.history if args.source else replays(),
+            history=session.history if options.source else replays(),
             console=console,
         )
         rebuilt = replay(ledger, wanted, carrier, Store.beside(session.history))
     return ReplayResult(done=rebuilt.done, notes=(*rebuilt.notes, *homes), kept=rebuilt.kept)
-
-
-@contextmanager
-def _words(log: str | None, console: Console) -> Iterator[Console]:
-    """Yield where the managers' words go: to the user, or to a file as they come."""
-    if log is None:
-        yield console
-        return
-    with Path(log).expanduser().open("a", encoding="utf-8") as file:
-
-        def write(text: str) -> None:
-            file.write(text)
-            file.flush()
-
-        yield Plain(write)
 
 
 @dataclass(frozen=True, repr=False)
@@ -125,7 +113,6 @@ class ReplayResult(ChangeResult):
     kept: str = ""
 
     def parts(self) -> Sequence[Part]:
-        """The steps, or that there was nothing to do, and what was kept."""
         moved = tuple(item for item in self.done if item.plan.commands or item.record)
         parts = [*ChangeResult.parts(replace(self, done=moved))]
         if not moved and not self.notes:

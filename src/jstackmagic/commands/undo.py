@@ -15,34 +15,39 @@ from typing import TYPE_CHECKING
 
 from ..display import Part, Text
 from ..model.record import Record
-from ._change import ChangeResult, add_mode, transaction
+from ._change import transaction
+from ._changed import ChangeResult
+from ._mode import Mode
+from ._options import option
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from ..session import Session
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("id", nargs="?", metavar="ID", help="a transaction, or one record of it")
-    parser.add_argument("--to", metavar="ID", help="go back to how things were after that one")
-    add_mode(parser)
+@dataclass(frozen=True)
+class Options(Mode):
+    """What to take back."""
+
+    id: str | None = option(nargs="?", metavar="ID", help="a transaction, or one record of it")
+    to: str | None = option("--to", metavar="ID", help="go back to how things were after that one")
 
 
-def run(args: argparse.Namespace, session: Session) -> UndoResult:
+def run(options: Options, session: Session) -> UndoResult:
     """Take back what was named, or the last transaction."""
     from ..restore.undo import UndoOptions, undo
 
     # the guards are asked once, for all of it: one step alone would often look like harm
-    carrier = transaction(session, args.engine, dry_run=args.dry_run, force=True, thorough=True)
+    carrier = transaction(
+        session, options.engine, dry_run=options.dry_run, force=True, thorough=True
+    )
     wanted = UndoOptions(
-        id=args.id or "",
-        to=args.to or "",
-        force=args.force,
-        dry_run=args.dry_run,
-        record_only=args.record_only,
+        id=options.id or "",
+        to=options.to or "",
+        force=options.force,
+        dry_run=options.dry_run,
+        record_only=options.record_only,
     )
     undone = undo(wanted, session.history, carrier)
     return UndoResult(done=undone.done, notes=undone.problems, taken_back=undone.records)
@@ -59,7 +64,6 @@ class UndoResult(ChangeResult):
     taken_back: tuple[Record, ...] = ()
 
     def parts(self) -> Sequence[Part]:
-        """Return which records, then each step as it went."""
         head = [
             Text(
                 f"{'Took back' if self._did else 'Would take back'} {record.id}: "

@@ -82,7 +82,7 @@ class Result:
 
         return as_html(self.parts())
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _ipython_display_(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..model.text import readable
@@ -86,6 +88,25 @@ class Plain:
 def quiet(show: Show = _show_nothing) -> Plain:
     """Return a console that shows results alone."""
     return Plain(lambda _text: None, show)
+
+
+@contextmanager
+def into(log: str | None, console: Console) -> Iterator[Console]:
+    """Yield a console that writes to a file as words come; without a file, the one that is given.
+
+    Raises:
+        OSError: The file cannot be written to.
+    """
+    if log is None:
+        yield console
+        return
+    with Path(log).expanduser().open("a", encoding="utf-8", buffering=1) as file:
+
+        def write(text: str) -> None:
+            file.write(text)
+            file.flush()
+
+        yield Plain(write)
 
 
 class Recording:

@@ -55,7 +55,7 @@ def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
         missing = [package for package in missing if package.name not in served]
     if missing:
         names = ", ".join(package.name for package in missing)
-        notes.append(f"No index told the archives of {names}: only the installed ones are locked.")
+        notes.append(f"No index lists the archives of {names}: only the installed ones are locked.")
     return replace(chosen.holding, archives=tuple(found)), tuple(notes)
 
 

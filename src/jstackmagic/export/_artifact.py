@@ -223,7 +223,7 @@ def _requirements(path: Path, includers: tuple[Path, ...]) -> list[str]:
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         included = _INCLUDE.fullmatch(line)
         if mask(line) != line:
-            problem = "holds a credential, which would lie in the image for all to read"
+            problem = "holds a credential, which everyone could read in the image"
             advice = "Write ${NAME} in its place, and give the build that variable."
         elif _is_local(line):
             problem = "names a local file that would be missing in the build"

@@ -69,5 +69,5 @@ def spec_of(item: Item, pin: Pin, notes: list[str]) -> str:
     name, version, build = re.sub(r"\.(?:conda|tar\.bz2)$", "", url.rpartition("/")[2]).rsplit(
         "-", 2
     )
-    notes.append(f"{url} is on this machine: its name, version and build stand in its place.")
+    notes.append(f"{url} is on this machine: its name, version and build are used instead.")
     return checked(f"{name}={version}={build}")

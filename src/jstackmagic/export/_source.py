@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..history.built import built_image
 from ..history.file import History
 from ..model.errors import UsageError
 from ..model.ledger import fold
+from ..model.managers import is_system
 from ..model.recipe import Recipe
 from ..model.record import Record
+from ..where.debiansources import added_sources
 from . import _holdings
 from ._own import Own
+from ._said import said
 
 if TYPE_CHECKING:
     from ._artifact import Artifact
     from ._format import Format
 
-BaseFinder = Callable[["Source", str, bool], tuple[str, Sequence[str]]]
-"""Names the base image: given the source, the image that the user named or an empty string, and
-whether to guess; returns the image and sentences for the user."""
+
+class BaseFinder(Protocol):
+    """Names the base image; see `jstackmagic.image.suggest.base_image`."""
+
+    def __call__(
+        self, recipe: Recipe, records: Sequence[Record], image: str, *, guess: bool
+    ) -> tuple[str, Sequence[str]]:
+        """Return the image, and sentences for the user."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,9 @@ class Source:
         given = dict(options)
         if form.calls_for("base image", given):
             guess = self.here and not given.get("fragment")
-            given["base_image"], hints = base(self, given["base_image"], guess)
+            given["base_image"], hints = base(
+                self.recipe, self.records, given["base_image"], guess=guess
+            )
             notes += hints
         if form.calls_for("built image", given) and not given["image"] and self.history:
             given["image"] = built_image(self.records, self.history)
@@ -98,7 +108,28 @@ class Source:
         if form.calls_for("jstackmagic", given):
             keywords["own"] = Own.of(recipe).step()
         artifact = form.render(recipe, **keywords)
-        return replace(artifact, notes=(*artifact.notes, *notes))
+        return replace(artifact, notes=(*artifact.notes, *notes, *said(self.records)))
+
+    def debian_sources(self) -> Iterator[str]:
+        """Yield what apt needs beside the names: sources that the base image lacks."""
+        steps = [step for step in self.recipe.steps if is_system(step.manager)]
+        asked = ", ".join(item.name for step in steps for item in step.install)
+        for each in added_sources() if self.here and asked else ():
+            yield (
+                f"apt had a source here that the base image lacks: {each}. {asked} may come from"
+                " there: copy that file and its keys into the image before apt-get update."
+            )
+
+    def own(self, *, added: bool | None = None) -> str:
+        """Return whether the artifact has jstackmagic itself; empty where none is due.
+
+        Args:
+            added: Whether it is put into the image; None for what is no image.
+        """
+        if not self.here:
+            return ""
+        own = Own.of(self.recipe)
+        return own.in_file() if added is None else own.in_image(added=added)
 
     def _running(self) -> str:
         """The running environment's prefix, where the recipe has something of it; else empty."""

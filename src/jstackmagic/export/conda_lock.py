@@ -48,7 +48,7 @@ def render(
     own = platform_of_holding(chosen.holding)
     if not own:
         raise ExportError(
-            f"No conda package of {chosen.name} tells which platform it is for.",
+            f"No conda package of {chosen.name} says which platform it is for.",
             kept="Nothing was written.",
             advice="A lock of what pip installed: %envexport pylock",
         )
@@ -117,7 +117,7 @@ def _packages(platform: str, holding: Holding, notes: list[str]) -> Iterator[dic
         elif package.manager == "conda" and "md5" not in fields["hash"]:
             notes.append(
                 f"{package.name} {package.version} is not locked: conda-lock wants the MD5 of its"
-                " archive, which only the environment itself tells."
+                " archive, which only the environment itself has."
             )
         else:
             yield {**fields, "category": "main", "optional": False}

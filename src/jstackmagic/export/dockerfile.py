@@ -125,7 +125,7 @@ class _Legacy(Page):
     default_image = "jupyter/scipy-notebook:82b978b3ceeb"
     user = "jovyan"
 
-    def _user_of(self, environment: EnvironmentRef | None) -> str:  # noqa: ARG002
+    def _user_of(self, environment: EnvironmentRef | None) -> str:
         return "root"
 
 

@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 
 
 def render(
-    recipe: Recipe,
-    *,
-    name: str = "",
-    prefix: str = "",
-    pin: Pin = "exact",
-    hashes: bool = False,
+    recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact", hashes: bool = False
 ) -> Artifact:
     """Render a recipe as a requirements file.
 

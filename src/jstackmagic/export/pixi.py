@@ -40,7 +40,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     platform = platform_of_holding(chosen.holding)
     if not platform:
         platform = "linux-64"
-        notes.append("Nothing tells which platform it is for: linux-64 stands in the file.")
+        notes.append("Nothing says which platform it is for: the file says linux-64.")
     content: dict[str, Any] = {
         "workspace": {
             "name": checked(chosen.name),

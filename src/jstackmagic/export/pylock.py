@@ -28,12 +28,7 @@ if TYPE_CHECKING:
     from ._choice import Chosen
 
 
-def render(
-    recipe: Recipe,
-    *,
-    name: str = "",
-    prefix: str = "",
-) -> Artifact:
+def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
     """Render what pip installed in an environment as a lock file.
 
     Args:

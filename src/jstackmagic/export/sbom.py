@@ -70,7 +70,7 @@ def render(
     """
     if recipe.steps and not records:
         raise ExportError(
-            "A recipe alone does not tell what its installs brought.",
+            "A recipe alone does not say what its installs brought.",
             kept="Nothing was written.",
             advice="Take the history: %envexport --recipe history.jsonl sbom",
         )

@@ -94,11 +94,7 @@ class _Script(Page):
         self._needs[text] = None
 
     def run(
-        self,
-        commands: Sequence[Command],
-        downloads: Downloads = NOTHING,  # noqa: ARG002
-        *,
-        shell: str = "",  # noqa: ARG002
+        self, commands: Sequence[Command], downloads: Downloads = NOTHING, *, shell: str = ""
     ) -> None:
         """Write a line a command: in a chain of ``&&``, ``set -e`` overlooks all but the last."""
         self._reads.clear()
@@ -116,7 +112,7 @@ class _Script(Page):
             return f'"${{root}}"{quoted(f"/envs/{name}{path}")}'
         return super().inside(environment, path)
 
-    def _word_of(self, file: File, spec: Spec | None = None, to: str = "") -> str:  # noqa: ARG002
+    def _word_of(self, file: File, spec: Spec | None = None, to: str = "") -> str:
         self._take(file)
         tail = spec.tail if spec else ""
         return f'"${{here}}"{quoted(f"/{file.name}{tail}")}'

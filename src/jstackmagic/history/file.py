@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..io.files import sync_folder, write_file
 from ..io.locks import SECONDS, Held, Lock, NoLocks, take
-from ..io.runtime import process_identity
 from ..model.collector import collector_paused
 from ..model.environment import EnvironmentRef
 from ..model.errors import HistoryError
@@ -43,7 +42,7 @@ SCHEMA = 1
 IMAGE_HISTORY = Path("/etc/jstackmagic/history.jsonl")
 """Where an image that was made from a history has it: what there was before this container."""
 
-Event = Literal["begin", "end", "planned", "found"]
+Event = Literal["begin", "end", "planned", "found", "seen"]
 
 
 class HistoryWarning(UserWarning):
@@ -112,6 +111,7 @@ class History:
         commands: Iterable[str],
         context: Context,
         undoes: str = "",
+        notes: Iterable[str] = (),
     ) -> Record:
         """Write down what is about to be done; call it before anything is touched.
 
@@ -131,6 +131,7 @@ class History:
             commands=tuple(commands),
             context=context,
             undoes=undoes,
+            notes=tuple(notes),
         )
         return self._write("begin", record, kept="Nothing was started.")
 
@@ -144,6 +145,7 @@ class History:
         engine: str = "",
         commands: Iterable[str] = (),
         context: Context,
+        notes: Iterable[str] = (),
     ) -> Record:
         """Write down what cannot be done here and should reach the exports (``--record-only``).
 
@@ -159,8 +161,36 @@ class History:
             engine=engine,
             commands=tuple(commands),
             context=context,
+            notes=tuple(notes),
         )
         return self._write("planned", record, kept="Nothing was recorded.")
+
+    def note_seen(
+        self,
+        command: str,
+        reason: str,
+        environment: EnvironmentRef,
+        *,
+        transaction: str,
+        step: int,
+        context: Context,
+    ) -> Record:
+        """Write down a command that installs and that no request can say, so that exports say so.
+
+        Raises:
+            HistoryError: The file cannot be written.
+        """
+        record = Record(
+            id=f"{transaction}.{step}",
+            time=_now(),
+            status="seen",
+            request=Request("install", "pip", ()),
+            environment=environment,
+            commands=(command,),
+            context=context,
+            notes=(reason,),
+        )
+        return self._write("seen", record, kept="Nothing was recorded.")
 
     def note_found(
         self,
@@ -302,6 +332,7 @@ class History:
                 "context": record.context,
                 "outcome": record.outcome,
                 "undoes": record.undoes,
+                "notes": record.notes,
             }
         )
         self._append(line, kept=kept)
@@ -531,7 +562,7 @@ def context(*, notebook: str = "", container: str = "", image: str = "") -> Cont
         user=_user(),
         host=os.uname().nodename,
         pid=pid,
-        process=process_identity(pid),
+        process=_process_identity(pid),
         kernel=_kernel_id(),
         notebook=notebook or os.environ.get("JPY_SESSION_NAME", ""),
         container=container,
@@ -557,10 +588,23 @@ def _kernel_id() -> str:
     return Path(kernelapp.IPKernelApp.instance().connection_file).stem.removeprefix("kernel-")
 
 
+def _process_identity(pid: int) -> str:
+    """Boot, pid namespace and start time of a living process (proc(5)); empty where it is dead."""
+    try:
+        # the command, the only field that may hold spaces, is in parentheses
+        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return ""
+    start_ticks = rest[18]  # field 22, and three are taken off
+    return "" if state in "ZX" else f"{boot}/{namespace}/{start_ticks}"
+
+
 def _lives(context: Context) -> bool:
     if context.host != os.uname().nodename or not context.process:
         return False
-    return context.process == process_identity(context.pid)
+    return context.process == _process_identity(context.pid)
 
 
 # -- lines
@@ -585,6 +629,7 @@ def _reader() -> Any:
             ("context", msgspec.Raw, msgspec.Raw()),
             ("outcome", Outcome | None, None),
             ("undoes", str, ""),
+            ("notes", tuple[str, ...], ()),
         ],
     )
     return msgspec.json.Decoder(line)
@@ -664,6 +709,7 @@ def _record(start: Any, outcome: Outcome | None, status: Status | None = None) -
         context=start.context,
         outcome=outcome,
         undoes=start.undoes,
+        notes=start.notes,
     )
 
 

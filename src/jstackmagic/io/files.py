@@ -119,3 +119,18 @@ def _exchange(one: str, other: str) -> None:
     except OSError:
         os.rename(away, other)
         raise
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return a file's SHA-256 in hexadecimal, read in blocks.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    import hashlib
+
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

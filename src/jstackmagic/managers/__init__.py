@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from ..model import managers as listed
 from ..model.environment import Environment
-from ..model.errors import CommandFailed
+from ..model.errors import Stopped
 from ..model.packages import ManagerName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ..display.console import Console
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..model.recipe import Step
     from ..model.request import Request
     from .goal import Exactness, Goal, Wish
+    from .keep import Archives
     from .page import Making, Page
 
 
@@ -102,11 +103,11 @@ class Engine(Protocol):
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         """Return, for each spec that names a package, the one that serves it now, from disk."""
 
-    def explain(self, plan: Plan, change: Change) -> Change:  # noqa: ARG002
+    def explain(self, plan: Plan, change: Change) -> Change:
         """Add to an observed change what only the engine knows: where a package came from."""
         return change
 
-    def advise(self, plan: Plan, change: Change) -> tuple[str, ...]:  # noqa: ARG002
+    def advise(self, plan: Plan, change: Change) -> tuple[str, ...]:
         """Return sentences that the user should read after a change."""
         return ()
 
@@ -125,6 +126,19 @@ class Manager(Protocol):
             InvalidSpec: A spec is none of its.
         """
 
+    def works_in(self, environment: Environment) -> bool:
+        """Return whether it can install into an environment of this kind."""
+        return True
+
+    def known(self, name: str, environment: Environment) -> Iterable[str]:
+        """Return names of packages that can be had there, for Tab: from this disk, at once.
+
+        Args:
+            name: What they begin with; others may be among them.
+            environment: Where.
+        """
+        return ()
+
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse an environment that this manager cannot or should not change.
 
@@ -133,10 +147,7 @@ class Manager(Protocol):
         """
 
     def choose(
-        self,
-        environment: Environment,
-        wanted: str = "auto",  # noqa: ARG002
-        request: Request | None = None,  # noqa: ARG002
+        self, environment: Environment, wanted: str = "auto", request: Request | None = None
     ) -> Choice:
         """Choose the engine for a request; without one, for any plain request.
 
@@ -167,18 +178,26 @@ class Manager(Protocol):
             console: Where the progress of planning goes.
         """
 
-    def effective(self, request: Request, environment: Environment) -> Request:  # noqa: ARG002
+    def repair(self, environment: Environment, console: Console) -> bool | None:
+        """Finish an install that was cut off; return whether one was, None if that cannot be known.
+
+        Raises:
+            CommandFailed: It cannot be finished.
+        """
+        return None
+
+    def effective(self, request: Request, environment: Environment) -> Request:
         """Return the request with the settings that held for it and that no image has."""
         return request
 
     def command(self, request: Request, environment: Environment) -> Command:
         """Return the command line to show for a request before it can be planned."""
 
-    def lacks(self, choice: Choice) -> str:  # noqa: ARG002
+    def lacks(self, choice: Choice) -> str:
         """Return the package that the engine runs on and the environment lacks; usually none."""
         return ""
 
-    def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:  # noqa: ARG002
+    def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
         """Ask the manager itself what an environment holds; None where it cannot be asked.
 
         Args:
@@ -212,37 +231,17 @@ class Manager(Protocol):
             exactness: How exactly.
         """
 
-    # Kept archives, for a replay with no network; conda's, pip's and apt's are in restore/keep.py
+    def archives(self, kept: Path) -> Archives | None:
+        """Return what is kept of its packages for a replay with no network; None where it cannot.
 
-    def kept(self, package: Package, folder: Path) -> Path | None:  # noqa: ARG002
-        """Return what is kept of a package in this manager's folder; None where nothing is."""
-        return None
-
-    def keep(
-        self,
-        packages: Sequence[Package],  # noqa: ARG002
-        environment: Environment,  # noqa: ARG002
-        folder: Path,  # noqa: ARG002
-    ) -> list[Path]:
-        """Keep the archives of packages in this manager's folder, and return them.
-
-        Raises:
-            CommandFailed: They cannot be kept.
-            OSError: The folder cannot be written to.
+        Args:
+            kept: The folder for all managers.
         """
-        raise CommandFailed(f"{self.name} has no archives to keep.")
-
-    def serve(
-        self,
-        installs: Sequence[Request],  # noqa: ARG002
-        folder: Path,  # noqa: ARG002
-    ) -> Request | None:
-        """Return installs as one that does with what is kept; None where that is not enough."""
         return None
 
     # In a Dockerfile and in a script
 
-    def make(self, environment: EnvironmentRef, page: Page) -> Making | None:  # noqa: ARG002
+    def make(self, environment: EnvironmentRef, page: Page) -> Making | None:
         """Return how to make an environment of this manager's kind; None for any other.
 
         Args:
@@ -277,7 +276,7 @@ class Manager(Protocol):
             OSError: A note cannot be written.
         """
 
-    def words(self, package: Package, environment: Environment) -> str:  # noqa: ARG002
+    def words(self, package: Package, environment: Environment) -> str:
         """Return the spec by which a package was asked for, as the manager noted it, or ""."""
         return ""
 
@@ -290,10 +289,7 @@ def get(manager: ManagerName) -> Manager:
 
 
 def choose(
-    manager: ManagerName,
-    environment: Environment,
-    engines: Engines,
-    request: Request | None = None,
+    manager: ManagerName, environment: Environment, engines: Engines, request: Request | None = None
 ) -> Choice:
     """Choose the engine for a manager's request in an environment; see `Manager.choose`.
 
@@ -301,6 +297,45 @@ def choose(
         Stopped: The engine that the user named is not available.
     """
     return get(manager).choose(environment, engines.of(manager), request)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The engine that would do a manager's work in an environment.
+
+    Attributes:
+        manager: Whose.
+        name: What people call it; empty where what was configured is not available.
+        why: For people.
+    """
+
+    manager: ManagerName
+    name: str
+    why: str
+
+
+def workers(environment: Environment, engines: Engines) -> Iterator[Worker]:
+    """Yield the engine of each manager that works in an environment."""
+    for manager in listed.of_environment():
+        if not get(manager).works_in(environment):
+            continue
+        try:
+            choice = choose(manager, environment, engines)
+        except Stopped as stopped:
+            yield Worker(manager, "", stopped.problem)
+        else:
+            yield Worker(manager, choice.name, choice.why)
+
+
+def repairs(environments: Iterable[Environment], console: Console) -> Iterator[str]:
+    """Finish the installs that were cut off, and yield a sentence for each place that was asked."""
+    for environment in environments:
+        for manager in map(get, listed.of_environment()):
+            works = manager.works_in(environment)
+            repaired = manager.repair(environment, console) if works else None
+            if repaired is not None:
+                said = "Finished what" if repaired else "Nothing"
+                yield f"{said} was cut off in the {environment.description}."
 
 
 def engine(

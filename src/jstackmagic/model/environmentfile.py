@@ -164,7 +164,7 @@ def _section(name: str, node: Node, folder: str, line: int) -> Asked:
         if value is None:
             return _problem(f"{name}:", f"Write - {name}", line)
         raise InvalidSpec(
-            f"The environment.yml has a section {name!r}, which nobody here can read.", kept=_KEPT
+            f"The environment.yml has a section {name!r}, which cannot be read here.", kept=_KEPT
         )
     asked = Asked()
     for item in _items(node, "pip section"):

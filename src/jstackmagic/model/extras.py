@@ -37,6 +37,6 @@ def missing(error: ModuleNotFoundError) -> Stopped | None:
         return None
     distribution, extra = known
     return Stopped(
-        f"This needs {distribution}, which is not installed beside jstackmagic.",
+        f"This needs {distribution}, which is not installed with jstackmagic.",
         advice=line(extra),
     )

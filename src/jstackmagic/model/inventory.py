@@ -37,7 +37,7 @@ class Inventory:
     there: dict[_Key, Present] = field(default_factory=dict)
     base: dict[_Key, Package | None] = field(default_factory=dict)
 
-    def apply(self, record: Record, *, void: bool) -> None:  # noqa: ARG002
+    def apply(self, record: Record, *, void: bool) -> None:
         """Enter a record: an undone one too, since taking it back was seen on disk as well."""
         if record.outcome is None:
             return

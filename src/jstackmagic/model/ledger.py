@@ -224,7 +224,7 @@ class _Movement:
 
     moves: dict[Key, Move] = field(default_factory=dict)
 
-    def apply(self, record: Record, *, void: bool) -> None:  # noqa: ARG002
+    def apply(self, record: Record, *, void: bool) -> None:
         change = record.outcome.change if record.outcome else Change()
         pairs: tuple[tuple[Package | None, Package | None], ...] = (
             *((None, package) for package in change.added),
@@ -246,7 +246,7 @@ class _Arrivals:
 
     arrivals: dict[tuple[str, ...], tuple[Package, Request]] = field(default_factory=dict)
 
-    def apply(self, record: Record, *, void: bool) -> None:  # noqa: ARG002
+    def apply(self, record: Record, *, void: bool) -> None:
         if record.outcome is None or record.request.action != "install" or record.undoes:
             return
         change = record.outcome.change

@@ -9,7 +9,7 @@ from .environment import EnvironmentRef
 from .plan import Outcome
 from .request import Request
 
-Status = Literal["ok", "failed", "interrupted", "running", "planned", "found"]
+Status = Literal["ok", "failed", "interrupted", "running", "planned", "found", "seen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Record:
     Attributes:
         id: ``TRANSACTION.STEP``; unique.
         time: When it started, ISO 8601, UTC.
-        status: ``interrupted`` where a record was begun, never ended, and its process is gone.
+        status: ``interrupted`` where a record was begun, never ended, and its process is gone;
+            ``seen`` for a command that no request can say, whose request names nothing.
         request: What was asked, credentials masked.
         environment: Where.
         engine: What did the work.
@@ -46,6 +47,7 @@ class Record:
         context: Who asked, and from where.
         outcome: What happened; None where it is planned, running or was interrupted.
         undoes: The id of the record, or of the whole transaction, that this one took back.
+        notes: What whoever exports or replays it should know.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Record:
     context: Context = field(default_factory=Context)
     outcome: Outcome | None = None
     undoes: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def transaction(self) -> str:

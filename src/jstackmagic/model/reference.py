@@ -83,7 +83,7 @@ def parse_tag(text: str) -> Reference:
     reference = parse(text)
     if reference.digest:
         raise UsageError(
-            f"{text!r} has a digest, which nobody can choose.",
+            f"{text!r} has a digest, which cannot be chosen.",
             kept="Nothing was started.",
             advice=f"Without it: {Reference(reference.name, reference.tag)}",
         )

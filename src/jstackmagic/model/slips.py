@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
+
+from .errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,3 +50,23 @@ def magic_for(verb: str) -> str:
     if verb in _REMOVE:
         return "%envremove"
     return "%envinstall --upgrade" if verb in _UPDATE else "%envinstall"
+
+
+def check_verb(words: Sequence[str]) -> None:
+    """Ask about a command that was typed where a package belongs.
+
+    Raises:
+        UsageError: The words begin with one.
+    """
+    found = repeated_verb(words)
+    if found is None:
+        return
+    verb, rest = found
+    raise UsageError(
+        f"{verb} is what the command does; it would be looked for as a package.",
+        kept="Nothing was started.",
+        advice=(
+            f"Did you mean: {magic_for(verb)} {shlex.join(rest)}?",
+            f"If you do mean a package called {verb}: pip:{verb}, or add --force",
+        ),
+    )

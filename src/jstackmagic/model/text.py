@@ -23,3 +23,8 @@ def readable(text: str) -> str:
     'six==1.0'
     """
     return _SURROGATE.sub("\ufffd", _ESCAPES.sub("", text))
+
+
+def for_terminal(text: str) -> str:
+    """Return text that speaks of magics for a terminal: ``%envverb`` is a verb there."""
+    return re.sub(r"%?%env(\w+)", r"jstackmagic \1", text)

@@ -238,8 +238,8 @@ def adopt(
 
 def _marked(change: Change, environment: Environment) -> Change:
     """What came, marked as asked for where nothing else needs it, if nobody's marks tell."""
+    from ..managers.needs import needed
     from ..where.packages import of_uv, read_packages
-    from .needs import needed
 
     uvs = of_uv(environment)
     marked = {p.manager for p in change.added if p.requested and p.key not in uvs}

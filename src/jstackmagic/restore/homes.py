@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..model.errors import UnknownEnvironment
 from ..model.managers import is_system
 from ..where.environment import detect
+from ..where.host import look
 from ..where.packages import read_packages
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-def of_other_images(records: Iterable[Record], image: str) -> tuple[str, ...]:
+def of_other_images(records: Iterable[Record], image: str | None = None) -> tuple[str, ...]:
     """Return a sentence for each other image whose packages the history has and that lack here.
 
     A record is another image's where both images are known and differ, or where the Python at its
@@ -26,8 +27,9 @@ def of_other_images(records: Iterable[Record], image: str) -> tuple[str, ...]:
 
     Args:
         records: The history.
-        image: What this container was made from; empty where nothing tells.
+        image: What this container was made from, empty where nothing tells; None to look.
     """
+    image = look().image or "" if image is None else image
     found: dict[str, dict[str, None]] = {}
     here: dict[str, tuple[str, frozenset[str]]] = {}
     for record in records:

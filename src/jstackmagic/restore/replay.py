@@ -196,11 +196,7 @@ class Rebuild:
     """One replay: the places in turn, each manager in turn, and what came of it."""
 
     def __init__(
-        self,
-        carrier: Carrier,
-        wanted: ReplayOptions,
-        sites: Sequence[Site],
-        store: Store,
+        self, carrier: Carrier, wanted: ReplayOptions, sites: Sequence[Site], store: Store
     ) -> None:
         self._carrier = carrier
         self._sites = sites
@@ -266,8 +262,6 @@ class Rebuild:
             assert place.goal.ref is not None
             place.environment = make(place.goal.ref, place.prefix, self._carrier.console)
         environment = place.environment
-        if manager == "conda" and not self._dry_run:
-            _finish_cut_off(environment, self._carrier.console)
         for exactness in self._ways(manager):
             here = PackageSet() if fresh else read_packages(environment, place.managers)
             requests = requests_for(place.goal, manager, here, exactness)
@@ -389,14 +383,6 @@ class Rebuild:
             f"Then, with {manager}: {request.action} {' '.join(request.texts)}"
             for request in requests
         ]
-
-
-def _finish_cut_off(environment: Environment, console: Console) -> None:
-    """Finish the change that an earlier container was killed in, so that the rest can go on."""
-    from ..managers.conda.rattler import journal, repair
-
-    if os.path.exists(journal.path_of(environment.prefix)):
-        repair(environment, console)
 
 
 def _with_python(requests: Sequence[Request], goal: Goal) -> list[Request]:

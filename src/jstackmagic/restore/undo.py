@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..managers.conda import relink
 from ..managers.steps import Done, Planned, Step
 from ..model.errors import (
     NOTHING_CHANGED,
@@ -19,7 +20,6 @@ from ..model.packages import same
 from ..model.plan import Plan
 from ..model.record import Record
 from ..model.request import Action, Request
-from . import relink
 from .inverse import Inverse, inverse, requests
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _check_ended(chosen: Iterable[Record], *, force: bool) -> None:
             raise Stopped(f"{record.id} is still running.", kept=NOTHING_CHANGED)
         if record.status == "interrupted" and record.outcome is None and not force:
             raise Stopped(
-                f"{record.id} was cut off, and nobody saw what it had changed by then.",
+                f"{record.id} was cut off, and what it had changed by then is not known.",
                 kept=NOTHING_CHANGED,
                 advice=("See what is there: %envdiff", "To let it count no more: --force"),
             )
@@ -263,7 +263,7 @@ class Reversal:
         except CommandFailed as error:
             names = ", ".join(package.name for package in self._relinks)
             self._relinks = ()
-            return [f"conda's own files of {names} are nowhere to be had: {error.problem}"]
+            return [f"conda's own files of {names} are not available anywhere: {error.problem}"]
         return []
 
     def _stripped(self) -> tuple[Package, ...]:
@@ -291,7 +291,7 @@ class Reversal:
         ]
 
     def _needs(self) -> list[str]:
-        from .needs import broken_by
+        from ..managers.needs import broken_by
 
         if not self._prefix or not self._wanted:
             return []
@@ -324,7 +324,7 @@ class Reversal:
                 planned, surplus = self._exactly(request, again)
             except (CommandFailed, InvalidSpec) as error:
                 missing = self._missing(request, again)
-                problems += [f"{p.name} {p.version} is nowhere to be had." for p in missing]
+                problems += [f"{p.name} {p.version} is not available anywhere." for p in missing]
                 problems.append(error.problem)
                 if not missing:
                     raise
@@ -447,7 +447,7 @@ def _surplus(plan: Plan, wanted: Inverse) -> Iterator[str]:
             yield f"{package.name} {package.version} would come too."
         elif then is not None and not same(package, then):
             yield (
-                f"{package.name} {then.version} is to be had, but it is not the same: "
+                f"{package.name} {then.version} is available, but it is not the same: "
                 f"{_difference(package, then)}."
             )
 

@@ -115,9 +115,7 @@ def _spoken_of(records: Iterable[Record]) -> Iterator[tuple[str, ManagerName, st
 
 
 def _in_place(
-    prefix: str,
-    records: Mapping[tuple[str, ManagerName, str], Package | None],
-    notes: list[str],
+    prefix: str, records: Mapping[tuple[str, ManagerName, str], Package | None], notes: list[str]
 ) -> Iterator[Witnessed]:
     environment = detect(prefix or None)
     kinds = dict.fromkeys(manager for _, manager, _ in records)
@@ -153,7 +151,7 @@ def _view(
         return None
     if view is None:
         where = environment.prefix if not is_system(manager) else "here"
-        notes.append(f"{manager} could not be asked: there is none in reach of {where}.")
+        notes.append(f"{manager} could not be asked: there is none for {where}.")
     return view
 
 

@@ -138,10 +138,7 @@ class Snapshot:
         return f"the snapshot of {self.time}"
 
     def of(
-        self,
-        environment: Environment,
-        manager: ManagerName,
-        here: Sequence[Package] = (),  # noqa: ARG002
+        self, environment: Environment, manager: ManagerName, here: Sequence[Package] = ()
     ) -> list[Package] | None:
         """One manager's packages; None of an environment that was not there."""
         if is_system(manager):

@@ -304,7 +304,7 @@ def _settings_of_file(path: str, _mtime_ns: int, _size: int) -> Mapping[str, Val
         raise JStackMagicError(
             f"conda's configuration file {path} cannot be read: {error}.",
             kept=NOTHING_CHANGED,
-            advice="Mend the file or its permissions, or take it away.",
+            advice="Fix the file or its permissions, or remove it.",
         ) from error
     return parse(text, path)
 
@@ -439,7 +439,7 @@ def _broken(source: str, reason: str) -> JStackMagicError:
     return JStackMagicError(
         f"conda's configuration file {source} is broken: {reason}.",
         kept=NOTHING_CHANGED,
-        advice="Mend the file, or take it away.",
+        advice="Fix the file, or remove it.",
     )
 
 
@@ -685,7 +685,7 @@ def _wrong(entry: _Entry, what: str) -> JStackMagicError:
     return JStackMagicError(
         f"conda's setting {entry.name} in {entry.source} {what}.",
         kept=NOTHING_CHANGED,
-        advice="Mend it there.",
+        advice="Fix it there.",
     )
 
 

@@ -152,7 +152,7 @@ def _sudo(
         if _started_as_root(files, environ):
             return "yes", "GRANT_SUDO is set and the container started as root"
         return "no", "GRANT_SUDO is set, but the container did not start as root (--user root)"
-    return "unknown", "sudo is installed; whether it wants a password only running it tells"
+    return "unknown", "sudo is installed; whether it wants a password is known only when it runs"
 
 
 def _why_no_sudo(files: _Files, environ: Mapping[str, str]) -> str:

@@ -24,7 +24,7 @@ _FOREIGN = {
     "Pipfile.lock": "pipenv's lists are not read here.",
     "Project.toml": "Julia's packages cannot be asked for here.",
     "REQUIRE": "Julia's packages cannot be asked for here.",
-    "install.R": "What an R script installs is not to be seen here.",
+    "install.R": "What an R script installs is not seen here.",
     "DESCRIPTION": "R's packages cannot be asked for here.",
     "default.nix": "Nix's packages cannot be asked for here.",
     "requirements3.txt": "It is of the server's own environment where the kernel's Python is 2.",

@@ -530,7 +530,7 @@ class _Runner:
             return Origin(text=text, reason="" if text is not None else "A line writes it.")
         url, revision, below = clone_of(path, dict(found.clones) if found else {})
         if url and revision is None:
-            return Origin(reason=f"Which revision of {url} is there, only the run can tell.")
+            return Origin(reason=f"Which revision of {url} is there is known only when it runs.")
         if url:
             return Origin(url=repository(url, revision or "", below))
         return self.files.origin(path)

@@ -16,6 +16,9 @@ Examples:
 
 from __future__ import annotations
 
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +46,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def run(args: argparse.Namespace, session: Session) -> Result:
+@dataclass(frozen=True)
+class Options:
+    """What to do, and how."""
+
+    action: str
+    given: Mapping[str, Any]
+
+
+def run(options: Options, session: Session) -> Result:
     """Do what was asked for."""
-    module = _module(args.action)
-    result: Result = module.run(module.Options.of(args), session)
+    module = _module(options.action)
+    result: Result = module.run(module.Options.of(Namespace(**options.given)), session)
     return result
 
 

@@ -32,11 +32,7 @@ def context_of(
 
 
 def build_context(
-    how: How,
-    session: Session,
-    engine: Engine,
-    context: Context,
-    tag: Reference | None,
+    how: How, session: Session, engine: Engine, context: Context, tag: Reference | None
 ) -> Built:
     """Build a context.
 

@@ -113,7 +113,7 @@ def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
     container = this_container(engine, host)
     place = container.on_host(path) if container else None
     if place is None:
-        note = f"{path} lies in this container alone, where no other can mount it: it has no work."
+        note = f"{path} is in this container only, where no other can mount it: no work folder."
         return "", [note]
     return place, []
 

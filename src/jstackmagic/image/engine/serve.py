@@ -252,11 +252,7 @@ def servers(engine: Engine) -> tuple[Server, ...]:
 
 
 def stop(
-    engine: Engine,
-    names: Sequence[str],
-    *,
-    history: str | None,
-    console: Console,
+    engine: Engine, names: Sequence[str], *, history: str | None, console: Console
 ) -> tuple[str, ...]:
     """Stop servers and take their containers away; return their names.
 

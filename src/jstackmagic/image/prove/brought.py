@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ...model.errors import JStackMagicError
 from ...model.managers import is_system, metadata_path
 from ...where.baseline import metadata_of
-from ..engine.client import Engine, speaking
-from ..engine.container import Container
+from ...where.host import look
+from ..engine.client import Engine, connect, speaking
+from ..engine.container import Container, this_container
 from .files import Files, files_of, new_tree
 
 if TYPE_CHECKING:
@@ -20,6 +22,19 @@ if TYPE_CHECKING:
     from ...model.packages import ManagerName, Package
 
 _METADATA = (".dist-info", ".egg-info")
+
+
+def brought_here() -> Brought | None:
+    """Return what the image of this container brought; None where no engine here can say."""
+    host = look()
+    if host.runtime is None or host.engine is None:
+        return None
+    try:
+        engine = connect()
+        container = this_container(engine, host)
+    except JStackMagicError:
+        return None
+    return Brought(engine, container) if container else None
 
 
 @dataclass(frozen=True)

@@ -247,10 +247,10 @@ def _last_seen(entry: Record, package: Package) -> str:
 
 def _unrecorded(side: Side, here: Package | None, package: Package) -> str:
     if here is None:
-        return f"Nobody recorded that it was removed: {_verb(side, 'remove', package)}"
+        return f"No record says that it was removed: {_verb(side, 'remove', package)}"
     if not here.requested and package.manager != "conda":
-        return "Nobody recorded it; it came along with another package."
-    return f"Nobody recorded it: {_verb(side, 'install', here)}"
+        return "No record has it; it came with another package."
+    return f"No record has it: {_verb(side, 'install', here)}"
 
 
 def _verb(side: Side, action: str, package: Package) -> str:

@@ -39,7 +39,7 @@ LISTS_AGE = 24 * 3600
 LOCK_TIMEOUT = 120
 """Seconds to wait for another program that holds dpkg's lock, or the lists'."""
 
-_RISK = "A package may be half installed; `dpkg --configure -a`, as root, mends it."
+_RISK = "A package may be half installed; `dpkg --configure -a`, as root, fixes it."
 
 # Debian Policy 5.6.1 and 5.6.12. Not a minus at the end: apt-get would take that for "remove it".
 _NAME = r"[a-z0-9](?:[a-z0-9+.-]*[a-z0-9+])(?::[a-z0-9-]+)?"
@@ -97,11 +97,7 @@ class AptGet(Engine):
                 return status
         return 0
 
-    def resolved(
-        self,
-        request: Request,
-        environment: Environment,  # noqa: ARG002
-    ) -> tuple[Package, ...]:
+    def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         """The Debian packages of the specs' names; see ``Engine.resolved``."""
         installed = _system()
         found = (_installed(spec.name, installed) for spec in request.specs)

@@ -9,21 +9,26 @@ from ...model.request import Request
 from ...model.spec import read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ...model.ledger import Origins
     from ...model.packages import Package, PackageSet
+    from .. import Spelling
     from ..goal import Exactness, Goal
 
 
-def bring_back(packages: Sequence[Package], origins: Origins) -> Iterator[Request]:
+def bring_back(
+    packages: Sequence[Package],
+    origins: Origins,
+    spelling: Spelling,  # noqa: ARG001
+) -> list[Request]:
     """Return the request for the very packages there were."""
     specs = [apt_spec(package, origins.request(package)) for package in packages]
-    yield Request("install", "apt", read_all("apt", specs), options=("--allow-downgrades",))
+    return [Request("install", "apt", read_all("apt", specs), options=("--allow-downgrades",))]
 
 
-def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> Iterator[Request]:
-    """Yield what is there may be newer: Debian's archives drop what was replaced."""
+def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
+    """Return the installs; what is there may be newer: Debian's archives drop what was replaced."""
     specs = []
     for _, item in goal.items("apt"):
         there = here.get("apt", item.name)
@@ -32,8 +37,7 @@ def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> Iterator[Reques
         archive = item.spec.place and os.path.exists(item.spec.place)
         exact = item.version and exactness != "asked" and not archive
         specs.append(f"{item.name}={item.version}" if exact else item.text)
-    if specs:
-        yield Request("install", "apt", read_all("apt", specs))
+    return [Request("install", "apt", read_all("apt", specs))] if specs else []
 
 
 def apt_spec(package: Package, came_by: Request | None) -> str:

@@ -10,34 +10,38 @@ from typing import TYPE_CHECKING, cast
 from ...model.errors import NOTHING_CHANGED, Stopped
 from ...model.extras import is_here, line
 from .. import Choice, Engine, Manager
+from . import dockerfile, restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from ...display.console import Console
-    from ...model.environment import Environment, EnvironmentRef, Tool
-    from ...model.ledger import Origins
-    from ...model.packages import Package, PackageSet
+    from ...model.environment import Environment, Tool
+    from ...model.packages import Package
     from ...model.plan import Command
-    from ...model.recipe import Step
     from ...model.request import Request
-    from .. import Spelling, View
-    from ..goal import Exactness, Goal, Wish
-    from ..page import Making, Page
+    from .. import View
+    from ..goal import Wish
+    from ..keep import Archives
 
 
 class Conda(Manager):
     """The manager of conda packages."""
 
     name = "conda"
+    bring_back = staticmethod(restore.bring_back)
+    bring = staticmethod(restore.bring)
+    write = staticmethod(dockerfile.write)
+    make = staticmethod(dockerfile.make)
 
-    def check(self, request: Request, environment: Environment) -> None:  # noqa: ARG002
+    def check(self, request: Request, environment: Environment) -> None:
         """Refuse what is neither a match spec nor an archive."""
         from .spec import read_specs
 
         read_specs(request)
 
-    def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:  # noqa: ARG002
+    def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
         """Ask ``conda list``, where an executable governs the environment."""
         import json
 
@@ -59,6 +63,19 @@ class Conda(Manager):
             raise CommandFailed(f"{environment.conda.tool} list: {last}")
         of_conda = (item for item in found if item.get("channel") != "pypi")
         return View({str(item["name"]).lower(): str(item["version"]) for item in of_conda})
+
+    def works_in(self, environment: Environment) -> bool:
+        return environment.is_conda
+
+    def repair(self, environment: Environment, console: Console) -> bool | None:
+        from .rattler import repair
+
+        return repair(environment, console)
+
+    def known(self, name: str, environment: Environment) -> Iterable[str]:
+        from .known import known
+
+        return known(environment)
 
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse what is not a conda environment."""
@@ -84,7 +101,7 @@ class Conda(Manager):
         if wanted != "auto":
             return _executable(environment, wanted)
         if environment.conda is None:
-            return Choice(self.name, "rattler", environment, "no conda is in reach")
+            return Choice(self.name, "rattler", environment, "there is no conda here")
         tool = environment.conda.tool
         if not here:
             why = "py-rattler is not installed"
@@ -99,16 +116,16 @@ class Conda(Manager):
         if reasons:
             why = f"py-rattler does not honour {', '.join(reasons)}"
             return Choice(self.name, "conda", environment, why, called=tool)
-        why = "it honours all that conda would go by here"
+        why = "it honours every setting that conda would use here"
         return Choice(self.name, "rattler", environment, why)
 
     @staticmethod
     def _need_rattler(environment: Environment, *, asked: bool) -> None:
         if is_here("rattler"):
             return
-        alone = f"No conda, mamba or micromamba is in reach of {environment.prefix}, and "
+        alone = f"No conda, mamba or micromamba governs {environment.prefix}, and "
         raise Stopped(
-            f"{'' if asked else alone}py-rattler is not installed beside jstackmagic.",
+            f"{'' if asked else alone}py-rattler is not installed with jstackmagic.",
             kept=NOTHING_CHANGED,
             advice=line("fast"),
         )
@@ -141,7 +158,7 @@ class Conda(Manager):
         choice: Choice,
         *,
         thorough: bool = False,
-        exact: bool = False,  # noqa: ARG002
+        exact: bool = False,
         console: Console | None = None,
     ) -> Engine:
         """Return the executable or py-rattler."""
@@ -159,35 +176,11 @@ class Conda(Manager):
 
         return command_lines(request, environment, read_specs(request), Installed(environment))[0]
 
-    def bring_back(
-        self,
-        packages: Sequence[Package],
-        origins: Origins,
-        spelling: Spelling,
-    ) -> list[Request]:
-        """Return the requests for the very packages there were."""
-        from .restore import bring_back
+    def archives(self, kept: Path) -> Archives | None:
+        """Return the archives that are kept."""
+        from .keep import CondaArchives
 
-        return list(bring_back(packages, origins, spelling))
-
-    def bring(self, goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
-        """Return the installs that make a place what the history wants."""
-        from .restore import bring
-
-        return list(bring(goal, here, exactness))
-
-    def make(self, environment: EnvironmentRef, page: Page) -> Making | None:
-        """Return how to make a conda environment."""
-        from .dockerfile import make
-
-        return make(environment, page)
-
-    def write(self, step: Step, page: Page) -> None:
-        """Write a step in a Dockerfile or a script."""
-        from .dockerfile import write
-
-        assert step.environment is not None
-        write(step, step.environment, page)
+        return CondaArchives(kept / "conda")
 
     def mark(
         self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment
@@ -210,7 +203,7 @@ def _executable(environment: Environment, wanted: str) -> Choice:
     found = executable_of(environment, cast("Tool", wanted))
     if found is None:
         raise Stopped(
-            f"There is no {wanted} in reach of {environment.prefix}.",
+            f"There is no {wanted} for {environment.prefix}.",
             kept=NOTHING_CHANGED,
             advice=("Leave the choice to us: --engine auto", "What there is: %envinfo"),
         )

@@ -60,8 +60,10 @@ def make(environment: EnvironmentRef, page: Page) -> Making | None:
     return Making(page.inside(environment, "/conda-meta"), (command,), _downloads(page))
 
 
-def write(step: Step, environment: EnvironmentRef, page: Page) -> None:
+def write(step: Step, page: Page) -> None:
     """Write a step."""
+    environment = step.environment
+    assert environment is not None
     target, program = _target(environment, page), _program(page)
     variables = _channels(step, page)
     channels = () if variables else step.sources.channels

@@ -14,7 +14,7 @@ from ...model.spec import read_all
 from ..goal import is_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ...model.ledger import Origins
     from ...model.packages import Package, PackageSet
@@ -22,18 +22,16 @@ if TYPE_CHECKING:
     from ..goal import Exactness, Goal
 
 
-def bring_back(
-    packages: Sequence[Package], origins: Origins, spelling: Spelling
-) -> Iterator[Request]:
+def bring_back(packages: Sequence[Package], origins: Origins, spelling: Spelling) -> list[Request]:
     """Return the request for the very packages there were."""
     specs = (
         conda_spec(package, "archive" if origins.is_archive(package) else spelling)
         for package in packages
     )
-    yield Request("install", "conda", read_all("conda", specs))
+    return [Request("install", "conda", read_all("conda", specs))]
 
 
-def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> Iterator[Request]:
+def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
     """Return one install of what is missing, for all its channels."""
     specs: list[str] = []
     if exactness == "builds":
@@ -45,13 +43,8 @@ def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> Iterator[Reques
         elif not by_build and not is_at(item, here.get("conda", item.name)):
             specs.append(pinned(item, "exact"))
     sources = reduce(or_, (step.sources for step in goal.of("conda")), Sources())
-    if specs:
-        yield Request(
-            "install",
-            "conda",
-            read_all("conda", dict.fromkeys(specs)),
-            sources=sources.unmasked(),
-        )
+    asked = read_all("conda", dict.fromkeys(specs))
+    return [Request("install", "conda", asked, sources=sources.unmasked())] if asked else []
 
 
 def conda_spec(package: Package, spelling: Spelling) -> str:

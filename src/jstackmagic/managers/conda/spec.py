@@ -408,10 +408,7 @@ def nearest(name: str, names: Iterable[str]) -> list[str]:
 
 
 def command_lines(
-    request: Request,
-    environment: Environment,
-    specs: Sequence[CondaSpec],
-    installed: Installed,
+    request: Request, environment: Environment, specs: Sequence[CondaSpec], installed: Installed
 ) -> tuple[Command, ...]:
     """The command lines that carry a request out, each spec one argument.
 

@@ -7,32 +7,44 @@ from typing import TYPE_CHECKING
 from ...model.errors import NOTHING_CHANGED, Stopped
 from ...model.extras import line
 from .. import Choice, Engine, Manager
+from . import dockerfile, restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from ...display.console import Console
-    from ...model.environment import Environment, EnvironmentRef
-    from ...model.ledger import Origins
-    from ...model.packages import Package, PackageSet
+    from ...model.environment import Environment
+    from ...model.packages import Package
     from ...model.plan import Command
-    from ...model.recipe import Step
     from ...model.request import Request
-    from .. import Spelling, View
-    from ..goal import Exactness, Goal, Wish
-    from ..page import Making, Page
+    from .. import View
+    from ..goal import Wish
+    from ..keep import Archives
 
 
 class Pip(Manager):
     """The manager of Python distributions."""
 
     name = "pip"
+    bring_back = staticmethod(restore.bring_back)
+    bring = staticmethod(restore.bring)
+    write = staticmethod(dockerfile.write)
+    make = staticmethod(dockerfile.make)
 
     def check(self, request: Request, environment: Environment) -> None:
         """Refuse what is no requirement, file, place or constraint."""
         from .plan import check
 
         check(request, environment)
+
+    def works_in(self, environment: Environment) -> bool:
+        return environment.executable is not None
+
+    def known(self, name: str, environment: Environment) -> Iterable[str]:
+        from ... import names
+
+        return names.names().known
 
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse an environment without Python, and one that the system manages (PEP 668)."""
@@ -83,7 +95,7 @@ class Pip(Manager):
         *,
         thorough: bool = False,
         exact: bool = False,
-        console: Console | None = None,  # noqa: ARG002
+        console: Console | None = None,
     ) -> Engine:
         """Return pip, or uv with pip to ask where uv finds no way."""
         from . import executable
@@ -123,35 +135,11 @@ class Pip(Manager):
         alone = choice.engine == "pip" and version_on_disk(choice.environment) is None
         return "pip" if alone else ""
 
-    def bring_back(
-        self,
-        packages: Sequence[Package],
-        origins: Origins,
-        spelling: Spelling,  # noqa: ARG002
-    ) -> list[Request]:
-        """Return the requests for the very packages there were."""
-        from .restore import bring_back
+    def archives(self, kept: Path) -> Archives | None:
+        """Return the archives that are kept."""
+        from .keep import Wheels
 
-        return list(bring_back(packages, origins))
-
-    def bring(self, goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
-        """Return the installs that make a place what the history wants."""
-        from .restore import bring
-
-        return list(bring(goal, here, exactness))
-
-    def make(self, environment: EnvironmentRef, page: Page) -> Making | None:
-        """Return how to make a virtual environment."""
-        from .dockerfile import make
-
-        return make(environment, page)
-
-    def write(self, step: Step, page: Page) -> None:
-        """Write a step in a Dockerfile or a script."""
-        from .dockerfile import write
-
-        assert step.environment is not None
-        write(step, step.environment, page)
+        return Wheels(kept / "wheels")
 
     def mark(
         self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment

@@ -38,8 +38,10 @@ def make(environment: EnvironmentRef, page: Page) -> Making | None:
     return Making(python, commands, _DOWNLOADS)
 
 
-def write(step: Step, environment: EnvironmentRef, page: Page) -> None:
+def write(step: Step, page: Page) -> None:
     """Write a step."""
+    environment = step.environment
+    assert environment is not None
     program = _program(environment, page)
     variables, options = _indexes(step, page)
     commands: list[Command] = []

@@ -86,7 +86,7 @@ class Pip(OfPip):
         if not (self._thorough or environment.is_conda):
             return plan
         if not at_least(version, _REPORTS):
-            note = f"pip {version} cannot tell what it would change; {_REPORTS} and later can."
+            note = f"pip {version} cannot say what it would change; {_REPORTS} and later can."
             return replace(plan, notes=(note,))
         change = _dry_run(plan)
         if not change:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ...model.ledger import Origins
     from ...model.packages import PackageSet
     from ...model.recipe import Item
+    from .. import Spelling
     from ..goal import Exactness, Goal
 
 _Run = tuple[Sources, tuple[str, ...]]
@@ -28,7 +29,11 @@ _Run = tuple[Sources, tuple[str, ...]]
 _DEFAULT: _Run = (Sources(), ())
 
 
-def bring_back(packages: Sequence[Package], origins: Origins) -> list[Request]:
+def bring_back(
+    packages: Sequence[Package],
+    origins: Origins,
+    spelling: Spelling,  # noqa: ARG001
+) -> list[Request]:
     """Return one request for each index that is needed; what is not named does not move."""
     groups: dict[Sources, list[str]] = {}
     for package in packages:

@@ -25,7 +25,6 @@ from ....display.progress import Progress
 from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from . import repodata
-from .patience import patiently, unanswered
 from .records import source_of, stem_of
 
 if TYPE_CHECKING:
@@ -251,7 +250,7 @@ class Cache:
                 raise CommandFailed(
                     f"{archive} cannot be unpacked: {error}",
                     kept=NOTHING_CHANGED,
-                    advice=f"Take it away, so that it is fetched anew: !rm '{archive}'",
+                    advice=f"Remove it, so that it is fetched again: !rm '{archive}'",
                 ) from None
             staged.chmod(0o755)
             (staged / "info" / "repodata_record.json").write_text(_as_json(record))
@@ -277,16 +276,8 @@ async def download(client: Client, url: str, path: str, name: str, meter: _Meter
 
     meter.count(name, 0)
     with _Target(path, name, meter) as target:
-        before = -1
-
-        async def look() -> None:
-            nonlocal before
-            if target.size == before:
-                raise unanswered(url)
-            before = target.size
-
         try:
-            await patiently(download_to_writer(client, url, target), look)
+            await download_to_writer(client, url, target)
         except (OSError, RuntimeError) as error:
             if target.left:
                 raise asyncio.CancelledError from None
@@ -298,19 +289,13 @@ async def download(client: Client, url: str, path: str, name: str, meter: _Meter
 
 
 class _Target:
-    """The file that a download goes to, which ends one that was cancelled: rattler goes on.
-
-    Attributes:
-        left: Whether nobody wants the rest.
-        size: How many bytes came.
-    """
+    """The file that a download goes to, which ends one that was cancelled: rattler goes on."""
 
     def __init__(self, path: str, name: str, meter: _Meter) -> None:
         self._file = open(path, "wb")  # noqa: SIM115  # closed by __exit__
         self._name = name
         self._meter = meter
         self.left = False
-        self.size = 0
 
     def __enter__(self) -> _Target:
         return self
@@ -324,7 +309,6 @@ class _Target:
             self.left = True
             raise OSError(errno.ECANCELED, "interrupted")
         self._meter.count(self._name, len(data))
-        self.size += len(data)
         return self._file.write(data)
 
     def flush(self) -> None:
@@ -415,7 +399,7 @@ def check_archive(path: str, spec: str) -> None:
         raise CommandFailed(
             f"{mask(spec.partition('#')[0])} is not what was asked for: {reason}.",
             kept=NOTHING_CHANGED,
-            advice="If the list is right, somebody has put another archive there.",
+            advice="If the list is right, the archive there has been replaced.",
         )
 
 

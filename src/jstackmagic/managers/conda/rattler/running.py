@@ -159,5 +159,5 @@ def _on_disk(prefix: str, error: OSError) -> CommandFailed:
     return CommandFailed(
         f"{error.strerror or error}: {error.filename or prefix}",
         kept=f"{prefix} is changed in part." if begun else NOTHING_CHANGED,
-        advice="When the cause is mended, finish it: %envinstall --repair" if begun else (),
+        advice="When the cause is fixed, finish it: %envinstall --repair" if begun else (),
     )

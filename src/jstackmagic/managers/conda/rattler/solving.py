@@ -68,7 +68,7 @@ async def solve(problem: Problem, wire: Wire) -> Solution:
         except SolverError:
             if repodata.is_fresh(problem.channels):
                 raise
-            wire.show(Progress("Reading the channels anew"))
+            wire.show(Progress("Reading the channels again"))
             records = await _solve(problem, refresh=True)
     except SolverError as error:
         raise await explain_conflict(problem, error, _solvable) from None
@@ -86,7 +86,7 @@ async def _solve(problem: Problem, *, refresh: bool = False) -> list[RepoDataRec
     async def attempt(priority: ChannelPriority) -> list[RepoDataRecord]:
         import rattler
 
-        work = rattler.solve(
+        return await rattler.solve(
             sources=problem.channels.sources(),
             specs=problem.goals,
             gateway=gateway,
@@ -96,7 +96,6 @@ async def _solve(problem: Problem, *, refresh: bool = False) -> list[RepoDataRec
             channel_priority=priority,
             constraints=problem.constraints,
         )
-        return await repodata.answered(work, problem.channels)
 
     match problem.channels.config.channel_priority:
         case "strict":
@@ -161,9 +160,7 @@ def _minor(python: RepoDataRecord) -> list[str]:
 
 
 def with_archives(
-    solution: Solution,
-    archives: Sequence[RepoDataRecord],
-    installed: Mapping[str, PrefixRecord],
+    solution: Solution, archives: Sequence[RepoDataRecord], installed: Mapping[str, PrefixRecord]
 ) -> Solution:
     """Put archives in beside what a solution says, each alone, as conda does: nothing else moves.
 

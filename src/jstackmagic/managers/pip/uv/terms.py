@@ -121,10 +121,10 @@ def _unfit(environment: Environment) -> Iterator[str]:
     elif not environment.writable:
         yield "pip would install for you alone"
     if _sees_the_system(environment.prefix):
-        yield "pip counts what lies in the Python below this environment"
+        yield "pip counts what is in the Python below this environment"
     folder = user_site(environment)
     if folder is not None and any(Path(folder).glob("*.dist-info")):
-        yield f"pip counts what lies in your user site, {folder}"
+        yield f"pip counts what is in your user site, {folder}"
 
 
 def _sees_the_system(prefix: str) -> bool:

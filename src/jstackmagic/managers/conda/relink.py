@@ -11,18 +11,18 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..model.packages import normalise
-from ..where.packages import files_of
+from ...model.packages import normalise
+from ...where.packages import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
     from rattler import PrefixRecord  # no noun: nobody reads it back
 
-    from ..display.console import Console
-    from ..managers.conda.rattler.engine import Wire
-    from ..model.environment import Environment
-    from ..model.packages import Package, PackageSet
+    from ...display.console import Console
+    from ...model.environment import Environment
+    from ...model.packages import Package, PackageSet
+    from .rattler.engine import Wire
 
 _METADATA = re.compile(r"/([^/]+?)-[^/]*\.(?:dist|egg)-info(?:/|$)")
 
@@ -45,11 +45,11 @@ def fetch(packages: Iterable[Package], environment: Environment) -> None:
     """Have the packages in the cache, so that linking them cannot fail for want of them.
 
     Raises:
-        CommandFailed: One is nowhere to be had.
+        CommandFailed: One is not available anywhere.
     """
-    from ..managers.conda.rattler import engine
-    from ..managers.conda.rattler.fetch import fetch as fetch_all
-    from ..managers.conda.spec import configuration
+    from .rattler import engine
+    from .rattler.fetch import fetch as fetch_all
+    from .spec import configuration
 
     records = [record_of(package, environment) for package in packages]
 
@@ -68,8 +68,8 @@ def relink(packages: Sequence[Package], environment: Environment, console: Conso
         CommandFailed: One cannot be linked.
         Interrupted: The user interrupted it.
     """
-    from ..managers.conda import rattler
-    from ..managers.conda.rattler import journal
+    from . import rattler
+    from .rattler import journal
 
     prefix = environment.prefix
     stems = tuple(_stem(package) for package in packages)
@@ -87,13 +87,13 @@ def relink(packages: Sequence[Package], environment: Environment, console: Conso
 
 def record_of(package: Package, environment: Environment) -> PrefixRecord:
     """The record of a conda package that is there, as rattler takes it."""
-    from ..managers.conda.rattler import journal
+    from .rattler import journal
 
     return journal.as_record(_record(package, environment))
 
 
 def _linked(record: dict[str, Any]) -> Any:
-    from ..managers.conda.rattler.journal import Linked
+    from .rattler.journal import Linked
 
     return Linked(
         record=record, folder="", archive="", requested=tuple(record.get("requested_specs") or ())

@@ -94,7 +94,7 @@ def _needs(whom: Container[Key], here: PackageSet, environment: Environment) -> 
 
 
 def _of_conda(whom: Container[Key], here: PackageSet, environment: Environment) -> Iterator[Need]:
-    from ..managers.conda.spec import records
+    from .conda.spec import records
 
     for name, record in records(environment.prefix).items():
         for text in record.depends:
@@ -104,7 +104,7 @@ def _of_conda(whom: Container[Key], here: PackageSet, environment: Environment) 
 
 
 def _conda_test(text: str) -> Callable[[Package], bool]:
-    from ..managers.conda.spec import is_match, parse
+    from .conda.spec import is_match, parse
 
     match = parse(text)
     return lambda package: is_match(match, package)

@@ -1,0 +1,53 @@
+"""Whether files are what an export would write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..display import Code, Part, Result, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, repr=False)
+class Checked(Result):
+    """The outcome of the comparison.
+
+    Attributes:
+        difference: What an export would change; empty where nothing.
+        files: What was compared.
+        notes: What was not.
+    """
+
+    difference: str
+    files: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_status(self) -> int:  # type: ignore[override]
+        return 1 if self.difference else 0
+
+    def summary(self) -> str:
+        return "out of date" if self.difference else "up to date"
+
+    @property
+    def document(self) -> str | None:
+        return self.difference or None
+
+    def parts(self) -> Sequence[Part]:
+        if self.difference:
+            return [Code(self.difference.rstrip("\n")), *self.remarks()]
+        return [Text(f"{', '.join(self.files)}: up to date.", "good"), *self.remarks()]
+
+    def remarks(self) -> Sequence[Part]:
+        return [Text(note, "warning") for note in self.notes]
+
+    def to_json(self) -> Any:
+        return {
+            "up_to_date": not self.difference,
+            "difference": self.difference,
+            "files": list(self.files),
+            "notes": list(self.notes),
+        }

@@ -1,0 +1,77 @@
+"""The drift of environments and of the system as tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..display import Part, Result, Table, Text
+from ..restore.drift import Difference, Drift
+from ..where.ours import described
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, repr=False)
+class Drifts(Result):
+    """The drift of environments and of the system from their beginning."""
+
+    drifts: tuple[Drift, ...]
+    only_unexplained: bool = False
+    adopted: bool = False
+
+    def summary(self) -> str:
+        differences = sum(len(drift.differences) for drift in self.drifts)
+        unexplained = sum(len(drift.unexplained) for drift in self.drifts)
+        return f"{differences} differences, {unexplained} unexplained"
+
+    def parts(self) -> Sequence[Part]:
+        parts: list[Part] = []
+        for drift in self.drifts:
+            parts += self._parts_of(drift)
+            if drift.ours:
+                beside = f"{described(drift.ours)}: here beside these, and no difference."
+                parts.append(Text(beside, "quiet"))
+        unexplained = sum(len(drift.unexplained) for drift in self.drifts)
+        if unexplained:
+            words = f"Nobody recorded {unexplained} of these. Record them: %envdiff --adopt"
+            parts.append(Text(words, "warning"))
+        elif self.adopted:
+            parts.append(Text("All of it is in the history now.", "good"))
+        return parts
+
+    def _parts_of(self, drift: Drift) -> Sequence[Part]:
+        shown = drift.unexplained if self.only_unexplained else drift.differences
+        told = ", ".join(f"{name}: {words}" for name, words in drift.told_by.items())
+        against = f"Measured from {told}." if told else "How it began is not known."
+        if not shown:
+            return [Text(f"Nothing differs in {drift.where}. {against}", "quiet")]
+        rows = tuple(_row(difference) for difference in shown)
+        columns = ("", "Package", "Version", "Manager", "Asked for", "Recorded")
+        return [Table(columns, rows, f"What differs in {drift.where}"), Text(against, "quiet")]
+
+    def to_json(self) -> Any:
+        import msgspec
+
+        return [
+            {
+                "environment": msgspec.to_builtins(drift.environment.ref),
+                "managers": list(drift.managers),
+                "told_by": dict(drift.told_by),
+                "differences": msgspec.to_builtins(drift.differences),
+                "ours": msgspec.to_builtins(drift.ours),
+            }
+            for drift in self.drifts
+        ]
+
+
+def _row(difference: Difference) -> tuple[str, ...]:
+    before, now, package = difference.before, difference.now, difference.package
+    sign = "+" if before is None else "−" if now is None else "~"
+    version = package.version
+    if before is not None and now is not None and before.version != now.version:
+        version = f"{before.version} → {now.version}"
+    asked = "yes" if now is not None and now.requested else ""
+    recorded = difference.record or "by nobody"
+    return (sign, package.name, version, package.manager, asked, recorded)

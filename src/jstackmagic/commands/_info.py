@@ -1,0 +1,108 @@
+"""Environments and their host as tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..display import Part, Result, Table, Text
+from ..history.progress import Status
+from ..managers import Worker
+from ..model.credentials import mask
+from ..model.environment import Environment
+from ..where.host import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_KINDS = {
+    "conda-base": "conda environment (base)",
+    "conda-named": "conda environment",
+    "conda-prefix": "conda environment, known by its prefix only",
+    "venv": "virtual environment",
+    "venv-on-conda": "virtual environment on top of a conda environment",
+    "system": "system Python",
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Info(Result):
+    """Environments, and the host they are on.
+
+    Attributes:
+        replay: How far the replay in this container is; None where there was none.
+    """
+
+    environments: tuple[Environment, ...]
+    host: Host
+    engines: tuple[tuple[Worker, ...], ...]
+    replay: Status | None = None
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        return ", ".join(environment.prefix for environment in self.environments)
+
+    def parts(self) -> Sequence[Part]:
+        tables = [
+            Table(
+                ("Environment", environment.name or environment.prefix),
+                tuple(_facts(environment, engines)),
+                facts=True,
+            )
+            for environment, engines in zip(self.environments, self.engines, strict=True)
+        ]
+        facts = [*_host_facts(self.host)]
+        facts += [("replay", str(self.replay))] if self.replay else []
+        here = Table(("Here", ""), tuple(facts), facts=True)
+        return (*tables, here, *(Text(note, "warning") for note in self.notes))
+
+    def to_json(self) -> Any:
+        import json
+
+        import msgspec
+
+        data = msgspec.to_builtins(
+            {"environments": self.environments, "host": self.host, "replay": self.replay}
+        )
+        for environment, engines in zip(data["environments"], self.engines, strict=True):
+            environment["engines"] = {
+                each.manager: {"engine": each.name or None, "why": each.why} for each in engines
+            }
+        return json.loads(mask(json.dumps(data)))
+
+
+def _facts(environment: Environment, engines: Sequence[Worker]) -> Iterator[tuple[str, str]]:
+    yield "kind", _KINDS[environment.kind]
+    yield "prefix", environment.prefix
+    yield "Python", environment.python or "none"
+    if environment.base:
+        yield "stands on", environment.base
+    if environment.is_conda:
+        conda = environment.conda
+        yield (
+            "conda is",
+            f"{conda.path} ({conda.tool}, found by: {conda.found})" if conda else "not in reach",
+        )
+        for number, channel in enumerate(environment.channels, start=1):
+            yield f"channel {number}", f"{mask(channel.channel)} (from: {channel.source})"
+        if environment.pins:
+            yield "pinned", ", ".join(environment.pins)
+    for each in engines:
+        yield f"{each.manager}'s work is done by", f"{each.name or 'nothing'}: {mask(each.why)}"
+    yield "can be written to", "yes" if environment.writable else "no"
+    if environment.frozen is not None:
+        yield "frozen", environment.frozen or "yes"
+    if environment.externally_managed is not None:
+        yield "externally managed", environment.externally_managed.split("\n", 1)[0]
+
+
+def _host_facts(host: Host) -> Iterator[tuple[str, str]]:
+    yield "user", f"{host.user} (root)" if host.is_root else host.user
+    yield "sudo without a password", f"{host.sudo} ({host.sudo_reason})"
+    yield "container", host.runtime or "none that shows"
+    if host.container_id:
+        yield "container id", host.container_id[:12]
+    if host.image:
+        yield "base image", f"{host.image} (from: {host.image_source})"
+    else:
+        yield "base image", "not known here; an export takes it with --from IMAGE"

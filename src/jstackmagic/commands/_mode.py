@@ -1,0 +1,44 @@
+"""The ways to go about a change, which install, remove, undo and replay share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..model.engines import NAMES
+from ._options import flag, option
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Ways to go about a change that every change has."""
+
+    dry_run: bool = flag("--dry-run", help="show the plan and do nothing")
+    force: bool = flag("--force", help="go on where a guard would stop")
+    yes: bool = flag("-y", "--yes", help="accepted out of habit: nothing here ever asks")
+
+
+@dataclass(frozen=True)
+class Mode(Rehearsal):
+    """Ways to go about an install, a removal or an undo."""
+
+    record_only: bool = flag(
+        "--record-only",
+        help="put it into the history, so that it reaches the Dockerfile, and do nothing else",
+    )
+    engine: tuple[str, ...] = option(
+        "--engine",
+        action="append",
+        choices=NAMES,
+        metavar="NAME",
+        help=f"what does the work: {', '.join(NAMES)}; may be given for conda and for pip",
+    )
+    quiet: bool = flag("-q", "--quiet", help="show what came of it, not how it went")
+
+
+@dataclass(frozen=True)
+class Several(Mode):
+    """Ways to go about several steps that belong together."""
+
+    keep_going: bool = flag(
+        "--keep-going", help="keep the steps before one that fails, which are taken back without it"
+    )

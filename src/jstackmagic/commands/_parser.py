@@ -1,0 +1,68 @@
+"""The parser of a verb's words: it raises instead of leaving the process."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from ..model.errors import UsageError
+from ..model.text import for_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class HelpWantedError(Exception):
+    """The user asked for the help, which is its text."""
+
+
+class _Help(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(
+            option_strings, dest, nargs=0, default=argparse.SUPPRESS, help="show this help"
+        )
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> NoReturn:
+        raise HelpWantedError(parser.format_help())
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises instead of leaving the process."""
+
+    def __init__(self, **options: object) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**{**options, "add_help": False, "allow_abbrev": False})  # type: ignore[arg-type]
+        if sys.version_info >= (3, 14):
+            self.color = False
+        self.add_argument("-h", "--help", action=_Help)
+
+    def format_help(self) -> str:
+        """The help, its examples written for the surface that ``prog`` names."""
+        text = super().format_help()
+        return text if self.prog.startswith("%") else for_terminal(text)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the mistake as an error that says what to type instead."""
+        advice = [self.format_usage().strip(), f"All of it: {self.prog} --help"]
+        _, unknown, words = message.partition("unrecognized arguments: ")
+        if unknown and any(action.dest == "specs" for action in self._actions):
+            way = f"{self.prog} NAME -- {words}"
+            advice.insert(0, f"What is the manager's own comes last, after two dashes: {way}")
+        raise UsageError(
+            f"{self.prog}: {message}.", kept="Nothing was started.", advice=tuple(advice)
+        )
+
+
+def parse(made: Parser, words: list[str]) -> argparse.Namespace:
+    """Parse words; options may stand among the arguments, where argparse can do that."""
+    try:
+        return made.parse_intermixed_args(words)
+    except TypeError:  # argparse cannot mix options into a verb with sub-commands
+        return made.parse_args(words)

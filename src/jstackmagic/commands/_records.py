@@ -1,0 +1,75 @@
+"""The history as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..display import Part, Result, Table, Text
+from ..display.changes import count_text
+from ..history.file import IMAGE_HISTORY
+from ..model.record import Record
+from ..model.written import plain
+from ._record import when_of, where_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, repr=False)
+class HistoryTable(Result):
+    """The history as a table.
+
+    Attributes:
+        records: What is shown, oldest first.
+        left_out: How many older ones are not.
+        path: The file.
+        taken_back: The ids of what was taken back, each with that of the record that did.
+    """
+
+    records: tuple[Record, ...]
+    left_out: int = 0
+    path: str = ""
+    taken_back: Mapping[str, str] = field(default_factory=dict)
+
+    def summary(self) -> str:
+        return f"{len(self.records)} records"
+
+    def parts(self) -> Sequence[Part]:
+        if not self.records:
+            return (Text(f"Nothing of that is recorded in {self.path}."),)
+        rows = tuple(
+            (
+                record.id,
+                when_of(record),
+                _what(record),
+                where_of(record),
+                record.request.manager if record.request.specs else "",
+                _result(record) + ", taken back" * (record.id in self.taken_back),
+            )
+            for record in self.records
+        )
+        columns = ("Id", "When", "What", "Where", "Manager", "Result")
+        more = f"{self.left_out} earlier records are not shown: --limit 0 shows all."
+        image = f"This is the history that the image was made from ({self.path})."
+        return (
+            Table(columns, rows),
+            *((Text(more, "quiet"),) if self.left_out else ()),
+            *((Text(image, "quiet"),) if self.path == str(IMAGE_HISTORY) else ()),
+        )
+
+    def to_json(self) -> Any:
+        return plain(self.records, whole=True)
+
+
+def _what(record: Record) -> str:
+    if not record.request.specs:
+        return " ".join(" ".join(record.commands).split())
+    return f"{record.request.action} {' '.join(record.request.texts)}"
+
+
+def _result(record: Record) -> str:
+    if record.status != "ok" or record.outcome is None:
+        return record.status
+    return count_text(record.outcome.change) or "already there"

@@ -1,0 +1,120 @@
+"""The options that several verbs share, a dataclass a group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..model.managers import names
+from ..model.packages import ManagerName
+from ..model.sources import Sources
+from ._options import flag, option
+
+if TYPE_CHECKING:
+    from ..model.environment import Environment
+
+_TARGET = "target (the running kernel's environment, if not said)"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The environments that a verb serves."""
+
+    name: str | None = option(
+        *("-n", "--name"),
+        under=_TARGET,
+        either="target",
+        metavar="ENV",
+        help="a conda environment, by name",
+    )
+    prefix: str | None = option(
+        *("-p", "--prefix"),
+        under=_TARGET,
+        either="target",
+        metavar="PATH",
+        help="any environment, by its prefix",
+    )
+    kernel: str | None = option(
+        "--kernel",
+        under=_TARGET,
+        either="target",
+        metavar="KERNELSPEC",
+        help="the environment of a kernelspec",
+    )
+    all_kernels: bool = flag(
+        "--all-kernels",
+        under=_TARGET,
+        either="target",
+        help="every environment that a kernelspec stands for",
+    )
+
+    @property
+    def is_said(self) -> bool:
+        return bool(self.name or self.prefix or self.kernel or self.all_kernels)
+
+    def environments(self) -> tuple[Environment, ...]:
+        """Return those that are meant.
+
+        Raises:
+            UnknownEnvironment: None has that name, prefix or kernelspec.
+        """
+        from ..where import environment, kernels
+
+        if self.kernel:
+            return (kernels.environment_of(self.kernel),)
+        if self.all_kernels:
+            return tuple(found.environment for found in kernels.environments())
+        if self.name or self.prefix:
+            return (environment.find(name=self.name, prefix=self.prefix),)
+        return (environment.detect(),)
+
+    def not_reached(self) -> tuple[str, ...]:
+        """Return what ``--all-kernels`` does not reach, and why: sentences for the user."""
+        from ..where import kernels
+
+        found = kernels.not_understood() if self.all_kernels else ()
+        return tuple(error.problem for error in found)
+
+
+@dataclass(frozen=True)
+class ByManager:
+    """The manager that is asked, where the specs do not say."""
+
+    manager: ManagerName | None = option(
+        under="manager (spec by spec: conda:NAME pip:NAME apt:NAME)",
+        either="manager",
+        each=names,
+        help="ask {}",
+    )
+
+
+@dataclass(frozen=True)
+class FromSources:
+    """The places that packages are to come from."""
+
+    channel: tuple[str, ...] = option(
+        "-c", "--channel", action="append", help="a conda channel, first is strongest"
+    )
+    index_url: str = option(
+        "-i", "--index-url", default="", metavar="URL", help="in place of pip's"
+    )
+    extra_index_url: tuple[str, ...] = option(
+        "--extra-index-url", action="append", metavar="URL", help="in addition to pip's index"
+    )
+
+    def sources(self, usual: Sources, listed: Sources) -> Sources:
+        """Return what the line says before what a list says, and where neither does, the usual."""
+        said = Sources(self.channel, self.index_url, self.extra_index_url)
+        return (said | listed).or_else(usual)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Dependency groups, for the verbs that read them."""
+
+    group: tuple[str, ...] = option(
+        "--group",
+        action="append",
+        metavar="[FILE:]NAME",
+        help="a dependency group of pyproject.toml",
+    )

@@ -1,0 +1,46 @@
+"""What records say beside what they ask: alternatives, doubts, commands that no request can say."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..model.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..model.record import Record
+
+_SHOWN = 8
+_WIDTH = 100  # characters of a command
+
+
+def said(records: Iterable[Record]) -> tuple[str, ...]:
+    """Return the notes of the records that count, and the commands that are not in an export.
+
+    A note of a record whose packages were taken away again since is left out.
+    """
+    ledger = Ledger.of(records)
+    asked = {item.text for step in ledger.recipe().steps for item in step.install}
+    taken = ledger.taken_back()
+    notes = dict.fromkeys(
+        sentence
+        for record in ledger.records
+        if record.id not in taken
+        for sentence in _sentences(record, asked)
+    )
+    shown = tuple(notes)[:_SHOWN]
+    more = len(notes) - len(shown)
+    return (*shown, f"{more} more such notes: %envhistory --status seen") if more > 0 else shown
+
+
+def _sentences(record: Record, asked: set[str]) -> Iterator[str]:
+    command = " ".join(" ".join(record.commands[:1]).split())
+    command = command if len(command) <= _WIDTH else f"{command[: _WIDTH - 1]}…"
+    file = os.path.basename(record.context.notebook)
+    where = f"{command} ({file})" if file else command
+    if record.status == "seen":
+        yield from (f"Not in this: {where}: {note}" for note in record.notes)
+    elif record.status in ("ok", "planned") and asked.intersection(record.request.texts):
+        yield from (f"{where}: {note}" for note in record.notes)

@@ -1,0 +1,105 @@
+"""The packages that code imports and an environment lacks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .. import names
+from ..where.packages import conda_distributions, read_distributions
+from .missing import explain_module, imported, optional
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..model.environment import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The imports of some code that an environment lacks.
+
+    Attributes:
+        specs: Import name → what to install, as ``%envinstall`` takes it.
+        unknown: Import name → why nothing is to be installed for it.
+    """
+
+    specs: dict[str, str]
+    unknown: dict[str, str]
+
+
+def wanted_by(
+    sources: Iterable[str], environment: Environment, *, conda: bool, folder: str
+) -> Wanted:
+    """Return what the imports of some code need that an environment does not have.
+
+    Args:
+        sources: Python code, a piece each.
+        environment: Which.
+        conda: Whether conda's names are meant.
+        folder: Where the user's own modules lie.
+    """
+    asked: dict[str, None] = {}
+    without: set[str] = set()
+    for python in sources:
+        without |= optional(python)
+        asked.update((name, None) for _, _, name in imported(python))
+    here = _Here(environment, folder)
+    specs: dict[str, str] = {}
+    unknown: dict[str, str] = {}
+    for module in _longest(asked):
+        shown = module if module.partition(".")[0] in names.names().namespaces else ""
+        shown = shown or module.partition(".")[0]
+        if here.has(module) or shown in specs or shown in unknown:
+            continue
+        if module in without:
+            unknown[shown] = "The code does without it."
+            continue
+        hint = explain_module(module, conda=conda, folder=folder)
+        if hint is not None and hint.spec:
+            specs[shown] = hint.spec
+        elif hint is not None:
+            unknown[shown] = hint.text
+    return Wanted(specs, unknown)
+
+
+def _longest(asked: Iterable[str]) -> list[str]:
+    """The dotted names, in their order; of one namespace package's parts the whole ones alone."""
+    every = list(asked)
+    spaces = names.names().namespaces
+    return [
+        name
+        for name in every
+        if name.partition(".")[0] not in spaces
+        or not any(other.startswith(f"{name}.") for other in every)
+    ]
+
+
+class _Here:
+    """What can be imported in an environment, found without starting its Python."""
+
+    def __init__(self, environment: Environment, folder: str) -> None:
+        self._paths = [folder, *environment.site_packages]
+        if os.path.realpath(environment.prefix) == os.path.realpath(sys.prefix):
+            self._paths = [folder, *sys.path]
+        self._packages = {package.name for package in read_distributions(environment)}
+        self._packages |= conda_distributions(environment).keys()
+
+    def has(self, module: str) -> bool:
+        """Return whether a module is there; in a namespace, whether its package is."""
+        from importlib.machinery import PathFinder
+
+        root = module.partition(".")[0]
+        if root in sys.builtin_module_names:
+            return True
+        spec = PathFinder.find_spec(root, self._paths)
+        if spec is None and root in sys.stdlib_module_names:
+            spec = PathFinder.find_spec(root)
+        if spec is None:
+            return False
+        if root in names.names().namespaces and spec.origin is None:
+            package = names.package_of(module)
+            return package is None or package in self._packages
+        return True

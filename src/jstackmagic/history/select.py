@@ -1,0 +1,69 @@
+"""Choose records of a history by manager, status, time and place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from ..model.errors import UsageError
+
+if TYPE_CHECKING:
+    from ..model.record import Record
+
+_AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The records that are meant.
+
+    Attributes:
+        manager: Of one manager; empty for any.
+        status: Of one status; empty for any.
+        since: Not before; None for the beginning.
+        until: Not after; None for now.
+        prefixes: Of these environments; None for any.
+    """
+
+    manager: str = ""
+    status: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    prefixes: Collection[str] | None = None
+
+    def __contains__(self, record: Record) -> bool:
+        when = moment_of(record)
+        return (
+            (self.prefixes is None or record.environment.prefix in self.prefixes)
+            and (not self.manager or record.request.manager == self.manager)
+            and (not self.status or record.status == self.status)
+            and (self.since is None or when >= self.since)
+            and (self.until is None or when <= self.until)
+        )
+
+
+def moment_of(record: Record) -> datetime:
+    """Return when a record was begun."""
+    return datetime.fromisoformat(record.time.replace("Z", "+00:00"))
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a point in time: ``2026-11-01`` (local time) or ``7d`` (ago); None where none is said.
+
+    Raises:
+        UsageError: It is no time.
+    """
+    if not text:
+        return None
+    ago = re.fullmatch(r"(\d+)([mhdw])", text)
+    if ago:
+        return datetime.now(timezone.utc) - timedelta(**{_AGO[ago[2]]: int(ago[1])})
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no time.", advice="Write 2026-11-01, 2026-11-01T12:00, 90m, 8h, 7d or 2w"
+        ) from None

@@ -1,0 +1,89 @@
+"""Kept conda archives: a package cache as conda lays it out, archives alone."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...io.files import sha256_of
+from ...model.credentials import MASK
+from ...model.sources import Sources
+from ...model.spec import read_all
+from ..keep import Archives
+from ..needs import broken_by, lacking
+from .restore import conda_spec
+from .spec import configuration, read_archive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ...model.environment import Environment
+    from ...model.packages import Package, PackageSet
+    from ...model.request import Request
+    from ..goal import Goal
+    from .rattler.engine import Wire
+
+
+class CondaArchives(Archives):
+    """A folder that conda, whichever does its work, looks at as one more cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def of(self, package: Package) -> Path | None:
+        path = self.folder / package.url.rpartition("/")[2]
+        whole = package.url and path.is_file() and package.sha256 in ("", sha256_of(path))
+        return path if whole else None
+
+    def why_not(self, package: Package, goal: Goal) -> str:
+        if not package.url or MASK in package.url:
+            return f"{package.name} cannot be kept: where it came from is not known."
+        return ""
+
+    def keep(self, packages: Sequence[Package], goal: Goal, environment: Environment) -> list[Path]:
+        from .rattler import engine
+        from .rattler.fetch import keep
+        from .relink import record_of
+
+        records = [record_of(package, environment) for package in packages]
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+        async def work(wire: Wire) -> list[str]:
+            return await keep(records, str(self.folder), configuration(environment), wire)
+
+        return [Path(path) for path in engine.run(work)]
+
+    def serve(
+        self, installs: Sequence[Request], goal: Goal, here: PackageSet, environment: Environment
+    ) -> Request | None:
+        """Serve by the archives' addresses, which conda puts in as they are: nothing may lack."""
+        known = {conda_spec(p, "channel"): p for p in goal.there.values() if p.manager == "conda"}
+        packages = [known.get(spec) for request in installs for spec in request.texts]
+        files = [package and self.of(package) for package in packages]
+        if not all(files):
+            return None
+        after = {package.key: package for package in packages if package}
+        depends = {a.name: a.depends for a in (read_archive(str(file)) for file in files)}
+        if broken_by(after, here, environment) or lacking(depends, {**here.by_key, **after}):
+            return None
+        specs = read_all("conda", (package.url for package in packages if package))
+        return replace(installs[0], specs=specs, sources=Sources())
+
+    @contextmanager
+    def offered(self, environment: Environment) -> Iterator[None]:
+        if not self.folder.is_dir() or not environment.is_conda:
+            yield
+            return
+        before = os.environ.get("CONDA_PKGS_DIRS")
+        folders = (*configuration(environment).pkgs_dirs, str(self.folder))
+        os.environ["CONDA_PKGS_DIRS"] = ",".join(dict.fromkeys(folders))
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["CONDA_PKGS_DIRS"]
+            else:
+                os.environ["CONDA_PKGS_DIRS"] = before

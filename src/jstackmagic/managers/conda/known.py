@@ -1,0 +1,99 @@
+"""The names that conda and rattler have of the channels on this disk, for Tab, with no network."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import re
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from ... import names
+from ...where.condarc import channel_name
+from .rattler.repodata import Channels, cache_dir, platforms
+from .spec import configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...model.environment import Environment
+
+_BIG = 4 * 1024 * 1024  # bytes of repodata that take noticeable time to look through
+
+
+def known(environment: Environment) -> Iterator[str]:
+    """Yield the names of packages: those of its channels, then those much used."""
+    yield from sorted(_of_channels(environment))
+    yield from map(names.conda_name, names.names().known)
+
+
+def channels(environment: Environment) -> list[str]:
+    """Return the channels that are configured, and conda-forge."""
+    config = configuration(environment)
+    configured = [each.channel for each in (*config.channels, *environment.channels)]
+    return [*(channel_name(each, config) for each in configured), "conda-forge"]
+
+
+def _of_channels(environment: Environment) -> set[str]:
+    """The packages of the channels, as far as they lie on this disk.
+
+    What is big is looked through in the background, so that this Tab is quick and the next knows.
+    """
+    found: set[str] = set()
+    for file in _repodata_files(environment):
+        try:
+            status = file.stat()
+        except OSError:
+            continue
+        key = (str(file), status.st_mtime_ns)
+        if key in _known or status.st_size < _BIG:
+            found |= _known.get(key) or _learn(key)
+        elif key not in _begun:
+            _begun.add(key)
+            threading.Thread(target=_learn, args=(key,), daemon=True).start()
+    return found
+
+
+_known: dict[tuple[str, int], frozenset[str]] = {}
+_begun: set[tuple[str, int]] = set()
+
+
+def _learn(key: tuple[str, int]) -> frozenset[str]:
+    _known[key] = _names_in(*key)
+    return _known[key]
+
+
+@lru_cache(maxsize=64)
+def _names_in(path: str, _mtime: int) -> frozenset[str]:
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            found = {match[1] for match in re.finditer(rb'"name"\s*:\s*"([\w.-]+)"', text)}
+    except (OSError, ValueError):  # gone, or empty
+        return frozenset()
+    return frozenset(name.decode() for name in found)
+
+
+def _repodata_files(environment: Environment) -> Iterator[Path]:
+    """Yield where repodata lies: in channels on this disk, and in conda's and rattler's caches."""
+    urls = [url.rstrip("/") for url in Channels.of(environment, ()).urls]
+    subdirs = [str(subdir) for subdir in platforms()]
+    remote = {f"{url}/{subdir}" for url in urls for subdir in subdirs if "://" in url}
+    for url in urls:
+        if url.startswith("file://"):
+            for subdir in subdirs:
+                yield Path(unquote(urlsplit(url).path), subdir, "repodata.json")
+    caches = [cache_dir()]
+    if environment.root:
+        caches.append(Path(environment.root, "pkgs/cache"))
+    for cache in caches:
+        for told in cache.glob("*.info.json"):
+            try:
+                url = str(json.loads(told.read_bytes()).get("url", ""))
+            except (OSError, ValueError, AttributeError):
+                continue
+            if os.path.dirname(url) in remote or url.rstrip("/") in remote:
+                yield told.with_name(told.name.replace(".info.json", ".json"))

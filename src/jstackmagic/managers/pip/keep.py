@@ -1,0 +1,158 @@
+"""Kept wheels: a folder for pip's ``--find-links``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...io import process
+from ...io.files import sha256_of, write_file
+from ...model.credentials import MASK, mask
+from ...model.errors import CommandFailed
+from ...model.packages import as_on_disk
+from ...model.plan import Command
+from ...model.sources import Sources
+from ...model.spec import Constraint, Requirement, Spec
+from ..keep import Archives
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ...model.environment import Environment
+    from ...model.packages import Package, PackageSet
+    from ...model.request import Request
+    from ..goal import Goal
+
+_BUILT = ".of"
+"""Ends the name of a file beside a wheel that was built: it holds the hash of what it was built
+from, which is the one that the history knows, and the wheel's own."""
+
+
+class Wheels(Archives):
+    """A folder of wheels."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def of(self, package: Package) -> Path | None:
+        for wheel in _wheels_of(package, self.folder):
+            if package.sha256 in ("", _built_from(wheel)) or package.sha256 == sha256_of(wheel):
+                return wheel
+        return None
+
+    def why_not(self, package: Package, goal: Goal) -> str:
+        source = as_on_disk(package).source
+        if source:  # a wheel of no index would come back as one of an index
+            return f"{package.name} cannot be kept: it came from {mask(source)}, and from no index."
+        return ""
+
+    def keep(self, packages: Sequence[Package], goal: Goal, environment: Environment) -> list[Path]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        runs: dict[tuple[str, ...], list[Package]] = {}
+        for package in packages:
+            runs.setdefault(_index_words(package, goal), []).append(package)
+        files: list[Path] = []
+        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=self.folder) as folder:
+            for words, mine in runs.items():
+                files += self._fetch(mine, words, Path(folder), environment)
+        return files
+
+    def _fetch(
+        self,
+        packages: Sequence[Package],
+        words: tuple[str, ...],
+        folder: Path,
+        environment: Environment,
+    ) -> Iterator[Path]:
+        """Have pip fetch, or build, the wheels; only what the history knows by its hash is kept."""
+        pip = (environment.executable or sys.executable, "-m", "pip", "wheel", "--no-deps")
+        specs = (f"{package.name}=={package.version}" for package in packages)
+        argv = (*pip, "--wheel-dir", str(folder), *words, *specs)
+        done = process.capture(Command(argv, environ=(("PIP_NO_INPUT", "1"),)))
+        if done.exit_status != 0:
+            raise CommandFailed(mask(f"pip cannot fetch this.\n{done.stderr.strip()}"))
+        for package in packages:
+            for wheel in _wheels_of(package, folder):
+                built = not package.url.endswith(".whl")
+                if not built and package.sha256 not in ("", sha256_of(wheel)):
+                    raise CommandFailed(f"{wheel.name} is another one now: its hash differs.")
+                target = self.folder / wheel.name
+                if built and package.sha256:
+                    write_file(f"{target}{_BUILT}", f"{package.sha256} {sha256_of(wheel)}")
+                yield wheel.replace(target)
+
+    def serve(
+        self, installs: Sequence[Request], goal: Goal, here: PackageSet, environment: Environment
+    ) -> Request | None:
+        known = {p.name: p for p in goal.there.values() if p.manager == "pip"}
+        asked = [spec for request in installs for spec in request.specs]
+        specs = [spec for spec in asked if not isinstance(spec, Constraint)]
+        if not all(_is_here(spec) or self._has(spec, known) for spec in specs):
+            return None
+        alone = [option for each in installs for option in each.options if option == "--no-deps"]
+        return replace(
+            installs[0],
+            specs=tuple(dict.fromkeys(specs)),
+            sources=Sources(),
+            options=(*alone[:1], "--no-index", "--find-links", str(self.folder)),
+        )
+
+    def _has(self, spec: Spec, known: dict[str, Package]) -> bool:
+        package = known.get(spec.name)
+        if package is None or not isinstance(spec, Requirement) or spec.place:
+            return False
+        exact = spec.version.lstrip("= ") == package.version
+        return exact and self.of(package) is not None
+
+
+def _is_here(spec: Spec) -> bool:
+    return os.path.isabs(spec.place) and os.path.exists(spec.place)
+
+
+def _wheels_of(package: Package, folder: Path) -> Iterator[Path]:
+    """Yield the wheels in a folder that are of a package's name and version."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    for path in sorted(folder.glob("*.whl")):
+        try:
+            name, version, _, _ = parse_wheel_filename(path.name)
+        except InvalidWheelFilename:
+            continue
+        if (name, str(version)) == (package.name, _plain(package.version)):
+            yield path
+
+
+def _plain(version: str) -> str:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return str(Version(version))
+    except InvalidVersion:
+        return version
+
+
+def _built_from(wheel: Path) -> str | None:
+    """Return the hash of what a wheel was built from; None where it was not, or has changed."""
+    try:
+        source, _, own = Path(f"{wheel}{_BUILT}").read_text().partition(" ")
+    except FileNotFoundError:
+        return None
+    return source if own == sha256_of(wheel) else None
+
+
+def _index_words(package: Package, goal: Goal) -> tuple[str, ...]:
+    """Return pip's options for the index that the history knows a package came from."""
+    came_by = goal.origins.request(package)
+    if came_by is None:
+        return ()
+    sources, options = came_by.sources, came_by.options
+    given = [("--index-url", url) for url in (sources.index_url,) if url]
+    given += [("--extra-index-url", url) for url in sources.extra_index_urls]
+    given += [pair for pair in pairwise(options) if pair[0] == "--find-links"]
+    words = [word for name, url in given if MASK not in url for word in (name, url)]
+    return (*words, *(option for option in options if option == "--no-index"))

@@ -1,0 +1,143 @@
+"""The start-up hook: what a server's start runs, so that a new container gets everything back."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..io.files import write_file
+from ..io.runtime import own_runtime_folder
+from ..model.errors import JStackMagicError, Stopped
+from ..where import environment, kernels
+from ..where.baseline import take_snapshot
+
+if TYPE_CHECKING:
+    from ..history.file import History
+    from ..model.environment import Environment
+
+FOLDER = Path("/usr/local/bin/before-notebook.d")
+"""Where the Docker Stacks look for what is to run before the server (``run-hooks.sh``)."""
+
+NAME = "50-jstackmagic"
+"""Without ``.sh``: that they would source, and run this as a program of its own."""
+
+_SECONDS = 20
+"""How long a server's start may have to wait for us; the replay itself it does not wait for."""
+
+_MARK = "# Written by jstackmagic hook install; jstackmagic hook remove takes it out."
+
+_SCRIPT = """\
+{mark}
+# Notes what the image brought, and brings back in the background what the home volume's history
+# says. Whatever happens here, the server starts.
+(
+    set -- {python} -m jstackmagic hook run{options}
+    if [ "$(id -u)" = 0 ] && [ "${{NB_USER:-root}}" != root ]; then
+        set -- sudo --preserve-env --set-home --user "${{NB_USER}}" "PATH=${{PATH}}" "$@"
+    fi
+    if command -v timeout; then
+        set -- timeout {seconds} "$@"
+    fi
+    "$@"
+) </dev/null >/dev/null 2>&1 || true
+"""
+
+
+def script(*, keep: bool = False) -> str:
+    """The lines for a shell: POSIX, and always successful."""
+    return _SCRIPT.format(
+        mark=_MARK,
+        python=shlex.quote(sys.executable),
+        options=" --keep" if keep else "",
+        seconds=_SECONDS,
+    )
+
+
+def write(path: Path, text: str, *, mode: int) -> None:
+    """Write a hook, or lines for another.
+
+    Raises:
+        Stopped: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, text, mode=mode)
+    except OSError as error:
+        raise Stopped(
+            f"{path} cannot be written: {error.strerror}.",
+            kept="Nothing was installed.",
+            advice=(
+                "It belongs into the image. In its Dockerfile, as root:",
+                "RUN jstackmagic hook install",
+            ),
+        ) from None
+
+
+def remove(path: Path) -> bool:
+    """Remove a hook, and return whether there was one.
+
+    Raises:
+        Stopped: It is not ours, or cannot be removed.
+    """
+    try:
+        if _MARK not in path.read_text(encoding="utf-8"):
+            raise Stopped(f"{path} is not ours.", kept="It was left as it is.")
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Stopped(f"{path} cannot be removed: {error.strerror}.") from None
+    return True
+
+
+def run(history: History, *, keep: bool) -> list[str]:
+    """Note what the image brought, then start the replay, which would change that.
+
+    Returns:
+        What was done, and what could not be, a sentence each.
+    """
+    said = []
+    try:
+        new = take_snapshot(_environments())
+        said.append("What the image brought is noted." if new else "It was noted before.")
+    except (JStackMagicError, OSError) as error:
+        said.append(f"What the image brought cannot be noted: {error}")
+    try:
+        said.append(_start_replay(history, keep=keep))
+    except (JStackMagicError, OSError) as error:
+        said.append(f"The replay cannot be started: {error}")
+    return said
+
+
+def _environments() -> list[Environment]:
+    """Those a kernel or a conda name stands for, and the one that we run in ourselves."""
+    found = [environment.detect()]
+    found += [each.environment for each in kernels.environments()]
+    for name in environment.known_names():
+        with suppress(JStackMagicError):  # a name of several environments
+            found.append(environment.find(name=name))
+    return list({each.prefix: each for each in found}.values())
+
+
+def _start_replay(history: History, *, keep: bool) -> str:
+    """Replay in a process that outlives us and is nobody's to wait for."""
+    if not history.path.exists():
+        return "There is no history to replay yet."
+    log = own_runtime_folder() / "replay.log"
+    command = [sys.executable, "-m", "jstackmagic", "replay", "--log", str(log)]
+    command += ["--keep"] if keep else []
+    with log.open("ab") as output:
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=os.path.expanduser("~"),
+        )
+    return f"The history {history.path} is being replayed; {log} tells more."

@@ -1,0 +1,84 @@
+"""What a record says beside what it asks reaches every export: alternatives, what is left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.verbs import verb
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def export(*words: str) -> str:
+    """The notes of an export."""
+    return "\n".join(verb("export", *words).artifact.notes)
+
+
+def captured(folder: Path, text: str, name: str = "job.py") -> None:
+    path = folder / name
+    path.write_text(text)
+    verb("capture", path)
+
+
+FORMATS = (("dockerfile", "--from", "base:1"), ("pip",), ("script",))
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda words: words[0])
+def test_alternatives(form: tuple[str, ...], tmp_path: Path, history_file: Path) -> None:
+    text = (
+        "FROM x\nRUN if y; then pip install tensorflow-aarch64; else pip install tensorflow; fi\n"
+    )
+    captured(tmp_path, text, "Dockerfile")
+    notes = export(*form)
+    assert notes.count("one of alternatives") == 2
+    verb("remove", "--record-only", "--pip", "tensorflow-aarch64")
+    assert export(*form).count("one of alternatives") == 1  # what was chosen is still said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("!R -e \"install.packages('forecast')\"", "conda:r-forecast"),
+        ("!echo a a/b select true | sudo debconf-set-selections", "a a/b select true"),
+        ("!echo 'deb http://h.example.com ./' > /etc/apt/sources.list.d/x.list", "x.list"),
+        ("!pip install $WHAT", "$WHAT is only known"),
+        ("!curl -s https://h.example.com/i.sh | bash", "from the network"),
+    ],
+)
+@pytest.mark.parametrize("form", FORMATS[:2], ids=lambda words: words[0])
+def test_what_no_request_can_say(
+    line: str, said: str, form: tuple[str, ...], tmp_path: Path, history_file: Path
+) -> None:
+    captured(tmp_path, f"# %%\n{line}\n!pip install six\n")
+    notes = export(*form)
+    assert "Not in this: " in notes
+    assert "job.py" in notes
+    assert said in notes
+
+
+def test_it_is_recorded_once_and_masked(tmp_path: Path, history_file: Path) -> None:
+    text = "# %%\n!curl -s https://me:hunter2@h.example.com/i.sh | bash\n"
+    captured(tmp_path, text)
+    captured(tmp_path, text)
+    lines = history_file.read_text().splitlines()
+    assert len(lines) == 1
+    assert "hunter2" not in lines[0]
+    (record,) = verb("history", "--status", "seen").records
+    assert "| bash" in record.commands[0]
+    assert "Nothing was installed" in verb("export", "dockerfile", "--from", "x").artifact.text
+
+
+def test_a_dry_run_records_nothing(tmp_path: Path, history_file: Path) -> None:
+    (tmp_path / "job.py").write_text("# %%\n!npm install -g x\n")
+    verb("capture", "--dry-run", tmp_path / "job.py")
+    assert not history_file.exists()
+
+
+def test_of_many_some_are_shown(tmp_path: Path, history_file: Path) -> None:
+    captured(tmp_path, "# %%\n" + "".join(f"!npm install x{n}\n" for n in range(20)))
+    notes = export("dockerfile", "--from", "x")
+    assert notes.count("Not in this: ") == 8
+    assert "12 more" in notes
