@@ -617,7 +617,8 @@ def test_the_running_environment_comes_first(home: Path) -> None:
     for prefix, spec in (("/elsewhere", "aa"), (sys.prefix, "bb")):
         environment = EnvironmentRef("venv", None, prefix, PYTHON)
         history = Session().history
-        history.plan(
+        history.note(
+            "planned",
             Request("install", "pip", (spec,)),
             environment,
             transaction=history.new_transaction(),

@@ -22,7 +22,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jstackmagic.history.file import History, HistoryWarning, context
+from jstackmagic.history.append import HistoryWarning
+from jstackmagic.history.file import History
+from jstackmagic.history.who import context
 from jstackmagic.model.credentials import mask
 from jstackmagic.model.errors import HistoryError
 from jstackmagic.model.ledger import fold
@@ -53,21 +55,22 @@ def begin(history: History, request: Request = SIX, **more: object) -> Record:
         "context": context(),
         **more,
     }
-    return history.begin(request, BASE, **options)  # type: ignore[arg-type]
+    return history.note("running", request, BASE, **options)  # type: ignore[arg-type]
 
 
 def python(code: str, *args: object, **options: object) -> subprocess.Popen[str]:
     """Another process, with what a session of ours imports."""
     head = (
         "import sys\nfrom pathlib import Path\n"
-        "from jstackmagic.history.file import History, context\n"
+        "from jstackmagic.history.file import History\n"
+        "from jstackmagic.history.who import context\n"
         "from jstackmagic.model.request import Request\n"
         "from jstackmagic.model.plan import Outcome\n"
         "from strategies import BASE\nhistory = History(Path(sys.argv[1]))\n"
         "def begin(transaction, name='six'):\n"
         "    request = Request('install', 'pip', (name,))\n"
-        "    return history.begin(request, BASE, transaction=transaction, step=1, engine='pip',"
-        " commands=(), context=context())\n"
+        "    return history.note('running', request, BASE, transaction=transaction, step=1,"
+        " engine='pip', commands=(), context=context())\n"
     )
     return subprocess.Popen(
         [sys.executable, "-c", head + code, *map(str, args)],
@@ -92,14 +95,19 @@ class TestRecords:
         assert ended.transaction == ended.id[:8]
 
     def test_planned_is_one_line(self, history: History) -> None:
-        planned = history.plan(SIX, BASE, transaction="0a0a0a0a", step=2, context=Context())
+        planned = history.note(
+            "planned", SIX, BASE, transaction="0a0a0a0a", step=2, context=Context()
+        )
         assert (planned.status, planned.outcome) == ("planned", None)
         assert history.records() == [planned]
         assert len(history.path.read_text().splitlines()) == 1
 
     def test_found_stands_alone(self, history: History) -> None:
-        record = history.plan(SIX, BASE, transaction="0a0a0a0a", step=1, context=Context())
-        found = history.note_found(
+        record = history.note(
+            "planned", SIX, BASE, transaction="0a0a0a0a", step=1, context=Context()
+        )
+        found = history.note(
+            "found",
             SIX,
             BASE,
             transaction="0b0b0b0b",
@@ -118,7 +126,9 @@ class TestRecords:
     def test_begun_again_it_is_where_it_was_begun_last(self, history: History) -> None:
         record = begin(history)
         options = {"transaction": record.transaction, "step": 1, "engine": "pip"}
-        again = history.begin(SIX, SECOND, commands=("pip",), context=context(), **options)
+        again = history.note(
+            "running", SIX, SECOND, commands=("pip",), context=context(), **options
+        )
         ended = history.end(again, DONE)
         assert again.id == record.id
         assert history.records() == [ended]
@@ -135,7 +145,7 @@ class TestRecords:
         assert not history.path.exists()
 
     def test_lines_are_short(self, history: History) -> None:
-        history.plan(SIX, BASE, transaction="0a0a0a0a", step=1, context=Context())
+        history.note("planned", SIX, BASE, transaction="0a0a0a0a", step=1, context=Context())
         line = json.loads(history.path.read_text())
         assert line == {
             "v": 1,
@@ -478,8 +488,15 @@ class TestTrouble:
 
 def begin_only(history: History) -> Record:
     """One append and nothing else."""
-    return history.begin(
-        SIX, BASE, transaction="ab12cd34", step=1, engine="pip", commands=(), context=Context()
+    return history.note(
+        "running",
+        SIX,
+        BASE,
+        transaction="ab12cd34",
+        step=1,
+        engine="pip",
+        commands=(),
+        context=Context(),
     )
 
 
@@ -516,7 +533,8 @@ def test_no_credential_reaches_the_file(history: History, secret: str) -> None:
         resolved=(package,),  # type: ignore[arg-type]
         message=f"failed to read {secret}\n",
     )
-    record = history.begin(
+    record = history.note(
+        "running",
         with_every_string(SIX, secret),  # type: ignore[arg-type]
         with_every_string(SECOND, secret),  # type: ignore[arg-type]
         transaction="ab12cd34",
@@ -527,7 +545,8 @@ def test_no_credential_reaches_the_file(history: History, secret: str) -> None:
         undoes=secret,
     )
     ended = history.end(record, outcome)
-    history.plan(
+    history.note(
+        "planned",
         with_every_string(SIX, secret),  # type: ignore[arg-type]
         BASE,
         transaction="ab12cd34",
@@ -569,7 +588,7 @@ class TestContext:
         manager, client = manager_module.start_new_kernel(kernel_name="python3", env=ENVIRON)
         try:
             client.execute(
-                "from jstackmagic.history.file import context; print(context().kernel)", reply=True
+                "from jstackmagic.history.who import context; print(context().kernel)", reply=True
             )
             texts: list[str] = []
             client.execute_interactive(
@@ -586,8 +605,8 @@ class TestContext:
 
 def test_importing_it_is_cheap() -> None:
     code = (
-        "import sys, jstackmagic.history.file, jstackmagic.model.recipe;"
-        " jstackmagic.history.file.context();"
+        "import sys, jstackmagic.history.who, jstackmagic.history.file, jstackmagic.model.recipe;"
+        " jstackmagic.history.who.context();"
         " print(*{'msgspec', 'platformdirs', 'ipykernel'} & set(sys.modules))"
     )
     done = subprocess.run(

@@ -347,7 +347,8 @@ def test_an_environment_that_is_gone(conda: Path) -> None:
 
 def test_one_that_was_cut_off(conda: Path) -> None:
     history = Session().history
-    history.begin(
+    history.note(
+        "running",
         Request("install", "conda", ("six",)),
         detect(conda).ref,
         transaction="0badcafe",
@@ -377,7 +378,8 @@ def test_what_conda_is_asked(added: bool, conda_root: Root, recording_conda: Sta
     older = Package("conda", "six", SIX[0], six.build, source=source)
     change = Change(added=(six,)) if added else Change(changed=((older, six),))
     history = Session().history
-    record = history.begin(
+    record = history.note(
+        "running",
         Request("install", "conda", ("six",)),
         environment.ref,
         transaction="0badcafe",

@@ -99,7 +99,7 @@ class Session:
 
     def context(self) -> Context:
         """Return who asks, for the records."""
-        from .history.file import context
+        from .history.who import context
         from .where.host import look
 
         host = look()

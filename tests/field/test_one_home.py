@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.history.file import History, context
+from jstackmagic.history.file import History
+from jstackmagic.history.who import context
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
@@ -27,7 +28,8 @@ def remember(
     history = History(history_file)
     package = Package("pip", name, "1.0", requested=True)
     ref = detect(prefix).ref
-    record = history.begin(
+    record = history.note(
+        "running",
         Request("install", "pip", (name,)),
         replace(ref, python=python or ref.python),
         transaction=history.new_transaction(),

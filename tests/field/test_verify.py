@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.history.file import History, context
+from jstackmagic.history.file import History
+from jstackmagic.history.who import context
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
@@ -136,7 +137,8 @@ def test_debian_packages(version: str, history_file: Path) -> None:
     package = next(each for each in read_debian() if each.name == "dpkg")
     claimed = Package("apt", "dpkg", version or package.version)
     history = History(history_file)
-    record = history.begin(
+    record = history.note(
+        "running",
         Request("install", "apt", ("dpkg",)),
         detect().ref,
         transaction=history.new_transaction(),

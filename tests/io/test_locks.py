@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.history.file import History, HistoryWarning, context
+from jstackmagic.history.append import HistoryWarning
+from jstackmagic.history.file import History
+from jstackmagic.history.who import context
 from jstackmagic.io import locks
 from jstackmagic.io.locks import Held, Lock, take
 from jstackmagic.model.errors import HistoryError
@@ -34,14 +36,15 @@ SIX = Request("install", "pip", ("six",))
 WRITE = """
 import sys, time, warnings
 from pathlib import Path
-from jstackmagic.history.file import History, context
+from jstackmagic.history.file import History
+from jstackmagic.history.who import context
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
 from strategies import BASE
 history = History(Path(sys.argv[1]))
 for n in range(int(sys.argv[3])):
     request = Request("install", "pip", ("x" * (n * 997 % 9000) + "six",))
-    record = history.begin(request, BASE, transaction=f"{sys.argv[2]:>03}{n:05x}", step=1,
+    record = history.note("running", request, BASE, transaction=f"{sys.argv[2]:>03}{n:05x}", step=1,
                            engine="pip", commands=(), context=context())
     history.end(record, Outcome("ok", 0, 1.0))
 """
@@ -75,8 +78,15 @@ def held(path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def begin(history: History) -> str:
-    return history.begin(
-        SIX, BASE, transaction="ab12cd34", step=1, engine="pip", commands=(), context=context()
+    return history.note(
+        "running",
+        SIX,
+        BASE,
+        transaction="ab12cd34",
+        step=1,
+        engine="pip",
+        commands=(),
+        context=context(),
     ).id
 
 
@@ -219,7 +229,7 @@ class TestHistory:
     def test_a_lock_that_a_dead_pod_holds(
         self, history_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("jstackmagic.history.file.SECONDS", 0.3)
+        monkeypatch.setattr("jstackmagic.history.append.SECONDS", 0.3)
         history = History(history_file)
         with held(Path(f"{history_file}.lock")) as holder:
             began = time.monotonic()

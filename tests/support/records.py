@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jstackmagic.history.file import context
+from jstackmagic.history.who import context
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
@@ -22,7 +22,8 @@ def remember(manager: ManagerName, specs: tuple[str, ...], name: str, version: s
     """Writes a successful install of one package into the history that is in force."""
     history = Session().history
     package = Package(manager, name, version, requested=True)
-    record = history.begin(
+    record = history.note(
+        "running",
         Request("install", manager, specs),
         BASE,
         transaction=history.new_transaction(),

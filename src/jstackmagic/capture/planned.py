@@ -12,6 +12,7 @@ from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import UsageError
 from ..model.managers import is_system
 from ..model.record import Context, Record
+from ..model.request import Request
 from ..model.spec import read_all
 from . import Found, lists, notebooks
 from . import files as lists_of_packages
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from ..history.file import History
     from ..model.packages import ManagerName
-    from ..model.request import Request
 
 
 def read_into(
@@ -198,7 +198,8 @@ class _Planner:
         request, environment = captured.found.request, captured.environment
         assert request is not None
         assert environment is not None
-        return self.history.plan(
+        return self.history.note(
+            "planned",
             request,
             environment,
             transaction=transaction,
@@ -209,13 +210,15 @@ class _Planner:
         )
 
     def _seen(self, captured: Captured, transaction: str, step: int) -> None:
-        self.history.note_seen(
-            captured.found.command,
-            captured.reason,
+        self.history.note(
+            "seen",
+            Request("install", "pip", ()),
             captured.environment or self.targets[0].default.ref,
             transaction=transaction,
             step=step,
+            commands=(captured.found.command,),
             context=self._context(captured),
+            notes=(captured.reason,),
         )
 
     def _context(self, captured: Captured) -> Context:

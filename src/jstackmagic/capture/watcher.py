@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from ..history.file import context
 from ..history.progress import replays
+from ..history.who import context
 from ..model.credentials import mask
 from ..model.managers import is_system
 from ..model.packages import Change, PackageSet
 from ..model.plan import Outcome, OutcomeStatus
 from ..model.record import Context, Record
+from ..model.request import Request
 from ..where.host import look
 from . import Found
 from .cells import CellReader, mentions_install
@@ -38,7 +39,6 @@ from .wrappers import CONDAS
 
 if TYPE_CHECKING:
     from ..history.file import History
-    from ..model.request import Request
     from .taps import Start
 
 QUIET = 1.0
@@ -303,7 +303,8 @@ class Watcher:
     ) -> Record:
         from .. import managers
 
-        return self._history().begin(
+        return self._history().note(
+            "running",
             managers.get(request.manager).effective(request, place.environment),
             place.environment.ref,
             transaction=transaction,
@@ -348,10 +349,12 @@ class Watcher:
         known = {r.commands for r in self._history().records() if r.status == "seen"}
         for step, found in enumerate(run.others, start=len(run.installs) + 1):
             if (mask(found.command),) not in known:
-                self._history().note_seen(
-                    found.command,
-                    found.reason,
+                self._history().note(
+                    "seen",
+                    Request("install", "pip", ()),
                     self._places.kernel.environment.ref,
+                    commands=(found.command,),
+                    notes=(found.reason,),
                     transaction=run.transaction,
                     step=step,
                     context=self._context(),
@@ -379,7 +382,8 @@ class Watcher:
             return
         transaction = history.new_transaction()
         for step, (request, part) in enumerate(requests_behind(change), start=1):
-            history.note_found(
+            history.note(
+                "found",
                 request,
                 place.environment.ref,
                 transaction=transaction,

@@ -284,7 +284,8 @@ class Transaction:
         done = []
         for number, step in enumerate(steps, start=1):
             request = managers.get(step.request.manager).effective(step.request, step.environment)
-            record = self.history.plan(
+            record = self.history.note(
+                "planned",
                 request,
                 step.environment.ref,
                 transaction=transaction,
@@ -375,7 +376,8 @@ class Transaction:
     def _begin(self, planned: Planned, transaction: str, number: int) -> Record:
         plan = planned.plan
         asked = planned.step.asked or plan.request
-        return self.history.begin(
+        return self.history.note(
+            "running",
             managers.get(asked.manager).effective(asked, plan.environment),
             plan.environment.ref,
             transaction=transaction,

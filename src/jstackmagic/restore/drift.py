@@ -225,7 +225,8 @@ def adopt(
     transaction = history.new_transaction()
     behind = requests_behind(change)
     for step, (request, part) in enumerate(behind, start=1):
-        history.note_found(
+        history.note(
+            "found",
             request,
             drift.environment.ref,
             transaction=transaction,

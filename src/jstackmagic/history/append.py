@@ -1,0 +1,233 @@
+"""The file of a history: appended to a line at a time, by several processes and machines."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..io.files import sync_folder, write_file
+from ..io.locks import SECONDS, Held, Lock, NoLocks, take
+from ..model.errors import HistoryError
+from .lines import is_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class HistoryWarning(UserWarning):
+    """Something in the history file was left aside; nothing else was lost.
+
+    Raised through :mod:`warnings`, the one way this module speaks of what it could live with.
+    """
+
+
+class LinesFile:
+    """A file of lines.
+
+    Args:
+        path: The file.
+        before: Another one, which is read while the file does not exist; the first line that is
+            written goes behind a copy of it.
+    """
+
+    def __init__(self, path: Path, *, before: Path | None = None) -> None:
+        self.path = path
+        self._before = before
+        self._stuck = False  # whether the lock file was waited for in vain
+
+    @property
+    def source(self) -> Path:
+        """The file that is read: this one, or, as long as it does not exist, the image's."""
+        before = self._before
+        return before if before and not self.path.exists() and before.is_file() else self.path
+
+    def content(self) -> bytes:
+        """Every line as it stands.
+
+        Raises:
+            HistoryError: The file is there and cannot be read.
+        """
+        try:
+            return self.source.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise unusable(self.path, error, verb="read", kept="") from error
+
+    def append(self, line: bytes, *, kept: str) -> None:
+        """Write a line at the end, whole, and have it on the disk.
+
+        Raises:
+            HistoryError: It cannot be written; ``kept`` says what stays as it was.
+        """
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._locked() as locked:
+                if self.source != self.path:
+                    self._begin_with(self.source)
+                with self._opened() as file:
+                    if locked:
+                        self._settle_tail(file)
+                    # another may be writing just now: an empty line is no harm, two in one are
+                    apart = b"\n" if not locked and _lacks_its_end(file) else b""
+                    _write_whole(file, apart + line)
+        except _Unsettled as error:
+            kept = "The line was written, and may be lost if the machine stops now."
+            raise unusable(self.path, error, verb="flushed", kept=kept) from error
+        except OSError as error:
+            raise unusable(self.path, error, verb="written", kept=kept) from error
+
+    def _begin_with(self, before: Path) -> None:
+        """Begin the file as a copy of another one: all of it, or nothing."""
+        draft = Path(f"{self.path}.{os.getpid()}.{threading.get_ident()}")
+        write_file(draft, before.read_bytes(), mode=0o600)
+        try:
+            os.link(draft, self.path)  # unlike a rename it never replaces what another began
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            os.rename(draft, self.path)
+        draft.unlink(missing_ok=True)
+        sync_folder(self.path.parent)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[int]:
+        is_new = not self.path.exists()
+        # opened under the lock: NFS looks for others' writes when a file is opened
+        file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            yield file
+        finally:
+            os.close(file)
+        if is_new:
+            sync_folder(self.path.parent)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[bool]:
+        """Hold the lock beside the file, or go on without it; yield whether it is held.
+
+        A line is one write at the end of the file, which the kernel keeps apart from others' on
+        one machine. The lock is for what is not one write, and for NFS, whose clients each find
+        the end for themselves.
+        """
+        found = take(f"{self.path}.lock", seconds=0 if self._stuck else SECONDS, mode=0o600)
+        self._stuck = not isinstance(found, Lock)
+        if isinstance(found, NoLocks):
+            warn(
+                f"{found.why}: two machines that record at the same instant could lose a line."
+                " Keep the history elsewhere: JSTACKMAGIC_HISTORY."
+            )
+        elif isinstance(found, Held):
+            warn(
+                f"{self.path}.lock has been held for {SECONDS:.0f} s by {found.by}; the history is"
+                " written without it. If that process is gone for good, remove the lock file."
+            )
+        try:
+            yield not self._stuck
+        finally:
+            if isinstance(found, Lock):
+                found.release()
+
+    def set_tail_aside(self) -> None:
+        """Set a torn line aside, unless somebody writes just now: reading never waits."""
+        try:
+            found = take(f"{self.path}.lock", seconds=0, mode=0o600)
+            if isinstance(found, Lock):
+                with found, self._opened() as file:
+                    self._settle_tail(file)
+        except OSError:  # of a file that cannot be written to, the tail is only left unread
+            found = NoLocks("")
+        if isinstance(found, NoLocks):
+            warn(f"The last line of {self.path} is torn and was left aside.")
+
+    def is_torn(self) -> bool:
+        """Return whether the last line has no end: a killed process left it half written."""
+        with self.path.open("rb") as file:
+            return _lacks_its_end(file.fileno())
+
+    def _settle_tail(self, file: int) -> None:
+        while _lacks_its_end(file):
+            data = self.content()
+            start = data.rfind(b"\n") + 1
+            tail = data[start:]
+            if is_line(tail):  # whole but for its end: an editor saved the file
+                _write_whole(file, b"\n")
+                return
+            aside = Path(f"{self.path}.torn")
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+            try:
+                with open(os.open(aside, flags, 0o600), "ab") as torn:
+                    torn.write(tail + b"\n")
+                    torn.flush()
+                    os.fsync(torn.fileno())
+            except OSError as error:  # such as somebody's symbolic link in its place
+                _write_whole(file, b"\n")
+                warn(f"A torn line stays in {self.path}: {aside}: {error.strerror}.")
+                return
+            if os.fstat(file).st_size != len(data):
+                continue  # somebody who could not have the lock was writing it
+            os.ftruncate(file, start)
+            os.fsync(file)
+            warn(
+                f"The last line of {self.path} was torn: a process ended while it wrote."
+                f" It was set aside in {aside}; nothing else is lost."
+            )
+
+
+def _lacks_its_end(file: int) -> bool:
+    size = os.fstat(file).st_size
+    return size > 0 and os.pread(file, 1, size - 1) != b"\n"
+
+
+class _Unsettled(OSError):
+    """The line is in the file and cannot be taken back; whether it is on the disk is not known."""
+
+
+def _write_whole(file: int, data: bytes) -> None:
+    """One write and a flush to the disk, or the file as it was.
+
+    Raises:
+        OSError: It cannot be written, and the file is as it was.
+        _Unsettled: It was written, and could be neither flushed nor taken back.
+    """
+    written = 0
+    try:
+        written = os.write(file, data)
+        if written != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file)
+    except OSError as error:
+        if written:
+            _take_back(file, data[:written], error)
+        raise
+
+
+def _take_back(file: int, data: bytes, error: OSError) -> None:
+    """Cut what was just written off the end again."""
+    with contextlib.suppress(OSError):
+        start = os.fstat(file).st_size - len(data)
+        if start >= 0 and os.pread(file, len(data), start) == data:
+            os.ftruncate(file, start)
+            return
+    raise _Unsettled(error.errno, error.strerror) from error
+
+
+def unusable(path: Path, error: OSError, *, verb: str, kept: str) -> HistoryError:
+    """Return the error for a file that cannot be read, written or flushed."""
+    advice = "Keep the history elsewhere: set JSTACKMAGIC_HISTORY to a file that you own."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = f"Free some space where {path.parent} lies, then try again."
+    said = error.strerror or str(error)
+    if error.filename not in (None, path, str(path)):
+        said = f"{error.filename}: {said}"
+    return HistoryError(f"The history {path} cannot be {verb}: {said}.", kept=kept, advice=advice)
+
+
+def warn(message: str) -> None:
+    """Say what was left aside."""
+    warnings.warn(message, HistoryWarning, stacklevel=3)
