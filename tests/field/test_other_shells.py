@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -198,38 +199,83 @@ class TestHandedOver:
 class TestNothingPasses:
     """Each line with an installer in command position is a find, a note or a problem."""
 
-    installs = st.sampled_from(
-        [
-            *("pip install {}", "pip3 -q install -U {}", "python -m pip install {}"),
-            *("uv pip install {}", "uv add {}", "pipx install {}", "conda install -y {}"),
-            *("mamba create -n x {}", "apt-get -qq install -y {}", "sudo apt install {}"),
-            *("/opt/x/bin/pip install {}", "npm install -g {}", "gem install {}"),
-            *("R -e \"install.packages('{}')\"", "install2.r {}", "mim install {}"),
-            *(
-                "$TOOL install {}",
-                "pip install {} $MORE",
-                "pip install {} >=1.0",
-                "cargo install {}",
-            ),
-            *("pip install '{}>=1' # yes", "pip install {},x", "dpkg -i ./{}.deb", "yarn add {}"),
-        ]
+    installs = (
+        st.sampled_from(
+            """
+        pip install {}|pip3 -q install -U {}|python -m pip install {}|uv pip install {}|uv add {}
+        pipx install {}|conda install -y {}|mamba create -n x {}|apt-get -qq install -y {}
+        sudo apt install {}|/opt/x/bin/pip install {}|npm install -g {}|gem install {}|yarn add {}
+        R -e "install.packages('{}')"|install2.r {}|mim install {}|$TOOL install {}|dpkg -i ./{}.deb
+        pip install {} $MORE|pip install {} >=1.0|cargo install {}|pip install {},x|pixi add {}
+        pip install '{}>=1' # yes|uv sync --extra {}|poetry add {}|cpanm {}|apk add {}
+        conda env create -f {}.yml|pip install -r {}.txt|python -m spacy download {}|pip-sync {}.txt
+        add-apt-repository -y ppa:{}|conda remove -y {}|python {}/setup.py install|easy_install {}
+        make -C {} install|bash <(curl -s https://h.example.com/{}.sh)
+        sh -c "$(wget -qO- https://h.example.com/{})"
+        python -c "import pip; pip.main(['install', '{}'])"|julia -e 'Pkg.add("{}")'
+        """.replace("\n", "|").split("|")
+        )
+        .map(str.strip)
+        .filter(bool)
+    )
+    piped = st.sampled_from(
+        ["curl -sL https://h.example.com/{}.sh |bash", "sudo wget -O- {} |sudo sh"]
     )
     frames = st.sampled_from(
         [
             *("{}", "sudo -H {}", "env A=b {}", "time {}", "nohup {} &", "timeout 9 {}", "! {}"),
             *("({})", "{{ {}; }}", "if x; then {}; fi", "if {}; then :; fi", "x && {}", "x || {}"),
-            *("for i in 1 2; do {}; done", "while x; do {}; done", "case $x in a) {};; esac"),
+            *("for i in 1 2; do {}; done", "while x; do {}; done", "case $x in (a|b) {};; esac"),
             *("cd /x; {} 2>&1 | tee log", "out=$({})", "echo `{}`", "f() {{\n{}\n}}", "A=b {}"),
-            *("f() {{ {}; }}; f", "function g {{\n{}\n}}\ng", "eval {}", "bash <<'EOF'\n{}\nEOF"),
+            *("f() {{ {}; }}; f", "function g {{\n{}\n}}\ng", "eval {}", "bash <<'E'\n{}\nE"),
             *("if x; then\n  {}\nelse\n  y\nfi", "source act.sh && {}", "set -e; {}", "exec {}"),
-            *("sudo -i <<'EOF'\n{}\nEOF", "strace -f {}", "su - x <<'EOF'\n{}\nEOF", "x | {}"),
+            *("sudo -i <<'E'\n{}\nE", "strace -f {}", "su - x <<'E'\n{}\nE", "x | {}", "trap {} 0"),
+            *("cat <<'E' | bash\n{}\nE", "if x; then A=1; fi; {}", "conda run -n x {}", "watch {}"),
             *(
-                "cat <<'EOF' | bash\n{}\nEOF",
-                "if x; then A=1; else A=2; fi; {}",
-                "conda run -n x {}",
+                "runuser -u x -- {}",
+                "command {}",
+                "poetry run {}",
+                "retry 3 {}",
+                "$SUDO {}",
+                "{} || :",
+            ),
+            *("cat <({})", "coproc {}", "until {}; do y; done", "case $x in\na)\n{}\n;;\nesac"),
+            *(
+                "xvfb-run -a {}",
+                "docker exec c {}",
+                "ssh h {}",
+                "export X=$({})",
+                "numactl -N 0 {}",
+            ),
+            *(
+                "cat > i.sh <<'E'\n{}\nE\nbash i.sh",
+                "[[ a =~ b ]] && {}",
+                "set -o pipefail; {} | x",
             ),
         ]
     )
+    quoting = st.sampled_from(
+        [
+            *("bash -lc '{}'", 'sh -c "{}"', "echo '{}' | bash", "bash <<< '{}'", "su x -c '{}'"),
+            *("source <(echo '{}')", "ssh h '{}'", "sudo bash -c '{}'", "script -qc '{}'"),
+            *("at now <<< '{}'", "docker run x sh -c '{}'", "printf '%s' '{}' > s.sh; ./s.sh"),
+        ]
+    )
+
+    @settings(max_examples=300, deadline=None)
+    @given(installs | piped, frames, frames | quoting, frames)
+    def test_one_within_another(self, install: str, inner: str, middle: str, outer: str) -> None:
+        text = install.format("package1")
+        for frame in (inner, middle, outer):
+            around = frame.replace("{}", "")
+            clash = any(sign in text and sign in around for sign in "'\"E#`")
+            alone = "\n" not in text or "\n{}\n" in frame
+            if not clash and alone and not ("|" in text and not re.search(r"[;(\n'\"] ?{}", frame)):
+                text = frame.format(text)
+        said = [
+            f"{find.command} {find.reason} {find.note} {asked([find])[0]}" for find in script(text)
+        ]
+        assert any("package1" in each for each in said), text
 
     @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(st.tuples(installs, frames), min_size=1, max_size=6), st.booleans())

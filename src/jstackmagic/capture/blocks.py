@@ -82,6 +82,7 @@ class _Block:
         alternative: The number of the list's alternative.
         checked: Whether the last command of the list only finds something out.
         ended: Whether it leaves the script.
+        pattern: Whether a pattern of ``case`` comes next.
     """
 
     kind: str
@@ -97,6 +98,7 @@ class _Block:
     alternative: int = 0
     checked: bool = False
     ended: bool = False
+    pattern: bool = False
 
     def settle(self) -> None:
         """End the and-or list."""
@@ -212,15 +214,18 @@ class Course:
 
     def _operator(self, item: Operator) -> None:
         top = self._blocks[-1]
-        if item.text == "(":
+        if item.text == "(" and top.pattern:
+            pass
+        elif item.text == "(":
             self._blocks.append(_Block("(", top.state.subshell()))
         elif item.text == ")" and top.kind == "(":
             top.close()
             self._blocks.pop()
         elif item.text == ")" and top.kind == "case":
-            pass
+            top.pattern = False
         elif item.text in (";;", ";&", ";;&") and top.kind == "case":
             top.next_branch()
+            top.pattern = True
         elif item.text in ("&&", "||"):
             top.list_operator(item.text)
         elif item.text in (";", "&", "\n"):
@@ -259,17 +264,15 @@ class Course:
                 return ()
             elif word == "then":
                 top.settle()
-        if self._blocks[-1].kind == "case" and words:
-            following = self.items[at + 1] if at + 1 < len(self.items) else None
-            if isinstance(following, Operator) and following.text in (")", "|"):
-                self._blocks[-1].covered |= words[-1].text == "*"
-                return ()  # a pattern
+        if self._blocks[-1].pattern and words:
+            self._blocks[-1].covered |= words[-1].text == "*"
+            return ()
         return tuple(words)
 
     def _open(self, kind: str) -> None:
         state = self._blocks[-1].state
         base = None if kind == "{" else state.snapshot()
-        self._blocks.append(_Block(kind, state, base=base))
+        self._blocks.append(_Block(kind, state, base=base, pattern=kind == "case"))
 
     def _loop(self, name: str, at: int, words: Sequence[Word], pipe: Pipe | None) -> None:
         """Take for unknown what a loop sets: at its second turn it has another value."""

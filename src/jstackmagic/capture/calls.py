@@ -68,7 +68,7 @@ def other_reason(name: str, arguments: Sequence[ast.expr], keywords: Sequence[as
     return f"{reason}." + (f" The line for it here: %envinstall --pip {spec}" if is_package else "")
 
 
-_KERNEL_PIP = (Word("{sys.executable}", holes=("{sys.executable}",)), Word("-m"), Word("pip"))
+KERNEL_PIP = (Word("{sys.executable}", holes=("{sys.executable}",)), Word("-m"), Word("pip"))
 
 IPYTHON = "get_ipython()"
 _SHELL_METHODS = ("system", "getoutput", "system_raw", "system_piped")
@@ -504,7 +504,7 @@ class _Visitor(ast.NodeVisitor):
         if name in RUN:
             return self._run(node, first)
         if name in PIP:
-            return Argv((*_KERNEL_PIP, *(self._words(first) or ())))
+            return Argv((*KERNEL_PIP, *(self._words(first) or ())))
         if name == "asyncio.create_subprocess_exec":
             return Argv(tuple(_word(argument) for argument in arguments))
         other = other_reason(name, arguments, node.keywords)

@@ -12,7 +12,7 @@ from . import Found, Target, calls
 from .argv import listed
 from .blocks import alternatives
 from .effects import path_of
-from .lines import DOWNLOADERS, READERS, recognise, recognise_argv
+from .lines import DOWNLOADERS, READERS, recognise, recognise_call
 from .others import OTHERS, julia_reason, r_reason
 from .own import envinstall, envremove
 from .shell import Command, Word, parse
@@ -242,10 +242,7 @@ class CellReader:
         elif isinstance(what, calls.Name):
             self._values[what.name] = what.value
         elif isinstance(what, calls.Variable):
-            if what.value is None:
-                self.state.unset(what.name)
-            else:
-                self.state.define(what.name, what.value)
+            self.state.put(what.name, what.value)
         elif isinstance(what, calls.Other):
             yield Found(typed, reason=what.reason)
         elif isinstance(what, calls.Magic) and what.body is not None:
@@ -255,18 +252,7 @@ class CellReader:
         elif isinstance(what, calls.Cell):
             yield from self.read(what.source)
         else:
-            yield from self._run(what, folder, typed)
-
-    def _run(
-        self, what: calls.Shelled | calls.Argv | calls.Unread, folder: str | None, typed: str
-    ) -> Iterator[Found]:
-        state = replace(self.state, folder=folder)
-        if isinstance(what, calls.Shelled):
-            yield from recognise(what.text, state=state, braces=True, command=typed)
-        elif isinstance(what, calls.Argv):
-            yield from recognise_argv(what.words, state=state, command=typed)
-        elif any(self._run(what.what, folder, typed)):
-            yield Found(typed, reason=what.reason)
+            yield from recognise_call(what, replace(self.state, folder=folder), typed)
 
     # -- IPython's lines
 

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import Found, Target, effects, others
+from . import Found, Target, calls, effects, others
 from .argv import Call, program_name
 from .blocks import Course, Pipe
 from .conda_tools import conda, configure
@@ -38,6 +38,14 @@ READERS: dict[str, Callable[[Call], Iterator[Found]]] = {
 
 DOWNLOADERS = ("curl", "wget", "aria2c")
 SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "ash")
+
+_PROGRAMS = frozenset(
+    (
+        *(*READERS, *others.OTHERS, *others.SPECIAL, *others.PASSING_ON, *others.REMOTE),
+        *(*SHELLS, *DOWNLOADERS, "python", "py", "sudo", "env", "su"),
+    )
+)
+"""What a program that is not read may be given to run."""
 
 _MAY_INSTALL = re.compile(
     r"install|conda|mamba|forge|setup|env|dep|requirement|provision|bootstrap|package",
@@ -116,6 +124,30 @@ def recognise_argv(
         state = (state or _state(folder, target)).process()
         call = walker.call(tuple(words), typed, line, state, {})
         yield from walker.run(call, state)
+
+
+def recognise_call(
+    what: calls.Shelled | calls.Argv | calls.Unread,
+    state: State,
+    typed: str,
+    python: Word | None = None,
+) -> Iterator[Found]:
+    """Find the installs of what Python runs.
+
+    Args:
+        what: The line or the words.
+        state: What holds before it.
+        typed: The call as typed.
+        python: The interpreter that runs it; the kernel's own without one.
+    """
+    if isinstance(what, calls.Shelled):
+        yield from recognise(what.text, state=state, braces=True, command=typed)
+    elif isinstance(what, calls.Argv):
+        own = python is not None and what.words[:1] == calls.KERNEL_PIP[:1]
+        words = (python, *what.words[1:]) if own and python else what.words
+        yield from recognise_argv(words, state=state, command=typed)
+    elif any(recognise_call(what.what, state, typed, python)):
+        yield Found(typed, reason=what.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,9 +325,43 @@ class _Walker:
         else:
             yield from self._written(call, state, pipe, redirections)
             if not effects.of_tool(call, state):
-                yield from _program(call)
+                own = list(_program(call))
+                yield from own or self._handed(call, state, pipe, redirections)
             return
         yield from self._written(call, state, pipe, redirections)
+
+    def _handed(
+        self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
+    ) -> Iterator[Found]:
+        """A program that is not read, and what it is given: another's call, or a script's text."""
+        if call.program in (*READERS, *others.PRINTERS):
+            return
+        for at, word in enumerate(call.words[1:], start=1):
+            if program_name(word) in others.PRINTERS:
+                break
+            if not (program_name(word) in _PROGRAMS or word.holes):
+                continue
+            inner = replace(call, words=call.words[at:])
+            finds = list(self.run(inner, state.snapshot(), pipe))
+            if finds and call.program in others.PASSING_ON:
+                yield from finds
+            elif finds:
+                yield self._not_read(call, pipe)
+            if finds:
+                return
+        texts = [word.text for word in call.arguments if word.quoted and " " in word.text]
+        texts.append(effects.document(redirections, state) or "")
+        if any(
+            others.IN_CODE.search(t) or any(self._nested(t, call, state.snapshot())) for t in texts
+        ):
+            yield self._not_read(call, pipe)
+
+    def _not_read(self, call: Call, pipe: Pipe | None) -> Found:
+        if call.program in others.REMOTE:
+            reason = f"{call.words[0].text} runs it on another machine or in another container."
+        else:
+            reason = f"{call.words[0].text} runs it, in a way that is not read here."
+        return (self._piped(call, pipe) if pipe else call).unread(reason)
 
     def _written(
         self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
@@ -333,8 +399,11 @@ class _Walker:
         if not call.arguments or _activates(call, state):
             return
         path = effects.path_of(call.arguments[0], state)
-        text = state.machine.text(path)
-        if text is not None:
+        text = self._substituted(call.arguments[0], call, state)
+        text = state.machine.text(path) if text is None else text
+        if any(_fetches(inner) for inner in call.arguments[0].scripts):
+            yield call.unread(_FROM_NETWORK)
+        elif text is not None:
             yield from self._nested(text, call, state)
         elif not effects.is_harmless(path):
             state.forget_all()
@@ -368,11 +437,20 @@ class _Walker:
 
     def _file(self, file: Word, call: Call, state: State) -> Iterator[Found]:
         """A script that is a file; one that is not seen is listed where it may install."""
-        text = state.machine.text(effects.path_of(file, state))
+        text = self._substituted(file, call, state)
+        text = state.machine.text(effects.path_of(file, state)) if text is None else text
         if text is not None:
             yield from self._process(text, call, state, typed="")
         elif state.closed or _MAY_INSTALL.search(os.path.basename(file.text)):
             yield call.unread(f"What the script {file.text} installs is not seen here.")
+
+    def _substituted(self, word: Word, call: Call, state: State) -> str | None:
+        """Return what ``<(echo …)`` gives; None where only the run can tell."""
+        items = parse(word.scripts[0]) if len(word.scripts) == 1 else ()
+        if len(items) != 1 or not isinstance(items[0], Command) or word.text not in word.holes:
+            return None
+        words = tuple(each for word in items[0].words for each in state.words(word))
+        return effects.printed(replace(call, words=words), items[0].redirections, state)
 
     def _piped(self, call: Call, pipe: Pipe) -> Call:
         """The call with the whole pipeline as typed."""
@@ -389,26 +467,46 @@ class _Walker:
             if not (effects.of_module(inner, state) or effects.of_tool(inner, state)):
                 yield from _program(inner, through_python=True)
         elif code is not None or (body is not None and file is None):
-            yield from self._python_code(code.text if code is not None else body or "", call)
+            yield from self._python_code(code.text if code is not None else body or "", call, state)
         elif file is not None and os.path.basename(file.text) == "setup.py":
             if {"install", "develop"} & {word.text for word in call.arguments}:
                 yield call.unread("It installs the project without pip; say: pip install .")
         elif file is not None and os.path.basename(file.text) == "get-pip.py":
             yield call.unread("It installs pip, which a request cannot say.")
+        elif file is not None:
+            text = state.machine.text(effects.path_of(file, state))
+            if text is not None and others.IN_CODE.search(text):
+                yield from self._python_code(text, call, state)
+            elif text is None and re.search(r"install|require|depend|bootstrap", file.text):
+                yield call.unread(f"What the script {file.text} installs is not seen here.")
         elif pipe is not None and pipe.fetched:
             yield self._piped(call, pipe).unread(_FROM_NETWORK)
 
-    def _python_code(self, code: str, call: Call) -> Iterator[Found]:
-        """Python in a line: a call in it that installs is listed, not followed."""
-        if re.search(r"\b(pip|conda|apt|subprocess|os\.system)\b.*\binstall\b", code, re.DOTALL):
-            yield call.unread("It runs Python that installs; that is not followed into the line.")
+    def _python_code(self, code: str, call: Call, state: State) -> Iterator[Found]:
+        """Python in a line or a file: the commands that its calls run."""
+        tree = calls.parse(code)
+        state, found = state.subshell(), False
+        for event in calls.events(tree, code, calls.Names()) if tree else ():
+            what = event.what
+            finds: Iterator[Found] = iter(())
+            if isinstance(what, calls.Variable):
+                state.put(what.name, what.value)
+            elif isinstance(what, calls.Other):
+                finds = iter((call.unread(what.reason),))
+            elif isinstance(what, (calls.Shelled, calls.Argv, calls.Unread)):
+                finds = recognise_call(what, state, event.typed or call.command, call.words[0])
+            for each in finds:
+                found = True
+                yield replace(each, line=call.line)
+        if not found and re.search(r"(pip|conda|apt|subprocess|system)\b.*\binstall\b", code, re.S):
+            yield call.unread("It runs Python that installs, in a way that is not read here.")
 
     def piped(
         self, command: Command, words: tuple[Word, ...], state: State, pipe: Pipe | None
     ) -> Pipe:
         """Return the pipeline with a command more."""
         start = pipe.start if pipe else command.start
-        fetched = _is_download(command) or bool(pipe and pipe.fetched)
+        fetched = bool(pipe and pipe.fetched)
         _, words = _assignments(words)
         text: str | None = None
         file = file_of(self.text[command.start : command.end]) if words else ""
@@ -418,6 +516,8 @@ class _Walker:
             call = inner
             while inner is not None and inner.words:
                 call, inner = inner, unwrapped(inner, state, None, ())
+            named = [program_name(word) for word in call.words] if call else []
+            fetched = fetched or (named[:1] != ["echo"] and not set(named).isdisjoint(DOWNLOADERS))
             if call is not None and call.words and call.program == "tee" and pipe:
                 text = pipe.text
             elif call is not None and call.words:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .argv import listed, program_name
+from .argv import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +50,6 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "guix": ("install",),
     "hatch": ("env",),
     "helm": ("install",),
-    "jupyter": ("labextension", "nbextension", "serverextension"),
     "luarocks": ("install",),
     "make": ("install",),
     "mamba-lock": ("install",),
@@ -87,11 +85,24 @@ OTHERS: dict[str, tuple[str, ...]] = {
 }
 """What installs, and no request can say; each with the words that mean it, all of them if none."""
 
+REMOTE = listed("ssh docker podman nerdctl kubectl oc chroot singularity apptainer lxc multipass")
+"""What runs a command on another machine or in another container."""
+
+PASSING_ON = listed(
+    "command builtin coproc numactl systemd-run chronic retry eatmydata catchsegv proxychains"
+    " proxychains4 torify torsocks unshare tsp xvfb-run fakechroot taskset chrt cpulimit runuser"
+    " gosu su-exec strace ltrace arch setarch caffeinate nocache firejail setpriv watch"
+)
+"""What runs the command among its words in the same place."""
+
+IN_CODE = re.compile(r"\b(?:pip3?|conda|mamba|apt(?:-get)?|npm|uv)\b.{0,40}?\b(?:install|add)\b")
+"""An install in a text of another language."""
+
 _MEANT = frozenset(("install", "uninstall", "add", "update", "remove", "create"))
 
-_PRINTERS = listed(
-    "echo printf grep egrep fgrep rg which whereis type man cat ls test [ [[ alias git sed awk"
-    " export declare local read tee touch rm mkdir"
+PRINTERS = listed(
+    "echo printf grep egrep fgrep rg which whereis type man cat ls test [ [[ alias git gh sed awk"
+    " export declare local read tee touch rm mkdir cp mv ln chmod chown hash help info set logger"
 )
 """What takes an installer's name for text."""
 
@@ -148,12 +159,10 @@ def found(call: Call) -> Iterator[Found]:
         yield call.unread(reason)
     elif call.words[0].holes and texts[:1] and texts[0] in _MEANT:
         yield call.unread(f"Which program {call.words[0].text} is, only the run can tell.")
-    elif name not in _PRINTERS and _names_an_installer(call):
-        yield call.unread(f"{call.words[0].text} runs it, in a way that is not read here.")
 
 
 def _reason(call: Call, name: str, texts: list[str]) -> str:
-    special = _SPECIAL.get(os.path.basename(call.words[0].text)) or _SPECIAL.get(name)
+    special = SPECIAL.get(os.path.basename(call.words[0].text)) or SPECIAL.get(name)
     if special is not None:
         return special(call, texts)
     if name in OTHERS:
@@ -218,13 +227,13 @@ def _gdown(_call: Call, texts: list[str]) -> str:
     return ""
 
 
-def _remote(call: Call, texts: list[str]) -> str:
-    if _names_an_installer(call) or any("install" in text for text in texts):
-        return f"{call.words[0].text} runs it on another machine or in another container."
+def _jupyter(_call: Call, texts: list[str]) -> str:
+    if "extension" in "".join(texts[:1]) and "install" in texts[:4]:
+        return "A request is for conda, pip or apt; jupyter is none of them."
     return ""
 
 
-_SPECIAL = {
+SPECIAL = {
     "R": _r,
     "Rscript": _r,
     "r": _r,
@@ -240,34 +249,10 @@ _SPECIAL = {
     "tar": _unpacked,
     "7z": _unpacked,
     "gdown": _gdown,
-    "ssh": _remote,
-    "docker": _remote,
-    "podman": _remote,
-    "kubectl": _remote,
-    "chroot": _remote,
-    "singularity": _remote,
-    "apptainer": _remote,
+    "jupyter": _jupyter,
 }
 
 
 def may_install(call: Call) -> bool:
     """Return whether a call that the shell refuses was meant to install something."""
-    return call.program not in _PRINTERS and any("install" in word.text for word in call.words)
-
-
-def _names_an_installer(call: Call) -> bool:
-    """Return whether a program is given an installer's call as words."""
-    for at in range(1, len(call.words) - 1):
-        name = program_name(call.words[at])
-        inner = replace(call, words=call.words[at:])
-        texts = [word.text for word in inner.arguments]
-        if call.words[at].holes and texts[0] in _MEANT:
-            return True
-        if name in MANAGERS and _DOES.intersection(texts[:3]):
-            return True
-        if (OTHERS.get(name) or name in _SPECIAL) and _reason(inner, name, texts):
-            return True
-    return False
-
-
-_DOES = _MEANT | {"-i", "--install", "-r", "-P"}
+    return call.program not in PRINTERS and any("install" in word.text for word in call.words)

@@ -274,6 +274,13 @@ class State:
             self._path(value)
         self.variables[name] = value
 
+    def put(self, name: str, value: Word | None) -> None:
+        """Set a variable of the process, or take it away."""
+        if value is None:
+            self.unset(name)
+        else:
+            self.define(name, value)
+
     def forget(self, *names: str) -> None:
         """Take values for unknown."""
         for name in names:
