@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from ..model.credentials import names_a_secret
 from ..model.errors import InvalidSpec
 from ..model.parsing import is_path, read_specs
 from ..model.request import Action, Request
@@ -86,6 +87,7 @@ class Options:
     def _long(self, word: Word, rest: list[Word]) -> tuple[str, Word | None]:
         name, equals, _ = word.text.partition("=")
         own, takes_value = self._resolve(name)
+        takes_value = takes_value or (own not in self.names and names_a_secret(own.lstrip("-")))
         if equals:
             return own, word.tail(len(name) + 1)
         return own, rest.pop(0) if takes_value and rest else None

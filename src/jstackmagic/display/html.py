@@ -12,6 +12,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
+from ..model.text import readable
 from .parts import SIGNS, Code, Fold, Table, Text
 
 if TYPE_CHECKING:
@@ -123,11 +124,15 @@ def lines(drawn: Sequence[Line]) -> str:
     return f"<pre>{text}</pre>"
 
 
+def _escaped(text: str) -> str:
+    return html.escape(readable(text))
+
+
 def _piece(text: str, style: Style) -> str:
     rules = [f"color:{_colour(style.colour)}"] if style.colour else []
     rules += ["font-weight:700"] if style.bold else []
     rules += ["opacity:.7"] if style.faint else []
-    escaped = html.escape(text)
+    escaped = _escaped(text)
     return f'<span style="{";".join(rules)}">{escaped}</span>' if rules else escaped
 
 
@@ -139,21 +144,21 @@ def _part(part: Part) -> str:
     if isinstance(part, Table):
         return _table(part)
     if isinstance(part, Code):
-        return f"<pre>{html.escape(part.text)}</pre>"
+        return f"<pre>{_escaped(part.text)}</pre>"
     if isinstance(part, Fold):
-        return fold(html.escape(part.title), f"<pre>{html.escape(part.text)}</pre>")
+        return fold(_escaped(part.title), f"<pre>{_escaped(part.text)}</pre>")
     return _sentence(part)
 
 
 def _sentence(part: Text) -> str:
     mark = _MARKS.get(part.tone, "")
     sign = f'<span aria-hidden="true">{mark}</span> ' if mark else ""
-    text = _COMMAND.sub(r"<code>\1</code>", html.escape(part.text, quote=False))
+    text = _COMMAND.sub(r"<code>\1</code>", html.escape(readable(part.text), quote=False))
     return f'<p class="{part.tone}">{sign}{text}</p>'
 
 
 def _table(table: Table) -> str:
-    caption = f"<caption>{html.escape(table.caption)}</caption>" if table.caption else ""
+    caption = f"<caption>{_escaped(table.caption)}</caption>" if table.caption else ""
     head = "".join(_heading(name) for name in table.columns)
     rows = "".join(_row(table, row) for row in table.rows)
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -163,7 +168,7 @@ def _heading(name: str) -> str:
     if not name:
         return '<td class="sign"></td>'
     kind = ' class="size"' if name == "Size" else ""
-    return f'<th scope="col"{kind}>{html.escape(name)}</th>'
+    return f'<th scope="col"{kind}>{_escaped(name)}</th>'
 
 
 def _row(table: Table, row: Sequence[str]) -> str:
@@ -173,7 +178,7 @@ def _row(table: Table, row: Sequence[str]) -> str:
         sign = f'<span role="img" aria-label="{became}" title="{became}">{first}</span>'
         head = f'<td class="sign">{sign}</td>'
     elif table.facts:
-        head = f'<th scope="row">{html.escape(first)}</th>'
+        head = f'<th scope="row">{_escaped(first)}</th>'
     else:
         head = _cell(table.columns[0], first)
     cells = "".join(_cell(name, cell) for name, cell in zip(table.columns[1:], others, strict=True))
@@ -183,4 +188,4 @@ def _row(table: Table, row: Sequence[str]) -> str:
 
 def _cell(name: str, text: str) -> str:
     kind = ' class="size"' if name == "Size" else ' class="long"' if len(text) > _LONG else ""
-    return f"<td{kind}>{html.escape(text)}</td>"
+    return f"<td{kind}>{_escaped(text)}</td>"

@@ -88,8 +88,10 @@ class Displayed(Protocol):
 
 
 def json_text(result: Displayed) -> str:
-    """The result as indented JSON."""
-    text = json.dumps(result.to_json(), indent=2, ensure_ascii=False)
+    """Return the result as indented JSON, without a credential."""
+    from ..model.credentials import mask_values
+
+    text = json.dumps(mask_values(result.to_json()), indent=2, ensure_ascii=False)
     return _BEYOND_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

@@ -71,6 +71,26 @@ class Artifact:
     secrets: Mapping[str, str] = field(default_factory=dict)
     executable: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse a text with a credential: all that is exported passes here."""
+        texts = {"": self.text} | {
+            file.name: file.source.decode("utf-8", "replace")
+            for file in self.files
+            if isinstance(file.source, bytes)
+        }
+        for name, text in texts.items():
+            masked = mask(text)
+            if masked == text:
+                continue
+            lines = zip(text.splitlines(), masked.splitlines(), strict=False)
+            held = next((line for was, line in lines if line != was), masked)
+            raise ExportError(
+                f"A line{f' of {name}' * bool(name)} would hold a credential: {held.strip()}",
+                kept=_NOTHING_WRITTEN,
+                advice="Give a channel with --channel and an index with --index-url; those can be"
+                " passed to a build as secrets.",
+            )
+
     def check(self) -> tuple[str, ...]:
         """Say which local files are gone, or are not what was installed; reads the disk."""
         return tuple(filter(None, map(_fault, self.files)))
@@ -222,6 +242,8 @@ def _requirements(path: Path, includers: tuple[Path, ...]) -> list[str]:
     lines = []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         included = _INCLUDE.fullmatch(line)
+        if mask(line) != line:
+            line = re.sub(r"(^|\s+)#.*", "", line)  # what a comment says, pip does not need
         if mask(line) != line:
             problem = "holds a credential, which everyone could read in the image"
             advice = "Write ${NAME} in its place, and give the build that variable."

@@ -7,8 +7,9 @@ variable that is named for a secret, and the tokens that their issuers mark with
 
 from __future__ import annotations
 
+import itertools
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
@@ -17,22 +18,17 @@ if TYPE_CHECKING:
 MASK = "****"
 
 _WORDS = frozenset(
-    {
-        "password",
-        "passwd",
-        "passphrase",
-        "pass",
-        "pwd",
-        "pw",
-        "token",
-        "tokens",
-        "secret",
-        "secrets",
-    }
-    | {"key", "keys", "apikey", "auth", "authorization", "credential", "credentials", "sig"}
-    | {"signature", "sas", "jwt", "bearer", "sessionid", "cookie"}
+    re.findall(
+        r"\w+",
+        """password passwd passphrase passcode pass pwd pw pat token tokens secret secrets key keys
+        apikey auth oauth authorization credential credentials creds sig signature sas jwt bearer
+        sessionid cookie""",
+    )
 )
 """Parts of a name (of an option, a variable, a query key) that say its value is a secret."""
+
+_ENDINGS = ("password", "passwd", "apikey", "accesskey", "secretkey", "privatekey", "token")
+"""The same at the end of a longer part, as in ``authtoken``."""
 
 _NO_SECRET_KEYS = frozenset(
     {"sha1", "sha224", "sha256", "sha384", "sha512", "md5", "blake2b", "egg", "subdirectory"}
@@ -40,32 +36,61 @@ _NO_SECRET_KEYS = frozenset(
 """Keys of a URL's fragment that pip and conda define."""
 
 _PREFIXED = re.compile(
-    r"(?<![A-Za-z0-9])(?:gh[pousr]_\w{16,}|github_pat_\w{20,}|gl[a-z]{2,5}-[\w.-]{16,}|pypi-Ag[\w-]{16,}"
+    r"(?<![A-Za-z0-9])(?:gh[pousr]_\w{16,}|github_pat_\w{20,}|pypi-Ag[\w-]{16,}"
+    r"|gl(?:pat|oas|dt|rt|cbt|ptt|ft|imt|agent|wt|soat|ffct)-(?=[\w.-]*[A-Z0-9])[\w.-]{16,}"
     r"|xox[abeoprs]-[\w-]{10,}|hf_[A-Za-z0-9]{16,}|dckr_pat_[\w-]{16,}|npm_[A-Za-z0-9]{20,}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|ya29\.[\w-]{16,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+)"
+    r"|sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{20,}|AIza[\w-]{30,}|SG\.[\w-]{16,}\.[\w-]{16,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|ya29\.[\w-]{16,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"
+    r"|(?s:-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)))"
 )
-"""Tokens whose issuers gave them a prefix so that scanners find them."""
+"""Tokens whose issuers gave them a prefix so that scanners find them; private keys."""
 
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>[^\s<>\"`|]*)")
+_AT_HOST = r"@(?=[\w-]+(?:\.[\w-]+)+|localhost|\[)"
+_URL = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20}(?=://)|https?):/{1,2}"
+    rf"(?P<rest>(?:[^\s/?#@:<>\"'`|]+:(?:(?!://)\S)*?{_AT_HOST})?[^\s<>\"`|]*)"
+)
+_WHOLE = re.compile(  # a text that is one URL, whose password may have blanks
+    r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?[A-Za-z][\w+.-]*://"
+    rf"(?P<userinfo>[^\s/?#@:]+:(?!\d+\b)(?=\S)(?:(?!://)[^\n])*?){_AT_HOST}\S*"
+)
 _HOST = re.compile(
     r"(?:[\w-]+(?:\.[\w-]+)+|localhost|\[[\da-f:]+\])(?::\d+)?(?=[/?#\s'),;]|$)", re.I
 )
 _BARE = re.compile(
     r"(?<![\w./@:%+-])(?!mailto:)(?P<userinfo>[\w.%+~-]+:(?!//)[^\s/:@]+)@(?=[\w.-]+(?!\w*:[0-9a-f]{32}))"
 )
+_PROXY = re.compile(
+    r"(?i:proxy)['\"]?[=\s]\s*['\"]?(?P<userinfo>[^\s/:'\"]+:(?!//)[^\s'\"]+)@(?=[\w\[])"
+)
 _CONDA_TOKEN = re.compile(r"(?:(?<=/)|^)t/(?P<token>(?!\$|<)[^/\s:]+)(?=/|::|$)")
 _CHANNEL = re.compile(r"(?<![\w./~\\-])t/(?P<token>(?!\$|<)[^/\s:]+)(?=/[\w.-])")
-_PAIR = re.compile(r"(?<=[?&#;])(?P<key>[\w.\[\]-]+)=(?P<value>[^&#;\s'\"]+)")
+_PAIR = re.compile(r"(?<=[?&#;])(?:(?P<key>[\w.\[\]-]+)=)?(?P<value>[^&#;\s'\"]+)")
+_SEGMENT = re.compile(r"(?<=/)[A-Za-z0-9_-]{16,}(?=/|$|[?#\s'\"])")
 _OPTION = re.compile(
     r"(?<![\w-])--?(?P<key>[A-Za-z][\w.-]*)(?=(?:=|[ \t]+)(?P<value>[^\s'\"]+|'[^']*'|\"[^\"]*\"))"
 )
 _ASSIGNED = re.compile(
-    r"(?<![\w?&#;<>!~=/-])(?P<key>[A-Za-z_][\w.-]*)=(?![=])(?P<value>[^\s'\"&;|]+|'[^']*'|\"[^\"]*\")"
+    r"(?:(?<![\w?&#<>!~=/-])|(?<=[\s'\"]-[CDo])|(?<=^-[CDo])|(?<=-[a-z]{5}=)|(?<=-setting=)|(?<=-settings=))"
+    r"(?P<key>[A-Za-z_][\w.-]*)=(?![=])(?P<value>[^\s'\"&;|]+|'[^']*'|\"[^\"]*\")"
 )
-_REFERENCE = re.compile(r"\$\{?\w+\}?|<[\w -]+>|\*+")
+_HEADER = re.compile(
+    r"(?im:(?<![\w-])(?:(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:[a-z]+\s+)?"
+    r"|(?:set-)?cookie['\"]?\s*:\s*"
+    r"|(?:(?:[\w-]+[-_])?(?:token|secret|password|passwd|passphrase)|[\w-]+[-_]key)['\"]?\s*:"
+    r"\s*['\"]?"
+    r"(?=[^\s'\"]*[^a-z\s'\",;.]|[^\s'\"]+\s*(?:['\"]|$))"  # not a word of a sentence
+    r"|(?:login|user)\s+\S+\s+password\s+"
+    r"|\b(?:curl|wget)\b[^\n|;]*?\s(?:-u|--user)[ =]?['\"]?[a-z]\w*:))"
+    r"(?P<value>[^\s'\",;]+)"
+)
+"""A header of HTTP, a line of YAML, ``.netrc`` or curl's ``-u``."""
+
+_REFERENCE = re.compile(r"\$\{?\w+\}?|\$\{\w+:?[-=?+][^}]*\}|\$\(.*\)|<[\w -]+>|\*+")
 _HARMLESS = re.compile(rf"(?:{_REFERENCE.pattern})$|(?:id|type)=")  # docker build --secret id=NAME
 _VERSION = re.compile(r"\*|[\d.]+[\w.*+!=|,<>-]*")
-_MAYBE = re.compile(r"[:=@]|\bt/|--|[_.-]\w|AKIA|ASIA")
+_DIGEST = re.compile(r"(?:\w+:)?(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56,128})")
+_MAYBE = re.compile(r"[:=@]|\bt/|--|[_.-]\w|AKIA|ASIA|(?i:password|AIza)")
 
 
 def mask(text: str) -> str:
@@ -100,24 +125,43 @@ def mask_words(words: Sequence[str]) -> tuple[str, ...]:
     shown: list[str] = []
     option = ""
     for word in words:
-        if option and not word.startswith("-") and not _REFERENCE.fullmatch(word):
+        setting = _SETTING.match(word)
+        inner = word[setting.end() :] if setting else word
+        if option and not inner.startswith("-") and not _REFERENCE.fullmatch(inner):
             key, equals, value = word.partition("=")
-            if _names_a_secret(option):
-                shown.append(MASK)
-            elif option in _SETTINGS and equals and value and _names_a_secret(key):
+            if names_a_secret(option):
+                shown.append(f"{setting[0] if setting else ''}{MASK}")
+            elif option in _SETTINGS and equals and value and names_a_secret(key):
                 shown.append(f"{key}={MASK}")
             else:
-                shown.append(mask(word))
+                said = f"--{option} "  # a proxy's address has no scheme
+                shown.append(mask(said + mask(word))[len(said) :])
         else:
             shown.append(mask(word))
-        option = word.lstrip("-") if word.startswith("-") and "=" not in word else ""
+        option = inner.lstrip("-") if inner.startswith("-") and "=" not in inner else ""
     return tuple(shown)
+
+
+def mask_values(value: Any) -> Any:
+    """Return the values of a JSON document with every text in it masked, lists as command lines."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, dict):
+        return {key: mask_values(item) for key, item in value.items()}
+    if not isinstance(value, (list, tuple)):
+        return value
+    if all(isinstance(item, str) for item in value):
+        return list(mask_words(value))
+    return [mask_values(item) for item in value]
 
 
 _SETTINGS = frozenset(
     {"config-settings", "config-setting", "C", "global-option", "build-option", "o"}
 )
 """Options whose value is a setting of their own, ``KEY=VALUE``."""
+
+_SETTING = re.compile(r"--(?:global|build|install)-option=")
+"""Options whose value is an option of another program."""
 
 
 def secrets_of(text: str) -> tuple[str, ...]:
@@ -149,23 +193,31 @@ def _spans(text: str) -> list[tuple[int, int]]:
 
 
 def _found(text: str) -> Iterator[tuple[int, int]]:
+    whole = _WHOLE.fullmatch(text)
+    if whole and not _REFERENCE.fullmatch(whole["userinfo"].partition(":")[2]):
+        yield whole.span("userinfo")
     for match in _URL.finditer(text):
         yield from _in_url(match)
-    for match in _BARE.finditer(text):
-        if not _REFERENCE.fullmatch(match["userinfo"].partition(":")[2]):
-            yield match.span("userinfo")
+    for pattern in (_BARE, _PROXY):
+        for match in pattern.finditer(text):
+            if not _REFERENCE.fullmatch(match["userinfo"].partition(":")[2]):
+                yield match.span("userinfo")
     for match in _CHANNEL.finditer(text):
         yield match.span("token")
     for match in _PREFIXED.finditer(text):
         yield match.span()
+    for match in _HEADER.finditer(text):
+        value = match["value"]
+        if not _is_harmless(value) and not ("." in value and _VERSION.fullmatch(value)):
+            yield match.span("value")
     for match in _OPTION.finditer(text):
-        if _names_a_secret(match["key"]) and not _is_harmless(match["value"]):
+        if names_a_secret(match["key"]) and not _is_harmless(match["value"]):
             yield match.span("value")
     for match in _ASSIGNED.finditer(text):
         key, value = match["key"], match["value"]
         # conda writes a version so: secret-storage=3.3; a variable is in capitals
         version = not key.isupper() and _VERSION.fullmatch(value)
-        if _names_a_secret(key) and not _is_harmless(value) and not version:
+        if names_a_secret(key) and not _is_harmless(value) and not version:
             yield match.span("value")
 
 
@@ -180,11 +232,14 @@ def _in_url(match: re.Match[str]) -> Iterator[tuple[int, int]]:
     if scheme != "file":
         for token in _CONDA_TOKEN.finditer(rest):
             yield offset + token.start("token"), offset + token.end("token")
+        for segment in _SEGMENT.finditer(re.split(r"[?#]", rest[end:], maxsplit=1)[0]):
+            if _is_generated(segment[0]):
+                yield offset + end + segment.start(), offset + end + segment.end()
     for pair in _PAIR.finditer(rest):
-        key, value = pair["key"], pair["value"]
+        key, value = pair["key"] or "", pair["value"]
         if key.lower() in _NO_SECRET_KEYS or _is_harmless(value):
             continue
-        if _names_a_secret(key) or _looks_secret(value):
+        if key.lower() == "code" or names_a_secret(key) or _looks_secret(value):
             yield offset + pair.start("value"), offset + pair.end("value")
 
 
@@ -208,11 +263,12 @@ def _end_of_userinfo(rest: str) -> int:
     return 0
 
 
-def _names_a_secret(key: str) -> bool:
+def names_a_secret(key: str) -> bool:
+    """Return whether an option, a variable or a query key is named for a secret."""
     parts = re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", key).lower())
-    return not {"no", "use", "without"} & {parts[0]} and any(
-        part in _WORDS or part.endswith(("password", "passwd", "apikey")) for part in parts
-    )
+    if parts[0] in ("no", "use", "without") or parts[-1] in ("file", "path", "dir", "name", "url"):
+        return False
+    return any(part in _WORDS or part.endswith(_ENDINGS) for part in parts)
 
 
 def _is_harmless(value: str) -> bool:
@@ -222,9 +278,32 @@ def _is_harmless(value: str) -> bool:
 
 
 def _looks_secret(value: str) -> bool:
-    """Say whether a value is long and mixed as only generated ones are."""
+    """Return whether a value is long and mixed as only generated ones are."""
     text = unquote(value)
-    if len(text) < 20 or "/" in text or re.search(r"\s", text):
+    if _DIGEST.fullmatch(text):
         return False
-    kinds = sum(bool(re.search(kind, text)) for kind in ("[a-z]", "[A-Z]", r"\d"))
-    return kinds == 3 or (kinds >= 2 and len(set(text)) >= 10 and not re.search(r"[.-]", text))
+    if _is_generated(text):
+        return True
+    mixed = len(text) >= 20 and len(set(text)) >= 10 and not re.search(r"[\s./-]", text)
+    return mixed and _changes(text) >= len(text) / 4
+
+
+def _is_generated(text: str) -> bool:
+    """Return whether a run of capitals, small letters and digits is too mixed for a name.
+
+    Of random letters and digits three of five neighbours are of different kinds; of words written
+    together, PyPI's longest names included, one of three.
+    """
+    return any(
+        {"a", "A", "0"} <= set(map(_kind, run)) and _changes(run) >= 0.45 * len(run)
+        for run in re.findall(r"[A-Za-z0-9]{16,}", text)
+    )
+
+
+def _changes(text: str) -> int:
+    kinds = [*map(_kind, text)]
+    return sum(one != next_ for one, next_ in itertools.pairwise(kinds))
+
+
+def _kind(character: str) -> str:
+    return "0" if character.isdigit() else "A" if character.isupper() else "a"

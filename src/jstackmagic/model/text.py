@@ -14,15 +14,17 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def readable(text: str) -> str:
-    r"""Return text that moves no cursor and changes no colour, whoever wrote it.
+    r"""Return text that moves no cursor, changes no colour and holds no credential.
 
     Escape sequences and control characters are left out, but for tabs and line ends; what no
-    encoding has is replaced.
+    encoding has is replaced. All that a console, a notebook or an error shows passes here.
 
     >>> readable("six\x1b[2J==1\x1b]0;title\x07.0\r")
     'six==1.0'
     """
-    return _SURROGATE.sub("\ufffd", _ESCAPES.sub("", text))
+    from .credentials import mask
+
+    return mask(_SURROGATE.sub("\ufffd", _ESCAPES.sub("", text)))
 
 
 def for_terminal(text: str) -> str:

@@ -1,0 +1,316 @@
+"""Secrets are planted in every place that can hold one, and looked for in all that comes out."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from jstackmagic import commands, export
+from jstackmagic.display import as_text, json_text
+from jstackmagic.display.console import Plain
+from jstackmagic.display.html import as_html
+from jstackmagic.model.credentials import mask
+from jstackmagic.model.errors import JStackMagicError
+from jstackmagic.session import Session
+from support.environments import make_venv
+from support.wheels import WheelIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INDEX = "https://me:{}@h.example/simple"
+WHEEL = "six @ https://h.example/six-1.17.0-py3-none-any.whl"
+CHANNEL = "https://c.example/t/{}/chan"
+
+LINES = {
+    # indexes and channels
+    "a password": ["--pip", "six", "-i", INDEX],
+    "a token": ["--pip", "six", "-i", "https://{}@h.example/simple"],
+    "a further index": ["--pip", "six", "--extra-index-url", INDEX],
+    "behind @": ["--pip", "six", "-i", "https://me:a@{}@h.example/simple"],
+    "behind /": ["--pip", "six", "-i", "https://me:a/{}@h.example/simple"],
+    "behind '": ["--pip", "six", "-i", "https://me:a'{}@h.example/simple"],
+    'behind "': ["--pip", "six", "-i", 'https://me:a"{}@h.example/simple'],
+    "behind #": ["--pip", "six", "-i", "https://me:a#{}@h.example/simple"],
+    "behind ?": ["--pip", "six", "-i", "https://me:a?{}@h.example/simple"],
+    "behind a blank": ["--pip", "six", "-i", "https://me:a {}@h.example/simple"],
+    "behind |": ["--pip", "six", "-i", "https://me:a|{}@h.example/simple"],
+    "behind <": ["--pip", "six", "-i", "https://me:a<{}@h.example/simple"],
+    "quoted": ["--pip", "six", "-i", "https://me:%40{}%2f@h.example/simple"],
+    "a channel": ["--conda", "six", "-c", CHANNEL],
+    "a channel's end": ["--conda", "six", "-c", "https://c.example/t/{}"],
+    "a relative channel": ["--conda", "six", "-c", "t/{}/chan"],
+    "a channel's password": ["--conda", "six", "-c", "https://me:{}@c.example/chan"],
+    "a spec of a relative channel": ["conda:t/{}/chan::six"],
+    "a spec of a channel": [f"conda:{CHANNEL}::six"],
+    "a spec in brackets": [f"conda:six[channel={CHANNEL}]"],
+    "a conda archive": [f"{CHANNEL}/noarch/six-1.17.0-pyhd_0.conda"],
+    # signed and direct URLs
+    "Amazon's signature": [f"{WHEEL}?X-Amz-Credential=AKIDX&X-Amz-Signature={{}}"],
+    "Amazon's token": [f"{WHEEL}?X-Amz-Security-Token={{}}&X-Amz-Expires=3"],
+    "Amazon's older one": [f"{WHEEL}?AWSAccessKeyId=A&Signature={{}}&Expires=1"],
+    "Google's signature": [f"{WHEEL}?X-Goog-Signature={{}}"],
+    "Azure's signature": [f"{WHEEL}?sv=2022-11-02&sp=r&sig={{}}"],
+    "GitLab's private token": [f"{WHEEL}?private_token={{}}"],
+    "GitLab's job token": [f"{WHEEL}?job_token={{}}"],
+    "a client's secret": [f"{WHEEL}?client_secret={{}}"],
+    "OAuth's code": [f"{WHEEL}?code={{}}&state=x"],
+    "a fragment": [f"{WHEEL}#access_token={{}}"],
+    "a second fragment": [f"{WHEEL}#egg=six&access_token={{}}"],
+    "git": ["six @ git+https://{}@g.example/r.git@v1"],
+    "git's user": ["git+https://oauth2:{}@g.example/r.git@v1#egg=six"],
+    "git's token as the user": ["git+https://{}:x-oauth-basic@g.example/r.git#egg=six"],
+    "git by ssh": ["git+ssh://git:{}@g.example/r.git#egg=six"],
+    # options
+    "a proxy": ["--pip", "six", "--", "--proxy", "me:{}@proxy.example:3128"],
+    "a proxy's equals sign": ["--pip", "six", "--", "--proxy=me:{}@proxy.example:3128"],
+    "a proxy, odd": ["--pip", "six", "--", "--proxy", "me:a/b:{}@proxy.example:3128"],
+    "a proxy's URL": ["--pip", "six", "--", "--proxy", "http://me:{}@proxy.example:3128"],
+    "a setting": ["--pip", "six", "--", "--config-settings", "token={}"],
+    "a setting's equals sign": ["--pip", "six", "--", "--config-settings=token={}"],
+    "a setting, short": ["--pip", "six", "--", "-Ctoken={}"],
+    "a setting, apart": ["--pip", "six", "--", "-C", "token={}"],
+    "a setting's option": ["--pip", "six", "--", "-C--build-option=--password={}"],
+    "another's option": ["--pip", "six", "--", "--global-option", "--password={}"],
+    "another's option, apart": [
+        *("--pip", "six", "--", "--global-option=--api-key", "--global-option={}"),
+    ],
+    "an index behind dashes": ["--pip", "six", "--", "--index-url", INDEX],
+    "an index, short": ["--pip", "six", "--", f"-i{INDEX}"],
+    "links": ["--pip", "six", "--", f"-f{INDEX}"],
+    "apt's proxy": ["apt:tree", "--", "-o", "Acquire::http::Proxy=http://me:{}@p.example:3128"],
+}
+CELLS = {
+    "pip": f"!pip install -i {INDEX} six",
+    "a variable before": f"!PIP_INDEX_URL={INDEX} pip install six",
+    "a token before": "!MY_TOKEN={} pip install six",
+    "export": f"%%bash\nexport PIP_INDEX_URL={INDEX}\npip install six",
+    "an exported token": "%%bash\nexport GH_PAT={}\npip install git+https://$GH_PAT@g.example/r.git",
+    "%pip": "%pip install --extra-index-url=https://{}@h.example/simple six",
+    "os.environ": f"import os\nos.environ['PIP_INDEX_URL'] = '{INDEX}'\n!pip install six",
+    "subprocess": f"import subprocess\nsubprocess.run(['pip', 'install', '-i', '{INDEX}', 'six'])",
+    "Python's variable": "TOKEN = '{}'\n!pip install git+https://$TOKEN@g.example/r.git",
+    "%conda": f"%conda install -c {CHANNEL} six",
+    "a spec of conda": "!conda install t/{}/chan::six",
+    "pip's configuration": f"!pip config set global.index-url {INDEX}\n!pip install six",
+    "conda's configuration": f"!conda config --add channels {CHANNEL}\n!conda install six",
+    "a header": "!curl -H 'Authorization: Bearer {}' https://h.example/install.sh | sh",
+    "another header": "!wget --header='PRIVATE-TOKEN: {}' https://h.example/x.whl",
+    "curl's user": "!curl -u me:{} https://h.example/x.whl -o x.whl && pip install x.whl",
+    "netrc": "!echo 'machine h.example login me password {}' > ~/.netrc\n!pip install six",
+    "uv": f"!uv pip install --index {INDEX} six",
+    "uv's variable": "!UV_INDEX_PRIVATE_PASSWORD={} uv pip install six",
+    "git clone": "!git clone https://{}@g.example/r.git && pip install ./r",
+    "no requirement": f"!pip install six=={INDEX}",
+    "an option that pip has not": "!pip install six --token {}",
+}
+FILES = {
+    ("requirements.txt", "an index"): f"--index-url {INDEX}\nsix\n",
+    ("requirements.txt", "a URL"): f"{WHEEL}?token={{}}\n",
+    ("requirements.txt", "git"): "-e git+https://{}@g.example/r.git#egg=six\n",
+    ("requirements.txt", "a setting"): "six --config-settings token={}\n",
+    ("requirements.txt", "a comment"): "# token: {}\nsix\n",
+    ("requirements.txt", "a comment behind"): "six  # password={}\n",
+    ("requirements.txt", "links"): f"--find-links {INDEX}\nsix\n",
+    ("environment.yml", "a channel"): f"channels:\n- {CHANNEL}\ndependencies:\n- six\n",
+    ("environment.yml", "a spec"): "dependencies:\n- t/{}/chan::six\n",
+    ("environment.yml", "pip's index"): (
+        f"dependencies:\n- pip:\n  - --index-url {INDEX}\n  - flask\n"
+    ),
+    ("environment.yml", "a variable"): "variables:\n  API_TOKEN: {}\ndependencies:\n- six\n",
+    ("pyproject.toml", "git"): (
+        "[project]\nname='x'\nversion='1'\ndependencies=['six @ git+https://{}@g.example/r.git']\n"
+    ),
+    ("pyproject.toml", "uv's index"): (
+        "[project]\nname='x'\nversion='1'\ndependencies=['six']\n"
+        f"[[tool.uv.index]]\nname='p'\nurl='{INDEX}'\n"
+    ),
+    ("explicit.txt", "a token"): f"@EXPLICIT\n{CHANNEL}/noarch/six-1.17.0-pyhd_0.conda\n",
+    ("explicit.txt", "a password"): (
+        "@EXPLICIT\nhttps://me:{}@c.example/chan/noarch/six-1.17.0-pyhd_0.conda\n"
+    ),
+    ("Dockerfile", "a variable"): f"FROM debian\nENV PIP_INDEX_URL={INDEX}\nRUN pip install six\n",
+    ("Dockerfile", "a line"): f"FROM debian\nRUN PIP_INDEX_URL={INDEX} pip install six\n",
+    ("script.py", "a URL"): f"# /// script\n# dependencies = ['{WHEEL}?token={{}}']\n# ///\n",
+}
+
+WORDS = st.from_regex(r"hu[nq]{2}ter-[a-z]{2,8}[0-9]?", fullmatch=True)  # as a person chooses one
+MADE = st.text("QZXKJqzxkj0189", min_size=18, max_size=40).filter(  # as a service makes one
+    lambda text: re.search(r"[A-Z]", text) and re.search(r"[a-z]", text) and re.search(r"\d", text)
+)
+SECRETS = WORDS | MADE
+
+
+@dataclass
+class Surfaces:
+    """All that comes out of verbs: what they show in every form, what they write, their errors."""
+
+    folder: Path
+    shown: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *words: object) -> None:
+        said: list[str] = []
+        name = " ".join(map(str, words))
+        try:
+            result, _ = commands.execute(
+                str(words[0]), [str(word) for word in words[1:]], Session(shown=Plain(said.append))
+            )
+        except JStackMagicError as error:
+            self.shown[f"{name}, the error"] = "\n".join(error._render_traceback_())
+        else:
+            self.shown[f"{name}, as text"] = as_text(result.parts())
+            self.shown[f"{name}, as HTML"] = as_html(result.parts())
+            self.shown[f"{name}, as JSON"] = json_text(result)
+            self.shown[f"{name}, the document"] = result.document or ""
+            self.shown[f"{name}, its name"] = repr(result)
+        self.shown[f"{name}, said"] = "".join(said)
+
+    def show_all(self, *formats: str) -> None:
+        """The history, every export of it with the files beside, and what is shown of some."""
+        self.run("history")
+        for name in formats or export.formats():
+            self.run("export", name)
+        self.run("export", "--all", self.folder / "made")
+
+    def holding(self, secret: str) -> list[str]:
+        """Where the secret is, the lines around it included."""
+        files = {
+            str(file.relative_to(self.folder)): file.read_text(errors="replace")
+            for file in self.folder.rglob("*")
+            if file.is_file() and "given" not in file.parts
+        }
+        return [
+            f"{name}: {line}"
+            for name, text in {**self.shown, **files}.items()
+            for line in text.splitlines()
+            if secret in line or quote(secret, safe="") in line
+        ]
+
+
+@contextmanager
+def surfaces() -> Iterator[Surfaces]:
+    """A fresh history, a folder for exports, and one that is given to the verbs."""
+    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        (folder / "given").mkdir()
+        patch.chdir(folder / "given")
+        patch.setenv("JSTACKMAGIC_HISTORY", str(folder / "history.jsonl"))
+        yield Surfaces(folder)
+
+
+@pytest.fixture(scope="module")
+def venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_venv(tmp_path_factory.mktemp("secrets") / "venv", pip=False)
+
+
+few = settings(max_examples=2, phases=(Phase.generate,))
+formats = st.sampled_from(sorted(export.formats()))
+
+
+@pytest.mark.parametrize("place", LINES)
+@few
+@given(secret=SECRETS, form=formats)
+def test_nothing_of_a_line_comes_out(place: str, secret: str, form: str, venv: Path) -> None:
+    with surfaces() as out:
+        words = [word.replace("{}", secret) for word in LINES[place]]
+        out.run("install", "--prefix", venv, "--record-only", *words)
+        out.show_all(form)
+        assert out.holding(secret) == []
+
+
+@pytest.mark.parametrize("place", CELLS)
+@few
+@given(secret=SECRETS, form=formats)
+def test_nothing_of_a_cell_comes_out(place: str, secret: str, form: str, venv: Path) -> None:
+    source = CELLS[place].replace("{}", secret)
+    cell = {"cell_type": "code", "source": source, "metadata": {}, "outputs": []}
+    with surfaces() as out:
+        notebook = out.folder / "given/x.ipynb"
+        notebook.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4}))
+        out.run("capture", "--prefix", venv, notebook)
+        out.show_all(form)
+        assert out.holding(secret) == []
+
+
+@pytest.mark.parametrize("how", ["install", "capture"])
+@pytest.mark.parametrize("place", FILES, ids=", ".join)
+@few
+@given(secret=SECRETS, form=formats)
+def test_nothing_of_a_file_comes_out(
+    how: str, place: tuple[str, str], secret: str, form: str, venv: Path
+) -> None:
+    with surfaces() as out:
+        file = out.folder / "given" / place[0]
+        file.write_text(FILES[place].replace("{}", secret))
+        how_ = ("install", "--record-only", "-f") if how == "install" else ("capture",)
+        out.run(how_[0], "--prefix", venv, *how_[1:], file)
+        out.show_all(form)
+        assert out.holding(secret) == []
+
+
+@pytest.mark.parametrize("engine", ["uv", "pip"])
+def test_nothing_of_a_real_install_comes_out(engine: str, tmp_path: Path) -> None:
+    """The index wants the password; what the managers print has it, too."""
+    secret = "hunqter-9x@/"
+    prefix = make_venv(tmp_path / "venv")
+    with surfaces() as out, WheelIndex(tmp_path / "wheels", user="me", password=secret) as index:
+        index.add("private-thing", "1.0")
+        index.add("private-thing", "2.0")
+        into = ("install", "--prefix", prefix, "--engine", engine, "--pip")
+        url = index.url_with_credentials
+        out.run(*into, "private-thing==1.0", "-i", url)
+        out.run(*into, "private-thing", "-U", "-i", url)
+        out.run(*into, "no-such-thing", "-i", url)
+        listed = out.folder / "given/requirements.txt"
+        listed.write_text(f"--extra-index-url {url}\nprivate-thing==1.0\n")
+        out.run(*into, "-r", listed)
+        out.run("undo")
+        assert "2.0" in out.shown[f"{' '.join(map(str, into))} private-thing -U -i {url}, as text"]
+        out.show_all()
+        # the names of these calls have it, as the user typed it
+        out.shown = {re.sub(r"\S*hunqter\S*", "", name): text for name, text in out.shown.items()}
+        assert out.holding(secret) == []
+        assert "private-thing" in (out.folder / "history.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://f.example/packages/d9/5a/" + "e7c31adb" * 7 + "/six-1.16.0-py2.py3-none-any.whl",
+        "https://f.example/six-1.16.0.tar.gz#sha256=" + "8abb2f1d" * 8,
+        "https://c.example/conda-forge/linux-64/pytorch-2.5.1-cuda126_py313hf7cdfc2_306.conda#"
+        + "0f5c8d0a" * 4,
+        "git+https://g.example/r.git@" + "8abb2f1d" * 5 + "#egg=x",
+        "https://h.example/x?commit=" + "8abb2f1d" * 5,
+        "https://h.example/550e8400-e29b-41d4-a716-446655440000/x.whl",
+        "/home/me/550e8400-e29b-41d4-a716-446655440000/x.whl",
+        "https://h.example/x?filename=PyYAML-6.0.1-cp311-cp311-manylinux_2_17_x86_64.whl",
+        "https://h.example/AzureMachineLearningWorkspace2Client/x.whl",
+        "tensorflow-io-gcs-filesystem==0.37.1",
+        "conda-forge::numpy=1.26.4=py311h64a7726_0",
+        "gllm-inference-binary==0.5.9",
+        "global-forecast-validation sk-learn-extensions-for-time-series",
+        "- django-generate-secret-key: 1.0.2",
+        "Invalid token: expected a version",
+        "apt-key: command not found",
+        "pass: 3, fail: 2",
+        "libssl1.1=1.1.1w-0+deb11u1",
+        "example/base-notebook:python-3.11@sha256:" + "0a" * 32,
+        '["https://h.example:8080/x","me@b.example"]',
+        "secrets=${JSTACKMAGIC_SECRETS:-/run/secrets}",
+        "PIP_PASSWORD_FILE=/run/secrets/pip --key-file ~/.ssh/id",
+        'PIP_INDEX_URL="$(cat /run/secrets/pip_index_url)"',
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert mask(text) == text
