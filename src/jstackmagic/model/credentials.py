@@ -187,7 +187,7 @@ def _spans(text: str) -> list[tuple[int, int]]:
     for start, stop in sorted(_found(text), key=lambda span: (span[0], -span[1])):
         if merged and start < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
-        elif text[start:stop].strip("*"):
+        elif text[start:stop].strip("*\\"):  # Markdown's escapes
             merged.append((start, stop))
     return merged
 
