@@ -68,7 +68,7 @@ _ELSEWHERE = (
 def run(options: Options, session: Session) -> HookResult:
     """Install it, take it out, or do what it does."""
     if options.what == "run":
-        return HookResult(tuple(hook.run(session.history, keep=options.keep)))
+        return HookResult(tuple(hook.run(lambda: session.history, keep=options.keep)))
     folder = Path(options.folder).expanduser() if options.folder else FOLDER
     path = folder / NAME
     if options.what == "remove":

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..io.runtime import is_ours, own_runtime_folder, runtime_folder
+from ..io.runtime import is_ours, own_runtime_folder, process_identity, runtime_folder
 
 if TYPE_CHECKING:
     from .file import History
@@ -33,6 +33,7 @@ class Status:
         steps: How many there are.
         message: What went wrong; empty where nothing did.
         log: The file that has the managers' own words.
+        process: What tells that process from a later one with its number.
     """
 
     state: Literal["running", "done", "failed", "interrupted"]
@@ -44,6 +45,7 @@ class Status:
     steps: int = 0
     message: str = ""
     log: str = ""
+    process: str = ""
 
     def __str__(self) -> str:
         """In a sentence."""
@@ -66,7 +68,7 @@ def status() -> Status | None:
         found = Status(**json.loads(_status_file().read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
-    if found.state == "running" and not _lives(found.pid):
+    if found.state == "running" and found.process != process_identity(found.pid):
         return replace(found, state="interrupted")
     return found
 
@@ -90,7 +92,9 @@ class Progress:
     """
 
     def __init__(self, log: str = "") -> None:
-        self._status = Status("running", os.getpid(), time.time(), log=log)
+        self._status = Status(
+            "running", os.getpid(), time.time(), log=log, process=process_identity(os.getpid())
+        )
         self._write()
 
     def at(self, doing: str, number: int, steps: int) -> None:
@@ -113,13 +117,3 @@ class Progress:
 
 def _status_file() -> Path:
     return runtime_folder() / "replay.json"
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

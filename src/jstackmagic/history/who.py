@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from ..io.runtime import process_identity
 from ..model.record import Context
 from ..version import __version__
 
@@ -24,7 +25,7 @@ def context(*, notebook: str = "", container: str = "", image: str = "") -> Cont
         user=_user(),
         host=os.uname().nodename,
         pid=pid,
-        process=_process_identity(pid),
+        process=process_identity(pid),
         kernel=_kernel_id(),
         notebook=notebook or os.environ.get("JPY_SESSION_NAME", ""),
         container=container,
@@ -50,21 +51,8 @@ def _kernel_id() -> str:
     return Path(kernelapp.IPKernelApp.instance().connection_file).stem.removeprefix("kernel-")
 
 
-def _process_identity(pid: int) -> str:
-    """Boot, pid namespace and start time of a living process (proc(5)); empty where it is dead."""
-    try:
-        # the command, the only field that may hold spaces, is in parentheses
-        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        namespace = os.stat("/proc/self/ns/pid").st_ino
-    except OSError:
-        return ""
-    start_ticks = rest[18]  # field 22, and three are taken off
-    return "" if state in "ZX" else f"{boot}/{namespace}/{start_ticks}"
-
-
 def lives(context: Context) -> bool:
     """Return whether the process that made a record still runs, on this machine."""
     if context.host != os.uname().nodename or not context.process:
         return False
-    return context.process == _process_identity(context.pid)
+    return context.process == process_identity(context.pid)

@@ -39,3 +39,16 @@ def is_ours(path: Path) -> bool:
         return path.lstat().st_uid == os.geteuid()
     except OSError:
         return False
+
+
+def process_identity(pid: int) -> str:
+    """Boot, pid namespace and start time of a living process (proc(5)); empty where it is dead."""
+    try:
+        # the command, the only field that may hold spaces, is in parentheses
+        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return ""
+    start_ticks = rest[18]  # field 22, and three are taken off
+    return "" if state in "ZX" else f"{boot}/{namespace}/{start_ticks}"

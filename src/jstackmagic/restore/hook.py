@@ -17,6 +17,8 @@ from ..where import environment, kernels
 from ..where.baseline import take_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..history.file import History
     from ..model.environment import Environment
 
@@ -41,7 +43,7 @@ _SCRIPT = """\
         set -- sudo --preserve-env --set-home --user "${{NB_USER}}" "PATH=${{PATH}}" "$@"
     fi
     if command -v timeout; then
-        set -- timeout {seconds} "$@"
+        set -- timeout -k 2 {seconds} "$@"
     fi
     "$@"
 ) </dev/null >/dev/null 2>&1 || true
@@ -95,23 +97,31 @@ def remove(path: Path) -> bool:
     return True
 
 
-def run(history: History, *, keep: bool) -> list[str]:
+def run(history: Callable[[], History], *, keep: bool) -> list[str]:
     """Note what the image brought, then start the replay, which would change that.
 
+    Args:
+        history: Returns the history, or raises where the settings that name it are wrong.
+        keep: Have the replay keep all packages' archives.
+
     Returns:
-        What was done, and what could not be, a sentence each.
+        What was done and what could not be, a sentence each: no error keeps a server from starting.
     """
     said = []
     try:
         new = take_snapshot(_environments())
         said.append("What the image brought is noted." if new else "It was noted before.")
-    except (JStackMagicError, OSError) as error:
-        said.append(f"What the image brought cannot be noted: {error}")
+    except Exception as error:
+        said.append(f"What the image brought cannot be noted: {_reason(error)}")
     try:
-        said.append(_start_replay(history, keep=keep))
-    except (JStackMagicError, OSError) as error:
-        said.append(f"The replay cannot be started: {error}")
+        said.append(_start_replay(history(), keep=keep))
+    except Exception as error:
+        said.append(f"The replay cannot be started: {_reason(error)}")
     return said
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, (JStackMagicError, OSError)) else repr(error)
 
 
 def _environments() -> list[Environment]:

@@ -262,6 +262,8 @@ class Rebuild:
             assert place.goal.ref is not None
             place.environment = make(place.goal.ref, place.prefix, self._carrier.console)
         environment = place.environment
+        if manager == "conda" and not self._dry_run:
+            _finish_cut_off(environment, self._carrier.console)
         for exactness in self._ways(manager):
             here = PackageSet() if fresh else read_packages(environment, place.managers)
             requests = requests_for(place.goal, manager, here, exactness)
@@ -383,6 +385,14 @@ class Rebuild:
             f"Then, with {manager}: {request.action} {' '.join(request.texts)}"
             for request in requests
         ]
+
+
+def _finish_cut_off(environment: Environment, console: Console) -> None:
+    """Finish the change that an earlier container was killed in, so that the rest can go on."""
+    from ..managers.conda.rattler import journal, repair
+
+    if os.path.exists(journal.path_of(environment.prefix)):
+        repair(environment, console)
 
 
 def _with_python(requests: Sequence[Request], goal: Goal) -> list[Request]:

@@ -40,13 +40,14 @@ async def solve_for(
     channels = repodata.Channels.of(environment, extra)
     channels = channels.and_of(spec.channel for spec in specs if spec.channel)
     try:
-        records = await rattler.solve(
+        work = rattler.solve(
             sources=channels.sources(),
             specs=[at_url(spec, channels) for spec in specs],
             gateway=repodata.gateway_of(channels),
             platforms=[_subdir(platform), rattler.Subdir("noarch")],
             virtual_packages=list(_virtual_packages(platform)),
         )
+        records = await repodata.answered(work, channels)
     except (GatewayError, FetchRepoDataError) as error:
         raise network_trouble(error, channels) from None
     except SolverError as error:

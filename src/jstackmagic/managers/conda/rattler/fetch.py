@@ -25,6 +25,7 @@ from ....display.progress import Progress
 from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from . import repodata
+from .patience import patiently, unanswered
 from .records import source_of, stem_of
 
 if TYPE_CHECKING:
@@ -276,8 +277,16 @@ async def download(client: Client, url: str, path: str, name: str, meter: _Meter
 
     meter.count(name, 0)
     with _Target(path, name, meter) as target:
+        before = -1
+
+        async def look() -> None:
+            nonlocal before
+            if target.size == before:
+                raise unanswered(url)
+            before = target.size
+
         try:
-            await download_to_writer(client, url, target)
+            await patiently(download_to_writer(client, url, target), look)
         except (OSError, RuntimeError) as error:
             if target.left:
                 raise asyncio.CancelledError from None
@@ -289,13 +298,19 @@ async def download(client: Client, url: str, path: str, name: str, meter: _Meter
 
 
 class _Target:
-    """The file that a download goes to, which ends one that was cancelled: rattler goes on."""
+    """The file that a download goes to, which ends one that was cancelled: rattler goes on.
+
+    Attributes:
+        left: Whether nobody wants the rest.
+        size: How many bytes came.
+    """
 
     def __init__(self, path: str, name: str, meter: _Meter) -> None:
         self._file = open(path, "wb")  # noqa: SIM115  # closed by __exit__
         self._name = name
         self._meter = meter
         self.left = False
+        self.size = 0
 
     def __enter__(self) -> _Target:
         return self
@@ -309,6 +324,7 @@ class _Target:
             self.left = True
             raise OSError(errno.ECANCELED, "interrupted")
         self._meter.count(self._name, len(data))
+        self.size += len(data)
         return self._file.write(data)
 
     def flush(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import ssl
@@ -10,21 +11,24 @@ import time
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ..spec import configuration
+from .patience import check_answers, patiently
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Iterable, Iterator, Sequence
 
     from rattler import Channel, Client, Gateway, GenericVirtualPackage, RepoDataRecord, Subdir
 
     from ....model.environment import Environment
     from ....where.condarc import CondaConfig  # noqa: TC004  # no noun: nobody reads it back
     from ..spec import CondaSpec
+
+T = TypeVar("T")
 
 _FRESH = 600.0  # seconds for which a remote channel is not asked again; a miss asks it at once
 
@@ -121,7 +125,8 @@ def _check_allowed(urls: Iterable[str], config: CondaConfig) -> None:
 async def read(channels: Channels, names: Iterable[str]) -> None:
     """Have what the channels say of some names in memory; a solver that asks next waits less."""
     gateway = gateway_of(channels)
-    await gateway.query(channels.sources(), platforms(), list(names), recursive=False)
+    query = gateway.query(channels.sources(), platforms(), list(names), recursive=False)
+    await answered(query, channels)
 
 
 async def versions(
@@ -133,7 +138,8 @@ async def versions(
     """
     gateway = gateway_of(channels, refresh=refresh)
     found: dict[str, list[RepoDataRecord]] = {name: [] for name in names}
-    answers = await gateway.query(channels.sources(), platforms(), list(found), recursive=False)
+    query = gateway.query(channels.sources(), platforms(), list(found), recursive=False)
+    answers = await answered(query, channels)
     strict = channels.config.channel_priority == "strict"
     for record in (record for answer in answers for record in answer):
         several = found[str(record.name.normalized)]
@@ -147,7 +153,25 @@ async def versions(
 async def names(channels: Channels) -> list[str]:
     """The names of all packages of the channels."""
     gateway = gateway_of(channels)
-    return [str(name.normalized) for name in await gateway.names(channels.sources(), platforms())]
+    query = gateway.names(channels.sources(), platforms())
+    return [str(name.normalized) for name in await answered(query, channels)]
+
+
+async def answered(work: Awaitable[T], channels: Channels) -> T:
+    """Await what channels are asked for, while they answer at all.
+
+    Raises:
+        CommandFailed: One does not.
+    """
+
+    async def look() -> None:
+        await check_answers(client_of(_network(channels.config)), channels.urls)
+
+    try:
+        return await patiently(work, look)
+    except (CommandFailed, asyncio.CancelledError):
+        _gateway.cache_clear()  # to one that was left, every later question is the same one
+        raise
 
 
 def is_from(record: RepoDataRecord, spec: CondaSpec, channels: Channels) -> bool:

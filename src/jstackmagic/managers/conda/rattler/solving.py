@@ -86,7 +86,7 @@ async def _solve(problem: Problem, *, refresh: bool = False) -> list[RepoDataRec
     async def attempt(priority: ChannelPriority) -> list[RepoDataRecord]:
         import rattler
 
-        return await rattler.solve(
+        work = rattler.solve(
             sources=problem.channels.sources(),
             specs=problem.goals,
             gateway=gateway,
@@ -96,6 +96,7 @@ async def _solve(problem: Problem, *, refresh: bool = False) -> list[RepoDataRec
             channel_priority=priority,
             constraints=problem.constraints,
         )
+        return await repodata.answered(work, problem.channels)
 
     match problem.channels.config.channel_priority:
         case "strict":

@@ -1,0 +1,73 @@
+"""Give up on a server that accepts and never answers, for which rattler would wait for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from ....model.credentials import mask
+from ....model.errors import NOTHING_CHANGED, CommandFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from rattler import Client
+
+T = TypeVar("T")
+
+SILENCE = 30.0  # seconds without a byte
+
+
+async def patiently(work: Awaitable[T], look: Callable[[], Awaitable[None]]) -> T:
+    """Await work on the network, and ask now and then whether that is in vain.
+
+    Args:
+        work: The work.
+        look: Awaited each time that `SILENCE` has gone by; raises where it is in vain.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait((task,), timeout=SILENCE))[0]:
+            await look()
+        return await task
+    finally:
+        task.cancel()
+
+
+async def check_answers(client: Client, urls: Iterable[str]) -> None:
+    """Ask channels for anything, and be content with any answer.
+
+    Raises:
+        CommandFailed: One gives none.
+    """
+    from rattler.package_streaming import download_to_writer
+
+    async def check(url: str) -> None:
+        try:
+            asked = download_to_writer(client, f"{url}/noarch/repodata.json", _Deaf())
+            await asyncio.wait_for(asked, SILENCE)
+        except asyncio.TimeoutError:
+            raise unanswered(url) from None
+        except (OSError, RuntimeError):  # an error is an answer, which the work gets too
+            pass
+
+    await asyncio.gather(*(check(url) for url in urls if not url.startswith("file:")))
+
+
+class _Deaf:
+    """A file that takes nothing: the first byte is enough."""
+
+    def write(self, _: bytes) -> int:
+        raise OSError
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def unanswered(url: str) -> CommandFailed:
+    """Return the error for a server that does not answer."""
+    return CommandFailed(
+        f"{mask(url)} takes connections and does not answer.",
+        kept=NOTHING_CHANGED,
+        advice="Try again later, or name another channel: -c CHANNEL --override-channels",
+    )
