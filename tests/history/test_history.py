@@ -616,7 +616,7 @@ def test_importing_it_is_cheap() -> None:
 
 
 def test_the_documentation_s_example_is_a_history(history: History) -> None:
-    page = Path(__file__).parent.parent / "docs/history.md"
+    page = Path(__file__).parent.parent.parent / "docs/history.md"
     match = re.search(
         r"```{code-block} json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
     )
@@ -634,6 +634,6 @@ def test_the_documentation_s_example_is_a_history(history: History) -> None:
 
 @pytest.mark.parametrize("noun", [written(Request), Package, Outcome, Change, Context])
 def test_the_documentation_names_every_field(noun: type) -> None:
-    page = (Path(__file__).parent.parent / "docs/history.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parent.parent.parent / "docs/history.md").read_text(encoding="utf-8")
     missing = [f.name for f in fields(noun) if f"`{f.name}`" not in page]
     assert missing == []

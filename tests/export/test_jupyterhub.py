@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from traitlets.config import Config
 
 # github:jupyterhub/zero-to-jupyterhub-k8s, jupyterhub/values.schema.yaml
-SCHEMA = json.loads((Path(__file__).parent / "schemas/z2jh.json").read_text())
+SCHEMA = json.loads((Path(__file__).parent.parent / "schemas/z2jh.json").read_text())
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
 IMAGES = (
@@ -125,7 +125,7 @@ def test_a_profile_s_name_is_a_string_and_no_more(
 
 
 def test_names_the_image_that_was_last_built_of_this_history() -> None:
-    """As ``%envimage build`` notes it, which tests/test_image_engine.py does for real."""
+    """As ``%envimage build`` notes it, which tests/image/test_image_engine.py does for real."""
     remember("pip", ("six",), "six", "1.17.0")
     note_image(IMAGES[0], Session().history)
     values = yaml.safe_load(verb("export", "jupyterhub").text)["singleuser"]["image"]

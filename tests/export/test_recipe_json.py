@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from support.acceptance import Acceptance
 
 SCHEMA = json.loads(
-    (Path(__file__).parent.parent / "docs/recipe.schema.json").read_text(encoding="utf-8")
+    (Path(__file__).parent.parent.parent / "docs/recipe.schema.json").read_text(encoding="utf-8")
 )
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 

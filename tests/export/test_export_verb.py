@@ -23,7 +23,7 @@ from support.wheels import build_wheel
 if TYPE_CHECKING:
     from support.acceptance import Acceptance
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PROGRAM = Path(sys.executable).parent / "jstackmagic"
 FROM = ("--from", "registry.example.com/lab/base:1")
 ALL = (*FROM, "--image", "registry.example.com/lab/analysis:1")

@@ -19,7 +19,7 @@ from support.exports import SECRET, one, two_environments
 
 IMAGE = "registry.example.com/lab/base:2026-11"
 # github:devcontainers/spec, schemas/devContainer.base.schema.json
-SCHEMA = json.loads((Path(__file__).parent / "schemas/devcontainer.json").read_text())
+SCHEMA = json.loads((Path(__file__).parent.parent / "schemas/devcontainer.json").read_text())
 VALIDATOR = jsonschema.Draft201909Validator(SCHEMA)
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from capture.test_capture_shell import TOKENS, calls
 from jstackmagic import commands
 from jstackmagic.capture import Target, notebooks
 from jstackmagic.capture.cells import CellReader, mentions_install
@@ -23,7 +24,6 @@ from jstackmagic.model.ledger import fold
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.session import Session
-from test_capture_shell import TOKENS, calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from packaging.pylock import Pylock
 from uv import find_uv_bin
 
+from export.test_dockerfile import RICH
 from jstackmagic import export
 from jstackmagic.export._holdings import of_index
 from jstackmagic.history.file import History
@@ -48,7 +49,6 @@ from support.channel import PYTHON, PYTHON_MINOR, ChannelBuilder, platform_subdi
 from support.environments import create_environment, make_venv
 from support.tiers import PYMONGO
 from support.verbs import verb
-from test_dockerfile import RICH
 
 if sys.version_info >= (3, 11):
     import tomllib
