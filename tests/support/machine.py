@@ -29,13 +29,16 @@ _PACKAGES = {
     "docker-registry": ("docker-registry",),
     "dockerd": ("docker.io",),
     "git": ("git",),
+    "htpasswd": ("apache2-utils",),
     "ip": ("iproute2",),
     "libatomic.so.1": ("libatomic1",),  # of the Node.js that drives Chromium
     "mmdebstrap": ("mmdebstrap",),
     "openssl": ("openssl",),
     "podman": ("podman",),
+    "skopeo": ("skopeo",),
     "ssh-keygen": ("openssh-client",),
     "sudo": ("sudo",),
+    "umoci": ("umoci",),
 }
 """The Debian packages that have a program or a library; the first that apt knows is installed."""
 

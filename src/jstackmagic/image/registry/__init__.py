@@ -1,0 +1,1 @@
+"""A registry of images, by the OCI distribution specification: no engine is needed."""
