@@ -49,7 +49,7 @@ _KEPT = re.compile(
     r"|/var/lib/dpkg/(?:status|arch|diversions|info/[^/]+\.(?:list|md5sums|conffiles))"
     r"|/var/lib/apt/extended_states"
     r"|.*/kernels/[^/]+/kernel\.json"
-    r"|/etc/passwd|/etc/jstackmagic/history\.jsonl"
+    r"|/etc/(?:passwd|group|shadow|gshadow)|/etc/jstackmagic/history\.jsonl"
 )
 _PACKAGE_CACHE = re.compile(r".*/pkgs/[^/]+-[^/]+-[^/]+/.*")
 """conda's cache has the metadata of what is installed nowhere."""
@@ -204,7 +204,10 @@ def read(source: Source, *, keep: bool = True) -> Root:
     root = root or Root()
     for layer in source.layers[start:]:
         with closing(layer.open()) as stream:
-            apply(root, archive(stream))
+            changes = archive(stream)
+            while stream.read(BUFFER):
+                pass  # a source checks at the end what it gave
+            apply(root, changes)
     if keep and start < len(digests):
         keep_root(digests, root)
     return root
@@ -268,6 +271,7 @@ def archive(stream: BinaryIO, *, strip: str = "") -> Changes:
         tarfile.open(fileobj=stream, mode="r|", bufsize=BUFFER) as opened,
     ):
         for member in opened:
+            opened.members = []  # type: ignore[attr-defined]  # tarfile would keep every one
             path = posixpath.normpath("/" + member.name.lstrip("/"))
             if strip:
                 path = posixpath.normpath("/" + path.removeprefix(strip).lstrip("/"))

@@ -1,0 +1,149 @@
+"""The files of here, as items for a layer."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ...model.credentials import secrets_of
+from .normal import is_compiled
+from .select import Item, Ownership
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Fault = Callable[[str], None]
+"""Takes a sentence: what cannot be in an image."""
+
+_PRIVATE_KEY = b"PRIVATE KEY-----"
+_LARGEST_TEXT = 2**18  # bytes of a file that may be a setting with a secret in it
+_LOGINS = frozenset(
+    (".condarc", ".netrc", ".npmrc", ".pypirc", ".git-credentials", "auth.json", "pip.conf")
+)
+"""Files that are there to hold logins."""
+
+
+@lru_cache(maxsize=20_000)
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)
+
+
+def canonical(path: str) -> str:
+    """Return a path with its folder's links followed: as an archive has to name it."""
+    folder, name = os.path.split(path)
+    return f"{_real(folder).rstrip('/')}/{name}"
+
+
+def forget_links() -> None:
+    """Forget where links of folders lead: they may have changed."""
+    _real.cache_clear()
+
+
+def item(path: str, fault: Fault, owner: Ownership | None = None) -> Item | None:
+    """Return what lies at a path, as an item; None where there is nothing, or no image can have it.
+
+    Args:
+        path: Which; its folder's links are followed.
+        fault: Takes why no image can have it.
+        owner: Whose it is in the image; None for whose it is here.
+    """
+    path = canonical(path)
+    try:
+        found = os.lstat(path)
+    except OSError as error:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            fault(f"{path} cannot be looked at: {error.strerror}.")
+        return None
+    made = Item(path, mode=stat.S_IMODE(found.st_mode), uid=found.st_uid, gid=found.st_gid)
+    if stat.S_ISDIR(found.st_mode):
+        made = replace(made, kind="folder")
+    elif stat.S_ISLNK(found.st_mode):
+        made = replace(made, kind="link", target=os.readlink(path), mode=0o777)
+    elif not stat.S_ISREG(found.st_mode):
+        fault(f"{path} is a device, a pipe or a socket.")
+        return None
+    elif not os.access(path, os.R_OK):
+        fault(f"{path} cannot be read by this user.")
+        return None
+    else:
+        times = (found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
+        made = replace(
+            made, source=path, size=found.st_size, stamp=times, capability=_capability(path)
+        )
+    return owner.of(made) if owner else made
+
+
+def _capability(path: str) -> bytes:
+    with suppress(OSError):  # no capability, or a file system that keeps none
+        return os.getxattr(path, "security.capability", follow_symlinks=False)
+    return b""
+
+
+def text(path: str, content: bytes, like: Item | None = None, mode: int = 0o644) -> Item:
+    """Return an item with a content of its own, whose it is after another."""
+    if like is not None:
+        return replace(like, source="", content=content, size=len(content), stamp=())
+    return Item(path, mode=mode, content=content, size=len(content))
+
+
+def sha256(one: Item) -> str:
+    """Return the hash of an item's content, in hexadecimal."""
+    if not one.source:
+        return hashlib.sha256(one.content).hexdigest()
+    digest = hashlib.sha256()
+    with open(one.source, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read(path: str) -> bytes:
+    """Return what a file holds; nothing where it cannot be read."""
+    with suppress(OSError), open(path, "rb") as file:
+        return file.read()
+    return b""
+
+
+def holds_secret(one: Item) -> bool:
+    """Return whether a file that belongs to no package is one to keep: a login, a key, a token."""
+    if os.path.basename(one.path) in _LOGINS:
+        return True
+    if one.kind != "file" or one.size > _LARGEST_TEXT:
+        return False
+    content = one.content or read(one.source)
+    return _PRIVATE_KEY in content or bool(secrets_of(content.decode("utf-8", "replace")))
+
+
+def changed(
+    folder: str, spans: Sequence[tuple[float, float]], skip: Callable[[str], bool]
+) -> Iterator[str]:
+    """Yield the paths below a folder that changed in some spans of time, on its own file system.
+
+    Args:
+        folder: Which.
+        spans: From when to when, in seconds since the epoch.
+        skip: Returns whether to leave a path out, with all that lies below it.
+    """
+    if not spans:
+        return
+    waiting = [folder]
+    try:
+        device = os.lstat(folder).st_dev
+    except OSError:
+        return
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if skip(entry.path) or is_compiled(entry.path):
+                    continue
+                found = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(found.st_mode) and found.st_dev == device:
+                    waiting.append(entry.path)
+                if any(begin <= found.st_ctime <= end for begin, end in spans):
+                    yield entry.path

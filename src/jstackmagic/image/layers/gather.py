@@ -1,0 +1,385 @@
+"""The layers of a history: the files here of what was recorded, and what the base image lacks."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ...model.environment import Environment
+from ...model.errors import JStackMagicError
+from ...model.managers import place, position
+from ...model.packages import Package, normalise, same
+from ...where.environment import detect
+from ...where.packages import files_of, metadata_of, read_packages
+from . import disk, normal, system
+from .select import Contents, Item, Ownership, contents, ownership
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ...model.ledger import Ledger, Move
+    from ..root import Root
+
+HISTORY = "/etc/jstackmagic/history.jsonl"
+_KERNELS = "/usr/local/share/jupyter/kernels"
+"""Where every server looks for kernelspecs, and no home folder hides them."""
+
+_SLACK = 2.0  # seconds between a record's times and those of the files
+_RECORD = re.compile(r".*/(?P<name>[^/]+?)-[^/]+\.dist-info/RECORD")
+_UVS_OWN = ("uv_cache.json", "uv_build.json")
+_VENV = re.compile(r"bin/(?:python[\d.]*|activate[^/]*|Activate\.ps1)|pyvenv\.cfg|lib64")
+"""What ``python -m venv`` makes, and no package owns."""
+
+
+@dataclass
+class Gathered:
+    """What was gathered.
+
+    Attributes:
+        layers: In their order, the lowest first; those without contents are left out.
+        faults: What no image can have, a sentence each: nothing may be sent.
+        notes: What was left out on purpose, a sentence each.
+    """
+
+    layers: list[Contents] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all files."""
+        return sum(layer.size for layer in self.layers)
+
+
+def gather(ledger: Ledger, history: bytes, base: Root, user: tuple[int, int]) -> Gathered:
+    """Gather the layers of a history.
+
+    Args:
+        ledger: What its records come to.
+        history: Its lines, for the image to know its own past.
+        base: The base image.
+        user: The numbers of the image's user and group.
+    """
+    disk.forget_links()
+    found = Gathered()
+    groups: dict[tuple[str, str], dict[str, Move]] = defaultdict(dict)
+    for (prefix, manager, name), move in ledger.moves().items():
+        groups[manager, prefix][name] = move
+    gathering = _Gathering(ledger, base, user, found)
+    for manager, prefix in sorted(groups, key=lambda key: (position(key[0]), key[1])):
+        gathering.add(manager, prefix, groups[manager, prefix])
+    gathering.add_past(history)
+    found.faults = list(dict.fromkeys(found.faults))
+    found.notes = list(dict.fromkeys(found.notes))
+    return found
+
+
+class _Gathering:
+    def __init__(self, ledger: Ledger, base: Root, user: tuple[int, int], found: Gathered) -> None:
+        self._ledger, self._base, self._user, self._found = ledger, base, user, found
+        self._asked = {
+            (place(p.package.manager, p.brought.environment.prefix), *p.package.key): p.spec
+            for p in ledger.present()
+            if p.asked is not None
+        }
+        self._environments: dict[str, Environment] = {}
+        self._fault = found.faults.append
+
+    # One manager in one place
+
+    def add(self, manager: str, prefix: str, moves: Mapping[str, Move]) -> None:
+        environment = self._environment(prefix)
+        if environment is None:
+            return
+        here = {p.name: p for p in read_packages(environment, (manager,)).packages}
+        # what was changed since and not recorded is drift, which is nobody's to send
+        kept = {n: m for n, m in moves.items() if same(here.get(n), m.left)}
+        if not kept:
+            return
+        had = {name: self._owned_in_base(manager, prefix, name) for name in kept}
+        packages = tuple(
+            (name, _version(move.before), _version(move.left))
+            for name, move in sorted(kept.items())
+        )
+        python = ".".join((environment.python or "").split(".")[:2]) if prefix else ""
+        shell = Contents(manager, prefix, packages=packages, python=python)
+        owner = ownership(os.path.realpath(prefix), self._base, self._user) if prefix else None
+        wanted = [
+            one
+            for name in sorted(kept)
+            if (package := here.get(name)) is not None
+            for one in self._items(package, environment, owner)
+        ]
+        if prefix:
+            wanted += self._skeleton(environment, owner)
+        if manager == "conda":
+            wanted += self._scripts_of_conda(environment, owner, {one.path for one in wanted})
+        if manager == "apt":
+            prefixes = {os.path.realpath(place) for place in self._ledger.places() if place}
+            made = system.made_by_scripts(self._base, self._spans(manager), prefixes, self._fault)
+            known = {one.path for one in wanted}
+            wanted += [one for one in made if one.path not in known]
+        self._keep(shell, wanted, [path for paths in had.values() for path in paths], owner)
+        if manager == "apt":
+            self._keep(Contents("dpkg", ""), system.state(self._base, kept), (), None)
+
+    def _keep(self, shell: Contents, wanted: object, had: object, owner: Ownership | None) -> None:
+        def folder(path: str) -> Item:
+            made = disk.item(path, self._fault, owner) if os.path.lexists(path) else None
+            return made or Item(path, "folder", 0o755)
+
+        layer = contents(
+            shell, wanted, had, self._base,  # type: ignore[arg-type]
+            folder=folder, is_here=os.path.lexists, sha256=disk.sha256,
+        )  # fmt: skip
+        if layer.items or layer.gone:
+            self._found.layers.append(layer)
+
+    def _environment(self, prefix: str) -> Environment | None:
+        if not prefix:
+            return Environment("system", None, "/")
+        if prefix not in self._environments:
+            home = os.path.realpath(os.path.expanduser("~"))
+            if os.path.realpath(prefix).startswith(f"{home.rstrip('/')}/") and home != "/":
+                self._fault(f"{prefix} lies in the home folder, of which nothing is in an image.")
+                return None
+            try:
+                self._environments[prefix] = detect(prefix)
+            except JStackMagicError as error:
+                self._found.notes.append(f"{error.problem} Of it nothing is in the image.")
+                return None
+        return self._environments[prefix]
+
+    # The files of a package
+
+    def _items(
+        self, package: Package, environment: Environment, owner: Ownership | None
+    ) -> Iterator[Item]:
+        if package.manager == "apt":
+            for path in system.owned(package.name, package.build):
+                made = disk.item(path, self._fault)
+                if made:
+                    yield made
+            return
+        assert owner is not None
+        spec = self._asked.get((os.path.normpath(environment.prefix), *package.key))
+        if package.manager == "conda":
+            yield from self._of_conda(package, environment, owner, spec)
+        elif package.editable:
+            self._fault(f"{package.name} is an editable project: its files are not the image's.")
+        elif package.manager == "pip":
+            yield from self._of_pip(package, environment, owner, asked=spec is not None)
+        else:
+            self._fault(f"{package.manager} keeps no list of the files of {package.name}.")
+
+    def _of_conda(
+        self, package: Package, environment: Environment, owner: Ownership, spec: str | None
+    ) -> Iterator[Item]:
+        for path in files_of(package, environment):
+            if (made := self._inside(path, package, environment, owner)) is not None:
+                yield made
+        for path in metadata_of(package, environment):
+            made = disk.item(path, self._fault, owner)
+            root = environment.root or environment.prefix
+            try:
+                content = normal.conda_record(disk.read(path), spec, root)
+            except ValueError:
+                self._fault(f"{path} cannot be read.")
+                continue
+            if made:
+                yield disk.text(path, content, made)
+
+    def _of_pip(
+        self, package: Package, environment: Environment, owner: Ownership, *, asked: bool
+    ) -> Iterator[Item]:
+        paths = files_of(package, environment)
+        record = next((path for path in paths if _RECORD.fullmatch(path)), None)
+        if record is None:
+            self._fault(f"{package.name} has no RECORD of its files.")
+            return
+        folder = posixpath.dirname(record)
+        mark = f"{folder}/REQUESTED"
+
+        def left_out(path: str) -> bool:
+            own = os.path.dirname(path) == folder and os.path.basename(path) in _UVS_OWN
+            return own or (path == mark and not asked) or normal.is_compiled(path)
+
+        for path in paths:
+            if left_out(path) or path in (record, mark):
+                continue
+            made = self._inside(path, package, environment, owner)
+            if made is None:
+                continue
+            if path == f"{folder}/direct_url.json":
+                made = disk.text(path, normal.direct_url(disk.read(path)), made)
+            yield made
+        like = disk.item(record, self._fault, owner)
+        if like is None:
+            return
+        library = posixpath.dirname(folder)
+        rows = normal.pip_record(
+            disk.read(record),
+            lambda name: left_out(os.path.normpath(os.path.join(library, name))),
+            [f"{posixpath.basename(folder)}/REQUESTED"] if asked else (),
+        )
+        yield disk.text(record, rows, like)
+        if asked:
+            yield replace(
+                disk.text(mark, b"", like), path=f"{posixpath.dirname(like.path)}/REQUESTED"
+            )
+
+    def _inside(
+        self, path: str, package: Package, environment: Environment, owner: Ownership
+    ) -> Item | None:
+        """Return a file of a package that lies in its environment, less bytecode."""
+        path = os.path.normpath(path)
+        if normal.is_compiled(path) or not os.path.lexists(path):
+            return None
+        if not disk.canonical(path).startswith(f"{os.path.realpath(environment.prefix)}/"):
+            self._fault(f"{path} of {package.name} lies outside its environment.")
+            return None
+        return disk.item(path, self._fault, owner)
+
+    # What no package owns
+
+    def _is_new(self, prefix: str) -> bool:
+        real = os.path.realpath(prefix)
+        return not any(
+            f"{real}/{mark}" in self._base.entries for mark in ("conda-meta/history", "pyvenv.cfg")
+        ) and real not in ("/", "/usr")
+
+    def _skeleton(self, environment: Environment, owner: Ownership | None) -> Iterator[Item]:
+        """Yield what makes a folder a virtual environment, where the base image has none there."""
+        if environment.is_conda or not self._is_new(environment.prefix):
+            return
+        for folder in (environment.prefix, f"{environment.prefix}/bin"):
+            for name in sorted(os.listdir(folder)):
+                path = f"{folder}/{name}"
+                if _VENV.fullmatch(os.path.relpath(path, environment.prefix)):
+                    made = disk.item(path, self._fault, owner)
+                    if made:
+                        yield made
+        here = read_packages(environment, ("pip",)).packages
+        for package in here:
+            if package.name in ("pip", "setuptools", "wheel"):
+                yield from self._items(package, environment, owner)
+
+    def _scripts_of_conda(
+        self, environment: Environment, owner: Ownership | None, known: set[str]
+    ) -> Iterator[Item]:
+        """Yield what post-link scripts made: what belongs to no package, and came with one."""
+        prefix = os.path.realpath(environment.prefix)
+        skipped = {f"{prefix}/{name}" for name in ("pkgs", "envs", "conda-meta", ".condarc")}
+        spans = self._spans("conda", environment.prefix)
+        paths = [
+            path
+            for path in disk.changed(
+                prefix, spans, lambda path: path in skipped or path.endswith((".log", ".lock"))
+            )
+            if path not in known and not os.path.isdir(path)
+        ]
+        if not paths:
+            return
+        packages = read_packages(environment).packages
+        owned = {disk.canonical(f) for package in packages for f in files_of(package, environment)}
+        for path in sorted(set(paths) - owned):
+            made = disk.item(path, self._fault, owner)
+            if made is None or "/site-packages/" in path:
+                continue
+            if disk.holds_secret(made):
+                self._found.notes.append(f"{path} holds a login or a key, and was left out.")
+            else:
+                yield made
+
+    def _spans(self, manager: str, prefix: str = "") -> list[tuple[float, float]]:
+        """Return when a manager worked in a place, as recorded and not taken back."""
+        void = self._ledger.taken_back()
+        found = []
+        for record in self._ledger.records:
+            if record.request.manager != manager or record.outcome is None or record.id in void:
+                continue
+            if prefix and os.path.normpath(record.environment.prefix) != os.path.normpath(prefix):
+                continue
+            begin = datetime.fromisoformat(record.time.replace("Z", "+00:00")).timestamp()
+            found.append((begin - _SLACK, begin + record.outcome.seconds + _SLACK))
+        return found
+
+    # The past
+
+    def add_past(self, history: bytes) -> None:
+        """Add what is each user's own: the histories, and the kernelspecs of new environments."""
+        items = [disk.text(HISTORY, history)]
+        for prefix, environment in sorted(self._environments.items()):
+            owner = ownership(os.path.realpath(prefix), self._base, self._user)
+            made = None
+            if environment.is_conda:
+                made = disk.item(f"{prefix}/conda-meta/history", self._fault, owner)
+            if made is not None:
+                items.append(disk.text(made.path, normal.conda_history(disk.read(made.path)), made))
+            if self._is_new(prefix):
+                items += self._kernelspecs(prefix)
+        self._keep(Contents("", ""), items, (), None)
+
+    def _kernelspecs(self, prefix: str) -> Iterator[Item]:
+        from ...where.kernels import environments, kernelspecs
+
+        known = kernelspecs()
+        real = os.path.realpath(prefix)
+        for environment, names in environments():
+            if os.path.realpath(environment.prefix) != real:
+                continue
+            for name in names:
+                folder = known[name].folder if name in known else ""
+                if folder and not os.path.realpath(folder).startswith(f"{real}/"):
+                    yield from self._kernelspec(name, folder)
+
+    def _kernelspec(self, name: str, folder: str) -> Iterator[Item]:
+        for file in sorted(os.listdir(folder)):
+            made = disk.item(f"{folder}/{file}", self._fault)
+            if made is None or made.kind != "file":
+                continue
+            if disk.holds_secret(made):
+                self._found.notes.append(f"{made.path} holds a login or a key, and was left out.")
+                continue
+            yield replace(made, path=f"{_KERNELS}/{name}/{file}", uid=0, gid=0, mode=0o644)
+
+    # What the base image has of a package
+
+    def _owned_in_base(self, manager: str, prefix: str, name: str) -> tuple[str, ...]:
+        if manager == "apt":
+            return system.owned_in(self._base, name)
+        return tuple(base_files(self._base, manager, os.path.realpath(prefix), name))
+
+
+def base_files(base: Root, manager: str, prefix: str, name: str) -> Iterator[str]:
+    """Yield the files of a package of an environment in a base image, and its metadata."""
+    import csv
+    import json
+
+    if manager == "conda":
+        for path in base.children(f"{prefix}/conda-meta"):
+            stem = posixpath.basename(path).removesuffix(".json")
+            if path.endswith(".json") and stem.rsplit("-", 2)[0] == name:
+                yield path
+                record = json.loads(base.contents.get(path, b"{}"))
+                yield from (f"{prefix}/{file}" for file in record.get("files") or ())
+        return
+    for path, content in base.contents.items():
+        match = _RECORD.fullmatch(path) if path.startswith(f"{prefix}/") else None
+        if match and normalise(match["name"]) == name:
+            library = posixpath.dirname(posixpath.dirname(path))
+            text = content.decode("utf-8", "replace")
+            for row in csv.reader(text.splitlines()):
+                if row:
+                    yield posixpath.normpath(posixpath.join(library, row[0]))
+
+
+def _version(package: Package | None) -> str:
+    if package is None:
+        return ""
+    return f"{package.version} {package.build}".rstrip()

@@ -1,0 +1,177 @@
+"""Metadata as it goes into a layer: the same for all who installed the same, no secret. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import posixpath
+import re
+from typing import TYPE_CHECKING, Any
+
+from ...model.credentials import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+_COMPILED = re.compile(r"(?:.*/)?__pycache__/[^/]+\.pyc")
+_PLACES = ("extracted_package_dir", "package_tarball_full_path")
+"""The fields of a conda record that name a place in somebody's cache of packages."""
+
+
+def is_compiled(path: str) -> bool:
+    """Return whether a file is bytecode beside its source, which names the source's time."""
+    return _COMPILED.fullmatch(path) is not None
+
+
+def conda_record(content: bytes, spec: str | None, root: str) -> bytes:
+    """Return conda's record of a package without what depends on who installed it, and when.
+
+    Args:
+        content: The JSON.
+        spec: What a record asked for it by; None where another package needs it.
+        root: The prefix of the conda root, whose cache of packages is named in it.
+
+    Raises:
+        ValueError: It is none.
+    """
+    record: dict[str, Any] = json.loads(content)
+    for key in ("requested_spec", "requested_specs"):
+        record.pop(key, None)
+    if spec is not None:
+        record["requested_spec"] = mask(spec)
+        record["requested_specs"] = [mask(spec)]
+    for key in _PLACES:
+        record.pop(key, None)
+    if isinstance(record.get("link"), dict):
+        source = str(record["link"].get("source", ""))
+        record["link"]["source"] = f"{root}/pkgs/{posixpath.basename(source)}" if source else ""
+        record["link"]["type"] = 1
+    for key in ("url", "channel"):
+        if isinstance(record.get(key), str):
+            record[key] = mask(record[key])
+    record["files"] = sorted(f for f in record.get("files") or () if not is_compiled(f))
+    paths = record.get("paths_data")
+    if isinstance(paths, dict) and isinstance(paths.get("paths"), list):
+        kept = (each for each in paths["paths"] if not is_compiled(str(each.get("_path", ""))))
+        paths["paths"] = sorted(kept, key=lambda each: str(each.get("_path", "")))
+    return json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
+
+
+def pip_record(content: bytes, left_out: Callable[[str], bool], added: Iterable[str]) -> bytes:
+    """Return a RECORD in order, without the rows of what the layer does not have.
+
+    Args:
+        content: The file.
+        left_out: Returns whether the layer does not have a file, by its name in a row.
+        added: The names of files to list beside them.
+    """
+    text = content.decode("utf-8", "surrogateescape")
+    rows = {row[0]: row for row in csv.reader(io.StringIO(text)) if row and not left_out(row[0])}
+    rows |= {name: [name, "", ""] for name in added if name not in rows}
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows[name] for name in sorted(rows))
+    return out.getvalue().encode("utf-8", "surrogateescape")
+
+
+def direct_url(content: bytes) -> bytes:
+    """Return PEP 610's ``direct_url.json`` without credentials."""
+    return mask(content.decode("utf-8", "replace")).encode()
+
+
+def conda_history(content: bytes) -> bytes:
+    """Return conda's own history without the credentials that its command lines may hold."""
+    return mask(content.decode("utf-8", "replace")).encode()
+
+
+# Debian's lists: the base's paragraphs, and those of the packages that are recorded
+
+
+def paragraphs(base: bytes, here: bytes, moved: Collection[str]) -> bytes:
+    """Return a list of dpkg's or apt's: as the base has it, but for the packages that moved.
+
+    Args:
+        base: The list in the base image.
+        here: The list here.
+        moved: Names of packages, with ``:ARCHITECTURE`` where they are of a foreign one.
+    """
+    was, now = _paragraphs(base), _paragraphs(here)
+    names = {name.partition(":")[0] for name in moved}
+    kept = {key: text for key, text in was.items() if key[0] not in names}
+    kept |= {key: text for key, text in now.items() if key[0] in names}
+    return b"".join(kept[key].strip(b"\n") + b"\n\n" for key in sorted(kept))
+
+
+def merged(old: bytes, ours: bytes, new: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Carry the changes of a list of dpkg's or apt's from one base image over to another.
+
+    Args:
+        old: The list in the base image that ours was made for.
+        ours: The list in our layer.
+        new: The list in the other base image.
+
+    Returns:
+        The list for it, and the packages that the two have changed in different ways.
+    """
+    was, mine, other = _paragraphs(old), _paragraphs(ours), _paragraphs(new)
+    changed = {key for key in was.keys() | mine.keys() if was.get(key) != mine.get(key)}
+    clash = tuple(
+        sorted(key[0] for key in changed if other.get(key) not in (was.get(key), mine.get(key)))
+    )
+    found = {key: text for key, text in other.items() if key not in changed}
+    found |= {key: mine[key] for key in changed if key in mine}
+    return b"".join(found[key].strip(b"\n") + b"\n\n" for key in sorted(found)), clash
+
+
+def _paragraphs(content: bytes) -> dict[tuple[str, str], bytes]:
+    found = {}
+    for text in re.split(rb"\n{2,}", content.strip(b"\n")):
+        fields = dict(re.findall(rb"^(Package|Architecture):[ \t]*(.*?)[ \t]*$", text, re.M))
+        if b"Package" in fields:
+            key = (fields[b"Package"].decode(), fields.get(b"Architecture", b"").decode())
+            found[key] = text
+    return found
+
+
+# Accounts that packages made
+
+
+def accounts(base: bytes, here: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Add the system's new users, or groups, of here to the base's list of them.
+
+    Users with numbers of 1000 and more are people, and not carried along.
+
+    Args:
+        base: ``/etc/passwd`` or ``/etc/group`` in the base image.
+        here: The same here.
+
+    Returns:
+        The list, and the names that are new in it.
+    """
+    known = {line.partition(b":")[0] for line in base.splitlines()}
+    rows = [line.split(b":") for line in here.splitlines()]
+    new = [
+        row
+        for row in rows
+        if len(row) > 3 and row[0] not in known and row[2].isdigit() and int(row[2]) < 1000
+    ]
+    lines = [b":".join([row[0], b"x", *row[2:]]) for row in new]
+    text = base if base.endswith(b"\n") or not base else base + b"\n"
+    return text + b"".join(line + b"\n" for line in lines), tuple(row[0].decode() for row in new)
+
+
+def locked(base: bytes, names: Iterable[str], fields: int) -> bytes:
+    """Add accounts without a password to the base's ``/etc/shadow`` or ``/etc/gshadow``.
+
+    Args:
+        base: The file in the base image.
+        names: Whose.
+        fields: How many fields a line has: 9, or 4.
+    """
+    known = {line.partition(b":")[0] for line in base.splitlines()}
+    lines = [
+        name.encode() + b":!" + b":" * (fields - 2) + b"\n"
+        for name in names
+        if name.encode() not in known
+    ]
+    return base + b"".join(lines)

@@ -1,0 +1,224 @@
+"""Layers as archives: the same bytes for the same contents, whoever packs them, and when."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+import tempfile
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...io.files import write_file
+from ...model.errors import JStackMagicError
+from .select import WHITEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .select import Contents, Item
+
+_TIME = 315_619_200
+"""Of every file: 1980-01-02 UTC, which a ZIP archive can hold in every time zone."""
+
+_LEVEL = 6
+_BLOCK = 2**18  # bytes; a part of the format, since an archive is filled up to it
+_FORMAT = f"1 {_LEVEL} {_BLOCK} {zlib.ZLIB_RUNTIME_VERSION}"
+_REMEMBERED = 500  # layers
+_CAPABILITY = "SCHILY.xattr.security.capability"
+"""How archives keep a file's capabilities: as GNU tar, star and the engines do."""
+
+
+class Changed(JStackMagicError):
+    """A file changed while it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A layer's archive.
+
+    Attributes:
+        digest: Of the compressed archive, ``sha256:…``.
+        size: Its bytes.
+        diff_id: The digest of the archive unpacked.
+    """
+
+    digest: str
+    size: int
+    diff_id: str
+
+
+class Packing:
+    """Packs layers; what was packed before is not packed again.
+
+    Args:
+        folder: Where to keep archives until they are sent, and what is known of them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def _known(self) -> Path:
+        return self.folder / "layers.json"
+
+    def path(self, packed: Packed) -> Path:
+        """Return where an archive lies, if it is there."""
+        return self.folder / f"{packed.digest.rpartition(':')[2]}.tar.gz"
+
+    def known(self, layer: Contents) -> Packed | None:
+        """Return the archive that such a layer made before; it need not lie here any more."""
+        found = self._remembered().get(_signature(layer))
+        return Packed(*found) if found else None
+
+    def pack(self, layer: Contents, told: Callable[[int], None] = lambda _: None) -> Packed:
+        """Pack a layer.
+
+        Args:
+            layer: Which.
+            told: Takes how many bytes more were packed.
+
+        Raises:
+            Changed: One of its files is not as it was when it was looked at.
+            OSError: A file cannot be read, or there is no space.
+        """
+        descriptor, name = tempfile.mkstemp(suffix=".partial", dir=self.folder)
+        try:
+            with open(descriptor, "wb") as file:
+                sink = _Sink(file)
+                _write(layer, sink, told)
+                packed = sink.finish()
+            os.replace(name, self.path(packed))
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+        known = {
+            **self._remembered(),
+            _signature(layer): [packed.digest, packed.size, packed.diff_id],
+        }
+        with suppress(OSError):
+            write_file(self._known, json.dumps(dict(list(known.items())[-_REMEMBERED:])))
+        return packed
+
+    def forget(self, packed: Packed) -> None:
+        """Remove an archive, once it was sent."""
+        self.path(packed).unlink(missing_ok=True)
+
+    def _remembered(self) -> dict[str, Any]:
+        with suppress(OSError, ValueError):
+            found = json.loads(self._known.read_text(encoding="utf-8"))
+            if isinstance(found, dict):
+                return found
+        return {}
+
+
+def _signature(layer: Contents) -> str:
+    digest = hashlib.sha256(_FORMAT.encode())
+    for item in layer.items:
+        content = hashlib.sha256(item.content).hexdigest()
+        fields = (item.path, item.kind, item.mode, item.uid, item.gid, item.target, item.stamp)
+        digest.update(repr((*fields, item.source, content, item.capability)).encode())
+    digest.update(repr(layer.gone).encode())
+    return digest.hexdigest()
+
+
+class _Sink(io.RawIOBase):
+    """Compresses what is written, and takes the hashes of both."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._packing = zlib.compressobj(_LEVEL, zlib.DEFLATED, 31)  # 31: gzip, without a time
+        self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
+        self._size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._plain.update(data)
+        self._keep(self._packing.compress(data))
+        return len(data)
+
+    def _keep(self, data: bytes) -> None:
+        self._packed.update(data)
+        self._size += len(data)
+        self._file.write(data)
+
+    def finish(self) -> Packed:
+        self._keep(self._packing.flush())
+        return Packed(
+            f"sha256:{self._packed.hexdigest()}", self._size, f"sha256:{self._plain.hexdigest()}"
+        )
+
+
+def _write(layer: Contents, sink: _Sink, told: Callable[[int], None]) -> None:
+    marks = {_whiteout(path): None for path in layer.gone}
+    members: list[tuple[str, Item | None]] = [
+        *((item.path, item) for item in layer.items),
+        *((path, None) for path in marks),
+    ]
+    with tarfile.open(
+        fileobj=sink,
+        mode="w|",
+        bufsize=_BLOCK,
+        format=tarfile.PAX_FORMAT,
+    ) as archive:
+        for path, item in sorted(members, key=lambda member: member[0].split("/")):
+            archive.members = []  # type: ignore[attr-defined]  # tarfile would keep every one
+            info = tarfile.TarInfo(path.lstrip("/"))
+            info.mtime = _TIME
+            if item is None:
+                archive.addfile(info)
+            else:
+                _add(archive, info, item, told)
+
+
+def _whiteout(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/{WHITEOUT}{name}"
+
+
+def _add(
+    archive: tarfile.TarFile, info: tarfile.TarInfo, item: Item, told: Callable[[int], None]
+) -> None:
+    info.mode, info.uid, info.gid = item.mode, item.uid, item.gid
+    if item.kind == "folder":
+        info.type = tarfile.DIRTYPE
+        archive.addfile(info)
+        return
+    if item.kind == "link":
+        info.type, info.linkname = tarfile.SYMTYPE, item.target
+        archive.addfile(info)
+        return
+    info.size = item.size
+    if item.capability:
+        words = item.capability.decode("utf-8", "surrogateescape")
+        info.pax_headers = {_CAPABILITY: words}
+    if not item.source:
+        archive.addfile(info, io.BytesIO(item.content))
+    else:
+        with open(item.source, "rb") as file:
+            if os.fstat(file.fileno()).st_size != item.size:
+                raise _changed(item)
+            try:
+                archive.addfile(info, file)
+            except OSError as error:
+                if "unexpected end of data" in str(error):
+                    raise _changed(item) from error
+                raise
+    told(item.size)
+
+
+def _changed(item: Item) -> Changed:
+    return Changed(
+        f"{item.source} changed while it was read.",
+        kept="Nothing was sent.",
+        advice="Wait until nothing is being installed, and try again.",
+    )

@@ -1,0 +1,133 @@
+"""The Debian packages of here as layers: their files, and what says that they are installed."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from typing import TYPE_CHECKING
+
+from ...where.packages import dpkg_folder
+from . import disk
+from .normal import accounts, locked, paragraphs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from ..root import Root
+    from .disk import Fault
+    from .select import Item
+
+STATUS = "/var/lib/dpkg/status"
+MARKS = "/var/lib/apt/extended_states"
+CACHE = "/etc/ld.so.cache"
+_LISTS = ("/var/lib/dpkg/diversions", "/var/lib/dpkg/statoverride", "/var/lib/dpkg/triggers/File")
+ACCOUNTS = (("/etc/passwd", "/etc/shadow", 9), ("/etc/group", "/etc/gshadow", 4))
+
+_LEFT_OUT = re.compile(
+    r"/(?:dev|home|media|mnt|proc|root|run|sys|tmp)"
+    r"|/var/(?:backups|cache|log|mail|spool|tmp|lib/apt|lib/dpkg/(?!alternatives$).*)"
+    # what the engine, the system or an installer makes of each machine anew, and what is put aside
+    r"|/etc/(?:hosts|hostname|resolv\.conf|mtab|machine-id|\.pwd\.lock|ld\.so\.cache)"
+    r"|/etc/(?:passwd|group|shadow|gshadow|subuid|subgid)-?"
+    r"|/etc/ssh/ssh_host_.*|/etc/ssl/private|/etc/ssl/certs/ssl-cert-snakeoil\.pem"
+    r"|/var/lib/dbus/machine-id|/etc/jstackmagic|.*\.dpkg-(?:old|dist|new|tmp)|/\.dockerenv"
+)
+"""What belongs to one machine, one user or one moment."""
+
+
+def owned(name: str, architecture: str) -> tuple[str, ...]:
+    """Return the files of an installed Debian package, and dpkg's own about it."""
+    plain, _, foreign = name.partition(":")
+    folder = str(dpkg_folder())
+    stem = f"{folder}/info/{plain}:{foreign or architecture}"
+    stem = stem if os.path.exists(f"{stem}.list") else f"{folder}/info/{plain}"
+    lines = disk.read(f"{stem}.list").decode("utf-8", "surrogateescape").splitlines()
+    about = glob.glob(f"{glob.escape(stem)}.*")
+    return (*(line for line in lines if line not in ("/.", "")), *sorted(about))
+
+
+def owned_in(base: Root, name: str) -> tuple[str, ...]:
+    """Return the files of a Debian package in a base image, and dpkg's own about it."""
+    plain = name.partition(":")[0]
+    found = re.compile(rf"/var/lib/dpkg/info/{re.escape(plain)}(?::[^./]+)?\.[^/]+")
+    about = [path for path in base.children("/var/lib/dpkg/info") if found.fullmatch(path)]
+    lines = [
+        line
+        for path in about
+        if path.endswith(".list")
+        for line in base.contents.get(path, b"").decode("utf-8", "surrogateescape").splitlines()
+    ]
+    # a list may name a file by a link to its folder: /lib for /usr/lib
+    real = (_resolved(base, line) for line in lines if line not in ("/.", ""))
+    return (*(path for path in real if path), *about)
+
+
+def _resolved(base: Root, path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    found = base.resolve(folder or "/")
+    return f"{found.rstrip('/')}/{name}" if found else ""
+
+
+def made_by_scripts(
+    base: Root, spans: Sequence[tuple[float, float]], prefixes: Collection[str], fault: Fault
+) -> Iterator[Item]:
+    """Yield what packages' scripts changed: alternatives, links of units, triggers' caches.
+
+    Args:
+        base: The base image.
+        spans: When Debian packages were installed, as recorded.
+        prefixes: The environments, which are not the system's.
+        fault: Takes what cannot be in an image.
+    """
+
+    def skip(path: str) -> bool:
+        return path in prefixes or _LEFT_OUT.fullmatch(path) is not None
+
+    for path in disk.changed("/", spans, skip):
+        made = disk.item(path, fault)
+        if made is None or (made.kind == "folder" and made.path in base.entries):
+            continue
+        if not disk.holds_secret(made):
+            yield made
+
+
+def state(base: Root, moved: Collection[str]) -> Iterator[Item]:
+    """Yield what says which packages are installed: dpkg's and apt's lists, the accounts.
+
+    They are the base's own, but for what was recorded: another package of here is not in the
+    image, and no list may say that it is.
+
+    Args:
+        base: The base image.
+        moved: The names of the packages that were installed, changed or removed.
+    """
+    for path in (STATUS, MARKS):
+        was = base.contents.get(path, b"")
+        content = paragraphs(was, disk.read(path), moved)
+        if content != paragraphs(was, was, ()):
+            yield disk.text(path, content)
+    for path in (*_LISTS, CACHE):
+        made = disk.item(path, _nothing)
+        if made is not None:
+            yield made
+    for path, shadow, fields in ACCOUNTS:
+        content, new = accounts(base.contents.get(path, b""), disk.read(path))
+        if not new:
+            continue
+        yield disk.text(path, content, _as_in(base, path))
+        if shadow in base.contents:
+            # this user may not read it, and no password of here is to be in an image
+            secret = locked(base.contents[shadow], new, fields)
+            yield disk.text(shadow, secret, _as_in(base, shadow))
+
+
+def _as_in(base: Root, path: str) -> Item:
+    from .select import Item
+
+    entry = base.entries[path]
+    return Item(path, mode=entry.mode, uid=entry.uid, gid=entry.gid)
+
+
+def _nothing(_: str) -> None:
+    pass

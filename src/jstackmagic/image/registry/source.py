@@ -1,0 +1,129 @@
+"""An image in a registry as a source of its layers, unpacked as they come and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zlib
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from ..root import Layer
+from .connection import RegistryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from .client import Descriptor, Image, Registry
+
+_GZIP = 31  # zlib's window bits for a gzip member
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
+
+
+class RegistrySource:
+    """An image in a registry, for `jstackmagic.image.root.read`.
+
+    Args:
+        registry: Its repository.
+        image: The image.
+        told: Takes how many bytes more were read.
+    """
+
+    def __init__(
+        self, registry: Registry, image: Image, told: Callable[[int], None] = lambda _: None
+    ) -> None:
+        self.name = str(image.name)
+        self.config: Mapping[str, Any] = image.settings
+        self.layers = tuple(
+            Layer(digest, lambda d=described, u=digest: _open(registry, d, u, told))  # type: ignore[misc]
+            for digest, described in zip(image.diff_ids, image.layers, strict=True)
+        )
+
+
+def _open(
+    registry: Registry, described: Descriptor, digest: str, told: Callable[[int], None]
+) -> BinaryIO:
+    def counted() -> Iterator[bytes]:
+        for block in registry.blob(described):
+            told(len(block))
+            yield block
+
+    unpacked = _checked(_unpack(counted()), digest, registry.connection.registry)
+    return cast("BinaryIO", io.BufferedReader(_Stream(unpacked), 2**20))
+
+
+def _unpack(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack a layer by how it begins: OCI has gzip, Zstandard and plain archives."""
+    first = next(blocks, b"")
+    if first.startswith(b"\x1f\x8b"):
+        yield from _gzip(first, blocks)
+    elif first.startswith(_ZSTANDARD):
+        yield from _zstandard(first, blocks)
+    else:
+        yield first
+        yield from blocks
+
+
+def _gzip(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack gzip of one member or several: seekable layers have one a file."""
+    packed, unpacking = first, zlib.decompressobj(_GZIP)
+    try:
+        while packed:
+            yield unpacking.decompress(packed)
+            packed = unpacking.unused_data
+            if unpacking.eof and packed:
+                unpacking = zlib.decompressobj(_GZIP)
+            elif not packed:
+                packed = next(blocks, b"")
+                if unpacking.eof and packed:
+                    unpacking = zlib.decompressobj(_GZIP)
+        yield unpacking.flush()
+    except zlib.error as error:
+        raise RegistryError(f"A layer cannot be unpacked: {error}") from error
+
+
+def _zstandard(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        import zstandard
+    except ImportError:
+        raise RegistryError(
+            "A layer is packed with Zstandard, which Python cannot read by itself.",
+            advice="python -m pip install 'jstackmagic[image]'",
+        ) from None
+    unpacking = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
+    try:
+        yield unpacking.decompress(first)
+        for block in blocks:
+            yield unpacking.decompress(block)
+    except zstandard.ZstdError as error:
+        raise RegistryError(f"A layer cannot be unpacked: {error}") from error
+
+
+def _checked(blocks: Iterator[bytes], digest: str, registry: str) -> Iterator[bytes]:
+    found = hashlib.sha256()
+    for block in blocks:
+        found.update(block)
+        yield block
+    if f"sha256:{found.hexdigest()}" != digest:
+        raise RegistryError(f"{registry} sends a layer that is not {digest}.")
+
+
+class _Stream(io.RawIOBase):
+    """Blocks of bytes as a file that can be read once."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._rest = memoryview(block)
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
