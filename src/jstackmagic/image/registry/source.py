@@ -48,7 +48,7 @@ def _open(
             yield block
 
     unpacked = _checked(_unpack(counted()), digest, registry.connection.registry)
-    return cast("BinaryIO", io.BufferedReader(_Stream(unpacked), 2**20))
+    return cast("BinaryIO", io.BufferedReader(Blocks(unpacked), 2**20))
 
 
 def _unpack(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -107,7 +107,7 @@ def _checked(blocks: Iterator[bytes], digest: str, registry: str) -> Iterator[by
         raise RegistryError(f"{registry} sends a layer that is not {digest}.")
 
 
-class _Stream(io.RawIOBase):
+class Blocks(io.RawIOBase):
     """Blocks of bytes as a file that can be read once."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
@@ -115,9 +115,11 @@ class _Stream(io.RawIOBase):
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with what comes next; return how many bytes that is."""
         while not self._rest:
             block = next(self._blocks, None)
             if block is None:

@@ -1,0 +1,156 @@
+"""The base image that layers are made for: found, read, and a witness of what it brought."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...display.progress import Progress
+from ...model.environment import Environment
+from ...model.errors import UsageError
+from ...model.reference import Reference, parse
+from ...where.packages import read_packages
+from ..engine.labels import BASE, BASE_DIGEST, HISTORY
+from ..registry.client import Image, Registry, opened, this_platform
+from ..registry.source import RegistrySource
+from ..root import Root, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ...display.console import Console
+    from ...model.managers import ManagerName
+    from ...model.packages import Package
+
+_LIBRARY = re.compile(r"/lib(?:64)?/(?:python|pypy)[^/]*/(?:site|dist)-packages$")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base image.
+
+    Attributes:
+        registry: Its repository.
+        image: What its registry says of it.
+        root: Its files.
+    """
+
+    registry: Registry
+    image: Image
+    root: Root
+
+    @property
+    def reference(self) -> str:
+        """Return its name with its digest."""
+        return f"{self.image.name.name}@{self.image.digest}"
+
+
+@contextmanager
+def base_of(name: str, history: str, console: Console) -> Iterator[Base]:
+    """Find and read the base image, for as long as its registry is needed.
+
+    Args:
+        name: What is said to be the base.
+        history: The id of the history: an image that was made from it stands on another.
+        console: Where the progress goes.
+
+    Raises:
+        UsageError: The name is none.
+        RegistryError: The image cannot be read.
+    """
+    with ExitStack() as stack:
+        registry = stack.enter_context(opened(parse(name)))
+        image = image_of(registry)
+        labels = image.labels
+        if history and labels.get(HISTORY) == history and labels.get(BASE):
+            below = parse(labels[BASE])
+            digest = labels.get(BASE_DIGEST, "")
+            reference = Reference(below.name, below.tag, digest or below.digest)
+            registry = stack.enter_context(opened(reference))
+            image = image_of(registry)
+        yield Base(registry, image, read_root(registry, image, console))
+
+
+def image_of(registry: Registry) -> Image:
+    """Return the image that a reference names, for the platform of this machine."""
+    name = registry.name
+    return registry.image(name.digest or name.tag or "latest", this_platform())
+
+
+def read_root(registry: Registry, image: Image, console: Console) -> Root:
+    """Read the files of an image in a registry; layers that were read before are not sent again."""
+    total, done = sum(layer.size for layer in image.layers), 0
+
+    def told(size: int) -> None:
+        nonlocal done
+        done += size
+        console.progress(Progress("Reading", str(image.name), done, total, "bytes"))
+
+    try:
+        return read(RegistrySource(registry, image, told))
+    finally:
+        console.progress(None)
+
+
+class Witness:
+    """A base image as a witness of the packages that it brought."""
+
+    def __init__(self, base: Base) -> None:
+        self._root = base.root
+        self.words = f"the image {base.image.name}"
+
+    def of(
+        self,
+        environment: Environment,
+        manager: ManagerName,
+        here: Sequence[Package],  # noqa: ARG002
+    ) -> list[Package] | None:
+        """Return one manager's packages; None of an environment that the image does not have."""
+        prefix = posixpath.normpath(environment.prefix)
+        is_system = environment.kind == "system" or manager == "apt"
+        if not is_system and prefix not in self._root.entries:
+            return None
+        return list(packages_of(self._root, "/" if manager == "apt" else prefix, manager))
+
+
+def packages_of(root: Root, prefix: str, manager: ManagerName) -> tuple[Package, ...]:
+    """Return one manager's packages in a place of an image."""
+    start = "/var/lib/" if manager == "apt" else prefix.rstrip("/") + "/"
+    with tempfile.TemporaryDirectory(prefix="jstackmagic-base-") as folder:
+        libraries = [
+            f"{folder}{path}"
+            for path in root.below(start)
+            if _LIBRARY.search(path) and root.entries[path].kind == "folder"
+        ]
+        for path, content in root.contents.items():
+            if path.startswith(start) and not path.startswith("/var/lib/dpkg/info/"):
+                target = Path(f"{folder}{path}")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+        has_conda = f"{start}conda-meta/history" in root.entries
+        there = Environment(
+            "conda-prefix" if has_conda else "venv", None, f"{folder}{prefix}",
+            site_packages=tuple(libraries),
+        )  # fmt: skip
+        return read_packages(there, (manager,), root=Path(folder)).packages
+
+
+def said_base(said: str | None, *known: str | None) -> str:
+    """Return the first name of a base image.
+
+    Raises:
+        UsageError: Nothing names it.
+    """
+    found = next((name for name in (said, *known) if name), "")
+    if not found:
+        raise UsageError(
+            "Nothing says which image this container was started from.",
+            kept="Nothing was sent.",
+            advice="Say it: --from IMAGE",
+        )
+    return found

@@ -1,0 +1,287 @@
+"""Send an image to a registry, or write it into a layout of OCI's: only what is not there yet."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...display.progress import Progress
+from ...io.files import replace_folder, write_file
+from ..registry.client import MANIFEST
+from ..registry.connection import RegistryError
+from ..registry.source import Blocks
+from .assemble import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ...display.console import Console
+    from ...model.reference import Reference
+    from ..registry.client import Descriptor, Registry
+    from .assemble import Assembled
+    from .pack import Packing
+
+_REPOSITORIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent.
+
+    Attributes:
+        digest: The image's, by which its registry knows it.
+        size: Bytes that went to the registry.
+        layers: How many of our layers went there.
+        mounted: How many layers the registry took from other repositories.
+        copied: How many of the base's layers were copied from its registry.
+    """
+
+    digest: str
+    size: int = 0
+    layers: int = 0
+    mounted: int = 0
+    copied: int = 0
+
+
+def send(
+    image: Assembled,
+    target: Registry,
+    tag: str,
+    source: Registry,
+    packing: Packing,
+    pack: Callable[[str], None],
+    *,
+    console: Console,
+) -> Sent:
+    """Send an image; the tag is set last of all, so that it is the old image until then.
+
+    Args:
+        image: Which.
+        target: Where to.
+        tag: What to call it there.
+        source: Where its base is.
+        packing: Has the archives of our layers.
+        pack: Packs the layer of a digest, if its archive is not there any more.
+        console: Where the progress goes.
+
+    Raises:
+        RegistryError: The registry refuses, or cannot be reached.
+        OSError: There is no space for an archive.
+    """
+    notes, beside = packing.folder / "uploads.json", packing.folder / "repositories.json"
+    here = source.connection.registry == target.connection.registry
+    known = [source.repository] if here else []
+    known += [name for name in _noted(beside, target) if name not in known]
+    known = [name for name in known if name != target.repository]
+    mounted = 0
+    missing: list[Descriptor] = []
+    for described in {each.digest: each for each in image.base}.values():
+        if described.urls or target.has(described.digest):
+            continue
+        # of the base's layers only the base's own repository is sure to have them
+        if here and target.mount(described.digest, source.repository):
+            mounted += 1
+        else:
+            missing.append(described)
+    ours = {}
+    for layer in image.ours:
+        digest = layer.packed.digest
+        if target.has(digest):
+            continue
+        if any(_mounted(target, digest, name) for name in known):
+            mounted += 1
+        else:
+            ours[digest] = layer
+    total = sum(each.size for each in missing)
+    total += sum(layer.packed.size for layer in ours.values())
+    sent = 0
+
+    def told(size: int) -> None:
+        nonlocal sent
+        sent += size
+        console.progress(Progress("Sending", str(target.name), sent, total, "bytes"))
+
+    try:
+        for described in missing:
+            with _fetched(source, described, packing.folder) as path:
+                target.upload(path, described.digest, told, notes)
+        for digest, layer in ours.items():
+            pack(digest)
+            target.upload(packing.path(layer.packed), digest, told, notes)
+    finally:
+        console.progress(None)
+    config = digest_of(image.config)
+    if not target.has(config):
+        with tempfile.NamedTemporaryFile(dir=packing.folder, suffix=".partial") as file:
+            file.write(image.config)
+            file.flush()
+            target.upload(Path(file.name), config, lambda _: None, notes)
+            sent += len(image.config)
+    digest = target.put_manifest(tag, image.manifest)
+    for layer in image.ours:
+        packing.forget(layer.packed)
+    _note(beside, target)
+    return Sent(digest, sent + len(image.manifest), len(ours), mounted, len(missing))
+
+
+def _mounted(target: Registry, digest: str, source: str) -> bool:
+    with suppress(RegistryError):  # it may not be ours to read
+        return target.mount(digest, source)
+    return False
+
+
+@contextmanager
+def _fetched(source: Registry, described: Descriptor, folder: Path) -> Iterator[Path]:
+    """Yield a blob of a registry in a file, checked."""
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".partial") as file:
+        for block in source.blob(described):
+            file.write(block)
+        file.flush()
+        yield Path(file.name)
+
+
+def _noted(notes: Path, target: Registry) -> list[str]:
+    """Return the repositories of a registry that images were sent to from here."""
+    with suppress(OSError, ValueError):
+        found = json.loads(notes.read_text(encoding="utf-8"))
+        return [name for registry, name in found if registry == target.connection.registry]
+    return []
+
+
+def _note(notes: Path, target: Registry) -> None:
+    known = []
+    with suppress(OSError, ValueError):
+        known = json.loads(notes.read_text(encoding="utf-8"))
+    place = [target.connection.registry, target.repository]
+    known = [place, *(each for each in known if each != place)][:_REPOSITORIES]
+    with suppress(OSError):
+        write_file(notes, json.dumps(known))
+
+
+# A layout of OCI's: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+
+
+def write_layout(
+    image: Assembled,
+    path: Path,
+    name: Reference,
+    source: Registry,
+    packing: Packing,
+    pack: Callable[[str], None],
+    *,
+    console: Console,
+) -> int:
+    """Write an image as a folder, or as an archive where its name ends in ``.tar``.
+
+    The archive has a ``manifest.json``, too: Docker before 25 loads nothing else.
+
+    Args:
+        image: Which.
+        path: Where to.
+        name: What it is called when it is loaded.
+        source: Where its base is.
+        packing: Has the archives of our layers.
+        pack: Packs the layer of a digest, if its archive is not there any more.
+        console: Where the progress goes.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        RegistryError: The base cannot be read.
+        OSError: It cannot be written; what was there is as it was.
+    """
+    total = sum(each.size for each in image.base) + sum(o.packed.size for o in image.ours)
+    done = 0
+
+    def told(size: int) -> None:
+        nonlocal done
+        done += size
+        console.progress(Progress("Writing", path.name, done, total, "bytes"))
+
+    def fill(add: Callable[[str, int, Iterator[bytes]], None]) -> None:
+        for blob, content in _files(image, name):
+            add(blob, len(content), iter((content,)))
+        for described in {each.digest: each for each in image.base}.values():
+            if not described.urls:
+                add(_blob(described.digest), described.size, source.blob(described))
+                told(described.size)
+        for digest, layer in {each.packed.digest: each for each in image.ours}.items():
+            pack(digest)
+            with open(packing.path(layer.packed), "rb") as file:
+                add(_blob(digest), layer.packed.size, iter(lambda: file.read(2**20), b""))
+            told(layer.packed.size)
+
+    try:
+        if path.suffix == ".tar":
+            _as_archive(path, fill)
+        else:
+            replace_folder(path, lambda folder: fill(_FolderOf(folder)))
+    finally:
+        console.progress(None)
+    return total
+
+
+def _files(image: Assembled, name: Reference) -> Iterator[tuple[str, bytes]]:
+    manifest = {
+        "mediaType": MANIFEST,
+        "digest": image.digest,
+        "size": len(image.manifest),
+        "annotations": {
+            "org.opencontainers.image.ref.name": name.tag,
+            "io.containerd.image.name": str(name),
+        },
+    }
+    blobs = [*(each.digest for each in image.base), *(each.packed.digest for each in image.ours)]
+    config = digest_of(image.config)
+    saved = [{"Config": _blob(config), "RepoTags": [str(name)], "Layers": list(map(_blob, blobs))}]
+    yield "oci-layout", b'{"imageLayoutVersion":"1.0.0"}'
+    yield "index.json", json.dumps({"schemaVersion": 2, "manifests": [manifest]}).encode()
+    yield "manifest.json", json.dumps(saved).encode()
+    yield _blob(image.digest), image.manifest
+    yield _blob(config), image.config
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+class _FolderOf:
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder)
+        (self._folder / "blobs/sha256").mkdir(parents=True)
+
+    def __call__(self, name: str, _size: int, blocks: Iterator[bytes]) -> None:
+        with open(self._folder / name, "wb") as file:
+            file.writelines(blocks)
+
+
+def _as_archive(path: Path, fill: Callable[[Any], None]) -> None:
+    descriptor, partial = tempfile.mkstemp(
+        prefix=f".{path.name[:100]}.", suffix=".partial", dir=path.parent
+    )
+    try:
+        with (
+            open(descriptor, "wb") as file,
+            tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+
+            def add(name: str, size: int, blocks: Iterator[bytes]) -> None:
+                info = tarfile.TarInfo(name)
+                info.size = size
+                archive.addfile(info, io.BufferedReader(Blocks(blocks)))
+
+            fill(add)
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(partial)
+        raise
