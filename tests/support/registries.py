@@ -115,7 +115,9 @@ def _authority(folder: Path, host: str) -> Path:
         subprocess.run([program("openssl"), *words], check=True, capture_output=True, cwd=folder)
 
     new = ("req", "-newkey", "rsa:2048", "-nodes")
-    openssl(*new, "-x509", "-days", "2", "-subj", "/CN=Tests", "-keyout", "ca.key", "-out", "ca.crt")
+    openssl(
+        *new, "-x509", "-days", "2", "-subj", "/CN=Tests", "-keyout", "ca.key", "-out", "ca.crt"
+    )
     openssl(*new, "-subj", "/CN=registry", "-keyout", "own.key", "-out", "own.csr")
     (folder / "names").write_text(f"subjectAltName=IP:{host},DNS:localhost\n")
     signed = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2")

@@ -1,9 +1,10 @@
 """Build, commit, run and prove an image of what was installed, with the container engine.
 
-Nothing else here uses the engine's socket: whoever has it is root on its host.
+Nothing else here uses the engine's socket: whoever has it is root on its host. ``push`` needs none.
 
 Examples:
     %envimage build analysis:2026-11        # from the history, on the image this container runs
+    %envimage push registry.example.com/team/analysis:2026-11  # without an engine
     %envimage prove                         # whether the image holds exactly what is here
     %envimage prove analysis:2026-11 --deep
     %envimage prove --file Dockerfile       # whether this Dockerfile has drifted
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ...session import Session
 
 _ACTIONS = {
-    **{name: name for name in ("build", "prove", "commit")},
+    **{name: name for name in ("build", "push", "prove", "commit")},
     "run": "serve",  # a module of the name would hide this one's function
     **{name: name for name in ("list", "stop", "suggest")},
 }

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...image.layers.assemble import Assembled
+from ...image.layers.base import Base
+from ...image.layers.gather import Gathered
+from ...image.layers.pack import Packing
 from ...model.errors import Interrupted, JStackMagicError, Stopped
+from ...restore.drift import Drift
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Mapping
 
-    from ...image.layers.assemble import Assembled
-    from ...image.layers.base import Base
-    from ...image.layers.gather import Gathered
-    from ...image.layers.pack import Packing
     from ...image.layers.send import Sent
     from ...model.reference import Reference
-    from ...restore.drift import Drift
     from ...session import Session
 
 AGAIN = "What was sent is there: the same command sends only the rest."
@@ -96,7 +97,8 @@ def prepared(session: Session, said: str | None) -> Iterator[Prepared]:
                 environments.setdefault(prefix, detect(prefix))
         witness = Witness(base)
         places = [(each, of_environment()) for each in environments.values()]
-        places += [(detect(), of_system())]
+        if look().runtime is not None:  # elsewhere the system is another than the image's
+            places.append((detect(), of_system()))
         drifts = tuple(drift_of(*place, ledger, lambda: witness) for place in places)
         yield Prepared(base, gathered, drifts)
 
@@ -125,7 +127,7 @@ def packing() -> Packing:
     return Packing(user_cache_path("jstackmagic") / "layers")
 
 
-def made(session: Session, prepared: Prepared, extra: dict[str, str]) -> Made:
+def made(session: Session, prepared: Prepared, extra: Mapping[str, str]) -> Made:
     """Pack the layers, and put them on the base.
 
     Args:
@@ -187,7 +189,9 @@ def sending(tag: str) -> Iterator[None]:
         raise
 
 
-def send_to(tag: Reference, prepared: Base, made: Made, session: Session) -> Sent:
+def send_to(
+    tag: Reference, prepared: Base, made: Made, session: Session, *, share: str = ""
+) -> Sent:
     """Send an image to its registry.
 
     Raises:
@@ -200,5 +204,6 @@ def send_to(tag: Reference, prepared: Base, made: Made, session: Session) -> Sen
     same = source.name.registry == tag.registry
     with sending(str(tag)), opened(tag, source.connection if same else None) as target:
         return send(
-            made.image, target, tag.tag, source, made.packing, made.pack, console=session.console
-        )
+            made.image, target, tag.tag, source, made.packing, made.pack,
+            console=session.console, share=share,
+        )  # fmt: skip

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ...display.console import Console
-    from ...model.managers import ManagerName
-    from ...model.packages import Package
+    from ...model.packages import ManagerName, Package
 
 _LIBRARY = re.compile(r"/lib(?:64)?/(?:python|pypy)[^/]*/(?:site|dist)-packages$")
 
@@ -108,7 +107,7 @@ class Witness:
         self,
         environment: Environment,
         manager: ManagerName,
-        here: Sequence[Package],  # noqa: ARG002
+        here: Sequence[Package],
     ) -> list[Package] | None:
         """Return one manager's packages; None of an environment that the image does not have."""
         prefix = posixpath.normpath(environment.prefix)

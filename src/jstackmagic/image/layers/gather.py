@@ -130,8 +130,9 @@ class _Gathering:
 
     def _keep(self, shell: Contents, wanted: object, had: object, owner: Ownership | None) -> None:
         def folder(path: str) -> Item:
-            made = disk.item(path, self._fault, owner) if os.path.lexists(path) else None
-            return made or Item(path, "folder", 0o755)
+            # a folder above the environment is nobody's to change
+            whose = owner if path.startswith(os.path.realpath(shell.prefix or "/")) else None
+            return disk.item(path, self._fault, whose) or Item(path, "folder", 0o755)
 
         layer = contents(
             shell, wanted, had, self._base,  # type: ignore[arg-type]

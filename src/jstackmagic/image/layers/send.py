@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...display.progress import Progress
 from ...io.files import replace_folder, write_file
-from ..registry.client import MANIFEST
+from ...model.reference import Reference
+from ..registry.client import MANIFEST, Registry
 from ..registry.connection import RegistryError
 from ..registry.source import Blocks
 from .assemble import digest_of
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ...display.console import Console
-    from ...model.reference import Reference
-    from ..registry.client import Descriptor, Registry
+    from ..registry.client import Descriptor
     from .assemble import Assembled
     from .pack import Packing
 
@@ -59,6 +59,7 @@ def send(
     pack: Callable[[str], None],
     *,
     console: Console,
+    share: str = "",
 ) -> Sent:
     """Send an image; the tag is set last of all, so that it is the old image until then.
 
@@ -70,6 +71,8 @@ def send(
         packing: Has the archives of our layers.
         pack: Packs the layer of a digest, if its archive is not there any more.
         console: Where the progress goes.
+        share: A repository of the same registry that everybody's layers are put into, and taken
+            from.
 
     Raises:
         RegistryError: The registry refuses, or cannot be reached.
@@ -77,7 +80,7 @@ def send(
     """
     notes, beside = packing.folder / "uploads.json", packing.folder / "repositories.json"
     here = source.connection.registry == target.connection.registry
-    known = [source.repository] if here else []
+    known = [*([share] if share else []), *([source.repository] if here else [])]
     known += [name for name in _noted(beside, target) if name not in known]
     known = [name for name in known if name != target.repository]
     mounted = 0
@@ -125,8 +128,12 @@ def send(
             target.upload(Path(file.name), config, lambda _: None, notes)
             sent += len(image.config)
     digest = target.put_manifest(tag, image.manifest)
+    shared = Registry(Reference(f"{target.name.registry}/{share}"), target.connection)
     for layer in image.ours:
         packing.forget(layer.packed)
+        # the histories are each user's own
+        if share and layer.manager and not shared.has(layer.packed.digest):
+            _mounted(shared, layer.packed.digest, target.repository)
     _note(beside, target)
     return Sent(digest, sent + len(image.manifest), len(ours), mounted, len(missing))
 

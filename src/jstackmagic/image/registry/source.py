@@ -11,7 +11,7 @@ from ..root import Layer
 from .connection import RegistryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .client import Descriptor, Image, Registry
 
@@ -33,7 +33,7 @@ class RegistrySource:
     ) -> None:
         self.name = str(image.name)
         self.config: Mapping[str, Any] = image.settings
-        self.layers = tuple(
+        self.layers: Sequence[Layer] = tuple(
             Layer(digest, lambda d=described, u=digest: _open(registry, d, u, told))  # type: ignore[misc]
             for digest, described in zip(image.diff_ids, image.layers, strict=True)
         )

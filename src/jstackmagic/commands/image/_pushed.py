@@ -1,0 +1,96 @@
+"""The result of ``%envimage push``, and how it looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...display import Fold, Result, Table, Text, size_text
+from ._layers import Prepared
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...display import Part
+
+_MOST = 12  # packages that are named
+
+
+@dataclass(frozen=True, repr=False)
+class Pushed(Result):
+    """An image that was made from the record.
+
+    Attributes:
+        tag: Its name.
+        prepared: What it is made of.
+        digest: Its digest; empty where nothing was sent.
+        size: Bytes that were sent or written.
+        how: How many layers went, in words.
+        output: The layout that was written; empty where it went to a registry.
+    """
+
+    tag: str
+    prepared: Prepared
+    digest: str = ""
+    size: int = 0
+    how: str = ""
+    output: str = ""
+
+    @property
+    def exit_status(self) -> int:  # type: ignore[override]
+        """1 where no image can be made."""
+        return 1 if self.prepared.gathered.faults else 0
+
+    def summary(self) -> str:
+        """Return its name, or that it would be made."""
+        return self.output or (self.tag if self.digest else f"{self.tag} would be made")
+
+    def parts(self) -> Sequence[Part]:
+        """Return the layers, what is in none of them, and what to do with it."""
+        gathered, base = self.prepared.gathered, self.prepared.base
+        rows = [
+            (each.title, str(len(each.items)), size_text(each.size), str(len(each.gone)))
+            for each in gathered.layers
+        ]
+        title = f"{self.output or self.tag} on {base.reference}"
+        parts: list[Part] = [Table(("Layer", "Files", "Size", "Taken away"), tuple(rows), title)]
+        if self.digest:
+            words = f"{self.digest}: {size_text(self.size)}, {self.how or 'written'}."
+            parts.append(Text(words, "good"))
+        else:
+            files = [f"{each.path}" for layer in gathered.layers for each in layer.items]
+            files += [f"- {path}" for layer in gathered.layers for path in layer.gone]
+            parts += [Text("Nothing was sent.", "quiet")]
+            parts += [Fold("Files", "\n".join(files))]
+        parts += [Text(sentence, "warning") for sentence in (*gathered.faults, *gathered.notes)]
+        unrecorded = self.prepared.unrecorded
+        if unrecorded:
+            shown = ", ".join(unrecorded[:_MOST])
+            more = f" and {len(unrecorded) - _MOST} more" if len(unrecorded) > _MOST else ""
+            words = f"Here and in no layer, since nobody recorded it: {shown}{more}."
+            parts.append(Text(f"{words} Record it: %envdiff --adopt", "warning"))
+        return parts
+
+    def to_json(self) -> Any:
+        """Return the layers with their files, and what is in none."""
+        gathered = self.prepared.gathered
+        return {
+            "image": self.tag,
+            "digest": self.digest,
+            "base": self.prepared.base.reference,
+            "sent": self.size,
+            "output": self.output,
+            "layers": [
+                {
+                    "manager": layer.manager,
+                    "environment": layer.prefix,
+                    "size": layer.size,
+                    "files": [item.path for item in layer.items],
+                    "taken_away": list(layer.gone),
+                }
+                for layer in gathered.layers
+            ],
+            "faults": gathered.faults,
+            "notes": gathered.notes,
+            "unrecorded": list(self.prepared.unrecorded),
+        }

@@ -1,0 +1,330 @@
+"""Images made of layers and sent to Debian's own registry; skopeo and umoci judge them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jstackmagic.image.registry.client import Descriptor, Image, Registry, this_platform
+from jstackmagic.image.registry.connection import Connection, RegistryError
+from jstackmagic.model.reference import parse_tag
+from support.machine import Unavailable, program
+from support.registries import PASSWORD, USER, Served, registry
+from support.rootfs import User, items_below, push_base
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.slow
+
+SECRET = "tok-9fK2mQ7xLb4VwZ"  # what no image may have
+
+
+class Place:
+    """A registry with a login and a certificate, a base image, and an environment of its."""
+
+    def __init__(self, served: Served, folder: Path) -> None:
+        self.served, self.folder = served, folder
+        self.environ = {"SSL_CERT_FILE": str(served.authority), "DOCKER_CONFIG": str(folder)}
+        self.env = folder / "srv/env"
+        uv = [sys.executable, "-m", "uv"]
+        subprocess.run(
+            [*uv, "venv", "-q", "--seed", "--python", sys.executable, self.env], check=True
+        )
+        self.install_plainly("six==1.15.0", "attrs==23.1.0")
+        made = folder / "base"
+        made.mkdir()
+        self.base = push_base(served, "base/notebook:1", items_below(self.env), made, self.environ)
+        self.saved = folder / "saved"
+        subprocess.run(["cp", "-a", self.env, self.saved], check=True)
+
+    def install_plainly(self, *specs: str) -> None:
+        subprocess.run([self.env / "bin/pip", "install", "-q", *specs], check=True)
+
+    def restore(self) -> None:
+        """Makes the environment what the base image has, as a new container would have it."""
+        subprocess.run(["rm", "-rf", self.env], check=True)
+        subprocess.run(["cp", "-a", self.saved, self.env], check=True)
+
+    def image(self, name: str) -> Image:
+        reference = parse_tag(f"{self.served.address}/{name}")
+        return Registry(reference, self.connection()).image(reference.tag, this_platform())
+
+    def connection(self) -> Connection:
+        return Connection(self.served.address, self.environ)
+
+    def archives(self, name: str) -> list[bytes]:
+        """The layers on top of the base, unpacked."""
+        import zlib
+
+        image = self.image(name)
+        registry = Registry(image.name, self.connection())
+        return [zlib.decompress(b"".join(registry.blob(one)), 31) for one in image.layers[1:]]
+
+    def user(self, name: str) -> User:
+        return User(self.folder / name, **self.environ)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("push")
+    try:
+        with registry(folder, login=True, tls=True) as served:
+            served.log_in(folder)
+            yield Place(served, folder)
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def place(whole: Place) -> Iterator[Place]:
+    yield whole
+    whole.restore()
+
+
+def push(user: User, place: Place, name: str, *more: str, status: int = 0) -> Any:
+    tag = f"{place.served.address}/{name}"
+    return user.say("image", "push", tag, "--from", place.base, *more, status=status)
+
+
+def test_what_was_installed_changed_and_removed_is_in_the_image_and_judges_take_it(
+    place: Place, tmp_path: Path
+) -> None:
+    user = place.user("one")
+    user.say("install", "--prefix", str(place.env), "pip:six==1.16.0", "pip:tabulate==0.9.0")
+    user.say("remove", "--prefix", str(place.env), "pip:attrs")
+    place.install_plainly("iniconfig==2.0.0")  # nobody records it
+    planned = push(user, place, "one/x:1", "--dry-run")
+    assert planned["digest"] == ""
+    assert [layer["manager"] for layer in planned["layers"]] == ["pip", ""]
+    assert any("iniconfig" in name for name in planned["unrecorded"])
+    with pytest.raises(RegistryError):
+        place.image("one/x:1")
+
+    done = push(user, place, "one/x:1")
+    inspected = subprocess.run(
+        [program("skopeo"), "inspect", "--tls-verify=false", f"--creds={USER}:{PASSWORD}",
+         f"docker://{place.served.address}/one/x:1"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    seen = json.loads(inspected.stdout)
+    assert seen["Digest"] == done["digest"]
+    assert seen["Labels"]["maintainer"] == "tests"
+    assert seen["Labels"]["org.opencontainers.image.base.digest"] in place_digest(place)
+    image = place.image("one/x:1")
+    assert image.settings["User"] == "1000"
+    assert image.settings["Entrypoint"] == ["tini", "-g", "--"]
+
+    layout = tmp_path / "x.tar"
+    push(user, place, "one/x:1", "--output", str(layout))
+    subprocess.run(
+        [program("skopeo"), "copy", "-q", f"oci-archive:{layout}", f"oci:{tmp_path}/layout:1"],
+        check=True,
+    )
+    umoci = [program("umoci"), "unpack", "--image", f"{tmp_path}/layout:1", str(tmp_path / "un")]
+    if os.geteuid() != 0:
+        umoci.insert(2, "--rootless")
+    subprocess.run(umoci, check=True)
+    there = Path(f"{tmp_path}/un/rootfs{place.env}")
+    (packages,) = there.glob("lib/python3*/site-packages")
+    assert (packages / "six-1.16.0.dist-info").is_dir()
+    assert not (packages / "six-1.15.0.dist-info").exists()
+    assert not (packages / "attrs").exists()
+    assert not (packages / "iniconfig").exists()
+    assert (there / "bin/tabulate").stat().st_mode & 0o777 == 0o775
+    assert b"tabulate" in (tmp_path / "un/rootfs/etc/jstackmagic/history.jsonl").read_bytes()
+    for path in place.env.rglob("*.py"):
+        if "iniconfig" not in str(path):
+            assert (there / path.relative_to(place.env)).read_bytes() == path.read_bytes()
+
+
+def place_digest(place: Place) -> str:
+    return place.image("base/notebook:1").digest
+
+
+def test_two_users_who_install_the_same_share_the_layer(place: Place) -> None:
+    one, two = place.user("early"), place.user("late")
+    prefix = ("--prefix", str(place.env))
+    one.say("install", *prefix, "pip:tabulate==0.9.0")
+    one.say("install", *prefix, "pip:toolz==0.12.1")
+    first = push(one, place, "early/x:1", "--share", "team/layers")
+    place.restore()
+    two.say("install", *prefix, "pip:toolz==0.12.1", "pip:idna==3.7")
+    two.say("remove", *prefix, "pip:idna")
+    os.umask(0o002)
+    try:
+        two.say("install", *prefix, "pip:tabulate==0.9.0")
+    finally:
+        os.umask(0o022)
+    second = push(two, place, "late/x:1", "--share", "team/layers")
+    images = [place.image(name) for name in ("early/x:1", "late/x:1")]
+    layers = [[layer.digest for layer in image.layers] for image in images]
+    assert layers[0][:2] == layers[1][:2], "the base and pip's layer"
+    assert layers[0][2] != layers[1][2], "each has a history of their own"
+    assert second["sent"] < 10_000 < first["sent"]
+    again = push(two, place, "late/x:2")
+    assert again["sent"] < 4000, "the manifest alone"
+
+
+def test_an_undone_install_leaves_nothing(place: Place) -> None:
+    user = place.user("undoer")
+    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    user.say("undo")
+    planned = push(user, place, "undoer/x:1", "--dry-run")
+    assert [layer["manager"] for layer in planned["layers"]] == [""]
+
+
+def test_no_planted_secret_is_in_an_image(place: Place) -> None:
+    user = place.user("careless")
+    home = user.home
+    (home / ".config/pip").mkdir(parents=True)
+    planted = {
+        ".netrc": f"machine pypi.example.com login me password {SECRET}",
+        ".config/pip/pip.conf": f"[global]\nextra-index-url = https://me:{SECRET}@pypi.example.com/",
+        ".bash_history": f"export TOKEN={SECRET}",
+        ".env": f"API_KEY={SECRET}",
+        "notebook.ipynb": json.dumps({"token": SECRET}),
+    }
+    for name, text in planted.items():
+        (home / name).write_text(text)
+    for name in ("pip.conf", ".env", "token.txt", "lib/key.pem", ".npmrc"):
+        (place.env / name).write_text(f"token = {SECRET}\n")
+    user.environ |= {
+        "SECRET_TOKEN": SECRET,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "PIP_CONFIG_FILE": "/dev/null",
+    }
+    user.run(
+        "install", "--prefix", str(place.env), "pip:tabulate==0.9.0",
+        "--extra-index-url", f"https://me:{SECRET}@127.0.0.1:9/simple",
+    )  # fmt: skip
+    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    (packages,) = place.env.glob("lib/python3*/site-packages")
+    (packages / "tabulate-0.9.0.dist-info/direct_url.json").write_text(
+        json.dumps({"url": f"https://me:{SECRET}@pypi.example.com/t.whl", "archive_info": {}})
+    )
+    with (packages / "tabulate-0.9.0.dist-info/RECORD").open("a") as record:
+        record.write("tabulate-0.9.0.dist-info/direct_url.json,,\n")
+    shown = user.run("image", "push", f"{place.served.address}/careless/x:1", "--from", place.base)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    image = place.image("careless/x:1")
+    everything = [*place.archives("careless/x:1"), json.dumps(image.config).encode()]
+    everything += [(shown.stdout + shown.stderr).encode()]
+    for secret in (SECRET, PASSWORD):
+        assert not any(secret.encode() in each for each in everything)
+    assert any(b"tabulate" in each for each in everything)
+
+
+def test_killed_at_any_moment_the_old_tag_stands_and_the_next_push_ends_right(
+    place: Place,
+) -> None:
+    user = place.user("unlucky")
+    prefix = ("--prefix", str(place.env))
+    user.say("install", *prefix, "pip:tabulate==0.9.0")
+    old = push(user, place, "unlucky/x:1")["digest"]
+    user.say("install", *prefix, "pip:toolz==0.12.1")
+    tag = f"{place.served.address}/unlucky/x:1"
+    command = [sys.executable, "-m", "jstackmagic", "image", "push", tag, "--from", place.base]
+    began = time.monotonic()
+    push(user, place, "unlucky/measured:1")
+    whole = time.monotonic() - began
+    new = place.image("unlucky/measured:1").digest
+    for number in range(30):
+        process = subprocess.Popen(
+            command, env=user.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(whole * number / 30)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert place.image("unlucky/x:1").digest in (old, new)
+        place.archives("unlucky/x:1")  # all of it can be read
+    assert push(user, place, "unlucky/x:1")["digest"] == new
+    assert place.image("unlucky/x:1").digest == new
+
+
+def test_who_is_not_logged_in_hears_how(place: Place, tmp_path: Path) -> None:
+    user = place.user("nobody")
+    user.environ["DOCKER_CONFIG"] = str(tmp_path)
+    done = user.run("image", "push", f"{place.served.address}/n/x:1", "--from", place.base)
+    assert done.returncode == 1
+    assert f"docker login {place.served.address}" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["credHelpers", "credsStore"])
+def test_a_helper_of_dockers_gives_the_login(place: Place, tmp_path: Path, kind: str) -> None:
+    helper = tmp_path / "docker-credential-tests"
+    said = json.dumps({"Username": USER, "Secret": PASSWORD})
+    helper.write_text(f"#!/bin/sh\ncat > /dev/null\necho '{said}'\n")
+    helper.chmod(0o755)
+    own = {place.served.address: "tests"} if kind == "credHelpers" else "tests"
+    (tmp_path / "config.json").write_text(json.dumps({kind: own}))
+    user = place.user("helped")
+    user.environ |= {
+        "DOCKER_CONFIG": str(tmp_path),
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+    }
+    assert push(user, place, "helped/x:1")["digest"]
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(place: Place) -> None:
+    user = place.user("trusting")
+    user.environ.pop("SSL_CERT_FILE")
+    done = user.run("image", "push", f"{place.served.address}/n/x:1", "--from", place.base)
+    assert done.returncode == 1
+    assert "CERTIFICATE_VERIFY_FAILED" in done.stdout + done.stderr
+
+
+def test_what_no_image_can_have_is_said_before_anything_is_sent(place: Place) -> None:
+    user = place.user("stuck")
+    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    (packages,) = place.env.glob("lib/python3*/site-packages")
+    source = packages / "tabulate/version.py"
+    source.unlink()
+    os.mkfifo(source)
+    tag = f"{place.served.address}/stuck/x:1"
+    done = user.run("image", "push", tag, "--from", place.base)
+    assert done.returncode == 1
+    assert f"{source} is a device, a pipe or a socket" in done.stdout + done.stderr
+    with pytest.raises(RegistryError):
+        place.image("stuck/x:1")
+
+
+def test_a_blob_that_is_not_what_it_is_called_is_refused(place: Place) -> None:
+    image = place.image("base/notebook:1")
+    digest = image.layers[0].digest.rpartition(":")[2]
+    (blob,) = place.served.data.rglob(f"{digest}/data")
+    whole = blob.read_bytes()
+    blob.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    try:
+        client = Registry(image.name, place.connection())
+        with pytest.raises(RegistryError, match="something else"):
+            for _ in client.blob(Descriptor(image.layers[0].digest, image.layers[0].size)):
+                pass
+    finally:
+        blob.write_bytes(whole)
+
+
+def test_a_layout_is_a_folder_too(place: Place, tmp_path: Path) -> None:
+    user = place.user("layouter")
+    folder = tmp_path / "layout"
+    push(user, place, "team/x:1", "--output", str(folder))
+    assert json.loads((folder / "oci-layout").read_text()) == {"imageLayoutVersion": "1.0.0"}
+    shown = subprocess.run(
+        [program("skopeo"), "inspect", f"oci:{folder}:1"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert json.loads(shown.stdout)["Labels"]["maintainer"] == "tests"
+    archive = tmp_path / "x.tar"
+    push(user, place, "team/x:1", "--output", str(archive))
+    with tarfile.open(archive) as opened:
+        assert "manifest.json" in opened.getnames()
