@@ -11,6 +11,7 @@ import pytest
 from jstackmagic.model.errors import UnknownEnvironment
 from jstackmagic.where import kernels
 from jstackmagic.where.kernels import environment_of, environments, not_understood
+from support.environments import make_venv
 from support.verbs import verb
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class TestProjectTools:
     )
     def test_tell_nothing(self, argv: list[str], home: Path, tools: Path) -> None:
         kernel(home, "tool", *(word.replace("{bin}", str(tools)) for word in argv))
-        with pytest.raises(UnknownEnvironment, match="does not tell which") as caught:
+        with pytest.raises(UnknownEnvironment, match="does not say which") as caught:
             environment_of("tool")
         assert "--prefix" in caught.value.advice[1]
         assert "tool" not in [name for found in environments() for name in found.kernels]
@@ -237,3 +238,28 @@ class TestLinkedPrefix:
         assert before.ref == after.ref
         assert (after.name, after.prefix) == ("dash", str(link))
         assert detect(link).name == "dash"
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("cache/uv/environments-v2/run-1a2b", "uv's cache"),
+        ("cache/uv/archive-v0/x1y2", "uv's cache"),
+        ("share/uv/tools/ruff", "uv tool install ruff --with"),
+        ("share/pipx/venvs/black", "pipx inject black"),
+        ("project/.tox/py312", "tox's"),
+        ("project/.pixi/envs/default", "its own tool keeps"),
+        ("pip-build-env-ab12/overlay", "when the build ends"),
+        ("uv/tools", ""),  # the folder of a user who calls it so
+        ("my-uv/environments", ""),
+        ("tools/ruff", ""),
+    ],
+)
+def test_a_throw_away_environment_is_named_before_anything_goes_in(
+    folder: str, said: str, tmp_path: Path
+) -> None:
+    prefix = make_venv(tmp_path / folder)
+    facts = verb("info", "-p", prefix).parts()
+    assert bool(said) is ("kept by another" in str(facts))
+    notes = verb("install", "--dry-run", "-p", prefix, "--pip", "six").done[0].plan.notes
+    assert any(said in note for note in notes) if said else not notes

@@ -10,6 +10,7 @@ import pytest
 
 from jstackmagic.capture.lines import recognise
 from jstackmagic.export import dockerfile, pip, script
+from jstackmagic.history.file import History
 from jstackmagic.managers.pip.landing import wished
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import Stopped
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jstackmagic.model.request import Request
+    from support.environments import Root
 
 
 def holds(prefix: Path, name: str) -> bool:
@@ -269,3 +271,72 @@ class TestTwoIndexes:
         (six,) = [part for part in text.split(" && ") if "'six'" in part]
         assert MINE not in six.rpartition("pip install")[2]
         assert text.count("--index-url") == 1
+
+
+class TestCondasChannels:
+    """Kind 3: channels of the user's home are no image's; a variable stays one."""
+
+    def exported(self, *words: str) -> str:
+        artifact = verb("export", *words).artifact
+        return "\n".join((artifact.text, *artifact.notes))
+
+    @pytest.mark.parametrize(
+        ("condarc", "environ", "said", "recorded"),
+        [
+            ("channels: [lab, conda-forge]", {}, (), ("lab", "conda-forge")),
+            ("channels: [lab]", {}, ("-c", "first"), ("first", "lab")),
+            ("", {"CONDA_CHANNELS": "lab,other"}, (), ("lab", "other")),
+            ("channels: [lab]", {}, ("--", "--override-channels"), ()),
+            (
+                "channels: ['https://me:pw@h.example.com/ch']",
+                {},
+                (),
+                ("https://****@h.example.com/ch",),
+            ),
+            ("channel_priority: strict", {}, (), ()),
+        ],
+    )
+    def test_of_the_home_are_recorded(
+        self,
+        condarc: str,
+        environ: dict[str, str],
+        said: tuple[str, ...],
+        recorded: tuple[str, ...],
+        conda_root: Root,
+        home: Path,
+        history_file: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        (home / ".condarc").write_text(condarc)
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        verb("install", "--record-only", "-p", conda_root.prefix, "--conda", "six", *said)
+        (record,) = History(history_file).records()
+        assert record.request.sources.channels == recorded
+
+    def test_those_of_the_root_are_the_image_s(self, conda_root: Root, history_file: Path) -> None:
+        (conda_root.prefix / ".condarc").write_text("channels: [lab]")
+        verb("install", "--record-only", "-p", conda_root.prefix, "--conda", "six")
+        assert History(history_file).records()[0].request.sources.channels == ()
+
+    @pytest.mark.parametrize(
+        "channel",
+        ["https://${TOK}@h.example.com/c", "https://h.example.com/t/$TOK/c", "t/$TOK/c"],
+    )
+    def test_a_variable_is_kept_as_written_and_asked_for(
+        self,
+        channel: str,
+        conda_root: Root,
+        history_file: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with pytest.raises(Stopped, match="TOK, which is not set"):
+            verb("install", "--dry-run", "-p", conda_root.prefix, "--conda", "-c", channel, "six")
+        monkeypatch.setenv("TOK", "tk-1")
+        verb("install", "--record-only", "-p", conda_root.prefix, "--conda", "-c", channel, "six")
+        assert "tk-1" not in history_file.read_text()
+        text = self.exported("dockerfile", "--from", "x:1")
+        assert "--mount=type=secret,id=conda_channel" in text
+        assert f"{channel}, with its variables filled in" in text
+        assert "tk-1" not in text
+        assert channel in self.exported("conda")

@@ -89,6 +89,8 @@ def _facts(environment: Environment, engines: Sequence[Worker]) -> Iterator[tupl
             yield "pinned", ", ".join(environment.pins)
     for each in engines:
         yield f"{each.manager}'s work is done by", f"{each.name or 'nothing'}: {mask(each.why)}"
+    if environment.temporary:
+        yield "kept by another", environment.temporary
     yield "can be written to", "yes" if environment.writable else "no"
     if environment.frozen is not None:
         yield "frozen", environment.frozen or "yes"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..managers import get
 from ..managers.page import NOTHING, Command
-from ..model.credentials import mask
+from ..model.credentials import MASK, mask
 from ..model.managers import of_environment
 from ..model.pins import pinned_spec
 from ..model.words import quoted, quoted_spec
@@ -162,7 +162,7 @@ class Page:
                 f"Credentials were left out; BuildKit passes them: docker build {options} ."
             )
         self.notes += [
-            f"The FILE of the secret {key} holds {text}, with the credential for ****."
+            f"The FILE of the secret {key} holds {whole(text)}."
             for (_, text), key in self._secrets.items()
         ]
         return self._written(self._blocks)
@@ -318,3 +318,9 @@ class Page:
 
     def _take(self, file: File) -> None:
         self._files.setdefault(file.source if isinstance(file.source, str) else file.name, file)
+
+
+def whole(text: str) -> str:
+    """Say what a secret holds: a text whose credential or variables are not written."""
+    left_out = "the credential for ****" if MASK in text else "its variables filled in"
+    return f"{text}, with {left_out}"

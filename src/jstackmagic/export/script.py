@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..managers.page import NOTHING
 from ..model.words import quoted
 from ._format import PIN, Format
-from ._page import Page
+from ._page import Page, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,8 +84,8 @@ class _Script(Page):
         if not recipe.steps:
             blocks.append("# Nothing was installed.")
         self.notes += [
-            f"The file {key}, in the folder that JSTACKMAGIC_SECRETS names, must hold {text}, with"
-            " the credential for ****."
+            f"The file {key}, in the folder that JSTACKMAGIC_SECRETS names, must hold"
+            f" {whole(text)}."
             for (_, text), key in self._secrets.items()
         ]
         return self._written([*blocks, *self._blocks], executable=True)

@@ -236,6 +236,9 @@ class Transaction:
         check_denied(plan, self.policy)
         if not self.mode.force:
             check_plan(plan, over_conda=step.over_conda)
+        note = "" if is_system(step.request.manager) else environment.temporary
+        if note and step.request.action == "install":
+            plan = replace(plan, notes=(note, *plan.notes))
         return Planned(step=step, plan=plan, engine=engine)
 
     def _plan_on_record(self, step: Step, transaction: str = "", number: int = 1) -> Planned:

@@ -10,6 +10,39 @@ Tool = Literal["conda", "mamba", "micromamba"]
 Kind = Literal["conda-base", "conda-named", "conda-prefix", "venv", "venv-on-conda", "system"]
 
 
+_TEMPORARY = (
+    (
+        r"/uv/(?:archive|environments|builds)-v\d+/",
+        "{prefix} lies in uv's cache: uv makes it for one command, and what is added is lost with"
+        " it. For uv run or uvx: --with PACKAGE; for a script: uv add --script FILE PACKAGE",
+    ),
+    (
+        r"/uv/tools/([^/]+)",
+        "{prefix} is uv's environment of the tool {0}, and an upgrade makes it again. To keep a"
+        " package there: uv tool install {0} --with PACKAGE",
+    ),
+    (
+        r"/pipx/(?:venvs|\.cache)/([^/]+)",
+        "{prefix} is pipx's environment of the tool {0}, and reinstalling makes it again. To keep"
+        " a package there: pipx inject {0} PACKAGE",
+    ),
+    (
+        r"/\.(tox|nox)/",
+        "{prefix} is one of {0}'s, which makes it again for a test. Name the package in its file.",
+    ),
+    (
+        r"/\.(pixi)/envs/|/(pypoetry|hatch|pdm)/.*(?:virtualenvs|env|venvs)/",
+        "{prefix} is a project's, which its own tool keeps as its manifest says: a package that is"
+        " not listed there may be taken out.",
+    ),
+    (
+        r"/(?:pip-build-env-|pip-ephem|build-env-|_h_env|_build_env|conda-bld/)[^/]*",
+        "{prefix} is a build's, and gone when the build ends.",
+    ),
+)
+"""Where another program keeps environments that it makes anew, and what to do instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class EnvironmentRef:
     """What the history remembers of an environment: enough to find or make it again."""
@@ -94,6 +127,15 @@ class Environment:
         if self.name:
             return f"environment {self.name} ({self.prefix})"
         return f"environment {self.prefix}"
+
+    @property
+    def temporary(self) -> str:
+        """Whose it is where another program makes it anew, and what to type; empty for others."""
+        for pattern, sentence in _TEMPORARY:
+            match = re.search(pattern, self.prefix)
+            if match:
+                return sentence.format(*match.groups(), prefix=self.prefix)
+        return ""
 
     @property
     def is_conda(self) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from ...model.credentials import mask
 from ...model.errors import NOTHING_CHANGED, Stopped
 from ...model.extras import is_here, line
+from ...model.sources import Sources
 from .. import Choice, Engine, Manager
 from . import dockerfile, restore
 
@@ -40,6 +43,20 @@ class Conda(Manager):
         from .spec import read_specs
 
         read_specs(request)
+
+    def effective(self, request: Request, environment: Environment) -> Request:
+        """Add the channels of the user's home and variables, which no image has."""
+        if request.action != "install" or "--override-channels" in request.options:
+            return request
+        home = os.path.expanduser("~/")
+        inside = f"{environment.root or environment.prefix}/"
+        ours = [
+            each.channel
+            for each in environment.channels
+            if each.source.startswith((home, "CONDA_", "$", "MAMBA_"))
+            and not each.source.startswith(inside)
+        ]
+        return replace(request, sources=request.sources | Sources(channels=tuple(ours)))
 
     def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
         """Ask ``conda list``, where an executable governs the environment."""
@@ -79,6 +96,7 @@ class Conda(Manager):
 
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse what is not a conda environment."""
+        self._check_variables(request)
         if environment.is_conda:
             return
         # conda's single "=" is the likeliest reason why conda was meant
@@ -88,6 +106,18 @@ class Conda(Manager):
             kept=NOTHING_CHANGED,
             advice=f"Install with pip: %envinstall --pip {shlex.join(specs)}",
         )
+
+    @staticmethod
+    def _check_variables(request: Request) -> None:
+        """Refuse a channel with a variable that is not set: conda would ask for its name."""
+        for channel in request.sources.channels:
+            for name in re.findall(r"\$\{?([A-Za-z_]\w*)", channel):
+                if name not in os.environ:
+                    raise Stopped(
+                        f"The channel {mask(channel)} needs the variable {name}, which is not set.",
+                        kept=NOTHING_CHANGED,
+                        advice=f"Set it: %env {name}=…, or export {name}=… before",
+                    )
 
     def choose(
         self, environment: Environment, wanted: str = "auto", request: Request | None = None

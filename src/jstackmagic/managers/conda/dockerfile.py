@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -128,15 +129,18 @@ def _channels(step: Step, page: Page) -> str:
     """Return the channels as a variable, where one is secret: conda records its command line."""
     for channel in step.sources.channels:
         page.note_local(channel, "channel")
-    if not any(map(holds_credential, step.sources.channels)):
+    if not any(map(_is_secret, step.sources.channels)):
         return ""
     values = [
-        f'"{page.secret("conda_channel", channel)}"'
-        if holds_credential(channel)
-        else quoted(channel)
+        f'"{page.secret("conda_channel", channel)}"' if _is_secret(channel) else quoted(channel)
         for channel in step.sources.channels
     ]
     return f"CONDA_CHANNELS={','.join(values)} "
+
+
+def _is_secret(channel: str) -> bool:
+    """Return whether no file can have it: a variable stands where a token was kept out."""
+    return holds_credential(channel) or re.search(r"\$\{?[A-Za-z_]", channel) is not None
 
 
 def _word(item: Item, page: Page) -> str:
