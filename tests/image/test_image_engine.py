@@ -29,7 +29,7 @@ from jstackmagic.image.engine import labels
 from jstackmagic.image.engine.build import Asked, BuildFailed, build, fetch, push
 from jstackmagic.image.engine.client import EngineError, connect
 from jstackmagic.image.engine.container import Base, _inspected, base_of, named_base, this_container
-from jstackmagic.image.prove.files import files_of, new_tree
+from jstackmagic.image.engine.roots import container_of, content_of, is_there
 from jstackmagic.model.errors import Interrupted, UsageError
 from jstackmagic.model.reference import parse_tag
 from jstackmagic.session import Session
@@ -86,12 +86,9 @@ def make(engine: Engine, tmp_path: Path) -> Callable[..., Built]:
 
 def contents(engine: Engine, image: str, path: str) -> bytes:
     """One file of an image."""
-    with files_of(engine, image) as files, new_tree() as tree:
-        for member, _, archive in files._members(path):
-            file = archive.extractfile(member)
-            assert file is not None
-            return file.read()
-        raise AssertionError(tree.root)
+    found = content_of(engine, image, path)
+    assert found is not None
+    return found
 
 
 # Which container is this?
@@ -238,9 +235,9 @@ def test_build(
     assert first.image_id == engine.client.images.get(f"{REPOSITORY}:x").id
     assert engine.client.images.get(first.tag).labels["org.example.a"] == "b c"
     assert contents(engine, first.tag, "/srv/made") == b"last line\n"
-    with files_of(engine, first.tag) as files:
-        assert files.resolve("/srv/kept") == "/srv/kept"
-        assert files.resolve("/srv/left") is None
+    with container_of(engine, first.tag) as created:
+        assert is_there(engine, created, "/srv/kept")
+        assert not is_there(engine, created, "/srv/left")
     title, *lines = "".join(said).splitlines()
     assert title == f"Building {REPOSITORY}:x …"
     assert re.fullmatch(r" 1/\d FROM .*", lines[0])

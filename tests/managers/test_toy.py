@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.image.prove.files import _Reader, new_tree
+from jstackmagic.image.prove.files import tree_of
 from jstackmagic.image.prove.proof import Side, differences
+from jstackmagic.image.root import Root, apply, archive
 from jstackmagic.model import managers
 from jstackmagic.model.errors import CommandFailed, InvalidSpec
 from jstackmagic.model.packages import PackageSet
@@ -118,15 +119,15 @@ def test_prove_reads_it_in_an_image(venv: Environment) -> None:
     verb("install", "--prefix", venv.prefix, "toy:robot")
     here = PackageSet(toymanager.installed(venv, Path("/")))
     held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w") as archive:
+    with tarfile.open(fileobj=held, mode="w") as made:
         for name in ("pyvenv.cfg", "toys/robot", "share/toys.txt"):
             member = tarfile.TarInfo(f"{venv.prefix[1:]}/{name}")
             member.size = 3
-            archive.addfile(member, io.BytesIO(b"1.0"))
+            made.addfile(member, io.BytesIO(b"1.0"))
     held.seek(0)
-    with new_tree() as tree, tarfile.open(fileobj=held) as archive:
-        for member in archive:
-            _Reader(tree, archive).take(member, f"/{member.name}")
+    root = Root()
+    apply(root, archive(held))
+    with tree_of(root) as tree:
         image = tree.packages(venv.prefix)
         assert not tree.path(f"{venv.prefix}/share").exists()
     side = Side(venv.ref, venv.prefix, here, image)

@@ -63,7 +63,7 @@ def _is_history(path: Path) -> bool:
 def _of_image(source: str) -> list[Record]:
     from ..history.file import IMAGE_HISTORY
     from ..image.engine.client import connect
-    from ..image.prove.files import files_of
+    from ..image.engine.roots import content_of
 
     missing = f"There is no history {source}"
     if source.startswith(("/", ".", "~")):
@@ -76,8 +76,7 @@ def _of_image(source: str) -> list[Record]:
             kept=_NOTHING,
             advice=error.advice,
         ) from None
-    with files_of(engine, source) as files:
-        content = files.content(str(IMAGE_HISTORY))
+    content = content_of(engine, source, str(IMAGE_HISTORY))
     if content is None:
         raise UsageError(
             f"The image {source} holds no history: %envimage build did not make it.",

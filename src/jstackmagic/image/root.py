@@ -38,11 +38,11 @@ _KEPT_ROOTS = 6
 _FORMAT = 1
 """Of what is kept; to be counted up when `Entry`, `Root` or the patterns change."""
 
-_LIBRARY = r"lib(?:64)?/(?:python|pypy)[^/]*/(?:site|dist)-packages"
+LIBRARY = r"lib(?:64)?/(?:python|pypy)[^/]*/(?:site|dist)-packages"
 _KEPT = re.compile(
     r".*/conda-meta/(?:[^/]+\.json|pinned|history|frozen)"
     r"|.*/pyvenv\.cfg"
-    rf"|.*/{_LIBRARY}/(?:[^/]+\.(?:pth|egg-link)|(?:site|user)customize\.py"
+    rf"|.*/{LIBRARY}/(?:[^/]+\.(?:pth|egg-link)|(?:site|user)customize\.py"
     r"|[^/]+\.egg-info(?:/(?:PKG-INFO|installed-files\.txt|SOURCES\.txt))?"
     r"|[^/]+\.dist-info/"
     r"(?:METADATA|RECORD|INSTALLER|REQUESTED|direct_url\.json|entry_points\.txt))"
@@ -51,8 +51,11 @@ _KEPT = re.compile(
     r"|.*/kernels/[^/]+/kernel\.json"
     r"|/etc/(?:passwd|group|shadow|gshadow)|/etc/jstackmagic/history\.jsonl"
 )
-_PACKAGE_CACHE = re.compile(r".*/pkgs/[^/]+-[^/]+-[^/]+/.*")
-"""conda's cache has the metadata of what is installed nowhere."""
+_CACHE = re.compile(r".*/(?:pkgs/[^/]+-[^/]+-[^/]+|\.cache)(?:/.*)?")
+"""conda's and uv's caches have the metadata of what is installed nowhere."""
+
+_MAY_BE_LINKED = re.compile(r".*\.(?:dist-info/[^/]+|egg-info/[^/]+|pth|egg-link)")
+"""What lies in a cache may be in an environment under another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +245,7 @@ def apply(root: Root, changes: Changes) -> None:
     root.changed()
 
 
-def archive(stream: BinaryIO, *, strip: str = "") -> Changes:
+def archive(stream: BinaryIO, *, above: str = "/") -> Changes:
     """Read the archive of a layer.
 
     What it takes away is marked as OCI's layers do (``.wh.NAME``), or as the kernel's overlay does:
@@ -250,7 +253,7 @@ def archive(stream: BinaryIO, *, strip: str = "") -> Changes:
 
     Args:
         stream: The uncompressed archive.
-        strip: What its members' names begin with and the paths in the image do not.
+        above: The folder of the image that its members' names are relative to.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -272,9 +275,7 @@ def archive(stream: BinaryIO, *, strip: str = "") -> Changes:
     ):
         for member in opened:
             opened.members = []  # type: ignore[attr-defined]  # tarfile would keep every one
-            path = posixpath.normpath("/" + member.name.lstrip("/"))
-            if strip:
-                path = posixpath.normpath("/" + path.removeprefix(strip).lstrip("/"))
+            path = _path(above, member.name)
             name = posixpath.basename(path)
             if path == "/":
                 continue
@@ -283,8 +284,7 @@ def archive(stream: BinaryIO, *, strip: str = "") -> Changes:
             elif member.ischr() and (member.devmajor, member.devminor) == (0, 0):
                 changes.gone.add(path)
             elif member.islnk():
-                target = posixpath.normpath("/" + member.linkname.lstrip("/"))
-                links.append((path, target.removeprefix(strip) if strip else target))
+                links.append((path, _path(above, member.linkname)))
             else:
                 entry, content = _entry(member, opened, path, changes.root)
                 changes.root.entries[path] = entry
@@ -297,14 +297,18 @@ def archive(stream: BinaryIO, *, strip: str = "") -> Changes:
     for path, target in links:
         if target in changes.root.entries:
             changes.root.entries[path] = changes.root.entries[target]
-            if target in changes.root.contents or _is_kept(path):
+            if _is_kept(path):
                 _copy_content(changes.root, path, target)
+    for path in [path for path in changes.root.contents if not _is_kept(path)]:
+        del changes.root.contents[path]
     return changes
 
 
+def _path(above: str, name: str) -> str:
+    return posixpath.normpath(posixpath.join("/", above, name.lstrip("/")))
+
+
 def _copy_content(root: Root, path: str, target: str) -> None:
-    if not _is_kept(path):
-        return
     if target in root.contents:
         root.contents[path] = root.contents[target]
     else:
@@ -353,7 +357,7 @@ def _entry(
             digest.update(block)
         return _with_hash(entry, digest.hexdigest(), None), None
     content = file.read()
-    if _is_kept(path):
+    if _is_kept(path) or _MAY_BE_LINKED.fullmatch(path):
         root.contents[path] = content
     if path.endswith(".pyc"):
         entry = _with_hash(entry, "", ("", content[:16]))
@@ -379,8 +383,30 @@ def _hashes(content: bytes, entry: Entry) -> tuple[str, str]:
     return hashlib.sha256(content).hexdigest(), body
 
 
+def hashes_of(path: str) -> tuple[str, tuple[str, bytes] | None]:
+    """Return the hash of a file of this machine, and the body of compiled Python.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    digest, body, head = hashlib.sha256(), hashlib.sha256(), b""
+    with open(path, "rb") as file:
+        if path.endswith(".pyc"):
+            head = file.read(16)
+            digest.update(head)
+        while block := file.read(BUFFER):
+            digest.update(block)
+            body.update(block)
+    return digest.hexdigest(), (body.hexdigest(), head) if head else None
+
+
+def is_cached(path: str) -> bool:
+    """Return whether a path lies in a package manager's cache."""
+    return _CACHE.fullmatch(path) is not None
+
+
 def _is_kept(path: str) -> bool:
-    if _PACKAGE_CACHE.fullmatch(path):
+    if is_cached(path):
         return False
     listed = _listed(managers.MANAGERS)
     return bool(_KEPT.fullmatch(path)) or any(pattern.fullmatch(path) for pattern in listed)

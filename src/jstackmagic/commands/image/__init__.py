@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _ACTIONS = {
     **{name: name for name in ("build", "push", "prove", "commit")},
     "run": "serve",  # a module of the name would hide this one's function
-    **{name: name for name in ("list", "stop", "suggest")},
+    **{name: name for name in ("list", "stop", "restore", "suggest")},
 }
 """The module of each thing to do."""
 

@@ -1,9 +1,9 @@
 """Say whether an image holds exactly what is here: conda's, pip's and Debian's packages.
 
-Without a TAG, the image of this history is built first. Read are the image's files; nothing of
-ours is needed in it. Inside a container every environment counts, and the Debian packages;
-outside, the environment of this process, or the target. The exit status is 1 where anything
-differs or could not be read.
+Without a TAG, the image of this history is built first. The image's files are read; nothing of
+ours is needed in it. Inside a container every environment counts, and the system; outside, the
+environment of this process, the target, or with --container another container. The exit status is
+1 where anything differs or could not be read.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ...display import Result, Table, Text, channel_text
+from ...image.prove.coverage import COVERAGE
 from ...image.prove.proof import Proof
 from ...model.environment import Environment
+from ...model.errors import UsageError
+from ...model.reference import parse, parse_tag
 from .._options import declare, typed
 from .._shared import Target
 from ._building import build_context, build_engine, context_of, existing
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...display import Part
+    from ...image.engine.client import Engine
+    from ...image.prove.compare import Here
     from ...image.prove.proof import Difference
     from ...model.packages import Package
     from ...session import Session
@@ -37,6 +42,8 @@ class Options:
 
     tag: str | None
     deep: bool
+    explain: bool
+    container: str
     targets: tuple[Environment, ...]  # empty for everything here
     how: How
 
@@ -44,9 +51,8 @@ class Options:
     def of(cls, args: argparse.Namespace) -> Options:
         """Read the parsed words."""
         target = typed(Target, args)
-        return cls(
-            args.tag, args.deep, target.environments() if target.is_said else (), How.of(args)
-        )
+        chosen = target.environments() if target.is_said else ()
+        return cls(args.tag, args.deep, args.explain, args.container, chosen, How.of(args))
 
 
 HELP = "compare an image with what is here"
@@ -55,38 +61,98 @@ _MOST_FILES = 50
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("tag", nargs="?", metavar="TAG", help="the image; built if it is not there")
+    parser.add_argument("tag", nargs="?", metavar="TAG", help="the image (default: this history's)")
     add_how(parser)
     parser.add_argument(
-        "--deep", action="store_true", help="compare files' contents and import what was added, too"
+        "--deep", action="store_true", help="compare every file and import what was added, too"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="say what each depth compares; nothing is compared"
+    )
+    parser.add_argument(
+        "--container", default="", metavar="NAME", help="compare with this container, from outside"
     )
     declare(parser, Target)
 
 
-def run(options: Options, session: Session) -> Proved:
+def run(options: Options, session: Session) -> Proved | Explained:
     """Do it."""
-    from ...image.engine.build import exists
-    from ...image.prove.compare import Here, everything_here, prove
-    from ...model.reference import parse, parse_tag
+    from ...image.prove.brought import brought_here
+    from ...image.prove.compare import prove, target_of
 
+    if options.explain:
+        return Explained()
     if options.tag:
         parse(options.tag)
     how = options.how
     how.check()
-    here = Here(options.targets, whole=False) if options.targets else everything_here()
     records = session.history.records()
     with build_engine(session, how, options.tag) as engine:
-        image, built = options.tag or "", None
-        if how.file or not (options.tag and exists(engine, options.tag)):
-            tag = parse_tag(options.tag) if options.tag else None
-            with context_of(how, engine, session) as context:
-                # of a Dockerfile that was given nobody knows whether it is what was built before
-                again = tag or how.file or how.no_cache
-                built = None if again else existing(engine, context)
-                built = built or build_context(how, session, engine, context, tag)
-            image = built.tag
-        proof = prove(engine, image, here, records, deep=options.deep, console=session.console)
+        here = _here(options, engine)
+        image = _image(options, engine, session)
+        target = target_of(engine, image, base=here.started_from)
+        proof = prove(
+            target,
+            here,
+            records,
+            deep=options.deep,
+            console=session.console,
+            brought=brought_here,
+        )
     return Proved(proof)
+
+
+def _here(options: Options, engine: Engine) -> Here:
+    from ...image.engine.container import named_container
+    from ...image.prove.compare import Here, everything_here, in_container, seen_by
+
+    if options.container:
+        return in_container(engine, named_container(engine, options.container))
+    if options.targets:
+        return Here(options.targets, whole=False)
+    return seen_by(engine, everything_here())
+
+
+def _image(options: Options, engine: Engine, session: Session) -> str:
+    """Return the image to compare with: the one that was named, or one that is built now."""
+    from ...image.engine.build import exists, similar
+
+    how = options.how
+    if options.tag and not how.file:
+        if not exists(engine, options.tag):
+            near = similar(engine, options.tag)
+            raise UsageError(
+                f"There is no image {options.tag}.",
+                kept="Nothing was built.",
+                advice=(
+                    *(f"Did you mean: %envimage prove {name}" for name in near),
+                    f"Build it first: %envimage build {options.tag}",
+                ),
+            )
+        return options.tag
+    tag = parse_tag(options.tag) if options.tag else None
+    with context_of(how, engine, session) as context:
+        # of a Dockerfile that was given nobody knows whether it is what was built before
+        again = tag or how.file or how.no_cache
+        built = None if again else existing(engine, context)
+        return (built or build_context(how, session, engine, context, tag)).tag
+
+
+@dataclass(frozen=True, repr=False)
+class Explained(Result):
+    """What each depth compares."""
+
+    def summary(self) -> str:
+        """One line."""
+        return "what a proof compares"
+
+    def parts(self) -> Sequence[Part]:
+        """The table."""
+        return (Table(("What", "Compared", "With --deep as well"), COVERAGE),)
+
+    def to_json(self) -> Any:
+        """The rows."""
+        return [dict(zip(("what", "shallow", "deep"), row, strict=True)) for row in COVERAGE]
 
 
 @dataclass(frozen=True, repr=False)
@@ -110,7 +176,7 @@ class Proved(Result):
         return f"{self.proof.image} does not hold exactly what is here"
 
     def parts(self) -> Sequence[Part]:
-        """The verdict, what was compared, and every difference with what would mend it."""
+        """The verdict, what was compared, and every difference with what fixes it."""
         proof = self.proof
         compared = ", ".join(f"{name} ({count} packages)" for name, count in proof.compared)
         parts: list[Part] = [
@@ -121,15 +187,22 @@ class Proved(Result):
         parts += [Text(sentence, "warning") for sentence in (*proof.absent, *proof.unread)]
         if proof.differences:
             parts.append(_difference_table(proof.differences))
+        if proof.facts:
+            rows = tuple(
+                (fact.where, fact.kind, fact.name, fact.here, fact.image, fact.mend)
+                for fact in proof.facts
+            )
+            columns = ("Where", "What", "Name", "Here", "In the image", "How to fix it")
+            parts.append(Table(columns, rows))
         if proof.files:
             parts.append(
                 Table(
-                    ("Where", "Package", "File", ""),
+                    ("Where", "Package", "File", "", "How to fix it"),
                     tuple(
-                        (file.where, file.package, file.path, file.state)
+                        (file.where, file.package or "none", file.path, file.state, file.mend)
                         for file in proof.files[:_MOST_FILES]
                     ),
-                    "Files whose content is not the same",
+                    "Files that are not the same",
                 )
             )
         if len(proof.files) > _MOST_FILES:

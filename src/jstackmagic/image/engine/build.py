@@ -160,6 +160,19 @@ def exists(engine: Engine, image: str) -> bool:
     return True
 
 
+def similar(engine: Engine, image: str) -> list[str]:
+    """Return the names of images that are spelt like one, the closest first.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    from difflib import get_close_matches
+
+    with speaking("The images cannot be listed"):
+        tags = [tag for each in engine.client.api.images() for tag in each["RepoTags"] or ()]
+    return get_close_matches(image, tags, n=3, cutoff=0.8)
+
+
 def built_before(engine: Engine, tag: Reference, labels: Mapping[str, str]) -> Built | None:
     """The image of a name, if it was built of the same recipe; None if there is none.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ...model.errors import UsageError
 from .client import speaking
 
 if TYPE_CHECKING:
@@ -91,6 +92,27 @@ def this_container(engine: Engine, host: Host) -> Container | None:
         if len(found) != 1:
             return None
         return _inspected(engine.client.api.inspect_container(found[0]))
+
+
+def named_container(engine: Engine, name: str) -> Container:
+    """Return a container by its name or id.
+
+    Raises:
+        UsageError: There is none.
+        EngineError: The engine cannot be asked.
+    """
+    from docker.errors import NotFound
+
+    with speaking(f"The container {name} cannot be looked at"):
+        try:
+            return _inspected(engine.client.api.inspect_container(name))
+        except NotFound:
+            running = [each["Names"][0].lstrip("/") for each in engine.client.api.containers()]
+            raise UsageError(
+                f"There is no container {name}.",
+                kept="Nothing was compared.",
+                advice=f"These run: {', '.join(sorted(running)) or 'none'}",
+            ) from None
 
 
 @contextlib.contextmanager

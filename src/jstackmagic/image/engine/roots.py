@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from ..root import Changes, Root, apply, archive, keep_root, kept
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
 _PLACE = "/.jstackmagic-layers"
 """Where the layers above the base are mounted, in a container that is never started."""
+
+_MOST_LINKS = 8
 
 
 def image_root(engine: Engine, image: str, *, base: str = "") -> Root:
@@ -144,14 +149,46 @@ def _find_opaque(
             continue
         from_below = (p for p in root.children(folder) if p not in touched and p not in later)
         witness = next(from_below, None)
-        if witness is not None and not _is_there(engine, container, witness):
+        if witness is not None and not is_there(engine, container, witness):
             layer.opaque.add(folder)
 
 
-def _is_there(engine: Engine, container: str, path: str) -> bool:
+def is_there(engine: Engine, container: str, path: str) -> bool:
+    """Return whether a container has something at a path."""
     api = engine.client.api
     url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
     return bool(api.head(url, params={"path": path}).ok)
+
+
+def files_below(engine: Engine, container: str, path: str) -> Root | None:
+    """Read what lies at a path of a container, links followed, and below it; None without any.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    with speaking(f"{path} of the image cannot be read"):
+        for _ in range(_MOST_LINKS):
+            if not is_there(engine, container, path):
+                return None
+            stream = _stream(engine, f"containers/{container}/archive", path=path)
+            root = Root()
+            apply(root, archive(stream, above=posixpath.dirname(path)))
+            entry = root.entries.get(path)
+            if entry is None or entry.kind != "link":
+                return root
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), entry.target))
+    return None
+
+
+def content_of(engine: Engine, image: str, path: str) -> bytes | None:
+    """Return what one file of an image holds; None where it has none such.
+
+    Raises:
+        EngineError: There is no such image, or the engine cannot be asked.
+    """
+    with tempfile.TemporaryDirectory(prefix="jstackmagic-image-") as folder:
+        found = fetch(engine, image, [path], Path(folder)).get(path)
+        return found.read_bytes() if found else None
 
 
 def _exported(engine: Engine, container: str) -> Root:
@@ -168,3 +205,33 @@ def _stream(engine: Engine, what: str, **params: str) -> BinaryIO:
     response = api.get(url, params=params, headers=plain, stream=True, timeout=api.timeout)
     api._raise_for_status(response)
     return cast("BinaryIO", response.raw)
+
+
+def fetch(engine: Engine, image: str, paths: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Copy some files of an image into a folder; return where each is. What is gone is left out.
+
+    Raises:
+        EngineError: There is no such image, or the engine cannot be asked.
+    """
+    import shutil
+    import tarfile
+
+    copies: dict[str, Path] = {}
+    wanted = set(paths)
+    with speaking(f"The files of {image} cannot be read"), container_of(engine, image) as created:
+        for place in sorted({posixpath.dirname(each) for each in paths}):
+            alone = [each for each in paths if posixpath.dirname(each) == place]
+            path = alone[0] if len(alone) == 1 else place
+            if not is_there(engine, created, path):
+                continue
+            stream = _stream(engine, f"containers/{created}/archive", path=path)
+            with tarfile.open(fileobj=stream, mode="r|") as opened:
+                for member in opened:
+                    name = posixpath.join(posixpath.dirname(path), member.name)
+                    if name in wanted and member.isfile():
+                        file = opened.extractfile(member)
+                        assert file is not None
+                        copies[name] = folder / str(len(copies))
+                        with copies[name].open("wb") as copy:
+                            shutil.copyfileobj(file, copy)
+    return copies

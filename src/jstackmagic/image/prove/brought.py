@@ -13,7 +13,8 @@ from ...where.baseline import metadata_of
 from ...where.host import look
 from ..engine.client import Engine, connect, speaking
 from ..engine.container import Container, this_container
-from .files import Files, files_of, new_tree
+from ..engine.roots import container_of, files_below, is_there
+from .files import DEBIAN, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,22 +76,21 @@ class Brought:
             return None
         with (
             speaking("The image of this container cannot be read"),
-            files_of(self.engine, self.container.image_id) as files,
+            container_of(self.engine, self.container.image_id) as created,
         ):
             if manager == "apt":
-                return _debian(files)
-            if manager == "conda":
-                return _below("conda-meta", files, environment, manager)
+                return self._debian(created)
             if manager == "pip":
-                return self._pip(files, environment, here)
+                return self._pip(created, environment, here)
             folder = os.path.dirname(metadata_path(manager).partition("{")[0])
-            return _below(folder, files, environment, manager) if folder else None
+            name = "conda-meta" if manager == "conda" else folder
+            return self._below(name, created, environment, manager) if name else None
 
     def _pip(
-        self, files: Files, environment: Environment, here: Sequence[Package]
+        self, created: str, environment: Environment, here: Sequence[Package]
     ) -> list[Package] | None:
         libraries = [os.path.realpath(folder) for folder in environment.site_packages]
-        if not any(files.resolve(folder) for folder in libraries):
+        if not any(is_there(self.engine, created, folder) for folder in libraries):
             return None
         kept = [package for package in here if not self._is_new(package, environment)]
         lost = [
@@ -99,12 +99,29 @@ class Brought:
             if kind != _ADDED and path.endswith(_METADATA) and os.path.dirname(path) in libraries
         ]
         prefix = os.path.realpath(environment.prefix)
-        with new_tree() as tree:
+        found = (files_below(self.engine, created, path) for path in lost)
+        with tree_of(*(root for root in found if root)) as tree:
             tree.libraries[prefix] = set(libraries)
-            for path in lost:
-                files.read_environments(tree, path)
             was = [p for p in tree.packages(prefix).packages if p.manager == "pip"]
         return [*kept, *was]
+
+    def _debian(self, created: str) -> list[Package] | None:
+        found = [files_below(self.engine, created, path) for path in DEBIAN]
+        if found[0] is None:
+            return None
+        with tree_of(*(root for root in found if root)) as tree:
+            return list(tree.debian().packages)
+
+    def _below(
+        self, name: str, created: str, environment: Environment, manager: ManagerName
+    ) -> list[Package] | None:
+        """Read one manager's packages from its own folder in a prefix; None where it has none."""
+        prefix = os.path.realpath(environment.prefix)
+        root = files_below(self.engine, created, f"{prefix}/{name}")
+        if root is None:
+            return None
+        with tree_of(root) as tree:
+            return [p for p in tree.packages(prefix).packages if p.manager == manager]
 
     def _is_new(self, package: Package, environment: Environment) -> bool:
         """Return whether its metadata came, or changed, after the container was made."""
@@ -120,21 +137,3 @@ class Brought:
 
 _ADDED = 1
 """Of the engine's kinds of change; 0 is changed and 2 deleted."""
-
-
-def _debian(files: Files) -> list[Package] | None:
-    with new_tree() as tree:
-        return list(tree.debian().packages) if files.read_debian(tree) else None
-
-
-def _below(
-    name: str, files: Files, environment: Environment, manager: ManagerName
-) -> list[Package] | None:
-    """Read one manager's packages from its own folder in a prefix; None where there is none."""
-    prefix = os.path.realpath(environment.prefix)
-    folder = files.resolve(f"{prefix}/{name}")
-    if folder is None:
-        return None
-    with new_tree() as tree:
-        files.read_environments(tree, folder)
-        return [p for p in tree.packages(prefix).packages if p.manager == manager]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
-from dataclasses import dataclass, replace
+import posixpath
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,44 +16,75 @@ from ...model.environment import Environment
 from ...model.errors import UnknownEnvironment
 from ...model.ledger import fold
 from ...model.managers import of_environment, of_system
+from ...model.packages import PackageSet
+from ...model.record import Record
 from ...where import kernels
 from ...where.environment import detect, find, known_names
 from ...where.host import look
-from ...where.ours import OWN, described, ours_here
+from ...where.ours import OWN, described, needs_of, ours_here
 from ...where.packages import read_packages
-from ..engine.client import speaking
+from ..engine.client import Engine, speaking
 from ..engine.container import this_container
+from ..engine.labels import BASE
+from ..engine.roots import container_root, fetch, image_root
+from ..root import Root
 from . import deep as deeply
-from .brought import Brought
-from .files import Files, Tree, files_of, new_tree
-from .proof import Proof, Side, absent, differences, unreadable
+from .disk import disk_root
+from .facts import View, dangling, facts, kind_of, nameless, variables
+from .files import Tree, survey, tree_of
+from .proof import Proof, Side, Ways, absent, differences, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ...display.console import Console
     from ...model.packages import Package
     from ...model.recipe import Recipe
-    from ...model.record import Record
-    from ..engine.client import Engine
-
-_NAMES = re.compile(r"^Name:[ \t]*\S", re.MULTILINE)
+    from ..engine.container import Container
+    from .brought import Brought
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Here:
     """What is compared with an image.
 
     Attributes:
         environments: Which.
         whole: Whether they are all there is: the image is that of this very container, so that the
-            Debian packages count too, and an environment that only the image has is a difference.
+            system counts too, and an environment that only one side has is a difference.
         unread: What could not be found out about them, a sentence each.
+        view: Their files; None where they are still to be read, from this machine's disk.
+        base: The root of the image that the container was started from; None where not known.
+        away: Whether all this is in another container than this process.
+        mounted: Folders of the container that are no part of it.
+        started_from: The id of the image that the container was started from.
     """
 
     environments: tuple[Environment, ...]
     whole: bool
     unread: tuple[str, ...] = ()
+    view: View | None = None
+    base: Root | None = None
+    away: bool = False
+    mounted: tuple[str, ...] = ()
+    started_from: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """An image to compare with, wherever it is.
+
+    Attributes:
+        name: What people call it.
+        id: Its id, or its digest.
+        view: Its files and its configuration.
+        engine: Which can run it; None where none can.
+    """
+
+    name: str
+    id: str
+    view: View
+    engine: Engine | None = None
 
 
 def everything_here() -> Here:
@@ -72,101 +106,408 @@ def everything_here() -> Here:
     return Here(tuple(found.values()), whole=True, unread=tuple(unread))
 
 
-def prove(
-    engine: Engine,
-    image: str,
-    here: Here,
-    records: Sequence[Record],
-    *,
-    deep: bool,
-    console: Console,
-) -> Proof:
-    """Compare what is here with what an image holds.
+def seen_by(engine: Engine, here: Here) -> Here:
+    """Return what is here as the engine sees it, where this is one of its containers.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    container = this_container(engine, look()) if here.whole else None
+    return _of_container(engine, container, here) if container else here
+
+
+def in_container(engine: Engine, container: Container) -> Here:
+    """Return what another container holds.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    here = Here((), whole=True, away=True)
+    return _of_container(engine, container, here)
+
+
+def _of_container(engine: Engine, container: Container, here: Here) -> Here:
+    with speaking(f"The image of {container.name} cannot be looked at"):
+        config = engine.client.api.inspect_image(container.image_id)["Config"]
+    return replace(
+        here,
+        view=View(container_root(engine, container.id), config),
+        base=image_root(engine, container.image_id),
+        mounted=tuple(mount.target for mount in container.mounts),
+        started_from=container.image_id,
+    )
+
+
+def target_of(engine: Engine, image: str, *, base: str = "") -> Target:
+    """Return an image that an engine has.
 
     Args:
-        engine: Where the image is.
+        engine: Where.
         image: Its reference or id.
-        here: What to compare.
-        records: The history, to tell what would mend a difference.
-        deep: Also compare the content of the files, and import what was added.
-        console: Where the progress goes.
+        base: The image it may be built on.
 
     Raises:
         EngineError: There is no such image, or the engine cannot be asked.
     """
     with speaking(f"{image} cannot be looked at"):
         inspected = engine.client.api.inspect_image(image)
-    variables = dict(
-        variable.partition("=")[::2] for variable in inspected["Config"].get("Env") or ()
-    )
-    with new_tree() as tree:
-        console.say(f"Reading the files of {image} …")
-        with files_of(engine, inspected["Id"]) as files:
-            sides, unread = _read(here, files, tree, variables, hashes=deep)
-        sides = _set_ours_apart(engine, here.environments, sides, fold(records))
-        unread += [*here.unread, *tree.unread]
-        for side in sides:
-            unread += unreadable(side)
-        found = [each for side in sides for each in differences(side, records)]
-        alone = [*absent(sides), *(_only_there(sides, tree) if here.whole else ())]
+        below = base or (inspected["Config"].get("Labels") or {}).get(BASE, "")
+        if below and not engine.client.api.images(below, quiet=True) and not base:
+            below = ""
+    root = image_root(engine, inspected["Id"], base=below)
+    return Target(image, inspected["Id"], View(root, inspected["Config"]), engine)
+
+
+def prove(
+    target: Target,
+    here: Here,
+    records: Sequence[Record],
+    *,
+    deep: bool,
+    console: Console,
+    brought: Callable[[], Brought | None] = lambda: None,
+) -> Proof:
+    """Compare what is here with what an image holds.
+
+    Args:
+        target: The image.
+        here: What to compare.
+        records: The history, to find what fixes a difference.
+        deep: Also compare every file, and import what was added.
+        console: Where the progress goes.
+        brought: Returns what the image of this container brought.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    console.say(f"Comparing with {target.name} …")
+    with ExitStack() as stack:
+        tree = stack.enter_context(tree_of(target.view.root))
+        ours = stack.enter_context(tree_of(here.view.root)) if here.away and here.view else None
+        one = _Comparison(target, here, tree, ours, tuple(records), deep=deep)
+        return one.proof(console, brought)
+
+
+@dataclass
+class _Comparison:
+    target: Target
+    here: Here
+    tree: Tree
+    ours: Tree | None
+    records: tuple[Record, ...]
+    deep: bool
+    unread: list[str] = field(default_factory=list)
+
+    def proof(self, console: Console, brought: Callable[[], Brought | None]) -> Proof:
+        environments = tuple(self._environments())
+        sides = self._sides(environments)
+        if not self.here.away:
+            sides = _set_ours_apart(environments, sides, fold(self.records), brought)
+        view, image, moved = self._views(sides)
+        ways = Ways(
+            self.target.name, self.here.base, can_restore=self.here.whole and not self.here.away
+        )
+        sides = [self._with_needs(side, environments) for side in sides]
+        places = {
+            side.environment.prefix: side.name
+            for side in sides
+            if side.environment is not None and side.image is not None
+        }
+        found = tuple(each for side in sides for each in differences(side, self.records, ways))
+        explained = self._explained(sides, [(each.where, each.package.key) for each in found])
+        owned_elsewhere = _paths_of(explained, view, image)
         proof = Proof(
-            image=image,
-            image_id=inspected["Id"],
+            image=self.target.name,
+            image_id=self.target.id,
             compared=tuple((side.name, len(side.here.packages)) for side in sides),
-            differences=tuple(found),
-            absent=tuple(alone),
-            unread=tuple(dict.fromkeys(unread)),
-            deep=deep,
-            beside=tuple(_beside(side) for side in sides if side.ours),
+            differences=found,
+            absent=(*absent(sides, ways), *self._only_there(sides, ways)),
+            unread=tuple(dict.fromkeys(self._unread(sides, view, image))),
+            facts=tuple(facts(view, image, ways, places=places, skipped=owned_elsewhere)),
+            deep=self.deep,
+            beside=(*(_beside(side) for side in sides if side.ours), *self._mounted()),
         )
-        if not deep:
+        if not self.deep:
             return proof
-        console.say("Comparing the content of the files, and importing what was added …")
-        contents, missing = deeply.contents(here.environments, sides, tree)
-        imports, failed = deeply.imports(engine, inspected["Id"], here.environments, sides, records)
-        return replace(
-            proof, files=contents, imports=imports, unread=(*proof.unread, *missing, *failed)
+        console.say("Comparing every file, and importing what was added …")
+        compared = deeply.Compared(
+            view,
+            image,
+            ways,
+            places,
+            explained=explained,
+            moved=moved,
+            local=not self.here.away,
+            named={fact.name for fact in proof.facts},
+            lone=self._lone(sides),
+            whole=self.here.whole,
+            compiled=partial(self._compiled, environments),
         )
-
-
-def _read(
-    here: Here, files: Files, tree: Tree, variables: Mapping[str, str], *, hashes: bool
-) -> tuple[list[Side], list[str]]:
-    """Both sides of every environment and, in a whole comparison, of the Debian system."""
-    unread: list[str] = []
-    places = {
-        environment.prefix: _place(environment, files, variables)
-        for environment in here.environments
-    }
-    _read_trees(here.environments, places, files, tree, hashes=hashes)
-    sides = []
-    for environment in here.environments:
-        place = places[environment.prefix]
-        in_image = place or environment.prefix
-        packages = tree.packages(in_image) if _is_there(in_image, tree) else None
-        sides.append(
-            Side(
-                environment.ref,
-                in_image,
-                read_packages(environment, of_environment()),
-                packages,
+        files = deeply.contents(compared)
+        imports, failed = (), list[str]()
+        engine = self.target.engine
+        if engine is not None and not self.here.away:
+            imports, failed = deeply.imports(  # type: ignore[assignment]
+                engine, self.target.id, environments, sides, self.records
             )
+        else:
+            proof = replace(
+                proof,
+                beside=(*proof.beside, "Nothing was imported: no engine runs the image here."),
+            )
+        unread = (*proof.unread, *failed, *self.unread)
+        return replace(proof, files=files, imports=imports, unread=unread)
+
+    # -- the environments
+
+    def _environments(self) -> Iterator[Environment]:
+        """Yield those that are known here, and in a whole comparison all that either side has."""
+        known = {os.path.realpath(each.prefix) for each in self.here.environments}
+        yield from self.here.environments
+        if not self.here.whole:
+            return
+        prefixes, libraries = set[str](), dict[str, set[str]]()
+        if self.here.view is not None:
+            prefixes, libraries = survey(self.here.view.root)
+        names = _names_of(prefixes)
+        for prefix in sorted((prefixes | libraries.keys()) - known):
+            inside = any(prefix.startswith(f"{other}/lib") for other in prefixes)
+            if inside and prefix not in prefixes:
+                continue
+            yield self._environment(prefix, names.get(prefix), libraries.get(prefix, ()))
+
+    def _environment(
+        self, prefix: str, name: str | None, libraries: set[str] | tuple[str, ...]
+    ) -> Environment:
+        if not self.here.away:
+            try:
+                return detect(prefix)
+            except UnknownEnvironment:  # a folder of libraries without an interpreter
+                pass
+        content = self.here.view.root.entries if self.here.view else {}
+        is_conda = f"{prefix}/conda-meta" in content
+        return Environment(
+            kind="conda-named" if is_conda else "system",
+            name=name,
+            prefix=prefix,
+            site_packages=tuple(sorted(libraries)),
         )
-        unread += _nameless(environment.site_packages, f"in {environment.prefix}", "")
-        libraries = [str(tree.path(each)) for each in sorted(tree.libraries.get(in_image, ()))]
-        unread += _nameless(libraries, "in the image", str(tree.root))
-    if here.whole:
-        debian = read_packages(here.environments[0], of_system())
-        there = files.read_debian(tree)
-        if debian.packages and not there:
-            unread.append("The image has no dpkg status file to read its Debian packages from.")
-        elif debian.packages or there:
-            sides.append(Side(None, "/", debian, tree.debian()))
-    return sides, unread
+
+    def _sides(self, environments: Sequence[Environment]) -> list[Side]:
+        """Both sides of every environment and, in a whole comparison, of the Debian system."""
+        sides = []
+        for environment in environments:
+            in_image = self._place(environment)
+            there = in_image in self.tree.prefixes or in_image in self.tree.libraries
+            packages = self.tree.packages(in_image) if there else None
+            sides.append(Side(environment.ref, in_image, self._packages(environment), packages))
+        if self.here.whole:
+            nowhere = Environment(kind="system", name=None, prefix="/")
+            ours = self.ours
+            debian = ours.debian() if ours else read_packages(nowhere, of_system())
+            there = "/var/lib/dpkg/status" in self.tree.root.contents
+            if debian.packages and not there:
+                self.unread.append(
+                    "The image has no dpkg status file to read its Debian packages from."
+                )
+            elif debian.packages or there:
+                sides.append(Side(None, "/", debian, self.tree.debian()))
+        return sides
+
+    def _with_needs(self, side: Side, environments: Sequence[Environment]) -> Side:
+        """Return a side with what tells a lost dependency from one that is needed."""
+        environment = next((e for e in environments if e.ref == side.environment), None)
+        if environment is None:
+            return side
+        normal = os.path.normpath(environment.prefix)
+        recorded = any(os.path.normpath(r.environment.prefix) == normal for r in self.records)
+        bare = environment.kind == "system" and environment.executable is None
+        side = replace(side, is_bare=bare, is_recorded=recorded or not self.here.whole)
+        image = side.image if side.image is not None else PackageSet()
+        if self.here.away or all(p.key in image or p.requested for p in side.here.packages):
+            return side
+        needed_by: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for parent, children in needs_of(environment, side.here).items():
+            for child in children:
+                needed_by.setdefault(child, []).append(parent)
+        return replace(side, needed_by=needed_by)
+
+    def _packages(self, environment: Environment) -> PackageSet:
+        if self.ours is not None:
+            return self.ours.packages(environment.prefix)
+        return read_packages(environment, of_environment())
+
+    def _place(self, environment: Environment) -> str:
+        """Return where an environment lies in the image.
+
+        That is where it lies here or, seen from outside a container, where the recipe puts it: into
+        the image's own conda root.
+        """
+        root = variables(self.target.view.config).get("CONDA_DIR")
+        candidates = [environment.prefix]
+        if root and environment.kind == "conda-base":
+            candidates.append(root)
+        elif root and environment.kind == "conda-named" and environment.name:
+            candidates.append(f"{root}/envs/{environment.name}")
+        found = (self.tree.root.resolve(candidate) for candidate in candidates)
+        return next((each for each in found if each is not None), environment.prefix)
+
+    def _only_there(self, sides: Sequence[Side], ways: Ways) -> Iterator[str]:
+        if not self.here.whole:
+            return
+        known = {side.in_image for side in sides}
+        prefixes, libraries = survey(self.tree.root)
+        for prefix in sorted(prefixes - known):
+            yield (
+                f"The image has an environment {prefix}, which is not here."
+                f" Build again: {ways.build}"
+            )
+        for prefix in sorted(libraries.keys() - prefixes - known):
+            packages = self.tree.packages(prefix).packages
+            if packages:
+                yield (
+                    f"The image has packages in {prefix}, where none are here:"
+                    f" {', '.join(each.name for each in packages)}. Build again: {ways.build}"
+                )
+
+    def _lone(self, sides: Sequence[Side]) -> set[str]:
+        """Return the prefixes of the environments that only one side has."""
+        known = {side.in_image for side in sides}
+        prefixes, libraries = survey(self.tree.root)
+        found = {side.in_image for side in sides if side.image is None}
+        return (found | ((prefixes | libraries.keys()) - known)) - {"/", "/usr"}
+
+    # -- their files
+
+    def _views(self, sides: Sequence[Side]) -> tuple[View, View, frozenset[str]]:
+        """Return both sides' files: all, or what lies in the environments that are compared."""
+        image = self.target.view
+        if self.here.whole:
+            view = self.here.view or self._read("/")
+            return view, image, frozenset()
+        view = View(Root(), on_disk=True)
+        there = Root(unread=list(image.root.unread))
+        moved = set()
+        for side in sides:
+            if side.environment is None or side.image is None:
+                continue
+            prefix = side.environment.prefix
+            found = self._read(prefix)
+            view.root.entries.update(found.root.entries)
+            view.root.unread += found.root.unread
+            if prefix != side.in_image:
+                moved.add(prefix)
+            for path in image.root.below(side.in_image):
+                name = prefix + path.removeprefix(side.in_image)
+                there.entries[name] = image.root.entries[path]
+                if path in image.root.contents:
+                    there.contents[name] = image.root.contents[path]
+        return view, View(there), frozenset(moved)
+
+    def _read(self, folder: str) -> View:
+        wanted: Callable[[str], bool] = (
+            (lambda _: True)
+            if self.deep
+            else (lambda path: bool(kind_of(path)) or path.startswith("/usr/local/bin/"))
+        )
+        return View(disk_root(folder, is_wanted=wanted), on_disk=True)
+
+    def _unread(self, sides: Sequence[Side], view: View, image: View) -> Iterator[str]:
+        yield from (*self.here.unread, *self.unread)
+        for each, where in ((view, "here"), (image, "in the image")):
+            yield from each.root.unread
+            yield from dangling(each, where)
+            _, libraries = survey(each.root)
+            folders = sorted(path for paths in libraries.values() for path in paths)
+            yield from nameless(each, folders, where)
+        for side in sides:
+            yield from unreadable(side)
+        self.unread.clear()
+
+    def _explained(
+        self, sides: Sequence[Side], found: Sequence[tuple[str, tuple[str, str]]]
+    ) -> set[tuple[str, tuple[str, str]]]:
+        prefixes = {
+            side.name: side.environment.prefix if side.environment else "" for side in sides
+        }
+        explained = {(prefixes[where], key) for where, key in found}
+        for side in sides:
+            if side.environment is not None:
+                explained |= {(side.environment.prefix, each.key) for each in side.ours}
+        return explained
+
+    def _mounted(self) -> Iterator[str]:
+        folders = [each for each in self.here.mounted if each != "/var/run/docker.sock"]
+        if folders:
+            yield f"What is mounted is no part of an image: {', '.join(sorted(folders))}."
+
+    def _compiled(
+        self, environments: Sequence[Environment], paths: Sequence[str]
+    ) -> frozenset[str]:
+        """Return which compiled files of the image are not of the source that lies beside them."""
+        if self.target.engine is None:
+            self.unread += [f"{path} of the image could not be compared." for path in paths]
+            return frozenset()
+        found: set[str] = set()
+        with tempfile.TemporaryDirectory(prefix="jstackmagic-compiled-") as folder:
+            copies = fetch(self.target.engine, self.target.id, paths, Path(folder))
+            for environment in environments:
+                mine = [p for p in paths if p.startswith(f"{environment.prefix}/")]
+                mine = [p for p in mine if p in copies]
+                if not mine or environment.executable is None:
+                    continue
+                work = [(str(copies[p]), deeply.source_of(p), p) for p in mine]
+                for _, _, path in work:
+                    del copies[path]
+                listing = Path(folder, "work.json")
+                listing.write_text(json.dumps(work))
+                found |= set(_other_code(environment.executable, listing, mine))
+        return frozenset(found)
+
+
+def _other_code(python: str, listing: Path, paths: Sequence[str]) -> Sequence[str]:
+    from ...io import process
+    from ...model.plan import Command
+
+    captured = process.capture(Command((python, "-I", "-c", deeply.SAME_CODE, str(listing))))
+    try:
+        found: list[str] = json.loads(captured.stdout)
+    except ValueError:
+        return paths
+    return found
+
+
+def _names_of(prefixes: set[str]) -> Mapping[str, str]:
+    """Return what conda calls the environments at some prefixes."""
+    found = {}
+    for prefix in prefixes:
+        root = posixpath.dirname(posixpath.dirname(prefix))
+        if posixpath.basename(posixpath.dirname(prefix)) == "envs" and root in prefixes:
+            found[prefix] = posixpath.basename(prefix)
+            found[root] = "base"
+    if "/opt/conda" in prefixes:
+        found["/opt/conda"] = "base"
+    return found
+
+
+def _paths_of(explained: set[tuple[str, tuple[str, str]]], here: View, image: View) -> set[str]:
+    """Return the files of the packages that differ: no fact of their own."""
+    if not explained:
+        return set()
+    keys = {key for _, key in explained}
+    return {
+        path
+        for view in (here, image)
+        for path, owned in deeply.owners(view).items()
+        if owned.key in keys
+    }
 
 
 def _set_ours_apart(
-    engine: Engine, environments: Sequence[Environment], sides: Sequence[Side], recipe: Recipe
+    environments: Sequence[Environment],
+    sides: Sequence[Side],
+    recipe: Recipe,
+    brought: Callable[[], Brought | None],
 ) -> list[Side]:
     """Return the sides, each with those of our own packages that the image does not have."""
     known = {environment.ref: environment for environment in environments}
@@ -174,17 +515,10 @@ def _set_ours_apart(
     for side in sides:
         ours: tuple[Package, ...] = ()
         if side.environment is not None and side.image is not None and OWN not in side.image:
-            image = partial(_brought, engine)
-            ours = ours_here(known[side.environment], side.here, recipe, image)
+            ours = ours_here(known[side.environment], side.here, recipe, brought)
         missing = tuple(package for package in ours if package.key not in (side.image or ()))
         found.append(replace(side, ours=missing))
     return found
-
-
-def _brought(engine: Engine) -> Brought | None:
-    """Return what the image of this container brought; None outside of one."""
-    container = this_container(engine, look())
-    return Brought(engine, container) if container else None
 
 
 def _beside(side: Side) -> str:
@@ -192,70 +526,3 @@ def _beside(side: Side) -> str:
         f"{described(side.ours)}: here in {side.name} beside these. The image does not have them:"
         " --with-jstackmagic puts them there."
     )
-
-
-def _place(environment: Environment, files: Files, variables: Mapping[str, str]) -> str | None:
-    """Where an environment lies in the image; None where it does not.
-
-    That is where it lies here or, seen from outside a container, where the recipe puts it: into the
-    image's own conda root.
-    """
-    root = variables.get("CONDA_DIR")
-    candidates = [environment.prefix]
-    if root and environment.kind == "conda-base":
-        candidates.append(root)
-    elif root and environment.kind == "conda-named" and environment.name:
-        candidates.append(f"{root}/envs/{environment.name}")
-    for candidate in candidates:
-        # a system's prefix is there always; what counts is its own library folders
-        found = files.resolve(candidate)
-        if found is not None:
-            return found
-    return None
-
-
-def _read_trees(
-    environments: Sequence[Environment],
-    places: Mapping[str, str | None],
-    files: Files,
-    tree: Tree,
-    *,
-    hashes: bool,
-) -> None:
-    """Read each folder once: a conda root holds its named environments."""
-    folders = set()
-    for environment in environments:
-        place = places[environment.prefix]
-        if place is None:
-            continue
-        if environment.kind != "system":
-            folders.add(place)
-            continue
-        libraries = (os.path.dirname(library) for library in environment.site_packages)
-        folders.update(filter(None, map(files.resolve, libraries)))
-    for folder in sorted(folders):
-        if not any(folder.startswith(f"{other}/") for other in folders):
-            files.read_environments(tree, folder, hashes=hashes)
-
-
-def _is_there(prefix: str, tree: Tree) -> bool:
-    return prefix in tree.prefixes or prefix in tree.libraries
-
-
-def _only_there(sides: Sequence[Side], tree: Tree) -> Iterator[str]:
-    known = {side.in_image for side in sides}
-    for prefix in sorted(tree.prefixes - known):
-        yield f"The image has an environment {prefix}, which is not here."
-
-
-def _nameless(libraries: Sequence[str], where: str, root: str) -> Iterator[str]:
-    """The ``*.dist-info`` folders that do not say what they are, a sentence each."""
-    for library in libraries:
-        for folder in sorted(Path(library).glob("[!~]*.dist-info")):
-            try:
-                named = _NAMES.search((folder / "METADATA").read_text(errors="replace"))
-            except OSError:
-                named = None
-            if not named:
-                path = str(folder).removeprefix(root)
-                yield f"{path} {where} does not name its distribution."

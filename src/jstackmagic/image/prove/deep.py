@@ -1,38 +1,57 @@
-"""The deep part of the proof: the content of the installed files, and imports that work."""
+"""The deep part of the proof: every file of the system and its environments, and imports."""
 
 from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import json
-import os
 import posixpath
 import re
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...model.managers import is_system
+from ...model.packages import ManagerName, normalise
 from ...where.packages import files_of
 from ..engine.client import speaking
-from .files import sha256
-from .proof import FileDifference, FileState, same
+from ..root import BUFFER, LIBRARY
+from .facts import View, kind_of, place_of
+from .proof import FileDifference, FileState, Ways
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable
 
     from ...model.environment import Environment
-    from ...model.packages import Package
     from ...model.record import Record
     from ..engine.client import Engine
-    from .files import Tree
+    from ..root import Entry
     from .proof import Side
 
-_INSTALLERS_OWN = re.compile(
-    r".*\.dist-info/(?:RECORD|REQUESTED|INSTALLER|direct_url\.json|uv_cache\.json)"
-)
-"""What tells how a distribution was installed; the comparison of the metadata has read it."""
+_AREAS = re.compile(r"/(?:bin|etc|lib|lib32|lib64|libx32|opt|sbin|usr)/.*|/var/lib/.*")
+"""Where programs and packages lie; the rest is data, or made while a container runs."""
 
+_WRITTEN_WHILE_RUNNING = re.compile(
+    r"/etc/(?:hostname|hosts|resolv\.conf|mtab|machine-id|\.pwd\.lock|ld\.so\.cache|jstackmagic(?:/.*)?"
+    r"|(?:passwd|group|shadow|gshadow|subuid|subgid)-?|sudoers\.d/(?:added-by-start-script|path))"
+    r"|/var/lib/(?:apt|dpkg|systemd|ucf|dbus|pam|python|shells\.state|update-.*|command-not-found)(?:/.*)?"
+    r"|/usr/share/(?:info/dir|mime/.*|applications/mimeinfo\.cache|icons/.*/icon-theme\.cache)"
+    r"|/usr/lib/.*/gconv/gconv-modules\.cache"
+)
+"""Of these areas, what the engine, a server's start and the managers' own triggers write."""
+
+_INSTALLERS_OWN = re.compile(
+    r".*/conda-meta/(?:history|[^/]+\.json|[^/]+\.lock)|.*/conda-meta/?|.*/\.condatmp(?:/.*)?|.*/CACHEDIR\.TAG"
+    r"|.*/pkgs(?:/.*)?"
+    r"|.*\.(?:dist|egg)-info/(?:RECORD|REQUESTED|INSTALLER|direct_url\.json|uv_cache\.json"
+    r"|installed-files\.txt|SOURCES\.txt)"
+)
+"""What says how a package was installed; the comparison of the metadata has read it."""
+
+_IN_LIBRARY = re.compile(rf".*/{LIBRARY}/.*")
+_COMPILED = re.compile(r"(?P<folder>.*/)__pycache__/(?P<stem>[^/]+?)\.[^/.]+-\d+[^/]*\.pyc")
 _TOP_LEVEL = re.compile(
     r".*/(?:site|dist)-packages/(?P<module>[A-Za-z]\w*)(?:/__init__\.py|\.py|(?:\.[\w-]+)?\.so)"
 )
@@ -51,152 +70,359 @@ _SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Recorded:
-    """A file as a record has it.
+class Owned:
+    """A file as the record of its package has it.
 
     Attributes:
-        package: Whose it is.
-        sha256: Empty where the record gives none.
+        key: The manager and the package's name.
+        sha256: Of its content, in hexadecimal; empty where the record gives none.
+        md5: The same, of Debian's files.
+        version: Of the package; empty of Debian's.
         has_prefix: Whether the environment's prefix may stand in it.
-        in_image: For a script that the installer wrote for an entry point, what the image's own
-            record says of it: pip and uv word such a script differently.
+        entry_point: Whether the installer wrote it for an entry point: pip and uv word it
+            differently.
     """
 
-    package: str
-    sha256: str
+    key: tuple[ManagerName, str]
+    sha256: str = ""
+    md5: str = ""
+    version: str = ""
     has_prefix: bool = False
-    in_image: str = ""
+    entry_point: bool = False
 
 
-def contents(
-    environments: Sequence[Environment], sides: Sequence[Side], tree: Tree
-) -> tuple[tuple[FileDifference, ...], list[str]]:
-    """Compare the files of the packages that are the same on both sides by their metadata.
+Explained = Collection[tuple[str, tuple[str, str]]]
+"""Packages that differ, each with the prefix of its environment; "" for the system's."""
 
-    Args:
-        environments: Those of here.
-        sides: What was compared.
-        tree: The image's metadata, and the hashes of its files.
 
-    Returns:
-        The files that differ, and sentences about what could not be read.
+@dataclass(frozen=True)
+class Compared:
+    """What a deep comparison is given.
+
+    Attributes:
+        here: This side.
+        image: The other.
+        ways: What fixes a difference.
+        places: The name of each environment, by its prefix here.
+        moved: The prefixes of environments that lie elsewhere in the image; its files are named
+            as they would be here.
+        explained: The packages that differ: their files need no line of their own.
+        local: Whether what is compared with lies on this process's disk.
+        named: The paths that the shallow part has named.
+        lone: The prefixes of the environments that only one side has.
+        whole: Whether all of the system is compared, or the environments alone.
+        compiled: Tells which compiled files of the image are of another source than they seem.
     """
-    found: list[FileDifference] = []
-    unread: list[str] = []
-    for environment, side in _pairs(environments, sides):
-        for path, recorded in _recorded_files(environment, side, tree):
-            there = side.in_image + path.removeprefix(environment.prefix)
-            if recorded.has_prefix and side.in_image != environment.prefix:
-                continue  # the prefix stands in it, and is another
-            try:
-                with open(path, "rb") as file:
-                    here = sha256(file)
-            except FileNotFoundError:
-                here = ""
-            except OSError as error:
-                unread.append(f"{path} cannot be read: {error.strerror}.")
-                continue
-            image = tree.hashes.get(there, "")
-            as_written = (here, image) == (recorded.sha256, recorded.in_image)
-            state = _state(here, image, recorded.sha256)
-            if state and not (here and image and as_written):
-                found.append(FileDifference(side.name, recorded.package, path, state))
-    return tuple(found), unread
+
+    here: View
+    image: View
+    ways: Ways
+    places: Mapping[str, str]
+    explained: Explained = ()
+    moved: Collection[str] = ()
+    local: bool = True
+    named: Collection[str] = ()
+    lone: Collection[str] = ()
+    whole: bool = True
+    compiled: Callable[[Sequence[str]], Collection[str]] = lambda _: ()
 
 
-def _pairs(
-    environments: Sequence[Environment], sides: Sequence[Side]
-) -> Iterator[tuple[Environment, Side]]:
-    by_prefix = {environment.prefix: environment for environment in environments}
-    for side in sides:
-        if side.environment is not None and side.image is not None:
-            yield by_prefix[side.environment.prefix], side
-
-
-def _state(here: str, image: str, recorded: str) -> FileState | None:
-    if here == image:
-        return None
-    if not here:
-        return "not here"
-    if not image:
-        return "not in the image"
-    if recorded == image:
-        return "changed here"
-    return "changed in the image" if recorded == here else "differs"
-
-
-def _recorded_files(
-    environment: Environment, side: Side, tree: Tree
-) -> Iterator[tuple[str, _Recorded]]:
-    """The files of the packages that are the same on both sides, absolute, with their records."""
-    assert side.image is not None
-    for package in side.here.packages:
-        other = side.image.get(package.manager, package.name)
-        if other is None or not same(package, other):
+def contents(compared: Compared) -> tuple[FileDifference, ...]:
+    """Compare every file that counts, with mode, owner and the place that a link leads to."""
+    owners_here, owners_image = owners(compared.here), owners(compared.image)
+    found = []
+    doubtful: list[str] = []
+    ours, theirs = compared.here.root.entries, compared.image.root.entries
+    for path in sorted(ours.keys() | theirs.keys()):
+        one, other = ours.get(path), theirs.get(path)
+        if one == other or not _counts(path, compared):
             continue
-        if package.manager == "conda":
-            yield from _of_conda(environment, package)
-        elif not package.editable:
-            yield from _of_distribution(environment, package, side.in_image, tree)
+        owned = owners_here.get(path) or owners_image.get(path)
+        if owned and _is_explained(path, owned, compared):
+            continue
+        if path.endswith(".pyc") and _COMPILED.fullmatch(path):
+            if other and _may_hide(path, one, other, compared):
+                doubtful.append(path)
+            elif other and not one and source_of(path) not in theirs:
+                found.append(_difference(path, owned, "not here", compared, one, other))
+            continue
+        state = _state(path, one, other, owned, compared, owners_here, owners_image)
+        if state:
+            found.append(_difference(path, owned, state, compared, one, other))
+    hiding = compared.compiled(doubtful) if doubtful else ()
+    for path in doubtful:
+        if path in hiding:
+            owned, one, other = owners_here.get(path), ours.get(path), theirs.get(path)
+            found.append(_difference(path, owned, "hides its source", compared, one, other))
+    return tuple(found)
 
 
-def _of_conda(environment: Environment, package: Package) -> Iterator[tuple[str, _Recorded]]:
-    stem = f"{package.name}-{package.version}-{package.build}.json"
+def _counts(path: str, compared: Compared) -> bool:
+    """Return whether a file is one that has to be the same on both sides."""
+    if _INSTALLERS_OWN.fullmatch(path) or _WRITTEN_WHILE_RUNNING.fullmatch(path):
+        return False
+    if kind_of(path) or path in compared.named:
+        return False  # the shallow part has compared it
+    if any(path.startswith(f"{prefix}/") for prefix in compared.lone):
+        return False  # the whole environment is a difference
+    inside = any(path.startswith(f"{prefix}/") for prefix in compared.places)
+    if not compared.whole:
+        return inside
+    return bool(inside or _AREAS.fullmatch(path) or _IN_LIBRARY.fullmatch(path))
+
+
+def _is_explained(path: str, owned: Owned, compared: Compared) -> bool:
+    if is_system(owned.key[0]):
+        return ("", owned.key) in compared.explained
+    return any(
+        key == owned.key and path.startswith(f"{prefix}/") for prefix, key in compared.explained
+    )
+
+
+def _difference(
+    path: str,
+    owned: Owned | None,
+    state: FileState,
+    compared: Compared,
+    one: Entry | None,
+    other: Entry | None,
+) -> FileDifference:
+    return FileDifference(
+        place_of(path, compared.places),
+        owned.key[1] if owned else "",
+        path,
+        state,
+        compared.ways.of(path, one, other, reinstall=_reinstall(path, owned, state, one, compared)),
+    )
+
+
+def _reinstall(
+    path: str, owned: Owned | None, state: FileState, one: Entry | None, compared: Compared
+) -> str:
+    """Return what puts a package's file back here; empty where it is as it was installed."""
+    usual = one is not None and one.mode & ~0o022 in (0o644, 0o755, 0o444, 0o555)
+    here = state in ("changed here", "not here") or (state == "other mode" and not usual)
+    if owned is None or not here or not compared.whole:
+        return ""
+    manager, name = owned.key
+    if manager == "apt":
+        return f"!sudo apt-get install --yes --reinstall {shlex.quote(name)}"
+    prefix = next((p for p in compared.places if path.startswith(f"{p}/")), "")
+    if manager == "conda":
+        spec = shlex.quote(f"{name}={owned.version}")
+        return f"!conda install --yes --force-reinstall --prefix {shlex.quote(prefix)} {spec}"
+    python = shlex.quote(f"{prefix}/bin/python")
+    spec = shlex.quote(f"{name}=={owned.version}")
+    return f"!{python} -m pip install --quiet --force-reinstall --no-deps {spec}"
+
+
+def _state(
+    path: str,
+    one: Entry | None,
+    other: Entry | None,
+    owned: Owned | None,
+    compared: Compared,
+    owners_here: Mapping[str, Owned],
+    owners_image: Mapping[str, Owned],
+) -> FileState | None:
+    if one is None or other is None:
+        entry = one or other
+        # an empty folder is nothing, and the files of another are named
+        if entry is not None and entry.kind == "folder":
+            return None
+        return "not here" if one is None else "not in the image"
+    if (one.kind, one.target, one.sha256) != (other.kind, other.target, other.sha256):
+        recorded = owned.sha256 if owned else ""
+        if one.kind == other.kind == "file":
+            if owned and owned.has_prefix and _is_moved(path, compared):
+                return None  # the prefix stands in it, and is another
+            if (
+                owned
+                and owned.entry_point
+                and _as_each_says((owners_here.get(path), one), (owners_image.get(path), other))
+            ):
+                return None
+        base = compared.ways.base.entries.get(path) if compared.ways.base else None
+        known = recorded or (base.sha256 if base else "")
+        if owned and owned.md5 and compared.local:
+            known = one.sha256 if _md5(path) == owned.md5 else other.sha256
+        if known and known == other.sha256:
+            return "changed here"
+        return "changed in the image" if known and known == one.sha256 else "differs"
+    if not compared.whole:
+        return None  # another machine's users and umask
+    inside = any(path.startswith(f"{prefix}/") for prefix in compared.places)
+    # fix-permissions gives an environment to its group, here or there
+    mask = 0o5707 if inside else 0o7777
+    if one.kind != "link" and (one.mode ^ other.mode) & mask:
+        return "other mode"
+    if one.uid != other.uid or (one.gid != other.gid and not inside):
+        return "other owner"
+    return None
+
+
+def _md5(path: str) -> str:
+    """Return the MD5 of a file here, as dpkg lists it; empty where it cannot be read."""
+    digest = hashlib.md5(usedforsecurity=False)
     try:
-        record = json.loads(Path(environment.prefix, "conda-meta", stem).read_bytes())
-    except (OSError, ValueError):
+        with open(path, "rb") as file:
+            while block := file.read(BUFFER):
+                digest.update(block)
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def _is_moved(path: str, compared: Compared) -> bool:
+    return any(path.startswith(f"{prefix}/") for prefix in compared.moved)
+
+
+def _as_each_says(*sides: tuple[Owned | None, Entry]) -> bool:
+    return all(owned is not None and owned.sha256 == entry.sha256 for owned, entry in sides)
+
+
+# Compiled Python
+
+
+def source_of(path: str) -> str:
+    """Return the source that a compiled file in a ``__pycache__`` is of (PEP 3147)."""
+    found = _COMPILED.fullmatch(path)
+    assert found is not None
+    return f"{found['folder']}{found['stem']}.py"
+
+
+def _may_hide(path: str, one: Entry | None, other: Entry, compared: Compared) -> bool:
+    """Return whether a compiled file of the image is another one, and Python would take it.
+
+    Python takes it by the source's time and size, or by the source's hash, or unasked (PEP 552).
+    """
+    if other.body is None or (one is not None and one.body and one.body[0] == other.body[0]):
+        return False
+    name = source_of(path)
+    source = compared.image.root.entries.get(name)
+    ours = compared.here.root.entries.get(name)
+    if source is None or ours is None or source.sha256 != ours.sha256:
+        return False  # never taken, or the source itself is a difference
+    head = other.body[1]
+    flags = int.from_bytes(head[4:8], "little")
+    if flags & 1:
+        return True
+    stamp = (int.from_bytes(head[8:12], "little"), int.from_bytes(head[12:16], "little"))
+    return stamp == (source.time & 0xFFFFFFFF, source.size & 0xFFFFFFFF)
+
+
+SAME_CODE = """
+import json, marshal, sys
+def plain(value):
+    if hasattr(value, "co_code"):
+        names = ("co_name", "co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars")
+        return [*(getattr(value, n) for n in names), [plain(v) for v in value.co_consts]]
+    if isinstance(value, (tuple, frozenset)):
+        return [type(value).__name__, *sorted(map(repr, map(plain, value)))]
+    return repr(value)
+other = []
+for path, source, name in json.load(open(sys.argv[1])):
+    try:
+        with open(path, "rb") as file:
+            there = marshal.loads(file.read()[16:])
+        with open(source, "rb") as file:
+            here = compile(file.read(), there.co_filename, "exec", dont_inherit=True)
+        if repr(plain(there)) != repr(plain(here)):
+            other.append(name)
+    except Exception:
+        other.append(name)
+print(json.dumps(other))
+"""
+"""Run by the environment's own Python: says which compiled files are not of their source."""
+
+
+# Who owns a file
+
+
+def owners(view: View) -> dict[str, Owned]:
+    """Return the files that conda's, pip's and Debian's records list, by path."""
+    found: dict[str, Owned] = {}
+    for path in view.root.entries:
+        name = posixpath.basename(path)
+        if path.endswith("/RECORD") and ".dist-info/" in path:
+            for file, owned in _of_distribution(view, path):
+                found.setdefault(file, owned)
+        elif "/conda-meta/" in path and name.endswith(".json"):
+            found.update(_of_conda(view, path))
+        elif path.startswith("/var/lib/dpkg/info/") and name.endswith(".list"):
+            found.update(_of_debian(view, path))
+    return found
+
+
+def _of_conda(view: View, path: str) -> Iterator[tuple[str, Owned]]:
+    prefix = path.rpartition("/conda-meta/")[0]
+    try:
+        record = json.loads(view.content(path))
+        name, entries = record["name"], (record.get("paths_data") or {}).get("paths") or ()
+    except (ValueError, KeyError, TypeError, AttributeError):
         return  # the comparison of the metadata has said so
-    for entry in (record.get("paths_data") or {}).get("paths") or ():
-        path, kind = str(entry.get("_path", "")), entry.get("path_type")
-        if kind not in ("hardlink", None) or path.endswith(".pyc") or _INSTALLERS_OWN.match(path):
-            continue
+    for entry in entries:
         placeholder = bool(entry.get("prefix_placeholder"))
         digest = entry.get("sha256_in_prefix") or ("" if placeholder else entry.get("sha256"))
         yield (
-            f"{environment.prefix}/{path}",
-            _Recorded(package.name, str(digest or ""), placeholder),
+            f"{prefix}/{entry.get('_path', '')}",
+            Owned(
+                ("conda", str(name)),
+                str(digest or ""),
+                version=str(record.get("version", "")),
+                has_prefix=placeholder,
+            ),
         )
 
 
-def _of_distribution(
-    environment: Environment, package: Package, in_image: str, tree: Tree
-) -> Iterator[tuple[str, _Recorded]]:
-    owned = files_of(package, environment)
-    record = next((path for path in owned if path.endswith(".dist-info/RECORD")), None)
-    if record is None:
-        return
-    written = _entry_points(posixpath.dirname(record))
-    library = posixpath.dirname(posixpath.dirname(record))
-    there = _rows(tree.path(in_image + record.removeprefix(environment.prefix)))
-    for name, digest in _rows(Path(record)).items():
-        path = posixpath.normpath(posixpath.join(library, name))
-        if not path.startswith(f"{environment.prefix}/"):
+def _of_distribution(view: View, record: str) -> Iterator[tuple[str, Owned]]:
+    folder = posixpath.dirname(record)
+    library = posixpath.dirname(folder)
+    head, _, version = posixpath.basename(folder).removesuffix(".dist-info").partition("-")
+    name = normalise(head)
+    written = _entry_points(view.content(f"{folder}/entry_points.txt"))
+    for row in csv.reader(view.content(record).decode(errors="replace").splitlines()):
+        if not row:
             continue
-        if path.endswith(".pyc") or _INSTALLERS_OWN.match(path):
-            continue
+        path = posixpath.normpath(posixpath.join(library, row[0]))
         # a script's first line names the interpreter, so the prefix
-        in_bin = os.path.dirname(path) == f"{environment.prefix}/bin"
-        own = there.get(name, "") if in_bin and os.path.basename(path) in written else ""
-        yield path, _Recorded(package.name, digest, in_bin, own)
+        in_bin = posixpath.basename(posixpath.dirname(path)) == "bin"
+        is_written = in_bin and posixpath.basename(path) in written
+        yield (
+            path,
+            Owned(
+                ("pip", name),
+                _hexadecimal(row[1:2]),
+                version=version,
+                has_prefix=in_bin,
+                entry_point=is_written,
+            ),
+        )
 
 
-def _rows(record: Path) -> dict[str, str]:
-    """The files of a RECORD, relative to its library, with their hashes; {} where there is none."""
-    try:
-        text = record.read_text(encoding="utf-8")
-    except OSError:
-        return {}
-    return {row[0]: _hexadecimal(row[1:2]) for row in csv.reader(text.splitlines()) if row}
+def _of_debian(view: View, listing: str) -> Iterator[tuple[str, Owned]]:
+    name = posixpath.basename(listing).removesuffix(".list").partition(":")[0]
+    key = ("apt", name)
+    sums = view.content(listing.removesuffix(".list") + ".md5sums").decode(errors="replace")
+    md5 = {f"/{path}": digest for digest, _, path in (s.partition("  ") for s in sums.splitlines())}
+    for line in view.content(listing).decode(errors="replace").splitlines():
+        # /bin leads to /usr/bin, and packages list files in either
+        folder = view.root.resolve(posixpath.dirname(line))
+        if folder is not None:
+            path = posixpath.join(folder, posixpath.basename(line))
+            yield path, Owned(key, md5=md5.get(line, ""))
 
 
-def _entry_points(folder: str) -> set[str]:
+def _entry_points(text: bytes) -> set[str]:
     """The names of the scripts that an installer writes for a distribution (PEP 621's scripts)."""
     from configparser import ConfigParser, Error
 
+    if not text:
+        return set()
     parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read(f"{folder}/entry_points.txt", encoding="utf-8")
+        parser.read_string(text.decode())
     except (Error, UnicodeDecodeError):
         return set()
     sections = [name for name in ("console_scripts", "gui_scripts") if parser.has_section(name)]
@@ -209,6 +435,16 @@ def _hexadecimal(column: Sequence[str]) -> str:
     if kind != "sha256":
         return ""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex()
+
+
+def pairs(
+    environments: Sequence[Environment], sides: Sequence[Side]
+) -> Iterator[tuple[Environment, Side]]:
+    """Yield the environments that the image has too, each with what was compared of it."""
+    by_prefix = {environment.prefix: environment for environment in environments}
+    for side in sides:
+        if side.environment is not None and side.image is not None:
+            yield by_prefix[side.environment.prefix], side
 
 
 # Imports
@@ -231,7 +467,7 @@ def imports(
     """
     found: list[str] = []
     unread: list[str] = []
-    for environment, side in _pairs(environments, sides):
+    for environment, side in pairs(environments, sides):
         modules = sorted(set(_added_modules(environment, records)))
         if not modules or environment.executable is None:
             continue

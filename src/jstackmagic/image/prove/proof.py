@@ -6,7 +6,8 @@ import os
 import posixpath
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
@@ -14,14 +15,22 @@ from ...model.credentials import mask
 from ...model.environment import EnvironmentRef
 from ...model.managers import is_system
 from ...model.packages import ManagerName, Package, PackageSet
+from ..root import Entry, Root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from ...model.record import Record
 
 FileState = Literal[
-    "changed here", "changed in the image", "differs", "not here", "not in the image"
+    "changed here",
+    "changed in the image",
+    "differs",
+    "not here",
+    "not in the image",
+    "other mode",
+    "other owner",
+    "hides its source",
 ]
 
 
@@ -35,6 +44,9 @@ class Side:
         here: What it holds here.
         image: What it holds in the image; None where the image does not have it.
         ours: Of what is here, jstackmagic and what only it needs, where the image has none of it.
+        needed_by: By package here, those here that need it; what is left out is not known.
+        is_bare: Whether it is a folder of libraries alone: the user's own (~/.local), /usr/local.
+        is_recorded: Whether the history has a record of it.
     """
 
     environment: EnvironmentRef | None
@@ -42,6 +54,11 @@ class Side:
     here: PackageSet
     image: PackageSet | None
     ours: tuple[Package, ...] = ()
+    needed_by: Mapping[tuple[ManagerName, str], Sequence[tuple[ManagerName, str]]] = field(
+        default_factory=dict
+    )
+    is_bare: bool = False
+    is_recorded: bool = True
 
     @property
     def name(self) -> str:
@@ -78,13 +95,44 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing beside the packages that is not the same here and in the image.
+
+    Attributes:
+        where: The environment's name or prefix, "system", or "image" for its configuration.
+        kind: Of which kind it is: "import path", "settings", "kernel", "start-up",
+            "configuration", "hold".
+        name: The file's path, or what is configured.
+        here: How it is here, in words.
+        image: How it is in the image.
+        mend: What makes the two equal.
+    """
+
+    where: str
+    kind: str
+    name: str
+    here: str
+    image: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileDifference:
-    """One file of a package that is the same by its metadata and not by its content."""
+    """One file that is not the same here and in the image.
+
+    Attributes:
+        where: The environment's name or prefix, or "system".
+        package: Whose it is; empty where no package owns it.
+        path: Here.
+        state: How it differs.
+        mend: What makes the two equal.
+    """
 
     where: str
     package: str
     path: str
     state: FileState
+    mend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +149,8 @@ class Proof:
         files: With ``--deep``: files whose content is not the same.
         imports: With ``--deep``: modules that can be imported here and not in the image.
         deep: Whether contents were compared too.
+        facts: What differs beside the packages: import path, settings, kernels, start-up,
+            configuration, holds.
         beside: Our own packages that are here and not in the image, a sentence for each
             environment: they are no difference.
     """
@@ -114,17 +164,97 @@ class Proof:
     files: tuple[FileDifference, ...] = ()
     imports: tuple[str, ...] = ()
     deep: bool = False
+    facts: tuple[Finding, ...] = ()
     beside: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
         """Return whether everything was read, and nothing differs."""
-        found = (self.differences, self.absent, self.unread, self.files, self.imports)
+        found = (self.differences, self.absent, self.unread, self.files, self.imports, self.facts)
         return bool(self.compared) and not any(found)
 
 
-def differences(side: Side, records: Sequence[Record]) -> Iterator[Difference]:
-    """Yield what differs between the two sides of an environment, with what would mend it."""
+@dataclass(frozen=True)
+class Ways:
+    """The lines that make the two sides equal.
+
+    Attributes:
+        image: What was compared with.
+        base: The root of the base image; None where it is not known.
+        can_restore: Whether a file here can be put back as the base image has it.
+    """
+
+    image: str = ""
+    base: Root | None = None
+    can_restore: bool = False
+
+    def restore(self, path: str) -> str:
+        """Return the line that puts a path back as the base image has it."""
+        return f"%envimage restore {shlex.quote(path)}"
+
+    def brought(self, side: Side, package: Package) -> bool:
+        """Return whether the base image is known to bring a package."""
+        if self.base is None:
+            return False
+        if side.environment is None:
+            status = self.base.contents.get("/var/lib/dpkg/status", b"").decode(errors="replace")
+            found = re.search(
+                rf"^Package: {re.escape(package.name)}\n(?:.+\n)*?Version: (.+)$", status, re.M
+            )
+            return found is not None and found[1] == package.version
+        if package.manager == "conda":
+            stem = f"{package.name}-{package.version}-{package.build}.json"
+            return f"{side.in_image}/conda-meta/{stem}" in self.base.entries
+        spelt = re.compile(
+            rf"{re.escape(side.in_image)}/.*-packages/"
+            rf"{re.sub('[-_.]+', '[-_.]+', package.name)}-{re.escape(package.version)}"
+            r"\.(?:dist|egg)-info(?:/.*)?",
+            re.IGNORECASE,
+        )
+        return any(map(spelt.fullmatch, self.base.below(side.in_image)))
+
+    @property
+    def build(self) -> str:
+        """The line that builds the image again, of the recipe."""
+        return f"%envimage build {shlex.quote(self.image)}".rstrip(" '")
+
+    def of(self, path: str, here: Entry | None, image: Entry | None, *, reinstall: str = "") -> str:
+        """Return the line for a file that differs.
+
+        Args:
+            path: The file.
+            here: As it is here.
+            image: As it is in the image.
+            reinstall: What puts it back, where the package that owns it is no longer as it was
+                installed here.
+        """
+        was = self.base.entries.get(path) if self.base else None
+        if self.base is not None and self.can_restore and alike(image, was):
+            return f"Changed here: {self.restore(path)}"
+        if reinstall:
+            return f"Changed here: {reinstall}"
+        changed = self.base is not None and alike(here, was)
+        return f"{'Changed in the image' if changed else 'Build again'}: {self.build}"
+
+
+def alike(one: Entry | None, other: Entry | None) -> bool:
+    """Return True where two entries have the same content, mode and owner."""
+    if one is None or other is None:
+        return one is other
+    return (one.kind, one.sha256, one.target, one.mode, one.uid) == (
+        other.kind,
+        other.sha256,
+        other.target,
+        other.mode,
+        other.uid,
+    )
+
+
+def differences(
+    side: Side, records: Sequence[Record], ways: Ways | None = None
+) -> Iterator[Difference]:
+    """Yield what differs between the two sides of an environment, with what fixes it."""
+    ways = ways or Ways()
     if side.image is None:
         return
     here, image = side.here.by_key, side.image.by_key
@@ -139,7 +269,7 @@ def differences(side: Side, records: Sequence[Record]) -> Iterator[Difference]:
             here=one,
             image=other,
             entry=entry.id if entry else "",
-            mend=_mend(side, one, other, entry),
+            mend=_mend(side, one, other, entry, ways),
         )
 
 
@@ -213,28 +343,30 @@ def _told(record: Record) -> Iterator[tuple[ManagerName, str]]:
         yield from ((manager, spec.name) for spec in record.request.specs)
 
 
-def _mend(side: Side, here: Package | None, image: Package | None, entry: Record | None) -> str:
+def _mend(
+    side: Side, here: Package | None, image: Package | None, entry: Record | None, ways: Ways
+) -> str:
     package = here or image
     assert package is not None
     if entry is None:
-        return _unrecorded(side, here, package)
+        return _unrecorded(side, here, image, ways)
     if here is None:
-        return _only_there(side, package, entry)
+        return _only_there(side, package, entry, ways)
     if image is None:
-        return f"{entry.id} installed it here: build again, or put its line back."
-    if _last_seen(entry, here) == here.version or entry.request.manager == "apt":
-        return f"{entry.id} has {here.version}: build again with --pin exact."
+        return f"{entry.id} installed it here; build again: {ways.build}"
+    if _last_seen(entry, here) == here.version or is_system(entry.request.manager):
+        return f"{entry.id} has {here.version}; build again: {ways.build}"
     return f"{entry.id} has another version; record this one: {_verb(side, 'install', here)}"
 
 
-def _only_there(side: Side, package: Package, entry: Record) -> str:
+def _only_there(side: Side, package: Package, entry: Record, ways: Ways) -> str:
     if entry.request.action == "remove" or entry.undoes:
-        return f"{entry.id} took it out here: build again."
+        return f"{entry.id} removed it here; build again: {ways.build}"
     if entry.status == "planned":
         install = f"%envinstall {_target(side)}{package.manager}:{package.name}"
         return f"{entry.id} asks for it, and it is not installed here: {install}"
     remove = _verb(side, "remove", package)
-    return f"{entry.id} put it there, and it was taken out here since: {remove}"
+    return f"{entry.id} installed it, and it was removed here since; record that: {remove}"
 
 
 def _last_seen(entry: Record, package: Package) -> str:
@@ -245,21 +377,31 @@ def _last_seen(entry: Record, package: Package) -> str:
     return next((each.version for each in reversed(seen) if each.key == package.key), "")
 
 
-def _unrecorded(side: Side, here: Package | None, package: Package) -> str:
+def _unrecorded(side: Side, here: Package | None, image: Package | None, ways: Ways) -> str:
+    package = here or image
+    assert package is not None
+    if here is not None and image is not None and ways.brought(side, here):
+        return f"Changed in the image; build again: {ways.build}"
     if here is None:
+        if ways.base is not None and not ways.brought(side, package):
+            return f"No record has it, and it is in the image alone; build again: {ways.build}"
         return f"No record says that it was removed: {_verb(side, 'remove', package)}"
-    if not here.requested and package.manager != "conda":
-        return "No record has it; it came with another package."
-    return f"No record has it: {_verb(side, 'install', here)}"
+    if side.is_bare:
+        return f"No record can hold it there; take it away here: {ways.restore(side.in_image)}"
+    parents = [each for each in side.needed_by.get(here.key, ()) if each not in (side.image or ())]
+    if here.requested or here.manager == "conda" or parents or side.environment is None:
+        chosen = here if here.requested or not parents else side.here.by_key[parents[0]]
+        return f"No record has it: {_verb(side, 'install', chosen)}"
+    return f"Nothing here needs it any more: {_verb(side, 'remove', here, '')}"
 
 
-def _verb(side: Side, action: str, package: Package) -> str:
+def _verb(side: Side, action: str, package: Package, option: str = "--record-only ") -> str:
     equals = {"conda": "=", "apt": ""}.get(package.manager, "==")
     version = f"{equals}{package.version}" if equals and action == "install" else ""
     spec = f"{package.manager}:{package.name}{version}"
     if package.manager == "pip" and action == "install" and package.source:
         spec = f"pip:{mask(package.source)}"
-    return f"%env{action} --record-only {_target(side)}{shlex.quote(spec)}"
+    return f"%env{action} {option}{_target(side)}{shlex.quote(spec)}"
 
 
 def _target(side: Side) -> str:
@@ -271,8 +413,21 @@ def _target(side: Side) -> str:
     return f"--prefix {shlex.quote(environment.prefix)} "
 
 
-def absent(sides: Iterable[Side]) -> Iterator[str]:
-    """The environments that the image does not have."""
+def absent(sides: Iterable[Side], ways: Ways | None = None) -> Iterator[str]:
+    """Yield the environments that the image does not have, each with what fixes it."""
+    ways = ways or Ways()
     for side in sides:
-        if side.image is None:
-            yield f"The image has no environment {side.name} ({side.in_image})."
+        if side.image is not None or (side.is_bare and not side.here.packages):
+            continue
+        named = side.in_image if side.name == side.in_image else f"{side.name} ({side.in_image})"
+        fix = f"Build again: {ways.build}"
+        if side.is_recorded:
+            yield f"The image has no environment {named}. {fix}"
+        elif ways.can_restore:
+            yield (
+                f"The image has no environment {named}, and no record has it. Record it:"
+                f" %envdiff --adopt {_target(side)}".rstrip()
+                + f" Or take it away here: {ways.restore(side.in_image)}"
+            )
+        else:
+            yield f"The image has no environment {named}. {fix}"

@@ -1,0 +1,78 @@
+"""Put files of this container back as its image has them; what the image lacks is removed.
+
+A proof names the files that were changed here behind the recipe's back, each with this line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...display import Result, Text
+from ...model.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from ...display import Part
+    from ...session import Session
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options, as the user gave them, under their names."""
+
+    paths: tuple[str, ...]
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Options:
+        """Read the parsed words."""
+        return cls(tuple(args.paths))
+
+
+HELP = "put files back as the image has them"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="absolute")
+
+
+def run(options: Options, session: Session) -> Restored:  # noqa: ARG001
+    """Do it."""
+    from ...image.engine.client import connect
+    from ...image.engine.container import this_container
+    from ...image.engine.restore import restore
+    from ...where.host import look
+
+    with contextlib.closing(connect()) as engine:
+        container = this_container(engine, look())
+        if container is None:
+            raise UsageError(
+                "This is no container of the engine's, so that no image says how the files were.",
+                kept="Nothing was changed.",
+            )
+        restore(engine, container, options.paths)
+        return Restored(options.paths, container.image)
+
+
+@dataclass(frozen=True, repr=False)
+class Restored(Result):
+    """The paths that were put back, and the image that says how they were."""
+
+    paths: tuple[str, ...]
+    image: str
+
+    def summary(self) -> str:
+        """Return how many."""
+        return f"{len(self.paths)} paths are as {self.image} has them"
+
+    def parts(self) -> Sequence[Part]:
+        """The paths."""
+        return (Text(f"As {self.image} has it: {', '.join(self.paths)}", "good"),)
+
+    def to_json(self) -> Any:
+        """The paths and the image."""
+        return {"restored": list(self.paths), "image": self.image}

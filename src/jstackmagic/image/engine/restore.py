@@ -1,0 +1,53 @@
+"""Putting files of a running container back as its image has them."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING
+
+from ...model.errors import UsageError
+from .client import EngineError, speaking
+from .roots import container_of, is_there
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .client import Engine
+    from .container import Container
+
+
+def restore(engine: Engine, container: Container, paths: Sequence[str]) -> None:
+    """Put paths of a container back as its image has them; what the image lacks is removed.
+
+    The engine does it as root, whoever asks.
+
+    Args:
+        engine: Where.
+        container: Which.
+        paths: Absolute.
+
+    Raises:
+        UsageError: A path is relative, the root, or lies on a mount.
+        EngineError: The engine refused.
+    """
+    kept = "Nothing was changed."
+    for path in paths:
+        if not path.startswith("/") or posixpath.normpath(path) in ("/", "//"):
+            raise UsageError(f"{path} is no absolute path of a file or folder.", kept=kept)
+        if container.is_mounted(path) or any(
+            mount.target.startswith(f"{posixpath.normpath(path)}/") for mount in container.mounts
+        ):
+            raise UsageError(f"{path} is mounted, and no part of the image.", kept=kept)
+    api = engine.client.api
+    image = container.image_id
+    with speaking("The files could not be put back"), container_of(engine, image) as created:
+        for path in paths:
+            normal = posixpath.normpath(path)
+            removal = ["rm", "-rf", "--", normal]
+            done = api.exec_create(container.id, removal, user="root")["Id"]
+            said = api.exec_start(done).decode(errors="replace").strip()
+            if api.exec_inspect(done)["ExitCode"] != 0:
+                raise EngineError(f"{path} could not be put back: {said}")
+            if is_there(engine, created, normal):
+                chunks, _ = api.get_archive(created, normal)
+                api.put_archive(container.id, posixpath.dirname(normal), b"".join(chunks))

@@ -1,0 +1,254 @@
+"""The shallow part of the proof beside the packages: what decides what is imported or started.
+
+Each is a file whose content decides what is imported, installed or started, or a line of the
+image's configuration. Who changed it is told by the base image, where that is known.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..root import LIBRARY, Entry, Root
+from .proof import Finding, Ways
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_KINDS = (
+    (
+        "import path",
+        re.compile(rf".*/{LIBRARY}/(?:[^/]+\.(?:pth|egg-link)|(?:site|user)customize\.py)"),
+    ),
+    ("kernel", re.compile(r".*/kernels/[^/]+/kernel\.json")),
+    (
+        "settings",
+        re.compile(
+            r"(?!.*-packages/)(?!.*/pkgs/).*/(?:\.?(?:condarc|mambarc)|pip\.conf|uv\.toml|\.pydistutils\.cfg"
+            r"|condarc\.d/[^/]+|conda-meta/(?:pinned|frozen)|EXTERNALLY-MANAGED)"
+            r"|/etc/(?:apt|dpkg|conda)/.*"
+        ),
+    ),
+    ("start-up", re.compile(r"/usr/local/bin/(?:start-notebook|before-notebook)\.d/.*")),
+)
+_METADATA = re.compile(rf".*/(?:conda-meta/[^/]+\.json|{LIBRARY}/[^/]+\.(?:dist|egg)-info(?:/.*)?)")
+CONFIGURATION = ("Env", "Entrypoint", "Cmd", "User", "WorkingDir", "ExposedPorts", "Volumes")
+"""What of an image's configuration counts; ``Shell`` is for builds alone, labels are for people."""
+
+
+@dataclass
+class View:
+    """One side of the proof.
+
+    Attributes:
+        root: Its files.
+        config: The image's configuration; empty where there is none to compare.
+        on_disk: Whether the files can be opened here, by their own paths.
+    """
+
+    root: Root
+    config: Mapping[str, Any] = field(default_factory=dict)
+    on_disk: bool = False
+
+    def content(self, path: str) -> bytes:
+        """Return what a file holds; nothing where that is not known."""
+        if self.on_disk:
+            try:
+                return Path(path).read_bytes()
+            except OSError:
+                return b""
+        return self.root.contents.get(path, b"")
+
+
+def facts(
+    here: View, image: View, ways: Ways, *, places: Mapping[str, str], skipped: Iterable[str] = ()
+) -> Iterator[Finding]:
+    """Yield what differs, beside the packages.
+
+    Args:
+        here: This side.
+        image: The other.
+        ways: What fixes it.
+        places: The name of each environment, by its prefix.
+        skipped: Paths that another difference explains.
+    """
+    started = {*_programs(here), *_programs(image)}
+    left_out = set(skipped)
+    for path in sorted(here.root.entries.keys() | image.root.entries.keys()):
+        kind = "start-up" if path in started else kind_of(path)
+        if not kind or path in left_out:
+            continue
+        one, other = here.root.entries.get(path), image.root.entries.get(path)
+        if _same_file(one, other) or _is_same_kernel(kind, here, image, path):
+            continue
+        if all(each is None or each.kind == "folder" for each in (one, other)):
+            continue
+        yield Finding(
+            place_of(path, places),
+            kind,
+            path,
+            *_words(one, other),
+            ways.of(path, one, other),
+        )
+    yield from _configuration(here, image, ways)
+    yield from _holds(here, image, ways)
+
+
+def kind_of(path: str) -> str:
+    """Return which kind of fact a file is; empty for none."""
+    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(path)), "")
+
+
+def place_of(path: str, places: Mapping[str, str]) -> str:
+    """Return the name of the environment that a path lies in, or "system"."""
+    folder = path
+    while folder not in ("/", ""):
+        folder = posixpath.dirname(folder)
+        if folder in places:
+            return places[folder]
+    return "system"
+
+
+def _same_file(one: Entry | None, other: Entry | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return (one.kind, one.sha256, one.target) == (other.kind, other.sha256, other.target)
+
+
+def _words(one: Entry | None, other: Entry | None) -> tuple[str, str]:
+    """Return how each side has a file: only what differs of it."""
+
+    def said(entry: Entry | None) -> str:
+        if entry is None:
+            return "not there"
+        return f"leads to {entry.target}" if entry.kind == "link" else f"{entry.size} bytes"
+
+    here, there = said(one), said(other)
+    return (here, f"{there}, others") if here == there else (here, there)
+
+
+def _is_same_kernel(kind: str, here: View, image: View, path: str) -> bool:
+    """Return True where two kernelspecs say the same in other words (spaces, order of keys)."""
+    if kind != "kernel":
+        return False
+    try:
+        one, other = (json.loads(view.content(path)) for view in (here, image))
+    except ValueError:
+        return False
+    return bool(one == other)
+
+
+def _programs(view: View) -> Iterator[str]:
+    """Yield the files that a container starts with: of the entry point and of the command."""
+    folders = variables(view.config).get("PATH", "").split(":")
+    for word in (*(view.config.get("Entrypoint") or ()), *(view.config.get("Cmd") or ())):
+        candidates = [word] if word.startswith("/") else [f"{folder}/{word}" for folder in folders]
+        for path in candidates if not word.startswith("-") else ():
+            found = view.root.resolve(path)
+            if found is not None and found != "/":
+                yield found
+                break
+
+
+def variables(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment variables of an image's configuration."""
+    return dict(each.partition("=")[::2] for each in config.get("Env") or ())
+
+
+def _configuration(here: View, image: View, ways: Ways) -> Iterator[Finding]:
+    if not here.config:
+        return
+    fix = f"Changed in the image: {ways.build}"
+    for key in CONFIGURATION:
+        one, other = here.config.get(key), image.config.get(key)
+        if key == "Env":
+            mine, theirs = variables(here.config), variables(image.config)
+            for name in sorted(mine.keys() | theirs.keys()):
+                if mine.get(name) != theirs.get(name):
+                    shown = _shown_variable(mine.get(name)), _shown_variable(theirs.get(name))
+                    yield Finding("image", "configuration", f"ENV {name}", *shown, fix)
+        elif key == "User":
+            if _number(here, one) != _number(image, other):
+                yield Finding("image", "configuration", "USER", _text(one), _text(other), fix)
+        elif (one or None) != (other or None):
+            yield Finding("image", "configuration", key.upper(), _text(one), _text(other), fix)
+
+
+def _shown_variable(value: str | None) -> str:
+    """Return a variable's value; one that is long may be secret, and is no use in a table."""
+    if value is None:
+        return "not set"
+    return value if len(value) <= 40 else f"{len(value)} characters"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = sorted(value)
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value or "not set")
+
+
+def _number(view: View, user: object) -> str:
+    """Return the number of a user, whom an image names by it or by the name."""
+    name = str(user or "root").partition(":")[0]
+    for line in view.content("/etc/passwd").decode(errors="replace").splitlines():
+        fields = line.split(":")
+        if len(fields) > 2 and fields[0] == name:
+            return fields[2]
+    return "0" if name == "root" else name
+
+
+def _holds(here: View, image: View, ways: Ways) -> Iterator[Finding]:
+    """Yield the Debian packages that apt holds at their version on one side alone."""
+    one, other = (_wanted(view.content("/var/lib/dpkg/status")) for view in (here, image))
+    for name in sorted(one.keys() & other.keys()):
+        if one[name] != other[name]:
+            held = f"!sudo apt-mark unhold {shlex.quote(name)}"
+            fix = held if one[name] == "hold" else ways.build
+            yield Finding("system", "hold", name, one[name], other[name], fix)
+
+
+def _wanted(status: bytes) -> dict[str, str]:
+    """Return what dpkg was asked to do with each package: install, or hold (dpkg(1))."""
+    found = re.findall(rb"^Package: (\S+)\n(?:.+\n)*?Status: (\S+) \S+ \S+$", status, re.MULTILINE)
+    return {name.decode(): want.decode() for name, want in found if want in (b"install", b"hold")}
+
+
+def dangling(view: View, where: str) -> Iterator[str]:
+    """Yield the links among the metadata that lead nowhere or to what was not read.
+
+    Args:
+        view: Which side.
+        where: "here" or "in the image".
+    """
+    for path, entry in view.root.entries.items():
+        if entry.kind != "link" or not _METADATA.fullmatch(path):
+            continue
+        found = view.root.resolve(path)
+        if found is None:
+            yield f"{path} {where} is a link to {entry.target}, which is not there."
+        elif (
+            not view.on_disk
+            and view.root.entries[found].kind == "file"
+            and (found not in view.root.contents)
+        ):
+            yield f"{path} {where} is a link to {entry.target}, which was not read."
+
+
+def nameless(view: View, libraries: Sequence[str], where: str) -> Iterator[str]:
+    """Yield the ``*.dist-info`` folders that do not say what they are, a sentence each."""
+    for library in libraries:
+        for path in view.root.children(library):
+            name = posixpath.basename(path)
+            if not name.endswith(".dist-info") or name.startswith("~"):
+                continue
+            if view.root.entries[path].kind == "link":
+                continue  # `dangling` speaks of it
+            metadata = view.content(f"{path}/METADATA")
+            if not re.search(rb"^Name:[ \t]*\S", metadata, re.MULTILINE):
+                yield f"{path} {where} does not name its distribution."
