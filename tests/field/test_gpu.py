@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from jstackmagic.export import dockerfile
+from jstackmagic.history import who
+from jstackmagic.history.file import History
+from jstackmagic.image.prove.proof import Side, differences
 from jstackmagic.install.guards import check_plan
 from jstackmagic.model.environment import Environment, EnvironmentRef
 from jstackmagic.model.errors import Stopped
-from jstackmagic.model.packages import Change, Package
-from jstackmagic.model.plan import Plan
+from jstackmagic.model.packages import Change, Package, PackageSet
+from jstackmagic.model.plan import Outcome, Plan
 from jstackmagic.model.recipe import Holding, Item, Recipe, Step
+from jstackmagic.model.record import Record
 from jstackmagic.model.request import Request
+from support.environments import make_venv
+from support.verbs import verb
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONDA = Environment(
     kind="conda-named", name="lab", prefix="/c/envs/lab", python="3.12.1", executable="/c/python"
@@ -82,3 +92,59 @@ class TestTheDockerfile:
     @pytest.mark.parametrize("build", ["cpu_mkl_py312h_100", "py312h_0", ""])
     def test_without_a_gpu_nothing_is_said(self, build: str) -> None:
         assert "CUDA" not in self.text(Item("pytorch", "pytorch", "2.5.1", build))
+
+
+class TestTheRecord:
+    """The virtual packages by which conda chose are in it, and a proof tells builds apart."""
+
+    @pytest.mark.parametrize(
+        ("environ", "driver", "virtual"),
+        [
+            ({"CONDA_OVERRIDE_CUDA": "12.4"}, "", "__cuda=12.4"),
+            ({"CONDA_OVERRIDE_CUDA": "12.4"}, "11.8", "__cuda=12.4"),
+            ({"CONDA_OVERRIDE_GLIBC": "2.17"}, "", "__glibc=2.17"),
+            ({}, "", "__glibc="),
+        ],
+    )
+    def test_virtual_packages(
+        self,
+        environ: dict[str, str],
+        driver: str,
+        virtual: str,
+        tmp_path: Path,
+        history_file: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(who, "_driver_cuda", lambda: driver)  # there is no GPU here
+        verb("install", "--record-only", "-p", make_venv(tmp_path / "v"), "--pip", "six")
+        (record,) = History(history_file).records()
+        assert any(each.startswith(virtual) for each in record.context.virtual)
+        assert virtual in str(verb("history", record.id).parts())
+
+    def test_an_override_that_is_empty_means_no_gpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "")
+        assert not any(each.startswith("__cuda") for each in who.virtual_packages())
+
+    @pytest.mark.parametrize(
+        ("here", "there", "said"),
+        [
+            (TORCH, replace(TORCH, build="cpu_mkl_py312h_100"), "CONDA_OVERRIDE_CUDA=12.6"),
+            (TORCH, replace(TORCH, build="cuda118_py312h_300"), "the same version"),
+            (replace(TORCH, build="cpu_0"), TORCH, "here built for the CPU"),
+            (Package("pip", "torch", "2.4.1+cu121"), Package("pip", "torch", "2.4.1+cpu"), "index"),
+            (TORCH, replace(TORCH, version="2.5.0"), "has 2.5.1; build again"),
+            (TORCH, replace(TORCH, build="cuda126_py312h_301"), "has 2.5.1; build again"),
+        ],
+    )
+    def test_a_proof_tells_variant_from_version(
+        self, here: Package, there: Package, said: str
+    ) -> None:
+        ref = EnvironmentRef("conda-named", "lab", "/c/envs/lab", "3.12.1")
+        request = Request("install", here.manager, (here.name,))
+        outcome = Outcome("ok", 0, 1.0, change=Change(added=(here,)))
+        record = Record("1.1", "2026-01-01T00:00:00Z", "ok", request, ref, outcome=outcome)
+        side = Side(ref, ref.prefix, PackageSet((here,)), PackageSet((there,)))
+        (found,) = differences(side, [record])
+        assert said in found.mend

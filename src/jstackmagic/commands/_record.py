@@ -77,6 +77,7 @@ def _facts(record: Record) -> Sequence[tuple[str, str]]:
         ("kernel", context.kernel),
         ("container", context.container),
         ("image", context.image),
+        ("virtual packages", ", ".join(context.virtual)),
     )
     return [(name, value) for name, value in facts if value]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from ..io.runtime import process_identity
@@ -31,7 +32,40 @@ def context(*, notebook: str = "", container: str = "", image: str = "") -> Cont
         container=container,
         image=image,
         jstackmagic=__version__,
+        virtual=virtual_packages(),
     )
+
+
+def virtual_packages() -> tuple[str, ...]:
+    """Return the virtual packages that decide between builds, as conda names them.
+
+    ``CONDA_OVERRIDE_*`` counts before what is found: the CUDA that the driver serves (the CUDA
+    driver API's cuDriverGetVersion, 12040 for 12.4), and the C library's version.
+    """
+    cuda = os.environ.get("CONDA_OVERRIDE_CUDA")
+    glibc = os.environ.get("CONDA_OVERRIDE_GLIBC")
+    if cuda is None and os.path.exists("/proc/driver/nvidia/version"):
+        cuda = _driver_cuda()
+    if glibc is None:
+        try:
+            glibc = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")[2]
+        except (ValueError, OSError):  # another C library
+            glibc = ""
+    found = {"__cuda": cuda, "__glibc": glibc}
+    return tuple(f"{name}={version}" for name, version in found.items() if version)
+
+
+@lru_cache(maxsize=1)
+def _driver_cuda() -> str:
+    import ctypes
+
+    number = ctypes.c_int()
+    try:
+        if ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(number)):
+            return ""
+    except (OSError, AttributeError):
+        return ""
+    return f"{number.value // 1000}.{number.value % 1000 // 10}"
 
 
 def _user() -> str:

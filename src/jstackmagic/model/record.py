@@ -18,6 +18,7 @@ class Context:
 
     Attributes:
         process: What tells the process ``pid`` from a later one that was given its number.
+        virtual: The virtual packages by which conda chooses builds here (CEP 26): ``__cuda=12.4``.
     """
 
     user: str = ""
@@ -29,6 +30,7 @@ class Context:
     container: str = ""
     image: str = ""
     jstackmagic: str = ""
+    virtual: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

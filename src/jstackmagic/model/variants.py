@@ -53,6 +53,21 @@ def is_cpu(package: Package) -> bool:
     return not cuda_of(package)
 
 
+def other_variant(here: Package, there: Package) -> str:
+    """Return in what two builds of one package differ; empty where they are of one kind.
+
+    >>> from .packages import Package
+    >>> cuda = Package("conda", "pytorch", "2.5.1", "cuda126_py312hd4dc1a4_300")
+    >>> other_variant(cuda, Package("conda", "pytorch", "2.5.1", "cpu_mkl_py312h1"))
+    'the same version, here built for CUDA 12.6 and there for the CPU'
+    """
+    if cuda_of(here) == cuda_of(there):
+        return ""
+    same = "the same version" if here.version.split("+")[0] == there.version.split("+")[0] else ""
+    said = [f"CUDA {cuda_of(each)}" if cuda_of(each) else "the CPU" for each in (here, there)]
+    return f"{same or 'another version'}, here built for {said[0]} and there for {said[1]}"
+
+
 def _dotted(number: str) -> str:
     """Return ``126`` and ``12_6`` as ``12.6``: CUDA's minor version has one digit."""
     number = number.replace("_", ".")

@@ -15,6 +15,7 @@ from ...model.credentials import mask
 from ...model.environment import EnvironmentRef
 from ...model.managers import is_system
 from ...model.packages import ManagerName, Package, PackageSet
+from ...model.variants import cuda_of, other_variant
 from ..root import Entry, Root
 
 if TYPE_CHECKING:
@@ -354,6 +355,12 @@ def _mend(
         return _only_there(side, package, entry, ways)
     if image is None:
         return f"{entry.id} installed it here; build again: {ways.build}"
+    variant = other_variant(here, image)
+    if variant:
+        cuda = cuda_of(here)
+        more = f" with CONDA_OVERRIDE_CUDA={cuda}" if cuda[:1].isdigit() else ""
+        more = more if here.manager == "conda" else " with its index"
+        return f"{entry.id} has {variant}; build again{more}: {ways.build}"
     if _last_seen(entry, here) == here.version or is_system(entry.request.manager):
         return f"{entry.id} has {here.version}; build again: {ways.build}"
     return f"{entry.id} has another version; record this one: {_verb(side, 'install', here)}"
