@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,19 +60,21 @@ class Artifact:
     Attributes:
         text: The artifact's own text.
         files: What must lie beside it.
-        notes: Sentences the user should read: what could not be kept, what a build needs.
+        notes: Sentences the user should read, each once and with no credential: what could not be
+            kept, what a build needs.
         secrets: The build secrets that it reads: by id what each holds, its credential masked.
         executable: Whether it is a program.
     """
 
     text: str
     files: tuple[File, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: Sequence[str] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
     executable: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a text with a credential: all that is exported passes here."""
+        object.__setattr__(self, "notes", tuple(dict.fromkeys(map(mask, self.notes))))
         texts = {"": self.text} | {
             file.name: file.source.decode("utf-8", "replace")
             for file in self.files

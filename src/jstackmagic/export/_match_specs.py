@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..model.pins import Pin, pinned
-from ..model.words import checked, public
+from ..model.words import checked, public, published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,8 @@ def channels(chosen: Chosen, notes: list[str]) -> list[str]:
     served += [p.source for p in chosen.holding.packages if p.manager == "conda" and p.source]
     found = []
     for channel in dict.fromkeys((*asked, *served)):
-        if public(channel) != channel:
-            notes.append(
-                f"The credential of {public(channel)} is not written: conda takes it from .netrc"
-                " or .condarc."
-            )
-        name = channel_name(public(channel), CondaConfig())
+        bare = published(channel, notes, ": conda takes it from .netrc or .condarc")
+        name = channel_name(bare, CondaConfig())
         if name.startswith(("file:", "/", "~", ".")):
             notes.append(f"The channel {name} is on this machine.")
         found.append(checked(name))
@@ -58,11 +54,9 @@ def match_specs(chosen: Chosen, pin: Pin, notes: list[str]) -> Iterator[tuple[It
 def spec_of(item: Item, pin: Pin, notes: list[str]) -> str:
     """One spec; of an archive of this machine, its name, version and build."""
     spec = pinned(item, pin)
-    if public(spec) != spec:
-        notes.append(f"The credential of {public(spec)} is not written.")
-        spec = public(spec)
+    spec = published(spec, notes)
     if not item.spec.place:
-        return checked(spec)
+        return spec
     url = public(item.spec.place)
     if not item.spec.path:
         return checked(url)

@@ -171,7 +171,7 @@ class Page:
         return Artifact(
             "\n".join(map(str, blocks)) + "\n",
             tuple(self._files.values()),
-            tuple(dict.fromkeys(map(mask, self.notes))),
+            self.notes,
             {key: text for (_, text), key in self._secrets.items()},
             executable=executable,
         )

@@ -10,7 +10,7 @@ from ..model.errors import UsageError
 from ..model.parsing import read_requirement
 from ..model.pins import Pin, pinned_spec
 from ..model.spec import Listing, LocalProject, Spec, VcsReference, is_vcs, read
-from ..model.words import checked, public
+from ..model.words import checked, public, published
 from ._beside import Beside, generated
 from ._locked import hashes_of, is_direct, resolved
 
@@ -128,14 +128,10 @@ class Requirements:
             yield from self._options(options)
 
     def _index(self, url: str) -> str:
-        if public(url) != url:
-            self.notes.append(
-                f"The credential of {public(url)} is not written: pip takes it from .netrc, a"
-                " keyring, or PIP_INDEX_URL."
-            )
         if url.startswith(("file:", "/", "~", ".")):
             self.notes.append(f"The index {url} is on this machine.")
-        return checked(public(url))
+        where = ": pip takes it from .netrc, a keyring, or PIP_INDEX_URL"
+        return published(url, self.notes, where)
 
     def _options(self, options: Sequence[str]) -> Iterator[str]:
         """Those that a requirements file may hold, each with its value."""

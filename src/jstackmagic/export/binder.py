@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..model.credentials import mask
 from ..model.words import quoted
 from . import apt
 from ._artifact import Artifact, File
@@ -66,7 +65,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     if packages:
         files.append(File("apt.txt", apt.text_of(packages).encode()))
     files += requirements.files
-    return Artifact(text, tuple(files), tuple(dict.fromkeys(map(mask, notes))))
+    return Artifact(text, tuple(files), notes)
 
 
 def _further(

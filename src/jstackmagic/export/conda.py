@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..model.credentials import mask
 from ..model.words import checked
 from ._artifact import Artifact
 from ._beside import Beside
@@ -41,7 +40,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     requirements = Requirements(pin, Beside(recipe))
     text, notes = environment_yml(chosen, requirements, pin)
     notes = (*chosen.left_out, *notes)
-    return Artifact(text, requirements.files, tuple(dict.fromkeys(map(mask, notes))))
+    return Artifact(text, requirements.files, notes)
 
 
 def environment_yml(

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..model.credentials import mask
 from ..model.errors import ExportError
-from ..model.words import checked, public
+from ..model.words import published
 from ._artifact import Artifact
 from ._choice import choose
 from ._format import ENVIRONMENT, Format
@@ -52,7 +51,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
         notes.append(f"pip's packages are not in this file: {', '.join(python)}.")
     heading = [f"# platform: {platform}"] if platform else []
     text = "\n".join((*heading, "@EXPLICIT", *lines)) + "\n"
-    return Artifact(text, notes=tuple(dict.fromkeys(map(mask, notes))))
+    return Artifact(text, notes=notes)
 
 
 def _lines(chosen: Chosen, notes: list[str]) -> Iterator[str]:
@@ -62,23 +61,17 @@ def _lines(chosen: Chosen, notes: list[str]) -> Iterator[str]:
     for item in chosen.items("conda"):
         if item.name not in held:  # planned, and never seen
             if item.spec.is_url:
-                yield _public(item.text, notes)
+                yield published(item.text, notes)
             else:
                 notes.append(f"{item.text} was never seen installed: it has no archive to name.")
     for package in held.values():
         if not package.url:
             notes.append(f"Where {package.name} {package.version} came from is not known.")
             continue
-        url = _public(package.url, notes)
+        url = published(package.url, notes)
         if url.startswith("file:"):
             notes.append(f"{url} is on this machine.")
         yield f"{url}#sha256:{package.sha256}" if package.sha256 else url
-
-
-def _public(url: str, notes: list[str]) -> str:
-    if public(url) != url:
-        notes.append(f"The credential of {public(url)} is not written.")
-    return checked(public(url))
 
 
 FORMAT = Format(

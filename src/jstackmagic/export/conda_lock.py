@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from ..model.credentials import mask
 from ..model.errors import ExportError
 from ..model.spec import Listing
-from ..model.words import checked, public
+from ..model.words import checked, published
 from ._artifact import Artifact
 from ._choice import choose
 from ._format import ENVIRONMENT, Format, option
@@ -74,7 +73,7 @@ def render(
         "sources": ["environment.yml"],
     }
     content = {"version": 1, "metadata": metadata, "package": packages}
-    return Artifact(as_yaml(content), notes=tuple(dict.fromkeys(map(mask, notes))))
+    return Artifact(as_yaml(content), notes=notes)
 
 
 def _notes(chosen: Chosen, own: str, held: list[str]) -> Iterator[str]:
@@ -106,7 +105,7 @@ def _packages(platform: str, holding: Holding, notes: list[str]) -> Iterator[dic
         if package.manager == "pip":
             fields |= _from_pip(package, holding, notes)
         else:
-            fields["url"] = _public(package.url, notes)
+            fields["url"] = published(package.url, notes)
             md5 = detail.md5 if detail else ""
             fields["hash"] = {"md5": md5} if md5 else {}
             fields["hash"] |= {"sha256": package.sha256} if package.sha256 else {}
@@ -125,7 +124,7 @@ def _packages(platform: str, holding: Holding, notes: list[str]) -> Iterator[dic
 
 def _from_pip(package: Package, holding: Holding, notes: list[str]) -> dict[str, Any]:
     direct = is_direct(package)
-    url = _public(package.source if direct else package.url, notes)
+    url = published(package.source if direct else package.url, notes)
     if url.startswith("file:"):
         notes.append(f"{url} is on this machine.")
     hashes = (package.sha256,) if package.sha256 else hashes_of(package, holding)
@@ -133,12 +132,6 @@ def _from_pip(package: Package, holding: Holding, notes: list[str]) -> dict[str,
     if direct:
         fields["source"] = {"type": "url", "url": url}
     return fields
-
-
-def _public(url: str, notes: list[str]) -> str:
-    if public(url) != url:
-        notes.append(f"The credential of {public(url)} is not written.")
-    return checked(public(url))
 
 
 def _spec(text: str) -> tuple[str, str]:

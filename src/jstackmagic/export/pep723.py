@@ -67,7 +67,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     others = [step for step in recipe.steps if step not in chosen.of("pip")]
     notes = (*block.notes, *left_out("PEP 723 holds the PyPI packages of one environment.", others))
     text = "".join(f"# {line}".rstrip() + "\n" for line in ("/// script", *lines, "///"))
-    return Artifact(text, tuple(block.files.values()), tuple(dict.fromkeys(map(mask, notes))))
+    return Artifact(text, tuple(block.files.values()), notes)
 
 
 def _python(version: str, pin: Pin) -> str:

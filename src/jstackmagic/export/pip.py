@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..model.credentials import mask
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import choose
@@ -49,7 +48,7 @@ def render(
     return Artifact(
         text or "# pip was asked for nothing.\n",
         requirements.files,
-        tuple(dict.fromkeys(map(mask, notes))),
+        notes,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..model.credentials import mask
 from ..model.spec import Listing, Requirement, checkout
 from ..model.words import checked
 from ._artifact import Artifact
@@ -55,7 +54,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     content |= {"pypi-dependencies": pypi} if pypi else {}
     content |= {"pypi-options": options} if options else {}
     notes += writer.notes
-    return Artifact(as_toml(content), writer.files, tuple(dict.fromkeys(map(mask, notes))))
+    return Artifact(as_toml(content), writer.files, notes)
 
 
 def _conda(chosen: Chosen, pin: Pin, notes: list[str]) -> dict[str, Any]:

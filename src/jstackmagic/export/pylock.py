@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from ..model.credentials import mask
 from ..model.errors import ExportError
 from ..model.spec import Listing, checkout
-from ..model.words import checked, public
+from ..model.words import checked, published
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import choose
@@ -52,9 +51,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
     if page.chosen.python:
         content["requires-python"] = f"=={page.chosen.python}.*"
     content |= {"created-by": "jstackmagic", "packages": packages}
-    return Artifact(
-        as_toml(content), tuple(page.files), tuple(dict.fromkeys(map(mask, page.notes)))
-    )
+    return Artifact(as_toml(content), tuple(page.files), page.notes)
 
 
 class _Page:
@@ -88,7 +85,7 @@ class _Page:
 
     def _of(self, package: Package) -> dict[str, Any] | None:
         version = {"version": checked(package.version)}
-        source = self._public(package.source)
+        source = published(package.source, self.notes)
         vcs = checkout(source)
         if vcs is not None and vcs.ref:
             below = {"subdirectory": vcs.subdirectory} if vcs.subdirectory else {}
@@ -109,11 +106,11 @@ class _Page:
 
     def _of_index(self, package: Package, version: dict[str, str]) -> dict[str, Any] | None:
         archives = {
-            self._public(archive.url): archive.sha256
+            published(archive.url, self.notes): archive.sha256
             for archive in archives_of(package, self.chosen.holding)
         }
         if not archives and package.url and package.sha256:
-            archives = {self._public(package.url): package.sha256}
+            archives = {published(package.url, self.notes): package.sha256}
         tables = [
             {"name": _file(url), "url": url, "hashes": {"sha256": sha256}}
             for url, sha256 in archives.items()
@@ -128,11 +125,6 @@ class _Page:
         if wheels:
             found["wheels"] = wheels
         return found
-
-    def _public(self, url: str) -> str:
-        if public(url) != url:
-            self.notes.append(f"The credential of {public(url)} is not written.")
-        return checked(public(url))
 
 
 def _file(url: str) -> str:

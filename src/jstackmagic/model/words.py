@@ -69,6 +69,22 @@ def quoted_spec(text: str) -> str:
     return quoted(text)
 
 
+def published(text: str, notes: list[str], reader: str = "") -> str:
+    """Return a text as everybody may read it, on one line; a credential that it lost is noted.
+
+    Args:
+        text: Such as a URL.
+        notes: Sentences for the user.
+        reader: Who finds the credential elsewhere, and where: a part of a sentence.
+
+    Raises:
+        ExportError: See `checked`.
+    """
+    if public(text) != text:
+        notes.append(f"The credential of {public(text)} is not written{reader}.")
+    return checked(public(text))
+
+
 def public(text: str) -> str:
     """A text as everybody may read it: its URLs without their credentials.
 

@@ -137,7 +137,7 @@ def write(
             base_digest=base.digest if base else "",
             now=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         ),
-        notes=plain.notes,
+        notes=tuple(plain.notes),
         secrets=artifact.secrets,
     )
 
