@@ -46,7 +46,7 @@ def _run(words: list[str]) -> int:
     verb, *rest = words
     if verb not in verbs:
         raise UsageError(
-            f"{verb!r} is no verb.",
+            f"{verb!r} is not a verb.",
             kept="Nothing was started.",
             advice=f"jstackmagic {'|'.join(verbs)}, each with --help",
         )

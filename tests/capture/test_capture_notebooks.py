@@ -438,13 +438,13 @@ def test_what_outputs_may_hold_is_no_trouble(tmp_path: Path) -> None:
     [
         (b"", "empty"),
         (b"\n", "empty"),
-        (b'{"cells": [', "no notebook"),
-        (b"<<<<<<< HEAD\n{}", "no notebook"),
+        (b'{"cells": [', "not a notebook"),
+        (b"<<<<<<< HEAD\n{}", "not a notebook"),
         (b'{"a": 1}', "has no cells"),
-        (b"[1, 2]", "no notebook"),
-        (b"\xff\xfe\x00", "no notebook"),
-        (b'{"cells": 3}', "no notebook"),
-        (b'{"cells": ' + b"[" * 100_000, "no notebook"),
+        (b"[1, 2]", "not a notebook"),
+        (b"\xff\xfe\x00", "not a notebook"),
+        (b'{"cells": 3}', "not a notebook"),
+        (b'{"cells": ' + b"[" * 100_000, "not a notebook"),
     ],
 )
 def test_a_broken_file_has_a_problem(tmp_path: Path, content: bytes, problem: str) -> None:
@@ -672,7 +672,7 @@ def test_what_is_not_understood_is_listed(file: Callable[..., Path], tmp_path: P
     assert re.search(rf"{path} cell 1:1 +pip install \{{x\}} six +\{{x\}} is only known", text)
     assert re.search(rf"{path} cell 1:2 +curl https://h.example/i.sh \| sh +It runs a script", text)
     assert f"There is no {tmp_path}/no.txt here." in text
-    assert re.search(r"broken.ipynb +It is no notebook", text)
+    assert re.search(r"broken.ipynb +It is not a notebook", text)
     assert "1 install or removal, 3 not understood, 1 planned, in 2 files." in text
 
 
@@ -770,7 +770,7 @@ def test_a_target_stands_in_for_the_running_kernel(
 def test_conda_is_not_planned_where_it_cannot_work(file: Callable[..., Path]) -> None:
     result = capture(file("!conda install -y six"))
     assert result.records == ()
-    assert "is no conda environment" in result.captures[0].reason
+    assert "is not a conda environment" in result.captures[0].reason
 
 
 def test_condas_lists_are_read(

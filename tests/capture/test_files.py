@@ -366,7 +366,7 @@ class TestInlineScript:
 
     def test_a_script_without_is_none(self, write: Callable[..., Path]) -> None:
         assert files.reader(write("script.py", "import six\n")) is None
-        with pytest.raises(UsageError, match="is no list of packages") as raised:
+        with pytest.raises(UsageError, match="is not a list of packages") as raised:
             files.read(write("script.py", "import six\n"))
         assert any("pylock.toml" in line for line in raised.value.advice)
 

@@ -356,7 +356,7 @@ class TestTheWhole:
         with pytest.raises(ExportError, match="not known"):
             render(RICH, style="plain")
         for image in ("x y", "x\nRUN id", "$(id)", "x#y", "-x", "me:pw@example.com/x"):
-            with pytest.raises(ExportError, match="is no image"):
+            with pytest.raises(ExportError, match="is not an image"):
                 render(RICH, base_image=image)
 
     @pytest.mark.parametrize(

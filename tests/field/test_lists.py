@@ -306,7 +306,7 @@ class TestBrokenEnvironmentYml:
             ("dependencies:\n<<<<<<< HEAD\n- a\n=======\n- b\n>>>>>>> x\n", "Line 2 .* merge"),
             ("dependencies:\n\t- a\n", "Line 2 .* tab"),
             ("dependencies:\n - a\n- b\n", "line 3"),
-            ("dependencies:\n  python: 3.8\n", "no list"),
+            ("dependencies:\n  python: 3.8\n", "not a list"),
         ],
     )
     def test_the_whole(self, write: Callable[..., Path], text: str, said: str) -> None:

@@ -488,7 +488,7 @@ class TestExecutable:
 
 
 class TestUvLists:
-    """A8: ``uv pip install -r`` with what is no list to pip."""
+    """A8: ``uv pip install -r`` with what is not a list to pip."""
 
     def test_a_project_is_read_as_one(self, tmp_path: Path) -> None:
         from jstackmagic.capture.lists import expand

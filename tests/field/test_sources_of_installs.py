@@ -274,7 +274,7 @@ class TestTwoIndexes:
 
 
 class TestCondasChannels:
-    """Kind 3: channels of the user's home are no image's; a variable stays one."""
+    """Kind 3: channels of the user's home are not an image's; a variable stays one."""
 
     def exported(self, *words: str) -> str:
         artifact = verb("export", *words).artifact

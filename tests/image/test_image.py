@@ -106,7 +106,7 @@ def test_a_hostile_name_is_refused_or_harmless(text: str) -> None:
     ],
 )
 def test_no_name(text: str) -> None:
-    with pytest.raises(UsageError, match="no image's name"):
+    with pytest.raises(UsageError, match="not an image's name"):
         parse(text)
 
 
@@ -656,10 +656,10 @@ def test_hadolint_has_nothing_to_say_of_what_is_sent(style: str, no_engine: Path
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["build", "Not A Name"], "no image's name"),
-        (["prove", "Not A Name"], "no image's name"),
+        (["build", "Not A Name"], "not an image's name"),
+        (["prove", "Not A Name"], "not an image's name"),
         (["run", "--rm"], "unrecognized"),
-        (["commit", "a:b:c"], "no image's name"),
+        (["commit", "a:b:c"], "not an image's name"),
         (["build", "--file", "nowhere/Dockerfile"], "There is no file"),
         ([], "required"),
         (["build", "--builder", "other"], "invalid choice"),

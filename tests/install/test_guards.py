@@ -41,7 +41,7 @@ def plan(change: Change | None, *, manager: str = "conda", where: Environment = 
         (replace(VENV, kind="system", externally_managed="Use apt"), "pip", "PEP 668"),
         (replace(CONDA, writable=False), "conda", "may not write"),
         (replace(VENV, writable=False), "pip", "may not write"),
-        (VENV, "conda", "no conda environment"),
+        (VENV, "conda", "not a conda environment"),
         (replace(CONDA, executable=None, python=None), "pip", "has no Python"),
     ],
 )

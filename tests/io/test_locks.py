@@ -270,7 +270,7 @@ class TestHistory:
         done = write(path, 1, 1, env=environ(tmp_path, "ENOLCK"))
         _, said = done.communicate(timeout=60)
         assert done.returncode == 0, said
-        with pytest.warns(HistoryWarning, match="Line 1 .* is no record"):
+        with pytest.warns(HistoryWarning, match="Line 1 .* is not a record"):
             (record,) = History(path).records()
         assert record.status == "ok"
 

@@ -166,7 +166,7 @@ def test_the_variables_are_the_defaults(
     monkeypatch.setenv("JSTACKMAGIC_PIP_ENGINE", "pip")
     assert JStackMagic.instance().policy().engines == Engines(pip="pip")
     monkeypatch.setenv("JSTACKMAGIC_PIP_ENGINE", "conda")
-    with pytest.raises(UsageError, match="'conda', which is no engine"):
+    with pytest.raises(UsageError, match="'conda', which is not an engine"):
         Engines.of_environ()
 
 

@@ -112,7 +112,7 @@ class TestCommandLine:
     def test_what_is_no_match_spec_is_refused(
         self, named: Environment, recording_conda: StandIn, spec: str
     ) -> None:
-        with pytest.raises(InvalidSpec, match="is no match spec"):
+        with pytest.raises(InvalidSpec, match="is not a match spec"):
             plan(named, install("six", spec))
         assert recording_conda.calls == []
 
@@ -378,7 +378,7 @@ class TestArchive:
     def test_what_is_none_is_refused(self, named: Environment, tmp_path: Path) -> None:
         broken = tmp_path / "broken-1-0.conda"
         broken.write_text("no archive")
-        with pytest.raises(InvalidSpec, match="is no package archive"):
+        with pytest.raises(InvalidSpec, match="is not a package archive"):
             plan(named, install(str(broken)))
         with pytest.raises(InvalidSpec, match="No such file"):
             plan(named, install(str(tmp_path / "missing-1-0.conda")))

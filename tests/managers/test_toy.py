@@ -89,7 +89,7 @@ def test_diff(venv: Environment) -> None:
     verb("install", *where, "toy:robot")
     Path(venv.prefix, "toys", "train").write_text("1.0")
     drift = verb("diff", *where).drifts[0]
-    assert drift.told_by["toy"] == "a virtual environment's beginning"
+    assert drift.told_by["toy"] == "what venv puts into a new environment"
     recorded = {each.package.name: bool(each.record) for each in drift.differences}
     assert recorded == {"robot": True, "train": False}
 

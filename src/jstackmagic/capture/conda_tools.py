@@ -111,7 +111,7 @@ def aimed(call: Call, given: Given) -> Call:
 
 
 def _beyond_packages(verb: str, given: Given) -> str:
-    """Return why a call is no request for packages by name; empty where it is one."""
+    """Return why a call is not a request for packages by name; empty where it is one."""
     where = given.last("--name", "--prefix") or "it is in"
     if verb == "env remove" or (verb == "remove" and given.has("--all")):
         return f"It removes the whole environment {where}."

@@ -124,7 +124,7 @@ def python_cells(file: str) -> list[str]:
     """The Python cells of one file, as they are written.
 
     Raises:
-        UsageError: It cannot be read, or is no notebook.
+        UsageError: It cannot be read, or is not a notebook.
     """
     try:
         with open(file, "rb") as opened:
@@ -173,7 +173,7 @@ def _script_beside(path: str) -> str | None:
 
 
 class _UnreadableError(Exception):
-    """Why a file is no notebook, in a sentence."""
+    """Why a file is not a notebook, in a sentence."""
 
 
 # Folders
@@ -242,7 +242,7 @@ def _notebook_type() -> Any:
 def _notebook(data: bytes) -> tuple[list[_Cell], tuple[str, str]]:
     notebook = _decoded(data)
     if notebook.cells is None and notebook.worksheets is None:
-        raise _UnreadableError("It is no notebook: it has no cells.")
+        raise _UnreadableError("It is not a notebook: it has no cells.")
     metadata = notebook.metadata
     kernelspec = metadata and metadata.kernelspec
     info = metadata and metadata.language_info
@@ -268,7 +268,7 @@ def _decoded(data: bytes) -> Any:
     try:  # the standard library takes NaN and lone surrogates, which outputs may hold
         return msgspec.convert(json.loads(data.decode("utf-8", "replace")), _notebook_type())
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise _UnreadableError(f"It is no notebook: {str(error).rstrip('.')}.") from None
+        raise _UnreadableError(f"It is not a notebook: {str(error).rstrip('.')}.") from None
 
 
 def _source(cell: Any) -> str:

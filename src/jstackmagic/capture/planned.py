@@ -188,7 +188,7 @@ class _Planner:
             seen.add(where)
             notes = _sentences(found.note, aim.note)
             if found.request.manager == "conda" and not aim.environment.kind.startswith("conda"):
-                reason = f"{where} is no conda environment."
+                reason = f"{where} is not a conda environment."
                 yield Captured(finding, aim.environment, notes, reason)
                 continue
             known = not self.standing.add(found.request, aim.environment)

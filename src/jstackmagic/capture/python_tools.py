@@ -49,7 +49,7 @@ _LOOKS = ("--help", "--version", "--dry-run", "--download", "--no-install")
 """With one of these nothing is installed."""
 
 _ELSEWHERE = ("--target", "--root", "--prefix", "--platform")
-"""With one of these pip installs into a folder that is no environment of its own interpreter."""
+"""With one of these pip installs into a folder, not into its interpreter's environment."""
 
 _SPECS = {"": "", "--requirement": "-r", "--constraint": "-c", "--editable": "-e"}
 
@@ -318,7 +318,7 @@ def uv(call: Call) -> Iterator[Found]:
     elif verb[0] == "remove":
         yield from call.ask("remove", "pip", _specs(given.without_verbs(1)))
     elif verb[:2] in (("pip", "sync"), ("tool", "upgrade"), ("python", "install")):
-        yield call.unread(f"uv {' '.join(verb[:2])} is no request for packages by name.")
+        yield call.unread(f"uv {' '.join(verb[:2])} is not a request for packages by name.")
     elif verb[0] == "sync":
         yield call.unread("uv sync installs what the project's lock file says.")
     elif verb[0] == "tool" and verb[1:2] in (("install",), ("uninstall",)):
@@ -370,7 +370,7 @@ def pipx(call: Call) -> Iterator[Found]:
         spec = given.values("--spec")
         yield from _applications(call, action, spec or tuple(words), "~/.local/share/pipx/venvs")
     elif verb.text in ("upgrade", "upgrade-all", "install-all", "reinstall-all"):
-        yield call.unread(f"pipx {verb.text} is no request for packages by name.")
+        yield call.unread(f"pipx {verb.text} is not a request for packages by name.")
 
 
 def _applications(

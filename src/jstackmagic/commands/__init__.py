@@ -3,7 +3,7 @@
 A verb module has a docstring (the help text of both surfaces), a dataclass ``Options`` (see
 ``_options.py``) and ``run(options, session)``, which returns a result to display. One that has
 sub-commands declares them in ``arguments(parser)``. A module whose name begins with an underscore
-is no verb.
+is not a verb.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from ..capture.planned import Captured, masked
 from ..display import Part, Result, Table, Text
 from ..model.credentials import mask
 from ..model.managers import is_system
+from ..model.text import counted
 from ..model.written import plain
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Capture(Result):
             f"{unread} not understood" if unread else "",
             f"{len(self.records)} planned" if self.records else "",
         ]
-        files = f"{self.files} file{'s'[: self.files != 1]}"
+        files = counted(self.files, "file")
         return f"{', '.join(filter(None, parts))}, in {files}"
 
     def parts(self) -> Sequence[Part]:

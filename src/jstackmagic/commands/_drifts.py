@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..display import Part, Result, Table, Text
+from ..model.text import counted
 from ..restore.drift import Difference, Drift
 from ..where.ours import described
 
@@ -24,7 +25,7 @@ class Drifts(Result):
     def summary(self) -> str:
         differences = sum(len(drift.differences) for drift in self.drifts)
         unexplained = sum(len(drift.unexplained) for drift in self.drifts)
-        return f"{differences} differences, {unexplained} unexplained"
+        return f"{counted(differences, 'difference')}, {unexplained} unexplained"
 
     def parts(self) -> Sequence[Part]:
         parts: list[Part] = []

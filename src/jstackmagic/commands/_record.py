@@ -11,6 +11,7 @@ from ..display.changes import change_table
 from ..history.select import moment_of
 from ..model.managers import is_system
 from ..model.record import Record
+from ..model.text import counted
 from ..model.written import plain
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class WholeRecords(Result):
         if self.with_log:
             return Code(log)
         count = log.count("\n") + 1
-        words = f"{count} line{'s'[: count != 1]} of the manager's own log"
+        words = f"{counted(count, 'line')} of the manager's own log"
         return Fold(f"{words}: %envhistory {id_} --log", log)
 
     def to_json(self) -> Any:

@@ -10,6 +10,7 @@ from ..display import Part, Result, Table, Text
 from ..display.changes import count_text
 from ..history.file import IMAGE_HISTORY
 from ..model.record import Record
+from ..model.text import counted
 from ..model.written import plain
 from ._record import when_of, where_of
 
@@ -34,7 +35,7 @@ class HistoryTable(Result):
     taken_back: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> str:
-        return f"{len(self.records)} records"
+        return counted(len(self.records), "record")
 
     def parts(self) -> Sequence[Part]:
         if not self.records:

@@ -50,7 +50,7 @@ def records_of(
             console.say(f"{file}: {problem}")
         found = history.records()
     if not found:
-        raise UsageError(f"{path} is no history, and asks for nothing.", kept=_NOTHING)
+        raise UsageError(f"{path} is not a history, and asks for nothing.", kept=_NOTHING)
     return found
 
 

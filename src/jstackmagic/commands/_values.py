@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def values_of(
     action: argparse.Action, token: str, words: list[str], session: Session
 ) -> Iterable[str]:
-    """What an option, or a place that is no list of packages, takes; nothing where nobody knows."""
+    """Return what an option or a positional argument takes; nothing where that is not known."""
     if action.choices is not None:
         return [str(choice) for choice in action.choices]
     match action.metavar:

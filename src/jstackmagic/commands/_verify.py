@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..display import Part, Result, Table, Text
+from ..model.text import counted
 from ..restore.verify import NOT_ASKED, Verification, Witnessed
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class Verified(Result):
 
     def summary(self) -> str:
         count, of = len(self.verification.differences), len(self.verification.packages)
-        return f"{count} of {of} packages differ" if count else f"{of} packages agree"
+        if count:
+            return f"{count} of {counted(of, 'package')} differ"
+        return f"{counted(of, 'package')} {'agrees' if of == 1 else 'agree'}"
 
     def parts(self) -> Sequence[Part]:
         rows = sorted(self.verification.packages, key=lambda each: each.agrees)

@@ -59,8 +59,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 _ELSEWHERE = (
-    f"There is no {FOLDER} here: this is no image of the Docker Stacks. Put these lines where the "
-    "server is started from, before that; for JupyterHub, into the script that starts the "
+    f"There is no {FOLDER} here: this is not an image of the Docker Stacks. Put these lines where "
+    "the server is started from, before that; for JupyterHub, into the script that starts the "
     "single-user server, or its lifecycle's postStart."
 )
 

@@ -11,7 +11,7 @@ _IMAGE = re.compile(r"[A-Za-z0-9][\w./:-]*(?:@[a-z0-9]+:[0-9a-f]+)?", re.ASCII)
 
 
 def check_image(image: str, *, advice: tuple[str, ...]) -> None:
-    """Refuse what is no image's name.
+    """Refuse what is not an image's name.
 
     Raises:
         ExportError: It is none, or empty.
@@ -19,7 +19,7 @@ def check_image(image: str, *, advice: tuple[str, ...]) -> None:
     if not image:
         raise ExportError("The image is not known.", kept="Nothing was written.", advice=advice)
     if not _IMAGE.fullmatch(image):
-        raise ExportError(f"{mask(image)!r} is no image's name.", kept="Nothing was written.")
+        raise ExportError(f"{mask(image)!r} is not an image's name.", kept="Nothing was written.")
 
 
 def name_and_tag(image: str) -> tuple[str, str]:

@@ -182,7 +182,7 @@ class Requirements:
         self._files.setdefault(file.name, file)
         if isinstance(spec, Listing):
             return read("pip", f"{spec.words[0]} {file.name}")
-        flag = "-e " if spec.editable else ""  # a relative path is no URL, and has no name
+        flag = "-e " if spec.editable else ""  # a relative path is not a URL, and has no name
         return read("pip", f"{flag}./{file.name}{spec.tail}")
 
     def _brought(self, step: Step) -> list[str]:

@@ -124,7 +124,7 @@ class Source:
         """Return whether the artifact has jstackmagic itself; empty where none is due.
 
         Args:
-            added: Whether it is put into the image; None for what is no image.
+            added: Whether it is put into the image; None for what is not an image.
         """
         if not self.here:
             return ""

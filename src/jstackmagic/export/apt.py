@@ -81,7 +81,7 @@ def _line(item: Item, pin: Pin) -> str:
         line = f"{line}={item.version}"
     if not _SPEC.fullmatch(line):
         raise ExportError(
-            f"{checked(line)!r} is no Debian package.",
+            f"{checked(line)!r} is not a Debian package.",
             kept="Nothing was written.",
             advice="Take it out of the recipe: %envremove or %envundo",
         )

@@ -76,7 +76,7 @@ def render(
     )
     if style == "plain" and user:
         if not is_user(user):
-            raise ExportError(f"{user!r} is no user of an image.", kept="Nothing was written.")
+            raise ExportError(f"{user!r} is not a user of an image.", kept="Nothing was written.")
         page.user = user
     if cache_mounts:
         who = {(1000, 100): "user 1000 of group 100"}.get(page.owner, "root")
@@ -89,7 +89,7 @@ def render(
     )
     if not base_image:
         page.notes.append(
-            f"The base image is not known, and {image} stands in its place. Name yours: --from"
+            f"The base image is not known, and {image} is used instead. Name yours: --from"
         )
     return page.render(recipe, image=image, own=own)
 

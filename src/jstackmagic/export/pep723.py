@@ -118,7 +118,7 @@ class _Block:
         try:
             Requirement(spec)
         except InvalidRequirement:
-            self._refuse(item, "it is no requirement")
+            self._refuse(item, "it is not a requirement")
         else:
             self.dependencies.append(spec)
 
@@ -146,7 +146,7 @@ class _Block:
             self._refuse(item, "its name was never seen")
             return
         if spec.editable:
-            self.notes.append(f"{item.text} is no editable project there.")
+            self.notes.append(f"{item.text} is not an editable project there.")
         url, _, fragment = spec.place.partition("#")
         kept = "&".join(part for part in fragment.split("&") if not part.startswith("egg="))
         url = quote(url, safe="/:@+%?=&~,;!$'()*") + (f"#{kept}" if kept else "")
@@ -210,7 +210,7 @@ def insert(block: str, text: str, *, notebook: bool) -> str:
         notebook: Whether it is a notebook.
 
     Raises:
-        ExportError: It is no notebook of format 4.
+        ExportError: It is not a notebook of format 4.
     """
     return _into_notebook(block, text) if notebook else _into_script(block, text)
 
@@ -249,7 +249,7 @@ def _into_notebook(block: str, text: str) -> str:
         sources = ["".join(cell["source"]) for cell in code]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ExportError(
-            "It is no notebook of format 4.",
+            "It is not a notebook of format 4.",
             kept="Nothing was written.",
             advice="Open it in JupyterLab and save it.",
         ) from None

@@ -69,7 +69,7 @@ def _conda(chosen: Chosen, pin: Pin, notes: list[str]) -> dict[str, Any]:
         try:
             spec = MatchSpec(text)
         except InvalidMatchSpecError:
-            notes.append(f"{text} is no match spec that pixi could read: it is not in this file.")
+            notes.append(f"{text} is not a match spec that pixi can read: it is left out.")
             continue
         version = str(spec.version) if spec.version is not None else "*"
         details = {"build": str(spec.build)} if spec.build is not None else {}

@@ -128,7 +128,7 @@ def _notes(recipe: Recipe, present: Iterable[Present]) -> Iterator[str]:
                 " was there already."
             )
         if step.remove:
-            yield f"What was removed is no component: {', '.join(step.remove)}."
+            yield f"What was removed is not a component: {', '.join(step.remove)}."
 
 
 def _component(present: Present, distribution: str) -> dict[str, Any]:

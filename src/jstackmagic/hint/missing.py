@@ -361,7 +361,7 @@ def _of_name(error: ImportError, conda: bool, folder: str) -> Hint | None:
     if "attempted relative import" in str(error):
         return Hint(
             "",
-            "A cell is no part of a package, so that its imports take no leading dot: "
+            "A cell is not part of a package, so that its imports take no leading dot: "
             "from package.module import name",
         )
     found = _NO_NAME.search(str(error))

@@ -219,7 +219,7 @@ class History:
                 if version_of(text) > SCHEMA:
                     newer += 1
                 elif text.strip():
-                    warn(f"Line {number} of {self.path} is no record and was skipped: {error}")
+                    warn(f"Line {number} of {self.path} is not a record and was skipped: {error}")
             else:
                 yield line
         if newer:

@@ -54,7 +54,7 @@ def moment(text: str | None) -> datetime | None:
     """Read a point in time: ``2026-11-01`` (local time) or ``7d`` (ago); None where none is said.
 
     Raises:
-        UsageError: It is no time.
+        UsageError: It is not a time.
     """
     if not text:
         return None
@@ -65,5 +65,6 @@ def moment(text: str | None) -> datetime | None:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
         raise UsageError(
-            f"{text!r} is no time.", advice="Write 2026-11-01, 2026-11-01T12:00, 90m, 8h, 7d or 2w"
+            f"{text!r} is not a time.",
+            advice="Write 2026-11-01, 2026-11-01T12:00, 90m, 8h, 7d or 2w",
         ) from None

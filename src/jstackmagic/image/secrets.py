@@ -42,7 +42,7 @@ def read(words: Sequence[str]) -> Mapping[str, bytes]:
         name, file, variable = said.get("id", ""), said.get("src"), said.get("env")
         if not name or (file is None) == (variable is None):
             raise UsageError(
-                f"{word!r} is no build secret.",
+                f"{word!r} is not a build secret.",
                 kept="Nothing was built.",
                 advice="--secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE",
             )

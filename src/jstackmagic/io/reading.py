@@ -150,7 +150,7 @@ def decoded(data: bytes, what: str) -> str:
     line = _first_bad_line(data[start:], encoding or "utf-8")
     said = "its mark or its coding line says" if encoding else "no byte order mark says otherwise"
     raise InvalidSpec(
-        f"{what} is no text in {(encoding or 'UTF-8').upper()}, as {said}: line {line}.",
+        f"{what} is not text in {(encoding or 'UTF-8').upper()}, as {said}: line {line}.",
         kept=_KEPT,
         advice="Save it as UTF-8, or begin it with its encoding: # -*- coding: latin-1 -*-",
     )

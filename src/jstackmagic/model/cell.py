@@ -44,7 +44,7 @@ def read_cell(body: str, *, manager: ManagerName | None = None, folder: str = ".
         asked = read_environment_yml(body, folder=folder)
         for problem in asked.problems:
             raise InvalidSpec(
-                f"Line {problem.line}: {problem.text!r} is no package. {problem.reason}",
+                f"Line {problem.line}: {problem.text!r} is not a package. {problem.reason}",
                 kept="Nothing was started.",
             )
         if not asked.name:

@@ -50,7 +50,7 @@ class Engines:
             name = environ.get(variable, "") or "auto"
             if name not in names:
                 raise UsageError(
-                    f"{variable} is {name!r}, which is no engine.",
+                    f"{variable} is {name!r}, which is not an engine.",
                     kept="Nothing was started.",
                     advice=f"It takes one of: {', '.join(names)}",
                 )

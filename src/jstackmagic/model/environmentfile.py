@@ -95,7 +95,7 @@ def _items(node: Node | None, section: str) -> list[Node]:
         return list(node.value)
     if isinstance(node, MappingNode):
         raise InvalidSpec(
-            f"The {section} of the environment.yml are no list: line {_line(node)}.",
+            f"The {section} of the environment.yml are not a list: line {_line(node)}.",
             kept=_KEPT,
             advice="Begin each item with a dash: - python=3.12",
         )

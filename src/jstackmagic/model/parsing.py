@@ -362,7 +362,7 @@ def _read_spec(
     if not word or _CONTROL.search(word):
         shown = repr(word) if word else "An empty word"
         raise InvalidSpec(
-            f"{shown} is no package: a spec is one line of text.", kept="Nothing was started."
+            f"{shown} is not a package: a spec is one line of text.", kept="Nothing was started."
         )
     manager = manager or only_reader(word)
     if word.startswith("-") and not word.startswith(_FLAGGED):
@@ -373,7 +373,7 @@ def _read_spec(
         )
     if manager is None and not _NAME.match(word):
         raise InvalidSpec(
-            f"{word!r} is no package that conda, pip or apt could read.",
+            f"{word!r} is not a package that conda, pip or apt could read.",
             kept="Nothing was started.",
             advice="A spec begins with a name: %envinstall pymongo 'numpy>=1.20' apt:graphviz",
         )

@@ -37,16 +37,16 @@ def recipe_of(text: str | bytes) -> Recipe:
     """Read what `text_of` wrote.
 
     Raises:
-        InvalidSpec: It is no recipe, or one of a newer jstackmagic.
+        InvalidSpec: It is not a recipe, or one of a newer jstackmagic.
     """
     import msgspec
 
     try:
         file = _decoder().decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidSpec(f"It is no recipe: {error}", kept="Nothing was read.") from None
+        raise InvalidSpec(f"It is not a recipe: {error}", kept="Nothing was read.") from None
     if file.kind != KIND:
-        raise InvalidSpec(f"It is no recipe: it is a {file.kind!r}.", kept="Nothing was read.")
+        raise InvalidSpec(f"It is not a recipe: it is a {file.kind!r}.", kept="Nothing was read.")
     if file.v > VERSION:
         raise InvalidSpec(
             f"It is a recipe of version {file.v}, and this jstackmagic reads {VERSION}.",
@@ -56,7 +56,7 @@ def recipe_of(text: str | bytes) -> Recipe:
     for step in file.steps:
         if step.manager not in names():
             raise InvalidSpec(
-                f"It is no recipe: {step.manager!r} is no package manager known here.",
+                f"It is not a recipe: {step.manager!r} is not a package manager known here.",
                 kept="Nothing was read.",
             )
     return Recipe(tuple(map(step_of, file.steps)))

@@ -66,7 +66,7 @@ def parse(text: str) -> Reference:
     match = _REFERENCE.fullmatch(text)
     if match is None or len(match["name"]) > _LONGEST_NAME or _HEXADECIMAL.fullmatch(text):
         raise UsageError(
-            f"{text!r} is no image's name.",
+            f"{text!r} is not an image's name.",
             kept="Nothing was started.",
             advice="Lower-case letters and digits, such as analysis:2026-11 or"
             " registry.example.com/team/analysis",

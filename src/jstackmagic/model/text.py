@@ -30,3 +30,12 @@ def readable(text: str) -> str:
 def for_terminal(text: str) -> str:
     """Return text that speaks of magics for a terminal: ``%envverb`` is a verb there."""
     return re.sub(r"%?%env(\w+)", r"jstackmagic \1", text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "package"), counted(0, "line")
+    ('1 package', '0 lines')
+    """
+    return f"{number} {noun}{'s'[: number != 1]}"

@@ -224,7 +224,7 @@ def _without_witness(
         return _by_revisions(mine, revisions, begun)
     if manager != "conda" and not is_system(manager) and environment.kind.startswith("venv"):
         seeds = [p for p in mine if manager == "pip" and p.name in SEEDS]
-        return seeds, "a virtual environment's beginning"
+        return seeds, "what venv puts into a new environment"
     since = begun if begun is not None else (revisions[0].time if revisions else None)
     if since is None or (mine and all(time_of(p, environment) is None for p in mine)):
         return [], ""

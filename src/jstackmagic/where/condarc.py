@@ -419,7 +419,7 @@ def _value_of_node(node: object, lines: Sequence[str]) -> Value:
     content: dict[str, Value] = {}
     for key, child in node.value:
         if not isinstance(key, ScalarNode) or key.value in content:
-            raise ValueError(f"{key.value} is no name, or stands in it twice")
+            raise ValueError(f"{key.value} is not a name, or stands in it twice")
         value = _value_of_node(child, lines)
         flag = value.flag or _flag_after(key.end_mark, lines)
         content[key.value] = Value(value.content, flag)
@@ -788,7 +788,7 @@ def channel_name(url: str, config: CondaConfig) -> str:
 
 
 def _location(url: str, config: CondaConfig) -> str:
-    """Return what a custom channel lies under; conda takes the alias where that is no URL."""
+    """Return what a custom channel lies under; conda takes the alias where that is not a URL."""
     return (url if _SCHEME.match(url) else config.channel_alias).rstrip("/")
 
 

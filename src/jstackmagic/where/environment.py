@@ -87,7 +87,7 @@ def is_conda_prefix(prefix: str) -> bool:
 
 def _no_environment(path: str) -> UnknownEnvironment:
     problem = (
-        f"{path} is no environment: it has no conda-meta (conda), no pyvenv.cfg (virtual "
+        f"{path} is not an environment: it has no conda-meta (conda), no pyvenv.cfg (virtual "
         "environment) and no bin/python."
     )
     if not os.path.exists(path):

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..model.packages import ManagerName, Package, PackageSet, normalise
+from ..model.text import counted
 from .packages import extras_of, of_uv, read_requirements
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def described(ours: Collection[Package]) -> str:
     """Return our own packages in words: ``jstackmagic 0.1.0 and 9 packages that only it needs``."""
     own = [package for package in ours if package.key == OWN]
     count = len(ours) - len(own)
-    more = f"{count} package{'s'[: count != 1]}"
+    more = counted(count, "package")
     if not own:
         return f"{more} that only jstackmagic needs"
     name = f"{own[0].name} {own[0].version}"

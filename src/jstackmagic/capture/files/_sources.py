@@ -40,16 +40,18 @@ def requirements(lines: Any, folder: str, path: Path, sources: Mapping[str, Any]
         sources: uv's, by the names as they are written.
 
     Raises:
-        InvalidSpec: It is no list of texts.
+        InvalidSpec: It is not a list of texts.
     """
     if isinstance(lines, str) or not isinstance(lines or [], list):
-        raise InvalidSpec(f"The dependencies of {path} are no list.", kept="Nothing was started.")
+        raise InvalidSpec(
+            f"The dependencies of {path} are not a list.", kept="Nothing was started."
+        )
     places = {normalise(name): source for name, source in sources.items()}
     asked = Asked()
     for line in lines or ():
         if not isinstance(line, str):
             raise InvalidSpec(
-                f"The dependencies of {path} are no list of texts: {line}",
+                f"The dependencies of {path} are not a list of texts: {line}",
                 kept="Nothing was started.",
             )
         try:

@@ -72,5 +72,5 @@ def _why(word: str) -> str:
     if re.fullmatch(r"[a-z0-9][a-z0-9+.-]*-", word):
         return f"To apt it means: remove {word[:-1]}."
     if word.lower() != word:
-        return f"It is no Debian package; their names are small: {word.lower()}"
-    return "It is no Debian package."
+        return f"It is not a Debian package; their names are small: {word.lower()}"
+    return "It is not a Debian package."

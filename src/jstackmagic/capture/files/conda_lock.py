@@ -38,7 +38,8 @@ def read(path: Path) -> Reading:
         packages = [dict(package) for package in data["package"]]
         platforms = [str(platform) for platform in data["metadata"]["platforms"]]
     except (TypeError, KeyError, ValueError) as error:
-        raise InvalidSpec(f"{path} is no lock file: {error}", kept="Nothing was started.") from None
+        problem = f"{path} is not a lock file: {error}"
+        raise InvalidSpec(problem, kept="Nothing was started.") from None
     if here not in platforms:
         raise InvalidSpec(
             f"{path} locks {', '.join(platforms)}, and this machine is {here}.",

@@ -42,7 +42,7 @@ def read(path: Path) -> Reading:
     """Read the block, then the metadata that juv, uv, nteract and Thoth write.
 
     Raises:
-        InvalidSpec: It is no notebook, or what it lists is no list.
+        InvalidSpec: It is not a notebook, or what it lists is not a list.
         OSError: It cannot be read.
     """
     notebook = _notebook(bytes_of(path, limit=MAX_NOTEBOOK), path)
@@ -52,7 +52,8 @@ def read(path: Path) -> Reading:
     try:
         sources = ["".join(cell["source"]) for cell in cells or () if cell["cell_type"] == "code"]
     except (KeyError, TypeError) as error:
-        raise InvalidSpec(f"{path} is no notebook: {error}", kept="Nothing was started.") from None
+        problem = f"{path} is not a notebook: {error}"
+        raise InvalidSpec(problem, kept="Nothing was started.") from None
     text = next((f"{source}\n" for source in sources if _SIGNS[0].decode() in source), "")
     asked, line, said = block(text, path)
     found += finds(asked, line=line)

@@ -48,7 +48,8 @@ def read(path: Path) -> Reading:
     try:
         lock = Pylock.from_dict(parse_toml(text, str(path)))
     except (PylockValidationError, ValueError) as error:
-        raise InvalidSpec(f"{path} is no lock file: {error}", kept="Nothing was started.") from None
+        problem = f"{path} is not a lock file: {error}"
+        raise InvalidSpec(problem, kept="Nothing was started.") from None
     starts = [
         n for n, line in enumerate(text.splitlines(), start=1) if line.strip() == "[[packages]]"
     ]

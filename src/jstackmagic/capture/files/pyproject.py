@@ -30,7 +30,7 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
         extras: Those whose dependencies count, too; ``*`` is all of them.
 
     Raises:
-        InvalidSpec: It is no TOML, or its dependencies are no list.
+        InvalidSpec: It is no TOML, or its dependencies are not a list.
         OSError: It cannot be read.
     """
     text = text_of(path)

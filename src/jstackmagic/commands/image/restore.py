@@ -51,7 +51,7 @@ def run(options: Options, session: Session) -> Restored:  # noqa: ARG001
         container = this_container(engine, look())
         if container is None:
             raise UsageError(
-                "This is no container of the engine's, so that no image says how the files were.",
+                "This is not a container of the engine's: no image says how the files were.",
                 kept="Nothing was changed.",
             )
         restore(engine, container, options.paths)

@@ -279,12 +279,12 @@ def _check(asked: Asked, builder: Builder) -> None:
     kept = "Nothing was built."
     if asked.platform and not _PLATFORM.fullmatch(asked.platform):
         raise UsageError(
-            f"{asked.platform!r} is no platform.", kept=kept, advice="Such as linux/arm64"
+            f"{asked.platform!r} is not a platform.", kept=kept, advice="Such as linux/arm64"
         )
     for key in asked.labels:
         if not _LABEL.fullmatch(key):
             raise UsageError(
-                f"{key!r} is no label's name.", kept=kept, advice="--label org.example.team=lab"
+                f"{key!r} is not a label's name.", kept=kept, advice="--label org.example.team=lab"
             )
     if asked.secrets and builder == "classic":
         raise UsageError(

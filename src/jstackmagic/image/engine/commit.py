@@ -155,7 +155,7 @@ def _clean(api: Any, container: Container, prefixes: Sequence[str]) -> int:
         *(f"{home}/.cache/{name}" for name in ("pip", "uv", "rattler", "conda")),
         *("/root/.cache/pip", "/var/cache/apt/archives", "/var/lib/apt/lists"),
     ]
-    # what is mounted is no part of the container, and somebody else's
+    # what is mounted is not part of the container, and somebody else's
     own = [each for each in folders if os.path.isdir(each) and container.on_host(each) is None]
     before = sum(map(_size, own))
     # exactly the contents of these folders, with no shell between

@@ -56,7 +56,7 @@ class Here:
         view: Their files; None where they are still to be read, from this machine's disk.
         base: The root of the image that the container was started from; None where not known.
         away: Whether all this is in another container than this process.
-        mounted: Folders of the container that are no part of it.
+        mounted: Folders of the container that are not a part of it.
         started_from: The id of the image that the container was started from.
     """
 
@@ -439,7 +439,7 @@ class _Comparison:
     def _mounted(self) -> Iterator[str]:
         folders = [each for each in self.here.mounted if each != "/var/run/docker.sock"]
         if folders:
-            yield f"What is mounted is no part of an image: {', '.join(sorted(folders))}."
+            yield f"What is mounted is not a part of an image: {', '.join(sorted(folders))}."
 
     def _compiled(
         self, environments: Sequence[Environment], paths: Sequence[str]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def disk_root(folder: str, *, is_wanted: Callable[[str], bool]) -> Root:
-    """Read what lies below a folder and on the same file system: what is mounted is no part of it.
+    """Read what lies below a folder and on the same file system: mounts are left out.
 
     Args:
         folder: Absolute.

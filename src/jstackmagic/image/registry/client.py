@@ -169,10 +169,12 @@ class Registry:
             layers = tuple(Descriptor.of(each) for each in manifest["layers"])
             described = Descriptor.of(manifest["config"])
         except (KeyError, TypeError, ValueError):
-            raise RegistryError(f"{self.name} is no image of a container: {kind}") from None
+            raise RegistryError(f"{self.name} is not an image of a container: {kind}") from None
         config = _json(self.small_blob(described), f"The configuration of {self.name}")
         if len((config.get("rootfs") or {}).get("diff_ids") or ()) != len(layers):
-            raise RegistryError(f"{self.name} is no image of a container: its layers do not match.")
+            raise RegistryError(
+                f"{self.name} is not an image of a container: its layers do not match."
+            )
         return Image(self.name, self.repository, digest, named, layers, config)
 
     def _manifest(self, reference: str) -> tuple[str, bytes]:

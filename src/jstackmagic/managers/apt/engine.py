@@ -67,7 +67,7 @@ class AptGet(Engine):
         check_specs(request)
         if shutil.which("apt-get") is None:
             raise Stopped(
-                "There is no apt-get here: this is no Debian or Ubuntu.",
+                "There is no apt-get here: this is not Debian or Ubuntu.",
                 kept=NOTHING_CHANGED,
                 advice="Ask conda for it: %envinstall --conda …",
             )
@@ -132,7 +132,7 @@ def check_specs(request: Request) -> None:
         match = _SPEC.fullmatch(spec)
         if match is None or (request.action == "remove" and match["name"] != spec):
             raise InvalidSpec(
-                f"{spec!r} is no Debian package.",
+                f"{spec!r} is not a Debian package.",
                 kept="Nothing was started.",
                 advice=tuple(_nearest(spec, request.action)),
             )

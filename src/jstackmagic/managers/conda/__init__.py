@@ -102,7 +102,7 @@ class Conda(Manager):
         # conda's single "=" is the likeliest reason why conda was meant
         specs = [re.sub(r"(?<![=<>!~])=(?!=)", "==", spec) for spec in request.texts]
         raise Stopped(
-            f"The {environment.description} is no conda environment.",
+            f"The {environment.description} is not a conda environment.",
             kept=NOTHING_CHANGED,
             advice=f"Install with pip: %envinstall --pip {shlex.join(specs)}",
         )

@@ -57,7 +57,7 @@ class ByExecutable(Engine):
         """Say what would be run, and ask the executable what it would change.
 
         Raises:
-            InvalidSpec: A spec is no match spec and no package archive.
+            InvalidSpec: A spec is not a match spec and no package archive.
             Stopped: No executable governs the environment.
             CommandFailed: The executable found no way: no such package, a conflict, no network.
         """

@@ -64,7 +64,7 @@ def read_specs(request: Request) -> tuple[CondaSpec, ...]:
     """Read the specs of a request: match specs and package archives.
 
     Raises:
-        InvalidSpec: One is no match spec, or a local archive is not there or is none.
+        InvalidSpec: One is not a match spec, or a local archive is not there or is none.
     """
     return tuple(_read_spec(text, request.action) for text in request.texts)
 
@@ -76,7 +76,7 @@ def _read_spec(text: str, action: str) -> CondaSpec:
             _invalid(text, "names an archive; what is installed has a name", advice=_named(path))
         return _read_archive_spec(text)
     if text.startswith("-") or not text.isprintable():
-        _invalid(text, "is no match spec")
+        _invalid(text, "is not a match spec")
     match = parse(text)
     return CondaSpec(text=text, name=name_of(match), match=match)
 
@@ -90,7 +90,7 @@ def parse(text: str) -> MatchSpec:
     if not is_here("rattler"):
         plain_match = plain.parse(text)
         if plain_match is None:
-            _invalid(text, "is no match spec")
+            _invalid(text, "is not a match spec")
         return cast("MatchSpec", plain_match)
     from rattler import MatchSpec
     from rattler.exceptions import InvalidMatchSpecError
@@ -99,7 +99,7 @@ def parse(text: str) -> MatchSpec:
         return MatchSpec(text)
     except InvalidMatchSpecError as error:
         reason = str(error).splitlines()[0].rpartition(": ")[2].rstrip(".")
-        _invalid(text, f"is no match spec: {reason}")
+        _invalid(text, f"is not a match spec: {reason}")
 
 
 def pinned_where(prefix: str, pins: Iterable[str]) -> str:
@@ -146,7 +146,7 @@ def _stem(text: str) -> tuple[str, str, str]:
         file = file.removesuffix(extension)
     parts = file.rsplit("-", 2)
     if len(parts) != 3:
-        _invalid(text, "is no package archive: its name should be NAME-VERSION-BUILD")
+        _invalid(text, "is not a package archive: its name should be NAME-VERSION-BUILD")
     return parts[0].lower(), parts[1], parts[2]
 
 
@@ -189,7 +189,7 @@ def read_archive(path: str) -> Archive:
     """Read what a local ``.conda`` or ``.tar.bz2`` says of itself.
 
     Raises:
-        InvalidSpec: It is not there, or is no package archive.
+        InvalidSpec: It is not there, or is not a package archive.
     """
     try:
         status = os.stat(path)
@@ -224,7 +224,7 @@ def _read_archive(path: str, _mtime_ns: int, _size: int) -> Archive:
             depends=tuple(index.get("depends") or ()),  # type: ignore[arg-type]
         )
     except Exception as error:  # tarfile, zipfile, zstandard, json: each has errors of its own
-        _invalid(path, f"is no package archive: {error or type(error).__name__}")
+        _invalid(path, f"is not a package archive: {error or type(error).__name__}")
 
 
 def lone_archives(specs: Iterable[CondaSpec], environment: Environment) -> Iterator[str]:

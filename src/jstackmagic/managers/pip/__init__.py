@@ -33,7 +33,7 @@ class Pip(Manager):
     make = staticmethod(dockerfile.make)
 
     def check(self, request: Request, environment: Environment) -> None:
-        """Refuse what is no requirement, file, place or constraint."""
+        """Refuse what is not a requirement, file, place or constraint."""
         from .plan import check
 
         check(request, environment)

@@ -67,7 +67,7 @@ def _problem(spec: Spec, *, legacy: bool) -> str:
             " where no credential may lie; .netrc is the place for it."
         )
     if _CONTROL.search(text) or not text.strip():
-        return f"{text!r} is no requirement: it is not one line of text."
+        return f"{text!r} is not a requirement: it is not one line of text."
     if isinstance(spec, Listing) or spec.editable:
         return _problem_of_place(spec, file=isinstance(spec, Listing))
     if text.startswith("-"):
@@ -77,15 +77,15 @@ def _problem(spec: Spec, *, legacy: bool) -> str:
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
-        return "" if legacy and _LEGACY.fullmatch(text) else f"{text!r} is no requirement."
+        return "" if legacy and _LEGACY.fullmatch(text) else f"{text!r} is not a requirement."
     if requirement.url is not None and not is_place(requirement.url):
-        return f"{text!r} is no requirement: {requirement.url!r} is no URL."
+        return f"{text!r} is not a requirement: {requirement.url!r} is not a URL."
     return ""
 
 
 def _problem_of_place(spec: Spec, *, file: bool) -> str:
     if spec.is_url:
-        return "" if re.fullmatch(r"\S+", spec.place) else f"{spec.place!r} is no URL."
+        return "" if re.fullmatch(r"\S+", spec.place) else f"{spec.place!r} is not a URL."
     path = Path(spec.place).expanduser()
     if path.is_file() or (path.is_dir() and not file):
         return ""

@@ -45,7 +45,7 @@ class Rattler(Engine):
         """Solve, and say what would change.
 
         Raises:
-            InvalidSpec: A spec is no match spec and no package archive.
+            InvalidSpec: A spec is not a match spec and no package archive.
             Stopped: An earlier change of the environment was cut off and wants to be finished, or
                 options are given that only an executable takes.
             CommandFailed: There is no way: no such package, a conflict, no network.
@@ -162,7 +162,7 @@ def on_platform(
         channels: More of them, asked before those.
 
     Raises:
-        InvalidSpec: One is no match spec.
+        InvalidSpec: One is not a match spec.
         CommandFailed: There is no such platform or environment, or the channels cannot be read.
         Interrupted: The user interrupted it.
     """

@@ -72,7 +72,7 @@ def _subdir(platform: str) -> Subdir:
         return Subdir(platform)
     except Exception:
         raise CommandFailed(
-            f"{platform!r} is no platform that conda knows.",
+            f"{platform!r} is not a platform that conda knows.",
             kept="Nothing was written.",
             advice="It is called as a channel's folder is: linux-aarch64, osx-arm64, win-64",
         ) from None

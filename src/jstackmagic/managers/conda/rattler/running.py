@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ....model.errors import NOTHING_CHANGED, CommandFailed
+from ....model.text import counted
 from ..spec import configuration, read_specs
 from . import journal, linking
 from .fetch import fetch
@@ -79,7 +80,7 @@ def _summary(draft: Journal) -> str:
     A package that is replaced is unlinked and linked.
     """
     counts = (("unlinking", len(draft.unlink)), ("linking", len(draft.link)))
-    parts = [f"{words} {count} package{'s'[: count != 1]}" for words, count in counts if count]
+    parts = [f"{words} {counted(count, 'package')}" for words, count in counts if count]
     return " and ".join(parts).capitalize()
 
 
