@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from jstackmagic.history import progress
+from jstackmagic.history.built import note_image
 from jstackmagic.history.file import History
 from jstackmagic.history.who import context
+from jstackmagic.model.errors import CommandFailed
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
-from jstackmagic.restore.homes import of_other_images
+from jstackmagic.restore.homes import at_home, of_other_images
+from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from support.environments import delete_environment, make_venv, uv
 from support.verbs import verb
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from support.wheels import WheelIndex
 
 
 def remember(
@@ -73,13 +80,116 @@ class TestWhatIsAnotherImages:
         assert not of_other_images(History(history_file).records(), "")
 
 
-def test_the_export_and_the_replay_say_so(
-    prefix: Path, history_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    remember(history_file, prefix, "tool-a", image="lab/a:1")
-    monkeypatch.setenv("JUPYTER_IMAGE_SPEC", "lab/b:1")
-    made = verb("export", "dockerfile", "--from", "base:1").artifact
-    assert any("tool-a: installed in the image lab/a:1" in note for note in made.notes)
-    monkeypatch.setenv("JUPYTER_IMAGE_SPEC", "lab/a:1")
-    made = verb("export", "dockerfile", "--from", "base:1").artifact
-    assert not any("installed in the image" in note for note in made.notes)
+def names_of(text: str) -> set[str]:
+    return {name for name in ("tool-a", "tool-b") if name in text}
+
+
+class TestEachImageHasItsOwn:
+    @pytest.fixture(autouse=True)
+    def _two_images(
+        self, prefix: Path, history_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        remember(history_file, prefix, "tool-a", image="lab/a:1")
+        remember(history_file, prefix, "tool-b", image="lab/b:1")
+        monkeypatch.setenv("JUPYTER_IMAGE_SPEC", "lab/b:1")
+
+    def test_an_export_leaves_the_others_out_and_says_how_to_include_them(self) -> None:
+        made = verb("export", "dockerfile", "--from", "base:1").artifact
+        assert names_of(made.text) == {"tool-b"}
+        (note,) = (note for note in made.notes if "tool-a" in note)
+        assert "installed in the image lab/a:1, and this is lab/b:1: left out" in note
+        words = note.rpartition("%env")[2].split()
+        assert words[:2] == ["export", "--all-images"]
+        made = verb(*words, "--from", "base:1").artifact
+        assert names_of(made.text) == {"tool-a", "tool-b"}
+
+    def test_so_do_all_formats_together(self, tmp_path: Path) -> None:
+        made = verb("export", "--all", tmp_path / "all", "--from", "base:1")
+        assert "tool-a: installed in the image lab/a:1" in str(made)
+        assert names_of((tmp_path / "all" / "Dockerfile").read_text()) == {"tool-b"}
+
+    def test_a_replay_does(
+        self, prefix: Path, wheel_index: WheelIndex, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for variable in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"):
+            monkeypatch.setenv(variable, wheel_index.url)
+        with pytest.raises(CommandFailed, match="tool-b") as caught:
+            verb("replay", "--dry-run", "--prefix", prefix)
+        assert any("tool-a: installed in the image lab/a:1" in line for line in caught.value.advice)
+        wheel_index.add("tool-b", "1.0")
+        done = verb("replay", "--prefix", prefix)
+        assert {package.name for package in done.change.added} == {"tool-b"}
+        assert "tool-a: installed in the image lab/a:1" in str(done)
+        wheel_index.add("tool-a", "1.0")
+        done = verb("replay", "--prefix", prefix, "--all-images")
+        assert {package.name for package in done.change.added} == {"tool-a"}
+
+    def test_the_start_up_hook_does_and_says_so_to_the_notebook(
+        self, prefix: Path, history_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lines = history_file.read_text().splitlines(keepends=True)
+        history_file.write_text("".join(lines[:2]))
+        verb("hook", "run")
+        deadline = time.monotonic() + 60
+        while (status := progress.status()) is None or status.state == "running":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert status.state == "done"
+        assert "tool-a: installed in the image lab/a:1" in str(status)
+        assert "%envreplay --all-images" in str(status)
+
+    def test_the_history_has_a_column_for_it(self) -> None:
+        shown = str(verb("history"))
+        assert "Image" in shown
+        assert "lab/a:1" in shown
+
+    def test_a_difference_is_not_explained_by_the_other_image(self, prefix: Path) -> None:
+        (record,) = (r for r in Session().history.records() if "tool-a" in r.request.texts)
+        (here, _) = verb("diff", "--prefix", prefix).drifts
+        assert all(difference.record != record.id for difference in here.differences)
+
+
+class TestWhatIsTheSameImage:
+    """Those who are over-eager would leave out what a newer build of the image needs."""
+
+    @pytest.mark.parametrize(
+        "now",
+        ["lab/a:2", "lab/a@sha256:" + "0" * 64, "mirror.example.com:5000/hub/a:1", "", "lab/a"],
+    )
+    def test_another_tag_digest_or_registry(
+        self, now: str, prefix: Path, history_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        remember(history_file, prefix, "tool-a", image="lab/a:1")
+        monkeypatch.setenv("JUPYTER_IMAGE_SPEC", now)
+        made = verb("export", "dockerfile", "--from", "base:1").artifact
+        assert names_of(made.text) == {"tool-a"}
+
+    def test_one_that_was_built_of_this_history(
+        self, prefix: Path, history_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        remember(history_file, prefix, "tool-a", image="lab/a:1")
+        remember(history_file, prefix, "tool-b", image="jstackmagic/ab12:latest")
+        note_image("registry.example.com/mine/own:1", History(history_file))
+        remember(history_file, prefix, "tool-b", image="registry.example.com/mine/own:2")
+        monkeypatch.setenv("JUPYTER_IMAGE_SPEC", "lab/a:1")
+        assert len(at_home(Session().history, "").records) == 3
+
+    def test_what_lies_here_all_the_same(
+        self, prefix: Path, history_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        remember(history_file, prefix, "six", image="lab/a:1")
+        uv("pip", "install", "six", prefix=prefix)
+        monkeypatch.setenv("JUPYTER_IMAGE_SPEC", "lab/b:1")
+        made = verb("export", "dockerfile", "--from", "base:1").artifact
+        assert "six" in made.text
+        assert not any("left out" in note for note in made.notes)
+
+    def test_a_recipe_is_whole_wherever_it_is_rendered(
+        self, prefix: Path, history_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        remember(history_file, prefix, "tool-a", image="lab/a:1")
+        monkeypatch.setenv("JUPYTER_IMAGE_SPEC", "lab/a:1")
+        verb("export", "json", "--output", tmp_path / "recipe.json")
+        monkeypatch.setenv("JUPYTER_IMAGE_SPEC", "lab/b:1")
+        words = ("--recipe", tmp_path / "recipe.json", "dockerfile", "--from", "base:1")
+        assert names_of(verb("export", *words).artifact.text) == {"tool-a"}

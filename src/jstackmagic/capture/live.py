@@ -157,7 +157,9 @@ class Live:
 
         was, now = self._replay, status()
         self._replay = now if now is not None and now.state == "running" else None
-        if now is not None and (now.state != "done" if was is None else self._replay is None):
+        if now is not None and (
+            (now.state != "done" or now.message) if was is None else self._replay is None
+        ):
             _say(str(now))
 
     # -- programs: the listener of `taps`

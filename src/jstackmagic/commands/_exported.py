@@ -77,16 +77,18 @@ class ExportedAll(Result):
         missing: File and reason, of those that could not be.
         written: Every file that was written, those beside them and the README too.
         own: A sentence that says that none has jstackmagic itself; empty where none is due.
+        notes: What was left out of all of them, a sentence each.
     """
 
     rows: tuple[tuple[str, str, str], ...]
     missing: tuple[tuple[str, str], ...]
     written: tuple[str, ...]
     own: str = ""
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, rendered: Sequence[Rendered], written: Sequence[Path], own: str = ""
+        cls, rendered: Sequence[Rendered], written: Sequence[Path], own: str, notes: Sequence[str]
     ) -> ExportedAll:
         """Sum up what was rendered and written."""
         return cls(
@@ -94,6 +96,7 @@ class ExportedAll(Result):
             missing=tuple((each.file, each.reason) for each in rendered if not each.artifact),
             written=tuple(map(str, written)),
             own=own,
+            notes=tuple(notes),
         )
 
     def summary(self) -> str:
@@ -102,6 +105,7 @@ class ExportedAll(Result):
     def parts(self) -> Sequence[Part]:
         parts: list[Part] = [Table(("File", "Format", "What it is"), self.rows)]
         parts += [Text(f"{file} was not written: {why}", "warning") for file, why in self.missing]
+        parts += [Text(note, "warning") for note in self.notes]
         parts.append(Text(f"{self.written[-1]} says what each of them does not hold."))
         return [*parts, Text(self.own, "quiet")] if self.own else parts
 

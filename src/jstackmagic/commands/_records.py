@@ -40,6 +40,8 @@ class HistoryTable(Result):
     def parts(self) -> Sequence[Part]:
         if not self.records:
             return (Text(f"Nothing of that is recorded in {self.path}."),)
+        images = {record.context.image for record in self.records} - {""}
+        several = len(images) > 1  # one home, used in several
         rows = tuple(
             (
                 record.id,
@@ -48,10 +50,11 @@ class HistoryTable(Result):
                 where_of(record),
                 record.request.manager if record.request.specs else "",
                 _result(record) + ", taken back" * (record.id in self.taken_back),
+                *((record.context.image,) if several else ()),
             )
             for record in self.records
         )
-        columns = ("Id", "When", "What", "Where", "Manager", "Result")
+        columns = ("Id", "When", "What", "Where", "Manager", "Result", *("Image",) * several)
         more = f"{self.left_out} earlier records are not shown: --limit 0 shows all."
         image = f"This is the history that the image was made from ({self.path})."
         return (

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from ..model.ledger import Ledger
 from ..model.managers import of_environment, of_system
 from ..restore.drift import Drift, adopt, drift_of
+from ..restore.homes import at_home
 from ._drifts import Drifts
 from ._options import flag
 from ._shared import Target
@@ -44,7 +46,7 @@ def run(options: Options, session: Session) -> Drifts:
     places.append((environments[0], of_system()))
 
     def drifts() -> tuple[Drift, ...]:
-        ledger = history.ledger()
+        ledger = Ledger.of(at_home(history, "").records)
         return tuple(drift_of(*place, ledger, image) for place in places)
 
     found = drifts()

@@ -26,10 +26,10 @@ from ..export._every import difference_of_all, render_all, write_all
 from ..export._source import Source
 from ..image.suggest import base_image
 from ..model.errors import UsageError
-from ..restore.homes import of_other_images
+from ..restore.homes import at_home
 from ._checked import Checked
 from ._exported import Exported, ExportedAll
-from ._options import declare, option
+from ._options import declare, flag, option
 
 if TYPE_CHECKING:
     from ..display import Result
@@ -49,6 +49,7 @@ class Options:
     all_from: str | None = option("--from", metavar="IMAGE", help="for all: the base image")
     all_image: str | None = option("--image", metavar="IMAGE", help="for all: that of the recipe")
     recipe: str | None = option("--recipe", **_RECIPE)
+    all_images: bool = flag("--all-images", help="also what other images than this had")
     format: str | None = None
     output: str | None = None
     check: str | None = None
@@ -86,8 +87,10 @@ def run(options: Options, session: Session) -> Result:
             kept="Nothing was written.",
             advice=f"The formats: {', '.join(export.formats())}",
         )
-    source = Source.of(options.recipe, session.history)
-    return _one(source, options) if options.format else _all(source, options)
+    how = options.format or "--all FOLDER"
+    home = at_home(session.history, f"%envexport --all-images {how}", every=options.all_images)
+    source = Source.of(options.recipe, session.history, home.records, home.notes)
+    return (_one if options.format else _all)(source, options)
 
 
 def _one(source: Source, options: Options) -> Result:
@@ -96,25 +99,20 @@ def _one(source: Source, options: Options) -> Result:
     if options.check:
         path = Path(options.check).expanduser()
         return Checked(form.difference(artifact, path), (str(path),))
-    into = Path(options.into).expanduser() if options.into else None
-    written = form.insert_into(artifact, into) if into else ()
+    written = form.insert_into(artifact, Path(options.into).expanduser()) if options.into else ()
     if options.output and options.output not in _STANDARD_OUTPUT:
         written += artifact.write(Path(options.output).expanduser())
-    homes = of_other_images(source.records) if source.here else ()
-    notes = (*artifact.notes, *artifact.check(), *homes, *source.debian_sources())
-    return Exported(
-        artifact=replace(artifact, notes=notes),
-        written=tuple(map(str, written)),
-        own=source.own(added=options.given.get("with_jstackmagic")),
-    )
+    notes = (*artifact.notes, *artifact.check(), *source.left_out, *source.debian_sources())
+    own = source.own(added=options.given.get("with_jstackmagic"))
+    return Exported(replace(artifact, notes=notes), tuple(map(str, written)), own)
 
 
 def _all(source: Source, options: Options) -> Result:
     rendered = render_all(source, base_image, base_image=options.all_from, image=options.all_image)
     if options.all:
         written = write_all(Path(options.all).expanduser(), rendered)
-        return ExportedAll.of(rendered, written, source.own())
+        return ExportedAll.of(rendered, written, source.own(), source.left_out)
     folder = Path(options.check_all or "").expanduser()
     files = tuple(str(folder / each.file) for each in rendered if each.artifact)
     difference, notes = difference_of_all(folder, rendered)
-    return Checked(difference, files, notes)
+    return Checked(difference, files, (*notes, *source.left_out))

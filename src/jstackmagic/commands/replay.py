@@ -59,26 +59,24 @@ class Options(Rehearsal):
         metavar="PATH",
         help="any environment, by its prefix",
     )
+    all_images: bool = flag("--all-images", help="also what other images than this had")
     keep: bool = flag("--keep", help="keep all packages' archives for the next time")
     log: str | None = option("--log", metavar="FILE", help="where the managers' own words go")
 
 
 def run(options: Options, session: Session) -> ReplayResult:
     """Replay this user's history, or the one that was named."""
-    from ..restore.homes import of_other_images
+    from ..restore.homes import Home, at_home
     from ..restore.keep import Store
     from ..restore.replay import ReplayOptions, alone, replay
     from ..where import environment
     from ._source import records_of
 
-    homes: tuple[str, ...] = ()
     if options.source is None:
-        ledger = session.history.ledger()
-        homes = of_other_images(ledger.records)
+        home = at_home(session.history, "%envreplay --all-images", every=options.all_images)
     else:
         here = environment.find(name=options.name, prefix=options.prefix)
-        records = records_of(options.source, [here], session.context(), session.console)
-        ledger = Ledger.of(records)
+        home = Home(records_of(options.source, [here], session.context(), session.console))
     wanted = ReplayOptions(
         name=options.name or "",
         prefix=options.prefix or "",
@@ -87,6 +85,7 @@ def run(options: Options, session: Session) -> ReplayResult:
         keep=options.keep,
         dry_run=options.dry_run,
         log=options.log or "",
+        notes=home.notes,
     )
     with (
         alone(session.history.path, dry_run=options.dry_run),
@@ -98,8 +97,8 @@ def run(options: Options, session: Session) -> ReplayResult:
             history=session.history if options.source else replays(),
             console=console,
         )
-        rebuilt = replay(ledger, wanted, carrier, Store.beside(session.history))
-    return ReplayResult(done=rebuilt.done, notes=(*rebuilt.notes, *homes), kept=rebuilt.kept)
+        rebuilt = replay(Ledger.of(home.records), wanted, carrier, Store.beside(session.history))
+    return ReplayResult(done=rebuilt.done, notes=rebuilt.notes, kept=rebuilt.kept)
 
 
 @dataclass(frozen=True, repr=False)

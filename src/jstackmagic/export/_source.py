@@ -43,27 +43,36 @@ class Source:
         records: The history it is the net of; empty where the recipe is all there is.
         history: This user's own.
         here: Whether it is this user's own, whose environments may be on this disk.
+        left_out: What of it does not count here, a sentence each.
     """
 
     recipe: Recipe
     records: Sequence[Record] = ()
     history: History | None = None
     here: bool = False
+    left_out: Sequence[str] = ()
 
     @classmethod
-    def of(cls, file: str | None, history: History) -> Source:
+    def of(
+        cls,
+        file: str | None,
+        history: History,
+        records: Sequence[Record],
+        left_out: Sequence[str] = (),
+    ) -> Source:
         """Read a recipe or a history; without a file, this user's history.
 
         Args:
             file: Its path.
             history: This user's.
+            records: What of it counts here.
+            left_out: What does not, a sentence each.
 
         Raises:
             UsageError: The file cannot be read, or is neither.
         """
         if file is None:
-            records = history.records()
-            return cls(_holdings.on_disk(fold(records)), records, history, here=True)
+            return cls(_holdings.on_disk(fold(records)), records, history, True, left_out)
         path = Path(file).expanduser()
         try:
             text = path.read_bytes()

@@ -31,7 +31,7 @@ class Status:
         doing: What it is at, or was at last.
         number: Which of its steps that is, from 1.
         steps: How many there are.
-        message: What went wrong; empty where nothing did.
+        message: What went wrong, or was left out; empty where nothing was.
         log: The file that has the managers' own words.
         process: What tells that process from a later one with its number.
     """
@@ -57,7 +57,7 @@ class Status:
         if self.state == "failed":
             return f"Replaying your history failed: {self.message} To try again: %envreplay"
         took = f" in {self.ended - self.began:.0f} s" if self.ended is not None else ""
-        return f"Your history was replayed here{took}."
+        return f"Your history was replayed here{took}. {self.message}".rstrip()
 
 
 def status() -> Status | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..model.errors import UnknownEnvironment
-from ..model.managers import is_system
+from ..model.managers import is_system, of_system
+from ..model.record import Record
 from ..where.environment import detect
 from ..where.host import look
 from ..where.packages import read_packages
@@ -13,9 +16,91 @@ from ..where.packages import read_packages
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..model.record import Record
+    from ..history.file import History
+    from ..model.environment import Environment
 
 _SHOWN = 5
+_OWN = "jstackmagic/"
+"""How the names of the images begin that are built of a history without another name."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """The records that count in the image that runs now.
+
+    Attributes:
+        records: They.
+        notes: A sentence for each other image.
+    """
+
+    records: Sequence[Record]
+    notes: tuple[str, ...] = ()
+
+
+def at_home(history: History, command: str, *, every: bool = False) -> Home:
+    """Leave out what was installed in another image than the one that runs now.
+
+    An image is another where its name is, whatever its tag and its registry: a newer build of the
+    same image wants what its predecessor had. What is here all the same counts, and so does what
+    was done in an image that was built of this very history.
+
+    Args:
+        history: The history.
+        command: What includes the rest, for a sentence.
+        every: Leave nothing out.
+    """
+    from ..history.built import built_image
+
+    records = history.records()
+    image = look().image or ""
+    same = {_name(image), _name(built_image(records, history))}
+    kept: list[Record] = []
+    left: dict[str, dict[str, None]] = {}
+    here = _Here()
+    for record in records:
+        theirs = record.context.image
+        if every or not image or not theirs or theirs.startswith(_OWN) or _name(theirs) in same:
+            kept.append(record)
+            continue
+        names = dict.fromkeys(spec.name or spec.text for spec in record.request.specs)
+        if record.request.action == "remove":
+            for packages in left.values():
+                for name in names:
+                    packages.pop(name, None)
+        elif names and here.names(record).issuperset(names):
+            kept.append(record)
+        else:
+            left.setdefault(theirs, {}).update(names)
+    notes = [
+        f"{_some(list(names))}: installed in the image {other}, and this is {image}: left out."
+        f" To include it: {command}"
+        for other, names in left.items()
+        if names
+    ]
+    return Home(kept, (*notes, *of_other_images(kept, image)))
+
+
+def _name(image: str) -> str:
+    """Return an image's name without its registry, folders, tag and digest."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+
+class _Here:
+    """The names of what is installed here, each place read once."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, frozenset[str]] = {}
+
+    def names(self, record: Record) -> frozenset[str]:
+        system = is_system(record.request.manager)
+        prefix = "" if system else record.environment.prefix
+        if prefix not in self._names:
+            self._names[prefix] = _system(detect()) if system else _here(prefix)[1]
+        return self._names[prefix]
+
+
+def _system(environment: Environment) -> frozenset[str]:
+    return frozenset(package.name for package in read_packages(environment, of_system()).packages)
 
 
 def of_other_images(records: Iterable[Record], image: str | None = None) -> tuple[str, ...]:
@@ -66,14 +151,17 @@ def _other(record: Record, image: str, python: str) -> str:
 
 
 def _sentence(other: str, names: list[str], image: str) -> str:
-    shown = ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
     now = f"this is {image}" if image else "this is another"
     they = "it is" if len(names) == 1 else "they are"
     return (
-        f"{shown}: installed in {other}, and {now}, where {they} not. If it is for that image"
-        " alone, take it out here: %envremove, or keep a history for each image"
+        f"{_some(names)}: installed in {other}, and {now}, where {they} not. If it is for that"
+        " image alone, take it out here: %envremove, or keep a history for each image"
         " (JSTACKMAGIC_HISTORY)."
     )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
 
 
 def _here(prefix: str) -> tuple[str, frozenset[str]]:

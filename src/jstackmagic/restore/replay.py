@@ -56,6 +56,7 @@ class ReplayOptions:
         keep: Keep the archives for the next time.
         dry_run: Do nothing.
         log: The file that has the managers' own words; empty where they are shown.
+        notes: What the user should know beforehand, a sentence each.
     """
 
     name: str = ""
@@ -65,6 +66,7 @@ class ReplayOptions:
     keep: bool = False
     dry_run: bool = False
     log: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,8 @@ class Rebuild:
         self._store = store
         self._dry_run: bool = wanted.dry_run
         self._done: list[Done] = []
-        self._notes: list[str] = []
+        self._before = wanted.notes
+        self._notes = [*wanted.notes]
         self._failures: list[str] = []
         self._pending: list[Site] = []
         self._kept = ""
@@ -241,9 +244,12 @@ class Rebuild:
             raise CommandFailed(
                 "\n".join(self._failures),
                 kept=f"What came before it was done: {len(self._done)} steps.",
-                advice=() if self._loose else "Newer versions may do: %envreplay --loose",
+                advice=(
+                    *(() if self._loose else ("Newer versions may do: %envreplay --loose",)),
+                    *self._before,
+                ),
             )
-        self._end("done")
+        self._end("done", " ".join(self._before))
         return Rebuilt(tuple(self._done), tuple(self._notes), self._kept)
 
     def _end(self, state: str, message: str = "") -> None:
