@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ...session import Session
 
 _ACTIONS = {
-    **{name: name for name in ("build", "push", "prove", "commit")},
+    **{name: name for name in ("build", "push", "rebase", "prove", "commit")},
     "run": "serve",  # a module of the name would hide this one's function
     **{name: name for name in ("list", "stop", "restore", "suggest")},
 }
