@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +23,7 @@ from jstackmagic.image.registry.connection import Connection, RegistryError
 from jstackmagic.model.reference import parse_tag
 from support.machine import Unavailable, program
 from support.registries import PASSWORD, USER, Served, registry
-from support.rootfs import User, items_below, push_base
+from support.rootfs import FILES, User, items_below, push_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -328,3 +332,202 @@ def test_a_layout_is_a_folder_too(place: Place, tmp_path: Path) -> None:
     push(user, place, "team/x:1", "--output", str(archive))
     with tarfile.open(archive) as opened:
         assert "manifest.json" in opened.getnames()
+
+
+# Another base
+
+
+@pytest.fixture
+def pushed(place: Place, tmp_path: Path) -> tuple[User, str]:
+    user = place.user("rebaser")
+    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0", "pip:six==1.16.0")
+    push(user, place, "rebaser/x:1")
+    place.restore()
+    return user, f"{place.served.address}/rebaser/x:1"
+
+
+def new_base(place: Place, tmp_path: Path, tag: str, **files: bytes) -> str:
+    """A base of what is in the environment now, with other files beside it."""
+    made = tmp_path / tag
+    made.mkdir()
+    items = items_below(place.env, files={**FILES, **files})
+    return push_base(place.served, f"base/notebook:{tag}", items, made, place.environ)
+
+
+def test_a_base_with_a_fix_gets_the_same_layers(
+    place: Place, pushed: tuple[User, str], tmp_path: Path
+) -> None:
+    user, tag = pushed
+    fixed = new_base(place, tmp_path, "fixed", **{"/usr/lib/libssl.so.3": b"the fixed one"})
+    before = place.image("rebaser/x:1")
+    planned = user.say("image", "rebase", tag, "--onto", fixed, "--dry-run")
+    assert [each["state"] for each in planned["images"]] == ["would be"]
+    assert place.image("rebaser/x:1").digest == before.digest
+    done = user.say("image", "rebase", tag, "--onto", fixed)
+    assert [each["state"] for each in done["images"]] == ["done"]
+    after = place.image("rebaser/x:1")
+    assert after.digest == done["images"][0]["digest"] != before.digest
+    assert after.layers[0].digest == place.image("base/notebook:fixed").layers[0].digest
+    assert after.layers[1].digest == before.layers[1].digest, "pip's layer is the same"
+    assert done["images"][0]["size"] < 100_000
+    again = user.say("image", "rebase", tag, "--onto", fixed)
+    assert [each["state"] for each in again["images"]] == ["is already"]
+
+
+def test_a_base_that_brings_another_version_is_no_base_for_it(
+    place: Place, pushed: tuple[User, str], tmp_path: Path
+) -> None:
+    user, tag = pushed
+    place.install_plainly("six==1.17.0")
+    newer = new_base(place, tmp_path, "newer")
+    before = place.image("rebaser/x:1").digest
+    listed = tmp_path / "images"
+    listed.write_text(f"# ours\n{tag}\n{place.served.address}/base/notebook:1\n")
+    done = user.say("image", "rebase", "--all", str(listed), "--onto", newer, status=1)
+    states = {each["image"]: each for each in done["images"]}
+    assert states[tag]["state"] == "no"
+    assert any("pip:six 1.17.0" in reason for reason in states[tag]["reasons"])
+    assert "was not made by" in states[f"{place.served.address}/base/notebook:1"]["reasons"][0]
+    assert place.image("rebaser/x:1").digest == before
+
+
+def test_a_base_with_another_python_is_no_base_for_it(
+    place: Place, pushed: tuple[User, str], tmp_path: Path
+) -> None:
+    user, tag = pushed
+    (library,) = place.env.glob("lib/python3*")
+    library.rename(library.with_name("python3.99"))
+    other = new_base(place, tmp_path, "python")
+    done = user.say("image", "rebase", tag, "--onto", other, "--dry-run", status=1)
+    assert "has Python 3.99" in " ".join(done["images"][0]["reasons"])
+
+
+def test_a_proof_without_an_engine_finds_what_is_not_the_same(place: Place) -> None:
+    user = place.user("prover")
+    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    push(user, place, "prover/x:1")
+    tag = f"{place.served.address}/prover/x:1"
+    words = ("image", "prove", tag, "--prefix", str(place.env))
+    proof = user.say(*words)
+    assert proof["equal"], proof
+    assert user.say(*words, "--deep")["equal"]
+    (packages,) = place.env.glob("lib/python3*/site-packages")
+    (packages / "tabulate/version.py").write_text("version = 'tampered'\n")
+    deep = user.say(*words, "--deep", status=1)
+    assert [file["path"] for file in deep["files"]] == [str(packages / "tabulate/version.py")]
+    place.install_plainly("iniconfig==2.0.0")
+    assert not user.say(*words, status=1)["equal"]
+
+
+# A registry in trouble
+
+
+class Trouble(BaseHTTPRequestHandler):
+    """A way to a registry that fails: every few requests, in one of several ways."""
+
+    protocol_version = "HTTP/1.1"
+    behind = ""
+    count = 0
+    every = 4
+    lie = False
+    full = False
+
+    def do_any(self) -> None:
+        cls = type(self)
+        cls.count += 1
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        trouble = cls.count % cls.every == 0
+        if trouble and cls.count % 3 == 0:
+            self.close_connection = True
+            self.connection.close()
+            return
+        if trouble and cls.count % 3 == 1:
+            self.send_response(500)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if cls.full and self.command == "PATCH":
+            self.send_response(507)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        connection = HTTPConnection(cls.behind, timeout=20)
+        headers = {k: v for k, v in self.headers.items() if k.lower() != "connection"}
+        connection.request(self.command, self.path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read() if self.command != "HEAD" else b""
+        if cls.lie and "/blobs/sha256" in self.path and len(content) > 1000:
+            content = content[:500] + bytes([content[500] ^ 1]) + content[501:]
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("connection", "transfer-encoding", "content-length"):
+                self.send_header(name, value)
+        length = answer.getheader("Content-Length") if self.command == "HEAD" else len(content)
+        self.send_header("Content-Length", str(length or 0))
+        self.end_headers()
+        if trouble and len(content) > 100:
+            self.wfile.write(content[: len(content) // 2])
+            self.close_connection = True
+            self.connection.close()
+            return
+        self.wfile.write(content)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_any  # noqa: N815
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            super().handle()
+
+
+@pytest.fixture
+def troubled(place: Place, tmp_path: Path) -> Iterator[tuple[User, str, str, type[Trouble]]]:
+    """A user, the name of a registry that is in trouble, and a base in it."""
+    with registry(tmp_path) as served:
+        (tmp_path / "base").mkdir()
+        push_base(served, "base/notebook:1", items_below(place.env), tmp_path / "base", {})
+        handler = type("Own", (Trouble,), {"behind": served.address})
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            address = f"127.0.0.1:{server.server_port}"
+            user = place.user("patient")
+            user.environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+            yield user, address, f"{address}/base/notebook:1", handler
+            server.shutdown()
+
+
+def test_a_registry_that_fails_now_and_then_gets_the_image_all_the_same(
+    place: Place, troubled: tuple[User, str, str, type[Trouble]]
+) -> None:
+    user, address, base, handler = troubled
+    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    done = user.say("image", "push", f"{address}/p/x:1", "--from", base)
+    assert handler.count > 8, "some of them failed"
+    handler.every = 10**9
+    reference = parse_tag(f"{handler.behind}/p/x:1")
+    client = Registry(reference)
+    image = client.image("1", this_platform())
+    assert image.digest == done["digest"]
+    for layer in image.layers:
+        assert sum(map(len, client.blob(layer))) == layer.size
+
+
+@pytest.mark.parametrize(("what", "words"), [("lie", "something else"), ("full", "507")])
+def test_a_registry_that_lies_or_is_full_is_refused_and_nothing_is_tagged(
+    place: Place, troubled: tuple[User, str, str, type[Trouble]], what: str, words: str
+) -> None:
+    user, address, base, handler = troubled
+    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    handler.every = 10**9
+    setattr(handler, what, True)
+    failed = user.run("image", "push", f"{address}/p/x:1", "--from", base)
+    shown = failed.stdout + failed.stderr
+    assert failed.returncode == 1
+    assert words in shown
+    assert "Traceback" not in shown
+    with pytest.raises(RegistryError):
+        Registry(parse_tag(f"{handler.behind}/p/x:1")).image("1", this_platform())
+    setattr(handler, what, False)
+    assert user.say("image", "push", f"{address}/p/x:1", "--from", base)["digest"]

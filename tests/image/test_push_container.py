@@ -44,8 +44,8 @@ class Kernel:
     def say(self, *words: str, status: int | None = 0) -> str:
         return self.do("/opt/conda/bin/jstackmagic", *words, status=status)
 
-    def data(self, *words: str) -> Any:
-        text = self.say(*words, "--json")
+    def data(self, *words: str, status: int | None = 0) -> Any:
+        text = self.say(*words, "--json", status=status)
         return json.loads(text[text.index("{") :])
 
 
@@ -121,6 +121,9 @@ def test_a_user_without_an_engine_makes_the_image(
     assert not [path for path in files if path.startswith(("/home", "/root", "/tmp"))]
     pushed = kernel.data("image", "push", tag)
     assert pushed["digest"]
+    proof = kernel.data("image", "prove", tag, "--deep", status=None)
+    differing = {key: proof[key] for key in ("differences", "absent", "unread", "facts", "files")}
+    assert proof["equal"], json.dumps(differing, indent=1)[:6000]
     kernel.say("image", "push", tag, "--output", "/tmp/image.tar")
     chunks, _ = kernel.container.get_archive("/tmp/image.tar")
     archive = tmp_path / "out.tar"
@@ -137,7 +140,7 @@ def test_a_user_without_an_engine_makes_the_image(
             "vi --version | head -1; dpkg --verify vim-tiny libsodium23; dpkg -s libsodium23;"
             "ldconfig -p | grep libsodium; test $(id -u) = 1000; pip check;"
             "touch $(python -c 'import pymongo; print(pymongo.__path__[0])')/x;"
-            "mamba list | grep pymongo; jstackmagic history"
+            "jstackmagic history; jstackmagic info"
         )
         shown = docker_engine.containers.run(
             tag, ["bash", "-c", check], remove=True, stderr=True

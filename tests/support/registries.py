@@ -77,7 +77,7 @@ def registry(
             "filesystem": {"rootdirectory": str(folder / "data")},
             "delete": {"enabled": True},
         },
-        "http": {"addr": address},
+        "http": {"addr": address, "relativeurls": True},
         **more,
     }
     if login:

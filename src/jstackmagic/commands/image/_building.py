@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...model.errors import ExportError, JStackMagicError
+from ...model.errors import ExportError, JStackMagicError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +72,8 @@ def build_engine(session: Session, how: How, tag: str | None) -> Iterator[Engine
     """Yield the engine; where none is in reach, write the folder to build elsewhere instead."""
     from ...image.engine.client import NoEngine, connect
 
+    if how.way == "layers":
+        raise UsageError("Only %envimage build and push make layers.", kept="Nothing was built.")
     try:
         engine = connect()
     except NoEngine as error:

@@ -15,6 +15,8 @@ from ...model.errors import UsageError
 if TYPE_CHECKING:
     import argparse
 
+_WAYS = ("engine", "layers")
+
 
 @dataclass(frozen=True)
 class How:
@@ -28,6 +30,7 @@ class How:
         platform: Such as ``linux/arm64``; empty for the engine's own.
         no_cache: Whether to take nothing of earlier builds.
         labels: ``NAME=VALUE`` each.
+        way: ``engine`` or ``layers``, where that was said; empty for the engine where there is one.
         secrets: As ``docker build --secret`` takes them.
         with_jstackmagic: Whether to put jstackmagic itself there.
     """
@@ -41,6 +44,7 @@ class How:
     labels: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     with_jstackmagic: bool = False
+    way: str = ""
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> How:
@@ -49,7 +53,8 @@ class How:
             base_image=args.base_image,
             style=args.style,
             file=args.file,
-            builder=args.builder,
+            builder=None if args.builder in _WAYS else args.builder,
+            way=args.builder if args.builder in _WAYS else "",
             platform=args.platform,
             no_cache=args.no_cache,
             labels=tuple(args.label),
@@ -75,7 +80,9 @@ def add_how(parser: argparse.ArgumentParser) -> None:
         "-f", "--file", metavar="DOCKERFILE", help="build this one, in its folder, as it stands"
     )
     parser.add_argument(
-        "--builder", choices=BUILDERS, help="default: BuildKit, where it is offered"
+        "--builder",
+        choices=(*BUILDERS, *_WAYS),
+        help="layers: without an engine (default: BuildKit, where it is offered)",
     )
     parser.add_argument(FLAG, action="store_true", help="put jstackmagic there, too")
     parser.add_argument("--platform", default="", metavar="OS/ARCH", help="such as linux/arm64")

@@ -12,15 +12,18 @@ from ...image.layers.assemble import Assembled
 from ...image.layers.base import Base
 from ...image.layers.gather import Gathered
 from ...image.layers.pack import Packing
-from ...model.errors import Interrupted, JStackMagicError, Stopped
+from ...model.errors import Interrupted, JStackMagicError, Stopped, UsageError
 from ...restore.drift import Drift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ...image.layers.send import Sent
+    from ...image.prove.compare import Here, Target
+    from ...model.environment import Environment
     from ...model.reference import Reference
     from ...session import Session
+    from ._how import How
 
 AGAIN = "What was sent is there: the same command sends only the rest."
 _MOST_FAULTS = 20
@@ -207,3 +210,91 @@ def send_to(
             made.image, target, tag.tag, source, made.packing, made.pack,
             console=session.console, share=share,
         )  # fmt: skip
+
+
+def is_layered(how: How, tag: str | None, output: str | None) -> bool:
+    """Return whether a build makes layers: that was said, or nothing else can.
+
+    Raises:
+        UsageError: That was said, with what only an engine can do.
+    """
+    from ...model.reference import parse
+
+    if how.way == "engine" or how.builder:
+        return False
+    only_engine = how.file or how.secrets or how.platform or how.no_cache or how.with_jstackmagic
+    named = bool(tag) and (bool(output) or bool(parse(str(tag)).registry))
+    if how.way == "layers":
+        if only_engine or not named:
+            raise UsageError(
+                "Layers are made of what is here: without --file, --secret, --platform, --no-cache"
+                " and --with-jstackmagic, and for REGISTRY/NAME:TAG or --output.",
+                kept="Nothing was built.",
+            )
+        return True
+    return named and not only_engine and (bool(output) or not _has_engine())
+
+
+def _has_engine() -> bool:
+    from ...image.engine.client import NoEngine, connect
+
+    try:
+        connect().close()
+    except NoEngine:
+        return False
+    return True
+
+
+# A proof without an engine
+
+
+def is_in_registry(tag: str) -> bool:
+    """Return whether to look for an image in its registry: it names one, and no engine has it."""
+    from ...image.engine.build import exists
+    from ...image.engine.client import NoEngine, connect
+    from ...model.reference import parse
+
+    if not parse(tag).registry:
+        return False
+    try:
+        with contextlib.closing(connect()) as engine:
+            return not exists(engine, tag)
+    except NoEngine:
+        return True
+
+
+def from_registry(
+    tag: str, environments: tuple[Environment, ...], session: Session
+) -> tuple[Target, Here]:
+    """Return an image in a registry, and what to compare it with.
+
+    Args:
+        tag: The image's name.
+        environments: What to compare; everything here where there is none.
+        session: The call's.
+
+    Raises:
+        RegistryError: It is not there, or cannot be read.
+    """
+    from dataclasses import replace
+
+    from ...image.engine.labels import BASE, BASE_DIGEST
+    from ...image.layers.base import image_of, read_root
+    from ...image.prove.compare import Here, Target, everything_here
+    from ...image.prove.facts import View
+    from ...image.registry.client import opened
+    from ...model.reference import parse
+
+    here = Here(environments, whole=False) if environments else everything_here()
+    with contextlib.ExitStack() as stack:
+        registry = stack.enter_context(opened(parse(tag)))
+        image = image_of(registry)
+        name, digest = image.labels.get(BASE, ""), image.labels.get(BASE_DIGEST, "")
+        if name and digest:
+            # only to say who changed a file: an image whose base is gone is proved as well
+            with contextlib.suppress(JStackMagicError):
+                below = replace(parse(name), tag="", digest=digest)
+                base = stack.enter_context(opened(below))
+                here = replace(here, base=read_root(base, image_of(base), session.console))
+        root = read_root(registry, image, session.console)
+    return Target(tag, image.digest, View(root, image.settings)), here

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ...display import Part
     from ...session import Session
+    from ._pushed import Pushed
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,12 @@ class Options:
     tag: str | None
     push: bool
     how: How
+    output: str | None = None
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> Options:
         """Read the parsed words."""
-        return cls(tag=args.tag, push=args.push, how=How.of(args))
+        return cls(tag=args.tag, push=args.push, how=How.of(args), output=args.output)
 
 
 HELP = "build the recipe"
@@ -45,10 +47,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("tag", nargs="?", metavar="TAG", help="what to call it")
     add_how(parser)
     parser.add_argument("--push", action="store_true", help="push it to its registry as well")
+    parser.add_argument(
+        "--output",
+        metavar="FILE.tar|FOLDER",
+        help="write a layout of OCI's, without an engine",
+    )
 
 
-def run(options: Options, session: Session) -> BuiltImage:
+def run(options: Options, session: Session) -> BuiltImage | Pushed:
     """Do it."""
+    from ._layers import is_layered
+
+    if is_layered(options.how, options.tag, options.output):
+        from . import push as pushing
+
+        session.console.say("The image is made of layers from the record, without an engine.")
+        asked = pushing.Options(
+            str(options.tag), options.how.base_image, options.output, labels=options.how.labels
+        )
+        return pushing.run(asked, session)
     from ...history.built import note_image
     from ...image.engine.build import push
     from ...model.reference import parse_tag

@@ -23,6 +23,7 @@ from .._options import declare, typed
 from .._shared import Target
 from ._building import build_context, build_engine, context_of, existing
 from ._how import How, add_how
+from ._layers import from_registry, is_in_registry
 
 if TYPE_CHECKING:
     import argparse
@@ -87,6 +88,9 @@ def run(options: Options, session: Session) -> Proved | Explained:
     how = options.how
     how.check()
     records = session.history.records()
+    if options.tag and not (how.file or options.container) and is_in_registry(options.tag):
+        target, here = from_registry(options.tag, options.targets, session)
+        return Proved(prove(target, here, records, deep=options.deep, console=session.console))
     with build_engine(session, how, options.tag) as engine:
         here = _here(options, engine)
         image = _image(options, engine, session)

@@ -410,7 +410,8 @@ class _Comparison:
             if self.deep
             else (lambda path: bool(kind_of(path)) or path.startswith("/usr/local/bin/"))
         )
-        return View(disk_root(folder, is_wanted=wanted), on_disk=True)
+        there = self.target.view.root
+        return View(disk_root(folder, is_wanted=wanted, like=there), on_disk=True)
 
     def _unread(self, sides: Sequence[Side], view: View, image: View) -> Iterator[str]:
         yield from (*self.here.unread, *self.unread)

@@ -43,7 +43,7 @@ _WRITTEN_WHILE_RUNNING = re.compile(
 """Of these areas, what the engine, a server's start and the managers' own triggers write."""
 
 _INSTALLERS_OWN = re.compile(
-    r".*/conda-meta/(?:history|[^/]+\.json|[^/]+\.lock)|.*/conda-meta/?|.*/\.condatmp(?:/.*)?|.*/CACHEDIR\.TAG"
+    r".*/conda-meta/(?:history|[^/]+\.json|[^/]+\.lock)|.*/conda-meta/?|.*/\.condatmp(?:/.*)?|.*/CACHEDIR\.TAG|.*/\.lock"
     r"|.*/pkgs(?:/.*)?"
     r"|.*\.(?:dist|egg)-info/(?:RECORD|REQUESTED|INSTALLER|direct_url\.json|uv_cache\.json"
     r"|installed-files\.txt|SOURCES\.txt)"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .client import Descriptor, Image, Registry
 
 _GZIP = 31  # zlib's window bits for a gzip member
+_DAMAGED = "A layer cannot be unpacked, so that it is damaged or something else"
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 
@@ -78,7 +79,7 @@ def _gzip(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
                     unpacking = zlib.decompressobj(_GZIP)
         yield unpacking.flush()
     except zlib.error as error:
-        raise RegistryError(f"A layer cannot be unpacked: {error}") from error
+        raise RegistryError(f"{_DAMAGED}: {error}") from error
 
 
 def _zstandard(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -95,7 +96,7 @@ def _zstandard(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:
             yield unpacking.decompress(block)
     except zstandard.ZstdError as error:
-        raise RegistryError(f"A layer cannot be unpacked: {error}") from error
+        raise RegistryError(f"{_DAMAGED}: {error}") from error
 
 
 def _checked(blocks: Iterator[bytes], digest: str, registry: str) -> Iterator[bytes]:
