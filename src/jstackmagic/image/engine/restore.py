@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
+import sys
 from typing import TYPE_CHECKING
 
 from ...model.errors import UsageError
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
 
     from .client import Engine
     from .container import Container
+
+_NEEDED = tuple(
+    os.path.realpath(each)
+    for each in (sys.prefix, sys.executable, "/bin/rm", "/bin/sh", os.__file__)
+)
+"""What cannot be taken away for a moment."""
 
 
 def restore(engine: Engine, container: Container, paths: Sequence[str]) -> None:
@@ -34,6 +42,13 @@ def restore(engine: Engine, container: Container, paths: Sequence[str]) -> None:
     for path in paths:
         if not path.startswith("/") or posixpath.normpath(path) in ("/", "//"):
             raise UsageError(f"{path} is no absolute path of a file or folder.", kept=kept)
+        inside = any(each.startswith(f"{posixpath.normpath(path)}/") for each in _NEEDED)
+        if inside or posixpath.normpath(path).count("/") == 1:
+            raise UsageError(
+                f"{path} is too much to put back: this process runs from it.",
+                kept=kept,
+                advice="Name the files or folders in it that a proof named.",
+            )
         if container.is_mounted(path) or any(
             mount.target.startswith(f"{posixpath.normpath(path)}/") for mount in container.mounts
         ):

@@ -222,7 +222,7 @@ class _Comparison:
             compared=tuple((side.name, len(side.here.packages)) for side in sides),
             differences=found,
             absent=(*absent(sides, ways), *self._only_there(sides, ways)),
-            unread=tuple(dict.fromkeys(self._unread(sides, view, image))),
+            unread=tuple(dict.fromkeys(self._unread(sides, view, image, ways))),
             facts=tuple(facts(view, image, ways, places=places, skipped=owned_elsewhere)),
             deep=self.deep,
             beside=(*(_beside(side) for side in sides if side.ours), *self._mounted()),
@@ -309,6 +309,7 @@ class _Comparison:
             if debian.packages and not there:
                 self.unread.append(
                     "The image has no dpkg status file to read its Debian packages from."
+                    f" Build again: {Ways(self.target.name).build}"
                 )
             elif debian.packages or there:
                 sides.append(Side(None, "/", debian, self.tree.debian()))
@@ -322,7 +323,10 @@ class _Comparison:
         normal = os.path.normpath(environment.prefix)
         recorded = any(os.path.normpath(r.environment.prefix) == normal for r in self.records)
         bare = environment.kind == "system" and environment.executable is None
-        side = replace(side, is_bare=bare, is_recorded=recorded or not self.here.whole)
+        folders = tuple(environment.site_packages)
+        side = replace(
+            side, libraries=folders, is_bare=bare, is_recorded=recorded or not self.here.whole
+        )
         image = side.image if side.image is not None else PackageSet()
         if self.here.away or all(p.key in image or p.requested for p in side.here.packages):
             return side
@@ -413,16 +417,16 @@ class _Comparison:
         there = self.target.view.root
         return View(disk_root(folder, is_wanted=wanted, like=there), on_disk=True)
 
-    def _unread(self, sides: Sequence[Side], view: View, image: View) -> Iterator[str]:
+    def _unread(self, sides: Sequence[Side], view: View, image: View, ways: Ways) -> Iterator[str]:
         yield from (*self.here.unread, *self.unread)
         for each, where in ((view, "here"), (image, "in the image")):
             yield from each.root.unread
-            yield from dangling(each, where)
+            yield from dangling(each, where, ways)
             _, libraries = survey(each.root)
             folders = sorted(path for paths in libraries.values() for path in paths)
-            yield from nameless(each, folders, where)
+            yield from nameless(each, folders, where, ways)
         for side in sides:
-            yield from unreadable(side)
+            yield from unreadable(side, ways)
         self.unread.clear()
 
     def _explained(

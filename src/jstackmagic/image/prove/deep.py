@@ -138,6 +138,8 @@ def contents(compared: Compared) -> tuple[FileDifference, ...]:
         if one == other or not _counts(path, compared):
             continue
         owned = owners_here.get(path) or owners_image.get(path)
+        if "folder" in (one and one.kind, other and other.kind):
+            owned = None  # many packages list one folder
         if owned and _is_explained(path, owned, compared):
             continue
         if path.endswith(".pyc") and _COMPILED.fullmatch(path):
@@ -152,7 +154,8 @@ def contents(compared: Compared) -> tuple[FileDifference, ...]:
     hiding = compared.compiled(doubtful) if doubtful else ()
     for path in doubtful:
         if path in hiding:
-            owned, one, other = owners_here.get(path), ours.get(path), theirs.get(path)
+            owned = owners_here.get(source_of(path))
+            one, other = ours.get(path), theirs.get(path)
             found.append(_difference(path, owned, "hides its source", compared, one, other))
     return tuple(found)
 

@@ -219,28 +219,31 @@ def _wanted(status: bytes) -> dict[str, str]:
     return {name.decode(): want.decode() for name, want in found if want in (b"install", b"hold")}
 
 
-def dangling(view: View, where: str) -> Iterator[str]:
+def dangling(view: View, where: str, ways: Ways) -> Iterator[str]:
     """Yield the links among the metadata that lead nowhere or to what was not read.
 
     Args:
         view: Which side.
         where: "here" or "in the image".
+        ways: What fixes it.
     """
     for path, entry in view.root.entries.items():
         if entry.kind != "link" or not _METADATA.fullmatch(path):
             continue
         found = view.root.resolve(path)
         if found is None:
-            yield f"{path} {where} is a link to {entry.target}, which is not there."
+            said = f"{path} {where} is a link to {entry.target}, which is not there."
+            yield f"{said} {ways.read_again(path, where)}"
         elif (
             not view.on_disk
             and view.root.entries[found].kind == "file"
             and (found not in view.root.contents)
         ):
-            yield f"{path} {where} is a link to {entry.target}, which was not read."
+            said = f"{path} {where} is a link to {entry.target}, which was not read."
+            yield f"{said} {ways.read_again(path, where)}"
 
 
-def nameless(view: View, libraries: Sequence[str], where: str) -> Iterator[str]:
+def nameless(view: View, libraries: Sequence[str], where: str, ways: Ways) -> Iterator[str]:
     """Yield the ``*.dist-info`` folders that do not say what they are, a sentence each."""
     for library in libraries:
         for path in view.root.children(library):
@@ -251,4 +254,5 @@ def nameless(view: View, libraries: Sequence[str], where: str) -> Iterator[str]:
                 continue  # `dangling` speaks of it
             metadata = view.content(f"{path}/METADATA")
             if not re.search(rb"^Name:[ \t]*\S", metadata, re.MULTILINE):
-                yield f"{path} {where} does not name its distribution."
+                said = f"{path} {where} does not name its distribution."
+                yield f"{said} {ways.read_again(path, where)}"

@@ -46,6 +46,7 @@ class Side:
         image: What it holds in the image; None where the image does not have it.
         ours: Of what is here, jstackmagic and what only it needs, where the image has none of it.
         needed_by: By package here, those here that need it; what is left out is not known.
+        libraries: Its folders of Python distributions here.
         is_bare: Whether it is a folder of libraries alone: the user's own (~/.local), /usr/local.
         is_recorded: Whether the history has a record of it.
     """
@@ -58,6 +59,7 @@ class Side:
     needed_by: Mapping[tuple[ManagerName, str], Sequence[tuple[ManagerName, str]]] = field(
         default_factory=dict
     )
+    libraries: tuple[str, ...] = ()
     is_bare: bool = False
     is_recorded: bool = True
 
@@ -189,9 +191,15 @@ class Ways:
     base: Root | None = None
     can_restore: bool = False
 
-    def restore(self, path: str) -> str:
-        """Return the line that puts a path back as the base image has it."""
-        return f"%envimage restore {shlex.quote(path)}"
+    def read_again(self, path: str, where: str) -> str:
+        """Return the line for what cannot be read, "here" or "in the image"."""
+        if where == "here" and self.can_restore:
+            return f"Put it back here: {self.restore(path)}"
+        return f"Build again: {self.build}"
+
+    def restore(self, *paths: str) -> str:
+        """Return the line that puts paths back as the base image has them."""
+        return f"%envimage restore {shlex.join(paths)}"
 
     def brought(self, side: Side, package: Package) -> bool:
         """Return whether the base image is known to bring a package."""
@@ -307,12 +315,16 @@ def _origin(package: Package) -> str:
     return posixpath.basename(source) if source.startswith("file:") else source
 
 
-def unreadable(side: Side) -> Iterator[str]:
+def unreadable(side: Side, ways: Ways | None = None) -> Iterator[str]:
     """Yield what of the two sets is known by its file's name only, a sentence each."""
+    ways = ways or Ways()
     for place, packages in (("here", side.here), ("in the image", side.image)):
         for package in packages.packages if packages else ():
             if package.manager == "conda" and not package.source:
-                yield f"The record of {package.name} in {side.name} {place} cannot be read."
+                stem = f"{package.name}-{package.version}-{package.build}.json"
+                prefix = side.environment.prefix if side.environment else ""
+                fix = ways.read_again(f"{prefix}/conda-meta/{stem}", place)
+                yield f"The record of {package.name} in {side.name} {place} cannot be read. {fix}"
 
 
 # Which entry of the history tells of it, and what to do
@@ -394,7 +406,7 @@ def _unrecorded(side: Side, here: Package | None, image: Package | None, ways: W
             return f"No record has it, and it is in the image alone; build again: {ways.build}"
         return f"No record says that it was removed: {_verb(side, 'remove', package)}"
     if side.is_bare:
-        return f"No record can hold it there; take it away here: {ways.restore(side.in_image)}"
+        return f"No record can hold it there; take it away here: {ways.restore(*side.libraries)}"
     parents = [each for each in side.needed_by.get(here.key, ()) if each not in (side.image or ())]
     if here.requested or here.manager == "conda" or parents or side.environment is None:
         chosen = here if here.requested or not parents else side.here.by_key[parents[0]]
@@ -428,7 +440,13 @@ def absent(sides: Iterable[Side], ways: Ways | None = None) -> Iterator[str]:
             continue
         named = side.in_image if side.name == side.in_image else f"{side.name} ({side.in_image})"
         fix = f"Build again: {ways.build}"
-        if side.is_recorded:
+        if side.is_bare and ways.can_restore:
+            yield (
+                f"The image has no packages in {named}, where these are here, and no record can"
+                f" hold them there: {', '.join(each.name for each in side.here.packages)}."
+                f" Take them away here: {ways.restore(*side.libraries)}"
+            )
+        elif side.is_recorded:
             yield f"The image has no environment {named}. {fix}"
         elif ways.can_restore:
             yield (

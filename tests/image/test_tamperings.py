@@ -1,0 +1,316 @@
+"""Equal means equal: each tampering is named at the depth where it belongs, with what fixes it.
+
+All of them are done to one image, and all that can be done here to one container, so that four
+proofs serve the module.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from docker.types import Mount
+
+from support.engine import host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from docker import DockerClient
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow]
+
+TAG = f"jstackmagic-tests/tampered-{os.getpid()}"
+GOOD, BAD = f"{TAG}:good", f"{TAG}:bad"
+SITE = "$(echo /opt/conda/lib/python3*/site-packages)"
+USER_SITE = "/home/jovyan/.local/lib/$(basename $(echo /opt/conda/lib/python3*))/site-packages"
+HIDE = """
+import os, py_compile
+source = "twitter/util.py"
+was, text = os.stat(source), open(source).read()
+open(source, "a").write("\\nHIDDEN = 1\\n")
+compiled = py_compile.compile(source)
+open(source, "w").write(text)
+os.utime(source, ns=(was.st_atime_ns, was.st_mtime_ns))
+data = bytearray(open(compiled, "rb").read())
+data[8:12], data[12:16] = int(was.st_mtime).to_bytes(4, "little"), was.st_size.to_bytes(4, "little")
+open(compiled, "wb").write(data)
+"""
+
+
+class Tampering(NamedTuple):
+    """Something done to the image as root, and what the proof says of it.
+
+    Attributes:
+        command: For bash.
+        said: A regular expression that a row or sentence matches.
+        depth: The first that has to see it.
+        here: Whether it is done to the container, too, where every row's advice is typed.
+    """
+
+    command: str
+    said: str
+    depth: str = "shallow"
+    here: bool = True
+
+
+def venv(prefix: str) -> str:
+    return f"/opt/conda/bin/python -m venv --without-pip {prefix}"
+
+
+def distribution(folder: str, name: str, version: str) -> str:
+    path = f"{folder}/{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n"
+    return f"mkdir -p {path} && printf '{metadata}' > {path}/METADATA"
+
+
+TAMPERINGS: dict[str, Tampering] = {
+    "a .pth": Tampering(f"echo /srv > {SITE}/added.pth", "import path .*/added.pth"),
+    "an egg-link": Tampering(f"echo /srv > {SITE}/six.egg-link", "import path .*/six.egg-link"),
+    "sitecustomize": Tampering(
+        f"echo 'x = 1' > {SITE}/sitecustomize.py", "import path .*/sitecustomize.py"
+    ),
+    "another version in the user's own folder": Tampering(
+        distribution(USER_SITE, "twitter", "1.0"), r"packages in /home/jovyan/\.local.*twitter"
+    ),
+    "a distribution in /usr/local": Tampering(
+        distribution("/usr/local/lib/python3.11/site-packages", "foo", "1.0"),
+        "packages in /usr.*foo",
+    ),
+    "a hold": Tampering("apt-mark hold hello", "system hold hello"),
+    "the entry point's program gone": Tampering(
+        "rm /usr/bin/tini", "start-up /usr/bin/tini .*not there", here=False
+    ),
+    "start.sh": Tampering(
+        "echo true >> /usr/local/bin/start.sh", "start-up /usr/local/bin/start.sh", here=False
+    ),
+    "a hook": Tampering(
+        "echo true > /usr/local/bin/before-notebook.d/x.sh", "start-up .*before-notebook.d/x.sh"
+    ),
+    "an environment in /opt": Tampering(venv("/opt/venv"), "environment /opt/venv"),
+    "an environment in the home": Tampering(
+        venv("/home/jovyan/venv"), "environment /home/jovyan/venv"
+    ),
+    "a conda environment": Tampering(
+        "mkdir -p /opt/x/conda-meta && touch /opt/x/conda-meta/history", "environment /opt/x"
+    ),
+    "a dangling conda record": Tampering(
+        "ln -s nowhere.json /opt/conda/conda-meta/gone-1.0-0.json", "gone-1.0-0.json.*not there"
+    ),
+    "a dangling dist-info": Tampering(
+        f"ln -s /nowhere {SITE}/gone-1.0.dist-info", "gone-1.0.dist-info.*not there"
+    ),
+    "a pin": Tampering("echo 'six 1.*' >> /opt/conda/conda-meta/pinned", "settings .*/pinned"),
+    ".condarc": Tampering("echo '{}' > /opt/conda/.condarc", r"settings .*/\.condarc", here=False),
+    "the user's .condarc": Tampering(
+        "echo '{}' > /home/jovyan/.condarc", r"settings /home/jovyan/\.condarc"
+    ),
+    "pip.conf": Tampering("echo '# x' >> /etc/pip.conf", "settings /etc/pip.conf"),
+    "apt's preferences": Tampering(
+        "echo > /etc/apt/preferences.d/x", "settings /etc/apt/preferences.d/x"
+    ),
+    "a kernelspec": Tampering(
+        "mkdir -p /usr/local/share/jupyter/kernels/extra &&"
+        """ echo '{"argv": ["x"], "display_name": "x"}'"""
+        " > /usr/local/share/jupyter/kernels/extra/kernel.json",
+        "kernel /usr/local/share/jupyter/kernels/extra/kernel.json",
+    ),
+    "a module": Tampering(f"echo 'x = 1' > {SITE}/added.py", "none .*/added.py", "deep"),
+    "a package of no manager": Tampering(
+        f"mkdir {SITE}/nobodys && echo > {SITE}/nobodys/__init__.py",
+        "none .*/nobodys/__init__.py",
+        "deep",
+    ),
+    "a compiled module": Tampering(
+        f"cp {SITE}/twitter/__pycache__/ansi.*.pyc {SITE}/hidden.pyc || "
+        f"cp $(ls {SITE}/six*.py {SITE}/__pycache__/six*.pyc | tail -1) {SITE}/hidden.pyc",
+        "none .*/hidden.pyc",
+        "deep",
+    ),
+    "a compiled file that hides its source": Tampering(
+        f"cd {SITE} && /opt/conda/bin/python -c '{HIDE}'",
+        "twitter .*util.*pyc hides its source",
+        "deep",
+        here=False,
+    ),
+    "a Debian package's file replaced": Tampering(
+        "echo '#!/bin/sh' > /usr/bin/hello", "hello /usr/bin/hello changed", "deep"
+    ),
+    "a Debian package's file gone": Tampering(
+        "rm /usr/bin/tac", "coreutils /usr/bin/tac not", "deep"
+    ),
+    "a pip package's file": Tampering(
+        f"echo '# x' >> {SITE}/twitter/stream.py", "twitter .*/stream.py changed", "deep"
+    ),
+    "a conda package's file": Tampering(
+        f"echo '# x' >> {SITE}/dns/exception.py", "dnspython .*/exception.py changed", "deep", False
+    ),
+    "the mode of a Debian file": Tampering(
+        "chmod 666 /usr/bin/env", "coreutils /usr/bin/env other mode", "deep", here=False
+    ),
+    "the mode of a folder": Tampering("chmod 700 /usr/share", "/usr/share other mode", "deep"),
+    "an owner": Tampering("chown 1000 /usr/bin/sort", "coreutils /usr/bin/sort other own", "deep"),
+    "the mode of a pip file": Tampering(
+        f"chmod 600 {SITE}/twitter/api.py", "twitter .*/api.py other mode", "deep"
+    ),
+    "the owner of a pip file": Tampering(
+        f"chown 0 {SITE}/twitter/ansi.py", "twitter .*/ansi.py other owner", "deep", here=False
+    ),
+    "/etc/localtime": Tampering(
+        "ln -sf /usr/share/zoneinfo/Asia/Tokyo /etc/localtime", "none /etc/localtime", "deep"
+    ),
+    "a program of no package": Tampering(
+        "cp /usr/bin/true /usr/local/bin/true", "none /usr/local/bin/true", "deep"
+    ),
+}
+CONFIGURATION = {
+    "ENV MPLBACKEND=pdf": "image configuration ENV MPLBACKEND not set pdf",
+    'ENTRYPOINT ["tini", "--"]': "image configuration ENTRYPOINT",
+    'CMD ["bash"]': "image configuration CMD",
+    "WORKDIR /srv": "image configuration WORKINGDIR",
+    "EXPOSE 1234": "image configuration EXPOSEDPORTS",
+    "USER root": "image configuration USER 1000 root",
+}
+
+
+class Live:
+    """A container with packages that were recorded, and an image that was built of them."""
+
+    def __init__(self, client: DockerClient, container: str) -> None:
+        self.container = client.containers.get(container)
+
+    def do(self, command: str, *, user: str = "jovyan", fails: bool = False) -> str:
+        words = ["bash", "-c", command]
+        status, output = self.container.exec_run(words, user=user, workdir="/home/jovyan")
+        assert fails or status == 0, f"{command}\n{output.decode()}"
+        return str(output.decode())
+
+    def type(self, line: str) -> str:
+        """Types what the advice says, in a terminal."""
+        if line.startswith("!"):
+            return self.do(line[1:])
+        return self.do(re.sub(r"^%env(\w+)", r"jstackmagic \1", line))
+
+    def prove(self, image: str, *options: str) -> Any:
+        words = " ".join(("jstackmagic image prove --json", *options, image))
+        said = self.do(f"{words} 2> /dev/null", fails=True)
+        return json.loads(said)
+
+
+def rows(proof: Mapping[str, Any]) -> list[str]:
+    """All that a proof names, a line each."""
+    found = [*proof["absent"], *proof["unread"], *proof["imports"]]
+    for row in proof["differences"]:
+        package = row["here"] or row["image"]
+        found.append(f"{row['where']} {package['manager']}:{package['name']} {row['mend']}")
+    beside = (*proof["facts"], *proof["files"])
+    found += [" ".join(value or "none" for value in row.values()) for row in beside]
+    return found
+
+
+def lines(proof: Mapping[str, Any]) -> list[str]:
+    """What the proof says to type, each once."""
+    found = [re.search(r".*(?:: |\s)([%!]\S+ .*)$", row) for row in rows(proof)]
+    assert None not in found, rows(proof)
+    return list(dict.fromkeys(each[1] for each in found if each))
+
+
+@pytest.fixture(scope="module")
+def live(docker_engine: DockerClient, jstackmagic_image: str) -> Iterator[Live]:
+    socket = Mount("/var/run/docker.sock", host().removeprefix("unix://"), type="bind")
+    container = docker_engine.containers.run(
+        jstackmagic_image,
+        ["start.sh", "sleep", "infinity"],
+        entrypoint=["tini", "-g", "--"],
+        detach=True,
+        user="root",
+        environment={"GRANT_SUDO": "yes"},
+        mounts=[socket],
+    )
+    try:
+        live = Live(docker_engine, container.id)
+        live.do("jstackmagic install --conda pymongo=4.10.1")
+        live.do("jstackmagic install --pip twitter==1.19.6")
+        live.do("jstackmagic install --apt hello")
+        live.do(f"jstackmagic image build {GOOD}")
+        yield live
+    finally:
+        container.remove(force=True, v=True)
+        for image in docker_engine.images.list(name=TAG):
+            docker_engine.images.remove(image.id, force=True)
+
+
+@pytest.fixture(scope="module")
+def tampered(live: Live) -> dict[str, list[str]]:
+    """What each depth says of the image with all tamperings."""
+    steps = "".join(
+        f"RUN {json.dumps(['bash', '-c', each.command])}\n" for each in TAMPERINGS.values()
+    )
+    text = f"FROM {GOOD}\nUSER root\n{steps}" + "".join(f"{line}\n" for line in CONFIGURATION)
+    live.do(f"mkdir -p tampered && cat > tampered/Dockerfile <<'END'\n{text}END")
+    live.do(f"jstackmagic image build {BAD} -f tampered/Dockerfile && rm -r tampered")
+    return {"shallow": rows(live.prove(BAD)), "deep": rows(live.prove(BAD, "--deep"))}
+
+
+def test_untampered_it_is_equal_at_every_depth(live: Live) -> None:
+    for options in ((), ("--deep",)):
+        proof = live.prove(GOOD, *options)
+        assert proof["equal"], rows(proof)
+        assert dict(proof["compared"])["base"] > 60
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_each_tampering_is_named_where_it_belongs(
+    name: str, tampered: dict[str, list[str]]
+) -> None:
+    tampering = TAMPERINGS[name]
+    named = {
+        depth
+        for depth, found in tampered.items()
+        if any(re.search(tampering.said, r) for r in found)
+    }
+    expected = {"deep"} if tampering.depth == "deep" else {"shallow", "deep"}
+    assert named == expected, "\n".join(tampered["deep"])
+
+
+@pytest.mark.parametrize("said", CONFIGURATION.values(), ids=list(CONFIGURATION))
+def test_a_changed_configuration_is_named(said: str, tampered: dict[str, list[str]]) -> None:
+    assert any(said in row for row in tampered["shallow"])
+
+
+def test_what_was_done_to_the_image_is_undone_by_the_line_of_every_row(
+    live: Live, tampered: dict[str, list[str]]
+) -> None:
+    assert len(tampered["deep"]) > len(TAMPERINGS)
+    proof = live.prove(BAD, "--deep")
+    typed = lines(proof)
+    assert typed == [f"%envimage build {BAD}"]
+    live.type(typed[0])
+    assert rows(live.prove(BAD, "--deep")) == []
+
+
+def test_what_was_done_here_is_undone_by_the_line_of_every_row(live: Live) -> None:
+    done = {name: each for name, each in TAMPERINGS.items() if each.here}
+    for name, each in done.items():
+        live.do(each.command, user="root" if name != "a pip package's file" else "jovyan")
+    # what conda, pip and apt did without a record, and what a removal leaves
+    live.do("pip install --quiet toolz==1.0.0")
+    live.do("sudo apt-get install --quiet --yes --no-install-recommends ed")
+    live.do("jstackmagic install --pip html5lib==1.1 && jstackmagic remove --pip html5lib")
+    proof = live.prove(GOOD, "--deep")
+    named = rows(proof)
+    for name, each in done.items():
+        assert any(re.search(each.said, row) for row in named), (name, named)
+    assert any("pip:toolz" in row for row in named)
+    assert any("pip:webencodings Nothing here needs it" in row for row in named)
+    for _ in range(2):  # what was recorded is built, last
+        for line in sorted(lines(proof), key=lambda line: line.startswith("%envimage build")):
+            live.type(line)
+        live.type(f"%envimage build {GOOD}")
+        proof = live.prove(GOOD, "--deep")
+        if proof["equal"]:
+            break
+    assert rows(proof) == []
