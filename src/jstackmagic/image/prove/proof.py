@@ -373,8 +373,12 @@ def _mend(
         more = f" with CONDA_OVERRIDE_CUDA={cuda}" if cuda[:1].isdigit() else ""
         more = more if here.manager == "conda" else " with its index"
         return f"{entry.id} has {variant}; build again{more}: {ways.build}"
-    if _last_seen(entry, here) == here.version or is_system(entry.request.manager):
+    named = any(spec.name == here.name for spec in entry.request.specs)
+    held = named or here.manager == "pip" or is_system(here.manager)
+    if held and (_last_seen(entry, here) == here.version or is_system(here.manager)):
         return f"{entry.id} has {here.version}; build again: {ways.build}"
+    if not held:  # conda takes no constraints beside what it is asked for
+        return f"It came with {entry.id}; hold it as it is here: {_verb(side, 'install', here)}"
     return f"{entry.id} has another version; record this one: {_verb(side, 'install', here)}"
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ...model.packages import as_on_disk
 from ...model.pins import pinned
 from ...model.spec import Constraint
 from ...model.words import checked, holds_credential, quoted, quoted_spec
@@ -51,7 +52,7 @@ def write(step: Step, page: Page) -> None:
     shared = [_word(item, page) for item in limits]
     asked = [item for item in step.install if item not in limits]
     words = {item: _word(item, page) for item in asked if not _has_hashes(item)}
-    shared += _versions_of_files(step, page)
+    versions = _versions(step, page)
     # pip wants hashes for all that one run installs, or for none
     kinds = groupby(
         asked, key=lambda item: (item.upgrade and page.pin != "exact", item not in words)
@@ -59,7 +60,8 @@ def write(step: Step, page: Page) -> None:
     for (upgrade, hashed), items in kinds:
         head = f"{variables}{program} install{_no_cache(page)}{' --upgrade' if upgrade else ''}"
         these = _hashed(items, page) if hashed else [words[item] for item in items]
-        commands.append([head, *options, *shared, *these])
+        held = versions if not hashed else _versions(step, page, dependencies=False)
+        commands.append([head, *options, *shared, *held, *these])
     if not commands:  # constraints alone install nothing
         return
     named = environment.kind in ("conda-named", "conda-prefix")
@@ -137,11 +139,26 @@ def _hashed(items: Iterable[Item], page: Page) -> list[str]:
     return [f"--requirement {page.beside('hashed', content)}"]
 
 
-def _versions_of_files(step: Step, page: Page) -> list[str]:
-    """Return the versions that ``-r FILE`` brought as constraints: the file may leave them open."""
-    brought = {other.name: other for item in step.install for other in item.brought}
+def _versions(step: Step, page: Page, *, dependencies: bool = True) -> list[str]:
+    """Return what is held at its version, as constraints (``--pin exact``).
+
+    Those are the packages that ``-r FILE`` brought, and the dependencies that came with what was
+    asked for: both may be at another version by the time the image is built.
+
+    Args:
+        step: What is installed.
+        page: Where it is written.
+        dependencies: Whether the dependencies count; where hashes are checked all are listed.
+    """
+    brought = {other.name: other.version for item in step.install for other in item.brought}
+    if dependencies and step.environment is not None:
+        asked = {item.name for item in step.install}
+        for package in page.held(step.environment):
+            known = package.version and not (package.editable or as_on_disk(package).source)
+            if known and package.manager == step.manager and package.name not in asked:
+                brought.setdefault(package.name, package.version)
     if not brought or page.pin != "exact":
         return []
-    lines = sorted(checked(f"{item.name}=={item.version}") for item in brought.values())
+    lines = sorted(checked(f"{name}=={version}") for name, version in brought.items())
     content = "".join(f"{line}\n" for line in lines)
     return [f"--constraint {page.beside('versions', content)}"]
