@@ -22,7 +22,7 @@ from ...where import kernels
 from ...where.environment import detect, find, known_names
 from ...where.host import look
 from ...where.ours import OWN, described, needs_of, ours_here
-from ...where.packages import read_packages
+from ...where.packages import read_details, read_packages
 from ..engine.client import Engine, speaking
 from ..engine.container import this_container
 from ..engine.labels import BASE
@@ -334,7 +334,11 @@ class _Comparison:
         for parent, children in needs_of(environment, side.here).items():
             for child in children:
                 needed_by.setdefault(child, []).append(parent)
-        return replace(side, needed_by=needed_by)
+        for detail in read_details(environment.prefix) if environment.is_conda else ():
+            for spec in detail.depends:
+                needed = needed_by.setdefault(("conda", spec.partition(" ")[0]), [])
+                needed.append(("conda", detail.name))
+        return replace(side, needed_by=needed_by, knows_needs=True)
 
     def _packages(self, environment: Environment) -> PackageSet:
         if self.ours is not None:

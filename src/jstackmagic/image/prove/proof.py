@@ -45,7 +45,8 @@ class Side:
         here: What it holds here.
         image: What it holds in the image; None where the image does not have it.
         ours: Of what is here, jstackmagic and what only it needs, where the image has none of it.
-        needed_by: By package here, those here that need it; what is left out is not known.
+        needed_by: By package here, those here that need it.
+        knows_needs: Whether `needed_by` was read.
         libraries: Its folders of Python distributions here.
         is_bare: Whether it is a folder of libraries alone: the user's own (~/.local), /usr/local.
         is_recorded: Whether the history has a record of it.
@@ -59,6 +60,7 @@ class Side:
     needed_by: Mapping[tuple[ManagerName, str], Sequence[tuple[ManagerName, str]]] = field(
         default_factory=dict
     )
+    knows_needs: bool = False
     libraries: tuple[str, ...] = ()
     is_bare: bool = False
     is_recorded: bool = True
@@ -365,6 +367,9 @@ def _mend(
         return _unrecorded(side, here, image, ways)
     if here is None:
         return _only_there(side, package, entry, ways)
+    asked = here.requested or _named(entry, here)
+    if image is None and side.knows_needs and not (asked or side.needed_by.get(here.key)):
+        return f"Nothing here needs it any more: {_verb(side, 'remove', here, '')}"
     if image is None:
         return f"{entry.id} installed it here; build again: {ways.build}"
     variant = other_variant(here, image)
@@ -373,13 +378,16 @@ def _mend(
         more = f" with CONDA_OVERRIDE_CUDA={cuda}" if cuda[:1].isdigit() else ""
         more = more if here.manager == "conda" else " with its index"
         return f"{entry.id} has {variant}; build again{more}: {ways.build}"
-    named = any(spec.name == here.name for spec in entry.request.specs)
-    held = named or here.manager == "pip" or is_system(here.manager)
+    held = _named(entry, here) or here.manager == "pip" or is_system(here.manager)
     if held and (_last_seen(entry, here) == here.version or is_system(here.manager)):
         return f"{entry.id} has {here.version}; build again: {ways.build}"
     if not held:  # conda takes no constraints beside what it is asked for
         return f"It came with {entry.id}; hold it as it is here: {_verb(side, 'install', here)}"
     return f"{entry.id} has another version; record this one: {_verb(side, 'install', here)}"
+
+
+def _named(entry: Record, package: Package) -> bool:
+    return any(spec.name == package.name for spec in entry.request.specs)
 
 
 def _only_there(side: Side, package: Package, entry: Record, ways: Ways) -> str:
@@ -415,6 +423,8 @@ def _unrecorded(side: Side, here: Package | None, image: Package | None, ways: W
     if here.requested or here.manager == "conda" or parents or side.environment is None:
         chosen = here if here.requested or not parents else side.here.by_key[parents[0]]
         return f"No record has it: {_verb(side, 'install', chosen)}"
+    if not side.knows_needs:
+        return f"No record has it: {_verb(side, 'install', here)}"
     return f"Nothing here needs it any more: {_verb(side, 'remove', here, '')}"
 
 
