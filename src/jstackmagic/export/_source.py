@@ -17,6 +17,7 @@ from ..model.recipe import Recipe
 from ..model.record import Record
 from ..where.debiansources import added_sources
 from . import _holdings
+from ._links import without_local_links
 from ._own import Own
 from ._said import said
 
@@ -72,7 +73,8 @@ class Source:
             UsageError: The file cannot be read, or is neither.
         """
         if file is None:
-            return cls(_holdings.on_disk(fold(records)), records, history, True, left_out)
+            recipe, notes = without_local_links(fold(records), records)
+            return cls(_holdings.on_disk(recipe), records, history, True, (*left_out, *notes))
         path = Path(file).expanduser()
         try:
             text = path.read_bytes()

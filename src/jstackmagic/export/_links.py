@@ -1,0 +1,139 @@
+"""Folders of this machine that pip takes packages from: ``--find-links``, or its configuration's.
+
+An image has no such folder, so what came from one alone comes along as a file, as a local archive
+that was asked for by its path does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from ..model.packages import normalise
+from ..model.spec import Requirement, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ..model.packages import Package
+    from ..model.recipe import Item, Recipe, Step
+    from ..model.record import Record
+
+_OPTIONS = ("--find-links", "-f")
+
+
+def without_local_links(
+    recipe: Recipe, records: Sequence[Record]
+) -> tuple[Recipe, tuple[str, ...]]:
+    """Put the archives that came from a folder here in the place of their names.
+
+    Args:
+        recipe: What to export.
+        records: The history it is the net of, for what the requirements brought.
+
+    Returns:
+        The recipe without such folders, and sentences on those that are not there now.
+    """
+    notes: list[str] = []
+    steps = tuple(
+        _followed(step, records, notes) if step.manager == "pip" else step for step in recipe.steps
+    )
+    return replace(recipe, steps=steps), tuple(dict.fromkeys(notes))
+
+
+def _followed(step: Step, records: Sequence[Record], notes: list[str]) -> Step:
+    folders, options = _split(step.options)
+    if not folders:
+        return step
+    archives: dict[tuple[str, str], str] = {}
+    for folder in folders:
+        found = _archives(folder)
+        if found is None:
+            notes.append(
+                f"pip looked in {folder}, which is not here now: what came from there alone is"
+                " missing in a build."
+            )
+        archives = {**(found or {}), **archives}
+    install = tuple(_placed(item, archives) for item in step.install)
+    brought = _brought(step, records, archives) if install != step.install else ()
+    return replace(step, install=(*brought, *install), options=options)
+
+
+def _split(options: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Split pip's options into local folders of links, as paths, and the rest."""
+    folders: list[str] = []
+    rest: list[str] = []
+    words = iter(options)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if re.match(r"-f[^=]", word):  # as pip takes it: -fPLACE
+            name, equals, value = "-f", "=", word[2:]
+        if name in _OPTIONS and not equals:
+            value = next(words, "")
+        if name in _OPTIONS and (path := _local(value)):
+            folders.append(path)
+        else:
+            rest += [word] if equals or name not in _OPTIONS else [word, value]
+    return folders, tuple(rest)
+
+
+def _local(place: str) -> str:
+    if place.startswith("file:"):
+        return unquote(urlsplit(place).path)
+    return "" if "://" in place else os.path.abspath(os.path.expanduser(place))
+
+
+def _archives(folder: str) -> Mapping[tuple[str, str], str] | None:
+    """Return the archives of a folder by normalised name and version; None for no folder."""
+    from packaging.utils import (
+        InvalidSdistFilename,
+        InvalidWheelFilename,
+        parse_sdist_filename,
+        parse_wheel_filename,
+    )
+
+    try:
+        files = sorted(os.listdir(folder))
+    except OSError:
+        return None
+    found = {}
+    for file in files:
+        parse = parse_wheel_filename if file.endswith(".whl") else parse_sdist_filename
+        try:
+            name, version, *_ = parse(file)
+        except (InvalidSdistFilename, InvalidWheelFilename):
+            continue
+        # a wheel comes after the source of the same version, and is what pip prefers
+        found[normalise(name), str(version)] = os.path.join(folder, file)
+    return found
+
+
+def _placed(item: Item, archives: Mapping[tuple[str, str], str]) -> Item:
+    path = archives.get((item.name, item.version))
+    named = isinstance(item.spec, Requirement) and not item.spec.place and not item.spec.hashes
+    if path is None or item.source or not named:
+        return item
+    extras = f"[{','.join(item.spec.extras)}]" if item.spec.extras else ""
+    return replace(item, spec=read("pip", f"{path}{extras}"), upgrade=False)
+
+
+def _brought(
+    step: Step, records: Sequence[Record], archives: Mapping[tuple[str, str], str]
+) -> Iterator[Item]:
+    """Yield the dependencies that came from a folder, too, and from nowhere else."""
+    from ..model.recipe import Item
+
+    asked = {item.name for item in step.install}
+    came: dict[str, Package] = {}
+    for record in records:
+        same = step.environment is not None and record.environment.prefix == step.environment.prefix
+        if same and record.request.manager == step.manager and record.outcome is not None:
+            change = record.outcome.change
+            came |= {p.name: p for p in (*change.added, *(new for _, new in change.changed))}
+    for name, package in sorted(came.items()):
+        path = archives.get((name, package.version))
+        if path is not None and name not in asked and not package.source:
+            yield Item(read("pip", path), name, package.version)
