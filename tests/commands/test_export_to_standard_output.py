@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from jstackmagic import export
+from jstackmagic.cli import main
 from jstackmagic.model.recipefile import recipe_of
 from support.records import remember
 from support.wheels import build_wheel
@@ -38,8 +41,14 @@ NEED_AN_ENVIRONMENT = {"conda-explicit", "conda-lock", "pylock"}  # with the arc
 
 
 def terminal(name: str, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [str(PROGRAM), "export", name, *IMAGE.get(name, ()), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    """Run the program: for conda as a process of its own, for the others its `main` here."""
+    command = ["export", name, *IMAGE.get(name, ()), *map(str, words)]
+    if name == "conda":
+        return subprocess.run([str(PROGRAM), *command], capture_output=True, text=True)
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main(command)
+    return subprocess.CompletedProcess(command, status, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
