@@ -734,8 +734,8 @@ def image_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with monkeypatch.context() as patch:
         patch.setenv("JSTACKMAGIC_HISTORY", str(path))
         remember("pip", ("six",), "six", "1.17.0")
-    for module in ("jstackmagic.history.file", "jstackmagic.commands.history"):
-        monkeypatch.setattr(f"{module}.IMAGE_HISTORY", path)
+    for module in ("history.file", "commands.history", "commands._records"):
+        monkeypatch.setattr(f"jstackmagic.{module}.IMAGE_HISTORY", path)
     return path
 
 

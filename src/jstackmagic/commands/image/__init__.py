@@ -20,8 +20,11 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from .._options import declare, typed
 
 if TYPE_CHECKING:
     import argparse
@@ -42,9 +45,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name in _ACTIONS:
         module = _module(name)
-        module.arguments(
-            verbs.add_parser(name, help=module.HELP, description=(module.__doc__ or "").strip())
-        )
+        description = (module.__doc__ or "").strip()
+        one = verbs.add_parser(name, help=module.HELP, description=description)
+        if hasattr(module, "arguments"):
+            module.arguments(one)
+        else:
+            declare(one, module.Options)
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,9 @@ class Options:
 def run(options: Options, session: Session) -> Result:
     """Do what was asked for."""
     module = _module(options.action)
-    result: Result = module.run(module.Options.of(Namespace(**options.given)), session)
+    args = Namespace(**options.given)
+    read = getattr(module.Options, "of", partial(typed, module.Options))
+    result: Result = module.run(read(args), session)
     return result
 
 

@@ -13,11 +13,11 @@ import msgspec
 from ...display import Result, Table, Text, size_text
 from ...image.engine.commit import Carried, Committed
 from ...model.errors import UsageError
+from .._options import flag, option
 from ._building import build_engine
 from ._how import How
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator, Sequence
 
     from ...display import Part
@@ -26,15 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """The options, as the user gave them, under their names."""
+    """What to make."""
 
-    tag: str
-    clean: bool
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Options:
-        """Read the parsed words."""
-        return cls(args.tag, args.clean)
+    tag: str = option(metavar="TAG", help="what to call it")
+    clean: bool = flag("--clean", help="empty the managers' caches first")
 
 
 HELP = "make an image of this container"
@@ -47,12 +42,6 @@ _CARRIED = {
     "other": "other files",
     "packages": "packages and the system, which the recipe carries as well",
 }
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("tag", metavar="TAG", help="what to call it")
-    parser.add_argument("--clean", action="store_true", help="empty the managers' caches first")
 
 
 def run(options: Options, session: Session) -> CommittedImage:
@@ -103,11 +92,9 @@ class CommittedImage(Result):
     committed: Committed
 
     def summary(self) -> str:
-        """Its name."""
         return self.committed.tag
 
     def parts(self) -> Sequence[Part]:
-        """The image, what it carries along, and the lasting way."""
         image = self.committed
         parts: list[Part] = [
             Text(
@@ -140,7 +127,6 @@ class CommittedImage(Result):
         return parts
 
     def to_json(self) -> Any:
-        """The image and what it carries."""
         return msgspec.to_builtins(self.committed)
 
 

@@ -10,9 +10,9 @@ import msgspec
 
 from ...display import Result, Table, Text, size_text
 from ...image.engine.serve import Image, Server
+from .._options import flag
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from ...display import Part
@@ -21,22 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """The options, as the user gave them, under their names."""
+    """Which of them."""
 
-    all: bool
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Options:
-        """Read the parsed words."""
-        return cls(args.all)
+    all: bool = flag("--all", help="those of other histories as well")
 
 
 HELP = "the images and the servers"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("--all", action="store_true", help="those of other histories as well")
 
 
 def run(options: Options, session: Session) -> Images:
@@ -72,11 +62,9 @@ class Images(Result):
     history: str
 
     def summary(self) -> str:
-        """Return how many there are."""
         return f"{len(self.images)} images, {len(self.servers)} servers"
 
     def parts(self) -> Sequence[Part]:
-        """A table of each."""
         parts: list[Part] = []
         if not self.images:
             parts.append(Text("No image was made from this history yet: %envimage build"))
@@ -100,7 +88,6 @@ class Images(Result):
         return parts
 
     def to_json(self) -> Any:
-        """Both, and the history's name."""
         return {
             "history": self.history,
             "images": msgspec.to_builtins(self.images),

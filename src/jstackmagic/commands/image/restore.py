@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...display import Result, Text
 from ...model.errors import UsageError
+from .._options import option
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from ...display import Part
@@ -22,22 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """The options, as the user gave them, under their names."""
+    """Which files."""
 
-    paths: tuple[str, ...]
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Options:
-        """Read the parsed words."""
-        return cls(tuple(args.paths))
+    paths: tuple[str, ...] = option(nargs="+", metavar="PATH", help="absolute")
 
 
 HELP = "put files back as the image has them"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="absolute")
 
 
 def run(options: Options, session: Session) -> Restored:  # noqa: ARG001
@@ -66,13 +56,10 @@ class Restored(Result):
     image: str
 
     def summary(self) -> str:
-        """Return how many."""
         return f"{len(self.paths)} paths are as {self.image} has them"
 
     def parts(self) -> Sequence[Part]:
-        """The paths."""
         return (Text(f"As {self.image} has it: {', '.join(self.paths)}", "good"),)
 
     def to_json(self) -> Any:
-        """The paths and the image."""
         return {"restored": list(self.paths), "image": self.image}

@@ -15,11 +15,11 @@ import msgspec
 from ...display import Code, Result, Text
 from ...image.engine.serve import Server
 from ...model.errors import UsageError
+from .._options import flag, option
 from ._building import build_engine
 from ._how import How
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from ...display import Part
@@ -29,34 +29,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """The options, as the user gave them, under their names."""
+    """What to start, and with what in it."""
 
-    tag: str | None
-    work: str
-    no_work: bool
-    grant_sudo: bool
-    public: bool
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Options:
-        """Read the parsed words."""
-        return cls(args.tag, args.work, args.no_work, args.grant_sudo, args.public)
+    tag: str | None = option(nargs="?", metavar="TAG", help="the image (default: this history's)")
+    work: str = option(
+        *("-v", "--work"),
+        default=".",
+        metavar="FOLDER",
+        help="to mount (default: the working folder)",
+    )
+    no_work: bool = flag("--no-work", help="mount nothing")
+    grant_sudo: bool = flag("--grant-sudo", help="let its user use sudo")
+    public: bool = flag("--public", help="let other machines reach it")
 
 
 HELP = "start a server"
 SERVER_SECONDS = 90.0
 """How long a server may take to answer; JupyterLab's first start in a container is slow."""
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("tag", nargs="?", metavar="TAG", help="the image (default: this history's)")
-    parser.add_argument(
-        "-v", "--work", metavar="FOLDER", default=".", help="to mount (default: the working folder)"
-    )
-    parser.add_argument("--no-work", action="store_true", help="mount nothing")
-    parser.add_argument("--grant-sudo", action="store_true", help="let its user use sudo")
-    parser.add_argument("--public", action="store_true", help="let other machines reach it")
 
 
 def run(options: Options, session: Session) -> Running:
@@ -138,11 +127,9 @@ class Running(Result):
         return self.server.url
 
     def summary(self) -> str:
-        """Its URL."""
         return self.server.url
 
     def parts(self) -> Sequence[Part]:
-        """The URL, and how to end it."""
         return (
             *(Text(note, "warning") for note in self.notes),
             Text(f"{self.server.image} answers:", "good"),
@@ -152,5 +139,4 @@ class Running(Result):
         )
 
     def to_json(self) -> Any:
-        """The server."""
         return {**msgspec.to_builtins(self.server), "work": self.work, "notes": list(self.notes)}

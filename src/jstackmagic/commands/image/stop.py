@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...display import Result, Text
+from .._options import flag, option
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from ...display import Part
@@ -18,24 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """The options, as the user gave them, under their names."""
+    """Which of them."""
 
-    names: tuple[str, ...]
-    all: bool
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Options:
-        """Read the parsed words."""
-        return cls(tuple(args.names), args.all)
+    names: tuple[str, ...] = option(
+        nargs="*", metavar="NAME", help="which (default: this history's)"
+    )
+    all: bool = flag("--all", help="those of other histories as well")
 
 
 HELP = "stop servers"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which (default: this history's)")
-    parser.add_argument("--all", action="store_true", help="those of other histories as well")
 
 
 def run(options: Options, session: Session) -> Stopped:
@@ -56,13 +47,10 @@ class Stopped(Result):
     names: tuple[str, ...]
 
     def summary(self) -> str:
-        """Return how many."""
         return f"{len(self.names)} servers stopped"
 
     def parts(self) -> Sequence[Part]:
-        """Their names."""
         return (Text(f"Stopped: {', '.join(self.names)}" if self.names else "No server runs."),)
 
     def to_json(self) -> Any:
-        """Their names."""
         return {"stopped": list(self.names)}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...display import Result, Table, Text
 from ...image.suggest import Suggestion
+from .._options import option
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from ...display import Part
@@ -18,22 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """The options, as the user gave them, under their names."""
+    """What it is to be built on."""
 
-    base_image: str | None
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Options:
-        """Read the parsed words."""
-        return cls(args.base_image)
+    base_image: str | None = option("--from", metavar="IMAGE", help="the base image")
 
 
 HELP = "which of the Docker Stacks has it already"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("--from", dest="base_image", metavar="IMAGE", help="the base image")
 
 
 def run(options: Options, session: Session) -> Suggestions:
@@ -54,11 +44,9 @@ class Suggestions(Result):
     found: Suggestion
 
     def summary(self) -> str:
-        """The best, in a few words."""
         return self.found.best.stack.name if self.found.best else "no other stack has more"
 
     def parts(self) -> Sequence[Part]:
-        """The stacks, what each has, and what would be left to install."""
         source = Text(f"From {self.found.family.source}, as of {self.found.family.date}.", "quiet")
         if not self.found.asked:
             return (Text("Nothing was installed, so that no other image could have it."), source)
@@ -85,7 +73,6 @@ class Suggestions(Result):
         )
 
     def to_json(self) -> Any:
-        """The stacks, the best first."""
         return {
             "base": self.found.base.name if self.found.base else None,
             "source": self.found.family.source,
