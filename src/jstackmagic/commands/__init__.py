@@ -40,6 +40,11 @@ def for_programs(name: str, words: Sequence[str]) -> bool:
     return "--json" in head or getattr(load(name), "FOR_PROGRAMS", False)
 
 
+def takes_options(name: str) -> bool:
+    """Return whether what follows ``--`` is for a manager; elsewhere it is what it looks like."""
+    return name in ("install", "remove", "replay", "capture")
+
+
 def names() -> tuple[str, ...]:
     """The verbs, found by listing this folder, so that loading the extension imports none."""
     found = (file.removesuffix(".py") for file in os.listdir(os.path.dirname(__file__)))
@@ -93,6 +98,8 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
         head, options = head[:cut], head[cut + 1 :]
     as_json = "--json" in head  # wherever it stands, before or after a sub-command
     head = [word for word in head if word != "--json"]
+    if options and not takes_options(name):
+        head, options = [*head, "--", *options], []
     try:
         args = parse(parser(name, magic=session.magic), head)
     except HelpWantedError as wanted:

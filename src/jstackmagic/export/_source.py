@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..history.built import built_image
+from ..history.built import built_image, built_on
 from ..history.file import History
 from ..model.errors import UsageError
 from ..model.ledger import fold
@@ -89,6 +89,9 @@ class Source:
 
         return cls(recipe_of(text), history=history)
 
+    def _built_on(self) -> str:
+        return built_on(self.records, self.history) if self.history else ""
+
     def render(self, form: Format, options: dict[str, Any], base: BaseFinder) -> Artifact:
         """Render, with what this machine knows in the place of options that nobody gave.
 
@@ -100,7 +103,10 @@ class Source:
         if form.calls_for("base image", given):
             guess = self.here and not given.get("fragment")
             given["base_image"], hints = base(
-                self.recipe, self.records, given["base_image"], guess=guess
+                self.recipe,
+                self.records,
+                given["base_image"] or self._built_on(),
+                guess=guess,
             )
             notes += hints
         if form.calls_for("built image", given) and not given["image"] and self.history:

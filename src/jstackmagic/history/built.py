@@ -24,14 +24,15 @@ def history_id(records: Sequence[Record]) -> str:
     return records[0].id if records else ""
 
 
-def note_image(name: str, history: History) -> None:
+def note_image(name: str, history: History, *, base: str = "") -> None:
     """Note the name of the image that was built of this history; where that fails, do without.
 
     Args:
         name: Its name: with its digest, where a registry gave it one.
         history: The history.
+        base: What it was built on.
     """
-    noted = {"history": history_id(history.records()), "image": name}
+    noted = {"history": history_id(history.records()), "image": name, "base": base}
     with contextlib.suppress(OSError):
         write_file(_file(history), json.dumps(noted))
 
@@ -43,12 +44,26 @@ def built_image(records: Sequence[Record], history: History) -> str:
         records: Which.
         history: What an image was noted beside.
     """
+    return _noted(records, history, "image")
+
+
+def built_on(records: Sequence[Record], history: History) -> str:
+    """Return what the last image of some records was built on; empty where nothing notes it.
+
+    Args:
+        records: Which.
+        history: What an image was noted beside.
+    """
+    return _noted(records, history, "base")
+
+
+def _noted(records: Sequence[Record], history: History, key: str) -> str:
     try:
         noted = json.loads(_file(history).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ""
     own = history_id(records)
-    return str(noted["image"]) if own and noted.get("history") == own else ""
+    return str(noted.get(key, "")) if own and noted.get("history") == own else ""
 
 
 def _file(history: History) -> Path:

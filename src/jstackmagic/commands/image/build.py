@@ -82,9 +82,8 @@ def run(options: Options, session: Session) -> BuiltImage | Pushed:
         if options.push:
             digest = push(engine, parse_tag(built.tag), console=session.console)
     if not how.file:
-        note_image(
-            f"{parse_tag(built.tag).name}@{digest}" if digest else built.tag, session.history
-        )
+        name = f"{parse_tag(built.tag).name}@{digest}" if digest else built.tag
+        note_image(name, session.history, base=context.base)
     return BuiltImage(built=built, base=context.base, digest=digest, notes=context.notes)
 
 

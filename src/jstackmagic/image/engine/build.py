@@ -36,6 +36,12 @@ _LABEL = re.compile(r"[^\s=\"'\x00-\x1f\x7f]+")
 # what an export writes before the command that counts
 _PREPARATIONS = re.compile(r"^RUN (?:--\S+ )+(?:export \w+=\S+ && )?")
 _WANTS_LOGIN = re.compile("no basic auth|authentication required|denied|unauthorized", re.I)
+_FULL = re.compile("no space left on device|disk quota exceeded", re.I)
+_ERROR = re.compile(
+    r"\berror\b|^E: |no matching distribution|unable to locate|nothing provides|not found"
+    r"|does not exist|PackagesNotFound|conflict|no candidate|unsatisfiable",
+    re.I,
+)
 _SHOWN_LINES = 15
 _LONGEST_SECRET = 60_000  # bytes, which fit into one window of HTTP/2
 
@@ -243,8 +249,21 @@ def blame(recipe: Recipe, step: Step | None) -> str:
         for item in one.install
         if item.name and _names(step.instruction, item.name)
     ]
-    words = "\n".join(step.lines[-_SHOWN_LINES:])
-    guilty = [item for item in items if _names(words, item.name)]
+    last = step.lines[-_SHOWN_LINES:]
+    if any(_FULL.search(line) for line in last):
+        return (
+            "The disk that the engine builds on is full; what was to be installed is not to blame."
+        )
+    # a manager names all that it collects, and in its errors what it cannot have
+    errors = [line for line in last if _ERROR.search(line)]
+    guilty = next(
+        (
+            found
+            for lines in (errors, last)
+            if (found := [item for item in items if _names("\n".join(lines), item.name)])
+        ),
+        [],
+    )
     specs = ", ".join(dict.fromkeys(item.text for item in guilty or items))
     if not specs:
         return ""

@@ -103,6 +103,7 @@ def _forbidden(path: str) -> NoEngine:
 
 def _connect(url: str, environ: Mapping[str, str]) -> Engine:
     import docker
+    import requests
 
     try:
         # only what speaks of the engine is taken from the environment
@@ -112,7 +113,7 @@ def _connect(url: str, environ: Mapping[str, str]) -> Engine:
             max_pool_size=4,
         )
         version = client.version()
-    except docker.errors.DockerException as error:
+    except (docker.errors.DockerException, requests.RequestException) as error:
         raise NoEngine(
             f"No container engine answers at {mask(url)}: {_words(error)}", advice=ways()
         ) from error
@@ -159,10 +160,20 @@ def speaking(doing: str, *, kept: str = "") -> Iterator[None]:
     Raises:
         EngineError: The engine refused, or went away.
     """
+    from http.client import HTTPException
+    from json import JSONDecodeError
+    from tarfile import ReadError
+
     import requests
     from docker.errors import DockerException
+    from urllib3.exceptions import HTTPError
 
+    # an engine that is ended cuts its answer wherever it is
+    cut = (HTTPError, HTTPException, ConnectionError, JSONDecodeError, ReadError)
     try:
         yield
+    except cut as error:
+        gone = f"the engine went away ({_words(error)})"
+        raise EngineError(f"{doing}: {gone}", kept=kept, advice="Is it still running?") from error
     except (DockerException, requests.RequestException) as error:
         raise EngineError(f"{doing}: {_words(error)}", kept=kept) from error

@@ -36,6 +36,7 @@ _TEMPORARY = ("/tmp", "/var/tmp", "/run", "/var/run", "/var/log")  # noqa: S108
 _SYSTEM = ("/bin", "/etc", "/lib", "/lib64", "/opt", "/sbin", "/usr", "/var/lib")
 _MODIFIED, _ADDED = 0, 1
 _EXAMPLES = 10
+_LARGEST_CERTIFICATES = 4_000_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def commit(
         base = api.inspect_image(container.image_id)
         cleaned = _clean(api, container, prefixes) if clean else 0
         api.put_archive(container.id, "/", _archive(str(IMAGE_HISTORY), history))
-        changes = api.diff(container.id) or ()
+        changes = _changes(api, container)
         carried = sort(changes, prefixes=prefixes, home=os.path.expanduser("~"))
         config = {"Labels": dict(labels), "User": base["Config"].get("User") or ""}
         api.commit(container.id, repository=tag.name, tag=tag.tag, conf=config)
@@ -128,6 +129,23 @@ def commit(
         volumes=tuple(_new(base, image, "Volumes")),
         cleaned=cleaned,
     )
+
+
+def _changes(api: Any, container: Container) -> Iterable[Mapping[str, Any]]:
+    """Return the files that the container has and its image does not have so.
+
+    Whatever is written in a container's own layer has a later change time than the container
+    itself. ``find`` asks for that in a tenth of the time that ``docker diff`` takes.
+    """
+    created = api.inspect_container(container.id)["Created"]
+    find = ["find", "/", "-xdev", "-newerct", created, "!", "-type", "d", "-print0"]
+    asked = api.exec_create(container.id, find, user="root", environment={"TZ": "UTC"})["Id"]
+    found, _ = api.exec_start(asked, demux=True)
+    if api.exec_inspect(asked)["ExitCode"] == 0:
+        paths = (found or b"").decode(errors="surrogateescape").split("\0")
+        return [{"Path": path, "Kind": _ADDED} for path in paths if path]
+    changes: Iterable[Mapping[str, Any]] = api.diff(container.id) or ()
+    return changes
 
 
 def _new(base: Mapping[str, Any], image: Mapping[str, Any], key: str) -> list[str]:
@@ -191,7 +209,10 @@ def sort(
     for change in changes:
         path = str(change["Path"])
         if change["Kind"] in (_MODIFIED, _ADDED) and not os.path.isdir(path):
-            found[kind_of(path, prefixes=prefixes, home=home)].append((_size(path), path))
+            kind = kind_of(path, prefixes=prefixes, home=home)
+            if kind == "secrets" and _is_public(path):
+                kind = "other"
+            found[kind].append((_size(path), path))
     order: tuple[Kind, ...] = ("secrets", "caches", "home", "temporary", "other", "packages")
     return tuple(
         Carried(
@@ -202,6 +223,22 @@ def sort(
         )
         for kind in order
         if found[kind]
+    )
+
+
+def _is_public(path: str) -> bool:
+    """Return whether a file has certificates and no key: they are for everybody to see."""
+    if not path.endswith((".pem", ".crt", ".cer")):
+        return False
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            text = file.read(_LARGEST_CERTIFICATES)
+    except OSError:
+        return False
+    return (
+        "BEGIN CERTIFICATE" in text
+        and "PRIVATE KEY" not in text
+        and len(text) < (_LARGEST_CERTIFICATES)
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...model.environment import Environment
+from ...model.errors import JStackMagicError
 from ...model.managers import of_environment, of_system
 from ...where.packages import read_packages
 from ..root import LIBRARY, Root, is_cached
@@ -69,10 +70,19 @@ class Tree:
 @contextlib.contextmanager
 def tree_of(*roots: Root) -> Iterator[Tree]:
     """Write the metadata of some roots to a folder, for as long as it is needed."""
-    with tempfile.TemporaryDirectory(prefix="jstackmagic-image-") as folder:
-        tree = Tree(Path(folder).resolve(), roots[0] if roots else Root())
-        for root in roots:
-            _write(tree, root)
+    with contextlib.ExitStack() as stack:
+        try:
+            made = tempfile.TemporaryDirectory(prefix="jstackmagic-image-")
+            tree = Tree(Path(stack.enter_context(made)).resolve(), roots[0] if roots else Root())
+            for root in roots:
+                _write(tree, root)
+        except OSError as error:
+            raise JStackMagicError(
+                f"The image's metadata cannot be written to {tempfile.gettempdir()}:"
+                f" {error.strerror}.",
+                kept="Nothing was compared.",
+                advice="Name a folder with room for it: %env TMPDIR=FOLDER",
+            ) from error
         yield tree
 
 
