@@ -177,7 +177,7 @@ def test_what_cannot_be_taken_back_is_left_and_said(
     with pytest.raises(CommandFailed, match="does not build") as caught:
         verb("install", *words, "-r", two_steps(tmp_path, "plain==2.0", broken))
     assert "Done before it: pip." in caught.value.kept
-    assert "plain 1.0 is nowhere" in caught.value.kept
+    assert "plain 1.0 is not available anywhere" in caught.value.kept
     assert [package.version for package in packages(venv) if package.name == "plain"] == ["2.0"]
     first, did, failed = History(history_file).records()
     assert (first.status, did.status, failed.status) == ("ok", "ok", "failed")

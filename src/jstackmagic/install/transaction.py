@@ -485,7 +485,7 @@ def _with_rest(
         sentences.append(f"Taken back: {managers_of(back)}.")
     if stays:
         sentences.append(f"Done before it{', and left so' * bool(back)}: {managers_of(stays)}.")
-    sentences += left
+    sentences += dict.fromkeys(reason.partition("\n")[0] for reason in left)
     if rest:
         sentences.append(f"Not begun: {', '.join(rest)}.")
     error.kept = " ".join(filter(None, sentences))
