@@ -127,6 +127,8 @@ class JStackMagic(SingletonConfigurable):
         section, files = _section(system_folders())
         self._told_in = ", ".join(files)
         locked = [name for name in section.get("locked", ()) if name in _NAMES]
+        if "index_url" in locked and "extra_index_urls" not in locked:
+            locked.append("extra_index_urls")  # a further index would be one past it
         for name in locked:
             default = self.trait_defaults(name)
             value = section.get(name, default)

@@ -18,6 +18,7 @@ from jstackmagic import config
 from jstackmagic.commands import _complete, parser
 from jstackmagic.commands import names as verbs
 from jstackmagic.install.route import for_pip as name_for_pip
+from jstackmagic.managers import hold
 from jstackmagic.managers.conda.rattler import available
 from jstackmagic.model import policy
 from jstackmagic.model.environment import Environment
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from support.environments import Root
     from support.tiers import Channel
     from support.wheels import WheelIndex
+
+
+HERE = Environment(kind="venv", name=None, prefix="/v", python="3.12.1")
 
 
 def complete(verb: str, words: list[str], token: str) -> list[str]:
@@ -67,7 +71,7 @@ def asks(manager: str, *specs: str, action: str = "install") -> Request:
 )
 def test_what_is_stopped(settled: Policy, request_: Request) -> None:
     with pytest.raises(Stopped) as caught:
-        policy.check_request(request_, settled)
+        hold(request_, HERE, settled)
     assert "Nothing was changed" in str(caught.value)
 
 
@@ -84,7 +88,7 @@ def test_what_is_stopped(settled: Policy, request_: Request) -> None:
     ],
 )
 def test_what_is_not(settled: Policy, request_: Request) -> None:
-    policy.check_request(request_, settled)
+    hold(request_, HERE, settled)
 
 
 def test_a_denied_package_does_not_come_as_a_dependency() -> None:

@@ -20,7 +20,7 @@ from ..model.engines import Engines
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError, Stopped
 from ..model.managers import is_system, neighbours, position
 from ..model.plan import Outcome, Plan
-from ..model.policy import Policy, check_request
+from ..model.policy import Policy
 from ..model.policy import check_plan as check_denied
 from ..model.record import Context, Record
 from ..where.environment import detect
@@ -160,7 +160,7 @@ class Transaction:
 
     def _check(self, step: Step) -> None:
         """Refuse what can be before its manager is asked."""
-        check_request(step.request, self.policy)
+        managers.hold(step.request, step.environment, self.policy)
         if not self.mode.force:
             check_target(step.request, step.environment)
             check_names(step.request, step.environment, self.history, self.policy)
@@ -281,7 +281,7 @@ class Transaction:
 
     def _record_only(self, steps: Sequence[Step]) -> list[Done]:
         for step in steps:
-            check_request(step.request, self.policy)
+            managers.hold(step.request, step.environment, self.policy, planned=False)
             managers.get(step.request.manager).check(step.request, step.environment)
         transaction = self.history.new_transaction()
         done = []

@@ -15,6 +15,7 @@ from ..model import managers as listed
 from ..model.environment import Environment
 from ..model.errors import Stopped
 from ..model.packages import ManagerName
+from ..model.wanted import Wanted, plain_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from ..model.ledger import Origins
     from ..model.packages import Change, Package, PackageSet
     from ..model.plan import Command, Plan
+    from ..model.policy import Policy
     from ..model.recipe import Step
     from ..model.request import Request
+    from ..model.sources import Sources
     from .goal import Exactness, Goal, Wish
     from .keep import Archives
     from .page import Making, Page
@@ -125,6 +128,16 @@ class Manager(Protocol):
         Raises:
             InvalidSpec: A spec is none of its.
         """
+
+    def wanted(self, request: Request, environment: Environment) -> Wanted:
+        """Return what an install comes to, for the policy: lists, archives and options are read."""
+        found = Wanted(names=[(spec.name, "") for spec in request.specs])
+        found.beyond += [(word, "") for word in request.options]
+        return found
+
+    def places(self, sources: Sources, environment: Environment) -> Iterable[str]:
+        """Return where sources lead, as the places of `wanted` are spelled."""
+        return map(plain_place, filter(None, (sources.index_url, *sources.extra_index_urls)))
 
     def works_in(self, environment: Environment) -> bool:
         """Return whether it can install into an environment of this kind."""
@@ -286,6 +299,28 @@ def get(manager: ManagerName) -> Manager:
     folder = next(each.folder for each in listed.MANAGERS if each.name == manager)
     found: Manager = import_module(folder).MANAGER
     return found
+
+
+def hold(
+    request: Request, environment: Environment, policy: Policy, *, planned: bool = True
+) -> None:
+    """Stop a request that the settings forbid, in itself or in what it names.
+
+    Args:
+        request: An install, or a removal, of which the manager alone is looked at.
+        environment: Where.
+        policy: The settings.
+        planned: Whether the plan will be held against them too (`check_plan`).
+
+    Raises:
+        Stopped: It is forbidden, or cannot be followed where something is.
+    """
+    policy.check_manager(request.manager)
+    if request.action == "install" and policy.binds(request.manager):
+        manager = get(request.manager)
+        allowed = manager.places(policy.sources, environment)
+        found = manager.wanted(request, environment)
+        policy.check(request.manager, found, frozenset(allowed), planned=planned)
 
 
 def choose(

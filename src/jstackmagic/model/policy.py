@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .credentials import mask
 from .engines import Engines
 from .errors import NOTHING_CHANGED, Stopped
 from .managers import names
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from .packages import ManagerName
     from .plan import Plan
-    from .request import Request
+    from .wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,68 @@ class Policy:
     locked: tuple[str, ...] = ()
     told_in: str = ""
 
+    def check_manager(self, manager: ManagerName) -> None:
+        """Stop a request of a manager that may not be asked.
+
+        Raises:
+            Stopped: It may not.
+        """
+        if manager not in self.managers:
+            allowed = " and ".join(self.managers) or "none"
+            raise _stopped(f"{manager} may not be used here; {allowed} may.", self)
+
+    def binds(self, manager: ManagerName) -> bool:
+        """Return whether anything but the manager itself is forbidden to it."""
+        return bool(self.allow or self.deny or self._locks(manager))
+
+    def check(
+        self, manager: ManagerName, wanted: Wanted, allowed: frozenset[str], *, planned: bool
+    ) -> None:
+        """Stop what the settings forbid of an install; ``--force`` does not go past it.
+
+        Args:
+            manager: Who is asked.
+            wanted: What it comes to.
+            allowed: The places of the settings' sources.
+            planned: Whether its plan is still held against them.
+
+        Raises:
+            Stopped: A package is denied or on no list, or its name is not known where that is
+                asked; a place is not the locked one; an option or a list cannot be followed.
+        """
+        for name, where in (*wanted.names, *wanted.needs):
+            if _matches(self.deny, manager, name):
+                raise _stopped(f"{name} may not be installed here{_in(where)}.", self)
+        for name, where in wanted.names if self.allow else ():
+            if not _matches(self.allow, manager, name):
+                raise _stopped(
+                    f"{name} is not among the packages that are allowed here{_in(where)}.", self
+                )
+        for text, where in wanted.nameless if self.allow or (self.deny and not planned) else ():
+            raise _stopped(
+                f"Only packages of some names are allowed here, and {mask(text)} names"
+                f" none{_in(where)}.",
+                self,
+            )
+        locks = self._locks(manager)
+        for setting, place, where in wanted.places if locks else ():
+            if "index_url" not in locks and setting in ("index_url", "url"):
+                continue
+            if not any(_is_of(place, each, setting) for each in allowed):
+                raise _stopped(
+                    f"Packages may not come from {mask(place)} here{_in(where)}: "
+                    f"{' and '.join(locks)} {'is' if len(locks) == 1 else 'are'} locked.",
+                    self,
+                )
+        for text, where in wanted.beyond if self.allow or locks or not planned else ():
+            raise _stopped(
+                f"{mask(text)} could bring in what is not allowed here{_in(where)}.", self
+            )
+
+    def _locks(self, manager: ManagerName) -> tuple[str, ...]:
+        of_manager = {"conda": ("channels",), "pip": ("index_url", "extra_index_urls")}
+        return tuple(name for name in of_manager.get(manager, ()) if name in self.locked)
+
 
 # Enforcing
 
@@ -64,32 +127,6 @@ def engines_of(names: Iterable[str], policy: Policy) -> Engines:
         if wanted != kept and f"{setting}_engine" in policy.locked:
             raise _stopped(f"{wanted} may not do {setting}'s work here; {kept} is locked.", policy)
     return engines
-
-
-def check_request(request: Request, policy: Policy) -> None:
-    """Stop a request that the settings forbid; ``--force`` does not go past it.
-
-    Raises:
-        Stopped: The manager is not allowed, a package is denied or on no list, or its name cannot
-            be told where only some are allowed.
-    """
-    if request.manager not in policy.managers:
-        allowed = " and ".join(policy.managers) or "none"
-        raise _stopped(f"{request.manager} may not be used here; {allowed} may.", policy)
-    if request.action != "install" or not (policy.allow or policy.deny):
-        return
-    for spec in request.specs:
-        name = spec.name
-        if not name:
-            if policy.allow:
-                raise _stopped(
-                    f"Only packages of some names are allowed here, and {spec} tells none.", policy
-                )
-            continue
-        if _matches(policy.deny, request.manager, name):
-            raise _stopped(f"{name} may not be installed here.", policy)
-        if policy.allow and not _matches(policy.allow, request.manager, name):
-            raise _stopped(f"{name} is not among the packages that are allowed here.", policy)
 
 
 def check_plan(plan: Plan, policy: Policy) -> None:
@@ -115,6 +152,17 @@ def is_denied(policy: Policy, manager: ManagerName, name: str) -> bool:
 def is_listed(policy: Policy, manager: ManagerName, name: str) -> bool:
     """Return whether the list of what is allowed names a package."""
     return _matches(policy.allow, manager, name)
+
+
+def _in(where: str) -> str:
+    return f" (in {mask(where)})" if where else ""
+
+
+def _is_of(place: str, allowed: str, setting: str) -> bool:
+    """Return whether a place is an allowed one, or lies in it; a URL, whether on its host."""
+    host = allowed.split("/")[2] if "://" in allowed else ""
+    same_host = setting == "url" and bool(host) and place.split("/")[2:3] == [host]
+    return place == allowed or place.startswith(f"{allowed}/") or same_host
 
 
 def _matches(patterns: Iterable[str], manager: str, name: str) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ...model.packages import Package
     from ...model.plan import Command
     from ...model.request import Request
+    from ...model.wanted import Wanted
     from .. import View
     from ..goal import Wish
     from ..keep import Archives
@@ -34,6 +35,11 @@ class Apt(Manager):
         from .engine import check_specs
 
         check_specs(request)
+
+    def wanted(self, request: Request, environment: Environment) -> Wanted:
+        from .wanted import wanted
+
+        return wanted(request)
 
     def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
         """Ask ``dpkg-query``."""

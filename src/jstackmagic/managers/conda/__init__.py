@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ...model.packages import Package
     from ...model.plan import Command
     from ...model.request import Request
+    from ...model.wanted import Wanted
     from .. import View
     from ..goal import Wish
     from ..keep import Archives
@@ -48,15 +49,20 @@ class Conda(Manager):
         """Add the channels of the user's home and variables, which no image has."""
         if request.action != "install" or "--override-channels" in request.options:
             return request
-        home = os.path.expanduser("~/")
-        inside = f"{environment.root or environment.prefix}/"
-        ours = [
-            each.channel
-            for each in environment.channels
-            if each.source.startswith((home, "CONDA_", "$", "MAMBA_"))
-            and not each.source.startswith(inside)
-        ]
-        return replace(request, sources=request.sources | Sources(channels=tuple(ours)))
+        from .wanted import of_user
+
+        ours = tuple(each.channel for each in of_user(environment))
+        return replace(request, sources=request.sources | Sources(channels=ours))
+
+    def wanted(self, request: Request, environment: Environment) -> Wanted:
+        from .wanted import wanted
+
+        return wanted(request, environment)
+
+    def places(self, sources: Sources, environment: Environment) -> Iterable[str]:
+        from .wanted import urls
+
+        return urls(sources.channels, environment)
 
     def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
         """Ask ``conda list``, where an executable governs the environment."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ...model.packages import Package
     from ...model.plan import Command
     from ...model.request import Request
+    from ...model.wanted import Wanted
     from .. import View
     from ..goal import Wish
     from ..keep import Archives
@@ -119,6 +120,11 @@ class Pip(Manager):
         from .effective import effective
 
         return effective(request, environment)
+
+    def wanted(self, request: Request, environment: Environment) -> Wanted:
+        from .wanted import wanted
+
+        return wanted(request, environment)
 
     def command(self, request: Request, environment: Environment) -> Command:
         """Return pip's command line of an install."""

@@ -42,7 +42,7 @@ def effective(
     settings = {
         name: setting
         for name, setting in configured(environment, environ=environ).items()
-        if _is_ours(setting, environment)
+        if is_ours(setting, environment)
     }
     sources = request.sources
     said = request.options
@@ -83,7 +83,7 @@ def _absolute(place: str) -> str:
     return place if "://" in place else os.path.abspath(os.path.expanduser(place))
 
 
-def _is_ours(setting: Setting, environment: Environment) -> bool:
+def is_ours(setting: Setting, environment: Environment) -> bool:
     """Return whether a setting stands where no image would have it."""
     if not os.path.isabs(setting.source):
         return True  # a variable

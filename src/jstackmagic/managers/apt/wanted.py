@@ -1,0 +1,55 @@
+"""What a request of apt's comes to: names behind two dashes, and what a file says of itself."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+from ...model.spec import LocalArchive, read
+from ...model.wanted import Wanted, options, told_apart
+
+if TYPE_CHECKING:
+    from ...model.request import Request
+
+_VALUED = options("-t --target-release --default-release -o --option -a --host-architecture")
+_FLAGS = options(
+    "-y --yes --assume-yes -q --quiet -f --fix-broken -m --fix-missing --no-install-recommends"
+    " --install-recommends --install-suggests --no-install-suggests --reinstall --only-upgrade"
+    " --no-upgrade --allow-unauthenticated --allow-downgrades --allow-remove-essential"
+    " --allow-change-held-packages --purge --no-remove --no-download -V --verbose-versions -s"
+    " --simulate --dry-run -d --download-only --mark-auto"
+)
+
+
+def wanted(request: Request) -> Wanted:
+    """Read a request; see `Manager.wanted`."""
+    found = Wanted()
+    specs = list(request.specs)
+    for name, value in told_apart(request.options, _VALUED, _FLAGS):
+        if not name:
+            specs.append(read("apt", value))
+        elif name not in _VALUED | _FLAGS:
+            found.beyond.append((name, ""))
+    for spec in specs:
+        name = spec.name.partition(":")[0]
+        if isinstance(spec, LocalArchive):
+            inside, needs = _of_file(spec.place)
+            found.names += [(inside, "")] if inside else []
+            found.needs += [(need, spec.place) for need in needs]
+        pattern = re.search(r"[*?^$\[]", name)  # apt-get takes these, and whole tasks, too
+        found.name("" if pattern else name, spec.text, "")
+    return found
+
+
+def _of_file(path: str) -> tuple[str, list[str]]:
+    from ...io import process
+    from ...model.plan import Command
+
+    program = shutil.which("dpkg-deb")
+    if program is None:
+        return "", []
+    fields = "${Package}\\n${Pre-Depends}, ${Depends}\\n"
+    done = process.capture(Command((program, "--show", f"--showformat={fields}", path)), timeout=60)
+    name, _, needs = done.stdout.partition("\n")
+    return name, re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)", needs)

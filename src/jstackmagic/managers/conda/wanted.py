@@ -1,0 +1,112 @@
+"""What a request of conda's comes to: lists and archives are read, channels are URLs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...io.reading import text_of
+from ...model.errors import JStackMagicError
+from ...model.parsing import logical_lines
+from ...model.spec import LocalArchive, MatchSpec, RemoteArchive, RequirementsFile, Spec, read
+from ...model.wanted import Wanted, options, plain_place, told_apart
+from ...where.condarc import channel_urls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...model.environment import ConfiguredChannel, Environment
+    from ...model.request import Request
+
+_CHANNEL = options("-c --channel")
+_VALUED = options(
+    "--solver --repodata-fn --subdir --platform -n --name -p --prefix --safety-checks"
+    " --extra-safety-checks --channel-priority --console --experimental"
+)
+_FLAGS = options(
+    "--no-deps --only-deps --freeze-installed --no-update-deps --no-update-dependencies -S"
+    " --update-deps --update-specs --satisfied-skip-solve --force-reinstall --override-channels"
+    " --strict-channel-priority --no-channel-priority --offline -k --insecure -v --verbose -q"
+    " --quiet -y --yes --json --debug --copy --no-pin --no-py-pin --clobber -d --dry-run"
+    " --download-only --show-channel-urls -C --use-index-cache --no-shortcuts --force"
+    " --force-remove"
+)
+"""Options that bring no package in, and say no place that one could come from."""
+
+
+def urls(channels: Iterable[str], environment: Environment) -> list[str]:
+    """Return the plain URLs of channels."""
+    from .spec import configuration
+
+    config = configuration(environment)
+    return [plain_place(url) for each in channels for url in channel_urls(each, config)]
+
+
+def of_user(environment: Environment) -> list[ConfiguredChannel]:
+    """Return the channels of the user's home and variables, which no image has."""
+    home = os.path.expanduser("~/")
+    inside = f"{environment.root or environment.prefix}/"
+    return [
+        each
+        for each in environment.channels
+        if each.source.startswith((home, "CONDA_", "$", "MAMBA_"))
+        and not each.source.startswith(inside)
+    ]
+
+
+def wanted(request: Request, environment: Environment) -> Wanted:
+    """Read a request, and all that it names; see `Manager.wanted`."""
+    found = Wanted()
+    channels = [(channel, "") for channel in request.sources.channels]
+    specs: list[tuple[Spec, str]] = [(spec, "") for spec in request.specs]
+    for name, value in told_apart(
+        request.options, _VALUED | _CHANNEL | {"--file", "-f"}, _FLAGS | {"--use-local"}
+    ):
+        if name in _CHANNEL:
+            channels.append((value, ""))
+        elif name == "--use-local":
+            channels.append(("local", ""))
+        elif name in ("", "--file", "-f"):
+            specs.append((read("conda", f"--file {value}" if name else value), ""))
+        elif name not in _VALUED | _FLAGS:
+            found.beyond.append((name, ""))
+    for spec, where in specs:
+        for each, place in _listed(spec, where, found):
+            channels += _one(each, place, found)
+    if "--override-channels" not in request.options:
+        channels += [(each.channel, each.source) for each in of_user(environment)]
+    for channel, where in channels:
+        found.places += [("channels", url, where) for url in urls([channel], environment)]
+    return found
+
+
+def _listed(spec: Spec, where: str, found: Wanted) -> list[tuple[Spec, str]]:
+    """Return a spec, or those of the list that it names."""
+    if not isinstance(spec, RequirementsFile):
+        return [(spec, where)]
+    try:
+        lines = [line for _, line in logical_lines(text_of(Path(spec.place).expanduser()))]
+    except (OSError, JStackMagicError) as error:
+        found.beyond.append((f"{spec.text} ({getattr(error, 'strerror', '') or error})", where))
+        return []
+    return [(read("conda", line), spec.place) for line in lines if not line.startswith("@")]
+
+
+def _one(spec: Spec, where: str, found: Wanted) -> list[tuple[str, str]]:
+    """Add a spec's name and place; return the channel that it names."""
+    from .spec import local_path, read_archive
+
+    name = spec.name
+    if isinstance(spec, LocalArchive):
+        try:
+            archive = read_archive(local_path(spec.place.partition("#")[0]))
+        except JStackMagicError as error:
+            found.nameless.append((error.problem, where))
+        else:
+            found.names.append((archive.name, where))
+            found.needs += [(read("conda", need).name, spec.place) for need in archive.depends]
+    elif isinstance(spec, RemoteArchive):
+        found.places.append(("channels", plain_place(spec.place), where))
+    found.name("" if "*" in name else name, spec.text, where)
+    return [(spec.channel, where)] if isinstance(spec, MatchSpec) and spec.channel else []

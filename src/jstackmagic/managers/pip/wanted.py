@@ -1,0 +1,270 @@
+"""What a request of pip's comes to: lists, constraints, projects and wheels are read."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import tarfile
+import zipfile
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from ...io.reading import text_of
+from ...model.documents import parse_toml
+from ...model.errors import JStackMagicError
+from ...model.parsing import logical_lines, own_options, read_requirement
+from ...model.spec import (
+    Constraint,
+    Requirement,
+    RequirementsFile,
+    Spec,
+    VcsReference,
+    read,
+    split_hashes,
+)
+from ...model.wanted import Wanted, options, plain_place, told_apart
+from .config import configured
+from .effective import is_ours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ...model.environment import Environment
+    from ...model.request import Request
+
+_SPECS = {"-r": "-r", "--requirement": "-r", "-e": "-e", "--editable": "-e"} | dict.fromkeys(
+    ("-c", "--constraint"), "-c"
+)
+_PLACES = {
+    "-i": "index_url",
+    "--index-url": "index_url",
+    "--pypi-url": "index_url",
+    "--extra-index-url": "extra_index_urls",
+    "-f": "find_links",
+    "--find-links": "find_links",
+}
+_VALUED = options(
+    "--no-binary --only-binary --trusted-host -C --config-settings --config-setting --global-option"
+    " --build-option --upgrade-strategy --progress-bar --timeout --retries --resume-retries --cert"
+    " --client-cert --proxy --cache-dir --log --report --exists-action --root-user-action --target"
+    " -t --platform --python-version --abi --implementation --keyring-provider --use-feature --src"
+    " --use-deprecated --prefix --root --uploaded-prior-to"
+)
+_FLAGS = options(
+    "--pre --no-deps --user -U --upgrade --force-reinstall -I --ignore-installed --no-cache-dir"
+    " --no-build-isolation --break-system-packages --require-hashes --prefer-binary --no-index"
+    " --compile --no-compile -q --quiet -v --verbose --no-input --isolated --dry-run --use-pep517"
+    " --no-color --disable-pip-version-check --no-warn-script-location --no-warn-conflicts"
+    " --ignore-requires-python --require-virtualenv --no-clean --check-build-dependencies"
+    " --no-python-version-warning -y --yes"
+)
+"""Options that bring no package in, and say no place that one could come from."""
+
+_METADATA = re.compile(r"[^/]+\.dist-info/METADATA|[^/]+/PKG-INFO|PKG-INFO")
+_LIMIT = 1_000_000
+"""How many bytes of metadata are read; PyPI's longest has a third of that."""
+
+
+def wanted(request: Request, environment: Environment) -> Wanted:
+    """Read a request, and all that it names, as pip would; see `Manager.wanted`."""
+    reader = _Reader(Wanted())
+    sources = request.sources
+    for setting in ("index_url", "extra_index_urls"):
+        said = getattr(sources, setting)
+        for place in filter(None, (said,) if isinstance(said, str) else said):
+            reader.place(setting, place, "")
+    for spec in request.specs:
+        reader.spec(spec, "")
+    reader.words(request.options, "", os.getcwd())
+    given = {name for name, _ in told_apart(request.options, _VALUED | _PLACES.keys(), _FLAGS)}
+    indexed = bool(sources.index_url or given & {"-i", "--index-url", "--pypi-url", "--no-index"})
+    for name, told in configured(environment).items():
+        option = f"--{name}"
+        if not is_ours(told, environment) or (name == "index-url" and indexed):
+            continue
+        if option in _PLACES or option in _SPECS:
+            words = [word for value in told.words for word in (option, value)]
+            reader.words(words, told.source, os.getcwd())
+    return reader.found
+
+
+class _Reader:
+    """Adds what it reads to ``found``; a list that includes itself is read once."""
+
+    def __init__(self, found: Wanted) -> None:
+        self.found = found
+        self._seen: set[str] = set()
+
+    def place(self, setting: str, place: str, where: str) -> None:
+        place = os.path.expandvars(place)
+        self.found.places.append((setting, plain_place(place), where))
+
+    def words(self, words: Sequence[str], where: str, folder: str) -> None:
+        valued = _VALUED | _PLACES.keys() | _SPECS.keys()
+        for name, value in told_apart(words, valued, _FLAGS):
+            if not name or name in _SPECS:
+                flag = _SPECS.get(name, "")
+                self.spec(_absolute(f"{flag} {value}".strip(), folder), where)
+            elif name in _PLACES:
+                self.place(_PLACES[name], value, where)
+            elif name not in valued | _FLAGS:
+                self.found.beyond.append((name, where))
+
+    def spec(self, spec: Spec, where: str) -> None:
+        found = self.found
+        if isinstance(spec, (RequirementsFile, Constraint)):
+            self._list(spec, where)
+            return
+        path = _path(spec)
+        if path is None:
+            if spec.place:
+                found.places.append(("url", plain_place(spec.place), where))
+            name = spec.name
+            if isinstance(spec, VcsReference) and not name:  # a repository is often called so
+                found.needs.append((_name_of_repository(spec.place), where))
+            found.name(name, spec.text, where)
+            return
+        try:
+            name, needs = _metadata(path)
+        except (OSError, ValueError, KeyError, JStackMagicError, EOFError) as error:
+            name, needs = "", []
+            found.nameless.append((f"{spec.text} ({_short(error)})", where))
+        for each in dict.fromkeys(filter(None, (name, spec.name))):
+            found.names.append((each, where))
+        if not name and not spec.name:
+            found.nameless.append((spec.text, where))
+        for text in needs:
+            needed = read("pip", text)
+            found.needs.append((needed.name, f"{where} {path}".strip()))
+            if needed.place:
+                found.places.append(("url", plain_place(needed.place), str(path)))
+
+    def _list(self, spec: Spec, where: str) -> None:
+        path = os.path.realpath(os.path.expanduser(spec.place))
+        if path in self._seen:
+            return
+        self._seen.add(path)
+        limits = isinstance(spec, Constraint)
+        try:
+            if spec.is_url:
+                raise ValueError("it is elsewhere")
+            lines = [line for _, line in logical_lines(text_of(Path(path)))]
+        except (OSError, ValueError, JStackMagicError) as error:
+            self.found.beyond.append((f"{spec.text} ({_short(error)})", where))
+            return
+        for line in map(os.path.expandvars, lines):
+            self._line(line, path, limits=limits)
+
+    def _line(self, line: str, path: str, *, limits: bool) -> None:
+        folder = os.path.dirname(path)
+        own: tuple[str, ...] = ()
+        try:
+            if not line.startswith("-"):
+                line, own, _ = own_options(line)
+            asked = read_requirement(line, folder=folder)
+        except JStackMagicError as error:
+            self.found.beyond.append((f"{line} ({error.problem})", path))
+            return
+        for spec in asked.of("pip"):
+            if not limits or isinstance(spec, (RequirementsFile, Constraint)):
+                self.spec(spec, path)
+            elif spec.place:
+                self.found.places.append(("url", plain_place(spec.place), path))
+        if asked.sources.index_url:
+            self.place("index_url", asked.sources.index_url, path)
+        for url in asked.sources.extra_index_urls:
+            self.place("extra_index_urls", url, path)
+        self.words((*asked.pip_options, *own), path, folder)
+
+
+def _absolute(text: str, folder: str) -> Spec:
+    spec = read("pip", text)
+    if spec.place and not spec.is_url and not os.path.isabs(os.path.expanduser(spec.place)):
+        return read("pip", text.replace(spec.place, os.path.join(folder, spec.place)))
+    return spec
+
+
+def _path(spec: Spec) -> Path | None:
+    """Return the file or folder of this machine that a spec names; None where it names none."""
+    place = spec.place
+    if place.startswith("file:"):
+        return Path(unquote(urlsplit(place).path))
+    if not place or spec.is_url or isinstance(spec, Requirement):
+        return None
+    return Path(place).expanduser()
+
+
+def _name_of_repository(place: str) -> str:
+    path = re.sub(r"@[^@/]*$", "", plain_place(place))
+    return path.rpartition("/")[2].removesuffix(".git")
+
+
+def _short(error: Exception) -> str:
+    return str(getattr(error, "problem", "") or getattr(error, "strerror", "") or error)
+
+
+# Metadata
+
+
+def _metadata(path: Path) -> tuple[str, list[str]]:
+    """Return a local distribution's name and what it says it needs.
+
+    Raises:
+        OSError: It is not there.
+        ValueError: It says no name.
+        JStackMagicError: Its ``pyproject.toml`` cannot be read.
+    """
+    if path.is_dir():
+        return _of_project(path)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            inside = (each for each in archive.infolist() if _METADATA.fullmatch(each.filename))
+            member = next(inside, None)
+            text = archive.open(member).read(_LIMIT) if member else b""
+    else:
+        text = _in_tar(path)
+    if not text:
+        raise ValueError("it has no metadata")
+    return _of_headers(text.decode("utf-8", "replace"))
+
+
+def _in_tar(path: Path) -> bytes:
+    with tarfile.open(path) as archive:
+        for member in archive:
+            file = archive.extractfile(member) if _METADATA.fullmatch(member.name) else None
+            if file is not None:
+                return file.read(_LIMIT)
+    return b""
+
+
+def _of_headers(text: str) -> tuple[str, list[str]]:
+    message = HeaderParser().parsestr(text)
+    needs = [need for need in message.get_all("Requires-Dist", []) if "extra ==" not in need]
+    return str(message.get("Name", "")), needs
+
+
+def _of_project(folder: Path) -> tuple[str, list[str]]:
+    name, needs = "", []
+    if (folder / "pyproject.toml").is_file():
+        project = _table(parse_toml(text_of(folder / "pyproject.toml"), str(folder)), "project")
+        name = str(project.get("name", ""))
+        needs = [str(each) for each in project.get("dependencies", ())]
+    if not name and (folder / "setup.cfg").is_file():
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read_string(text_of(folder / "setup.cfg"))
+        name = parser.get("metadata", "name", fallback="")
+        needs += parser.get("options", "install_requires", fallback="").split("\n")
+    if not name and (folder / "PKG-INFO").is_file():
+        name, needs = _of_headers(text_of(folder / "PKG-INFO"))
+    if not name and (folder / "setup.py").is_file():
+        said = re.search(r"\bname\s*=\s*['\"]([\w.-]+)['\"]", text_of(folder / "setup.py"))
+        name = said[1] if said else ""
+    return name, [split_hashes(need)[0].strip() for need in needs if need.strip()]
+
+
+def _table(data: Mapping[str, object], name: str) -> Mapping[str, Iterable[object]]:
+    found = data.get(name)
+    return found if isinstance(found, dict) else {}
