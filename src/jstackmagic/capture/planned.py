@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..managers import hold
 from ..model.credentials import mask
 from ..model.environment import Environment, EnvironmentRef
-from ..model.errors import UsageError
+from ..model.errors import JStackMagicError, UsageError
 from ..model.managers import is_system
 from ..model.record import Context, Record
 from ..model.request import Request
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..history.file import History
     from ..model.packages import ManagerName
+    from ..model.policy import Policy
 
 
 def read_into(
@@ -35,6 +37,7 @@ def read_into(
     *,
     groups: Sequence[str] = (),
     dry_run: bool = False,
+    policy: Policy | None = None,
 ) -> tuple[list[Captured], list[tuple[str, str]], int]:
     """Read files, and record what they ask for as planned.
 
@@ -45,12 +48,13 @@ def read_into(
         context: Who asks.
         groups: Dependency groups, as ``pyproject.read_group`` takes them.
         dry_run: Whether to record nothing.
+        policy: What may be planned; None where what becomes of it is held against it.
 
     Returns:
         The finds; the files that could not be read, or not whole, with the reason; how many files
         there were.
     """
-    planner = _Planner(history, environments, context, dry_run=dry_run)
+    planner = _Planner(history, environments, context, policy, dry_run=dry_run)
     unsaid: ManagerName = "conda" if environments[0].is_conda else "pip"
     captures: list[Captured] = []
     problems: list[tuple[str, str]] = []
@@ -133,10 +137,12 @@ class _Planner:
         history: History,
         environments: Sequence[Environment],
         context: Context,
+        policy: Policy | None,
         *,
         dry_run: bool,
     ) -> None:
         self.history = history
+        self.policy = policy
         self.targets = [Targets(environment) for environment in environments]
         self.context = context
         self.dry_run = dry_run
@@ -191,8 +197,25 @@ class _Planner:
                 reason = f"{where} is not a conda environment."
                 yield Captured(finding, aim.environment, notes, reason)
                 continue
+            forbidden = self._forbidden(found.request, aim.environment, target.default)
+            if forbidden:
+                yield Captured(finding, aim.environment, notes, forbidden)
+                continue
             known = not self.standing.add(found.request, aim.environment)
             yield Captured(finding, aim.environment, notes, known=known)
+
+    def _forbidden(self, request: Request, ref: EnvironmentRef, default: Environment) -> str:
+        """Return why the settings forbid a request; empty where they do not."""
+        if self.policy is None:
+            return ""
+        environment = Environment(ref.kind, ref.name, ref.prefix, ref.python)
+        try:
+            hold(
+                request, default if default.ref == ref else environment, self.policy, planned=False
+            )
+        except JStackMagicError as error:
+            return error.problem
+        return ""
 
     def _record(self, captured: Captured, transaction: str, step: int) -> Record:
         request, environment = captured.found.request, captured.environment

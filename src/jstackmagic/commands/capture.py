@@ -50,6 +50,7 @@ def run(options: Options, session: Session) -> Capture:
         session.context(),
         groups=options.group,
         dry_run=options.dry_run,
+        policy=session.policy,
     )
     return Capture(tuple(captures), tuple(problems), files=files, dry_run=options.dry_run)
 

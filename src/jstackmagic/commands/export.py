@@ -26,6 +26,7 @@ from ..export._every import difference_of_all, render_all, write_all
 from ..export._source import Source
 from ..image.suggest import base_image
 from ..model.errors import UsageError
+from ..model.policy import denied_in
 from ..restore.homes import at_home
 from ._checked import Checked
 from ._exported import Exported, ExportedAll
@@ -90,7 +91,8 @@ def run(options: Options, session: Session) -> Result:
     how = options.format or "--all FOLDER"
     home = at_home(session.history, f"%envexport --all-images {how}", every=options.all_images)
     source = Source.of(options.recipe, session.history, home.records, home.notes)
-    return (_one if options.format else _all)(source, options)
+    left_out = (*denied_in(source.recipe, session.policy), *source.left_out)
+    return (_one if options.format else _all)(replace(source, left_out=left_out), options)
 
 
 def _one(source: Source, options: Options) -> Result:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .packages import ManagerName
     from .plan import Plan
+    from .recipe import Recipe
     from .wanted import Wanted
 
 
@@ -147,6 +148,19 @@ def is_denied(policy: Policy, manager: ManagerName, name: str) -> bool:
     """Return whether a package may not be asked for."""
     allowed = not policy.allow or _matches(policy.allow, manager, name)
     return not allowed or _matches(policy.deny, manager, name) or manager not in policy.managers
+
+
+def denied_in(recipe: Recipe, policy: Policy) -> list[str]:
+    """Return a sentence for each package of a recipe that may not be asked for here."""
+    found = {
+        f"{item.name} ({step.manager})"
+        for step in recipe.steps
+        for outer in step.install
+        for item in (outer, *outer.brought)
+        if item.name and is_denied(policy, step.manager, item.name)
+    }
+    where = policy.told_in or "IPython's configuration"
+    return [f"{each} is recorded, and {where} forbids it here." for each in sorted(found)]
 
 
 def is_listed(policy: Policy, manager: ManagerName, name: str) -> bool:

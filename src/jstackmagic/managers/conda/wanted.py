@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def wanted(request: Request, environment: Environment) -> Wanted:
         if name in _CHANNEL:
             channels.append((value, ""))
         elif name == "--use-local":
-            channels.append(("local", ""))
+            found.places.append(("channels", "local", ""))
         elif name in ("", "--file", "-f"):
             specs.append((read("conda", f"--file {value}" if name else value), ""))
         elif name not in _VALUED | _FLAGS:
@@ -108,5 +109,6 @@ def _one(spec: Spec, where: str, found: Wanted) -> list[tuple[str, str]]:
             found.needs += [(read("conda", need).name, spec.place) for need in archive.depends]
     elif isinstance(spec, RemoteArchive):
         found.places.append(("channels", plain_place(spec.place), where))
-    found.name("" if "*" in name else name, spec.text, where)
+    pattern = re.match(r"(?:.*::)?[\w.-]*\*", spec.text) if isinstance(spec, MatchSpec) else None
+    found.name("" if pattern else name, spec.text, where)
     return [(spec.channel, where)] if isinstance(spec, MatchSpec) and spec.channel else []

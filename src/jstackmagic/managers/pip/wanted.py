@@ -7,6 +7,7 @@ import os
 import re
 import tarfile
 import zipfile
+import zlib
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +65,10 @@ _FLAGS = options(
 """Options that bring no package in, and say no place that one could come from."""
 
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA|[^/]+/PKG-INFO|PKG-INFO")
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, EOFError, JStackMagicError),
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, configparser.Error),
+)
 _LIMIT = 1_000_000
 """How many bytes of metadata are read; PyPI's longest has a third of that."""
 
@@ -129,7 +134,7 @@ class _Reader:
             return
         try:
             name, needs = _metadata(path)
-        except (OSError, ValueError, KeyError, JStackMagicError, EOFError) as error:
+        except _UNREADABLE as error:
             name, needs = "", []
             found.nameless.append((f"{spec.text} ({_short(error)})", where))
         for each in dict.fromkeys(filter(None, (name, spec.name))):
