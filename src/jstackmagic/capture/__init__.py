@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a command line itself says of the environment it reaches; empty where it is silent.
+    """The environment that a command line names; empty fields where it names none.
 
-    What is only known when the command runs stays as it was typed: ``{sys.prefix}``, ``$HOME/env``.
+    What is known only at run time stays as typed: ``{sys.prefix}``, ``$HOME/env``.
 
     Attributes:
         name: An environment's name: ``conda install -n NAME``, ``conda activate NAME``.
-        prefix: A prefix: ``-p PREFIX``, the one ``PREFIX/bin/pip`` lies in.
+        prefix: A prefix: ``-p PREFIX``, that of ``PREFIX/bin/pip``.
         interpreter: The word that chooses the Python or the conda executable: ``pip3.10``,
             ``{sys.executable}``, ``mamba``.
         kernel: A kernelspec: ``%envinstall --kernel NAME``.

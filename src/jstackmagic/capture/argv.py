@@ -34,7 +34,7 @@ class Options:
     """The options of a program, by every way to write them.
 
     Attributes:
-        names: From each way to the name it goes by here and whether a value follows.
+        names: For each spelling, the name used here and whether a value follows.
     """
 
     names: Mapping[str, tuple[str, bool]]
@@ -52,11 +52,11 @@ class Options:
         return Options({**self.names, **other.names})
 
     def takes(self, name: str) -> bool | None:
-        """Return whether a value follows the option; None where there is none of that name."""
+        """Return whether a value follows the option; None for an unknown option."""
         return self.names[name][1] if name in self.names else None
 
     def read(self, words: Iterable[Word], *, leading: bool = False) -> Given:
-        """Tell options from other words, as getopt, optparse and argparse do.
+        """Separate options from other words, as getopt, optparse and argparse do.
 
         A long name may be shortened where that is clear, short ones may share a dash, a value may
         follow after a blank, ``=`` or nothing; after ``--`` no word is an option.
@@ -113,7 +113,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The arguments of one call, told apart.
+    """The arguments of one call, parsed.
 
     Attributes:
         items: In the order they were typed: an option's name and its value, or "" and a word.
@@ -160,23 +160,23 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One program and its arguments, and where they stand.
+    """One program and its arguments, with their context.
 
     Attributes:
-        words: The program first.
+        words: The program and its arguments.
         command: As typed.
-        line: Where it begins.
-        folder: What relative paths are relative to; None where only the run can tell.
+        line: The line it begins on.
+        folder: What relative paths are relative to; None if known only at run time.
         home: As a state has it.
-        target: What the words before it said of where.
-        variables: Those it sees.
+        target: The environment that the words before it chose.
+        variables: The variables it sees.
         own: The names of those that are set for it alone.
         unexported: The names that the shell alone sees.
-        system: Where the Python goes that PATH finds, whatever is active.
+        system: The environment of the Python on PATH, whatever is active.
         machine: The settings that lines before it made.
         origins: For a variable that goes through a file's lines, that file.
-        note: What its redirections do to it.
-        fed: Why its words are not all there; empty where they are.
+        note: The effect of its redirections.
+        fed: Why some of its words are unknown; empty if all are known.
     """
 
     words: tuple[Word, ...]
@@ -249,7 +249,7 @@ class Call:
         )
 
     def unclear(self, words: Iterable[Word | None]) -> tuple[Found, ...]:
-        """What was found, not understood for the holes in some words; nothing without holes."""
+        """Return an uncaptured find if some words have holes; nothing otherwise."""
         reasons = [unknown(word) for word in words if word is not None and word.holes]
         return (self.unread(" ".join(dict.fromkeys(reasons))),) if reasons else ()
 
@@ -298,7 +298,7 @@ class Call:
             yield self.unread(" ".join(dict.fromkeys(reason for reason in reasons if reason)))
 
     def _unclear(self, flag: str, word: Word, manager: ManagerName) -> str:
-        """Return why only the run can tell what a spec means; empty where it is clear."""
+        """Return why a spec is known only at run time; empty if it is clear."""
         if word.holes:
             from .handed import file_of
 
@@ -369,7 +369,7 @@ def line_for(manager: str, file: str) -> str:
 
 
 def unknown(word: Word) -> str:
-    """The sentence that tells of a word's holes."""
+    """Return the sentence that reports a word's holes."""
     holes = [hole.replace(":?}", "}") for hole in word.holes]  # see `effects.document`
     return f"{', '.join(holes)} {'is' if len(holes) == 1 else 'are'} only known when it runs."
 

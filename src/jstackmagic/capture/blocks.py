@@ -22,11 +22,11 @@ _KEYWORDS = listed(
     "if then elif else fi while until for select do done case esac { } ! function in time"
 )
 _CONDITIONS = listed("[ [[ test grep egrep fgrep command which type hash true false : diff cmp")
-"""What is run to find something out: what follows it by ``&&`` may not run."""
+"""Commands that test something: what follows one by ``&&`` may not run."""
 _ENDS = listed("exit return false break continue")
 
 Path = tuple[tuple[int, int], ...]
-"""Where a find stands: for each block about it a number, and the branch of that block."""
+"""The place of a find: a number for each enclosing block, and the branch of that block."""
 
 _numbers = itertools.count()
 
@@ -36,10 +36,10 @@ class Pipe:
     """A pipeline as far as it is read.
 
     Attributes:
-        start: Where it begins.
-        end: Where it ends so far.
+        start: Its first character.
+        end: Its end so far.
         fetched: Whether a download flows in it.
-        text: What flows in it; None where that is not known.
+        text: The text that flows in it; None if unknown.
         file: The file whose lines flow in it; empty where there is none.
     """
 
@@ -51,7 +51,7 @@ class Pipe:
 
 
 class Runner(Protocol):
-    """Who reads the commands."""
+    """The reader of the commands."""
 
     def command(
         self, command: Command, words: tuple[Word, ...], state: State, pipe: Pipe | None, cut: str
@@ -161,7 +161,7 @@ class Course:
     def finds(self, state: State) -> Iterator[Found]:
         """Yield the finds; of alternatives each says what the other is."""
         finds = list(self._walk(state))
-        for name, body in self._uncalled:  # somebody may call it yet
+        for name, body in self._uncalled:  # a later line may call it
             unknown = state.snapshot()
             unknown.forget_all()
             unknown.functions.pop(name, None)
@@ -347,7 +347,7 @@ def _own(command: Command) -> tuple[Word, ...]:
 
 
 def _read_by(words: Sequence[Word]) -> str:
-    """Return the file whose words a ``for`` goes through; empty where it is none."""
+    """Return the file whose words a ``for`` goes through; empty if there is no such file."""
     from .handed import file_of
 
     return next(

@@ -21,19 +21,19 @@ SHELLED = listed(
     commands.getstatusoutput asyncio.create_subprocess_shell
     """
 )
-"""What hands its first argument to a shell."""
+"""Functions that hand their first argument to a shell."""
 
 RUN = frozenset(
     f"subprocess.{name}" for name in ("run", "call", "check_call", "check_output", "Popen")
 )
-"""What takes a list of words, or with ``shell=True`` a line."""
+"""Functions that take a list of words, or with ``shell=True`` a line."""
 
 PIP = listed(
     """
     pip.main pip._internal.main pip._internal.main.main pip._internal.cli.main.main
     """
 )
-"""What takes pip's arguments as a list."""
+"""Functions that take pip's arguments as a list."""
 
 _CONDACOLAB = (
     "It replaces Colab's Python with conda's and restarts the kernel; a request cannot say that."
@@ -41,7 +41,7 @@ _CONDACOLAB = (
 
 
 def other_reason(name: str, arguments: Sequence[ast.expr], keywords: Sequence[ast.keyword]) -> str:
-    """Return why a call that installs is none of ours, with the line for it; empty for others."""
+    """Return why an installing call is not captured, with the line for it; empty for others."""
     parts = _parts(arguments[0]) if arguments else None
     if arguments and isinstance(arguments[0], (ast.List, ast.Tuple)):
         parts = _joined(ast.Constant(" "), arguments[0])
@@ -77,7 +77,7 @@ _GETTERS = ("get_ipython", "IPython.get_ipython", "IPython.core.getipython.get_i
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a text: a literal, or an expression whose value only the run can tell."""
+    """A piece of a text: a literal, or an expression whose value is known only at run time."""
 
     text: str
     hole: bool = False
@@ -123,7 +123,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The working folder from here on; None where only the run can tell."""
+    """The working folder from here on; None if known only at run time."""
 
     path: str | None
 
@@ -138,7 +138,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What a name of Python's stands for from here on; None where only the run can tell."""
+    """The value of a Python name from here on; None if known only at run time."""
 
     name: str
     value: ast.expr | None
@@ -146,7 +146,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A call that installs and is none of ours, with the reason."""
+    """A call that installs and is not captured, with the reason."""
 
     reason: str
 
@@ -159,10 +159,10 @@ class Event:
     """One call.
 
     Attributes:
-        what: What it runs.
-        line: Where it begins, counted from 1; half a line before, where a branch begins.
+        what: The program or function that it runs.
+        line: Its first line, counted from 1; half a line less at the start of a branch.
         typed: The call as typed.
-        folder: The folder it is told to run in; None where it is not told.
+        folder: The folder it is given to run in; None without one.
     """
 
     what: What
@@ -173,12 +173,12 @@ class Event:
 
 @dataclass
 class Names:
-    """What names stand for so far: imported modules and functions, and texts and lists.
+    """The values of names so far: imported modules and functions, texts and lists.
 
     Attributes:
         imported: ``sp`` → ``subprocess``.
-        values: ``cmd`` → the expression that was last assigned to it, None where only the run can
-            tell which that was.
+        values: ``cmd`` → the expression last assigned to it; None if known only at
+            run time.
     """
 
     imported: dict[str, str] = field(default_factory=dict)
@@ -186,9 +186,9 @@ class Names:
 
 
 def parse(source: str) -> ast.Module | None:
-    """Python as a tree; None where it is none, of whatever age."""
+    """Parse Python of any version; None if the text is not Python."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a "\\d" in somebody's cell
+        warnings.simplefilter("ignore")  # a "\d" in the user's cell
         try:
             return ast.parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -196,10 +196,10 @@ def parse(source: str) -> ast.Module | None:
 
 
 def parse_line(source: str) -> tuple[ast.Module | None, str]:
-    """A logical line without its indent as a tree, also one that opens or continues a block.
+    """Parse a logical line without its indent, also one that opens or continues a block.
 
     Returns:
-        The tree, None where there is none, and the source that it is of.
+        The tree (None if it is not Python), and the source that was parsed.
     """
     for template in ("{}", "{} pass", "if 1: pass\n{}", "if 1: pass\n{} pass", "try: pass\n{}"):
         whole = template.replace("{}", source)
@@ -210,7 +210,7 @@ def parse_line(source: str) -> tuple[ast.Module | None, str]:
 
 
 def events(tree: ast.Module, source: str, names: Names) -> list[Event]:
-    """The calls that run something, in the order they stand in; ``names`` learns on the way."""
+    """Return the calls that run something, in their order; ``names`` is updated on the way."""
     visitor = _Visitor(source, names)
     visitor.visit(tree)
     return visitor.events
@@ -238,9 +238,9 @@ _KNOWN = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Attribute, ast.B
 
 
 def value_of(expression: str, values: Mapping[str, ast.expr | None]) -> Word | None:
-    """Return the value of an expression that IPython fills in; None where no name in it is known.
+    """Return the value of an expression that IPython fills in; None if no name in it is known.
 
-    What only the run can tell is a hole in it.
+    What is known only at run time is a hole in it.
     """
     kernel = re.fullmatch(r"\s*sys\s*\.\s*(executable|prefix|exec_prefix)\s*", expression)
     if kernel:
@@ -273,7 +273,7 @@ def _merged(ends: list[dict[str, ast.expr | None]]) -> dict[str, ast.expr | None
 
 
 class Branches:
-    """The branches of a cell: which lines stand in which of them."""
+    """The branches of a cell, and the lines of each."""
 
     def __init__(self, tree: ast.Module | None) -> None:
         self._spans: list[tuple[int, int, int, int]] = []  # first, last, block, branch
@@ -363,7 +363,7 @@ class _Visitor(ast.NodeVisitor):
             self._varies(target)
         self.generic_visit(node)
 
-    # -- branches: of two values, only the run can tell which it is
+    # -- branches: which of two values holds is known only at run time
 
     def _branches(self, node: ast.stmt, *bodies: list[ast.stmt], covered: bool) -> None:
         """Visit bodies of which one runs; without ``covered``, perhaps none of them."""

@@ -37,7 +37,7 @@ _SETS = re.compile(
     r"^[ \t]*\w+[ \t]*(?::[^=\n]+)?\+?=|environ|%(?:set_)?env\b|%%writefile|^[ \t]*(?:for|with)\b",
     re.MULTILINE,
 )
-"""What later cells may go by."""
+"""Text that may set something later cells depend on."""
 
 _SHELL_MAGICS = ("sx", "system", "!", "sh", "shell")
 _SHELL_CELLS = ("bash", "sh", "zsh", "shell", "ksh", "dash")
@@ -67,11 +67,11 @@ def mentions_install(source: str) -> bool:
 
 
 class CellReader:
-    """Reads the cells of one session or notebook, in order: what one sets holds for the next.
+    """Read the cells of one session or notebook, in order: what one sets holds for the next.
 
     Args:
-        folder: The working folder; None where only the run can tell.
-        unsaid: Who is asked by ``%envinstall`` for what no manager is named for.
+        folder: The working folder; None if known only at run time.
+        unsaid: The manager of ``%envinstall`` for specs that name none.
         notebook: Whether the text is a notebook's cell, rather than a plain script.
     """
 
@@ -87,7 +87,7 @@ class CellReader:
 
     @property
     def folder(self) -> str | None:
-        """The working folder; None where only the run can tell."""
+        """The working folder; None if known only at run time."""
         return self.state.folder
 
     def _value(self, hole: str) -> Word | None:
@@ -100,7 +100,7 @@ class CellReader:
         return calls.value_of(name, self._values)
 
     def read(self, source: str) -> Iterator[Found]:
-        """Find the installs and removals of one cell, in the order they stand in."""
+        """Yield the installs and removals of one cell, in their order."""
         known = bool(self.state.machine.files)  # one of them may be run
         if not (known or mentions_install(source) or _SETS.search(source)):
             return
@@ -216,7 +216,7 @@ class CellReader:
                 yield from ((line.number, event) for event in events)
 
     def _events(self, tree: ast.Module | None, source: str) -> list[calls.Event] | None:
-        """The calls in a tree; None where there is none, or it is too deep."""
+        """Return the calls in a tree; None without a tree, or if it is too deep."""
         try:
             return None if tree is None else calls.events(tree, source, self._names)
         except RecursionError:
@@ -361,7 +361,7 @@ def _entered(path: str, folder: str | None) -> str | None:
 
 
 def _changed(rest: str, folder: str | None) -> str | None:
-    """The folder after ``%cd``; None where only the run can tell."""
+    """Return the folder after ``%cd``; None if known only at run time."""
     path = rest.strip().strip("'\"").removeprefix("-q ").strip()
     if not path:
         return os.path.expanduser("~")

@@ -1,4 +1,4 @@
-"""What conda, mamba and micromamba were asked."""
+"""The requests in calls of conda, mamba and micromamba."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What apt, aptitude and dpkg were asked."""
+"""The requests in calls of apt, aptitude and dpkg."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KEPT = listed(
     --allow-downgrades --allow-change-held-packages --force-yes --reinstall
     """
 )
-"""What changes the result; recommended packages are left out here unless they are asked for."""
+"""Options that change the result; recommended packages are left out here unless requested."""
 
 _ACTIONS: dict[str, Action] = {
     "install": "install",

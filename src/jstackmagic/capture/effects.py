@@ -1,4 +1,4 @@
-"""What commands leave behind for the next: variables, folders, settings, files."""
+"""The effects of commands on the next: variables, folders, settings, files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=")
 ASSIGNING = ("export", "declare", "local", "readonly", "typeset")
-"""What takes assignments for arguments; the shell splits no value in them."""
+"""Builtins that take assignments as arguments; the shell splits no value in them."""
 
 _SETTING_FILE = re.compile(
     r"(pip\.conf|pip\.ini|\.?condarc|\.mambarc|uv\.toml|/conda-meta/pinned|\.bashrc|\.bash_profile"
@@ -31,7 +31,7 @@ _HARMLESS = re.compile(
 
 
 def is_harmless(path: str) -> bool:
-    """Whether a script that a shell reads is known to leave variables and targets as they are."""
+    """Return whether a script that a shell reads is known to leave variables and targets alone."""
     return _HARMLESS.search(path) is not None
 
 
@@ -70,7 +70,7 @@ def path_of(word: Word, state: State) -> str:
 
 
 def of_command(call: Call, state: State) -> bool:
-    """Take in what a command of the shell's or a tool's sets; False where it is none of them."""
+    """Apply what a command of the shell or a tool sets; return False for other commands."""
     effect = _EFFECTS.get(call.program)
     if effect is None:
         return False
@@ -195,7 +195,7 @@ def joined_by_blanks(words: Iterable[Word]) -> Word:
 
 
 def _virtualenv(call: Call, state: State) -> None:
-    """``virtualenv DIR``; what it is told besides is of no interest here."""
+    """Apply ``virtualenv DIR``; its options do not matter here."""
     words = _VENV.read(call.arguments).words
     if words and not words[0].holes:
         state.machine.made.add(path_of(words[0], state))
@@ -235,7 +235,7 @@ _EFFECTS: dict[str, Callable[[Call, State], None]] = {
 
 
 def of_module(call: Call, state: State) -> bool:
-    """Take in what a module that Python runs leaves behind; False where it is none that does."""
+    """Apply the effects of a module that Python runs; return False for one without effects."""
     if call.program in ("venv", "virtualenv"):
         _virtualenv(call, state)
         return True
@@ -271,7 +271,7 @@ def _pip_config(call: Call, state: State) -> None:
 
 
 def printed(call: Call, redirections: Sequence[Redirection], state: State) -> str | None:
-    """Return what a command prints; None where only the run can tell."""
+    """Return what a command prints; None if known only at run time."""
     words = list(call.arguments)
     if call.program == "cat":
         body = document(redirections, state)
@@ -359,4 +359,4 @@ def written(
 
 
 _CHANGERS = listed("sed cp mv install ln curl wget gpg patch rsync perl crudini")
-"""What changes a file in a way that is not followed; of a settings file, that is said."""
+"""Programs that change a file in a way that is not followed; for a settings file, that is noted."""

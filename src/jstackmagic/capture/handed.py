@@ -8,11 +8,11 @@ from .programs import listed, program_name
 from .shell import Command, parse
 
 _PASSING = listed("cat grep egrep sed awk tr cut head tail sort uniq echo tee dos2unix xargs")
-"""What hands a file's lines on."""
+"""Programs that pass a file's lines on."""
 
 
 def file_of(script: str) -> str:
-    """Return the file whose lines a script hands on; empty where it is none, or not clear."""
+    """Return the file whose lines a script passes on; empty if there is none or it is unclear."""
     for item in parse(script):
         if not isinstance(item, Command) or not item.words:
             continue

@@ -34,7 +34,7 @@ READERS: dict[str, Callable[[Call], Iterator[Found]]] = {
     "aptitude": apt,
     "dpkg": dpkg,
 }
-"""Whose requests can be read."""
+"""The programs whose requests can be read."""
 
 DOWNLOADERS = ("curl", "wget", "aria2c")
 SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "ash")
@@ -45,13 +45,13 @@ _PROGRAMS = frozenset(
         *(*SHELLS, *DOWNLOADERS, "python", "py", "sudo", "env", "su"),
     )
 )
-"""What a program that is not read may be given to run."""
+"""Programs that an unread program may be given to run."""
 
 _MAY_INSTALL = re.compile(
     r"install|conda|mamba|forge|setup|env|dep|requirement|provision|bootstrap|package",
     re.IGNORECASE,
 )
-"""What the name of a script that is not seen says of it."""
+"""Names of unseen scripts that may install something."""
 
 _FROM_NETWORK = "It runs a script as it comes from the network."
 
@@ -67,15 +67,15 @@ def recognise(
     line: int = 1,
     command: str = "",
 ) -> Iterator[Found]:
-    """Find the installs and removals in shell text, in the order they stand in.
+    """Yield the installs and removals in shell text, in their order.
 
     Args:
         text: One command line or a script.
-        state: What the lines before have settled; it learns the settings and files that these
-            leave behind.
-        folder: Without a state, what relative paths are relative to; None where only the run can
-            tell.
-        target: Without a state, what is known beforehand of where.
+        state: The state after the lines before; settings and files that these lines
+            leave are added to it.
+        folder: Without a state, what relative paths are relative to; None if known only at
+            run time.
+        target: Without a state, the environment as far as it is known.
         braces: Whether ``{expression}`` is filled in by Python before the shell sees it.
         shell: The words of the shell that runs it, as in a Dockerfile's ``SHELL``; by default one
             that reads no files of its own.
@@ -412,7 +412,7 @@ class _Walker:
     def _shell(
         self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
     ) -> Iterator[Found]:
-        """A shell, and what it is told to run."""
+        """Yield the finds of a shell and the commands it is given."""
         script, file = _script(call)
         if script is not None:
             if any(_fetches(inner) for inner in script.scripts):
@@ -445,7 +445,7 @@ class _Walker:
             yield call.unread(f"What the script {file.text} installs is not seen here.")
 
     def _substituted(self, word: Word, call: Call, state: State) -> str | None:
-        """Return what ``<(echo …)`` gives; None where only the run can tell."""
+        """Return the text of ``<(echo …)``; None if known only at run time."""
         items = parse(word.scripts[0]) if len(word.scripts) == 1 else ()
         if len(items) != 1 or not isinstance(items[0], Command) or word.text not in word.holes:
             return None
@@ -527,7 +527,7 @@ class _Walker:
     # -- what the shell makes of a line that was meant otherwise
 
     def _redirected(self, command: Command) -> tuple[str, str]:
-        """What redirections do that were probably meant as versions: a note, and a refusal."""
+        """Return a note and a refusal for redirections that were probably meant as versions."""
         notes: list[str] = []
         refusals: list[str] = []
         ends = [word.end for word in command.words]
@@ -546,7 +546,7 @@ class _Walker:
                     f"{told} {name} is asked for in any version, and the output goes into a file"
                     f" called {file}. {meant}"
                 )
-            elif notes:  # of numpy>=1.20,<2 the first half tells it all
+            elif notes:  # for numpy>=1.20,<2 the first half says it all
                 refusals.append(f"There is to be a file called {file}, or nothing runs.")
             else:
                 refusals.append(f"{told} without a file called {file} nothing runs. {meant}")
@@ -678,7 +678,7 @@ def _code(call: Call) -> Word | None:
 
 
 def _activates(call: Call, state: State) -> bool:
-    """Whether a call settles where the next ones go: ``source activate NAME`` and its like."""
+    """Return whether a call chooses the environment of the next ones: ``source activate NAME``."""
     if not call.arguments:
         return False
     script, *words = call.arguments
@@ -715,7 +715,7 @@ def _program(call: Call, *, through_python: bool = False) -> Iterator[Found]:
     name = call.program
     if name in READERS:
         if name == "pip" and not through_python:
-            call = call.by(call.words[0])  # it serves the environment it lies in
+            call = call.by(call.words[0])  # it serves its own environment
         elif not through_python:  # the others choose theirs, wherever they lie
             call = call.reaching(interpreter=call.words[0].text)
         yield from READERS[name](call)

@@ -80,7 +80,7 @@ def local_path(spec: Spec) -> str:
 
 
 def _list_of(found: Found, spec: Spec) -> tuple[Found, ...] | None:
-    """What a list among the specs comes to; None where the spec is to stay as it is."""
+    """Return the finds of a list among the specs; None if the spec stays as it is."""
     from .files import conda_list, reader, requirements
 
     assert found.request is not None
@@ -111,11 +111,11 @@ def _list_of(found: Found, spec: Spec) -> tuple[Found, ...] | None:
 
 
 def _read_by(found: Found, module: Format, path: Path) -> Reading:
-    """Read a list that is none of pip's for the tool that was given it.
+    """Read a list in another format than pip's for the tool that got it.
 
     Raises:
         UsageError: The tool would refuse it.
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     from .files import inline_script, pylock, pyproject, setup_cfg
 

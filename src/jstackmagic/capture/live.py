@@ -42,9 +42,9 @@ _SHELL = r"(\S*/)?(ba|z|da|k)?sh\b"
 
 
 class Live:
-    """What listens to one shell's cells and to the programs that this process starts.
+    """Listen to one shell's cells and to the programs that this process starts.
 
-    Everything here runs inside a user's cell: nothing raises, and what goes wrong is told once.
+    Everything here runs inside a user's cell: nothing raises, and a failure is reported once.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Live:
     # -- pauses
 
     def pause(self) -> None:
-        """From here on somebody else sees to what happens, until `resume`."""
+        """Ignore what happens until `resume`: the caller records it."""
         if not self._paused:
             self._guarded(self._settle)()
         self._paused += 1
@@ -152,7 +152,7 @@ class Live:
         _say(*lines)
 
     def _look_at_replay(self) -> None:
-        """Tell of the start-up hook's replay: that it goes on, when it is over, that it failed."""
+        """Report that the start-up hook's replay goes on, is over, or failed."""
         from ..history.progress import status
 
         was, now = self._replay, status()
@@ -198,7 +198,7 @@ class Live:
         return self._watcher
 
     def _notebook(self) -> str:
-        """As VS Code tells it; elsewhere the process environment does."""
+        """Return the notebook's path from VS Code, or else from the process environment."""
         return str(self.shell.user_ns.get("__vsc_ipynb_file__", ""))
 
     def _guarded(self, work: Callable[..., Any]) -> Callable[..., Any]:

@@ -52,13 +52,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one file came to.
+    """The finds of one file.
 
     Attributes:
         file: Its path.
-        findings: In the order they stand in.
+        findings: In the file's order.
         kernel: The kernelspec that a notebook names.
-        display_name: What the launcher shows for it.
+        display_name: Its name in the launcher.
         problem: Why the file, or the part of it after the findings, could not be read.
     """
 
@@ -173,7 +173,7 @@ def _script_beside(path: str) -> str | None:
 
 
 class _UnreadableError(Exception):
-    """Why a file is not a notebook, in a sentence."""
+    """A file that is not a notebook; the message says why."""
 
 
 # Folders
@@ -299,7 +299,7 @@ _DATABRICKS = "# Databricks notebook source"
 _COMMAND = re.compile(r"^# COMMAND -{10}()[ \t]*$", re.MULTILINE)
 _MAGIC = re.compile(r"^# MAGIC ?", re.MULTILINE)
 _OF_DATABRICKS = {"sh": "bash", "r": "r", "scala": "scala", "sql": "sql", "md": "markdown"}
-"""What the one ``%`` before a cell's language means there; Python's is the notebook's own."""
+"""The language of a Databricks cell by its one ``%``; Python's is the notebook's own."""
 
 
 def _databricks(text: str) -> list[_Cell]:

@@ -1,4 +1,4 @@
-"""Which command made which change: what was asked and what was seen on disk, put together.
+"""Attribution: match the changes seen on disk to the commands that made them.
 
 Nothing here touches the disk or starts a process.
 """
@@ -32,12 +32,12 @@ def names_all(request: Request) -> bool:
 
 
 def says_all(request: Request) -> bool:
-    """Whether names and versions say all that it wants: a file or URL may be another build."""
+    """Return whether names and versions say it all: a file or URL may be another build."""
     return names_all(request) and not any(spec.place for spec in request.specs)
 
 
 def is_served(request: Request, packages: PackageSet) -> bool:
-    """Whether things are as the request wants them, as far as its names and versions tell."""
+    """Return whether the request is met, as far as names and versions show."""
     manager = request.manager
     if request.action == "remove":
         return not any(_of_any(manager, name, packages) for name in names_of(request))
@@ -100,13 +100,13 @@ class _Part:
 
 
 def share(change: Change, requests: Sequence[Request]) -> list[Change]:
-    """Divide what changed in one environment among the requests that were carried out in it.
+    """Divide what changed in one environment among the requests carried out in it.
 
-    A package goes to the request that names it; what nobody named, such as a dependency, to the
-    last one of the same manager that could have brought or taken it.
+    A package goes to the request that names it; one that no request names, such as a dependency, to
+    the last request of the same manager that could have added or removed it.
 
     Returns:
-        A change for each request, in their order; all of it is given away where there is a request.
+        A change for each request, in their order; nothing is left over if there is a request.
     """
     parts = [_Part() for _ in requests]
     if not requests:
@@ -128,14 +128,13 @@ def _taker(requests: Sequence[Request], package: Package, action: Action) -> int
     return named[0] if named else able[-1]
 
 
-# Requests nobody wrote
+# Requests that were not typed
 
 
 def requests_behind(change: Change) -> Iterator[tuple[Request, Change]]:
-    """Yield what somebody must have asked for to make a change, each with its part of that.
+    """Yield the requests that must be behind a change, each with its part of the change.
 
-    What the manager marked as asked for by a person is named, and all of it where it marked
-    nothing.
+    They name what the manager marked as requested by a user, or everything if nothing is marked.
     """
     for manager in names():
         added = tuple(p for p in change.added if p.manager == manager)
@@ -152,7 +151,7 @@ def requests_behind(change: Change) -> Iterator[tuple[Request, Change]]:
 
 
 def without(change: Change, told: Iterable[Change]) -> Change:
-    """Return what is left of a change when other changes have told their part."""
+    """Return the rest of a change, without what other changes report."""
     there: set[tuple[object, ...]] = set()
     gone: set[tuple[object, ...]] = set()
     for each in told:

@@ -1,4 +1,4 @@
-"""Installers that are none of ours: what is listed with the reason, and the line of ours for it."""
+"""Installers that are not captured: each is listed with the reason and our line for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .argv import Call
 
 MANAGERS = listed("pip uv pipx conda mamba micromamba apt apt-get aptitude dpkg")
-"""Whose requests are read elsewhere."""
+"""The managers whose requests other modules read."""
 
 OTHERS: dict[str, tuple[str, ...]] = {
     "add-apt-repository": (),
@@ -83,17 +83,17 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "yum": ("install", "localinstall"),
     "zypper": ("install", "in"),
 }
-"""What installs, and no request can say; each with the words that mean it, all of them if none."""
+"""Installers that no request can express; each with the words that install, empty for all words."""
 
 REMOTE = listed("ssh docker podman nerdctl kubectl oc chroot singularity apptainer lxc multipass")
-"""What runs a command on another machine or in another container."""
+"""Programs that run a command on another machine or in another container."""
 
 PASSING_ON = listed(
     "command builtin coproc numactl systemd-run chronic retry eatmydata catchsegv proxychains"
     " proxychains4 torify torsocks unshare tsp xvfb-run fakechroot taskset chrt cpulimit runuser"
     " gosu su-exec strace ltrace arch setarch caffeinate nocache firejail setpriv watch"
 )
-"""What runs the command among its words in the same place."""
+"""Programs that run the command among their words in the same place."""
 
 IN_CODE = re.compile(r"\b(?:pip3?|conda|mamba|apt(?:-get)?|npm|uv)\b.{0,40}?\b(?:install|add)\b")
 """An install in a text of another language."""
@@ -104,7 +104,7 @@ PRINTERS = listed(
     "echo printf grep egrep fgrep rg which whereis type man cat ls test [ [[ alias git gh sed awk"
     " export declare local read tee touch rm mkdir cp mv ln chmod chown hash help info set logger"
 )
-"""What takes an installer's name for text."""
+"""Programs that take an installer's name as text."""
 
 _R = re.compile(
     r"(?:install\.packages|install_(?:github|version|cran|bioc|gitlab|bitbucket|url|git|local|deps)"

@@ -1,4 +1,4 @@
-"""Our own magics, as they stand in somebody's notebook."""
+"""Our own magics in a notebook."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _read(
 
 
 def _refusal(given: Given, words: Sequence[Word], body: str | None, folder: str | None) -> str:
-    """Return why only the run can tell what is asked; empty where it is clear."""
+    """Return why a request is known only at run time; empty if it is clear."""
     if given.has("--all-kernels"):
         return "It serves the environments of all kernels there are where it runs."
     holes = " ".join(unknown(word) for word in words if word.holes)

@@ -1,4 +1,4 @@
-"""Where installs land: environments and the system, watched by the times of their folders."""
+"""Places that installs change: environments and the system, watched by their folders' times."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Place:
     """An environment's packages, or the system's, as last read.
 
     Attributes:
-        environment: Whose; of the system, the environment that a record names with apt.
-        managers: Whose packages lie here.
-        paths: What an install touches: a folder's time moves when something in it comes or goes.
-        stamp: The times of those when the packages were read.
+        environment: The environment; for the system, the one that a record of apt names.
+        managers: The managers of its packages.
+        paths: The folders that an install touches: each one's time changes with its entries.
+        stamp: Their times when the packages were read.
         packages: As last read.
     """
 
@@ -136,7 +136,7 @@ class Places:
         return place
 
     def reached(self, found: Found, *, folder: str, environ: Mapping[str, str]) -> Place | None:
-        """The place that a command reaches; None where its words and variables do not tell.
+        """Return the place that a command reaches; None if its words and variables do not show it.
 
         Args:
             found: The command.
@@ -166,7 +166,7 @@ def _with_user_site(environment: Environment) -> Environment:
 
 
 def _prefixes_on_path() -> Iterator[str]:
-    """Those that files tell; no launcher is asked yet."""
+    """Yield the prefixes that files show; no launcher is run yet."""
     script = shutil.which("pip")
     interpreter = _interpreter_of(script) if script else None
     path = os.environ.get("PATH", os.defpath)
@@ -240,7 +240,7 @@ def _head(file: str) -> str:
 
 
 def _prefix_by_asking(executable: str, folder: str, environ: Mapping[str, str]) -> str | None:
-    """Where a launcher goes (of pyenv, asdf or mise) by folder and variables: only it can tell."""
+    """Return the prefix of a launcher (pyenv, asdf, mise); it depends on folder and variables."""
     is_pip = os.path.basename(executable).startswith("pip")
     question = ("--version",) if is_pip else ("-c", "import sys; print(sys.prefix)")
     try:
@@ -302,7 +302,7 @@ def _prefix_of_uv(command: str, *, folder: str, environ: Mapping[str, str]) -> s
 
 
 def _prefix_of_project(folder: str, environ: Mapping[str, str]) -> str | None:
-    """Where ``uv add`` installs: what is active does not count, and uv makes it if need be."""
+    """Return the prefix of ``uv add``: not the active one, and uv makes it if need be."""
     for above in _upwards(folder):
         if os.path.isfile(f"{above}/pyproject.toml"):
             chosen = environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
@@ -315,7 +315,7 @@ def _venv_in(folder: str) -> str | None:
 
 
 def _upwards(folder: str) -> Iterator[str]:
-    """A folder and all those it lies in."""
+    """Yield a folder and all its parents."""
     yield folder
     while os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)

@@ -101,15 +101,15 @@ def _as_notebook(listed: lists_of_packages.Reading) -> Reading:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """One find, and what came of it.
+    """One find and its outcome.
 
     Attributes:
-        finding: Where it stands, and what it is; its conda lists read.
-        environment: Where it is planned for; None where it is not understood.
-        notes: What the user should know.
+        finding: The find and its place; its conda lists are read.
+        environment: The environment it is planned for; None if it is not understood.
+        notes: Notes for the user.
         reason: Why it is not understood, or cannot be planned.
-        record: The planned record; None where there is none.
-        known: Whether the history, or an earlier find, says the same already.
+        record: The planned record, if there is one.
+        known: Whether the history or an earlier find already says the same.
     """
 
     finding: Finding

@@ -16,7 +16,7 @@ def listed(text: str) -> frozenset[str]:
 
 
 def program_name(word: Word) -> str:
-    """The name that a program goes by, whatever its folder, version or suffix.
+    """Return a program's name without folder, version or suffix.
 
     >>> program_name(Word("/opt/c/bin/pip3.11")), program_name(Word("$PIP", holes=("$PIP",)))
     ('pip', 'pip')

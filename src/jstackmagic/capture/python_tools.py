@@ -1,4 +1,4 @@
-"""What pip, uv and pipx were asked."""
+"""The requests in calls of pip, uv and pipx."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _MANNER = listed(
     --use-deprecated --check-build-dependencies --use-mirrors --no-proxy-env --no-require-hashes
     """
 )
-"""How pip goes about it; the result is the same without."""
+"""Options that change only how pip works; the result is the same without them."""
 
 
 def pip(call: Call) -> Iterator[Found]:
@@ -131,7 +131,7 @@ _RENAMED = {"UV_SYSTEM_PYTHON": "--system", "UV_PRERELEASE": "--prerelease"}
 _REPEATED = listed(
     "--extra-index-url --index --find-links --trusted-host --constraint --requirement --editable"
 )
-"""What pip and uv split at blanks where a variable or a file gives it."""
+"""Options that pip and uv split at blanks when a variable or a file sets them."""
 
 
 def _listed(value: Word) -> list[Word]:
@@ -158,7 +158,7 @@ _NO_LIST = re.compile(r"(?:.*/)?(?:pyproject\.toml|setup\.cfg|pylock[\w.]*\.toml
 
 
 def is_no_list(word: Word) -> bool:
-    """Whether uv reads with ``-r`` what pip does not: a project's file, a script's own list."""
+    """Return whether uv reads with ``-r`` what pip does not: a project's file, a script."""
     return not word.holes and _NO_LIST.fullmatch(word.text) is not None
 
 
@@ -205,7 +205,7 @@ _IN_PASSING = re.compile(
 
 
 def _build_variables(call: Call) -> tuple[tuple[str, ...], str]:
-    """Return the variables that a build may go by, and a sentence on those that nobody can tell."""
+    """Return the variables that a build may use, and a sentence on those that are unknown."""
     names = [
         name
         for name in call.variables
@@ -276,7 +276,7 @@ _UV_AS_PIP = listed(
     --force-reinstall --config-setting --build-constraint --group
     """
 )
-"""What pip takes by the same name and means the same by."""
+"""Options that pip has by the same name and meaning."""
 
 _UV_MANNER = listed(
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_DEPTH = 10
-"""How deep substitutions are followed into one another: people nest two or three."""
+"""The depth to which nested substitutions are followed: people nest two or three."""
 
 _BLANK = " \t\r\f\v"
 _ENDS_WORD = frozenset(_BLANK + "\n;&|()<>")
@@ -32,15 +32,15 @@ class Word:
     """One word of a command.
 
     Attributes:
-        text: Its text, quotes taken off, holes as typed.
-        holes: What is only known when it runs: ``$HOME``, ``$(nproc)``, ``{sys.executable}``.
+        text: Its text without quotes, holes as typed.
+        holes: The parts known only at run time: ``$HOME``, ``$(nproc)``, ``{sys.executable}``.
         scripts: The commands inside its command and process substitutions.
-        pattern: Whether an unquoted ``*`` or ``?`` stands in it. ``[`` begins more extras of a
+        pattern: Whether it has an unquoted ``*`` or ``?``. ``[`` begins more extras of a
             requirement than patterns, and reaches pip where no file fits.
         quoted: Whether any of it is quoted.
-        start: Where it begins in the text that was read.
-        end: Where it ends.
-        spans: For each hole, where it begins and ends in ``text``, and whether quotes are about it.
+        start: Its start in the text that was read.
+        end: Its end.
+        spans: For each hole, its start and end in ``text``, and whether it is quoted.
     """
 
     text: str
@@ -57,7 +57,7 @@ class Word:
         return self.part(length, len(self.text))
 
     def part(self, start: int, end: int) -> Word:
-        """Return the characters from ``start`` to ``end``, with the holes that lie in them."""
+        """Return the characters from ``start`` to ``end``, with their holes."""
         kept = [(hole, *span) for hole, span in zip(self.holes, self._places(), strict=True)]
         kept = [each for each in kept if start <= each[1] and each[2] <= end]
         return replace(
@@ -129,7 +129,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What stands between commands: ``&&``, ``|``, ``(``, a newline."""
+    """A token between commands: ``&&``, ``|``, ``(``, a newline."""
 
     text: str
     start: int
@@ -385,7 +385,7 @@ class _Reader:
     # -- holes
 
     def _hole(self, word: _Growing) -> bool:
-        """Read what only the run can tell, if that is what stands here."""
+        """Read a hole if one begins here."""
         if self.text[self.at] == "`":
             self._backquoted(word)
             return True

@@ -1,7 +1,7 @@
 """A cell's source as logical lines, some of them IPython's: ``!command``, ``%magic``.
 
-What begins a logical line is found as Python's tokenizer would find it, so that a ``!pip`` inside a
-string or a bracket is none, and yet text that is no valid Python gives lines too.
+Logical lines begin where Python's tokenizer finds them, so that a ``!pip`` inside a
+string or a bracket does not count; text that is not valid Python gives lines too.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Line:
     """One logical line.
 
     Attributes:
-        text: Of Python, all of it; of IPython's, from the ``!`` or ``%`` on, its continuations
+        text: All of a Python line; an IPython line from its ``!`` or ``%`` on, its continuations
             joined as IPython joins them.
-        number: Where it begins, counted from 1.
+        number: Its first line, counted from 1.
         escaped: Whether it is IPython's.
-        python: What stands in its place for Python: as many lines, and nothing of IPython's.
+        python: Its replacement for Python: as many lines, without IPython's syntax.
     """
 
     text: str
@@ -71,7 +71,7 @@ def _end_of_escape(text: str, at: int) -> int:
 
 
 def _end(text: str, start: int) -> tuple[int, int]:
-    """Where a line of Python that begins at ``start`` ends; and where an escape is assigned in it.
+    """Return the end of the Python line at ``start``, and the offset of an escape assigned in it.
 
     The second is 0 without one: ``files = !ls`` holds one after its first character.
     """

@@ -59,7 +59,7 @@ _CONDA_FILES = (".condarc", "condarc", ".mambarc")
 
 
 def unknown_value(name: str) -> Word:
-    """Return a value that only the run can tell: the variable itself."""
+    """Return a value known only at run time: the variable itself."""
     hole = f"${name}" if re.fullmatch(r"\w+", name) else name
     return Word(hole, holes=(hole,), quoted=True)
 
@@ -67,7 +67,7 @@ def unknown_value(name: str) -> Word:
 def clone_of(
     path: str, clones: Mapping[str, tuple[str, str | None]]
 ) -> tuple[str, str | None, str]:
-    """Return the repository whose clone a path lies in, its revision, and the path in it."""
+    """Return a path's cloned repository, its revision, and the path in it."""
     for folder, (url, revision) in reversed(list(clones.items())):
         if path == folder or path.startswith(f"{folder}/"):
             return url, revision, path[len(folder) + 1 :]
@@ -110,17 +110,17 @@ def joined(words: Iterable[Word]) -> Word:
 
 @dataclass
 class Machine:
-    """What outlasts a shell: settings, and files that were written.
+    """State that outlasts a shell: settings, and files that were written.
 
     Attributes:
         pip: Options by ``pip config`` and ``pip.conf``, by their long names.
         channels: By ``conda config`` and ``.condarc``, the first is strongest.
-        files: The text of files that were written; None where that is not known.
+        files: The text of files that were written; None if unknown.
         made: Prefixes of virtual environments that were made.
-        clones: For a folder, the repository that was cloned there and what is checked out; None
-            where only the run can tell.
-        doubts: For a manager's name, what cannot be followed and may change what it does.
-        look: Gives the text of a file that no line wrote; None for one that is not seen.
+        clones: For a folder, the repository cloned there and the revision; None if known
+            only at run time.
+        doubts: For a manager's name, what cannot be followed and may change its work.
+        look: Returns the text of a file that no line wrote; None for an unseen one.
     """
 
     pip: dict[str, Word] = field(default_factory=dict)
@@ -150,19 +150,19 @@ class Machine:
 
 @dataclass
 class State:
-    """What the lines so far have settled for the next.
+    """The state of a shell after the lines so far.
 
     Attributes:
-        folder: The working folder; None where only the run can tell.
+        folder: The working folder; None if known only at run time.
         home: The user's home in an image; empty for the one here.
-        target: Where ``python`` and ``pip`` go, by an activation or by PATH.
-        conda: Where ``conda`` goes, by an activation; empty for its base.
-        root: The conda that PATH finds first, where it was set.
-        variables: Their values, which may hold holes; one that was never set is not in it.
+        target: The environment of ``python`` and ``pip``, by an activation or by PATH.
+        conda: The environment of ``conda``, by an activation; empty for its base.
+        root: The first conda on PATH, if PATH was set.
+        variables: Their values, which may have holes; unset ones are missing.
         exported: The names that programs see.
         closed: Whether a variable that was never set is known to be unset, as in a Dockerfile.
-        doubt: What is not known of ``target``; empty where it is clear.
-        python: Gives the value of an expression where Python fills in ``{expression}``.
+        doubt: What is unknown about ``target``; empty if it is clear.
+        python: Returns the value of an expression, if Python fills in ``{expression}``.
         all_exported: Whether ``set -a`` is on.
         outer: What was active before, for each activation.
         origins: For a variable that goes through a file's lines, that file.
@@ -438,11 +438,11 @@ class State:
             self.unset(name)
 
     def aim(self, program: str, variables: Mapping[str, Word]) -> tuple[Target, str]:
-        """Return where a program that is told nothing goes, and what to know of that.
+        """Return the environment of a program that is given none, and a note on it.
 
         Args:
             program: ``pip``, ``conda``, ``uv``.
-            variables: What it sees.
+            variables: The variables it sees.
         """
         if program in ("conda", "mamba", "micromamba"):
             return self._aim_of_conda(variables)
@@ -580,7 +580,7 @@ def _same(one: Word | None, other: Word | None) -> bool:
 
 
 def _elements(array: Word | None) -> Word | None:
-    """Return an array's elements apart by blanks; None where that would not tell them apart."""
+    """Return an array's elements separated by blanks; None if blanks would not separate them."""
     if array is None or array.holes or not re.fullmatch(r"\(.*\)", array.text, re.DOTALL):
         return None
     words = [

@@ -1,6 +1,6 @@
-"""Being told of every program that this process starts, whichever way it starts it.
+"""Notice every program that this process starts, in whatever way.
 
-The functions that start one are wrapped while somebody listens. An audit hook (PEP 578) would
+The functions that start one are wrapped while a listener is set. An audit hook (PEP 578) would
 need no wrapper, but the interpreter calls it for every ``id()`` as well and never lets go of it: on
 CPython 3.11 it makes ``copy.deepcopy`` 1.7 times slower for the rest of the session. A wrapper
 costs nothing until a program is started.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Listener(Protocol):
-        """Who is told. Neither method may raise."""
+        """The receiver of the events. Neither method may raise."""
 
         def begins(self, start: Start) -> object | None:
             """A program is about to be started; None means that its end is of no interest."""
@@ -52,15 +52,15 @@ class Handle(NamedTuple):
     popen: Any = None  # a subprocess.Popen: importing that is left to who starts programs
 
     def look(self) -> tuple[bool, int | None]:
-        """Whether it has ended, and its exit status as `subprocess` gives it, where that is known.
+        """Return whether it has ended, and its exit status as `subprocess` gives it, if known.
 
-        Looking takes nothing from whoever waits for it.
+        Looking does not reap the process: its owner can still wait for it.
         """
         if self.popen is not None and self.popen.returncode is not None:
             return True, int(self.popen.returncode)
         try:
             ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:  # somebody else has waited for it
+        except ChildProcessError:  # its owner has waited for it
             return True, None
         if ended is None:
             return False, None
@@ -86,7 +86,7 @@ class Taps:
     """The wrapped functions, from ``open()`` to ``close()``.
 
     Args:
-        listener: Who is told.
+        listener: Called for every program.
         escapes: The modules that have a ``system(command)`` of their own, which returns the exit
             status as `subprocess` gives it; those that are not loaded are left alone.
     """
@@ -106,7 +106,7 @@ class Taps:
             self._set.append((tap, original, wrapper))
 
     def close(self) -> None:
-        """Put the functions back; one that somebody else has wrapped since stays as it is."""
+        """Restore the functions; one that was wrapped again since stays as it is."""
         for tap, original, wrapper in self._set:
             if getattr(tap.owner, tap.name) is wrapper:
                 setattr(tap.owner, tap.name, original)

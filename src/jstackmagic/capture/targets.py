@@ -1,4 +1,4 @@
-"""Which environment a find is for: what it says itself, where that is here."""
+"""The environment of a find: the one it names, if that is on this machine."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Targets:
 
         Args:
             found: What was found.
-            kernel: The kernelspec of the notebook it stands in.
-            display_name: What the launcher showed for that.
+            kernel: The kernelspec of its notebook.
+            display_name: The kernelspec's name in the launcher.
         """
         target, request = found.target, found.request
         if request is not None and is_system(request.manager):

@@ -1,4 +1,4 @@
-"""What a session's commands did to the places they reached, and the records of that."""
+"""Watch what a session's commands change in the places they reach, and record it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ QUIET = 1.0
 process may be in the middle of it."""
 
 _A_DAY = 86_400.0  # seconds; no install of another kernel takes longer
-_WIDTH = 72  # characters of a command in the line that tells of it
+_WIDTH = 72  # characters of a command in the line that reports it
 _READS_INPUT = re.compile(r"(\S*/)?(ba|z|da|k)?sh( -[a-z]+)*")
 
 Changes = list[tuple[Place, Change]]
@@ -126,11 +126,11 @@ class Watcher:
     """Watches the places, knows the commands that run, keeps the records.
 
     Args:
-        notebook: Returns the notebook's path, or "" where it is not known.
-        history: Returns where to record.
+        notebook: Returns the notebook's path, or "" if unknown.
+        history: Returns the history to record in.
 
     Attributes:
-        lines: What is to be told to the user.
+        lines: The lines to show the user.
     """
 
     def __init__(self, notebook: Callable[[], str], history: Callable[[], History]) -> None:
@@ -217,7 +217,7 @@ class Watcher:
     # -- commands
 
     def saw(self, text: str) -> None:
-        """A program is started that installs nothing as far as its words tell."""
+        """Note a program that installs nothing as far as its words show."""
         self._others = [*self._others[-9:], text]
 
     def begins(self, start: Start, cell: str) -> Run | None:
@@ -362,7 +362,7 @@ class Watcher:
                 self._tell(f"noted {_short(found.command)}: {found.reason}")
 
     def _seen_only(self, install: Install, place: Place, change: Change) -> None:
-        """Record what a command did that was not understood: the change tells what it was."""
+        """Record the change of a command that was not understood."""
         transaction = self._history().new_transaction()
         for step, (request, part) in enumerate(requests_behind(change), start=1):
             record = self._begin(transaction, step, install, request, place)
@@ -434,7 +434,7 @@ class Watcher:
         request, place = install.request, install.place
         if request is None or place is None:
             return False
-        if request.upgrade or not says_all(request):  # only the manager can tell
+        if request.upgrade or not says_all(request):  # only the manager knows
             return self._is_recorded(request, place)
         return is_served(request, place.packages)
 
@@ -451,7 +451,7 @@ class Watcher:
         }
         return {mask(spec) for spec in request.texts} <= specs
 
-    # -- telling
+    # -- reporting
 
     def _tell(self, line: str) -> None:
         self.lines.append(line)
@@ -534,7 +534,7 @@ def _lead_home(installs: Sequence[Install], changes: Changes) -> None:
 def _status(
     run: Run, install: Install, request: Request, change: Change, packages: PackageSet
 ) -> OutcomeStatus:
-    """How one request ended: by its exit status where that is its own, else by what is there."""
+    """Return how one request ended: by its own exit status, or else by what is installed."""
     status = run.exit_status
     if status is not None and (status < 0 or 128 < status < 160):  # a signal, itself or by a shell
         return "interrupted"
@@ -568,7 +568,7 @@ def _shell_status(status: int) -> int:
 
 
 def _seconds(run: Run, place: Place) -> float:
-    """How long a run took; of one that nobody waited for, until it last changed something."""
+    """Return how long a run took; for one that was not waited for, until its last change."""
     ended = run.ended or run.started
     if run.handle is not None:
         ended = min(ended, max(place.stamp, default=0) / 1e9)

@@ -1,4 +1,4 @@
-"""What runs the command after it: sudo, env, conda run, xargs and their like."""
+"""Programs that run the command after them: sudo, env, conda run, xargs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _WRAPPERS: dict[str, tuple[Options, int]] = {
     "unbuffer": (_PLAIN, 0),
     "fakeroot": (_PLAIN, 0),
 }
-"""What runs the command after it: its options, and how many words stand before that command."""
+"""Programs that run the command after them: their options, and the words before that command."""
 
 _XARGS = Options.of(
     valued="""
@@ -137,7 +137,7 @@ def _by_root(call: Call, state: State) -> Call:
 
 
 def _fed(call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Redirection]) -> Call:
-    """Return the call that xargs makes of words that flow into it, or stand in a file."""
+    """Return the call that xargs makes of words from its input or from a file."""
     given = _XARGS.read(call.arguments, leading=True)
     inputs = [each.target.text for each in redirections if each.operator == "<"]
     file = given.last("--arg-file") or (inputs[-1] if inputs else "")

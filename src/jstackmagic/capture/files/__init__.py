@@ -3,8 +3,8 @@
 ``environment_yml.py`` reads ``environment.yml``; adding a module adds a format and touches no other
 file. A format's module has a docstring (its first line says what it reads),
 ``recognises(path)``, which judges by the name and a cheap look at the content, and ``read(path)``.
-No two modules recognise the same file. A module whose name begins with an underscore is shared by
-the formats and is none itself.
+No two modules recognise the same file. A module whose name begins with an underscore is shared,
+and is not a format.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ __all__ = ["Format", "Found", "Reading", "formats", "read", "reader"]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one file asks for.
+    """The requests of one file.
 
     Attributes:
         path: The file, or the folder.
-        found: In the order in which they are to be done. ``found.request`` is what is asked;
-            ``found.target.name`` is the environment that the file names; ``found.line`` is where
-            it stands, 0 where that is not known. What the file says and cannot be done here is
-            among them, with the reason and without a request.
-        notes: What holds for the whole file and its reader should know.
+        found: In the order to carry them out. ``found.request`` is the request;
+            ``found.target.name`` is the environment that the file names; ``found.line`` is its
+            line, 0 if unknown. What cannot be done here is
+            included, with the reason and without a request.
+        notes: Notes for the reader that hold for the whole file.
     """
 
     path: Path

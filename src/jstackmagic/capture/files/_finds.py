@@ -1,4 +1,4 @@
-"""What the formats share: texts, and requests out of what was asked."""
+"""Helpers of the formats: texts, and finds made of requests."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ _MASKED = re.compile(
 
 
 def masked(text: str) -> str:
-    """Return the placeholder that stands where a credential was; empty where there is none.
+    """Return the placeholder that masks a credential; empty without one.
 
     >>> masked("https://c.example/t/<TOKEN>/ch/noarch/x-1-0.conda"), masked("https://****@h.example")
     ('<TOKEN>', '****')

@@ -18,7 +18,7 @@ _PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a path of the image comes from; one of these, ``reason`` where none can be followed.
+    """The origin of a path in the image: one of the first three, or ``reason`` if it is unknown.
 
     Attributes:
         place: A path of the build context, on this machine.

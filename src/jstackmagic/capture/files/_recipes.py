@@ -1,4 +1,4 @@
-"""What the formats that hold a recipe of ours share."""
+"""Helpers of the formats that hold a recipe of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a project's tools say that single packages come from: ``[tool.uv.sources]``, poetry's."""
+"""Sources of single packages that a project's tools name: ``[tool.uv.sources]``, poetry's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VERSION = r"\d+(?:\.\d+)*"
 
 
 def table(data: Any, *keys: str) -> dict[str, Any]:
-    """Return a table of a document; empty where there is none, or something else in its place.
+    """Return a table of a document; empty if it is missing or not a table.
 
     >>> table({"tool": {"uv": {"index": []}}}, "tool", "uv"), table({"tool": 3}, "tool", "uv")
     ({'index': []}, {})
@@ -31,7 +31,7 @@ def table(data: Any, *keys: str) -> dict[str, Any]:
 
 
 def requirements(lines: Any, folder: str, path: Path, sources: Mapping[str, Any]) -> Asked:
-    """Read a list of requirements in a TOML file; one that is none is a problem of its own.
+    """Read a list of requirements in a TOML file; an invalid one becomes a problem of its own.
 
     Args:
         lines: The list.

@@ -22,7 +22,7 @@ _PLAIN = re.compile(rf"({_NAME})=([^=\s<>]+)")
 
 
 def recognises(path: Path) -> bool:
-    """Whether conda wrote it: by its heading, or by lines ``name=version=build`` without one."""
+    """Return whether conda wrote it: by its heading, or else by lines ``name=version=build``."""
     if not path.is_file() or path.suffix in (".py", ".yml", ".yaml", ".toml", ".ipynb"):
         return False
     text = beginning(path)

@@ -28,8 +28,8 @@ def read(path: Path) -> Reading:
     """Read what it locks for this platform: archives for conda, then what pip can check by a hash.
 
     Raises:
-        InvalidSpec: It is none, or has nothing for this platform.
-        OSError: It cannot be read.
+        InvalidSpec: It is not a lock file, or has nothing for this platform.
+        OSError: The file cannot be read.
     """
     here = platform_here()
     text = text_of(path)

@@ -231,7 +231,7 @@ def _words(text: str) -> list[Word]:
 
 
 class _Runner:
-    """What one stage's instructions have settled so far.
+    """Run one stage's instructions, and keep what they set.
 
     Args:
         context: The folder that COPY takes from.
@@ -513,7 +513,7 @@ class _Runner:
         return tuple(options), notes
 
     def _advice(self, reason: str) -> str:
-        """Return a reason whose advice names the file here; without it where there is none."""
+        """Return a reason whose advice names the file; without the advice if it is not here."""
         match = _HANDED.search(reason)
         if match is None or self.state.folder is None:
             return reason

@@ -24,8 +24,8 @@ def read(path: Path) -> Reading:
     """Read the conda part, then the pip part.
 
     Raises:
-        InvalidSpec: It is no YAML, or has a section that nobody here can read.
-        OSError: It cannot be read.
+        InvalidSpec: It is not YAML, or has an unsupported section.
+        OSError: The file cannot be read.
     """
     text = text_of(path)
     asked = read_environment_yml(text, folder=folder_of(path))

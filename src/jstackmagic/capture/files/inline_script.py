@@ -31,11 +31,11 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read its dependencies, and the index that uv is told of.
+    """Read the script's dependencies, and the index set for uv.
 
     Raises:
-        InvalidSpec: There is more than one block, or one that is no TOML.
-        OSError: It cannot be read.
+        InvalidSpec: There is more than one block, or one that is not TOML.
+        OSError: The file cannot be read.
     """
     text = text_of(path) + "\n"
     asked, line, notes = block(text, path)

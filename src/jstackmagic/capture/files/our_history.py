@@ -1,4 +1,4 @@
-"""A history of jstackmagic's, such as the history.jsonl of somebody else."""
+"""A history of jstackmagic, such as another user's history.jsonl."""
 
 from __future__ import annotations
 

@@ -27,14 +27,14 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read it as two requests: what pip can check by a hash, and what it cannot.
+    """Read the lock as two requests: files that pip can check by a hash, and the others.
 
-    A lock is whole, so that nothing is resolved (``--no-deps``). A package's marker goes with it;
+    A lock is complete, so nothing is resolved (``--no-deps``). A package keeps its marker;
     one that depends on extras or groups counts as by default.
 
     Raises:
-        InvalidSpec: It is none.
-        OSError: It cannot be read.
+        InvalidSpec: It is not a lock file.
+        OSError: The file cannot be read.
     """
     try:
         from packaging.pylock import Pylock, PylockValidationError
@@ -60,7 +60,7 @@ def read(path: Path) -> Reading:
     for package in lock.packages:
         marker = _marker(package, groups)
         if marker is None:
-            continue  # of an extra or a group that nobody asked for
+            continue  # of an extra or a group that was not requested
         requirement = _requirement(package, folder_of(path))
         line = lines.get(id(package), 0)
         if not requirement:
@@ -95,7 +95,7 @@ def _marker(package: Package, groups: frozenset[str]) -> str | None:
 
 
 def _requirement(package: Package, folder: str) -> str:
-    """The requirement that pip installs the very same by; empty where there is none."""
+    """Return the requirement by which pip installs the very same file; empty if there is none."""
     if package.vcs is not None:
         vcs = package.vcs
         place = vcs.url or f"file://{folder}/{vcs.path}"

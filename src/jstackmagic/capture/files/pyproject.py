@@ -23,15 +23,15 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
-    """Read the dependencies of the project itself; its groups and other extras are told of.
+    """Read the dependencies of the project itself; its groups and other extras are noted.
 
     Args:
         path: The file.
-        extras: Those whose dependencies count, too; ``*`` is all of them.
+        extras: The extras to include; ``*`` is all of them.
 
     Raises:
-        InvalidSpec: It is no TOML, or its dependencies are not a list.
-        OSError: It cannot be read.
+        InvalidSpec: It is not TOML, or its dependencies are not a list.
+        OSError: The file cannot be read.
     """
     text = text_of(path)
     data = parse_toml(text, str(path))

@@ -32,7 +32,7 @@ _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=|(?=\S))(?P<path>(?!\w+://)\
 _EDITABLE = re.compile(r"(?:-e|--editable)\b")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _SECRET = re.compile(r"://[^/\s]*\$\{([A-Z0-9_]+)\}[^/\s]*@")
-"""What pip fills in from the environment, and in a file alone."""
+"""A variable that pip fills in from the process environment, only in a file."""
 
 _CONDA_BUILD = re.compile(r"/(?:[^/]+_\d{8,}|[^/]*croot)/|/feedstock_root/|/conda-bld/")
 """A folder that conda-build made for one build: ``…/babel_1607110387436/work``."""
@@ -189,7 +189,7 @@ def _is_readable(spec: str) -> bool:
 
 
 def _meant(text: str) -> str:
-    """Return what to write in the place of a line that pip refuses; empty where nobody can tell."""
+    """Return the replacement for a line that pip refuses; empty if it is unclear."""
     if re.match(r"(?:<{7}|={7}|>{7})(?: |$)", text):
         return "It is a mark of a merge conflict: choose one side, and take the marks out."
     command = _COMMAND.fullmatch(text)

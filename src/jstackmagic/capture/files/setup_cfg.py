@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is called so, and lists requirements: many a setup.cfg only sets tools up."""
+    """Return whether it is a setup.cfg that lists requirements: many only configure tools."""
     return path.name == "setup.cfg" and has(path, r"^install_requires\s*=")
 
 
 def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
-    """Read what the project requires; its other extras are told of.
+    """Read what the project requires; its other extras are noted.
 
     Args:
         path: The file.
-        extras: Those whose requirements count, too; ``*`` is all of them.
+        extras: The extras to include; ``*`` is all of them.
 
     Raises:
-        InvalidSpec: It is no setup.cfg.
-        OSError: It cannot be read.
+        InvalidSpec: It is not a setup.cfg.
+        OSError: The file cannot be read.
     """
     text = text_of(path)
     parser = ConfigParser(interpolation=None)
