@@ -17,16 +17,23 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from urllib3.exceptions import ProtocolError
 
 from jstackmagic.cli import main
 from jstackmagic.commands.image._context import Context, _style
+from jstackmagic.commands.image.serve import Running, _mount, _port
 from jstackmagic.display.console import Plain
+from jstackmagic.display.html import as_html
+from jstackmagic.display.parts import as_text
+from jstackmagic.history.built import note_image
 from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image import family, suggest
 from jstackmagic.image.engine import commit, labels
 from jstackmagic.image.engine.build import StepLines, blame
 from jstackmagic.image.engine.buildlog import Log, fields
-from jstackmagic.image.engine.client import NoEngine, connect
+from jstackmagic.image.engine.client import EngineError, NoEngine, connect, speaking
+from jstackmagic.image.engine.serve import Server
+from jstackmagic.image.prove.coverage import COVERAGE
 from jstackmagic.image.prove.proof import Proof, Side, absent, differences, same, unreadable
 from jstackmagic.image.secrets import completed
 from jstackmagic.model.errors import UsageError
@@ -789,3 +796,115 @@ def test_a_secret_that_nobody_has_stops_the_build() -> None:
     with pytest.raises(UsageError, match="never recorded") as raised:
         completed(asked.secrets, {"other": b""})
     assert "--secret id=pip_index_url,src=FILE" in str(raised.value)
+
+
+# A server's own words
+
+
+def test_a_servers_url_is_shown_with_its_token() -> None:
+    """It is what the user asked for: only what is recorded or exported has no credential."""
+    server = Server("ab", "name", "image:1", "http://127.0.0.1:8888/?token=0123456789abcdef")
+    assert "token=0123456789abcdef" in as_text(Running(server).parts())
+    assert "token=0123456789abcdef" in as_html(Running(server).parts())
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ("8888", ("8888/tcp", "", None)),
+        ("8889:8888", ("8888/tcp", "", 8889)),
+        ("127.0.0.1:8889:8888/udp", ("8888/udp", "127.0.0.1", 8889)),
+        ("127.0.0.1::8888", ("8888/tcp", "127.0.0.1", None)),
+    ],
+)
+def test_a_port_is_read_as_docker_does(text: str, port: tuple[str, str, int | None]) -> None:
+    assert _port(text) == port
+
+
+@pytest.mark.parametrize("text", ["", "x", "8888:", "99999", "1:2:3:4", "-1:8888"])
+def test_what_is_no_port_starts_nothing(text: str) -> None:
+    with pytest.raises(UsageError, match="not a port"):
+        _port(text)
+
+
+def test_a_mount_is_read_as_docker_does() -> None:
+    assert _mount("/data") == ("/data", "", False)
+    assert _mount("/data:/home/jovyan") == ("/data", "/home/jovyan", False)
+    assert _mount("/data:/x:ro") == ("/data", "/x", True)
+    for text in ("/data:home", "/data:/x:z"):
+        with pytest.raises(UsageError, match="not a mount"):
+            _mount(text)
+
+
+# What a failed step says
+
+
+@pytest.mark.parametrize(
+    ("said", "blamed"),
+    [
+        (
+            ("Collecting six", "Collecting toolz", "ERROR: No matching distribution for toolz"),
+            "toolz",
+        ),
+        (("Collecting six", "E: Unable to locate package toolz"), "toolz"),
+        (("Collecting six", "OSError: [Errno 28] No space left on device: 'six'"), "disk"),
+    ],
+)
+def test_a_failed_step_blames_what_its_error_names(said: tuple[str, ...], blamed: str) -> None:
+    recipe = Recipe((_step("pip", "six", "toolz"),))
+    log = Log()
+    log.take({"stream": "Step 1/1 : RUN pip install 'six==1' 'toolz==2'\n"}, 0.0)
+    (step,) = log.steps
+    step.write("".join(f"{line}\n" for line in said))
+    found = blame(recipe, step)
+    assert blamed in found
+    assert "six>=1" not in found
+
+
+def test_an_engine_that_went_away_is_said() -> None:
+    for error in (
+        ConnectionResetError("cut"),
+        ProtocolError("cut"),
+        json.JSONDecodeError("", "", 0),
+    ):
+        with pytest.raises(EngineError, match="the engine went away"), speaking("It stopped"):
+            raise error
+
+
+def test_a_certificate_without_a_key_is_no_secret(tmp_path: Path) -> None:
+    public, private = tmp_path / "ca.pem", tmp_path / "key.pem"
+    public.write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
+    private.write_text(public.read_text() + "-----BEGIN PRIVATE KEY-----\nx\n")
+    changes = [{"Path": str(path), "Kind": 1} for path in (public, private)]
+    (secret, *_) = commit.sort(changes, prefixes=(), home="/nowhere")
+    assert (secret.kind, secret.examples) == ("secrets", (str(private),))
+
+
+def test_an_export_after_a_build_knows_the_base(
+    history_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remember("pip", ("six",), "six", "1.17.0")
+    note_image("made:1", Session().history, base="registry.example.com/base:1@sha256:" + "ab" * 32)
+    assert main(["export", "dockerfile"]) == 0
+    said = capsys.readouterr()
+    assert "ARG BASE_IMAGE=registry.example.com/base:1@sha256:ab" in said.out
+    assert "is not known" not in said.err
+
+
+def test_what_follows_two_dashes_is_a_tag(
+    no_engine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remember("pip", ("six",), "six", "1.17.0")
+    assert main(["image", "build", "--from", "base:1", "--", "my:tag"]) == 1
+    assert "docker build --tag my:tag" in capsys.readouterr().err
+
+
+def test_what_a_proof_compares_is_a_table_and_needs_no_engine(
+    no_engine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["image", "prove", "--explain"]) == 0
+    said = capsys.readouterr().out
+    page = Path(__file__).parents[2] / "docs/image.md"
+    for what, shallow, deep in COVERAGE:
+        assert what in said
+        assert f"| {what} | {shallow} | {deep} |" in page.read_text()

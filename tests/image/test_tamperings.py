@@ -214,7 +214,8 @@ def rows(proof: Mapping[str, Any]) -> list[str]:
 def lines(proof: Mapping[str, Any]) -> list[str]:
     """What the proof says to type, each once."""
     found = [re.search(r".*(?:: |\s)([%!]\S+ .*)$", row) for row in rows(proof)]
-    assert None not in found, rows(proof)
+    silent = [row for row, line in zip(rows(proof), found, strict=True) if line is None]
+    assert silent == []
     return list(dict.fromkeys(each[1] for each in found if each))
 
 

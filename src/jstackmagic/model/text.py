@@ -24,7 +24,12 @@ def readable(text: str) -> str:
     """
     from .credentials import mask
 
-    return mask(_SURROGATE.sub("\ufffd", _ESCAPES.sub("", text)))
+    return mask(legible(text))
+
+
+def legible(text: str) -> str:
+    """Return text that moves no cursor and changes no colour; a credential in it stays."""
+    return _SURROGATE.sub("\ufffd", _ESCAPES.sub("", text))
 
 
 def for_terminal(text: str) -> str:

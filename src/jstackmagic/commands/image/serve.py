@@ -7,6 +7,7 @@ machine can reach the server.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,15 @@ class Options:
     work: str = option(
         *("-v", "--work"),
         default=".",
-        metavar="FOLDER",
-        help="to mount (default: the working folder)",
+        metavar="FOLDER[:TARGET[:ro]]",
+        help="to mount (default: the working folder, where the image has its work)",
+    )
+    ports: tuple[str, ...] = option(
+        *("-p", "--publish"),
+        action="append",
+        default=(),
+        metavar="[IP:][HOST:]PORT",
+        help="as docker run's (default: a free port of this machine)",
     )
     no_work: bool = flag("--no-work", help="mount nothing")
     grant_sudo: bool = flag("--grant-sudo", help="let its user use sudo")
@@ -44,6 +52,10 @@ class Options:
 
 
 HELP = "start a server"
+_PUBLISHED = re.compile(
+    r"(?:(?:(?P<ip>[\d.]+|\[[\da-f:]+\]):)?(?P<host>\d{1,5})?:)?(?P<port>\d{1,5})"
+    r"(?:/(?P<protocol>tcp|udp|sctp))?"
+)
 SERVER_SECONDS = 90.0
 """How long a server may take to answer; JupyterLab's first start in a container is slow."""
 
@@ -58,17 +70,56 @@ def run(options: Options, session: Session) -> Running:
         parse(options.tag)
     with build_engine(session, How(), options.tag) as engine:
         image = options.tag or _own_image(engine, session)
-        work, notes = ("", []) if options.no_work else _on_host(engine, options.work)
+        folder, target, read_only = _mount(options.work)
+        ports = tuple(map(_port, options.ports))
+        work, notes = ("", []) if options.no_work else _on_host(engine, folder)
         session.console.say(f"Starting {image} …")
         wanted = Wanted(
             image,
             work=work,
+            target=target,
+            read_only=read_only,
+            ports=ports,
             grant_sudo=options.grant_sudo,
             public=options.public,
             history=history_id(session.history.records()),
         )
         server = wait(engine, start(engine, wanted), seconds=SERVER_SECONDS)
     return Running(server=server, work=work, notes=tuple(notes))
+
+
+def _mount(text: str) -> tuple[str, str, bool]:
+    """Read ``FOLDER[:TARGET[:ro]]``, as ``docker run -v`` does.
+
+    Raises:
+        UsageError: It is not of that form.
+    """
+    folder, _, rest = text.partition(":")
+    target, _, mode = rest.partition(":")
+    if (target and not target.startswith("/")) or mode not in ("", "ro", "rw"):
+        raise UsageError(
+            f"{text} is not a mount.",
+            kept="No server was started.",
+            advice="A folder, and where it goes: -v .:/home/jovyan, or with :ro behind it",
+        )
+    return folder, target, mode == "ro"
+
+
+def _port(text: str) -> tuple[str, str, int | None]:
+    """Read ``[[IP:]HOST:]PORT[/PROTOCOL]``, as ``docker run -p`` does.
+
+    Raises:
+        UsageError: It is not of that form.
+    """
+    found = _PUBLISHED.fullmatch(text)
+    if found is None or int(found["port"]) > 65535 or int(found["host"] or 0) > 65535:
+        raise UsageError(
+            f"{text} is not a port to publish.",
+            kept="No server was started.",
+            advice="The port here, and the server's: -p 8888:8888",
+        )
+    host = int(found["host"]) if found["host"] else None
+    return f"{found['port']}/{found['protocol'] or 'tcp'}", found["ip"] or "", host
 
 
 def _own_image(engine: Engine, session: Session) -> str:
@@ -133,7 +184,7 @@ class Running(Result):
         return (
             *(Text(note, "warning") for note in self.notes),
             Text(f"{self.server.image} answers:", "good"),
-            Code(self.server.url),
+            Code(self.server.url, is_key=True),
             *((Text(f"Its work is {self.work}.", "quiet"),) if self.work else ()),
             Text(f"Stop it: %envimage stop {self.server.name}", "quiet"),
         )

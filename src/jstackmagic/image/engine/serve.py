@@ -38,6 +38,10 @@ class Wanted:
     Attributes:
         image: From which image.
         work: The folder of the engine's host to mount; empty for none.
+        target: Where in the server; empty for where the image has its work.
+        read_only: Whether the server may not write to it.
+        ports: Each of the server's ports to publish (``8888/tcp``), the address and the port of the
+            engine's host (empty and None for what suits); none for all that the image exposes.
         grant_sudo: Whether its user may use sudo without a password.
         public: Whether others than the engine's host may reach it.
         environ: Variables for it, ``NAME=value``.
@@ -46,6 +50,9 @@ class Wanted:
 
     image: str
     work: str = ""
+    target: str = ""
+    read_only: bool = False
+    ports: tuple[tuple[str, str, int | None], ...] = ()
     grant_sudo: bool = False
     public: bool = False
     environ: tuple[str, ...] = ()
@@ -104,6 +111,8 @@ def start(engine: Engine, wanted: Wanted) -> Server:
     Raises:
         EngineError: There is no such image, or the engine refused.
     """
+    from docker.errors import APIError
+
     with speaking(f"{wanted.image} could not be started", kept="No server was started."):
         image = engine.client.images.get(wanted.image)
         config = image.attrs["Config"]
@@ -113,23 +122,44 @@ def start(engine: Engine, wanted: Wanted) -> Server:
         environ = list(wanted.environ)
         if wanted.grant_sudo:
             environ.append("GRANT_SUDO=yes")
-        container = engine.client.containers.run(
+        wanted_ports = wanted.ports or tuple((port, "", None) for port in ports)
+        own = "127.0.0.1" if local else "0.0.0.0"  # noqa: S104
+        published = {port: (address or own, number) for port, address, number in wanted_ports}
+        container = engine.client.containers.create(
             image.id,
-            detach=True,
-            ports=dict.fromkeys(ports, ("127.0.0.1", None) if local else None),
+            ports=published,
             user="root" if wanted.grant_sudo else None,
             environment=environ,
-            mounts=[_mount(_work_folder(config), wanted.work)] if wanted.work else [],
+            mounts=_mounts(config, wanted),
             labels={SERVER: wanted.image, STARTED_BY: wanted.history},
         )
+        try:
+            container.start()
+        except APIError as error:
+            container.remove(v=True, force=True)
+            if "already allocated" not in str(error) and "in use" not in str(error):
+                raise
+            taken = ", ".join(str(number) for _, _, number in wanted.ports if number)
+            raise UsageError(
+                f"A port of the engine's machine is in use already: {taken}.",
+                kept="No server was started.",
+                advice=(
+                    "Take another: -p 8889:8888",
+                    "Or any that is free: leave -p out",
+                    "What runs: %envimage list --all",
+                ),
+            ) from None
     return _server(engine, container)
 
 
-def _mount(target: str, source: str) -> Any:
+def _mounts(config: Any, wanted: Wanted) -> list[Any]:
     from docker.types import Mount
 
+    if not wanted.work:
+        return []
     # not the SDK's "volumes", which a later commit would make volumes of the image
-    return Mount(target, source, type="bind")
+    target = wanted.target or _work_folder(config)
+    return [Mount(target, wanted.work, type="bind", read_only=wanted.read_only)]
 
 
 def _work_folder(config: Any) -> str:
