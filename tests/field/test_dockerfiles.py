@@ -354,4 +354,4 @@ def test_what_is_checked_out_of_a_clone(commands: str, spec: str, context: Path)
     clone = "git clone https://git.example.com/p /opt/p && cd /opt/p"
     asked, reasons = read(context, f"RUN {clone} && {commands}; pip install /opt/p\n")
     assert asked == ([(spec,)] if spec else [])
-    assert spec or "only the run can tell" in reasons[0]
+    assert spec or "known only when it runs" in reasons[0]

@@ -54,6 +54,7 @@ class Found:
             which of its options no request can hold.
         extras: Those of a project's list that it asks for; ``*`` is all of them.
         clones: The repositories that lines before it cloned, as `state.Machine` has them.
+        written: The texts of the lists among its specs that lines before it wrote.
     """
 
     command: str
@@ -64,3 +65,4 @@ class Found:
     note: str = ""
     extras: tuple[str, ...] = ()
     clones: tuple[tuple[str, tuple[str, str | None]], ...] = ()
+    written: tuple[tuple[str, str], ...] = ()

@@ -240,6 +240,11 @@ class Call:
             target=self.target,
             note=" ".join(part for part in (self.note, note) if part),
             clones=tuple(self.machine.clones.items()),
+            written=tuple(
+                (spec.place, text)
+                for spec in request.specs
+                if (text := self.machine.files.get(spec.place)) is not None
+            ),
         )
 
     def unread(self, reason: str) -> Found:

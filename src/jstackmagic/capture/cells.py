@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 _NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)
 _MENTION = re.compile(
     rf"install|envremove|(?<![A-Za-z])(?:{'|'.join(map(re.escape, _NAMES))})(?![A-Za-z])"
-    r"|(?:site|dist)-packages|Pkg\.|p_load|biocLite|pkg_|renv|debconf|/etc/apt|%sh|%%shell|\.sh\b"
+    r"|(?:site|dist)-packages|Pkg\.|p_load|biocLite|pkg_|renv|debconf|/etc/apt|%sh|%%shell|\.sh\b|%run\b|\bgit\b"
     r"|PIP|CONDA|MAMBA|chdir|%cd|subprocess|get_ipython|(?:import|from)\s+os"
 )
 
 _SETS = re.compile(
-    r"^[ \t]*\w+[ \t]*(?::[^=\n]+)?\+?=|environ|%(?:set_)?env\b|%%writefile|^[ \t]*(?:for|with)\b",
+    r"^[ \t]*\w+[ \t]*(?::[^=\n]+)?\+?=|environ|%(?:set_)?env\b|%%writefile"
+    r"|>[ \t]*[\w./~-]+\.\w|^[ \t]*(?:for|with)\b",
     re.MULTILINE,
 )
 """Text that may set something later cells depend on."""

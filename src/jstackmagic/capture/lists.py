@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -48,11 +49,61 @@ def expand(found: Found) -> Iterator[Found]:
         yield replace(found, request=replace(request, specs=specs))
     for listed in lists.values():
         yield from listed
+    written = [spec for spec in missing if local_path(spec) in dict(found.written)]
+    for spec in written:
+        path = local_path(spec)
+        folder = os.path.dirname(path)
+        yield from listed_in(found, request, path, dict(found.written)[path], folder=folder)
+    missing = [spec for spec in missing if spec not in written]
     if missing:
         paths = ", ".join(map(local_path, missing))
         origins = {clone_of(local_path(spec), dict(found.clones))[0] for spec in missing}
         cloned = "".join(f" It comes from {url}, which the lines clone." for url in origins if url)
         yield replace(found, request=None, reason=f"There is no {paths} here.{cloned}")
+
+
+_INCLUDE = re.compile(
+    r"^[ \t-]*?(?:-r|-c|-e|--requirement|--constraint|--editable)[ \t=]*[^\s=].*", re.MULTILINE
+)
+
+
+def listed_in(
+    found: Found, request: Request, path: str, text: str, *, folder: str
+) -> Iterator[Found]:
+    """Yield what a list comes to that the lines before it write, and that is not here.
+
+    Args:
+        found: What asks for it.
+        request: Its request.
+        path: The list.
+        text: What was written.
+        folder: Where the manager runs.
+    """
+    from .files import conda_list, environment_yml, requirements
+
+    if match := _INCLUDE.search(text):
+        reason = f"{path}, which the lines before it write, names another list: {match[0].strip()}"
+        yield replace(found, request=None, reason=reason)
+        return
+    with TemporaryDirectory() as there:
+        file = Path(there, os.path.basename(path))
+        file.write_text(text, encoding="utf-8")
+        try:
+            if environment_yml.recognises(file):
+                reading = environment_yml.read(file)
+            elif request.manager == "conda":
+                reading = conda_list.read(file)
+            else:
+                reading = requirements.read(file, folder=folder)
+        except (OSError, UsageError) as error:
+            problem = getattr(error, "problem", str(error)).replace(str(file), path)
+            yield replace(found, request=None, reason=f"{path} cannot be read: {problem}")
+            return
+        if any(there in each for asked in reading.requests for each in asked.texts):
+            reason = f"{path}, which the lines before it write, names files beside it."
+            yield replace(found, request=None, reason=reason)
+            return
+    yield from listed_by(found, request, path, reading)
 
 
 def _from_clone(spec: Spec, found: Found) -> Spec:

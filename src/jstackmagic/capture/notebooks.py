@@ -8,10 +8,9 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..io.reading import text_of
+from ..io.reading import text_or_none
 from ..model.errors import UsageError
 from . import Found
 from .cells import CellReader, foreign
@@ -142,7 +141,10 @@ def _cells(file: str, data: bytes) -> tuple[list[_Cell], tuple[str, str]]:
         return _notebook(data)
     if file.endswith(TEXT_NOTEBOOK):
         return _text_notebook(file, _text(data))
-    return _script(_text(data)), ("", "")
+    text = _text(data)
+    if os.path.splitext(file)[1] not in ("", *SCRIPT) and not re.match(r"#!.*python", text):
+        raise _UnreadableError("It is no notebook, script or list of packages that is read here.")
+    return _script(text), ("", "")
 
 
 def _findings(
@@ -150,7 +152,7 @@ def _findings(
 ) -> Iterator[Finding]:
     notebook = any(cell.number for cell in cells)
     reader = CellReader(folder=folder, unsaid=unsaid, notebook=notebook)
-    reader.state.machine.look = _script_beside
+    reader.state.machine.look = text_or_none
     for cell in cells:
         if cell.language in _SHELL:
             finds = recognise(cell.source, state=reader.state)
@@ -162,14 +164,6 @@ def _findings(
             continue
         for found in finds:
             yield Finding(file, cell.number, found.line + cell.first_line - 1, found)
-
-
-def _script_beside(path: str) -> str | None:
-    """Return the text of a script that a cell runs; None for one that is not here."""
-    try:
-        return text_of(Path(os.path.expanduser(path)))
-    except (OSError, UsageError):
-        return None
 
 
 class _UnreadableError(Exception):

@@ -104,7 +104,8 @@ def _lookup(target: Target, root: str) -> Environment:
         try:
             return environment.find(name=target.name)
         except UnknownEnvironment:
-            return environment.detect(f"{root}/envs/{target.name}")
+            own = "" if target.name in ("base", "root") else f"/envs/{target.name}"
+            return environment.detect(f"{root}{own}")
     return environment.find(prefix=target.prefix)
 
 

@@ -312,7 +312,7 @@ class Watcher:
             engine=install.engine,
             commands=(install.typed,),
             context=self._context(),
-            notes=filter(None, (install.found.note,)),
+            notes=tuple(filter(None, (install.found.note,))),
         )
 
     def _ended(

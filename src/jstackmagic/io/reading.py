@@ -89,6 +89,14 @@ def text_of(path: Path, *, limit: int = MAX_LIST) -> str:
     return decoded(bytes_of(path, limit=limit), str(path)).replace("\r\n", "\n")
 
 
+def text_or_none(path: str) -> str | None:
+    """Return a file's text; None where it is not here, or no text."""
+    try:
+        return text_of(Path(path).expanduser())
+    except (OSError, RuntimeError, UsageError):
+        return None
+
+
 def beginning(path: Path) -> str:
     """Return the beginning of a text file; empty where there is none that can be read."""
     try:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import Found, Target
-from ..lines import recognise
-from . import Reading, apt_txt, dockerfile, environment_yml, requirements
-from ._finds import beginning, text_of
+from . import Reading, apt_txt, dockerfile, environment_yml, requirements, shell_script
+from ._finds import beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +27,6 @@ _FOREIGN = {
     "default.nix": "Nix's packages cannot be asked for here.",
     "requirements3.txt": "It is of the server's own environment where the kernel's Python is 2.",
 }
-# the two ways in which a script says where it lies itself
-_OWN_FOLDER = re.compile(
-    r"""\"?\$\(\s*dirname\s+(?:--\s+)?\"?\$(?:0|\{0\}|\{BASH_SOURCE(?:\[0\])?\})\"?\s*\)\"?"""
-)
 _SERVER = re.compile(r"\$\{?(?:NB|KERNEL)_PYTHON_PREFIX\}?/?")
 """repo2docker's names for the environment that it installs into."""
 
@@ -100,16 +94,8 @@ def _post_build(folder: Path) -> Iterator[Found]:
     file = folder / "postBuild"
     if not file.is_file():
         return
-    text = text_of(file)
-    head = re.match(r"#![ \t]*(\S+)(?:[ \t]+(\S+))?", text)
-    program = (head[2] or head[1]).rpartition("/")[2] if head else "sh"
-    if program not in ("sh", "bash", "dash", "zsh"):
-        yield Found("postBuild", reason=f"It is a script for {program}, which is not read here.")
-        return
-    own = shlex.quote(str(folder.absolute()))
-    text = _OWN_FOLDER.sub(lambda _: own, text)
     # repo2docker runs it in the repository's folder
-    for found in recognise(text, folder=str(folder.absolute().parent)):
+    for found in shell_script.read(file, folder=str(folder.absolute().parent)).found:
         prefix = found.target.prefix
         target = Target() if _SERVER.fullmatch(prefix) else dockerfile.named(found.target)
         yield replace(found, target=target)

@@ -9,17 +9,16 @@ import re
 import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ...model.errors import UsageError
+from ...io.reading import text_or_none
 from ...model.spec import Constraint, RequirementsFile
 from ...model.spec import read as read_spec
 from ..argv import repository
 from ..effects import is_setting
 from ..lines import recognise, recognise_argv
-from ..lists import listed_by, local_path
+from ..lists import listed_in, local_path
 from ..shell import Command, Word, parse
 from ..state import State, clone_of, word_of
 from . import Reading
@@ -49,7 +48,6 @@ _JOVYAN = "/home/jovyan"  # the home and the working folder in the Docker Stacks
 _HANDED = re.compile(r" The line for it: %envinstall .*-f (?P<path>/\S+)")
 _LISTS = (RequirementsFile, Constraint)
 _OPTION = r"(?:-r|-c|-e|--requirement|--constraint|--editable)"
-_INCLUDE = re.compile(rf"^[ \t-]*?{_OPTION}[ \t=]*[^\s=].*", re.MULTILINE)
 _ABSOLUTE = re.compile(
     rf"^(?:[ \t]*(?:- )?(?:{_OPTION}[ \t=]*)?(?:file:)?/|[^#\n]*@[ \t]*file:).*", re.MULTILINE
 )
@@ -268,7 +266,7 @@ class _Runner:
         origin = self.files.origin(path)
         if origin is None or not origin.place:
             return origin.text if origin else None
-        return _text_at(origin.place)
+        return text_or_none(origin.place)
 
     def _filled(self, text: str) -> str:
         """Return a text with the variables that are known."""
@@ -418,7 +416,7 @@ class _Runner:
                     self._wrote(posixpath.join(path, file.name), str(file), instruction)
         elif is_setting(path):
             by = f"{instruction.name}, line {instruction.line},"
-            self.state.wrote(path, _text_at(place), by=by)
+            self.state.wrote(path, text_or_none(place), by=by)
 
     def _found(self, instruction: _Instruction) -> Iterator[Found]:
         text, line = instruction.text, instruction.line
@@ -487,7 +485,7 @@ class _Runner:
             asked = replace(request, specs=tuple(kept), options=options)
             yield replace(found, request=asked, note=note)
         for path, text in lists:
-            for each in self._inline(found, request, path, text):
+            for each in listed_in(found, request, path, text, folder=self.state.folder or "/"):
                 yield from self._resolved(each, depth + 1)
         if lost:
             yield replace(found, request=None, reason=" ".join(lost))
@@ -535,45 +533,10 @@ class _Runner:
             return Origin(url=repository(url, revision or "", below))
         return self.files.origin(path)
 
-    def _inline(self, found: Found, request: Request, path: str, text: str) -> Iterator[Found]:
-        """Yield what a list comes to whose text is in the Dockerfile."""
-        from . import conda_list, environment_yml, requirements
-
-        if match := _INCLUDE.search(text):
-            reason = f"{path}, which the Dockerfile writes, names another list: {match[0].strip()}"
-            yield replace(found, request=None, reason=reason)
-            return
-        with TemporaryDirectory() as folder:
-            file = Path(folder, posixpath.basename(path))
-            file.write_text(text, encoding="utf-8")
-            try:
-                if environment_yml.recognises(file):
-                    reading = environment_yml.read(file)
-                elif request.manager == "conda":
-                    reading = conda_list.read(file)
-                else:
-                    reading = requirements.read(file, folder=self.state.folder or "/")
-            except (OSError, UsageError) as error:
-                problem = getattr(error, "problem", str(error)).replace(str(file), path)
-                yield replace(found, request=None, reason=f"{path} cannot be read: {problem}")
-                return
-            if any(folder in each for asked in reading.requests for each in asked.texts):
-                reason = f"{path}, which the Dockerfile writes, names files of the image."
-                yield replace(found, request=None, reason=reason)
-                return
-        yield from listed_by(found, request, path, reading)
-
-
-def _text_at(place: str) -> str | None:
-    try:
-        return text_of(Path(place))
-    except (OSError, UsageError):
-        return None
-
 
 def _absolute(place: str) -> str:
     """Return a list's line that names an absolute path; empty without one."""
-    match = _ABSOLUTE.search(_text_at(place) or "")
+    match = _ABSOLUTE.search(text_or_none(place) or "")
     return match[0].strip() if match else ""
 
 

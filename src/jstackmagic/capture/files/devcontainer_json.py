@@ -1,0 +1,90 @@
+"""devcontainer.json: the commands that VS Code, Codespaces and others run in the container."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ...io.reading import text_or_none
+from ...model.documents import parse_json
+from ..lines import recognise, recognise_argv
+from ..shell import Word
+from ..state import State
+from . import Reading
+from ._finds import line_of, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .. import Found
+
+_COMMANDS = (
+    *("onCreateCommand", "updateContentCommand", "postCreateCommand"),
+    *("postStartCommand", "postAttachCommand"),
+)
+"""In the order they run in, inside the container: https://containers.dev/implementors/json_reference/"""
+
+_ASIDE = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
+
+
+def recognises(path: Path) -> bool:
+    """Return whether it is called so."""
+    return path.name in ("devcontainer.json", ".devcontainer.json") and path.is_file()
+
+
+def read(path: Path) -> Reading:
+    """Read what its commands install; the image and its features are only named.
+
+    Raises:
+        InvalidSpec: It is no JSON, apart from comments and commas at an end.
+        OSError: It cannot be read.
+    """
+    text = text_of(path)
+    bare = _ASIDE.sub(lambda match: match[1] or " ", text)
+    bare = _ASIDE.sub(lambda match: match[1] or " ", bare)  # a comma before a comment
+    data = parse_json(bare, str(path))
+    data = data if isinstance(data, dict) else {}
+    folder = path.absolute().parent
+    folder = folder.parent if folder.name == ".devcontainer" else folder
+    state = State(folder=str(folder))
+    state.machine.look = text_or_none
+    for name in ("containerWorkspaceFolder", "localWorkspaceFolder"):
+        state.define(name, Word(str(folder)))
+    for name, value in {**_table(data, "containerEnv"), **_table(data, "remoteEnv")}.items():
+        state.define(name, Word(str(value), holes=(str(value),) if "${" in str(value) else ()))
+    found = tuple(
+        each
+        for name in _COMMANDS
+        for command in _each(data.get(name))
+        for each in _run(command, state, line_of(text, f'"{name}"'))
+    )
+    return Reading(path, found, tuple(_notes(data)))
+
+
+def _table(data: dict[str, Any], name: str) -> dict[str, Any]:
+    found = data.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _each(command: Any) -> Iterator[Any]:
+    """Yield a command, or those of an object, which run side by side."""
+    yield from command.values() if isinstance(command, dict) else [command]
+
+
+def _run(command: Any, state: State, line: int) -> Iterator[Found]:
+    if isinstance(command, str):
+        yield from recognise(command, state=state, line=line, command=command)
+    elif isinstance(command, list):
+        yield from recognise_argv([Word(str(word)) for word in command], state=state, line=line)
+
+
+def _notes(data: dict[str, Any]) -> Iterator[str]:
+    built = _table(data, "build").get("dockerfile") or data.get("dockerFile")
+    if built:
+        yield f"Its image is built by {built}: capture that file as well."
+    if data.get("image"):
+        yield f"It is built on {data['image']}, which is not read here."
+    features = ", ".join(_table(data, "features"))
+    if features:
+        yield f"What its features install is not read here: {features}."

@@ -1,0 +1,54 @@
+"""A shell script, such as postBuild, a lifecycle script of a hub's or install.sh."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from ...io.reading import text_or_none
+from .. import Found
+from ..effects import shell_of
+from ..lines import SHELLS, recognise
+from ..state import State
+from . import Reading
+from ._finds import beginning, text_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SUFFIXES = (".sh", ".bash", ".zsh")
+# the two ways in which a script says where it lies itself
+_OWN_FOLDER = re.compile(
+    r"""\"?\$\(\s*dirname\s+(?:--\s+)?\"?\$(?:0|\{0\}|\{BASH_SOURCE(?:\[0\])?\})\"?\s*\)\"?"""
+)
+
+
+def recognises(path: Path) -> bool:
+    """Return whether its name or its first line says so."""
+    if path.suffix not in ("", *_SUFFIXES) or not path.is_file():
+        return False
+    return path.suffix in _SUFFIXES or shell_of(beginning(path)) in SHELLS
+
+
+def read(path: Path, *, folder: str = "") -> Reading:
+    """Read what it runs.
+
+    Args:
+        path: The script.
+        folder: Where it is run; by default its own.
+
+    Raises:
+        InvalidSpec: It is no text.
+        OSError: It cannot be read.
+    """
+    text = text_of(path)
+    program = shell_of(text) or "sh"
+    if program not in SHELLS:
+        reason = f"It is a script for {program}, which is not read here."
+        return Reading(path, (Found(path.name, reason=reason),))
+    here = str(path.absolute().parent)
+    text = _OWN_FOLDER.sub(lambda _: shlex.quote(here), text)
+    state = State(folder=folder or here)
+    state.machine.look = text_or_none
+    return Reading(path, tuple(recognise(text, state=state)))

@@ -1,0 +1,111 @@
+"""Scripts that hubs and dev containers run, and lists that the same lines write."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.captured import asked, where
+from support.verbs import verb
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def captured(path: Path, text: str) -> tuple[list[str], list[str], list[str]]:
+    """What is asked of a file, where it goes, and what the file's problems are."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    result = verb("capture", "--dry-run", path)
+    founds = [each.found for each in result.captures]
+    return asked(founds), [where(each) for each in founds], [why for _, why in result.problems]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected", "environments"),
+    [
+        ("setup.sh", "ENV=lab\nconda create -yn $ENV python=3.11\npip install six\n",
+         ["python=3.11", "six"], ["lab", ""]),
+        ("postBuild", "#!/bin/bash -e\npip install six\n", ["six"], [""]),
+        ("on-start", "#!/usr/bin/env bash\nsudo -u ec2-user -i <<'EOF'\nsource /home/ec2-user/"
+         "anaconda3/bin/activate pytorch\nnohup pip install six &\nEOF\n", ["six"], ["pytorch"]),
+        ("init.sh", "#!/bin/bash\nset -e\n/databricks/python/bin/pip install six\n",
+         ["six"], ["/databricks/python"]),
+        ("chain.sh", "bash other.sh\n. ./env.sh\npip install $WHAT\n", ["idna", "six"], ["", ""]),
+        ("python.sh", "#!/usr/bin/env python3\nprint('pip install no')\n", ["?"], [""]),
+        ("job.scala", "// %pip install six\n", [], []),
+        ("prepare", "import os\nos.system('pip install six')\n", ["six"], [""]),
+    ],
+)  # fmt: skip
+def test_a_script(
+    name: str, text: str, expected: list[str], environments: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "other.sh").write_text("pip install idna\n")
+    (tmp_path / "env.sh").write_text("export WHAT=six\n")
+    found, targets, problems = captured(tmp_path / name, text)
+    assert (found, targets) == (expected, environments)
+    assert found or problems == ["It is no notebook, script or list of packages that is read here."]
+
+
+class TestDevContainers:
+    """devcontainer.json: its commands, in the order they run in."""
+
+    def test_every_form_of_a_command(self, tmp_path: Path) -> None:
+        (tmp_path / "requirements.txt").write_text("six\n")
+        text = """{
+            // with comments, and a comma at the end
+            "image": "example.com/python:3.12", /* "postCreateCommand": "pip install no" */
+            "features": {"ghcr.io/devcontainers/features/conda:1": {}},
+            "remoteEnv": {"PIP_INDEX_URL": "https://pypi.example.com/simple"},
+            "postCreateCommand": "cd ${containerWorkspaceFolder}; pip install -r requirements.txt",
+            "onCreateCommand": {"a": "pip install a", "b": ["pip", "install", "http://x//b.whl"]},
+        }"""
+        found, _, problems = captured(tmp_path / ".devcontainer/devcontainer.json", text)
+        assert found == ["a", "http://x//b.whl", f"-r {tmp_path}/requirements.txt"]
+        assert "example.com/python:3.12" in problems[0]
+        assert "features/conda" in problems[0]
+        result = verb("capture", "--dry-run", tmp_path / ".devcontainer/devcontainer.json").captures
+        assert result[0].found.request.sources.index_url == "https://pypi.example.com/simple"
+
+    @pytest.mark.parametrize(
+        ("data", "said"),
+        [
+            ({"build": {"dockerfile": "Dockerfile"}}, "capture that file as well"),
+            ({"dockerFile": "../Dockerfile"}, "../Dockerfile"),
+        ],
+    )
+    def test_its_dockerfile_is_named(self, data: object, said: str, tmp_path: Path) -> None:
+        found, _, problems = captured(tmp_path / ".devcontainer.json", json.dumps(data))
+        assert not found
+        assert said in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["%%writefile r.txt\nnumpy\n", "!pip install -r r.txt"], ["numpy"]),
+        (["!echo six > r.txt && pip install -r r.txt"], ["six"]),
+        (["%%writefile e.yml\ndependencies: [six, {pip: [idna]}]", "!mamba env update -f e.yml"],
+         ["six", "idna"]),
+        (["%%bash\ncat > r.txt <<EOF\nsix\nidna==3\nEOF\npip install -r r.txt"], ["six idna==3"]),
+        (["!echo six >> r.txt", "!pip install -r r.txt"], ["six"]),
+        (["!date > r.txt", "!pip install -r r.txt"], ["?"]),
+        (["%%writefile r.txt\n-r other.txt", "!pip install -r r.txt"], ["?"]),
+        (["!git clone -b v1 https://g.example.com/p", "%cd p\n!pip install -e ."],
+         ["git+https://g.example.com/p@v1"]),
+        (["!git clone https://g.example.com/p.git && cd p && git checkout 1f2e && pip install ."],
+         ["git+https://g.example.com/p.git@1f2e"]),
+        (["!git clone https://g.example.com/p", "!pip install ./p/lib"],
+         ["git+https://g.example.com/p#subdirectory=lib"]),
+        (["!git clone https://g.example.com/p", "!pip install -r p/requirements.txt"], ["?"]),
+        (["!git clone $URL p", "!pip install ./p"], ["?"]),
+    ],
+)  # fmt: skip
+def test_what_the_cells_before_it_bring(
+    cells: list[str], expected: list[str], tmp_path: Path
+) -> None:
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    notebook = {"nbformat": 4, "cells": [{**cell, "source": source} for source in cells]}
+    assert captured(tmp_path / "n.ipynb", json.dumps(notebook))[0] == expected
