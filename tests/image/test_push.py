@@ -22,7 +22,7 @@ from jstackmagic.image.registry.client import Descriptor, Image, Registry, this_
 from jstackmagic.image.registry.connection import Connection, RegistryError
 from jstackmagic.model.reference import parse_tag
 from support.machine import Unavailable, program
-from support.registries import PASSWORD, USER, Served, registry
+from support.registries import PASSWORD, USER, Served, registry, tokens
 from support.rootfs import FILES, User, items_below, push_base
 
 if TYPE_CHECKING:
@@ -332,6 +332,43 @@ def test_a_layout_is_a_folder_too(place: Place, tmp_path: Path) -> None:
     push(user, place, "team/x:1", "--output", str(archive))
     with tarfile.open(archive) as opened:
         assert "manifest.json" in opened.getnames()
+
+
+def test_an_image_of_this_history_is_made_again_on_its_own_base(place: Place) -> None:
+    user = place.user("again")
+    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    push(user, place, "again/x:1")
+    user.say("install", "--prefix", str(place.env), "pip:toolz==0.12.1")
+    tag = f"{place.served.address}/again/x"
+    user.say("image", "push", f"{tag}:2", "--from", f"{tag}:1")
+    user.say("image", "push", f"{tag}:3", "--from", place.base)
+    images = [place.image(f"again/x:{number}") for number in (2, 3)]
+    assert images[0].layers == images[1].layers
+    assert len(images[0].layers) == 3, "the base, pip's, the history"
+
+
+def test_a_token_is_asked_for_each_repository(place: Place, tmp_path: Path) -> None:
+    """Debian's registry with tokens, which are signed here as a token server signs them."""
+    with tokens(tmp_path) as (auth, asked), registry(tmp_path, auth=auth) as served:
+        settings = tmp_path / "docker"
+        settings.mkdir()
+        served.log_in(settings)
+        environ = {"DOCKER_CONFIG": str(settings)}
+        (tmp_path / "base").mkdir()
+        base = push_base(
+            served, "base/notebook:1", items_below(place.env), tmp_path / "base", environ
+        )
+        user = place.user("bearer")
+        user.environ |= environ
+        user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+        done = user.say("image", "push", f"{served.address}/b/x:1", "--from", base)
+        mounting = [scopes for scopes in asked if len(scopes) == 2]
+        assert mounting == [["repository:b/x:pull,push", "repository:base/notebook:pull"]]
+        assert done["sent"] < 200_000, "the base was mounted"
+        user.environ["DOCKER_CONFIG"] = str(tmp_path)  # nobody is logged in there
+        failed = user.run("image", "push", f"{served.address}/b/x:2", "--from", base)
+        assert failed.returncode == 1
+        assert f"docker login {served.address}" in failed.stdout + failed.stderr
 
 
 # Another base

@@ -123,3 +123,60 @@ def _authority(folder: Path, host: str) -> Path:
     signed = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2")
     openssl("x509", "-req", "-in", "own.csr", *signed, "-extfile", "names", "-out", "own.crt")
     return folder / "ca.crt"
+
+
+@contextlib.contextmanager
+def tokens(folder: Path) -> Iterator[tuple[dict[str, Any], list[list[str]]]]:
+    """A token server: whoever has the password gets what they ask for.
+
+    Yields:
+        The registry's settings for it, and the scopes of each request.
+    """
+    import base64
+    import threading
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+    from urllib.parse import parse_qs, urlsplit
+
+    _authority(folder, "127.0.0.1")
+    asked: list[list[str]] = []
+    login = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    der = "".join((folder / "ca.crt").read_text().splitlines()[1:-1])
+
+    def encoded(data: bytes) -> bytes:
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+    def signed(scopes: list[str]) -> str:
+        access = []
+        for scope in scopes:
+            kind, name, actions = scope.split(":")
+            access.append({"type": kind, "name": name, "actions": actions.split(",")})
+        now = int(time.time())
+        claims = {"iss": "tests", "aud": "registry", "sub": USER, "jti": str(now)}
+        claims |= {"exp": now + 300, "nbf": now - 10, "iat": now, "access": access}  # type: ignore[dict-item]
+        header = {"typ": "JWT", "alg": "RS256", "x5c": [der]}
+        text = b".".join(encoded(json.dumps(part).encode()) for part in (header, claims))
+        command = [program("openssl"), "dgst", "-sha256", "-sign", str(folder / "ca.key")]
+        signature = subprocess.run(command, input=text, capture_output=True, check=True).stdout
+        return (text + b"." + encoded(signature)).decode()
+
+    class Tokens(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            scopes = parse_qs(urlsplit(self.path).query).get("scope", [])
+            known = self.headers.get("Authorization") == login
+            content = json.dumps({"token": signed(scopes)} if known else {}).encode()
+            if known:
+                asked.append(scopes)
+            self.send_response(200 if known else 401)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Tokens) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        realm = f"http://127.0.0.1:{server.server_port}/token"
+        names = {"realm": realm, "service": "registry", "issuer": "tests"}
+        yield {"token": {**names, "rootcertbundle": str(folder / "ca.crt")}}, asked
+        server.shutdown()
