@@ -10,9 +10,11 @@ layers of the base, what is known of the base's files.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -98,10 +100,13 @@ class Bench:
     def build(self, container: Any, name: str, folder: Path) -> float:
         """Seconds of a build of the exported Dockerfile and of its push."""
         folder.mkdir()
-        words = ("--from", self.base, "--output", "/tmp/Dockerfile")
+        words = ("--from", self.base, "--output", "/tmp/built/Dockerfile")
+        self.do(container, "rm", "-rf", "/tmp/built")
+        self.do(container, "mkdir", "/tmp/built")
         self.do(container, "/opt/conda/bin/jstackmagic", "export", "dockerfile", *words)
-        text = self.do(container, "cat", "/tmp/Dockerfile")
-        (folder / "Dockerfile").write_text(text)
+        chunks, _ = container.get_archive("/tmp/built/.")
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            archive.extractall(folder)
         began = time.monotonic()
         docker_(["build", "-q", "-t", f"{self.address}/{name}", str(folder)])
         docker_(["push", "-q", f"{self.address}/{name}"])

@@ -318,6 +318,13 @@ def test_a_blob_that_is_not_what_it_is_called_is_refused(place: Place) -> None:
         blob.write_bytes(whole)
 
 
+def test_nothing_is_sent_where_no_registry_is_named(place: Place) -> None:
+    user = place.user("vague")
+    done = user.run("image", "push", "team/x:1", "--from", place.base)
+    assert done.returncode == 2
+    assert "names no registry" in done.stdout + done.stderr
+
+
 def test_a_layout_is_a_folder_too(place: Place, tmp_path: Path) -> None:
     user = place.user("layouter")
     folder = tmp_path / "layout"

@@ -177,6 +177,8 @@ def made(session: Session, prepared: Prepared, extra: Mapping[str, str]) -> Made
 @contextlib.contextmanager
 def sending(tag: str) -> Iterator[None]:
     """Say of whatever goes wrong that the old image stands."""
+    from ...image.registry.connection import RegistryError
+
     kept = f"{tag} is what it was."
     try:
         yield
@@ -186,10 +188,8 @@ def sending(tag: str) -> Iterator[None]:
         raise JStackMagicError(
             f"{error.filename or 'A file'} cannot be written or read: {error.strerror}.", kept=kept
         ) from error
-    except JStackMagicError as error:
-        if type(error).__name__ == "RegistryError":
-            raise type(error)(error.problem, kept=kept, advice=(*error.advice, AGAIN)) from error
-        raise
+    except RegistryError as error:
+        raise RegistryError(error.problem, kept=kept, advice=(*error.advice, AGAIN)) from error
 
 
 def send_to(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...model.errors import UsageError
+
 if TYPE_CHECKING:
     import argparse
 
@@ -71,6 +73,12 @@ def run(options: Options, session: Session) -> Pushed:
     from ._pushed import Pushed
 
     tag, extra = parse_tag(options.tag), pairs(options.labels)
+    if not (tag.registry or options.output):
+        raise UsageError(
+            f"{tag} names no registry.",
+            kept="Nothing was sent.",
+            advice=f"Say which: REGISTRY/{tag}, or --output FILE.tar",
+        )
     with prepared(session, options.base_image) as found:
         if options.dry_run:
             return Pushed(str(tag), found)

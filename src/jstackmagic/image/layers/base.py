@@ -118,7 +118,14 @@ class Witness:
 
 
 def packages_of(root: Root, prefix: str, manager: ManagerName) -> tuple[Package, ...]:
-    """Return one manager's packages in a place of an image."""
+    """Return one manager's packages in a place of an image; of one root each is read once."""
+    known = root.__dict__.setdefault("_packages", {})
+    if (prefix, manager) not in known:
+        known[prefix, manager] = _read_packages(root, prefix, manager)
+    return tuple(known[prefix, manager])
+
+
+def _read_packages(root: Root, prefix: str, manager: ManagerName) -> tuple[Package, ...]:
     start = "/var/lib/" if manager == "apt" else prefix.rstrip("/") + "/"
     with tempfile.TemporaryDirectory(prefix="jstackmagic-base-") as folder:
         libraries = [

@@ -14,6 +14,7 @@ from ...model.environment import Environment
 from ...model.errors import JStackMagicError
 from ...model.managers import place, position
 from ...model.packages import Package, normalise, same
+from ...where.baseline import time_of
 from ...where.environment import detect
 from ...where.packages import files_of, metadata_of, read_packages
 from . import disk, normal, system
@@ -29,6 +30,8 @@ HISTORY = "/etc/jstackmagic/history.jsonl"
 _KERNELS = "/usr/local/share/jupyter/kernels"
 """Where every server looks for kernelspecs, and no home folder hides them."""
 
+_RAN = 0.05  # seconds, which no manager's run is shorter than
+_SCRIPTS = 60.0  # seconds that packages' scripts may go on after the last package was unpacked
 _SLACK = 2.0  # seconds between a record's times and those of the files
 _RECORD = re.compile(r".*/(?P<name>[^/]+?)-[^/]+\.dist-info/RECORD")
 _UVS_OWN = ("uv_cache.json", "uv_build.json")
@@ -307,7 +310,14 @@ class _Gathering:
             if prefix and os.path.normpath(record.environment.prefix) != os.path.normpath(prefix):
                 continue
             begin = datetime.fromisoformat(record.time.replace("Z", "+00:00")).timestamp()
-            found.append((begin - _SLACK, begin + record.outcome.seconds + _SLACK))
+            end = begin + record.outcome.seconds
+            if record.outcome.seconds < _RAN:  # recorded afterwards: the packages know when
+                change = record.outcome.change
+                packages = (*change.added, *(new for _, new in change.changed))
+                environment = self._environments.get(prefix) or Environment("system", None, "/")
+                times = [time_of(package, environment) or begin for package in packages]
+                begin, end = min(times, default=begin), max(times, default=end) + _SCRIPTS
+            found.append((begin - _SLACK, end + _SLACK))
         return found
 
     # The past

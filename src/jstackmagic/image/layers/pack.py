@@ -8,6 +8,7 @@ import json
 import os
 import tarfile
 import tempfile
+import time
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _TIME = 315_619_200
 _LEVEL = 6
 _BLOCK = 2**18  # bytes; a part of the format, since an archive is filled up to it
 _FORMAT = f"1 {_LEVEL} {_BLOCK} {zlib.ZLIB_RUNTIME_VERSION}"
+_KEPT = 7 * 86_400  # seconds, for the next try
 _REMEMBERED = 500  # layers
 _CAPABILITY = "SCHILY.xattr.security.capability"
 """How archives keep a file's capabilities: as GNU tar, star and the engines do."""
@@ -63,6 +65,10 @@ class Packing:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in (*folder.glob("*.tar.gz"), *folder.glob("*.partial")):
+            with suppress(OSError):  # of a push that was given up
+                if file.stat().st_mtime < time.time() - _KEPT:
+                    file.unlink()
 
     @property
     def _known(self) -> Path:

@@ -224,6 +224,7 @@ def write_layout(
             pack(digest)
             with open(packing.path(layer.packed), "rb") as file:
                 add(_blob(digest), layer.packed.size, iter(lambda: file.read(2**20), b""))
+            packing.forget(layer.packed)
             told(layer.packed.size)
 
     try:

@@ -88,7 +88,9 @@ def made_by_scripts(
         made = disk.item(path, fault)
         if made is None or (made.kind == "folder" and made.path in base.entries):
             continue
-        if not disk.holds_secret(made):
+        if made.kind == "folder" and not os.access(path, os.R_OK | os.X_OK):
+            fault(f"{path} cannot be looked into by this user.")
+        elif not disk.holds_secret(made):
             yield made
 
 

@@ -137,7 +137,8 @@ class Registry:
         self.name = name
         self.connection = connection or Connection(name.registry)
         path = name.name.removeprefix(f"{name.registry}/") if name.registry else name.name
-        self.repository = path if name.registry or "/" in path else f"library/{path}"
+        own = name.registry not in ("", "docker.io") or "/" in path
+        self.repository = path if own else f"library/{path}"
 
     def _scope(self, actions: str = "pull") -> str:
         return f"repository:{self.repository}:{actions}"
