@@ -719,3 +719,19 @@ def _two_packages(builder: ChannelBuilder, depends: list[str] | None = None) -> 
     builder.add_package(
         "tool", "1.0", depends=["python", *(depends or [])], files={"share/tool": "x\n"}
     )
+
+
+@pytest.mark.parametrize("name", ["conda", "pixi", "binder"])
+def test_of_a_list_conda_s_own_packages_are_written(name: str) -> None:
+    brought = (Item("numpy", "numpy", "2.0.1"),)
+    step = Step("conda", BASE, (Item("--file /w/list.txt", brought=brought),))
+    made = export.get(name).render(Recipe((step,)))
+    text = made.text + "".join(str(file.source) for file in made.files)
+    assert "numpy" in text
+    assert "/w/list.txt" not in text
+
+
+def test_of_a_list_nobody_saw_it_is_said() -> None:
+    step = Step("conda", BASE, (Item("--file /w/list.txt"),))
+    made = export.get("conda").render(Recipe((step,)))
+    assert "What /w/list.txt asks for was never seen: it is not in this file." in made.notes

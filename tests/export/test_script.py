@@ -189,6 +189,12 @@ class TestText:
         assert list(artifact.secrets) == ["pip_index_url"]
         assert SECRET not in repr(script.render(EVERYTHING))
 
+    def test_a_build_s_secret_variable_is_read_from_its_file(self) -> None:
+        built = Sources(variables=(f"BUILD_TOKEN={SECRET}", "CMAKE_ARGS=-DX=1 -DY=2"))
+        made = script.render(one("pip", Item("six", "six"), sources=built))
+        assert 'BUILD_TOKEN="$(cat "${secrets}/build_build_token")"' in made.text
+        assert list(made.secrets) == ["build_build_token"]
+
     @pytest.mark.parametrize("text", [f"git+https://u:{SECRET}@g.example.com/r.git", "a\nb"])
     def test_refuses_what_no_line_can_hold(self, text: str) -> None:
         with pytest.raises(ExportError):

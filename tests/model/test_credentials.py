@@ -120,6 +120,19 @@ def test_the_words_of_a_command_line_are_read_with_their_option() -> None:
     assert mask_words(["--no-deps", "secretstorage=3.3"]) == ("--no-deps", "secretstorage=3.3")
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('TOKEN="$(cat "${secrets}/token")" pip', 'TOKEN="$(cat "${secrets}/token")" pip'),
+        ('TOKEN="$(cat /run/secrets/token)"', 'TOKEN="$(cat /run/secrets/token)"'),
+        ('TOKEN="hunter2" pip', f"TOKEN={MASK} pip"),
+        ('TOKEN="$USER hunter2"', f"TOKEN={MASK}"),
+    ],
+)
+def test_what_a_shell_reads_is_no_secret(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
 PASSWORD = st.text("abcXYZ019%-_.~@/'", min_size=4, max_size=20).filter(
     lambda text: (
         text.strip("'") == text

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..model.pins import Pin, pinned
+from ..model.spec import Listing
 from ..model.words import checked, public, published
 
 if TYPE_CHECKING:
@@ -36,7 +37,12 @@ def channels(chosen: Chosen, notes: list[str]) -> list[str]:
 
 def match_specs(chosen: Chosen, pin: Pin, notes: list[str]) -> Iterator[tuple[Item | None, str]]:
     """The specs, Python first, each with the item that it is of."""
-    items = list(chosen.items("conda"))
+    items: list[Item] = []
+    for item in chosen.items("conda"):
+        is_list = isinstance(item.spec, Listing)
+        items += item.brought if is_list else (item,)
+        if is_list and not item.brought:
+            notes.append(f"What {item.spec.place} asks for was never seen: it is not in this file.")
     python = next((item for item in items if item.name == "python"), None)
     if chosen.python and (python is None or pin == "none"):
         yield python, f"python={chosen.python}"

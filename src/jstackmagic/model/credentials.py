@@ -72,7 +72,8 @@ _OPTION = re.compile(
 )
 _ASSIGNED = re.compile(
     r"(?:(?<![\w?&#<>!~=/-])|(?<=[\s'\"]-[CDo])|(?<=^-[CDo])|(?<=-[a-z]{5}=)|(?<=-setting=)|(?<=-settings=))"
-    r"(?P<key>[A-Za-z_][\w.-]*)=(?![=])(?P<value>[^\s'\"&;|]+|'[^']*'|\"[^\"]*\")"
+    r"(?P<key>[A-Za-z_][\w.-]*)=(?![=])"
+    r"(?P<value>[^\s'\"&;|]+|'[^']*'|\"\$\([^()\n]*\)\"|\"[^\"]*\")"
 )
 _HEADER = re.compile(
     r"(?im:(?<![\w-])(?:(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:[a-z]+\s+)?"
