@@ -63,16 +63,16 @@ class Choice:
 
 
 Spelling = Literal["channel", "archive"]
-"""How one very package is asked for: of its channel's solver, or by its archive's address."""
+"""The form of an exact spec: by its channel's solver, or by its archive's address."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a manager itself says is installed.
+    """The installed packages by the manager's own account.
 
     Attributes:
-        versions: By name.
-        hashes: The SHA-256 of the local archives that it was asked for, by path.
+        versions: The versions by name.
+        hashes: The SHA-256 of the requested local archives, by path.
     """
 
     versions: Mapping[str, str]
@@ -83,7 +83,7 @@ class Engine(Protocol):
     """A program or library that does a manager's work."""
 
     shows_progress: ClassVar[bool] = False
-    """Whether its planning shows how far it is."""
+    """Whether planning shows its progress."""
 
     def plan(self, request: Request, environment: Environment) -> Plan:
         """Return exactly what would be run, and what it would change; touch nothing.
@@ -123,10 +123,10 @@ class Manager(Protocol):
     # Asking
 
     def check(self, request: Request, environment: Environment) -> None:
-        """Refuse specs that this manager could not read; nothing else is looked at.
+        """Refuse specs that this manager could not read; check nothing else.
 
         Raises:
-            InvalidSpec: A spec is none of its.
+            InvalidSpec: A spec is not one of this manager.
         """
 
     def wanted(self, request: Request, environment: Environment) -> Wanted:

@@ -1,4 +1,4 @@
-"""What a history wants of one place: a plain value that replay, keep and the managers read."""
+"""The goal of a history for one place: a plain value for replay, keep and the managers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ the specs as the user wrote them."""
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Whether a package was asked for.
+    """The mark of a package as requested by the user or not.
 
     Attributes:
-        manager: Who installed it.
+        manager: The manager that installed it.
         name: Its normalised name.
-        requested: Whether a person asked for it.
-        spec: In which words; where they are not known, its bare name serves.
+        requested: Whether the user requested it.
+        spec: The user's spec; if unknown, its bare name.
     """
 
     manager: ManagerName
@@ -68,7 +68,7 @@ class Goal:
         ]
 
     def wishes(self, exactness: Exactness) -> list[Wish]:
-        """Return what is to be noted as asked for, and in which words."""
+        """Return the packages to mark as requested, each with its spec."""
         items = {(step.manager, item.name): item for step in self.steps for item in step.install}
         known = self.there.items() if exactness == "builds" else ()
         wishes = {key: Wish(*key, package.requested) for key, package in known}
@@ -99,14 +99,14 @@ class Goal:
         ]
 
     def items(self, manager: ManagerName) -> Iterator[tuple[Step, Item]]:
-        """Return what was asked of one manager, constraints left out, each with its step."""
+        """Yield what was requested of one manager, without constraints, each with its step."""
         for step in self.of(manager):
             for item in step.install:
                 if not isinstance(item.spec, Constraint):
                     yield step, item
 
     def unseen(self, manager: ManagerName, item: Item) -> bool:
-        """Return whether nobody saw what a spec came to: it was only recorded."""
+        """Return whether the result of a spec is unknown: it was only recorded."""
         return not item.version and not item.brought and (manager, item.name) not in self.there
 
 

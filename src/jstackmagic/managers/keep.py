@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Archives(Protocol):
-    """What is kept of one manager's packages, in a folder of its own."""
+    """The kept archives of one manager, in a folder of their own."""
 
     def of(self, package: Package) -> Path | None:
         """Return what is kept of a package: of its version and, where that is known, its hash."""

@@ -1,4 +1,4 @@
-"""Which packages need which, from the metadata of an environment alone."""
+"""Dependencies between packages, from the metadata of an environment alone."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def needed(here: PackageSet, environment: Environment) -> set[Key]:
 
 
 def lacking(depends: Mapping[str, Iterable[str]], after: Mapping[Key, Package]) -> list[str]:
-    """What conda packages need and would not find; of the system (``__glibc``) nothing is asked.
+    """Return the missing dependencies of conda packages; the system's (``__glibc``) are skipped.
 
     Args:
-        depends: By the name of each package, what it needs, as match specs.
-        after: What there will be.
+        depends: The match specs that each package needs, by its name.
+        after: The packages after the change.
     """
     missing = []
     for name, texts in depends.items():

@@ -27,14 +27,14 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Downloads:
-    """What a manager downloads, which a layer leaves out, or BuildKit keeps between builds.
+    """A manager's downloads, which a layer leaves out, or BuildKit keeps between builds.
 
     Attributes:
-        clean: What empties them in the layer that filled them.
+        clean: The command that empties them in the layer that filled them.
         variable: The environment variable that names their folder to the manager, for a mount that
-            is the user's own; empty where it is none.
+            belongs to the user; empty for other mounts.
         mounts: The folders that root's commands have them in, by a name for each.
-        hadolint: The rule that does not know of such a mount.
+        hadolint: The rule that ignores such a mount.
     """
 
     clean: tuple[str, ...] = ()
@@ -62,13 +62,13 @@ class Making:
 
 
 class Page(Protocol):
-    """The page: it knows the image, its users and the files beside it.
+    """The page, which knows the image, its users and its files.
 
     Attributes:
         style: The pattern to follow; in a script, ``script``.
         pin: How exact to write versions.
         notes: Sentences the user should read.
-        programs: What runs a manager in the base image, quoted, where that is known.
+        programs: The program of a manager in the base image, quoted, if known.
     """
 
     style: Style | Literal["script"]
@@ -78,7 +78,7 @@ class Page(Protocol):
 
     @property
     def keeps(self) -> bool:
-        """Whether downloads are kept; not those that a credential of this step gives access to."""
+        """Return whether downloads are kept; not those behind a credential of this step."""
 
     def inside(self, environment: EnvironmentRef, path: str = "") -> str:
         """Return a path below an environment's prefix, quoted."""
@@ -90,10 +90,10 @@ class Page(Protocol):
         """Return an item's spec at the pin, quoted, after its flag; a local file comes along."""
 
     def beside(self, name: str, content: str) -> str:
-        """Write a file beside the page; return the word that names it, quoted."""
+        """Write a file next to the page; return the word that names it, quoted."""
 
     def secret(self, purpose: str, text: str) -> str:
-        """Return what reads a text with a credential from a secret, to stand in double quotes."""
+        """Return shell text that reads a text with a credential from a secret; quote it with ``"``."""
 
     def secret_file(self, purpose: str, text: str) -> str:
         """Return the word that names a secret's file."""

@@ -22,10 +22,10 @@ class Step:
     """One request in one environment.
 
     Attributes:
-        request: What is asked of the manager.
-        environment: Where.
+        request: The request to the manager.
+        environment: Its environment.
         undoes: The id of the record that this takes back.
-        asked: What the record says was asked, where the manager is asked for something more exact.
+        asked: The recorded request, if the manager gets a more exact one.
         over_conda: The distributions that pip may put over conda's.
         choice: The engine that does it; None until the transaction takes the step.
     """
@@ -40,13 +40,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One step and what it comes to.
+    """One step and its plan.
 
     Attributes:
-        step: What was asked.
-        plan: What is to be done.
-        engine: Does it; None where nothing is done, and only a record is written.
-        waits: Whether what it comes to can be known only after an earlier step.
+        step: The step.
+        plan: The manager's plan.
+        engine: The engine that runs it; None if only a record is written.
+        waits: Whether its outcome is known only after an earlier step.
     """
 
     step: Step

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from ..goal import Wish
 
 LISTS = Path("/var/lib/apt/lists")
-"""What ``apt-get update`` fetches; the images are shipped without it."""
+"""The folder that ``apt-get update`` fills; images are shipped without its content."""
 
 SOURCES = Path("/etc/apt")
-"""Where apt is told what to fetch."""
+"""The folder of apt's sources and settings."""
 
 LISTS_AGE = 24 * 3600
-"""Seconds after which the lists are fetched anew: mirrors drop what they replaced."""
+"""Seconds after which the lists are fetched again: mirrors drop what they replaced."""
 
 LOCK_TIMEOUT = 120
 """Seconds to wait for another program that holds dpkg's lock, or the lists'."""
@@ -264,7 +264,7 @@ def _update(command: Command, console: Console) -> int:
 
 
 def archive_name(package: Package) -> str:
-    """What apt calls the archive of a package (``pkgAcqArchive`` quotes a version's colon)."""
+    """Return apt's name for a package's archive (``pkgAcqArchive`` quotes a version's colon)."""
     name = package.name.partition(":")[0]
     return f"{name}_{package.version.replace(':', '%3a')}_{package.build}.deb"
 
@@ -347,7 +347,7 @@ def _simulate(request: Request, specs: tuple[str, ...]) -> Change:
     Raises:
         CommandFailed: It cannot be done; carries apt's reasons.
     """
-    # Its notes tell of patterns, which no user of ours means; they are silent without a terminal.
+    # Its notes report patterns, which our users never mean; they are silent without a terminal.
     loud = ("-o", "quiet=0", "-o", "quiet::NoUpdate=1", "-o", "quiet::NoProgress=1")
     simulate = ("--simulate", "--no-install-recommends", "-o", "Debug::NoLocking=1", *loud)
     argv = ("apt-get", request.action, *simulate, *specs, *request.options)

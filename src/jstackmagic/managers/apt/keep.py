@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..goal import Goal
 
 _HASH = ".sha256"
-"""Ends the name of a file beside an archive, with its hash: no history knows that."""
+"""The suffix of the file with an archive's hash, next to it: no history has that hash."""
 
 
 class DebianArchives(Archives):

@@ -1,4 +1,4 @@
-"""How apt-get is asked for what was there."""
+"""The specs by which apt-get restores what was installed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
 
 
 def apt_spec(package: Package, came_by: Request | None) -> str:
-    """The version, or the file it came from, which goes by ``NAME_VERSION_ARCHITECTURE.deb``."""
+    """Return the version, or the file it came from, named ``NAME_VERSION_ARCHITECTURE.deb``."""
     name, version = package.name.partition(":")[0], package.version.rpartition(":")[2]
     for spec in came_by.texts if came_by else ():
         if spec.endswith(".deb") and spec.rpartition("/")[2].startswith(f"{name}_{version}_"):

@@ -1,4 +1,4 @@
-"""What a request of apt's comes to: names behind two dashes, and what a file says of itself."""
+"""Read a request to apt: names behind two dashes, and a file's own package name."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def _downloads(page: Page) -> Downloads:
 
 
 def _target(environment: EnvironmentRef, page: Page) -> str:
-    """Return the option that tells conda which environment is meant."""
+    """Return the option that names the environment to conda."""
     is_base = environment.kind == "conda-base"
     if page.style == "stacks":
         return "" if is_base else f"-p {page.inside(environment)}"

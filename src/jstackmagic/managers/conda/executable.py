@@ -38,7 +38,7 @@ _RISK = "A half-finished conda transaction can leave the environment broken."
 
 
 def manager(*, thorough: bool = False) -> ByExecutable:
-    """Return the engine that runs the executable in reach; see `ByExecutable`."""
+    """Return the engine that runs the available executable; see `ByExecutable`."""
     return ByExecutable(thorough=thorough)
 
 
@@ -46,7 +46,7 @@ class ByExecutable(Engine):
     """Plans and changes with the executable that governs the environment.
 
     Args:
-        thorough: Ask the executable beforehand what it would change, which takes it as long as the
+        thorough: Ask the executable in advance what it would change, which takes as long as the
             solving of the change itself.
     """
 
@@ -257,7 +257,7 @@ _ADVICE: dict[str, tuple[str, ...]] = {
     "OfflineError": ("Take offline: true out of the condarc, or unset CONDA_OFFLINE.",),
     "UnavailableInvalidChannel": ("Look at the spelling: %envinfo shows the channels.",),
 }
-"""What to do about conda's errors, by their names; its own words say the rest."""
+"""Advice for conda's errors, by their names; conda's own message says the rest."""
 
 _LAST_WORDS = 15  # lines
 
@@ -271,7 +271,7 @@ def _failure(
         return _not_found(tool, answer)
     words = str(answer.get("message") or answer.get("error") or "").strip()
     problems = [str(problem) for problem in answer.get("solver_problems") or ()]
-    # libmamba tells the whole tree of a conflict on stderr and only its leaves in the JSON
+    # libmamba reports the whole tree of a conflict on stderr and only its leaves in the JSON
     words = words or captured.stderr.strip() or "\n".join(problems) or captured.stdout.strip()
     lines = [line for line in words.splitlines() if line.strip()]
     advice = _ADVICE.get(name, ())

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class CondaArchives(Archives):
-    """A folder that conda, whichever does its work, looks at as one more cache."""
+    """A folder that conda, with any engine, uses as an extra cache."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

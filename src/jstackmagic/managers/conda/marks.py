@@ -1,4 +1,4 @@
-"""What a person asked for, in the records of ``conda-meta`` and in conda's history."""
+"""The packages that the user requested, in the records of ``conda-meta`` and conda's history."""
 
 from __future__ import annotations
 

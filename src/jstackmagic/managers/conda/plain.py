@@ -44,7 +44,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a record of ``conda-meta`` says of a package."""
+    """A package's record in ``conda-meta``."""
 
     name: Name
     version: str
@@ -116,7 +116,7 @@ def parse(text: str) -> Match | None:
         channel, subdir = found["channel"] or keys["channel"], ""
     version = found["version"] or keys.get("version") or None
     if version and found["build"] and version[0] == "=" != version[1]:
-        version = f"={version}"  # beside a build a version is exact
+        version = f"={version}"  # with a build, a version is exact
     return Match(
         name=Name(found["name"].lower()),
         version=version,

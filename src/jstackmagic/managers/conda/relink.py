@@ -17,7 +17,7 @@ from ...where.packages import files_of
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
-    from rattler import PrefixRecord  # no noun: nobody reads it back
+    from rattler import PrefixRecord  # no noun: it is never read back
 
     from ...display.console import Console
     from ...model.environment import Environment

@@ -1,4 +1,4 @@
-"""How conda is asked for what was there: by a channel's build, or by an archive's address."""
+"""The specs by which conda restores a package: a channel's build, or an archive's address."""
 
 from __future__ import annotations
 

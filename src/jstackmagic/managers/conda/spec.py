@@ -1,6 +1,6 @@
-"""What the conda executables and the engine in process share: conda's language of specs.
+"""conda's language of specs, for the conda executables and the engine in process.
 
-No manager: reading the specs of a request, saying what already serves them, and the command lines.
+It reads the specs of a request, says what already serves them, and writes the command lines.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from . import plain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from rattler import MatchSpec, PrefixRecord  # noqa: TC004  # no noun: nobody reads it back
+    from rattler import MatchSpec, PrefixRecord  # noqa: TC004  # no noun: it is never read back
 
     from ...model.environment import CondaExecutable, Environment
     from ...model.packages import Package
@@ -64,7 +64,7 @@ def read_specs(request: Request) -> tuple[CondaSpec, ...]:
     """Read the specs of a request: match specs and package archives.
 
     Raises:
-        InvalidSpec: One is not a match spec, or a local archive is not there or is none.
+        InvalidSpec: One is not a match spec, or a local archive is missing or not a package.
     """
     return tuple(_read_spec(text, request.action) for text in request.texts)
 
@@ -85,7 +85,7 @@ def parse(text: str) -> MatchSpec:
     """Parse a match spec.
 
     Raises:
-        InvalidSpec: It is none.
+        InvalidSpec: It is not a match spec.
     """
     if not is_here("rattler"):
         plain_match = plain.parse(text)
@@ -140,7 +140,7 @@ def local_path(text: str) -> str:
 
 
 def _stem(text: str) -> tuple[str, str, str]:
-    """The name, version and build that an archive's file name tells."""
+    """Return the name, version and build in an archive's file name."""
     file = unquote(urlsplit(text).path).rpartition("/")[2]
     for extension in _ARCHIVE:
         file = file.removesuffix(extension)
@@ -228,7 +228,7 @@ def _read_archive(path: str, _mtime_ns: int, _size: int) -> Archive:
 
 
 def lone_archives(specs: Iterable[CondaSpec], environment: Environment) -> Iterator[str]:
-    """What archives need and nobody brings, a sentence each: conda installs an archive alone."""
+    """Yield a sentence for each missing dependency of an archive: conda installs archives alone."""
     there = {package.name for package in read_packages(environment, ("conda",)).packages}
     there |= {spec.name for spec in specs}
     for spec in specs:
@@ -319,7 +319,7 @@ class Installed:
         return self._paths.keys()
 
     def serves(self, spec: CondaSpec) -> bool:
-        """Whether what is installed is what a spec asks for, with everything that it needs."""
+        """Return whether the installed packages meet a spec, with everything that it needs."""
         record = self._get(spec.name)
         if record is None or not spec.match.matches(record) or not self._is_from(record, spec):
             return False
@@ -410,21 +410,21 @@ def nearest(name: str, names: Iterable[str]) -> list[str]:
 def command_lines(
     request: Request, environment: Environment, specs: Sequence[CondaSpec], installed: Installed
 ) -> tuple[Command, ...]:
-    """The command lines that carry a request out, each spec one argument.
+    """Return the command lines that carry a request out, each spec one argument.
 
     They are those of the executable that governs the environment, whichever engine does the work,
-    and conda's where none is in reach.
+    or else conda's.
 
-    conda takes archives by themselves, hence a command of their own. To move what is there to its
+    conda takes archives only by themselves, so they get their own command. To move packages to the
     newest version, conda's ``update`` takes no version and nothing new, while its ``install
     --update-specs`` takes both; mamba's and micromamba's ``install`` leaves alone what is there,
     and their ``update`` takes nothing new.
 
     Args:
-        request: What was asked.
-        environment: Where.
+        request: The request.
+        environment: Its environment.
         specs: The request's, as `read_specs` gives them.
-        installed: What is there already.
+        installed: The packages that are installed already.
     """
     tool = environment.conda.tool if environment.conda else "conda"
     program = _program(environment.conda) if environment.conda else "conda"

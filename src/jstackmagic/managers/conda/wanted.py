@@ -1,4 +1,4 @@
-"""What a request of conda's comes to: lists and archives are read, channels are URLs."""
+"""Read a request to conda: lists and archives are read, channels become URLs."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The files, their order and the order of their sections are those of pip's
 ``_internal/configuration.py`` and ``_internal/cli/parser.py``: within one section a later file
-wins, a command's own section wins over ``[global]`` whichever file it stands in, and a variable
+wins, a command's own section wins over ``[global]`` in any file, and a variable
 wins over all files.
 """
 
@@ -23,12 +23,12 @@ UNREADABLE = ""
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting of pip's.
+    """One of pip's settings.
 
     Attributes:
         name: Its long option without the dashes, "index-url".
         value: As it is written.
-        source: The file or the variable that it stands in.
+        source: Its file or variable.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""What is there already: the distributions an environment's Python would import, from metadata.
+"""The installed distributions that an environment's Python would import, from metadata.
 
-No manager: whoever serves pip's requests shares it.
+The engines for pip's requests share it.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def shadowed(environment: Environment, names: Iterable[str]) -> tuple[Installed,
 
 
 def user_site(environment: Environment) -> str | None:
-    """Where the user's own packages are (Python's documentation of ``site``); None without it."""
+    """Return the folder of the user's own packages (see Python's ``site``); None without it."""
     if environment.kind.startswith("venv") or os.environ.get("PYTHONNOUSERSITE"):
         return None
     base = os.environ.get("PYTHONUSERBASE") or os.path.expanduser("~/.local")

@@ -1,7 +1,7 @@
-"""What pip's settings add to a request, where another machine would not have them.
+"""Add those settings of pip to a request that another machine would not have.
 
-A setting that stands in a variable, or in a file of the user's home, is not in the image: without
-it in the record, the same line elsewhere would ask the default index. What stands in ``/etc`` or in
+A setting from a variable, or from a file of the user's home, is not in the image: without
+it in the record, the same line elsewhere would ask the default index. A setting in ``/etc`` or in
 the prefix of the image's own Python is the image's.
 """
 
@@ -95,7 +95,7 @@ def is_ours(setting: Setting, environment: Environment) -> bool:
 
 @lru_cache(maxsize=1)
 def _at_start() -> Mapping[str, str]:
-    """Return the variables that this process was started with; empty where nothing tells."""
+    """Return the variables that this process was started with; empty if unknown."""
     try:
         with open("/proc/self/environ", "rb") as file:
             text = file.read().decode(errors="surrogateescape")

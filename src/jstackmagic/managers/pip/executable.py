@@ -55,10 +55,10 @@ class Pip(OfPip):
     """Runs pip.
 
     Args:
-        thorough: Resolve beforehand, so that the plan says what would change, everywhere. It costs
-            a second resolution, so that else only a conda environment is worth it: there pip could
+        thorough: Resolve in advance, so that the plan says what would change, everywhere. It costs
+            a second resolution, which by default only a conda environment is worth: there pip could
             overwrite what conda owns.
-        also: Says whether another engine could put a pip into an environment that has none.
+        also: Returns whether another engine could install pip into an environment without it.
     """
 
     engine = "pip"
@@ -115,14 +115,14 @@ class Pip(OfPip):
 
 
 def _pip_version(environment: Environment, also: Callable[[Environment], bool]) -> Version:
-    """Return the version of the pip that would be run.
+    """Return the version of the pip that would run.
 
     Args:
-        environment: Where.
-        also: Says whether another engine could put a pip there.
+        environment: The environment.
+        also: Returns whether another engine could install pip there.
 
     Raises:
-        Stopped: There is none.
+        Stopped: There is no pip.
     """
     from packaging.version import Version
 

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from ..goal import Goal
 
 _BUILT = ".of"
-"""Ends the name of a file beside a wheel that was built: it holds the hash of what it was built
-from, which is the one that the history knows, and the wheel's own."""
+"""The suffix of the file next to a built wheel. It holds the hash of the source, which is the one
+in the history, and the wheel's own.
+"""
 
 
 class Wheels(Archives):

@@ -56,7 +56,7 @@ def check_landing(request: Request, environment: Environment) -> None:
     """Stop an install that pip's settings would lead away from its environment.
 
     Raises:
-        Stopped: A file names another folder, or asks for a virtual environment where this is none.
+        Stopped: A file names another folder, or requires a virtual environment and this is not one.
     """
     own = wished(request.options)
     kept = {name: value for name, value in os.environ.items() if name not in VARIABLES}

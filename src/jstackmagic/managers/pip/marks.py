@@ -1,4 +1,4 @@
-"""What a person asked for: the file REQUESTED (PEP 376), and its line in RECORD."""
+"""The marks of requested packages: the file REQUESTED (PEP 376), and its line in RECORD."""
 
 from __future__ import annotations
 

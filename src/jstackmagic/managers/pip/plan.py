@@ -1,6 +1,6 @@
-"""What pip and uv share: pip's command lines, what came of them, and the plans that need neither.
+"""Shared by pip and uv: pip's command lines, their outcome, and the plans that need neither.
 
-Whichever does the work, the command that is shown, recorded and exported is pip's.
+The command that is shown, recorded and exported is always pip's.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SAYS_WHERE = {"index-url", "extra-index-url", "find-links", "no-index"}
 
 
 class OfPip(Engine, ABC):
-    """What pip and uv have in common: specs, and what is known of packages afterwards."""
+    """The base of pip's and uv's engines: specs, and what is known of packages afterwards."""
 
     engine: ClassVar[str]
 
@@ -70,7 +70,7 @@ class OfPip(Engine, ABC):
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
     def explain(self, plan: Plan, change: Change) -> Change:
-        """Add to an observed change what only the last run told: URL and hash."""
+        """Add to an observed change what only the last run reported: URL and hash."""
         told = self._told.get(plan.environment.prefix, {})
         return replace(
             change,
@@ -217,9 +217,9 @@ def secrets_in_files(request: Request) -> tuple[str, ...]:
 
 
 def index_of(url: str, request: Request, environment: Environment) -> str:
-    """The index that an archive came from: the default one, or one asked for on the same host.
+    """Return an archive's index: the default one, or a requested one on the same host.
 
-    pip tells the archive's URL alone; where neither is sure, its host has to do.
+    pip reports only the archive's URL; if neither is certain, its host has to do.
     """
     from urllib.parse import urlsplit
 

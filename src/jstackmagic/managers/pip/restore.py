@@ -1,4 +1,4 @@
-"""How pip is asked for what was there: exact versions, from the index they came from."""
+"""The specs by which pip restores packages: exact versions, from the index they came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request of pip's comes to: lists, constraints, projects and wheels are read."""
+"""Read a request to pip: lists, constraints, projects and wheels."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _UNREADABLE = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, configparser.Error),
 )
 _LIMIT = 1_000_000
-"""How many bytes of metadata are read; PyPI's longest has a third of that."""
+"""The bytes of metadata to read at most; PyPI's longest has a third of that."""
 
 
 def wanted(request: Request, environment: Environment) -> Wanted:

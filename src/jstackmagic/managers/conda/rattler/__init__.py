@@ -130,16 +130,16 @@ def available(
     channels: Sequence[str] = (),
     console: Console | None = None,
 ) -> dict[str, tuple[str, ...]]:
-    """Return which versions of packages the channels hold.
+    """Return the versions of packages that the channels have.
 
     Args:
-        specs: Match specs; one that is none is held by no channel.
-        environment: Whose channels to ask.
-        channels: More of them, asked before those.
+        specs: Match specs; an invalid one has no versions.
+        environment: The environment whose channels to ask.
+        channels: More channels, asked first.
         console: Where the progress goes.
 
     Returns:
-        For each spec the newest versions that match it, a few; empty where none does.
+        For each spec the few newest versions that match it; empty if none does.
 
     Raises:
         CommandFailed: The channels cannot be read.
@@ -187,9 +187,9 @@ def repair(environment: Environment, console: Console) -> bool:
 
 
 def unhonoured(environment: Environment) -> tuple[str, ...]:
-    """What conda would go by in an environment and this engine does not, to show to the user.
+    """Return settings of an environment that conda obeys and this engine does not, to show them.
 
-    Empty where this engine does all that conda would.
+    Empty if this engine does all that conda would.
     """
     from . import honours
 

@@ -1,4 +1,4 @@
-"""Credentials for channels that stand in files of their own, put where the network looks: the URL.
+"""Put credentials for channels from their files into the URL, where the network looks.
 
 anaconda-client keeps tokens in ``binstar/*.token`` (conda's ``gateways/anaconda_client.py`` reads
 them), mamba logs in to ``~/.mamba/auth/authentication.json``. netrc, and rattler's own store, are
@@ -41,7 +41,7 @@ def with_credentials(url: str, config: CondaConfig) -> str:
 
 
 def unserved_login(url: str) -> str:
-    """The kind of a login that fits into no URL, with its file; empty where there is none."""
+    """Return the kind of a login that fits into no URL, with its file; empty without one."""
     kind = str(_mamba_login(url).get("type") or "")
     known = ("", "CondaToken", "BasicHTTPAuthentication")
     return "" if kind in known else f"{kind} for {urlsplit(url).netloc} ({_mamba_file()})"

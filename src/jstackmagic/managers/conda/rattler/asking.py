@@ -1,4 +1,4 @@
-"""What the channels hold, asked for several specs at once."""
+"""Ask the channels for several specs at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an environment would hold on another platform: solved, and nothing is installed."""
+"""Solve an environment for another platform, without installing anything."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VIRTUAL = {
     "osx": {"__unix": "0", "__osx": "13.0"},
     "win": {"__win": "0"},
 }
-"""What is taken for given of a machine that is not here; conda-lock takes much the same."""
+"""The assumptions about a machine that is not here; conda-lock's are much the same."""
 
 
 async def solve_for(

@@ -48,7 +48,7 @@ class Wire:
         self._words.put(text)
 
     def show(self, progress: Progress) -> None:
-        """Tell the user how far the work has come."""
+        """Show the user how far the work is."""
         self._words.put(progress)
 
     def commit(self, reason: str) -> None:

@@ -1,7 +1,7 @@
 """The package cache, shared with conda: all is fetched and unpacked before a prefix changes.
 
 Laid out as conda does it: ``PKGS/NAME-VERSION-BUILD.conda`` beside the folder it was unpacked to,
-whose ``info/repodata_record.json`` tells where it came from.
+whose ``info/repodata_record.json`` names its origin.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ async def fetch(
 
 
 class _Meter:
-    """Counts the bytes of all downloads together, and tells the user now and then.
+    """Count the bytes of all downloads together, and report them now and then.
 
     Args:
         wire: To the user.
-        sizes: Of what is to be fetched; where one is not known, nor is the whole.
+        sizes: The sizes of the downloads; if one is unknown, so is the total.
     """
 
     _PAUSE = 0.1  # seconds between two messages
@@ -154,7 +154,7 @@ class Cache:
     async def get(
         self, record: RepoDataRecord, there: Fetched | str | None, meter: _Meter
     ) -> Fetched:
-        """One package: as it lies there, or unpacked from its archive, or fetched."""
+        """Return one package: as it is in the cache, unpacked from its archive, or fetched."""
         if isinstance(there, Fetched):
             return there
         archive = there or await self._download(record, meter)
@@ -298,10 +298,10 @@ async def download(client: Client, url: str, path: str, name: str, meter: _Meter
 
 
 class _Target:
-    """The file that a download goes to, which ends one that was cancelled: rattler goes on.
+    """The target file of a download, which stops a cancelled one: rattler itself goes on.
 
     Attributes:
-        left: Whether nobody wants the rest.
+        left: Whether the rest is no longer wanted.
         size: How many bytes came.
     """
 
@@ -391,7 +391,7 @@ def _differs(path: str, record: RepoDataRecord) -> str | None:
 
 
 def _misfit(path: str, spec: str) -> str:
-    """What tells that a file has not the hash behind the ``#`` of its URL; empty where it has."""
+    """Return that a file does not have the hash behind the ``#`` of its URL; empty if it has."""
     wanted = spec.partition("#")[2].rpartition(":")[2].lower()
     kind = {32: "md5", 64: "sha256"}.get(len(wanted))
     if kind is None:
@@ -436,7 +436,7 @@ def _as_json(record: RepoDataRecord) -> str:
 
 
 def _make_writable(folder: str) -> bool:
-    """Whether packages can be put into a folder; it is made if need be, as conda makes it."""
+    """Return whether packages can be put into a folder; make it if need be, as conda does."""
     try:
         os.makedirs(folder, exist_ok=True)
         for name in ("urls", "urls.txt"):
@@ -467,13 +467,13 @@ def _temporary(path: str) -> Iterator[str]:
 
 
 def _put_in_place(staged: Path, package: str) -> None:
-    """Rename a folder to where it belongs, what lay there under that name out of the way."""
+    """Rename a folder to its place, and move away what is there under that name."""
     aside = tempfile.mkdtemp(prefix=".replaced-", dir=os.path.dirname(package))
     try:
         with contextlib.suppress(FileNotFoundError):
             os.rename(package, os.path.join(aside, "package"))
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{package}.lock")  # rattler's note of what lay there
+            os.unlink(f"{package}.lock")  # rattler's note on the previous content
         try:
             os.rename(staged, package)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What of conda's configuration this engine does not honour, and so should leave to conda."""
+"""The settings of conda that this engine does not honour, and so should leave to conda."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _SCHEMES = {"http", "https"}
 
 _HARMLESS_PLUGINS = {
     *("conda-libmamba-solver", "conda-rattler-solver"),  # solve
-    *("conda-anaconda-telemetry", "conda-self", "conda-tree"),  # tell
+    *("conda-anaconda-telemetry", "conda-self", "conda-tree"),  # these only report
     *("conda-build", "conda-index", "conda-lockfiles", "conda-pypi", "menuinst"),  # make
 }
 """Plugins that do not change what an install comes to."""
 
 
 def unhonoured(environment: Environment) -> tuple[str, ...]:
-    """What conda would go by in an environment and this engine does not, a sentence part each."""
+    """Return settings that conda obeys and this engine does not, each as part of a sentence."""
     config = configuration(environment)
     return (*_settings(config), *_plugins(environment.root))
 

@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
     from .engine import Wire
 
-_PATIENCE = 1.0  # seconds of waiting before the user is told
+_PATIENCE = 1.0  # seconds of waiting before the user sees a message
 _UNSEEN = 60.0  # seconds of waiting for a process that is not seen to live
 _POLL = 0.05  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """One package that is to be linked.
+    """One package to link.
 
     Attributes:
         record: Its repodata record, as JSON.
-        folder: Where it lies unpacked.
-        archive: Its archive; empty where it is not kept.
+        folder: The folder it was unpacked to.
+        archive: Its archive; empty if it is not kept.
         requested: The user's specs for it, spelled as conda does.
     """
 
@@ -51,17 +51,17 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What a change of a prefix consists of.
+    """A change of a prefix.
 
     Attributes:
         argv: The command line that conda would have been given.
-        unlink: The packages that go, by file name in ``conda-meta`` without its extension.
-        link: The packages that come.
+        unlink: The packages to unlink, by file name in ``conda-meta`` without its extension.
+        link: The packages to link.
         requested: The user's specs for packages that stay, by name.
         updated: The specs for conda's history.
         removed: The removals for conda's history.
-        history_size: How long conda's history was before, in bytes: longer, and the entry is there.
-        started: When, in seconds since the epoch.
+        history_size: The size of conda's history before, in bytes: if larger, the entry is there.
+        started: Its start, in seconds since the epoch.
     """
 
     argv: tuple[str, ...] = ()
@@ -175,9 +175,9 @@ def _stem(record: dict[str, Any]) -> str:
 
 
 async def lock(prefix: str, wire: Wire) -> Lock | NoLocks:
-    """Wait until nobody else changes the prefix; the caller releases the lock, from any thread.
+    """Lock the prefix against other changes; the caller releases the lock, from any thread.
 
-    Whoever is seen to live is waited for, which the user can interrupt; a holder on another machine
+    A holder that is seen to live is waited for until the user interrupts; one on another machine
     or in another container, which may be gone, for a minute.
 
     Raises:
@@ -206,7 +206,7 @@ async def lock(prefix: str, wire: Wire) -> Lock | NoLocks:
 
 
 def is_free(prefix: str) -> bool:
-    """Return whether nobody changes the prefix just now."""
+    """Return whether the prefix is not being changed."""
     found = _taken(prefix)
     if isinstance(found, Held):
         return False

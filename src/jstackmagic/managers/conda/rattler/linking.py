@@ -96,7 +96,7 @@ def _stem(record: PrefixRecord) -> str:
 
 
 def _package_cache(link: Sequence[Linked], spare: str) -> PackageCache:
-    """The caches the packages lie in; what lies there was checked when it was fetched."""
+    """Return the caches with the packages, whose content was checked when it was fetched."""
     from rattler import PackageCache, ValidationMode
 
     folders = dict.fromkeys(os.path.dirname(item.folder) for item in link)
@@ -104,13 +104,13 @@ def _package_cache(link: Sequence[Linked], spare: str) -> PackageCache:
 
 
 class _Reporter:
-    """A reporter for rattler that tells how far it is, and hands on what link scripts have to say.
+    """A reporter for rattler that shows progress, and passes on the messages of link scripts.
 
     Args:
         prefix: The environment.
         wire: To the user.
-        names: Of the packages that come, or where none does, that go.
-        doing: In a word.
+        names: The packages to link, or if there are none, to unlink.
+        doing: The work in a word.
 
     Attributes:
         failed: The packages whose script failed.
@@ -125,11 +125,11 @@ class _Reporter:
         self._names: list[str] = []
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        """All other events, which the files on disk tell as well."""
+        """Ignore all other events, which the files on disk show as well."""
         return lambda *_: 0
 
     def on_link_start(self, _operation: int, package_name: str) -> int:
-        """Tell which package is at hand; the number comes back at its end."""
+        """Report the package that is being linked; the number comes back at its end."""
         self._at_hand.append(package_name)
         self._tell(package_name)
         return len(self._at_hand) - 1
@@ -140,7 +140,7 @@ class _Reporter:
         self._tell(self._at_hand[index])
 
     def on_unlink_start(self, operation: int, package_name: str) -> int:
-        """Tell of it only where nothing is to be linked: what is replaced counts once."""
+        """Report it only if nothing is to be linked: a replaced package counts once."""
         return self.on_link_start(operation, package_name) if self._doing == "Unlinking" else -1
 
     def on_unlink_complete(self, index: int) -> None:

@@ -43,14 +43,14 @@ State = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """What `Rattler.run` needs of `Rattler.plan`.
+    """The details that `Rattler.run` needs from `Rattler.plan`.
 
     Attributes:
-        solution: What is to become of the prefix.
+        solution: The change of the prefix.
         asked: The new specs, spelled as conda does, by the name of the package.
-        earlier: What the user asked for before, likewise.
-        broken: The pins that what is installed does not keep.
-        state: The records there were, to notice whether somebody else changed the prefix since.
+        earlier: The user's earlier specs, likewise.
+        broken: The pins that the installed packages break.
+        state: The records before, to notice whether something else has changed the prefix since.
     """
 
     solution: Solution
@@ -187,7 +187,7 @@ def _package(record: RepoDataRecord) -> Package:
 
 
 def state_of(prefix: str) -> State:
-    """Return what tells whether somebody changed a prefix: its records' names, times and sizes."""
+    """Return a prefix's records (names, times and sizes), to notice a change of the prefix."""
     with os.scandir(os.path.join(prefix, "conda-meta")) as entries:
         found = [entry for entry in entries if entry.name.endswith(".json")]
     return tuple(

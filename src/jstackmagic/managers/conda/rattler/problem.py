@@ -1,4 +1,4 @@
-"""What the solver is asked: the new specs, what is installed, what holds, and the channels."""
+"""Make the solver's problem: the new specs, what is installed, what holds, and the channels."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Problem:
-    """What the solver is asked.
+    """The problem for the solver.
 
     Attributes:
         specs: The user's new specs.
-        upgrade: Whether they are to be as new as can be, also where something older is there.
+        upgrade: Whether to get the newest versions, also if an older one is installed.
         moving: The names of packages that may not stay as they are.
-        installed: What is there, by name.
-        earlier: What the user asked for before, by name.
-        pins: Match specs that hold whatever is asked.
-        broken: Pins that what is installed does not keep, and that hold nothing here.
-        prefix: Of the environment.
-        channels: Where packages may come from.
+        installed: The installed packages, by name.
+        earlier: The user's earlier specs, by name.
+        pins: Match specs that hold for every request.
+        broken: Pins that the installed packages break, and that hold nothing here.
+        prefix: The environment's prefix.
+        channels: The channels that packages may come from.
     """
 
     specs: tuple[CondaSpec, ...]
@@ -98,7 +98,7 @@ class Problem:
         for name, record in self.installed.items():
             if name not in self.asked:
                 match = _anywhere(parse(self.earlier.get(name, name)))
-                # an earlier spec that no longer holds (pip, another tool) binds nobody
+                # an earlier spec that no longer holds (pip, another tool) does not bind
                 found.append(match if match.matches(record) else parse(name))
         return found
 
@@ -123,7 +123,7 @@ class Problem:
 
 
 def _is_broken(pin: str, installed: Mapping[str, PrefixRecord], specs: Sequence[CondaSpec]) -> bool:
-    """Return whether what is there, and nobody asks to move, keeps a pin no more."""
+    """Return whether an installed package that is not asked to move breaks a pin."""
     match = parse(pin)
     name = name_of(match)
     record = installed.get(name)
@@ -133,7 +133,7 @@ def _is_broken(pin: str, installed: Mapping[str, PrefixRecord], specs: Sequence[
 
 
 def earlier(prefix: str, installed: Mapping[str, PrefixRecord]) -> dict[str, str]:
-    """What the user asked for before, of what is still there: from conda's history and records."""
+    """Return the user's earlier specs of what is installed, from conda's history and records."""
     asked = {
         name: record.requested_specs[-1]
         for name, record in installed.items()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..spec import CondaSpec
 
 UNKNOWN_CHANNEL = "<unknown>"
-"""conda's word for where an archive comes from that lies in no channel."""
+"""conda's word for the channel of an archive that comes from no channel."""
 
 
 # Spelling
@@ -144,9 +144,9 @@ class PythonLayout:
 
 
 def all_paths(record: PrefixRecord, python: PythonLayout | None) -> PrefixRecord:
-    """A record that names every file a package brought, for rattler to take away.
+    """Return a record that names every file of a package, for rattler to remove.
 
-    rattler goes by ``paths_data``, where conda writes the paths of noarch Python packages as they
+    rattler uses ``paths_data``, where conda writes the paths of noarch Python packages as they
     are in the archive (``site-packages/…``); the true ones are in ``files``. Bytecode that Python
     itself wrote goes too.
     """

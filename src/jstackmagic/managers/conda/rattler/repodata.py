@@ -1,4 +1,4 @@
-"""What the channels hold: repodata, kept in memory while the kernel lives and on disk beyond it."""
+"""The channels' repodata, kept in memory while the kernel lives and on disk beyond it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rattler import Channel, Client, Gateway, GenericVirtualPackage, RepoDataRecord, Subdir
 
     from ....model.environment import Environment
-    from ....where.condarc import CondaConfig  # noqa: TC004  # no noun: nobody reads it back
+    from ....where.condarc import CondaConfig  # noqa: TC004  # no noun: it is never read back
     from ..spec import CondaSpec
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ def platforms() -> tuple[Subdir, Subdir]:
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """The channels of one request, and how they are to be asked.
+    """The channels of one request, and the settings for asking them.
 
     Attributes:
         urls: Base URLs, credentials included, the strongest first.
@@ -205,12 +205,12 @@ def gateway_of(channels: Channels, *, refresh: bool = False) -> Gateway:
 
 
 def is_fresh(channels: Channels) -> bool:
-    """Whether asking the channels again could bring nothing new: they all lie on this disk."""
+    """Return whether asking the channels again is useless: they are all on this disk."""
     return channels.config.offline or all(url.startswith("file://") for url in channels.urls)
 
 
 def _age(url: str, seen: object, *, refresh: bool) -> object:
-    """Return what changes when a channel should be read anew."""
+    """Return a value that changes when a channel should be read again."""
     if url.startswith("file://"):
         return tuple(_repodata_state(unquote(urlsplit(url).path)))
     now = time.monotonic()
@@ -227,7 +227,7 @@ def _repodata_state(folder: str) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class _Network:
-    """How the network is reached, from conda's configuration and the variables it goes by."""
+    """Settings of the network, from conda's configuration and the variables that conda obeys."""
 
     verify: bool
     bundle: str
@@ -317,9 +317,9 @@ def network_of(config: CondaConfig) -> _Network:
 
 
 def virtual_packages() -> list[GenericVirtualPackage]:
-    """What the system offers, as ``__glibc`` and ``__cuda``; ``CONDA_OVERRIDE_*`` win, as in conda.
+    """Return the system's virtual packages (``__glibc``, ``__cuda``), ``CONDA_OVERRIDE_*`` first.
 
-    rattler knows conda's variables but the one for Linux's version.
+    rattler knows conda's variables except the one for Linux's version.
     """
     from rattler import BuildString, GenericVirtualPackage, PackageName, Version, VirtualPackage
     from rattler import VirtualPackageOverrides as Overrides

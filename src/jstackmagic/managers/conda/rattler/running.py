@@ -89,7 +89,7 @@ def _touched(solution: Solution) -> set[str]:
 
 
 async def _draft(plan: Plan, detail: Detail, config: CondaConfig, wire: Wire) -> Journal:
-    """Fetch what is to be linked, and write down what is to be done."""
+    """Fetch what is to be linked, and write the journal."""
     solution = detail.solution
     fetched = await fetch(solution.link, config, wire)
     requested = detail.earlier | detail.asked

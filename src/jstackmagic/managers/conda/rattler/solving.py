@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """What is to become of a prefix.
+    """A change of a prefix.
 
     Attributes:
-        unlink: Records of what goes, and of what is linked anew.
-        link: What comes, and what is linked anew.
-        keep: Records of what stays as it is.
+        unlink: Records to unlink, also of what is linked again.
+        link: Records to link, also of what is linked again.
+        keep: Records that stay as they are.
     """
 
     unlink: tuple[PrefixRecord, ...]
@@ -146,7 +146,7 @@ def _identity(record: RepoDataRecord) -> tuple[object, ...]:
 def _bound_to_python(
     installed: Mapping[str, PrefixRecord], wanted: Mapping[str, RepoDataRecord]
 ) -> set[str]:
-    """Return what has to be linked anew because Python's library folder moves."""
+    """Return the packages to link again because Python's library folder moves."""
     before, after = installed.get("python"), wanted.get("python")
     if before is None or after is None or _minor(before) == _minor(after):
         return set()
@@ -163,7 +163,7 @@ def _minor(python: RepoDataRecord) -> list[str]:
 def with_archives(
     solution: Solution, archives: Sequence[RepoDataRecord], installed: Mapping[str, PrefixRecord]
 ) -> Solution:
-    """Put archives in beside what a solution says, each alone, as conda does: nothing else moves.
+    """Add archives to a solution, each alone, as conda does: nothing else moves.
 
     Raises:
         CommandFailed: One is made for other machines.
@@ -191,15 +191,15 @@ def remove(
     *,
     alone: bool = False,
 ) -> Solution:
-    """Take packages away, with what needs them, and what nobody needs any more, as conda does.
+    """Remove packages, what needs them, and what is no longer needed, as conda does.
 
     conda moves nothing else then, and neither do we: no channel is asked.
 
     Args:
-        specs: What to take away; each is installed.
-        installed: What is there, by name.
-        wanted: What the user asked for, by name: that stays though nobody needs it.
-        alone: Whether nothing goes but what is named, as with conda's ``--force``.
+        specs: The packages to remove; each is installed.
+        installed: The installed packages, by name.
+        wanted: The user's specs, by name: those packages stay though nothing needs them.
+        alone: Whether to remove only what is named, as with conda's ``--force``.
     """
     needs = {name: set(_needs(record)) for name, record in installed.items()}
     gone = {spec.name for spec in specs}

@@ -1,4 +1,4 @@
-"""Why there is no way, in words a user can act on."""
+"""Explain why a problem has no solution, in words a user can act on."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _SHOWN = 6  # versions that are listed
 async def explain_conflict(
     problem: Problem, error: Exception, solvable: Callable[[Problem], Awaitable[bool]]
 ) -> CommandFailed:
-    """Say why the solver found no way.
+    """Explain why the solver found no solution.
 
     Args:
-        problem: What it was asked.
-        error: What it said.
-        solvable: Whether another problem has a solution, to find out what stands in the way.
+        problem: The solver's problem.
+        error: The solver's message.
+        solvable: Returns whether another problem has a solution, to find the obstacle.
     """
     held = await repodata.versions(problem.channels, [spec.name for spec in problem.specs])
     unknown = [spec for spec in problem.specs if not held[spec.name]]
@@ -96,7 +96,7 @@ def _no_such_version(
 async def _ways_out(
     problem: Problem, solvable: Callable[[Problem], Awaitable[bool]]
 ) -> tuple[str, ...]:
-    """Return what stands in the way: a pin, what was asked for earlier, or Python's version."""
+    """Return the obstacles: a pin, an earlier spec, or Python's version."""
     names = " ".join(spec.text for spec in problem.specs)
     if problem.pins and await solvable(replace(problem, pins=())):
         guilty = [

@@ -1,15 +1,15 @@
-"""uv, where it does the same as pip would, and many times faster.
+"""uv, for requests where it does the same as pip, many times faster.
 
-The same, and so served here: requirements by name, wheels by path or URL, files of such
+Served here: requirements by name, wheels by path or URL, files of such
 requirements, constraints, ``--upgrade``, ``--pre``, ``--no-deps``, ``--force-reinstall``, and pip's
-settings about indexes, certificates, proxies and timeouts, which are handed to uv as they stand in
+settings about indexes, certificates, proxies and timeouts, which uv gets from
 all the places that pip reads. `unserved` says what is left to pip, and why. uv's own configuration
-is left out: it could ask for something else.
+is ignored: it could ask for something else.
 
-Where uv finds no way, pip is asked before the user is told (it may: an old build, a version that
-only pip takes for a candidate).
+If uv finds no solution, pip is tried before the user sees an error (an old build, a version that
+only pip accepts as a candidate may succeed).
 
-What differs on disk: ``INSTALLER`` says "uv"; ``uv_cache.json`` lies in the metadata of a wheel
+Differences on disk: ``INSTALLER`` says "uv"; ``uv_cache.json`` is in the metadata of a wheel
 that came from this disk; an empty ``.lock`` in the prefix keeps two runs apart; and nothing is
 byte-compiled before it is imported.
 """
@@ -68,7 +68,7 @@ _NO_NETWORK = re.compile(r"dns error|tcp connect error|operation timed out")
 
 
 def is_here() -> bool:
-    """Return whether there is a uv: beside jstackmagic, or on PATH."""
+    """Return whether uv is available: installed with jstackmagic, or on PATH."""
     return _program() is not None
 
 
@@ -85,11 +85,11 @@ def unserved(environment: Environment, request: Request | None = None) -> tuple[
 
 
 class Uv(OfPip):
-    """Runs uv; what it would change is always known beforehand.
+    """Runs uv; its changes are always known in advance.
 
     Args:
-        thorough: Say beforehand where each archive would come from, with its hash.
-        instead: The engine to ask where uv finds no way; without one, that is the end of it.
+        thorough: Say in advance where each archive would come from, with its hash.
+        instead: The engine to try if uv finds no solution; without one, uv's error stands.
     """
 
     engine = "uv"
@@ -144,7 +144,7 @@ class Uv(OfPip):
         secrets = (*_secrets(command), *secrets_in_files(plan.request))
         if not console.terminal:  # a notebook would show each state of uv's bars as lines
             command = replace(command, argv=(*command.argv[:3], "--no-progress", *command.argv[3:]))
-        with ThreadPoolExecutor(1) as beside:  # nobody waits for it longer than for uv itself
+        with ThreadPoolExecutor(1) as beside:  # it never takes longer than uv itself
             locked = beside.submit(_locked, _coming(plan), plan.request, plan.environment)
             status = process.run(command, console.write, secrets=secrets, risk=RISK)
             self._known[plan.environment.prefix] = locked.result()

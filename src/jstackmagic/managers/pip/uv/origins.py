@@ -1,8 +1,8 @@
-"""Where the archives come from that uv installs, and their hashes, which it does not report.
+"""Find the origins and hashes of the archives that uv installs, which uv does not report.
 
-uv is asked to lock the very versions, from its cache alone; the lock file (PEP 751) has each
-archive's URL and hash. Which of a version's wheels it is, the tags in the installed metadata tell,
-or before there are any, the order in which the environment's Python prefers them.
+uv locks the same versions, from its cache alone; the lock file (PEP 751) has each
+archive's URL and hash. The wheel of a version is found by the tags in the installed metadata,
+or before installation, by the order in which the environment's Python prefers them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WORDS = ("--format", "pylock.toml", "--no-deps", "--no-header", "--quiet")
 
 
 Locked = Mapping[str, dict[str, Any]]
-"""What a lock file has of packages, by their names."""
+"""The packages of a lock file, by name."""
 
 
 def lock(packages: Sequence[Package], command: Command) -> Locked:
@@ -59,13 +59,13 @@ def lock(packages: Sequence[Package], command: Command) -> Locked:
 def origins(
     packages: Sequence[Package], locked: Locked, request: Request, environment: Environment
 ) -> dict[str, Package]:
-    """The packages with their URL, hash and index, by name; what cannot be told is left out.
+    """Return the packages with their URL, hash and index, by name; unknown ones are left out.
 
     Args:
-        packages: What is installed, or is going to be.
-        locked: As `lock` gives it.
-        request: By which request they come.
-        environment: Where.
+        packages: The packages that are or will be installed.
+        locked: The result of `lock`.
+        request: The request that installs them.
+        environment: Their environment.
     """
     found = {}
     for package in packages:

@@ -136,7 +136,7 @@ def _sees_the_system(prefix: str) -> bool:
 
 
 def _kept(request: Request, environment: Environment) -> Iterator[str]:
-    """Yield why a removal is not for uv: it goes by RECORD alone."""
+    """Yield why uv cannot do a removal: it uses RECORD alone."""
     if request.options:
         yield f"{' '.join(request.options)} is for pip"
     for spec in request.specs:
@@ -264,7 +264,7 @@ def _network(terms: Terms, one: Callable[..., str]) -> Terms:
         proxy = proxy if "://" in proxy else f"http://{proxy}"
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             variables |= {name: proxy, name.upper(): proxy}
-    # pip's HTTP library goes by these two; else by the system's certificates
+    # pip's HTTP library uses these two, or else the system's certificates
     bundles = (one("cert"), *map(os.environ.get, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")))
     bundle = next(filter(None, bundles), "")
     if bundle:
