@@ -21,9 +21,9 @@ class ChangeResult(Result):
     """The outcome of an install or a removal.
 
     Attributes:
-        done: Each step as it went.
+        done: The steps with their outcome.
         notes: What was decided on the way, for the user.
-        verified: What ``--verify`` found; None where nobody asked for it.
+        verified: The result of ``--verify``; None without it.
     """
 
     done: tuple[Done, ...]

@@ -1,4 +1,4 @@
-"""Whether files are what an export would write."""
+"""Check whether files are what an export would write."""
 
 from __future__ import annotations
 

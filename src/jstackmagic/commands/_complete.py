@@ -1,4 +1,4 @@
-"""What a word of a verb can become: for Tab in notebooks and terminals.
+"""Complete a word of a verb: for Tab in notebooks and terminals.
 
 Nothing here asks a network. Names of packages come from the names that jstackmagic brings, from
 what conda or rattler keep of their channels on this disk, and from what is installed.
@@ -27,17 +27,17 @@ LIMIT = 300
 def complete(
     verb: str, words: Sequence[str], token: str, session: Session, *, body: bool = False
 ) -> list[str]:
-    """Return what the last word of a verb's line can become.
+    """Return the completions of the last word of a verb's line.
 
     Args:
         verb: Its name.
         words: The whole words before the last.
         token: The last word so far; may be empty.
-        session: Whose history has the ids.
-        body: Whether it stands in the body of ``%%envinstall``, where there are no options.
+        session: The session whose history has the ids.
+        body: Whether it is in the body of ``%%envinstall``, where there are no options.
 
     Returns:
-        Whole words, the likeliest first; empty where nobody knows.
+        Whole words, the likeliest first; empty if unknown.
     """
     if verb not in verbs() or "--" in words:
         return []

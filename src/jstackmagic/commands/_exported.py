@@ -1,4 +1,4 @@
-"""What ``%envexport`` gives back, and how it looks."""
+"""The result of ``%envexport``, and its display."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 HERE = ""
-"""What ``--missing`` holds where no notebook is named."""
+"""The value of ``--missing`` without a notebook."""
 
 
 def specs(notebook: str, environment: Environment, session: Session) -> tuple[list[str], list[str]]:
@@ -39,12 +39,12 @@ def specs(notebook: str, environment: Environment, session: Session) -> tuple[li
 
 
 def wanted(notebook: str, environment: Environment, session: Session) -> Wanted:
-    """Return what a notebook's imports need in an environment.
+    """Return the packages that a notebook's imports need in an environment.
 
     Args:
         notebook: Its path; empty for the one this session runs.
-        environment: Where.
-        session: Whose cells count, where no notebook is named.
+        environment: The environment.
+        session: The session whose cells count if no notebook is named.
 
     Raises:
         UsageError: The notebook cannot be read, or there is none to read.
@@ -63,7 +63,7 @@ def wanted(notebook: str, environment: Environment, session: Session) -> Wanted:
 
 
 def _this_notebook(session: Session) -> str:
-    """The file that this session's cells stand in, where VS Code or Jupyter Server tells it."""
+    """Return the file of this session's cells, if VS Code or Jupyter Server names it."""
     path = session.notebook or os.environ.get("JPY_SESSION_NAME", "")
     return path if os.path.isfile(path) else ""
 

@@ -1,4 +1,4 @@
-"""What a replay goes by: this user's history, another one, a file of packages, or an image."""
+"""The source of a replay: this user's history, another one, a file of packages, or an image."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _NOTHING = "Nothing was started."
 def records_of(
     source: str, environments: Sequence[Environment], context: Context, console: Console
 ) -> list[Record]:
-    """The records of a history file or an image; of another file, one for each thing it asks for.
+    """Return the records of a history file or an image; of another file, one for each request.
 
     Args:
         source: A path, or an image's reference.
-        environments: What a file is about that names no environment.
-        context: Who asks.
-        console: Where it is told what of a file is not understood.
+        environments: The environments for a file that names none.
+        context: The context for new records.
+        console: Shows what in a file is not understood.
 
     Raises:
         UsageError: There is no such file and no such image, or the image holds no history.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options(Target, Groups):
-    """What to read, and whose the finds are where nothing in it says."""
+    """The files to read, and the environment of finds that name none."""
 
     paths: tuple[str, ...] = option(nargs="*", metavar="FILE_OR_FOLDER", help="what to read")
     dry_run: bool = flag("--dry-run", help="show, and record nothing")

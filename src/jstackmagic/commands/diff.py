@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options(Target):
-    """Where to look, beside the system, and what to do about it."""
+    """The environment to compare, besides the system, and the action to take."""
 
     unexplained: bool = flag("--unexplained", help="only what no record explains")
     adopt: bool = flag(

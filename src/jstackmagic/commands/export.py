@@ -43,7 +43,7 @@ _RECIPE = {"metavar": "FILE", "help": "a recipe.json or a history, in place of t
 
 @dataclass(frozen=True)
 class Options:
-    """What to export and where to; a format's own options are in ``given``."""
+    """The artifact to export and its place; a format's own options are in ``given``."""
 
     all: str | None = option("--all", metavar="FOLDER", help="write every format, and a README")
     check_all: str | None = option("--check-all", metavar="FOLDER", help="is that up to date")

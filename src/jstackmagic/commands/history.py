@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options(Target):
-    """Which records, and how much of each."""
+    """The records to show, and their detail."""
 
     id: str | None = option(nargs="?", metavar="ID", help="one transaction or record, whole")
     log: bool = flag("--log", help="with ID: the manager's own log, too")

@@ -46,7 +46,7 @@ class _Install(_Folder, _Keep):
 
 @dataclass(frozen=True)
 class Options(_Install):
-    """What to do, and where."""
+    """The action, and the environment."""
 
     what: str = ""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options(Target):
-    """Where to look."""
+    """The environment to show."""
 
 
 def run(options: Options, session: Session) -> Info:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options(Several, Lists, FromSources, Target, ByManager):
-    """What to install, where, and from which sources."""
+    """The packages to install, their environment and their sources."""
 
     specs: tuple[str, ...] = option(nargs="*", metavar="SPEC", help="what to install")
     upgrade: bool = flag("-U", "--upgrade", help="also move what is there to the newest version")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options(Several, Target, ByManager):
-    """What to remove, and from where."""
+    """The packages to remove, and their environment."""
 
     specs: tuple[str, ...] = option(nargs="+", metavar="NAME", help="what to remove")
     options: tuple[str, ...] = ()

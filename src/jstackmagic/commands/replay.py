@@ -37,7 +37,7 @@ _TARGET = "target (the environments of the history, if not said)"
 
 @dataclass(frozen=True)
 class Options(Rehearsal):
-    """What to replay, and where."""
+    """The records to replay, and the environment."""
 
     loose: bool = flag("--loose", help="the specs as they were asked, not the versions")
     source: str | None = option(

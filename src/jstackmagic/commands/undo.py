@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options(Mode):
-    """What to take back."""
+    """The records to undo."""
 
     id: str | None = option(nargs="?", metavar="ID", help="a transaction, or one record of it")
     to: str | None = option("--to", metavar="ID", help="go back to how things were after that one")

@@ -55,7 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """What to do, and how."""
+    """The action, and its options."""
 
     action: str
     given: Mapping[str, Any]

@@ -69,7 +69,7 @@ def existing(engine: Engine, context: Context) -> Built | None:
 
 @contextlib.contextmanager
 def build_engine(session: Session, how: How, tag: str | None) -> Iterator[Engine]:
-    """Yield the engine; where none is in reach, write the folder to build elsewhere instead."""
+    """Yield the engine; if none is available, write the folder to build elsewhere instead."""
     from ...image.engine.client import NoEngine, connect
 
     if how.way == "layers":

@@ -1,4 +1,4 @@
-"""What is sent to a build: the Dockerfile, the files it copies, the history, and the labels."""
+"""The context of a build: the Dockerfile, the files it copies, the history, and the labels."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
     from ._how import How
 
 FOLDER = "jstackmagic-image"
-"""Where the context is left, in the working folder, when no engine is in reach."""
+"""The folder for the context, in the working folder, if no engine is available."""
 
 _HISTORY = "jstackmagic/history.jsonl"
 
 
 @dataclass(frozen=True)
 class Context:
-    """A folder to build, and what is known of it.
+    """A folder to build, with what is known about it.
 
     Attributes:
         folder: The folder.
         dockerfile: The Dockerfile's name in it.
-        default_tag: What to call the image where nobody said.
-        base: What it is built on; empty for a Dockerfile that was given.
-        recipe: What it installs; empty for a Dockerfile that was given.
-        labels: To put on the image.
+        default_tag: The image's name by default.
+        base: Its base image; empty for a given Dockerfile.
+        recipe: The recipe it installs; empty for a given Dockerfile.
+        labels: The labels for the image.
         notes: Sentences the user should read.
-        secrets: The build secrets it asks for: by id what each holds, its credential masked.
+        secrets: The build secrets it needs: by id the text, with its credential masked.
     """
 
     folder: Path
@@ -151,7 +151,7 @@ def _contents(folder: Path, written: Sequence[Path]) -> Iterator[tuple[str, byte
 
 
 def _add_history(folder: Path, history: History) -> None:
-    """Let the image know its own past: last of all, so that no layer is built anew for it."""
+    """Add the history to the image: as the last layer, so that no other is rebuilt for it."""
     copy = folder / _HISTORY
     copy.parent.mkdir(exist_ok=True)
     copy.write_bytes(history.content())
@@ -182,9 +182,9 @@ def _base(how: How, engine: Engine, history: History) -> Base | None:
 
 
 def _first_base(engine: Engine, base: Base, records: Sequence[Record]) -> Base | None:
-    """What an image of this very history was built on; the history holds all that came since.
+    """Return the base of an image of this history; the history has everything since then.
 
-    Otherwise each build would stand on the one before, and none could be made anew.
+    Otherwise each build would use the previous one as its base, and none could be repeated.
     """
     from ...image.engine.container import named_base
 
@@ -196,7 +196,7 @@ def _first_base(engine: Engine, base: Base, records: Sequence[Record]) -> Base |
 
 
 def _guessed_base(how: How, records: Sequence[Record]) -> str:
-    """What the user, the surroundings or the history say; empty where nothing does."""
+    """Return the base that the user, the surroundings or the history name; empty if unknown."""
     from ...image.suggest import likely_image
     from ...where.host import look
 
@@ -206,7 +206,7 @@ def _guessed_base(how: How, records: Sequence[Record]) -> str:
 
 
 def _can_write_caches(style: Style | None, base: Base | None) -> bool:
-    """Whether conda and pip can write to the caches as an export mounts them."""
+    """Return whether conda and pip can write to the caches as an export mounts them."""
     if base is None or not base.image_id:
         return False
     if style == "stacks":

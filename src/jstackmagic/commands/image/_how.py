@@ -20,19 +20,19 @@ _WAYS = ("engine", "layers")
 
 @dataclass(frozen=True)
 class How:
-    """What to build, and how.
+    """The options of a build.
 
     Attributes:
-        base_image: The image to build on; None for the one that this container runs.
-        style: The Dockerfile's pattern; None for the one that suits the base.
+        base_image: The image to build on; None for this container's image.
+        style: The Dockerfile's pattern; None for one that suits the base.
         file: A Dockerfile to build as it stands; None for the recipe's.
-        builder: Which of the engine's builders; None for BuildKit where it is offered.
+        builder: The engine's builder; None for BuildKit if available.
         platform: Such as ``linux/arm64``; empty for the engine's own.
-        no_cache: Whether to take nothing of earlier builds.
+        no_cache: Whether to ignore earlier builds.
         labels: ``NAME=VALUE`` each.
-        way: ``engine`` or ``layers``, where that was said; empty for the engine where there is one.
+        way: ``engine`` or ``layers``; empty for the engine if there is one.
         secrets: As ``docker build --secret`` takes them.
-        with_jstackmagic: Whether to put jstackmagic itself there.
+        with_jstackmagic: Whether to add jstackmagic itself.
     """
 
     base_image: str | None = None

@@ -31,12 +31,12 @@ _MOST_FAULTS = 20
 
 @dataclass(frozen=True)
 class Prepared:
-    """What an image is made of.
+    """The parts of an image.
 
     Attributes:
-        base: What it stands on.
-        gathered: The layers, and what no image can have.
-        drifts: What is here and not recorded.
+        base: Its base image.
+        gathered: The layers, and the faults that no image can have.
+        drifts: What is installed here and not recorded.
     """
 
     base: Base
@@ -266,15 +266,15 @@ def is_in_registry(tag: str) -> bool:
 def from_registry(
     tag: str, environments: tuple[Environment, ...], session: Session
 ) -> tuple[Target, Here]:
-    """Return an image in a registry, and what to compare it with.
+    """Return an image in a registry, and this side to compare it with.
 
     Args:
         tag: The image's name.
-        environments: What to compare; everything here where there is none.
-        session: The call's.
+        environments: The environments to compare; without any, everything here.
+        session: The session of the call.
 
     Raises:
-        RegistryError: It is not there, or cannot be read.
+        RegistryError: It is missing or cannot be read.
     """
     from dataclasses import replace
 

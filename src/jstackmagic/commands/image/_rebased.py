@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one image.
+    """The outcome for one image.
 
     Attributes:
         image: Its name.
         state: ``done``, ``would be``, ``is already`` or ``no``.
         reasons: Why not, a sentence each.
-        digest: What its registry calls it now.
-        size: Bytes that were sent.
+        digest: Its new digest in the registry.
+        size: The bytes that were sent.
     """
 
     image: str
@@ -150,7 +150,7 @@ class Rebasing:
 
 @dataclass(frozen=True, repr=False)
 class Rebased(Result):
-    """What came of some rebases.
+    """The outcome of some rebases.
 
     Attributes:
         onto: The new base.

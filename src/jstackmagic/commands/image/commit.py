@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What to make."""
+    """The image to make."""
 
     tag: str = option(metavar="TAG", help="what to call it")
     clean: bool = flag("--clean", help="empty the managers' caches first")

@@ -136,7 +136,7 @@ def _image(options: Options, engine: Engine, session: Session) -> str:
         return options.tag
     tag = parse_tag(options.tag) if options.tag else None
     with context_of(how, engine, session) as context:
-        # of a Dockerfile that was given nobody knows whether it is what was built before
+        # a given Dockerfile may have changed since its image was built
         again = tag or how.file or how.no_cache
         built = None if again else existing(engine, context)
         return (built or build_context(how, session, engine, context, tag)).tag
@@ -144,7 +144,7 @@ def _image(options: Options, engine: Engine, session: Session) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Explained(Result):
-    """What each depth compares."""
+    """The comparisons at each depth."""
 
     def summary(self) -> str:
         """One line."""
@@ -234,7 +234,7 @@ def _difference_table(differences: Sequence[Difference]) -> Table:
 
 
 def _version(package: Package | None, other: Package | None) -> str:
-    """A version, with whatever else tells the package from the other one."""
+    """Return a version, with whatever else distinguishes the package from the other one."""
     if package is None:
         return "not installed"
     if other is None or package.version != other.version:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """Which files."""
+    """The files to restore."""
 
     paths: tuple[str, ...] = option(nargs="+", metavar="PATH", help="absolute")
 

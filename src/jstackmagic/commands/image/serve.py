@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What to start, and with what in it."""
+    """The server to start, and its content."""
 
     tag: str | None = option(nargs="?", metavar="TAG", help="the image (default: this history's)")
     work: str = option(
@@ -57,7 +57,7 @@ _PUBLISHED = re.compile(
     r"(?:/(?P<protocol>tcp|udp|sctp))?"
 )
 SERVER_SECONDS = 90.0
-"""How long a server may take to answer; JupyterLab's first start in a container is slow."""
+"""Seconds that a server may take to answer; JupyterLab's first start in a container is slow."""
 
 
 def run(options: Options, session: Session) -> Running:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """Which of them."""
+    """The servers to stop."""
 
     names: tuple[str, ...] = option(
         nargs="*", metavar="NAME", help="which (default: this history's)"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What it is to be built on."""
+    """The image to build on."""
 
     base_image: str | None = option("--from", metavar="IMAGE", help="the base image")
 
