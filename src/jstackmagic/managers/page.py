@@ -93,7 +93,7 @@ class Page(Protocol):
         """Write a file next to the page; return the word that names it, quoted."""
 
     def secret(self, purpose: str, text: str) -> str:
-        """Return shell text that reads a text with a credential from a secret, to quote with ``"``."""
+        """Return shell text that reads a text with a credential from a secret."""
 
     def secret_file(self, purpose: str, text: str) -> str:
         """Return the word that names a secret's file."""

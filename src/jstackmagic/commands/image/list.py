@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """The images to list."""
+    """The images and servers to list."""
 
     all: bool = flag("--all", help="those of other histories as well")
 
