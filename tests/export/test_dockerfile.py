@@ -250,8 +250,7 @@ USER root
 RUN conda install --yes --name root \\
     'pymongo=3.4.0' && \\
     conda clean -tipsy
-RUN pip install --no-cache-dir \\
-    'nltk==3.2'
+RUN ["bash", "-c", "source activate root && pip install --no-cache-dir 'nltk==3.2'"]
 RUN conda install --yes --name python2 \\
     'pymongo=3.4.0' && \\
     conda clean -tipsy

@@ -5,6 +5,7 @@ Examples:
     %envinfo --kernel ir           # the environment of another kernelspec
     %envinfo --name other
     %envinfo --all-kernels
+    %envinfo --packages pymongo --name root     # conda list --name root | grep pymongo
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from ..history.progress import status
 from ..managers import workers
 from ..where.host import look
 from ._info import Info
+from ._options import option
+from ._packages import Packages, packages_in
 from ._shared import Target
 
 if TYPE_CHECKING:
@@ -26,10 +29,20 @@ if TYPE_CHECKING:
 class Options(Target):
     """The environment to show."""
 
+    packages: str | None = option(
+        "--packages",
+        nargs="?",
+        const="",
+        metavar="PATTERN",
+        help="list what is installed, or what is called so, as conda list does",
+    )
 
-def run(options: Options, session: Session) -> Info:
+
+def run(options: Options, session: Session) -> Info | Packages:
     """Look at every target."""
     environments, engines = options.environments(), session.policy.engines
+    if options.packages is not None:
+        return packages_in(environments, options.packages)
     return Info(
         environments=environments,
         host=look(),

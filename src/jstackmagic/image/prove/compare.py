@@ -244,10 +244,11 @@ class _Comparison:
             compiled=partial(self._compiled, environments),
         )
         files = deeply.contents(compared)
-        imports, failed = (), list[str]()
+        imports: tuple[str, ...] = ()
+        failed: list[str] = []
         engine = self.target.engine
         if engine is not None and not self.here.away:
-            imports, failed = deeply.imports(  # type: ignore[assignment]
+            imports, failed = deeply.imports(
                 engine, self.target.id, environments, sides, self.records
             )
         else:
@@ -256,7 +257,8 @@ class _Comparison:
                 beside=(*proof.beside, "Nothing was imported: no engine runs the image here."),
             )
         unread = (*proof.unread, *failed, *self.unread)
-        return replace(proof, files=files, imports=imports, unread=unread)
+        broken = tuple(f"{line} Build again: {ways.build}" for line in imports)
+        return replace(proof, files=files, imports=broken, unread=unread)
 
     # -- the environments
 

@@ -19,7 +19,7 @@ from ...where.packages import files_of
 from ..engine.client import speaking
 from ..root import BUFFER, LIBRARY
 from .facts import View, kind_of, place_of
-from .proof import FileDifference, FileState, Ways
+from .proof import FileDifference, FileState, Ways, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -471,7 +471,7 @@ def imports(
     found: list[str] = []
     unread: list[str] = []
     for environment, side in pairs(environments, sides):
-        modules = sorted(set(_added_modules(environment, records)))
+        modules = sorted(set(_added_modules(environment, side, records)))
         if not modules or environment.executable is None:
             continue
         python = side.in_image + environment.executable.removeprefix(environment.prefix)
@@ -486,7 +486,11 @@ def imports(
     return tuple(found), unread
 
 
-def _added_modules(environment: Environment, records: Iterable[Record]) -> Iterator[str]:
+def _added_modules(
+    environment: Environment, side: Side, records: Iterable[Record]
+) -> Iterator[str]:
+    """Yield the modules of what was added, where it is the same package on both sides."""
+    assert side.image is not None
     packages = {
         package
         for record in records
@@ -495,6 +499,9 @@ def _added_modules(environment: Environment, records: Iterable[Record]) -> Itera
         if not is_system(package.manager)
     }
     for package in packages:
+        one, other = side.here.by_key.get(package.key), side.image.by_key.get(package.key)
+        if one is None or other is None or not same(one, other):
+            continue  # which is a difference of its own
         for path in files_of(package, environment):
             match = _TOP_LEVEL.fullmatch(path)
             if match:

@@ -64,9 +64,10 @@ def write(step: Step, page: Page) -> None:
         commands.append([head, *options, *shared, *held, *these])
     if not commands:  # constraints alone install nothing
         return
-    named = environment.kind in ("conda-named", "conda-prefix")
-    activate = f"source activate {called(environment)}"
-    page.run(commands, _DOWNLOADS, shell=activate if page.style == "legacy" and named else "")
+    # the chapter's time called conda's base environment "root"
+    name = "root" if environment.kind == "conda-base" else called(environment)
+    legacy = page.style == "legacy" and environment.kind.startswith("conda")
+    page.run(commands, _DOWNLOADS, shell=f"source activate {name}" if legacy else "")
 
 
 def _program(environment: EnvironmentRef, page: Page) -> str:
