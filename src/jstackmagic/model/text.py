@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 
+TURNING = "\u2028\u2029\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""What ends a line for some reader, and what makes it read in another order than it has."""
+
 # ECMA-48: control strings, control sequences, other escapes; then what is left of C0 and C1
 _ESCAPES = re.compile(
     r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]",
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    rf"|[{TURNING}]",
 )
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 

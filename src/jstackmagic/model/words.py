@@ -7,11 +7,7 @@ import unicodedata
 
 from .credentials import MASK, mask
 from .errors import ExportError
-
-# what ends a line for some reader, and what makes it read in another order than it has
-_REFUSED = frozenset(
-    "\u2028\u2029\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
+from .text import TURNING
 
 
 def holds_credential(text: str) -> bool:
@@ -26,7 +22,7 @@ def checked(text: str) -> str:
         ExportError: It holds a character that no quoting keeps inside a line, or a credential.
     """
     for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs") or character in _REFUSED:
+        if unicodedata.category(character) in ("Cc", "Cs") or character in TURNING:
             raise ExportError(
                 f"{text!r} holds U+{ord(character):04X}, which cannot be written on one line.",
                 kept="Nothing was written.",
