@@ -74,7 +74,7 @@ def run(options: Options, session: Session) -> ChangeResult:
     asked = _read(options, session)
     readings = options.readings()
     if options.repair:
-        repaired = tuple(repairs(options.environments(), session.console))
+        repaired = tuple(repairs(options.environments(), session.console, drop=options.force))
         if not asked.specs and not readings:
             return ChangeResult(done=(), notes=repaired)
     listed = asked.specs or any(reading.requests for reading in readings)

@@ -191,8 +191,15 @@ class Manager(Protocol):
             console: Where the progress of planning goes.
         """
 
-    def repair(self, environment: Environment, console: Console) -> bool | None:
+    def repair(
+        self, environment: Environment, console: Console, *, drop: bool = False
+    ) -> bool | None:
         """Finish an install that was cut off; return whether one was, None if that cannot be known.
+
+        Args:
+            environment: Where.
+            console: Where the words of the work go.
+            drop: Forget what cannot be finished, and say how that leaves the environment.
 
         Raises:
             CommandFailed: It cannot be finished.
@@ -362,12 +369,14 @@ def workers(environment: Environment, engines: Engines) -> Iterator[Worker]:
             yield Worker(manager, choice.name, choice.why)
 
 
-def repairs(environments: Iterable[Environment], console: Console) -> Iterator[str]:
+def repairs(
+    environments: Iterable[Environment], console: Console, *, drop: bool = False
+) -> Iterator[str]:
     """Finish the installs that were cut off, and yield a sentence for each place that was asked."""
     for environment in environments:
         for manager in map(get, listed.of_environment()):
             works = manager.works_in(environment)
-            repaired = manager.repair(environment, console) if works else None
+            repaired = manager.repair(environment, console, drop=drop) if works else None
             if repaired is not None:
                 said = "Finished what" if repaired else "Nothing"
                 yield f"{said} was cut off in the {environment.description}."

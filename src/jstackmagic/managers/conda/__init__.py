@@ -90,10 +90,12 @@ class Conda(Manager):
     def works_in(self, environment: Environment) -> bool:
         return environment.is_conda
 
-    def repair(self, environment: Environment, console: Console) -> bool | None:
+    def repair(
+        self, environment: Environment, console: Console, *, drop: bool = False
+    ) -> bool | None:
         from .rattler import repair
 
-        return repair(environment, console)
+        return repair(environment, console, drop=drop)
 
     def known(self, name: str, environment: Environment) -> Iterable[str]:
         from .known import known

@@ -171,11 +171,16 @@ def on_platform(
     return engine.run(lambda _: elsewhere.solve_for(platform, specs, environment, channels))
 
 
-def repair(environment: Environment, console: Console) -> bool:
+def repair(environment: Environment, console: Console, *, drop: bool = False) -> bool | None:
     """Finish a change of an environment that was cut off.
 
+    Args:
+        environment: Where.
+        console: Where the words of the work go.
+        drop: Forget what cannot be finished, and say how that leaves the environment.
+
     Returns:
-        Whether there was one.
+        Whether there was one; None where it was dropped.
 
     Raises:
         CommandFailed: A package cannot be fetched again or linked.
@@ -183,7 +188,7 @@ def repair(environment: Environment, console: Console) -> bool:
     """
     from . import engine, running
 
-    return engine.run(lambda wire: running.repair(environment, wire), console)
+    return engine.run(lambda wire: running.repair(environment, wire, drop=drop), console)
 
 
 def unhonoured(environment: Environment) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from ....display.progress import Progress
 from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from . import repodata
+from .harm import check_archive_contents, check_unpacked
 from .patience import patiently, unanswered
 from .records import source_of, stem_of
 
@@ -243,6 +244,7 @@ class Cache:
         from rattler.package_streaming import extract
 
         package = os.path.join(self.writable[0], stem_of(record))
+        check_archive_contents(archive)
         staged = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=self.writable[0]))
         try:
             try:
@@ -253,6 +255,7 @@ class Cache:
                     kept=NOTHING_CHANGED,
                     advice=f"Remove it, so that it is fetched again: !rm '{archive}'",
                 ) from None
+            check_unpacked(str(staged))
             staged.chmod(0o755)
             (staged / "info" / "repodata_record.json").write_text(_as_json(record))
             _put_in_place(staged, package)
@@ -358,10 +361,12 @@ def _is_the_package(package: str, record: RepoDataRecord) -> bool:
 
 def _is_whole(package: str) -> bool:
     try:
-        listed = json.loads(Path(package, "info", "paths.json").read_bytes())["paths"]
-    except (OSError, ValueError, KeyError):
+        if not Path(package, "info", "paths.json").exists():
+            return False
+        names = check_unpacked(package)
+        return all(os.path.lexists(os.path.join(package, name)) for name in names)
+    except (OSError, ValueError, KeyError, CommandFailed):
         return False
-    return all(os.path.lexists(os.path.join(package, entry["_path"])) for entry in listed)
 
 
 def _check(path: str, record: RepoDataRecord) -> None:

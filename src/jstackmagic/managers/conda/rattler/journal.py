@@ -141,13 +141,13 @@ def check(prefix: str, *, locked: bool = False) -> None:
     begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(journal.started))
     raise Stopped(
         f"An earlier change of {prefix} was cut off ({begun}: {journal.command}).\n"
-        + "\n".join(_state(prefix, journal)),
+        + "\n".join(left_as(prefix, journal)),
         kept=NOTHING_CHANGED,
         advice="Finish it: %envinstall --repair",
     )
 
 
-def _state(prefix: str, journal: Journal) -> list[str]:
+def left_as(prefix: str, journal: Journal) -> list[str]:
     """Return which packages the cut left in which state."""
     there = {path.stem for path in Path(prefix, "conda-meta").glob("*.json")}
     comes = {_stem(item.record) for item in journal.link}

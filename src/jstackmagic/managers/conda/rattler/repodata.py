@@ -161,17 +161,27 @@ async def answered(work: Awaitable[T], channels: Channels) -> T:
     """Await what channels are asked for, while they answer at all.
 
     Raises:
-        CommandFailed: One does not.
+        CommandFailed: One does not, or what it says cannot be read.
     """
 
     async def look() -> None:
         await check_answers(client_of(_network(channels.config)), channels.urls)
+
+    from rattler.exceptions import FetchRepoDataError, GatewayError, SolverError
 
     try:
         return await patiently(work, look)
     except (CommandFailed, asyncio.CancelledError):
         _gateway.cache_clear()  # to one that was left, every later question is the same one
         raise
+    except (FetchRepoDataError, GatewayError, SolverError):
+        raise
+    except Exception as error:  # a name, a version or a file name that is not one: many classes
+        raise CommandFailed(
+            f"The packages of {channels} cannot be read: {mask(str(error))}",
+            kept=NOTHING_CHANGED,
+            advice="Whoever keeps the channel should know; another may do: -c CHANNEL",
+        ) from None
 
 
 def is_from(record: RepoDataRecord, spec: CondaSpec, channels: Channels) -> bool:

@@ -123,7 +123,7 @@ def _one_line(plan: Plan) -> tuple[str, ...]:
     )
 
 
-async def repair(environment: Environment, wire: Wire) -> bool:
+async def repair(environment: Environment, wire: Wire, *, drop: bool = False) -> bool | None:
     """Finish what the journal of an environment says; see the package's `repair`."""
     prefix = environment.prefix
     config = configuration(environment)
@@ -134,17 +134,28 @@ async def repair(environment: Environment, wire: Wire) -> bool:
             lock.release()
             return False
         wire.say(f"Finishing: {left.command}\n")
-        cut_off = [journal.as_record(item.record) for item in left.link]
-        fetched = await fetch(cut_off, config, wire)
-        again = replace(
-            left,
-            link=tuple(
-                replace(item, folder=package.folder, archive=package.archive)
-                for item, package in zip(left.link, fetched, strict=True)
-            ),
-        )
-        wire.commit(_COMMITTED)
-        await linking.link(prefix, again, config, lock, wire)
+        try:
+            cut_off = [journal.as_record(item.record) for item in left.link]
+            fetched = await fetch(cut_off, config, wire)
+            again = replace(
+                left,
+                link=tuple(
+                    replace(item, folder=package.folder, archive=package.archive)
+                    for item, package in zip(left.link, fetched, strict=True)
+                ),
+            )
+            wire.commit(_COMMITTED)
+            await linking.link(prefix, again, config, lock, wire)
+        except CommandFailed as error:
+            if not drop:
+                forever = "If that never works, drop the rest: %envinstall --repair --force"
+                error.advice = (*error.advice, forever)
+                raise
+            state = "\n".join(journal.left_as(prefix, left))
+            wire.say(f"{error.problem}\nDropped: {left.command}. It is left like this:\n{state}\n")
+            journal.clear(prefix)
+            lock.release()
+            return None
     except OSError as error:
         lock.release()
         raise _on_disk(prefix, error) from None

@@ -65,13 +65,14 @@ async def solve(problem: Problem, wire: Wire) -> Solution:
         wire.show(Progress("Solving"))
         try:
             records = await _solve(problem)
-        except SolverError:
+        except SolverError as error:
             if repodata.is_fresh(problem.channels):
-                raise
+                raise await explain_conflict(problem, error, _solvable) from None
             wire.show(Progress("Reading the channels again"))
-            records = await _solve(problem, refresh=True)
-    except SolverError as error:
-        raise await explain_conflict(problem, error, _solvable) from None
+            try:
+                records = await _solve(problem, refresh=True)
+            except SolverError as second:
+                raise await explain_conflict(problem, second, _solvable) from None
     except (GatewayError, FetchRepoDataError) as error:
         raise network_trouble(error, problem.channels) from None
     return _compare(problem.installed, records)

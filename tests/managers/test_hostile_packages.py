@@ -1,0 +1,289 @@
+"""conda packages that would reach out of their prefix, and journals that can never be finished."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import zstandard
+
+from jstackmagic.managers.conda.rattler import journal
+from jstackmagic.managers.conda.rattler.harm import check_archive_contents, check_unpacked
+from jstackmagic.model.errors import CommandFailed
+from support.verbs import verb
+from support.warm import warm_conda
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from support.tiers import Channel
+
+Member = tuple[str, dict[str, Any]]
+SYMLINK, HARD = {"type": tarfile.SYMTYPE}, {"type": tarfile.LNKTYPE}
+FORMATS = (".conda", ".tar.bz2")
+
+
+def package(
+    folder: Path,
+    *members: Member,
+    name: str = "bad",
+    form: str = ".conda",
+    paths: tuple[str, ...] = ("share/ok.txt",),
+    link: Mapping[str, Any] | None = None,
+    size: int = 0,
+) -> Path:
+    """Writes an archive as whoever means harm would, by hand."""
+    raw = io.BytesIO()
+    index = {"name": name, "version": "1.0", "build": "0", "build_number": 0, "depends": []}
+    files = {
+        "info/index.json": json.dumps({**index, "subdir": "noarch"}),
+        "info/paths.json": json.dumps(
+            {"paths_version": 1, "paths": [{"_path": p, "path_type": "hardlink"} for p in paths]}
+        ),
+        "share/ok.txt": "ok",
+        **({"info/link.json": json.dumps(link)} if link else {}),
+    }
+    with tarfile.open(fileobj=raw, mode="w") as tar:
+        for path, text in files.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+        for path, details in members:
+            member = tarfile.TarInfo(path)
+            for key, value in details.items():
+                setattr(member, key, value)
+            tar.addfile(member)
+        if size:
+            member = tarfile.TarInfo("share/zeros")
+            member.size = size
+            tar.addfile(member, _Zeros())  # type: ignore[arg-type]
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / f"{name}-1.0-0{form}"
+    if form == ".tar.bz2":
+        import bz2
+
+        archive.write_bytes(bz2.compress(raw.getvalue()))
+        return archive
+    empty = io.BytesIO()
+    tarfile.open(fileobj=empty, mode="w").close()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("metadata.json", '{"conda_pkg_format_version": 2}')
+        packed = zstandard.ZstdCompressor().compress
+        file.writestr(f"pkg-{name}-1.0-0.tar.zst", packed(raw.getvalue()))
+        file.writestr(f"info-{name}-1.0-0.tar.zst", packed(raw.getvalue()))
+    return archive
+
+
+class _Zeros:
+    def read(self, size: int = -1) -> bytes:
+        return bytes(size)
+
+
+@pytest.fixture
+def prefix(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, shim_channel: Channel, home: Path
+) -> Path:
+    (home / ".condarc").write_text(
+        json.dumps({"channels": [shim_channel.url], "pkgs_dirs": [str(tmp_path / "pkgs")]})
+    )
+    return warm_conda(tmp_path_factory, tmp_path / "env", shim_channel, "python")
+
+
+def install(prefix: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, which a panic would take along."""
+    command = [sys.executable, "-m", "jstackmagic", "install", "--prefix", prefix, *words]
+    return subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+HOSTILE: dict[str, tuple[Member, ...]] = {
+    "an absolute member": (("/tmp/evil", {}),),
+    "a member that climbs": (("share/../../evil", {}),),
+    "a link to a folder of the machine": (("share/l", {**SYMLINK, "linkname": "/etc"}),),
+    "a link that climbs out": (("share/l", {**SYMLINK, "linkname": "../../evil"}),),
+    "a hard link to a file of the machine": (("share/h", {**HARD, "linkname": "/etc/hostname"}),),
+    "a hard link that climbs out": (("share/h", {**HARD, "linkname": "../../evil"}),),
+    "a device": (("share/d", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3}),),
+    "a pipe": (("share/f", {"type": tarfile.FIFOTYPE}),),
+}
+
+
+class TestArchives:
+    @pytest.mark.parametrize("form", FORMATS)
+    @pytest.mark.parametrize("which", HOSTILE)
+    def test_what_leads_out_is_refused(self, which: str, form: str, tmp_path: Path) -> None:
+        with pytest.raises(CommandFailed, match="is refused") as caught:
+            check_archive_contents(str(package(tmp_path, *HOSTILE[which], form=form)))
+        assert caught.value.kept == "Nothing was changed."
+
+    @pytest.mark.parametrize("form", FORMATS)
+    def test_what_only_looks_like_it_is_taken(self, form: str, tmp_path: Path) -> None:
+        """Links between the folders of a package, and names with dots in them."""
+        members = (
+            ("share/a/b", {**SYMLINK, "linkname": "../../lib/x"}),
+            ("lib/..x", {}),
+            ("lib/x...y", {}),
+            ("lib/h", {**HARD, "linkname": "share/ok.txt"}),
+            ("./lib", {"type": tarfile.DIRTYPE}),
+        )
+        check_archive_contents(str(package(tmp_path, *members, form=form)))
+
+    @pytest.mark.parametrize("form", FORMATS)
+    def test_a_bomb(self, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        bomb = package(tmp_path, form=form, size=300 * 2**20)
+        assert bomb.stat().st_size < 2**20
+        with pytest.raises(CommandFailed, match="unpacks to more than 256 MB") as caught:
+            check_archive_contents(str(bomb))
+        assert "JSTACKMAGIC_MAX_UNPACKED" in caught.value.advice[0]
+        monkeypatch.setenv("JSTACKMAGIC_MAX_UNPACKED", "1G")
+        check_archive_contents(str(bomb))
+
+    @pytest.mark.parametrize("form", FORMATS)
+    def test_what_is_no_archive(self, form: str, tmp_path: Path) -> None:
+        path = tmp_path / f"x-1-0{form}"
+        for content in (b"", b"PK", b"BZh9" + bytes(100), os.urandom(2000)):
+            path.write_bytes(content)
+            with pytest.raises(CommandFailed, match="cannot be unpacked"):
+                check_archive_contents(str(path))
+
+
+class TestLists:
+    @pytest.mark.parametrize("path", ["/tmp/evil", "../../evil", "share/../../../evil", "", "a\0b"])
+    def test_a_path_outside(self, path: str, tmp_path: Path) -> None:
+        (tmp_path / "info").mkdir()
+        (tmp_path / "info" / "paths.json").write_text(json.dumps({"paths": [{"_path": path}]}))
+        with pytest.raises(CommandFailed, match="its list has the path"):
+            check_unpacked(str(tmp_path))
+
+    @pytest.mark.parametrize("command", ["../../evil", "/tmp/evil", "..", "a b"])
+    def test_an_entry_point_outside(self, command: str, tmp_path: Path) -> None:
+        (tmp_path / "info").mkdir()
+        link = {"noarch": {"type": "python", "entry_points": [f"{command} = x:main"]}}
+        (tmp_path / "info" / "link.json").write_text(json.dumps(link))
+        with pytest.raises(CommandFailed, match="entry point"):
+            check_unpacked(str(tmp_path))
+
+    def test_an_old_list(self, tmp_path: Path) -> None:
+        (tmp_path / "info").mkdir()
+        (tmp_path / "info" / "files").write_text("share/x\n../evil\n")
+        with pytest.raises(CommandFailed, match=r"\.\./evil"):
+            check_unpacked(str(tmp_path))
+
+
+class TestInstalling:
+    @pytest.mark.parametrize(
+        ("paths", "link"),
+        [
+            (("/tmp/evil-{0}",), None),
+            (("../../evil-{0}",), None),
+            (("share/ok.txt",), {"noarch": {"type": "python", "entry_points": ["../e = x:y"]}}),
+        ],
+    )
+    def test_the_environment_stays_as_it_was(
+        self, paths: tuple[str, ...], link: Mapping[str, Any] | None, prefix: Path, tmp_path: Path
+    ) -> None:
+        bad = package(tmp_path / "in", paths=paths, link=link)
+        before = sorted(str(path) for path in prefix.rglob("*"))
+        done = install(prefix, "--conda", bad)
+        assert done.returncode == 1, done.stderr
+        assert "is refused" in done.stderr
+        after = sorted(str(path) for path in prefix.rglob("*"))
+        assert [path for path in after if path not in before] in (
+            [],
+            [str(prefix / "conda-meta" / "jstackmagic.lock")],
+        )
+        good = package(tmp_path / "in", name="good")
+        done = install(prefix, "--conda", good)
+        assert done.returncode == 0, done.stderr
+        assert (prefix / "share" / "ok.txt").read_text() == "ok"
+
+    @pytest.mark.parametrize("name", ["../../../x-1.0-0.tar.bz2", "a/b-1.0-0.conda"])
+    def test_a_file_name_of_repodata_that_climbs(
+        self, name: str, prefix: Path, tmp_path: Path
+    ) -> None:
+        channel = tmp_path / "channel"
+        data = package(channel / "noarch", name="x", form=".tar.bz2").read_bytes()
+        entry = {
+            "name": "x",
+            "version": "1.0",
+            "build": "0",
+            "build_number": 0,
+            "depends": [],
+            "subdir": "noarch",
+            "size": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+        }
+        packages = {"packages": {name: entry}, "packages.conda": {}, "repodata_version": 1}
+        (channel / "noarch" / "repodata.json").write_text(json.dumps(packages))
+        done = install(prefix, "--conda", "-c", f"file://{channel}", "x")
+        assert done.returncode != 0
+        assert "Traceback" not in done.stderr, done.stderr
+        assert "panicked" not in done.stderr
+        assert not list(prefix.glob("conda-meta/x-*"))
+
+
+class TestAJournalThatCannotBeFinished:
+    @pytest.fixture
+    def cut_off(self, prefix: Path, tmp_path: Path) -> Path:
+        """The prefix of an install that was killed, of a package that can never be linked."""
+        bad = package(tmp_path / "in", paths=("/tmp/evil",))
+        record = {
+            "name": "bad",
+            "version": "1.0",
+            "build": "0",
+            "build_number": 0,
+            "depends": [],
+            "subdir": "noarch",
+            "fn": bad.name,
+            "url": f"file://{bad}",
+            "channel": "",
+        }
+        item = journal.Linked(record, str(tmp_path / "pkgs" / "bad-1.0-0"), str(bad))
+        plan = journal.Journal(argv=("conda", "install", "bad"), link=(item,), started=time.time())
+        assert asdict(plan)
+        journal.write(str(prefix), plan)
+        return prefix
+
+    def test_the_repair_says_how_to_drop_it(self, cut_off: Path) -> None:
+        for _ in range(2):
+            done = install(cut_off, "--repair")
+            assert done.returncode == 1
+            assert "is refused" in done.stderr
+            assert "install --repair --force" in done.stderr
+            assert journal.read(str(cut_off)) is not None
+
+    def test_dropped_it_says_what_is_left_and_installs_go_on(self, cut_off: Path) -> None:
+        done = install(cut_off, "--repair", "--force")
+        assert done.returncode == 0, done.stderr
+        assert "Dropped: conda install bad" in done.stdout
+        assert "Not or half linked: bad-1.0-0" in done.stdout
+        assert "Finished" not in done.stdout
+        assert journal.read(str(cut_off)) is None
+        assert verb("install", "--prefix", cut_off, "--conda", "demo-tool").change
+
+    def test_one_that_can_be_finished_is_not_dropped(self, cut_off: Path, tmp_path: Path) -> None:
+        package(tmp_path / "in")  # whoever built it has put it right
+        done = install(cut_off, "--repair", "--force")
+        assert done.returncode == 0, done.stderr
+        assert "Dropped" not in done.stdout
+        assert (cut_off / "share" / "ok.txt").exists()
+
+
+def test_the_check_costs_little(tmp_path: Path) -> None:
+    members = [(f"lib/module{n}.py", {}) for n in range(5000)]
+    archive = package(tmp_path, *members, size=100 * 2**20)
+    began = time.process_time()
+    check_archive_contents(str(archive))
+    assert time.process_time() - began < 3
