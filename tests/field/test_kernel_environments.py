@@ -15,6 +15,7 @@ from support.environments import make_venv
 from support.verbs import verb
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from support.environments import Root
@@ -122,6 +123,14 @@ class TestProjectTools:
         path.chmod(0o755)
         kernel(home, "helped", path, "-f", "{connection_file}")
         assert environment_of("helped").name == "conda-test"
+
+    def test_an_activation_by_its_path_needs_no_conda_that_is_known(
+        self, home: Path, conda_env: Callable[..., Path]
+    ) -> None:
+        prefix = conda_env("python", name="far/envs/lab")
+        line = f"source {prefix.parents[1]}/bin/activate lab && exec python -m ipykernel_launcher"
+        kernel(home, "far", "bash", "-c", line)
+        assert environment_of("far").prefix == str(prefix)
 
     def test_an_interpreter_by_its_path_counts_more_than_an_activation(
         self, home: Path, root: Root

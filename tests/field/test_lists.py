@@ -214,6 +214,10 @@ class TestOneBadLineCostsOneLine:
         ("line", "meant"),
         [
             ("numpy=1.19", "write numpy==1.19"),
+            ("numpy = 1.19", "write numpy==1.19"),
+            ("numpy=>1.19", "Write numpy>=1.19"),
+            ("conda-forge::idna", "write idna"),
+            ("idna==${ABSENT_VERSION}", "ABSENT_VERSION is not set"),
             ("!pip install idna", "write idna"),
             ("- idna", "write idna"),
             ("<<<<<<< HEAD", "merge conflict"),

@@ -36,6 +36,7 @@ def captured(path: Path, text: str) -> tuple[list[str], list[str], list[str]]:
         ("chain.sh", "bash other.sh\n. ./env.sh\npip install $WHAT\n", ["idna", "six"], ["", ""]),
         ("python.sh", "#!/usr/bin/env python3\nprint('pip install no')\n", ["?"], [""]),
         ("job.scala", "// %pip install six\n", [], []),
+        ("Pipfile", '[packages]\nsix = "*"\n', [], []),
         ("prepare", "import os\nos.system('pip install six')\n", ["six"], [""]),
     ],
 )  # fmt: skip
@@ -101,6 +102,7 @@ class TestDevContainers:
          ["git+https://g.example.com/p#subdirectory=lib"]),
         (["!git clone https://g.example.com/p", "!pip install -r p/requirements.txt"], ["?"]),
         (["!git clone $URL p", "!pip install ./p"], ["?"]),
+        (["!R CMD INSTALL x.tar.gz"], ["?"]),
     ],
 )  # fmt: skip
 def test_what_the_cells_before_it_bring(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)
 _MENTION = re.compile(
-    rf"install|envremove|(?<![A-Za-z])(?:{'|'.join(map(re.escape, _NAMES))})(?![A-Za-z])"
+    rf"install|INSTALL|envremove|(?<![A-Za-z])(?:{'|'.join(map(re.escape, _NAMES))})(?![A-Za-z])"
     r"|(?:site|dist)-packages|Pkg\.|p_load|biocLite|pkg_|renv|debconf|/etc/apt|%sh|%%shell|\.sh\b|%run\b|\bgit\b"
     r"|PIP|CONDA|MAMBA|chdir|%cd|subprocess|get_ipython|(?:import|from)\s+os"
 )

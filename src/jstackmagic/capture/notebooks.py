@@ -28,6 +28,7 @@ SUFFIXES = NOTEBOOK + SCRIPT + TEXT_NOTEBOOK
 
 SKIPPED_FOLDERS = frozenset((".git", ".ipynb_checkpoints", "node_modules", "__pycache__"))
 
+_PYTHONS = re.compile(r"^[ \t]*(?:[!%]\S|import |from \S+ import )|\A#!.*python", re.MULTILINE)
 _PYTHON = ("", "python", "ipython", "python2", "python3", "sagemath", "xpython")
 _SHELL = ("bash", "sh", "zsh", "shell")
 
@@ -143,6 +144,8 @@ def _cells(file: str, data: bytes) -> tuple[list[_Cell], tuple[str, str]]:
         return _text_notebook(file, _text(data))
     text = _text(data)
     if os.path.splitext(file)[1] not in ("", *SCRIPT) and not re.match(r"#!.*python", text):
+        raise _UnreadableError("It is no notebook, script or list of packages that is read here.")
+    if not file.endswith(SCRIPT) and not _PYTHONS.search(text):
         raise _UnreadableError("It is no notebook, script or list of packages that is read here.")
     return _script(text), ("", "")
 

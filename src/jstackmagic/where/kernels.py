@@ -643,7 +643,9 @@ def _activated(command: Sequence[str]) -> str | None:
     """Return the name or prefix that a command activates."""
     match [os.path.basename(command[0]), *command[1:]]:
         case ["source" | ".", script, target] if os.path.basename(script) == "activate":
-            return target
+            root = os.path.dirname(os.path.dirname(script))
+            own = root if target in ("base", "root") else f"{root}/envs/{target}"
+            return own if is_conda_prefix(own) else target
         case ["source" | ".", script] if script.endswith("/bin/activate"):
             return script.removesuffix("/bin/activate")
         case ["conda" | "mamba" | "micromamba", "activate"]:

@@ -195,7 +195,13 @@ def _meant(text: str) -> str:
     command = _COMMAND.fullmatch(text)
     if command:
         return f"A list holds packages, no commands: write {command['rest']}"
-    built = re.fullmatch(r"([A-Za-z0-9][\w.-]*)=([^=\s]+)(?:=[^=\s]+)?", text)
+    reversed_ = re.fullmatch(r"([A-Za-z0-9][\w.-]*)\s*=([<>])\s*(\S+)", text)
+    if reversed_:
+        return f"Write {reversed_[1]}{reversed_[2]}={reversed_[3]}"
+    of_channel = re.fullmatch(r"[\w.-]+::([A-Za-z0-9][\w.-]*)(.*)", text)
+    if of_channel:
+        return f"A channel is conda's: write {of_channel[1]}, or %envinstall conda:{text}"
+    built = re.fullmatch(r"([A-Za-z0-9][\w.-]*)\s*=\s*([^=\s]+)(?:=[^=\s]+)?", text)
     if built:
         return f"It is conda's form: write {built[1]}=={built[2]}"
     if re.fullmatch(r"Package\s+Version.*|[-\s]+", text):
