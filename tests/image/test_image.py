@@ -21,7 +21,8 @@ from urllib3.exceptions import ProtocolError
 
 from jstackmagic.cli import main
 from jstackmagic.commands.image._context import Context, _style
-from jstackmagic.commands.image.serve import Running, _mount, _port
+from jstackmagic.commands.image._running import Running
+from jstackmagic.commands.image.serve import _mount, _port
 from jstackmagic.display.console import Plain
 from jstackmagic.display.html import as_html
 from jstackmagic.display.parts import as_text

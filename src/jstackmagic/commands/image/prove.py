@@ -9,13 +9,8 @@ environment of this process, the target, or with --container another container. 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from ...display import Result, Table, Text, channel_text
-from ...image.prove.coverage import COVERAGE
-from ...image.prove.proof import Proof
 from ...model.environment import Environment
 from ...model.errors import UsageError
 from ...model.reference import parse, parse_tag
@@ -24,16 +19,13 @@ from .._shared import Target
 from ._building import build_context, build_engine, context_of, existing
 from ._how import How, add_how
 from ._layers import from_registry, is_in_registry
+from ._proved import Explained, Proved
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
-    from ...display import Part
     from ...image.engine.client import Engine
     from ...image.prove.compare import Here
-    from ...image.prove.proof import Difference
-    from ...model.packages import Package
     from ...session import Session
 
 
@@ -57,7 +49,6 @@ class Options:
 
 
 HELP = "compare an image with what is here"
-_MOST_FILES = 50
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,110 +131,3 @@ def _image(options: Options, engine: Engine, session: Session) -> str:
         again = tag or how.file or how.no_cache
         built = None if again else existing(engine, context)
         return (built or build_context(how, session, engine, context, tag)).tag
-
-
-@dataclass(frozen=True, repr=False)
-class Explained(Result):
-    """The comparisons at each depth."""
-
-    def summary(self) -> str:
-        """One line."""
-        return "what a proof compares"
-
-    def parts(self) -> Sequence[Part]:
-        """The table."""
-        return (Table(("What", "Compared", "With --deep as well"), COVERAGE),)
-
-    def to_json(self) -> Any:
-        """The rows."""
-        return [dict(zip(("what", "shallow", "deep"), row, strict=True)) for row in COVERAGE]
-
-
-@dataclass(frozen=True, repr=False)
-class Proved(Result):
-    """The outcome of a proof; it is true where the two sides are equal."""
-
-    proof: Proof
-
-    def __bool__(self) -> bool:
-        return self.proof.equal
-
-    @property
-    def exit_status(self) -> int:  # type: ignore[override]
-        """0 where the image holds exactly what is here."""
-        return 0 if self.proof.equal else 1
-
-    def summary(self) -> str:
-        """Equal or not, in one line."""
-        if self.proof.equal:
-            return f"{self.proof.image} holds exactly what is here"
-        return f"{self.proof.image} does not hold exactly what is here"
-
-    def parts(self) -> Sequence[Part]:
-        """The verdict, what was compared, and every difference with what fixes it."""
-        proof = self.proof
-        compared = ", ".join(f"{name} ({count} packages)" for name, count in proof.compared)
-        parts: list[Part] = [
-            Text(f"{self.summary()}.", "good" if proof.equal else "warning"),
-            Text(f"Compared: {compared}.", "quiet"),
-        ]
-        parts += [Text(sentence, "quiet") for sentence in proof.beside]
-        parts += [Text(sentence, "warning") for sentence in (*proof.absent, *proof.unread)]
-        if proof.differences:
-            parts.append(_difference_table(proof.differences))
-        if proof.facts:
-            rows = tuple(
-                (fact.where, fact.kind, fact.name, fact.here, fact.image, fact.mend)
-                for fact in proof.facts
-            )
-            columns = ("Where", "What", "Name", "Here", "In the image", "How to fix it")
-            parts.append(Table(columns, rows))
-        if proof.files:
-            parts.append(
-                Table(
-                    ("Where", "Package", "File", "", "How to fix it"),
-                    tuple(
-                        (file.where, file.package or "none", file.path, file.state, file.mend)
-                        for file in proof.files[:_MOST_FILES]
-                    ),
-                    "Files that are not the same",
-                )
-            )
-        if len(proof.files) > _MOST_FILES:
-            parts.append(Text(f"and {len(proof.files) - _MOST_FILES} files more.", "warning"))
-        parts += [Text(f"Cannot be imported there: {line}", "warning") for line in proof.imports]
-        return parts
-
-    def to_json(self) -> Any:
-        """The verdict and the whole proof."""
-        return {"equal": self.proof.equal, **msgspec.to_builtins(self.proof)}
-
-
-def _difference_table(differences: Sequence[Difference]) -> Table:
-    rows = tuple(
-        (
-            difference.where,
-            f"{difference.package.manager}:{difference.package.name}",
-            _version(difference.here, difference.image),
-            _version(difference.image, difference.here),
-            difference.mend,
-        )
-        for difference in differences
-    )
-    return Table(("Where", "Package", "Here", "In the image", "How to fix it"), rows)
-
-
-def _version(package: Package | None, other: Package | None) -> str:
-    """Return a version, with whatever else distinguishes the package from the other one."""
-    if package is None:
-        return "not installed"
-    if other is None or package.version != other.version:
-        return package.version
-    words = [package.version]
-    if package.build != other.build:
-        words.append(package.build)
-    if package.source != other.source:
-        words.append(f"from {channel_text(package.source) or 'an index'}")
-    if package.editable != other.editable:
-        words.append("editable" if package.editable else "not editable")
-    return " ".join(words)

@@ -9,21 +9,15 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from ...display import Code, Result, Text
-from ...image.engine.serve import Server
 from ...model.errors import UsageError
 from .._options import flag, option
 from ._building import build_engine
 from ._how import How
+from ._running import Running
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...display import Part
     from ...image.engine.client import Engine
     from ...session import Session
 
@@ -156,38 +150,3 @@ def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
         note = f"{path} is in this container only, where no other can mount it: no work folder."
         return "", [note]
     return place, []
-
-
-@dataclass(frozen=True, repr=False)
-class Running(Result):
-    """A server that answers.
-
-    Attributes:
-        server: The server.
-        work: The folder of the engine's host that is mounted in it; empty for none.
-        notes: Sentences the user should read.
-    """
-
-    server: Server
-    work: str = ""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def url(self) -> str:
-        """Return where it is reached, with its token."""
-        return self.server.url
-
-    def summary(self) -> str:
-        return self.server.url
-
-    def parts(self) -> Sequence[Part]:
-        return (
-            *(Text(note, "warning") for note in self.notes),
-            Text(f"{self.server.image} answers:", "good"),
-            Code(self.server.url, is_key=True),
-            *((Text(f"Its work is {self.work}.", "quiet"),) if self.work else ()),
-            Text(f"Stop it: %envimage stop {self.server.name}", "quiet"),
-        )
-
-    def to_json(self) -> Any:
-        return {**msgspec.to_builtins(self.server), "work": self.work, "notes": list(self.notes)}

@@ -1,0 +1,51 @@
+"""A server that answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ...display import Code, Result, Text
+from ...image.engine.serve import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...display import Part
+
+
+@dataclass(frozen=True, repr=False)
+class Running(Result):
+    """A server that answers.
+
+    Attributes:
+        server: The server.
+        work: The folder of the engine's host that is mounted in it; empty for none.
+        notes: Sentences the user should read.
+    """
+
+    server: Server
+    work: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> str:
+        """Return where it is reached, with its token."""
+        return self.server.url
+
+    def summary(self) -> str:
+        return self.server.url
+
+    def parts(self) -> Sequence[Part]:
+        return (
+            *(Text(note, "warning") for note in self.notes),
+            Text(f"{self.server.image} answers:", "good"),
+            Code(self.server.url, is_key=True),
+            *((Text(f"Its work is {self.work}.", "quiet"),) if self.work else ()),
+            Text(f"Stop it: %envimage stop {self.server.name}", "quiet"),
+        )
+
+    def to_json(self) -> Any:
+        return {**msgspec.to_builtins(self.server), "work": self.work, "notes": list(self.notes)}
