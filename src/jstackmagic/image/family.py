@@ -43,7 +43,7 @@ class Stack:
         return len(self.python) + len(self.debian)
 
     def has(self, manager: ManagerName, name: str) -> bool:
-        """Return whether it has a package, whichever of conda and pip brought it."""
+        """Return whether it has a package, from conda or pip."""
         if is_system(manager):
             return name in self.debian
         return normalise(name) in self.python | self.also

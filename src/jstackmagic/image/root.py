@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Kind = Literal["file", "folder", "link", "other"]
 
 BUFFER = 1024 * 1024  # bytes
-_LARGEST = 64 * 1024 * 1024  # bytes; metadata that is larger is none
+_LARGEST = 64 * 1024 * 1024  # bytes; a larger file is not metadata
 _IN_FLIGHT = 64  # files whose hash is being computed
 _KEPT_ROOTS = 6
 _FORMAT = 1
@@ -55,7 +55,7 @@ _CACHE = re.compile(r".*/(?:pkgs/[^/]+-[^/]+-[^/]+|\.cache)(?:/.*)?")
 """conda's and uv's caches have the metadata of what is installed nowhere."""
 
 _MAY_BE_LINKED = re.compile(r".*\.(?:dist-info/[^/]+|egg-info/[^/]+|pth|egg-link)")
-"""What lies in a cache may be in an environment under another name."""
+"""Files that a cache may have under another name than the environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +401,7 @@ def hashes_of(path: str) -> tuple[str, tuple[str, bytes] | None]:
 
 
 def is_cached(path: str) -> bool:
-    """Return whether a path lies in a package manager's cache."""
+    """Return whether a path is in a package manager's cache."""
     return _CACHE.fullmatch(path) is not None
 
 

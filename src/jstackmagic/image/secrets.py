@@ -61,11 +61,11 @@ def read(words: Sequence[str]) -> Mapping[str, bytes]:
 
 
 def completed(asked: Mapping[str, str], given: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    """Return what was given, and from this kernel's settings what the Dockerfile asks for besides.
+    """Return the given secrets, and those that the Dockerfile needs in addition, from settings.
 
     Args:
-        asked: By its id what each secret holds, its credential masked.
-        given: By their ids those that the user gave.
+        asked: By id the text of each secret, with its credential masked.
+        given: By id those that the user gave.
 
     Raises:
         UsageError: A secret is in neither.

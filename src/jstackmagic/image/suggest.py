@@ -25,8 +25,8 @@ class Suggestion:
 
     Attributes:
         family: The table that was looked up.
-        base: The stack that is built on now, where it can be told.
-        asked: What was installed, by manager and name.
+        base: The current base's stack, if known.
+        asked: The installed packages, by manager and name.
         candidates: The stacks that have some of it, the best first.
     """
 

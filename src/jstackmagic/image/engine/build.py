@@ -103,21 +103,20 @@ class Built:
 
 
 def build(engine: Engine, folder: Path, asked: Asked, *, console: Console) -> Built:
-    """Build a folder's Dockerfile, and say how it goes on.
+    """Build a folder's Dockerfile, and show its progress.
 
     Args:
-        engine: Where.
-        folder: What is sent: the Dockerfile and all that it copies, less what its
+        engine: The engine that builds.
+        folder: The context: the Dockerfile and all that it copies, without what its
             ``.dockerignore`` names.
-        asked: What to build.
-        console: Where the progress goes.
-        live: Whether a line there can be written over.
+        asked: The options of the build.
+        console: Shows the progress.
 
     Raises:
         BuildFailed: An instruction failed.
         EngineError: The engine refused, or went away.
         Interrupted: The user interrupted it.
-        UsageError: A platform, label or secret is none, or not to be had of this builder.
+        UsageError: A platform, label or secret is invalid, or this builder does not support it.
     """
     builder = builder_of(engine, asked.builder)
     _check(asked, builder)
@@ -180,7 +179,7 @@ def similar(engine: Engine, image: str) -> list[str]:
 
 
 def built_before(engine: Engine, tag: Reference, labels: Mapping[str, str]) -> Built | None:
-    """The image of a name, if it was built of the same recipe; None if there is none.
+    """Return the image of a name if it was built from the same recipe; None without one.
 
     Raises:
         EngineError: The engine cannot be asked.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 KEPT_LINES = 40
-"""How many of a step's last lines are kept: what is shown where it fails."""
+"""The last lines of a step that are kept, to show if it fails."""
 
 _STEP = re.compile(r"^(?:Step|STEP) (\d+)/(\d+) ?: (.*)", re.DOTALL)
 _VERTEX = re.compile(r"^\[(?:[\w.-]+ )?\s*(\d+)/(\d+)\] (.*)", re.DOTALL)
@@ -73,7 +73,7 @@ class Log:
 
     @property
     def failed(self) -> Step | None:
-        """The step that failed; where nobody said which, the last that ran."""
+        """The step that failed; if that is unknown, the last that ran."""
         if not self.error:
             return None
         return self._failed or next(iter(reversed(self.steps)), None)

@@ -29,7 +29,7 @@ _SECRET = re.compile(
     r"|.*/\.(?:ssh|aws|azure|gnupg|kaggle|docker)/.*|.*/\.config/(?:gcloud|gh|rclone|hub)/.*"
     r"|.*/(?:pip\.conf|\.condarc|\.npmrc)"
 )
-"""Where programs keep tokens and keys; a file's name is all that is looked at."""
+"""Files where programs keep tokens and keys; only the file's name is looked at."""
 
 _CACHES = ("/var/cache", "/var/lib/apt/lists", "/root/.cache")
 _TEMPORARY = ("/tmp", "/var/tmp", "/run", "/var/run", "/var/log")  # noqa: S108
@@ -173,7 +173,7 @@ def _clean(api: Any, container: Container, prefixes: Sequence[str]) -> int:
         *(f"{home}/.cache/{name}" for name in ("pip", "uv", "rattler", "conda")),
         *("/root/.cache/pip", "/var/cache/apt/archives", "/var/lib/apt/lists"),
     ]
-    # what is mounted is not part of the container, and somebody else's
+    # a mount is not part of the container
     own = [each for each in folders if os.path.isdir(each) and container.on_host(each) is None]
     before = sum(map(_size, own))
     # exactly the contents of these folders, with no shell between
@@ -198,7 +198,7 @@ def _size(path: str) -> int:
 def sort(
     changes: Iterable[Mapping[str, Any]], *, prefixes: Sequence[str], home: str
 ) -> tuple[Carried, ...]:
-    """Sort what ``docker diff`` tells by kind, what deserves a look first.
+    """Sort the changes of ``docker diff`` by kind, the most important first.
 
     Args:
         changes: As the engine gives them.

@@ -26,8 +26,8 @@ class Mount:
     """A folder of the host, or a volume, inside the container.
 
     Attributes:
-        source: Where it lies on the host; empty for what has no place there.
-        target: Where it lies in the container.
+        source: Its path on the host; empty if it has none.
+        target: Its path in the container.
     """
 
     source: str
@@ -53,7 +53,7 @@ class Container:
     mounts: tuple[Mount, ...] = ()
 
     def on_host(self, path: str) -> str | None:
-        """Where a path of this container lies on the host; None where no mount brought it."""
+        """Return a container path's path on the host; None if no mount brought it."""
         path = os.path.realpath(path)
         mount = self._mount_of(path)
         if mount is None or not mount.source:
@@ -61,7 +61,7 @@ class Container:
         return os.path.normpath(f"{mount.source}/{os.path.relpath(path, mount.target)}")
 
     def is_mounted(self, path: str) -> bool:
-        """Whether a path of this container lies on a mount, and so in no layer of its own."""
+        """Return whether a path of this container is on a mount, and so in none of its layers."""
         return self._mount_of(os.path.realpath(path)) is not None
 
     def _mount_of(self, path: str) -> Mount | None:
@@ -98,7 +98,7 @@ def named_container(engine: Engine, name: str) -> Container:
     """Return a container by its name or id.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no such container.
         EngineError: The engine cannot be asked.
     """
     from docker.errors import NotFound
@@ -117,7 +117,7 @@ def named_container(engine: Engine, name: str) -> Container:
 
 @contextlib.contextmanager
 def _marker() -> Iterator[tuple[str, bool]]:
-    """A new file, and whether it lies in the root file system rather than on a volume.
+    """Yield a new file, and whether it is in the root file system rather than on a volume.
 
     A tmpfs, as ``/tmp`` often is, would not be seen by the engine at all.
     """

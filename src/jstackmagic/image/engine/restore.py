@@ -21,7 +21,7 @@ _NEEDED = tuple(
     os.path.realpath(each)
     for each in (sys.prefix, sys.executable, "/bin/rm", "/bin/sh", os.__file__)
 )
-"""What cannot be taken away for a moment."""
+"""Paths that cannot be removed even briefly."""
 
 
 def restore(engine: Engine, container: Container, paths: Sequence[str]) -> None:

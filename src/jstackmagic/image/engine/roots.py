@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .client import Engine
 
 _PLACE = "/.jstackmagic-layers"
-"""Where the layers above the base are mounted, in a container that is never started."""
+"""The folder with the mounted layers above the base, in a container that is never started."""
 
 _MOST_LINKS = 8
 
@@ -181,7 +181,7 @@ def files_below(engine: Engine, container: str, path: str) -> Root | None:
 
 
 def content_of(engine: Engine, image: str, path: str) -> bytes | None:
-    """Return what one file of an image holds; None where it has none such.
+    """Return the content of an image's file; None if there is no such file.
 
     Raises:
         EngineError: There is no such image, or the engine cannot be asked.

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from .client import Engine
 
 PORT = "8888/tcp"
-"""Where Jupyter listens, in an image that exposes nothing."""
+"""Jupyter's port, in an image that exposes none."""
 
 _TOKEN = re.compile(r"[?&]token=([^\s&]+)")
 _PAUSE = 0.2  # seconds between two looks at whether the server answers
 _STOP_SECONDS = 10
 _TOKEN_SECONDS = 30.0
-"""How long a server that lets nobody in may take to print its token: it may have a password."""
+"""Seconds that a server that refuses access may take to print its token; it may have a password."""
 
 
 class ServerFailed(JStackMagicError):
@@ -33,19 +33,19 @@ class ServerFailed(JStackMagicError):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How a server is to be started.
+    """The server to start.
 
     Attributes:
-        image: From which image.
+        image: Its image.
         work: The folder of the engine's host to mount; empty for none.
-        target: Where in the server; empty for where the image has its work.
+        target: The folder in the server; empty for the image's own ``work``.
         read_only: Whether the server may not write to it.
         ports: Each of the server's ports to publish (``8888/tcp``), the address and the port of the
-            engine's host (empty and None for what suits); none for all that the image exposes.
+            engine's host (empty and None for any); without entries, all that the image exposes.
         grant_sudo: Whether its user may use sudo without a password.
-        public: Whether others than the engine's host may reach it.
+        public: Whether other hosts than the engine's may reach it.
         environ: Variables for it, ``NAME=value``.
-        history: The history of whoever starts it.
+        history: The history that starts it.
     """
 
     image: str
@@ -163,7 +163,7 @@ def _mounts(config: Any, wanted: Wanted) -> list[Any]:
 
 
 def _work_folder(config: Any) -> str:
-    """Where the images of the Docker Stacks have their ``work``, or the image's own folder."""
+    """Return the ``work`` folder of the Docker Stacks' images, or the image's own folder."""
     variables = dict(variable.partition("=")[::2] for variable in config.get("Env") or ())
     if "NB_USER" in variables:
         return f"/home/{variables['NB_USER']}/work"

@@ -51,15 +51,15 @@ class Base:
 
 @contextmanager
 def base_of(name: str, history: str, console: Console) -> Iterator[Base]:
-    """Find and read the base image, for as long as its registry is needed.
+    """Find and read the base image, and keep its registry open while it is used.
 
     Args:
-        name: What is said to be the base.
-        history: The id of the history: an image that was made from it stands on another.
-        console: Where the progress goes.
+        name: The base's name.
+        history: The history's id: an image that was made from it has another base.
+        console: Shows the progress.
 
     Raises:
-        UsageError: The name is none.
+        UsageError: The name is invalid.
         RegistryError: The image cannot be read.
     """
     with ExitStack() as stack:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HISTORY = "/etc/jstackmagic/history.jsonl"
 _KERNELS = "/usr/local/share/jupyter/kernels"
-"""Where every server looks for kernelspecs, and no home folder hides them."""
+"""A folder where every server looks for kernelspecs, and which no home folder hides."""
 
 _RAN = 0.05  # seconds, which no manager's run is shorter than
 _SCRIPTS = 60.0  # seconds that packages' scripts may go on after the last package was unpacked
@@ -36,17 +36,17 @@ _SLACK = 2.0  # seconds between a record's times and those of the files
 _RECORD = re.compile(r".*/(?P<name>[^/]+?)-[^/]+\.dist-info/RECORD")
 _UVS_OWN = ("uv_cache.json", "uv_build.json")
 _VENV = re.compile(r"bin/(?:python[\d.]*|activate[^/]*|Activate\.ps1)|pyvenv\.cfg|lib64")
-"""What ``python -m venv`` makes, and no package owns."""
+"""Files that ``python -m venv`` makes and no package owns."""
 
 
 @dataclass
 class Gathered:
-    """What was gathered.
+    """The gathered layers.
 
     Attributes:
         layers: In their order, the lowest first; those without contents are left out.
-        faults: What no image can have, a sentence each: nothing may be sent.
-        notes: What was left out on purpose, a sentence each.
+        faults: A sentence for each thing that no image can have: nothing may be sent.
+        notes: A sentence for each thing left out on purpose.
     """
 
     layers: list[Contents] = field(default_factory=list)
@@ -100,7 +100,7 @@ class _Gathering:
         if environment is None:
             return
         here = {p.name: p for p in read_packages(environment, (manager,)).packages}
-        # what was changed since and not recorded is drift, which is nobody's to send
+        # a later change that is not recorded is drift, and is not sent
         kept = {n: m for n, m in moves.items() if same(here.get(n), m.left)}
         if not kept:
             return
@@ -133,7 +133,7 @@ class _Gathering:
 
     def _keep(self, shell: Contents, wanted: object, had: object, owner: Ownership | None) -> None:
         def folder(path: str) -> Item:
-            # a folder above the environment is nobody's to change
+            # a folder above the environment stays as it is
             whose = owner if path.startswith(os.path.realpath(shell.prefix or "/")) else None
             return disk.item(path, self._fault, whose) or Item(path, "folder", 0o755)
 
@@ -240,7 +240,7 @@ class _Gathering:
     def _inside(
         self, path: str, package: Package, environment: Environment, owner: Ownership
     ) -> Item | None:
-        """Return a file of a package that lies in its environment, less bytecode."""
+        """Return a package's file inside its environment, except bytecode."""
         path = os.path.normpath(path)
         if normal.is_compiled(path) or not os.path.lexists(path):
             return None

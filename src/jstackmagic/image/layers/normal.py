@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _COMPILED = re.compile(r"(?:.*/)?__pycache__/[^/]+\.pyc")
 _PLACES = ("extracted_package_dir", "package_tarball_full_path")
-"""The fields of a conda record that name a place in somebody's cache of packages."""
+"""The fields of a conda record that name a path in a user's package cache."""
 
 
 def is_compiled(path: str) -> bool:
@@ -25,15 +25,15 @@ def is_compiled(path: str) -> bool:
 
 
 def conda_record(content: bytes, spec: str | None, root: str) -> bytes:
-    """Return conda's record of a package without what depends on who installed it, and when.
+    """Return conda's record of a package without what depends on the user and the time.
 
     Args:
         content: The JSON.
-        spec: What a record asked for it by; None where another package needs it.
-        root: The prefix of the conda root, whose cache of packages is named in it.
+        spec: The recorded spec for it; None if it is a dependency.
+        root: The prefix of the conda root, whose package cache it names.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a record.
     """
     record: dict[str, Any] = json.loads(content)
     for key in ("requested_spec", "requested_specs"):

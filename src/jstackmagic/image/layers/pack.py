@@ -33,7 +33,7 @@ _FORMAT = f"1 {_LEVEL} {_BLOCK} {zlib.ZLIB_RUNTIME_VERSION}"
 _KEPT = 7 * 86_400  # seconds, for the next try
 _REMEMBERED = 500  # layers
 _CAPABILITY = "SCHILY.xattr.security.capability"
-"""How archives keep a file's capabilities: as GNU tar, star and the engines do."""
+"""The archive header for a file's capabilities, as in GNU tar, star and the engines."""
 
 
 class Changed(JStackMagicError):
@@ -79,7 +79,7 @@ class Packing:
         return self.folder / f"{packed.digest.rpartition(':')[2]}.tar.gz"
 
     def known(self, layer: Contents) -> Packed | None:
-        """Return the archive that such a layer made before; it need not lie here any more."""
+        """Return the archive that such a layer made before; the file may be gone."""
         found = self._remembered().get(_signature(layer))
         return Packed(*found) if found else None
 
@@ -87,11 +87,11 @@ class Packing:
         """Pack a layer.
 
         Args:
-            layer: Which.
-            told: Takes how many bytes more were packed.
+            layer: The layer.
+            told: Called with the number of bytes just packed.
 
         Raises:
-            Changed: One of its files is not as it was when it was looked at.
+            Changed: One of its files has changed since it was looked at.
             OSError: A file cannot be read, or there is no space.
         """
         descriptor, name = tempfile.mkstemp(suffix=".partial", dir=self.folder)

@@ -53,10 +53,10 @@ class Contents:
     """One layer, before it is packed.
 
     Attributes:
-        manager: Whose packages; empty for the histories.
-        prefix: Of which environment; empty for the system.
-        items: By path, in order.
-        gone: The paths that it takes away, in order.
+        manager: The packages' manager; empty for the histories.
+        prefix: The environment's prefix; empty for the system.
+        items: Its files by path, in order.
+        gone: The paths that it removes, in order.
         packages: Name, version in the base and version here of each package; a version is empty
             where there is none.
         python: The minor version that the packages were installed for.
@@ -84,7 +84,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Whose an environment's files are in the image, and who may write to them.
+    """The owner of an environment's files in the image, and the right to write to them.
 
     Attributes:
         uid: The owner's number.

@@ -33,14 +33,14 @@ _REPOSITORIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What was sent.
+    """The result of sending.
 
     Attributes:
-        digest: The image's, by which its registry knows it.
-        size: Bytes that went to the registry.
-        layers: How many of our layers went there.
-        mounted: How many layers the registry took from other repositories.
-        copied: How many of the base's layers were copied from its registry.
+        digest: The image's digest in its registry.
+        size: The bytes that went to the registry.
+        layers: The number of our layers that went there.
+        mounted: The number of layers that the registry took from other repositories.
+        copied: The number of the base's layers that were copied from its registry.
     """
 
     digest: str

@@ -27,13 +27,13 @@ ACCOUNTS = (("/etc/passwd", "/etc/shadow", 9), ("/etc/group", "/etc/gshadow", 4)
 _LEFT_OUT = re.compile(
     r"/(?:dev|home|media|mnt|proc|root|run|sys|tmp)"
     r"|/var/(?:backups|cache|log|mail|spool|tmp|lib/apt|lib/dpkg/(?!alternatives$).*)"
-    # what the engine, the system or an installer makes of each machine anew, and what is put aside
+    # files that the engine, the system or an installer writes for each machine, and backups
     r"|/etc/(?:hosts|hostname|resolv\.conf|mtab|machine-id|\.pwd\.lock|ld\.so\.cache)"
     r"|/etc/(?:passwd|group|shadow|gshadow|subuid|subgid)-?"
     r"|/etc/ssh/ssh_host_.*|/etc/ssl/private|/etc/ssl/certs/ssl-cert-snakeoil\.pem"
     r"|/var/lib/dbus/machine-id|/etc/jstackmagic|.*\.dpkg-(?:old|dist|new|tmp)|/\.dockerenv"
 )
-"""What belongs to one machine, one user or one moment."""
+"""Paths that belong to one machine, one user or one moment."""
 
 
 def owned(name: str, architecture: str) -> tuple[str, ...]:

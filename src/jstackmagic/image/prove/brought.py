@@ -1,4 +1,4 @@
-"""What the image of a container brought, from its files and from what changed on top of them."""
+"""Find what a container's image brought, from its files and the changes on top of them."""
 
 from __future__ import annotations
 

@@ -46,16 +46,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Here:
-    """What is compared with an image.
+    """This side of a comparison with an image.
 
     Attributes:
-        environments: Which.
-        whole: Whether they are all there is: the image is that of this very container, so that the
+        environments: The environments to compare.
+        whole: Whether they are all there is: the image is this container's own, so that the
             system counts too, and an environment that only one side has is a difference.
-        unread: What could not be found out about them, a sentence each.
-        view: Their files; None where they are still to be read, from this machine's disk.
-        base: The root of the image that the container was started from; None where not known.
-        away: Whether all this is in another container than this process.
+        unread: A sentence for each thing that is unknown about them.
+        view: Their files; None if still to be read, from this machine's disk.
+        base: The root of the image that the container was started from; None if unknown.
+        away: Whether this side is in another container than this process.
         mounted: Folders of the container that are not a part of it.
         started_from: The id of the image that the container was started from.
     """
@@ -318,7 +318,7 @@ class _Comparison:
         return sides
 
     def _with_needs(self, side: Side, environments: Sequence[Environment]) -> Side:
-        """Return a side with what tells a lost dependency from one that is needed."""
+        """Return a side with what distinguishes a lost dependency from one that is needed."""
         environment = next((e for e in environments if e.ref == side.environment), None)
         if environment is None:
             return side
@@ -348,9 +348,9 @@ class _Comparison:
         return read_packages(environment, of_environment())
 
     def _place(self, environment: Environment) -> str:
-        """Return where an environment lies in the image.
+        """Return an environment's path in the image.
 
-        That is where it lies here or, seen from outside a container, where the recipe puts it: into
+        It is the path here or, seen from outside a container, the path in the recipe: in
         the image's own conda root.
         """
         root = variables(self.target.view.config).get("CONDA_DIR")
@@ -390,7 +390,7 @@ class _Comparison:
     # -- their files
 
     def _views(self, sides: Sequence[Side]) -> tuple[View, View, frozenset[str]]:
-        """Return both sides' files: all, or what lies in the environments that are compared."""
+        """Return both sides' files: all, or those of the environments that are compared."""
         image = self.target.view
         if self.here.whole:
             view = self.here.view or self._read("/")

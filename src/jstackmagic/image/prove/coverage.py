@@ -1,4 +1,4 @@
-"""What each depth of a proof compares, in words; docs/image.md has the same table."""
+"""The comparisons at each depth of a proof, in words; docs/image.md has the same table."""
 
 from __future__ import annotations
 
@@ -57,4 +57,4 @@ COVERAGE: tuple[tuple[str, str, str], ...] = (
         "the same",
     ),
 )
-"""What, what the shallow proof compares of it, and what --deep adds."""
+"""For each subject, the shallow comparison, and what --deep adds."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .proof import Side
 
 _AREAS = re.compile(r"/(?:bin|etc|lib|lib32|lib64|libx32|opt|sbin|usr)/.*|/var/lib/.*")
-"""Where programs and packages lie; the rest is data, or made while a container runs."""
+"""The folders of programs and packages; the rest is data, or written by a running container."""
 
 _WRITTEN_WHILE_RUNNING = re.compile(
     r"/etc/(?:hostname|hosts|resolv\.conf|mtab|machine-id|\.pwd\.lock|ld\.so\.cache|jstackmagic(?:/.*)?"
@@ -48,7 +48,7 @@ _INSTALLERS_OWN = re.compile(
     r"|.*\.(?:dist|egg)-info/(?:RECORD|REQUESTED|INSTALLER|direct_url\.json|uv_cache\.json"
     r"|installed-files\.txt|SOURCES\.txt)"
 )
-"""What says how a package was installed; the comparison of the metadata has read it."""
+"""Files on how a package was installed; the comparison of the metadata has read them."""
 
 _IN_LIBRARY = re.compile(rf".*/{LIBRARY}/.*")
 _COMPILED = re.compile(r"(?P<folder>.*/)__pycache__/(?P<stem>[^/]+?)\.[^/.]+-\d+[^/]*\.pyc")
@@ -71,14 +71,14 @@ _SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A file as the record of its package has it.
+    """A file in the record of its package.
 
     Attributes:
         key: The manager and the package's name.
-        sha256: Of its content, in hexadecimal; empty where the record gives none.
+        sha256: Of its content, in hexadecimal; empty if the record has none.
         md5: The same, of Debian's files.
         version: Of the package; empty of Debian's.
-        has_prefix: Whether the environment's prefix may stand in it.
+        has_prefix: Whether it may contain the environment's prefix.
         entry_point: Whether the installer wrote it for an entry point: pip and uv word it
             differently.
     """
@@ -97,21 +97,21 @@ Explained = Collection[tuple[str, tuple[str, str]]]
 
 @dataclass(frozen=True)
 class Compared:
-    """What a deep comparison is given.
+    """The input of a deep comparison.
 
     Attributes:
         here: This side.
-        image: The other.
-        ways: What fixes a difference.
+        image: The image's side.
+        ways: The ways to fix a difference.
         places: The name of each environment, by its prefix here.
-        moved: The prefixes of environments that lie elsewhere in the image; its files are named
+        moved: The prefixes of environments with another path in the image; its files are named
             as they would be here.
         explained: The packages that differ: their files need no line of their own.
-        local: Whether what is compared with lies on this process's disk.
+        local: Whether the other side is on this process's disk.
         named: The paths that the shallow part has named.
         lone: The prefixes of the environments that only one side has.
-        whole: Whether all of the system is compared, or the environments alone.
-        compiled: Tells which compiled files of the image are of another source than they seem.
+        whole: Whether the whole system is compared, or the environments alone.
+        compiled: Finds compiled files of the image whose source is not what they claim.
     """
 
     here: View
@@ -238,7 +238,7 @@ def _state(
         recorded = owned.sha256 if owned else ""
         if one.kind == other.kind == "file":
             if owned and owned.has_prefix and _is_moved(path, compared):
-                return None  # the prefix stands in it, and is another
+                return None  # it contains the prefix, which differs
             if (
                 owned
                 and owned.entry_point

@@ -1,7 +1,7 @@
-"""The shallow part of the proof beside the packages: what decides what is imported or started.
+"""The shallow proof of what decides, besides packages, what is imported or started.
 
 Each is a file whose content decides what is imported, installed or started, or a line of the
-image's configuration. Who changed it is told by the base image, where that is known.
+image's configuration. The base image, if known, shows which side changed it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _KINDS = (
 )
 _METADATA = re.compile(rf".*/(?:conda-meta/[^/]+\.json|{LIBRARY}/[^/]+\.(?:dist|egg)-info(?:/.*)?)")
 CONFIGURATION = ("Env", "Entrypoint", "Cmd", "User", "WorkingDir", "ExposedPorts", "Volumes")
-"""What of an image's configuration counts; ``Shell`` is for builds alone, labels are for people."""
+"""The compared fields of an image's configuration; ``Shell`` is for builds, labels for people."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class View:
 
     Attributes:
         root: Its files.
-        config: The image's configuration; empty where there is none to compare.
+        config: The image's configuration; empty if there is nothing to compare.
         on_disk: Whether the files can be opened here, by their own paths.
     """
 
@@ -106,7 +106,7 @@ def kind_of(path: str) -> str:
 
 
 def place_of(path: str, places: Mapping[str, str]) -> str:
-    """Return the name of the environment that a path lies in, or "system"."""
+    """Return the name of the environment that has a path, or "system"."""
     folder = path
     while folder not in ("/", ""):
         folder = posixpath.dirname(folder)

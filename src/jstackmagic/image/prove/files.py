@@ -28,7 +28,7 @@ DEBIAN = ("/var/lib/dpkg/status", "/var/lib/dpkg/arch", "/var/lib/apt/extended_s
 
 @dataclass
 class Tree:
-    """What of an image was read, in a folder that stands for its root.
+    """The files that were read from an image, in a folder that stands for its root.
 
     Attributes:
         folder: That folder.
@@ -43,7 +43,7 @@ class Tree:
     libraries: dict[str, set[str]] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
-        """Return where a file of the image lies here."""
+        """Return the path on this disk of a file of the image."""
         return self.folder / name.lstrip("/")
 
     def packages(self, prefix: str) -> PackageSet:
@@ -51,7 +51,7 @@ class Tree:
         return read_packages(self.environment(prefix), of_environment())
 
     def environment(self, prefix: str) -> Environment:
-        """Return an environment of the image as it lies in the folder."""
+        """Return an environment of the image, as it is in the folder."""
         inside = self.path(prefix)
         libraries = sorted(self.libraries.get(prefix, ()))
         return Environment(

@@ -79,10 +79,10 @@ class Difference:
 
     Attributes:
         where: The environment's name or prefix; "system" for a Debian package.
-        here: The package here; None where it is not installed here.
-        image: The package in the image; None where it is not installed there.
-        entry: The id of the history's record that tells of it; empty where none does.
-        mend: What would make the two equal, a sentence.
+        here: The package here; None if it is not installed here.
+        image: The package in the image; None if it is not installed there.
+        entry: The id of the history's record of it; empty without one.
+        mend: The fix, a sentence.
     """
 
     where: str
@@ -101,16 +101,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing beside the packages that is not the same here and in the image.
+    """One thing besides the packages that is not the same here and in the image.
 
     Attributes:
         where: The environment's name or prefix, "system", or "image" for its configuration.
-        kind: Of which kind it is: "import path", "settings", "kernel", "start-up",
+        kind: Its kind: "import path", "settings", "kernel", "start-up",
             "configuration", "hold".
-        name: The file's path, or what is configured.
-        here: How it is here, in words.
-        image: How it is in the image.
-        mend: What makes the two equal.
+        name: The file's path, or the setting.
+        here: Its state here, in words.
+        image: Its state in the image.
+        mend: The fix.
     """
 
     where: str
@@ -127,10 +127,10 @@ class FileDifference:
 
     Attributes:
         where: The environment's name or prefix, or "system".
-        package: Whose it is; empty where no package owns it.
-        path: Here.
-        state: How it differs.
-        mend: What makes the two equal.
+        package: The package that owns it; empty without one.
+        path: Its path here.
+        state: The difference.
+        mend: The fix.
     """
 
     where: str
@@ -329,7 +329,7 @@ def unreadable(side: Side, ways: Ways | None = None) -> Iterator[str]:
                 yield f"The record of {package.name} in {side.name} {place} cannot be read. {fix}"
 
 
-# Which entry of the history tells of it, and what to do
+# The history's record of it, and the fix
 
 
 def _entry(side: Side, key: tuple[ManagerName, str], records: Sequence[Record]) -> Record | None:
@@ -347,7 +347,7 @@ def _is_of(side: Side, record: Record) -> bool:
 
 
 def _told(record: Record) -> Iterator[tuple[ManagerName, str]]:
-    """The packages that a record tells of, by manager and name."""
+    """Yield the packages in a record, by manager and name."""
     if record.outcome is not None:
         change = record.outcome.change
         for package in (*change.added, *change.removed, *record.outcome.resolved):

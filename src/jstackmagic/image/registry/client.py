@@ -32,19 +32,19 @@ LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 _CHUNK = 8 * 2**20  # bytes of one part of an upload
 _BLOCK = 2**18
-_LARGEST = 8 * 2**20  # bytes; a manifest or a configuration that is larger is none
+_LARGEST = 8 * 2**20  # bytes; a larger file is not a manifest or a configuration
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What a manifest says of a blob.
+    """A manifest's description of a blob.
 
     Attributes:
         digest: ``sha256:`` and its hexadecimal digits.
-        size: Bytes.
-        media_type: Of what kind it is.
-        annotations: What else is said of it.
-        urls: Where it lies, if not in the registry.
+        size: Its size in bytes.
+        media_type: Its media type.
+        annotations: Its annotations.
+        urls: Its URLs, if it is not in the registry.
     """
 
     digest: str
@@ -149,14 +149,14 @@ class Registry:
     # Reading
 
     def image(self, reference: str, platform: str) -> Image:
-        """Return an image: of several platforms, that of one.
+        """Return an image; if it has several platforms, the image for one.
 
         Args:
             reference: A tag or a digest.
             platform: ``linux/amd64``.
 
         Raises:
-            NotFound: There is none of that name, or none for that platform.
+            NotFound: There is no such image, or none for that platform.
             RegistryError: It cannot be read.
         """
         kind, content = self._manifest(reference)
@@ -279,16 +279,16 @@ class Registry:
             self.connection.ask("DELETE", location, scope=scope, expect=(200, 202, 204), tries=1)
 
     def upload(self, path: Path, digest: str, told: Callable[[int], None], notes: Path) -> None:
-        """Send a blob in parts; what an earlier try has sent is not sent again.
+        """Send a blob in parts; parts that an earlier try has sent are not sent again.
 
         Args:
             path: Its file.
-            digest: Its own.
-            told: Takes how many bytes more are there.
-            notes: Where to note how far it has come.
+            digest: Its digest.
+            told: Called with the number of bytes just sent.
+            notes: The file to note the progress in.
 
         Raises:
-            RegistryError: The registry refuses it, or calls it something else.
+            RegistryError: The registry refuses it, or reports another digest.
         """
         size, scope = os.stat(path).st_size, self._scope("pull,push")
         place = f"{self.name.name}@{digest}"

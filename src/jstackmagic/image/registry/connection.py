@@ -30,7 +30,7 @@ _DEFAULT = "docker.io"
 _DEFAULT_HOST = "registry-1.docker.io"
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _CERTIFICATES = ("/etc/docker/certs.d", "/etc/containers/certs.d", "~/.config/containers/certs.d")
-"""Where Docker and podman look for a registry's own certificate authorities, ``HOST/*.crt``."""
+"""The folders of a registry's own certificate authorities for Docker and podman, ``HOST/*.crt``."""
 
 _SYSTEM = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 _TOKEN_USER = "<token>"  # noqa: S105 - the user's name that stands for an identity token

@@ -26,7 +26,7 @@ class RegistrySource:
     Args:
         registry: Its repository.
         image: The image.
-        told: Takes how many bytes more were read.
+        told: Called with the number of bytes just read.
     """
 
     def __init__(
