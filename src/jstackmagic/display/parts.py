@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..model.text import legible, readable
+from ..model.text import TURNING, legible, readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,9 +66,8 @@ class Fold:
     text: str
 
 
-_BEYOND_JSON = re.compile(
-    r"[\x7f-\x9f\ud800-\udfff]"
-)  # what JSON allows, and no terminal or encoding does
+# what JSON allows, and no terminal or encoding does
+_BEYOND_JSON = re.compile(rf"[\x7f-\x9f\ud800-\udfff{TURNING}]")
 
 Part = Text | Code | Table | Fold
 
