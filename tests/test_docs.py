@@ -400,6 +400,7 @@ SHOWS = {
         "--kernel ir": "ir … conda environment",
         "--name other": "other",
         "--all-kernels": "other",
+        "--packages pymongo --name root": "Packages in environment base",
     },
     "install": {
         "pymongo": "+ pymongo 4.13.2",

@@ -204,6 +204,10 @@ def _packaged(module: str, conda: bool) -> Hint | None:
         if re.fullmatch(pattern, package) and sys.platform != platform:
             text = f"{root} is in the package {package}, which is there on {system} alone."
             return Hint(module, text)
+    several = standard.SEVERAL.get(root)
+    if several is not None:
+        text = f"{root} is in the packages {' and '.join(several)}, which are not the same."
+        return Hint(module, text, several[0])
     spec = names.conda_name(package) if conda else package
     shown = module if "." in module and root in names.names().namespaces else root
     note = _NOTES.get(root, "")

@@ -178,3 +178,6 @@ MOVED = {
     "IPython.parallel": "it is the package ipyparallel since IPython 4",
 }
 """Well-known modules that are not where they were."""
+
+SEVERAL = {"twitter": ("twitter", "python-twitter")}
+"""Imports that several packages of PyPI bring, not the same library: that of the name first."""
