@@ -90,10 +90,6 @@ def _cd(call: Call, state: State) -> None:
         state.folder = os.path.normpath(os.path.join(state.folder or "", path))
 
 
-def _popd(_call: Call, state: State) -> None:
-    state.folder = None
-
-
 def _export(call: Call, state: State) -> None:
     unexports = any(word.text == "-n" for word in call.arguments)
     for word in call.arguments:
@@ -119,11 +115,6 @@ def _declare(call: Call, state: State) -> None:
             state.exported.add(word.text)
 
 
-def _unset(call: Call, state: State) -> None:
-    for word in call.arguments:
-        state.unset(word.text)
-
-
 def _read(call: Call, state: State) -> None:
     names = [word.text for word in call.arguments if re.fullmatch(r"[A-Za-z_]\w*", word.text)]
     state.forget(*names)
@@ -146,10 +137,6 @@ def _set(call: Call, state: State) -> None:
         state.all_exported = True
     elif words[:1] == ["+a"] or words == ["+o", "allexport"]:
         state.all_exported = False
-
-
-def _deactivate(_call: Call, state: State) -> None:
-    state.deactivate()
 
 
 _GIT = Options.of(
@@ -212,23 +199,16 @@ _VENV = Options.of(
     """,
 )
 
-_EFFECTS: dict[str, Callable[[Call, State], None]] = {
-    "cd": _cd,
-    "pushd": _cd,
-    "popd": _popd,
+_EFFECTS: dict[str, Callable[[Call, State], object]] = {
+    **dict.fromkeys(("cd", "pushd"), _cd),
+    **dict.fromkeys(("declare", "typeset", "local", "readonly"), _declare),
+    **dict.fromkeys(("read", "mapfile", "readarray", "getopts"), _read),
+    "popd": lambda _, state: setattr(state, "folder", None),
+    "unset": lambda call, state: state.unset(*(word.text for word in call.arguments)),
+    "deactivate": lambda _, state: state.deactivate(),
     "export": _export,
-    "declare": _declare,
-    "typeset": _declare,
-    "local": _declare,
-    "readonly": _declare,
-    "unset": _unset,
-    "read": _read,
-    "mapfile": _read,
-    "readarray": _read,
-    "getopts": _read,
     "let": _let,
     "set": _set,
-    "deactivate": _deactivate,
     "git": _git,
     "virtualenv": _virtualenv,
 }

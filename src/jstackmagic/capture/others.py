@@ -18,70 +18,29 @@ MANAGERS = listed("pip uv pipx conda mamba micromamba apt apt-get aptitude dpkg"
 """The managers whose requests other modules read."""
 
 OTHERS: dict[str, tuple[str, ...]] = {
-    "add-apt-repository": (),
-    "apt-add-repository": (),
-    "apk": ("add",),
-    "asdf": ("install", "plugin"),
-    "brew": ("install", "tap"),
-    "bun": ("add", "install", "i"),
-    "bundle": ("install",),
-    "cabal": ("install",),
-    "cargo": ("install",),
-    "checkinstall": (),
-    "cmake": ("--install", "install"),
-    "code-server": ("--install-extension",),
-    "composer": ("install", "require"),
-    "conda-lock": ("install",),
-    "conda-unpack": (),
-    "cpan": (),
-    "cpanm": (),
-    "deno": ("add", "install"),
-    "dnf": ("install",),
-    "dotnet": ("add",),
-    "easy_install": (),
-    "emerge": (),
-    "ensurepip": (),
-    "flatpak": ("install",),
-    "flit": ("install",),
-    "fpm": ("install",),
-    "gdebi": (),
-    "gem": ("install",),
-    "go": ("install", "get"),
-    "guix": ("install",),
-    "hatch": ("env",),
-    "helm": ("install",),
-    "luarocks": ("install",),
-    "make": ("install",),
-    "mamba-lock": ("install",),
-    "meson": ("install",),
-    "microdnf": ("install",),
-    "mim": ("install", "uninstall"),
-    "ninja": ("install",),
-    "nix-env": ("-i", "-iA", "--install"),
-    "npm": ("install", "i", "ci", "add"),
-    "nvm": ("install",),
-    "opam": ("install",),
-    "pacman": ("-S", "-Sy", "-Syu", "-U"),
-    "pdm": ("add", "install", "sync"),
-    "pip-sync": (),
-    "pipenv": ("install", "sync", "uninstall"),
-    "pixi": ("add", "install", "global"),
-    "playwright": ("install", "install-deps"),
-    "pnpm": ("add", "install", "i"),
-    "poetry": ("add", "install", "remove", "sync"),
-    "pyenv": ("install",),
-    "raco": ("pkg",),
-    "rustup": ("install", "toolchain", "component", "target"),
-    "rye": ("add", "sync", "install"),
-    "snap": ("install",),
-    "spack": ("install",),
-    "spacy": ("download",),
-    "stack": ("install",),
-    "tlmgr": ("install",),
-    "vcpkg": ("install",),
-    "yarn": ("add", "install", "global"),
-    "yum": ("install", "localinstall"),
-    "zypper": ("install", "in"),
+    name: tuple(filter(None, words.split(",")))
+    for name, _, words in (
+        entry.partition("=")
+        for entry in listed(
+            """
+            add-apt-repository= apk=add apt-add-repository= asdf=install,plugin brew=install,tap
+            bun=add,install,i bundle=install cabal=install cargo=install checkinstall=
+            cmake=--install,install code-server=--install-extension composer=install,require
+            conda-lock=install conda-unpack= cpan= cpanm= deno=add,install dnf=install
+            dotnet=add easy_install= emerge= ensurepip= flatpak=install flit=install fpm=install
+            gdebi= gem=install go=install,get guix=install hatch=env helm=install
+            luarocks=install make=install mamba-lock=install meson=install microdnf=install
+            mim=install,uninstall ninja=install nix-env=-i,-iA,--install npm=install,i,ci,add
+            nvm=install opam=install pacman=-S,-Sy,-Syu,-U pdm=add,install,sync pip-sync=
+            pipenv=install,sync,uninstall pixi=add,install,global
+            playwright=install,install-deps pnpm=add,install,i poetry=add,install,remove,sync
+            pyenv=install raco=pkg rustup=install,toolchain,component,target
+            rye=add,sync,install snap=install spack=install spacy=download stack=install
+            tlmgr=install vcpkg=install yarn=add,install,global yum=install,localinstall
+            zypper=install,in
+            """
+        )
+    )
 }
 """Installers that no request can express; each with the words that install, empty for all words."""
 

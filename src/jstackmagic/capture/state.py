@@ -4,15 +4,6 @@ A `State` says what the next command would find: the working folder, the variabl
 environment that ``pip`` and ``conda`` reach, and, in its `Machine`, the settings and files that
 outlast a shell. Where lines branch, what the branches leave different is unknown afterwards, and
 said to be: an unknown variable is a word whose text is its own hole (``$NAME``).
-
-Every reader keeps one state and hands it to `lines.recognise`, which runs the text in a process of
-its own and keeps what outlasts that (files, settings):
-
-    state = State(folder="/", closed=True)           # a Dockerfile's stage
-    state.define("VERSION", word_of("1.2"))          # ARG; ENV as well, each is exported to RUN
-    state.folder = "/srv"                            # WORKDIR
-    state.wrote("/etc/pip.conf", text, by="COPY")    # COPY of a file; None where it cannot be read
-    recognise(run_text, state=state, shell=("/bin/bash", "--login", "-c"), line=7)
 """
 
 from __future__ import annotations
@@ -290,10 +281,11 @@ class State:
         """Take every value for unknown: something that is not seen may have set it."""
         self.forget(*self.variables)
 
-    def unset(self, name: str) -> None:
-        """Take a variable away."""
-        self.variables.pop(name, None)
-        self.exported.discard(name)
+    def unset(self, *names: str) -> None:
+        """Take variables away."""
+        for name in names:
+            self.variables.pop(name, None)
+            self.exported.discard(name)
 
     def seen(self, own: Mapping[str, Word]) -> dict[str, Word]:
         """Return the variables that a program sees, with those that are set for it alone."""
