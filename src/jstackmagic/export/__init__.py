@@ -2,7 +2,7 @@
 
 ``dockerfile.py`` is the format ``dockerfile``; adding a module adds a format and touches no other
 file. A format's module declares one value, ``FORMAT`` (see `Format`). A module whose name begins
-with an underscore is shared by the formats and is none itself.
+with an underscore is shared, and is not a format.
 """
 
 from __future__ import annotations

@@ -27,9 +27,9 @@ _AT_ONCE = 8
 
 
 def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
-    """What an environment holds, with the archives that its indexes have; and what went wrong.
+    """Return an environment's packages with their indexes' archives; and what went wrong.
 
-    An index counts where it has the very archive that was installed: another one may have another
+    An index counts if it has the very archive that was installed: another one may have another
     project of that name.
     """
     import requests

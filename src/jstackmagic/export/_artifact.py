@@ -25,7 +25,7 @@ LEFT_BEHIND = (
     *(".venv", "venv", ".tox", ".nox", ".mypy_cache", ".pytest_cache", ".ruff_cache"),
     *(".env", ".netrc", ".pypirc"),
 )
-"""What of a project's folder is not copied: what is made again, and where secrets are kept."""
+"""Paths of a project's folder that are not copied: generated files, and files with secrets."""
 
 _NOTHING_WRITTEN = "Nothing was written."
 _INCLUDE = re.compile(r"\s*(?:-r|--requirement)(?:\s+|=)(?P<path>.+?)\s*(?:\s#.*)?")
@@ -136,11 +136,11 @@ class Artifact:
         return tuple(written)
 
     def difference(self, path: Path, *, beside: bool = True) -> str:
-        """How what lies at ``path`` and beside it differs from what `write` would write there.
+        """Compare what is at ``path`` and next to it with what `write` would write there.
 
         Returns:
-            A unified diff, and a line for each other file that is missing or another; empty where
-            all is up to date. A folder that was copied is only looked for.
+            A unified diff, and a line for each other file that is missing or different; empty if
+            all is up to date. A copied folder only has to exist.
         """
         parts = [_text_difference(path, self.text.encode())]
         if beside:
@@ -200,7 +200,7 @@ def _file_difference(path: Path, file: File) -> str:
         content = _content(file)
         wanted = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else ""
     else:
-        wanted = file.sha256 or digest  # on another machine only the hash can tell
+        wanted = file.sha256 or digest  # on another machine only the hash shows it
     return "" if digest == wanted else f"{path} is not what was installed\n"
 
 

@@ -18,7 +18,7 @@ FOLDER = "jstackmagic"
 """The folder beside an artifact for the files that are copied."""
 
 UNSAFE = re.compile(r"[^\w.+!-]", re.ASCII)
-"""What a file's name beside an artifact has an underscore for: it never needs quoting."""
+"""Characters that become an underscore in a file's name, so that it never needs quoting."""
 
 
 def generated(name: str, content: str) -> File:
@@ -28,9 +28,9 @@ def generated(name: str, content: str) -> File:
 
 
 class Beside:
-    """What lies beside the artifacts of one recipe.
+    """The files next to the artifacts of one recipe.
 
-    A file has the same name beside every artifact, so that several share the copies.
+    A file has the same name for every artifact, so that they share the copies.
     """
 
     def __init__(self, recipe: Recipe) -> None:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 Need = Literal["records", "base image", "built image", "index", "platforms", "jstackmagic"]
-"""What rendering may need beside the recipe, which whoever calls ``render`` finds out first.
+"""An input of rendering besides the recipe, which the caller of ``render`` finds first.
 
 ``records``: the history, as the keyword ``records``. ``base image``: the option ``base_image``
-where the user gave none. ``built image``: the option ``image`` where it is empty. ``index``: in the
+if it is not given. ``built image``: the option ``image`` if it is empty. ``index``: in the
 recipe's holdings, every archive that the indexes have. ``platforms``: in the holdings, what the
-environment would hold on the platforms of the option ``platforms``. ``jstackmagic``: what
+environment would hold on the platforms of the option ``platforms``. ``jstackmagic``: the step that
 installs jstackmagic itself, as the keyword ``own``.
 """
 
@@ -121,7 +121,7 @@ class Format:
 
     @property
     def chooses(self) -> bool:
-        """Whether its options choose one environment."""
+        """Return whether its options choose one environment."""
         return NAME in self.options
 
     @property

@@ -1,6 +1,6 @@
-"""What a recipe's environments hold, on this disk, in an index, on another platform.
+"""The packages of a recipe's environments: on this disk, in an index, on another platform.
 
-For the exports that must say every package.
+For the exports that must list every package.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def on_disk(recipe: Recipe) -> Recipe:
-    """Return the recipe with what lies on this disk in the place of what the history saw.
+    """Return the recipe with the packages on this disk instead of those in the history.
 
-    Our own packages are left out: who exports is told so beside the file.
+    Our own packages are left out, and a note says so.
     """
     return replace(recipe, holdings=tuple(_read(each, recipe) for each in recipe.holdings))
 

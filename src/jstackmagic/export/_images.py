@@ -11,10 +11,10 @@ _IMAGE = re.compile(r"[A-Za-z0-9][\w./:-]*(?:@[a-z0-9]+:[0-9a-f]+)?", re.ASCII)
 
 
 def check_image(image: str, *, advice: tuple[str, ...]) -> None:
-    """Refuse what is not an image's name.
+    """Refuse an invalid image name.
 
     Raises:
-        ExportError: It is none, or empty.
+        ExportError: It is invalid or empty.
     """
     if not image:
         raise ExportError("The image is not known.", kept="Nothing was written.", advice=advice)
@@ -44,7 +44,7 @@ def name_and_tag(image: str) -> tuple[str, str]:
 
 
 def has_registry(image: str) -> bool:
-    """Whether an image's name says which registry it is in (its first part has a dot or a port).
+    """Return whether an image's name has its registry (its first part has a dot or a port).
 
     >>> has_registry("registry.example.com/lab/analysis:1"), has_registry("lab/analysis:1")
     (True, False)

@@ -1,4 +1,4 @@
-"""What the locking formats share: which packages, in which order, with which archives."""
+"""Helpers of the locking formats: the packages, their order and their archives."""
 
 from __future__ import annotations
 
@@ -63,6 +63,6 @@ def platform_of(urls: Iterable[str]) -> str:
 
 
 def platform_of_holding(holding: Holding) -> str:
-    """Conda's name of the platform that an environment is on; empty where nothing tells."""
+    """Return conda's name of an environment's platform; empty if unknown."""
     urls = (package.url for package in holding.packages if package.manager == "conda")
     return holding.platform or platform_of(urls)

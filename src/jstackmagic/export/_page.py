@@ -72,19 +72,19 @@ class Page:
 
     Attributes:
         style: The pattern to follow.
-        default_image: What to build on where nobody said; empty where that cannot be guessed.
+        default_image: The default base image; empty if it cannot be guessed.
         shell: The SHELL instruction.
-        user: Who the image is left to, and who runs what serves one environment; empty where that
-            is not known.
+        user: The final user of the image, who also runs what serves one environment; empty if
+            unknown.
         copy: The COPY instruction up to its paths.
-        permissions: What follows an install into an environment in the same layer.
+        permissions: The commands after an install into an environment, in the same layer.
         owner: The numbers of the user and group who run that: a mount takes no variables.
-        kernels: Where kernelspecs go: into the server's own environment. A volume that is mounted
-            over the home folder hides what the image has there.
+        kernels: The folder for kernelspecs, in the server's own environment: a volume mounted over
+            the home folder hides what the image has there.
         brought: The prefixes of the environments that the base image brings.
         pin: How exact to write versions.
         notes: Sentences the user should read.
-        programs: What runs a manager in the base image, quoted, where that is known.
+        programs: The program of a manager in the base image, quoted, if known.
     """
 
     style: Style | Literal["script"]
@@ -206,7 +206,7 @@ class Page:
 
     @property
     def keeps(self) -> bool:
-        """Whether downloads are kept; not those that a credential of this step gives access to."""
+        """Return whether downloads are kept; not those behind a credential of this step."""
         return self._caches and not self._reads
 
     def inside(self, environment: EnvironmentRef, path: str = "") -> str:
@@ -232,7 +232,7 @@ class Page:
         return self._word_of(generated(name, content))
 
     def secret(self, purpose: str, text: str) -> str:
-        """Return what reads a text with a credential from a secret, to stand in double quotes."""
+        """Return shell text that reads a credential's text from a secret, for double quotes."""
         return f"$(cat {self.secret_file(purpose, text)})"
 
     def secret_file(self, purpose: str, text: str) -> str:
@@ -300,7 +300,7 @@ class Page:
         return quoted(spec.elsewhere(copied) if spec else copied)
 
     def _project_folder(self, path: str) -> str:
-        """Where an editable project goes: where it was, if COPY can say that."""
+        """Return the folder of an editable project: its own path, if COPY can express that."""
         self.notes.append(
             f"{path} is copied as it is, without {', '.join(LEFT_BEHIND[:3])} and the like."
         )

@@ -86,7 +86,7 @@ class Requirements:
     # -- parts
 
     def _came_along(self, package: Package) -> str:
-        """The requirement of a package that nobody asked for; an editable one has its flag."""
+        """Return the requirement of a dependency; an editable one has its flag."""
         if not is_direct(package):
             return checked(f"{package.name}=={package.version}")
         source = public(package.source)

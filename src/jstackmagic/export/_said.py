@@ -1,4 +1,4 @@
-"""What records say beside what they ask: alternatives, doubts, commands that no request can say."""
+"""Notes of records besides their requests: alternatives, doubts, uncaptured commands."""
 
 from __future__ import annotations
 

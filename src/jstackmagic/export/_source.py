@@ -1,4 +1,4 @@
-"""What is exported: a recipe, and what this machine knows beside it."""
+"""The source of an export: a recipe, and what this machine knows in addition."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class BaseFinder(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """What is exported.
+    """The source of an export.
 
     Attributes:
         recipe: The recipe.
-        records: The history it is the net of; empty where the recipe is all there is.
-        history: This user's own.
-        here: Whether it is this user's own, whose environments may be on this disk.
-        left_out: What of it does not count here, a sentence each.
+        records: The history it is the net of; empty if there is only the recipe.
+        history: This user's own history.
+        here: Whether it is this user's own, so that its environments may be on this disk.
+        left_out: A sentence for each part that does not count here.
     """
 
     recipe: Recipe
@@ -93,10 +93,10 @@ class Source:
         return built_on(self.records, self.history) if self.history else ""
 
     def render(self, form: Format, options: dict[str, Any], base: BaseFinder) -> Artifact:
-        """Render, with what this machine knows in the place of options that nobody gave.
+        """Render, with this machine's values for options that were not given.
 
         Raises:
-            ExportError: As the format does.
+            ExportError: The format raised it.
         """
         recipe, notes = self.recipe, list[str]()
         given = dict(options)

@@ -31,11 +31,11 @@ def render(recipe: Recipe, *, pin: Pin = "none") -> Artifact:
     """Render the Debian packages of a recipe.
 
     Args:
-        recipe: What to install.
+        recipe: The recipe.
         pin: How exact to write versions.
 
     Raises:
-        ExportError: A package's name is none that Debian knows.
+        ExportError: A package's name is not valid in Debian.
     """
     lines, notes = packages(recipe, pin)
     others = [step for step in recipe.steps if step.environment]
@@ -44,10 +44,10 @@ def render(recipe: Recipe, *, pin: Pin = "none") -> Artifact:
 
 
 def packages(recipe: Recipe, pin: Pin) -> tuple[list[str], list[str]]:
-    """The Debian packages of a recipe, and sentences on what apt.txt cannot say of them.
+    """Return a recipe's Debian packages, and sentences on what apt.txt cannot express.
 
     Raises:
-        ExportError: A package's name is none that Debian knows.
+        ExportError: A package's name is not valid in Debian.
     """
     lines: set[str] = set()
     notes: list[str] = []

@@ -141,7 +141,7 @@ def _spec(text: str) -> tuple[str, str]:
 
 
 def _digest(packages: list[dict[str, Any]], platform: str) -> str:
-    """What tells one lock from another, in the place of conda-lock's hash of its own inputs."""
+    """Return a digest that identifies a lock, in place of conda-lock's hash of its own inputs."""
     own = [package for package in packages if package["platform"] == platform]
     return hashlib.sha256(as_yaml(own).encode()).hexdigest()
 

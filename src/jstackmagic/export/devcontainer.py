@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SCRIPT = "install.sh"
 _FOLDER = ".devcontainer"
-"""Where the tools look for it, below the folder they are started in."""
+"""The folder where the tools look for it, below the one they are started in."""
 
 
 def render(

@@ -51,17 +51,17 @@ def render(
     """Render a recipe as a Dockerfile.
 
     Args:
-        recipe: What to install.
-        style: The pattern to follow; by default ``plain`` on an image that is none of the stacks.
-        base_image: What to build on; ``stacks`` and ``legacy`` have a default.
-        fragment: Leave out what comes before the first instruction, to paste the rest.
+        recipe: The recipe.
+        style: The pattern to follow; by default ``plain`` on an image that is not of the stacks.
+        base_image: The base image; ``stacks`` and ``legacy`` have a default.
+        fragment: Leave out the text before the first instruction, to paste the rest.
         pin: How exact to write versions.
         cache_mounts: Have BuildKit keep the managers' downloads between builds. conda and pip must
             be able to write to them: as user 1000 in the stacks, elsewhere as root.
-        user: Who the image is left to, and runs conda and pip, in the style ``plain``.
+        user: The final user, who also runs conda and pip, in the style ``plain``.
         in_image: The prefixes of the environments that the base image brings.
-        conda_program: What runs conda in the style ``plain``, quoted for the shell.
-        own: What installs jstackmagic itself, in a layer of its own, the last.
+        conda_program: The conda program in the style ``plain``, quoted for the shell.
+        own: The step that installs jstackmagic itself, in a last layer of its own.
 
     Raises:
         ExportError: There is no base image, or something cannot be said safely in a Dockerfile.

@@ -182,7 +182,7 @@ class _Block:
         if holds_credential(url):
             name = f"private-{len(self.indexes) + 1}"
             bare = mask(url).replace(f"{MASK}@", "")
-            if bare != public(url):  # it stands in the path or the query
+            if bare != public(url):  # it is in the path or the query
                 self.notes.append(f"PEP 723 cannot hold the index {url}: it needs a credential.")
                 return
             key = f"UV_INDEX_{name.upper().replace('-', '_')}"

@@ -57,16 +57,16 @@ def render(
     distribution: str = "debian",
     timestamp: bool = False,
 ) -> Artifact:
-    """Render what a history put there.
+    """Render what a history installed.
 
     Args:
-        recipe: The history's net: what is only planned is told apart by it.
+        recipe: The history's net, which separates what is only planned.
         records: The history.
-        distribution: Whose the Debian packages are.
-        timestamp: Whether to say when the last install was.
+        distribution: The distribution of the Debian packages.
+        timestamp: Whether to include the time of the last install.
 
     Raises:
-        ExportError: There is a recipe, and no history to tell what it brought.
+        ExportError: There is a recipe, but no history of what it installed.
     """
     if recipe.steps and not records:
         raise ExportError(

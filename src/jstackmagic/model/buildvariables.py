@@ -14,10 +14,10 @@ FOR_A_BUILD = re.compile(
     r"|\w*ARCH_LIST|SETUPTOOLS_\w+|SKLEARN_\w+|NPY_\w+|PKG_CONFIG_PATH|\w+_(?:INCLUDE|LIBRARY)_?\w*"
     r"|(?:HDF5|GEOS|PROJ|GDAL|NETCDF4|MPI|BLAS|LAPACK|OPENBLAS)_\w+|MAX_JOBS"
 )
-"""The names that a build may go by."""
+"""The names of variables that a build may use."""
 
 _TYPED = re.compile(r"CMAKE_ARGS|FORCE_CMAKE|FORCE_CUDA|\w+_ARCH_LIST|(?:LLAMA|GGML|DS_BUILD)_\w+")
-"""Those that nobody but a user sets; images and activations set compilers and flags."""
+"""Names that only users set; images and activations set compilers and flags."""
 
 
 def set_here(environ: Mapping[str, str], before: Mapping[str, str]) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def yaml_value(node: Node, what: str) -> Any:
     """Return the plain value of a node of `yaml_nodes`.
 
     Raises:
-        InvalidSpec: A value is none that YAML's safe schema has, such as the 31st of February.
+        InvalidSpec: A value is invalid in YAML's safe schema, such as the 31st of February.
     """
     import yaml
 

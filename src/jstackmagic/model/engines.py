@@ -1,6 +1,6 @@
-"""Which program or library does a manager's work: the user's choice, as a noun.
+"""The user's choice of the program or library that does a manager's work.
 
-Each manager's ``choose`` says what "auto" comes to for one request in one environment.
+Each manager's ``choose`` resolves "auto" for one request in one environment.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _VARIABLES = {"conda": "JSTACKMAGIC_CONDA_ENGINE", "pip": "JSTACKMAGIC_PIP_ENGIN
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What the user wants to do the work; "auto" leaves it to us.
+    """The engines that the user chose; "auto" leaves the choice to us.
 
     Attributes:
         conda: One of `CONDA`.
@@ -62,7 +62,7 @@ class Engines:
         return str(getattr(self, manager, "auto"))
 
     def but(self, names: Iterable[str]) -> Engines:
-        """The same with what ``--engine`` was given; each name tells whose engine it is.
+        """Return the engines with those of ``--engine``, each for the manager it belongs to.
 
         >>> Engines(pip="pip").but(["rattler"])
         Engines(conda='rattler', pip='pip')

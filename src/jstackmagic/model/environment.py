@@ -40,12 +40,12 @@ _TEMPORARY = (
         "{prefix} is a build's, and gone when the build ends.",
     ),
 )
-"""Where another program keeps environments that it makes anew, and what to do instead."""
+"""The folders of environments that another program rebuilds, and what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentRef:
-    """What the history remembers of an environment: enough to find or make it again."""
+    """An environment in the history: enough to find or make it again."""
 
     kind: Kind
     name: str | None
@@ -87,21 +87,21 @@ class Environment:
     """One installation prefix.
 
     Attributes:
-        kind: What sort of prefix it is.
-        name: The name ``--name`` takes; None where only the prefix identifies it.
+        kind: The kind of prefix.
+        name: The name for ``--name``; None if only the prefix identifies it.
         prefix: Absolute path.
-        python: Version of its Python (``"3.12.4"``); None where it has none.
-        executable: Its Python interpreter; None where it has none.
-        conda: The executable that governs it; None for a venv, or where none is in reach.
+        python: Version of its Python (``"3.12.4"``); None without Python.
+        executable: Its Python interpreter; None without Python.
+        conda: The executable that governs it; None for a venv, or if none is available.
         channels: In priority order, each with where it was configured; credentials are masked
             (``where.condarc.load`` has them).
         pins: The match specs of ``conda-meta/pinned``.
         writable: Whether this user can write to it.
-        frozen: The message of ``conda-meta/frozen`` (CEP 22); None where it is not frozen.
+        frozen: The message of ``conda-meta/frozen`` (CEP 22); None if it is not frozen.
         externally_managed: The message of PEP 668's ``EXTERNALLY-MANAGED``; None without one.
-        site_packages: Where its distributions lie; empty where it has no Python.
-        base: For a virtual environment, the prefix of the Python it stands on.
-        root: The prefix of the conda root it belongs to; None where there is none in reach.
+        site_packages: The folders of its distributions; empty without Python.
+        base: For a virtual environment, the prefix of its base Python.
+        root: The prefix of its conda root; None if none is available.
         name_is_ambiguous: Whether ``--name NAME`` means another environment to the executable.
     """
 
@@ -130,7 +130,7 @@ class Environment:
 
     @property
     def temporary(self) -> str:
-        """Whose it is where another program makes it anew, and what to type; empty for others."""
+        """The program that rebuilds this environment, and what to type; empty for others."""
         for pattern, sentence in _TEMPORARY:
             match = re.search(pattern, self.prefix)
             if match:
@@ -150,7 +150,7 @@ class Environment:
         )
 
     def conda_target(self) -> tuple[str, str]:
-        """What tells conda which environment is meant: ``--name NAME`` unless that is ambiguous."""
+        """The option that names it to conda: ``--name NAME`` unless that is ambiguous."""
         if self.name is not None and not self.name_is_ambiguous:
             return ("--name", self.name)
         return ("--prefix", self.prefix)

@@ -6,15 +6,15 @@ NOTHING_CHANGED = "Nothing was changed."
 
 
 class JStackMagicError(Exception):
-    """Something the user can mend: shown as a few lines, never as a Python traceback.
+    """An error that the user can fix: shown as a few lines, never as a Python traceback.
 
     Args:
         problem: What was wrong, one sentence.
-        kept: What was left as it was, one sentence; empty where nothing was at stake.
+        kept: What was left as it was, one sentence; empty if nothing was at stake.
         advice: What to type or do next, a line each.
 
     Attributes:
-        coloured: Whether its name may be red: not where the user wants no colours.
+        coloured: Whether its name may be red; False if the user wants no colours.
     """
 
     exit_status = 1
@@ -52,7 +52,7 @@ class UsageError(JStackMagicError):
 
 
 class InvalidSpec(UsageError):
-    """A spec is none that the manager could read, so it was not handed to it."""
+    """A spec that the manager could not read, so it was not passed on."""
 
 
 class UnknownEnvironment(UsageError):

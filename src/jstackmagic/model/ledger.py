@@ -242,7 +242,7 @@ class _Movement:
 
 @dataclass
 class _Arrivals:
-    """How packages arrived, and by which request, by what lies on disk of them."""
+    """The arrivals of packages and their requests, found by the packages on disk."""
 
     arrivals: dict[tuple[str, ...], tuple[Package, Request]] = field(default_factory=dict)
 
@@ -256,16 +256,16 @@ class _Arrivals:
 
 @dataclass(frozen=True)
 class Origins:
-    """Where the history says that packages came from.
+    """The origins of packages according to the history.
 
     Attributes:
-        arrivals: How packages arrived, and by which request, by what lies on disk of them.
+        arrivals: The arrivals of packages and their requests, found by the packages on disk.
     """
 
     arrivals: Mapping[tuple[str, ...], tuple[Package, Request]]
 
     def request(self, package: Package) -> Request | None:
-        """Return the request that brought a package; None where nobody recorded it."""
+        """Return the request that brought a package; None without a record of it."""
         found = self.arrivals.get(trace(package))
         return found[1] if found else None
 

@@ -69,7 +69,7 @@ def is_system(manager: ManagerName) -> bool:
 
 
 def neighbours(manager: ManagerName) -> tuple[ManagerName, ...]:
-    """Return the managers, this one included, whose packages lie in the same place.
+    """Return the managers, this one included, whose packages are in the same place.
 
     >>> neighbours("pip")
     ('conda', 'pip')

@@ -15,15 +15,15 @@ class Package:
     """One installed package.
 
     Attributes:
-        manager: Who owns its files.
+        manager: The manager that owns its files.
         name: Normalised as its manager normalises it (PEP 503 for pip).
         version: As its metadata gives it.
         build: conda's build string, or the Debian architecture; empty for pip.
-        source: Where it came from: a channel, or a direct URL (``direct_url.json``) or index.
-        url: The archive it was unpacked from, where that is known.
-        sha256: Of that archive, in hexadecimal, where that is known.
-        size: Bytes on disk, where the metadata tells.
-        requested: Whether a person asked for it, rather than another package.
+        source: Its origin: a channel, a direct URL (``direct_url.json``) or an index.
+        url: The archive it was unpacked from, if known.
+        sha256: Of that archive, in hexadecimal, if known.
+        size: Bytes on disk, if the metadata has it.
+        requested: Whether the user requested it; False for a dependency.
         editable: Whether it is a development install (``pip install -e``).
     """
 
@@ -51,12 +51,12 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class CondaDetail:
-    """What a lock says of a conda package and a history does not.
+    """Details of a conda package for a lock, which a history does not have.
 
     Attributes:
-        name: The package's.
-        depends: The match specs of what it needs.
-        md5: Of its archive, in hexadecimal, where that is known.
+        name: The package's name.
+        depends: The match specs of its dependencies.
+        md5: Of its archive, in hexadecimal, if known.
     """
 
     name: str

@@ -37,12 +37,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A line that nobody here can carry out; the lines beside it are not touched by that.
+    """A line that cannot be carried out; the other lines are not affected.
 
     Attributes:
         text: The line.
         reason: Why, and what to write.
-        line: Its number, from 1; 0 where it is not known.
+        line: Its number, from 1; 0 if unknown.
     """
 
     text: str
@@ -52,15 +52,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a line or a cell asks for, before any environment is looked at.
+    """The request of a line or a cell, before any environment is looked at.
 
     Attributes:
-        specs: Each text with its manager, or None where it was not said; in the user's order.
-        sources: Where to take the packages from.
+        specs: Each text with its manager, or None if not given; in the user's order.
+        sources: The sources of the packages.
         pip_options: Other options of a requirements file, as pip's command line takes them.
-        name: Of the environment, where an ``environment.yml`` says one.
-        notes: What was read and left aside, for the user.
-        problems: The lines that ask for nothing, each with the reason.
+        name: The environment's name, if an ``environment.yml`` has one.
+        notes: Notes on what was ignored, for the user.
+        problems: The lines that request nothing, each with the reason.
     """
 
     specs: tuple[tuple[ManagerName | None, str], ...] = ()
@@ -133,7 +133,7 @@ def read_specs(
 
 
 def only_reader(spec: str) -> ManagerName | None:
-    """The one manager that can read a spec; None where more than one can.
+    """Return the one manager that can read a spec; None if several can.
 
     >>> only_reader("conda-forge::numpy"), only_reader("numpy=1.26=py312_0")
     ('conda', 'conda')
@@ -311,7 +311,7 @@ def _option_parser() -> _LineParser:
 
 
 def _read_option_line(line: str, folder: str) -> Asked:
-    """Read a line of options as pip does; ``-c CHANNEL`` is none: there it is a file."""
+    """Read a line of options as pip does; ``-c`` is a constraints file there, not a channel."""
     options, stray = _option_parser().parse_known_args(split_words(line))
     unknown = [word for word in stray if word.startswith("-")]
     if unknown:

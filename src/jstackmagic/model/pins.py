@@ -1,4 +1,4 @@
-"""How exact a spec is written: as it was seen on disk, as it was asked for, or by its name."""
+"""The exactness of a spec: as seen on disk, as requested, or the bare name."""
 
 from __future__ import annotations
 

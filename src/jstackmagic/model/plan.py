@@ -36,18 +36,18 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The exact commands and, where the manager can tell beforehand, what they would change.
+    """The exact commands and, if the manager knows it in advance, their change.
 
     Attributes:
-        request: What was asked.
-        environment: Where.
+        request: The request.
+        environment: Its environment.
         engine: The program or library that does the work: "conda", "rattler", "uv", "pip",
             "apt-get".
-        commands: In order; empty where everything is already satisfied.
-        change: What would change; None where the manager cannot tell beforehand.
-        satisfied: What was asked for and is already there.
+        commands: In order; empty if everything is already satisfied.
+        change: The change; None if the manager does not know it in advance.
+        satisfied: The requested packages that are already installed.
         notes: Sentences the user should read.
-        detail: What the manager needs to carry the plan out; no part of the record.
+        detail: The manager's own data for carrying the plan out; not part of the record.
     """
 
     request: Request

@@ -1,7 +1,7 @@
-"""What may be installed here, and from where unless it is said: the word of whoever runs the place.
+"""The administrator's policy: what may be installed here, and the default sources.
 
 The settings are IPython's (``config.py`` reads them), for notebooks and terminals alike. They keep
-people from accidents; who can run code can run pip without us, so they are no security boundary.
+people from accidents; a user who can run code can run pip, so they are not a security boundary.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def _in(where: str) -> str:
 
 
 def _is_of(place: str, allowed: str, setting: str) -> bool:
-    """Return whether a place is an allowed one, or lies in it; a URL, whether on its host."""
+    """Return whether a place is an allowed one or inside it; for a URL, whether on its host."""
     host = allowed.split("/")[2] if "://" in allowed else ""
     same_host = setting == "url" and bool(host) and place.split("/")[2:3] == [host]
     return place == allowed or place.startswith(f"{allowed}/") or same_host
@@ -193,7 +193,7 @@ def _matches(patterns: Iterable[str], manager: str, name: str) -> bool:
 
 
 def _normalised(pattern: str) -> str:
-    """As a name is normalised, what stands in brackets left alone."""
+    """Normalise a pattern like a name, except the text in brackets."""
     return re.sub(r"[_.]+", "-", pattern).lower()
 
 

@@ -105,18 +105,18 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What an environment holds: what was asked for, and all that came with it.
+    """The packages of an environment: those requested, and their dependencies.
 
     Attributes:
-        environment: Whose packages they are; None for the system's Debian packages.
+        environment: Their environment; None for the system's Debian packages.
         packages: By manager and name, as last seen on disk.
-        details: Of its conda packages, where they could be read.
-        archives: The files of an index that serve the versions of its pip packages, where it was
+        details: Of its conda packages, if they could be read.
+        archives: The files of an index that serve the versions of its pip packages, if it was
             asked; there is one more for every other platform.
-        platform: conda's name of the platform, such as ``linux-64``, where it is another than the
-            one that the history is of.
-        whole: Whether it is all there is. A history knows only of what changed; the environment
-            itself, where it is here, can be read whole.
+        platform: conda's name of the platform, such as ``linux-64``, if it differs from the
+            history's.
+        whole: Whether it is complete. A history has only the changes; the environment
+            itself, if it is here, can be read whole.
     """
 
     environment: EnvironmentRef | None
@@ -161,7 +161,7 @@ def taken_back(history: Sequence[Record]) -> dict[str, str]:
 
 
 class _Options(NamedTuple):
-    """What a request said for all of its specs; specs said differently do not share a step.
+    """The options of a request for all of its specs; specs with other options get another step.
 
     Attributes:
         constraints: The ``-c FILE`` specs.
@@ -234,7 +234,7 @@ class _Shelf:
 
     def take_out(self, name: str, since: int, *, planned: bool) -> None:
         was_asked = self.asked.pop(name, None) is not None
-        # of a planned removal nothing was seen: what nobody asked for must be the base's
+        # a planned removal was not seen: a package that was not requested must be the base's
         if name in self.base or (planned and not was_asked and name not in self.ours):
             self.removals.setdefault(name, since)
 
@@ -246,16 +246,16 @@ class _Shelf:
 
 @dataclass
 class Net:
-    """What was asked and counts so far.
+    """The requests that count so far.
 
-    - A request counts where it succeeded or was planned (``--record-only``). Of one that failed or
+    - A request counts if it succeeded or was planned (``--record-only``). Of one that failed or
       was interrupted, what was observed on disk counts all the same: the specs whose package did
       arrive, and the packages that did go.
-    - A record that was taken back, and the one that took it back, count for nothing but the
-      versions they left; taking back the second brings the first back.
-    - A package asked for again keeps its place if it was asked for in the same way, and else its
-      earlier request is as if it had never been.
-    - A version is the last one seen on disk, whichever later change moved it.
+    - A record that was undone, and the one that undid it, count only for the
+      versions they left; undoing the second restores the first.
+    - A package requested again keeps its place if it was requested in the same way; otherwise its
+      earlier request no longer counts.
+    - A version is the last one seen on disk, after any later change.
     - What was removed cancels its install. Only a package that no record had added, and that is
       therefore the base image's, leaves a removal behind.
 
@@ -263,7 +263,7 @@ class Net:
         system: The shelves by manager that all environments share.
         environments: By prefix, as last recorded.
         shelves: By prefix and manager.
-        count: How many records were applied.
+        count: The number of records applied.
     """
 
     system: dict[ManagerName, _Shelf] = field(

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from .environment import EnvironmentRef
 
 VERSION = 1
-"""What ``v`` says. A new optional field does not raise it."""
+"""The value of ``v``. A new optional field does not raise it."""
 
 KIND = "jstackmagic recipe"
-"""What ``kind`` says: how a reader knows the file."""
+"""The value of ``kind``, by which a reader recognises the file."""
 
 
 def text_of(recipe: Recipe) -> str:
@@ -63,7 +63,7 @@ def recipe_of(text: str | bytes) -> Recipe:
 
 
 def requests_of(recipe: Recipe) -> Iterator[tuple[EnvironmentRef | None, Request]]:
-    """What must be asked for to make a recipe true elsewhere, with the versions that were seen.
+    """Yield the requests that reproduce a recipe elsewhere, with the versions that were seen.
 
     Yields:
         An environment, None for the system; and a request.

@@ -14,10 +14,10 @@ Status = Literal["ok", "failed", "interrupted", "running", "planned", "found", "
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Who asked, and from where; every field is empty where it cannot be known.
+    """The origin of a request; every field is empty if unknown.
 
     Attributes:
-        process: What tells the process ``pid`` from a later one that was given its number.
+        process: An identifier that a later process with the same ``pid`` does not have.
         virtual: The virtual packages by which conda chooses builds here (CEP 26): ``__cuda=12.4``.
     """
 

@@ -61,7 +61,7 @@ def parse(text: str) -> Reference:
     '2026-11'
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not an image's name.
     """
     match = _REFERENCE.fullmatch(text)
     if match is None or len(match["name"]) > _LONGEST_NAME or _HEXADECIMAL.fullmatch(text):
@@ -75,10 +75,10 @@ def parse(text: str) -> Reference:
 
 
 def parse_tag(text: str) -> Reference:
-    """Read a name that an image can be given: with the tag ``latest`` where none is said.
+    """Read a name to give to an image, by default with the tag ``latest``.
 
     Raises:
-        UsageError: It is none, or has a digest, which only an image's content gives it.
+        UsageError: It is not an image's name, or has a digest, which only content can set.
     """
     reference = parse(text)
     if reference.digest:

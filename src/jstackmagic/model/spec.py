@@ -1,6 +1,6 @@
-"""One thing asked of a manager, as a value: read once, where text comes in.
+"""One spec of a request, as a value: read once, where text comes in.
 
-Pure, and generous: what no manager could take is read as far as it goes. The managers' own readers
+Pure, and generous: an invalid spec is read as far as possible. The managers' own readers
 say what is wrong with it.
 """
 
@@ -43,16 +43,16 @@ _KEY = re.compile(r"\s*(?P<key>\w+)\s*=\s*(?:'(?P<one>[^']*)'|\"(?P<two>[^\"]*)\
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One thing asked of a manager; its class says of which kind it is.
+    """One spec of a request; its class is its kind.
 
     Attributes:
-        text: As the user wrote it, local paths absolute; what a file has of it.
-        name: The package's normalised name; empty where the text names none.
-        place: The path or URL that it is taken from, its fragment and commit included; empty where
+        text: As the user wrote it, with local paths absolute; also its form in files.
+        name: The package's normalised name; empty if the text has no name.
+        place: The path or URL that it is taken from, its fragment and commit included; empty if
             a channel or an index has it.
-        extras: What a distribution is to bring beside itself, as pip calls it.
+        extras: The extras of a distribution, as pip calls them.
         hashes: Those that its archive may have, such as ``sha256:…``.
-        editable: Whether it stays where it is, and is linked to.
+        editable: Whether it stays in its folder, and is linked to.
         marker: The environments that it is for, as the user wrote it.
     """
 
@@ -103,7 +103,7 @@ class Spec:
         return _bracketed(self.extras) + (f" ; {self.marker}" if self.marker else "")
 
     def elsewhere(self, place: str) -> str:
-        """Return what follows a command's flag where the file or folder lies in another place.
+        """Return the text after a command's flag if the file or folder is in another place.
 
         >>> read("pip", "u[a] @ file:///w/u.zip ; os_name == 'nt'").elsewhere("/tmp/u.zip")
         "u[a] @ file:///tmp/u.zip ; os_name == 'nt'"
@@ -136,10 +136,10 @@ class MatchSpec(Spec):
     """A package of a channel.
 
     Attributes:
-        channel: Where it must come from; empty where it may be any.
+        channel: The channel it must come from; empty for any.
         version: The constraint, as the user wrote it, a build after it included.
-        keys: What stands in brackets, by name.
-        has_build: Whether a build is asked for.
+        keys: The values in brackets, by name.
+        has_build: Whether it has a build.
     """
 
     channel: str = ""
@@ -234,7 +234,7 @@ class Checkout:
 
 
 def checkout(place: str) -> Checkout | None:
-    """Read a place under version control; None where it is none.
+    """Read a place under version control; None for any other place.
 
     pip takes what follows the path's last @ for the ref; a user name ends with one too.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 TURNING = "\u2028\u2029\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""What ends a line for some reader, and what makes it read in another order than it has."""
+"""Characters that end a line for some reader, or reverse the reading order."""
 
 # ECMA-48: control strings, control sequences, other escapes; then what is left of C0 and C1
 _ESCAPES = re.compile(

@@ -1,6 +1,6 @@
-"""What a request comes to: its packages, places and options, wherever they stand.
+"""What a request wants: its packages, places and options, from every source of them.
 
-The policy is held against it. A manager fills it from its own language: specs, lists in lists, the
+The policy checks it. A manager fills it from its own language: specs, lists in lists, the
 metadata of archives and projects, options behind two dashes, variables and configuration files.
 """
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Wanted:
-    """The parts of a request, each with where it stands: empty for the line itself.
+    """The parts of a request, each with its origin: empty for the line itself.
 
     Attributes:
-        names: Packages that are asked for.
-        needs: Packages that a project or an archive says it needs.
-        nameless: What tells no package's name.
-        places: Where packages may come from: the setting that it is about, and the place.
-        beyond: What cannot be followed.
+        names: The requested packages.
+        needs: The dependencies that a project or an archive declares.
+        nameless: Specs without a package's name.
+        places: The sources of packages: the setting that covers it, and the place.
+        beyond: Parts that cannot be followed.
     """
 
     names: list[tuple[str, str]] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Wanted:
     beyond: list[tuple[str, str]] = field(default_factory=list)
 
     def name(self, name: str, text: str, where: str) -> None:
-        """Add a package by its name, or what tells none."""
+        """Add a package by its name, or a spec without one."""
         if name:
             self.names.append((name, where))
         else:
@@ -42,15 +42,15 @@ class Wanted:
 def told_apart(
     words: Iterable[str], valued: frozenset[str], flags: frozenset[str]
 ) -> Iterator[tuple[str, str]]:
-    """Tell options from other words, as getopt and optparse do.
+    """Separate options from other words, as getopt and optparse do.
 
     Args:
-        words: A command line's.
-        valued: The options that a value follows.
-        flags: The others.
+        words: A command line's words.
+        valued: The options with a value.
+        flags: The other options.
 
     Yields:
-        An option, by its whole name, and its value; an empty name and a word that is none.
+        An option's whole name and its value; for any other word an empty name and the word.
     """
     rest = list(words)
     while rest:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..model.environment import Environment
 
 SEEDS = ("pip", "setuptools", "wheel")
-"""What a virtual environment may begin with."""
+"""Packages that a new virtual environment may have."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,16 @@ def of(
     begun: float | None = None,
     image: Callable[[], Witness | None] = lambda: None,
 ) -> Baseline:
-    """Return what there was, from the best that tells.
+    """Return the packages at the beginning, from the best available evidence.
 
-    These are a snapshot, the image's own metadata, conda's history, the files' times.
+    The evidence is a snapshot, the image's own metadata, conda's history, the files' times.
 
     Args:
-        environment: Where; apt's packages are the system's.
-        here: What is there now.
-        managers: Whose packages are meant.
-        begun: When this container began, in seconds since the epoch; None outside of one.
-        image: Gives what its image can tell; asked only where no snapshot does.
+        environment: The environment; apt's packages are the system's.
+        here: The packages now.
+        managers: The managers whose packages to return.
+        begun: The start of this container, in seconds since the epoch; None outside of one.
+        image: Returns the evidence from its image; called only without a snapshot.
     """
     packages: list[Package] = []
     told_by: dict[ManagerName, str] = {}
@@ -93,13 +93,13 @@ class Witness(Protocol):
 
 
 def container_start() -> float | None:
-    """When this container began to exist, in seconds since the epoch; None outside of one."""
+    """Return this container's creation time, in seconds since the epoch; None outside of one."""
     from .host import look
 
     if look().runtime is None:
         return None
     try:
-        return os.stat("/.dockerenv").st_mtime  # lies in the container's own layer
+        return os.stat("/.dockerenv").st_mtime  # in the container's own layer
     except OSError:
         return _start_of_first_process()
 
@@ -193,7 +193,7 @@ def _snapshot_file() -> Path:
 
 
 def _machine() -> str:
-    """The container, by its id or name; where there is none, the machine since it was booted."""
+    """Return the container's id or name; outside of one, the machine's boot."""
     from .host import look
 
     host = look()
@@ -218,7 +218,7 @@ def _any_environment() -> Environment:
 def _without_witness(
     environment: Environment, mine: Sequence[Package], manager: ManagerName, begun: float | None
 ) -> tuple[list[Package], str]:
-    """One manager's packages and how they are known; no words where nothing tells."""
+    """Return one manager's packages and their evidence; no words without evidence."""
     revisions = _revisions(environment.prefix) if not is_system(manager) else []
     if manager == "conda" and revisions:
         return _by_revisions(mine, revisions, begun)
@@ -285,7 +285,7 @@ def time_of(package: Package, environment: Environment) -> float | None:
 
 
 def metadata_of(package: Package, environment: Environment) -> str | None:
-    """The file or folder that came with a package and tells of it; None where none is known."""
+    """Return the file or folder with a package's metadata; None if unknown."""
     from .packages import files_of
 
     if package.manager == "conda":

@@ -28,7 +28,7 @@ DEFAULTS = "defaults"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting and the file or variable that it stands in."""
+    """A setting, and its file or variable."""
 
     name: str
     source: str
@@ -205,12 +205,12 @@ _MAMBA_SEARCH_PATH = (
 def search_path(
     prefix: str, root_prefix: str | None, environ: Mapping[str, str], *, mamba: bool = False
 ) -> tuple[str, ...]:
-    """The files and folders that conda (or mamba) looks into, the weakest first.
+    """Return the files and folders that conda (or mamba) reads, the weakest first.
 
     Args:
-        prefix: The target environment; it stands where conda's documentation says
+        prefix: The target environment; it takes the place of the documentation's
             ``$CONDA_PREFIX``, which in a kernel is the server's environment.
-        root_prefix: The conda root's prefix; None where there is none.
+        root_prefix: The conda root's prefix; None without one.
         environ: The environment variables.
         mamba: Whether mamba or micromamba governs.
     """
@@ -233,17 +233,17 @@ def load(
     *,
     mamba: bool = False,
 ) -> CondaConfig:
-    """Read and merge the configuration that holds for one environment.
+    """Read and merge the configuration of one environment.
 
     Args:
         prefix: The target environment.
-        root_prefix: The prefix of the conda root that governs it; None where there is none.
+        root_prefix: The prefix of the conda root that governs it; None without one.
         environ: The environment variables.
-        mamba: Whether mamba or micromamba governs, which read files of their own as well.
+        mamba: Whether mamba or micromamba governs, which also read files of their own.
 
     Raises:
-        JStackMagicError: A file is no YAML, cannot be read, or has a setting of the wrong shape.
-            (conda skips a file that is no YAML, with a warning in its log.)
+        JStackMagicError: A file is not YAML, cannot be read, or has a setting of the wrong shape.
+            (conda skips a file that is not YAML, with a warning in its log.)
     """
     sources = [
         Source(path, _settings_of_file(path, status.st_mtime_ns, status.st_size))
@@ -475,12 +475,12 @@ def merge(
     """Merge settings as conda does.
 
     Args:
-        sources: The weakest first.
-        root_prefix: The conda root's prefix; None where there is none.
-        root_writable: Whether the root belongs to this user; it decides where names are looked up
+        sources: The sources, the weakest first.
+        root_prefix: The conda root's prefix; None without one.
+        root_writable: Whether the root belongs to this user; it decides which folder is searched
             first.
         environ: For ``~``, ``$NAME`` and ``${NAME}`` in values.
-        local_channels: URLs of what conda-build made here.
+        local_channels: URLs of conda-build's output here.
 
     Raises:
         JStackMagicError: A setting has the wrong shape; the error names it and its source.

@@ -152,7 +152,7 @@ def _means(
     prefix: str,
     config: CondaConfig,
 ) -> bool:
-    """Whether `name` means `prefix` to the executable: the first folder that has it counts."""
+    """Return whether `name` means `prefix` to the executable: the first folder with it counts."""
     if executable is not None:
         own_root = _root_of_executable(executable)
         if own_root is None or root is None or not _same(own_root, root):
@@ -165,7 +165,7 @@ def _means(
 
 
 class _Records:
-    """What is to be told from ``conda-meta`` without reading all of it."""
+    """Facts from ``conda-meta``, without reading all of it."""
 
     def __init__(self, prefix: str) -> None:
         self._folder = f"{prefix}/conda-meta"
@@ -190,7 +190,7 @@ class _Records:
     def channels(self) -> list[str]:
         """Channels as the records spell them, those with the most packages first.
 
-        conda's history names the channel of every package; where there is none, as after rattler,
+        conda's history names the channel of every package; without it, as after rattler,
         a few records are read.
         """
         from collections import Counter
@@ -343,10 +343,10 @@ def _root_of_executable(executable: CondaExecutable) -> str | None:
 
 
 def _known_environments() -> tuple[dict[str, str], dict[str, list[str]]]:
-    """The prefixes of the named environments, and of others that conda keeps a list of.
+    """Return the prefixes of the named environments, and of others in conda's list.
 
-    Those in ``~/.conda/environments.txt`` go by the last part of their prefix, so that one name may
-    stand for several.
+    Those in ``~/.conda/environments.txt`` are named by the last part of their prefix, so that a
+    name can mean several.
     """
     from . import condarc
 

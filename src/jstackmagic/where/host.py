@@ -21,20 +21,20 @@ class Host:
     """The machine or container that this process runs on.
 
     Attributes:
-        user: The name of the user it runs as; the number where that has no name.
+        user: The name of the user it runs as; the number if there is no name.
         uid: That user's number.
         is_root: Whether that is root.
         sudo: Whether ``sudo`` works without a password.
-        sudo_reason: How that is known, or why not, a phrase.
-        runtime: What runs the container; None outside of one, or where nothing tells.
-        container_id: 64 hexadecimal digits; None where nothing tells, never a guess.
-        image: The reference of the image the container was made from; None where nothing tells.
-        image_source: What told the image; empty where nothing did.
-        stacks: Whether the image is of the Docker Stacks' making.
+        sudo_reason: The evidence, or the reason why not; a phrase.
+        runtime: The container's runtime; None outside of one, or if unknown.
+        container_id: 64 hexadecimal digits; None if unknown, never a guess.
+        image: The reference of the container's image; None if unknown.
+        image_source: The source of that; empty if unknown.
+        stacks: Whether the image is one of the Docker Stacks.
         codespaces: Whether this is a GitHub codespace.
         hub: Whether a JupyterHub started the server.
-        engine: How a container engine can be reached from here (``DOCKER_HOST``'s form); None where
-            no socket is in reach. Nothing was asked of it.
+        engine: The address of a container engine (``DOCKER_HOST``'s form); None if no
+            socket is available. The engine was not contacted.
     """
 
     user: str
@@ -233,11 +233,11 @@ def _is_whole_disk(files: _Files) -> bool:
 
 
 def _container_id(files: _Files, runtime: Runtime | None) -> str | None:
-    """The id from the control group, or from where the container's own files are mounted from.
+    """Return the id in the control group, or in the mounts of the container's own files.
 
-    The host name is no evidence: anybody can set it. Under Kubernetes the mounted files are those
-    of the pod's sandbox, another container; so they are with ``docker run --network container:X``,
-    which only the engine can tell.
+    The host name is not evidence: any user can set it. Under Kubernetes the mounted files are those
+    of the pod's sandbox, another container; likewise with ``docker run --network container:X``,
+    which only the engine knows.
     """
     if runtime is None:
         return None
@@ -253,7 +253,7 @@ def _ids(pattern: re.Pattern[str], texts: Iterable[str]) -> set[str]:
 
 
 def _mounted_from(files: _Files, *points: str) -> list[str]:
-    """Return where the files that are mounted at `points` lie in their own file systems."""
+    """Return the paths, in their own file systems, of the files that are mounted at `points`."""
     # proc(5): mount id, parent id, device, root within the file system, mount point, ...
     lines = (line.split(" ") for line in files.read("/proc/self/mountinfo").splitlines())
     return [fields[3] for fields in lines if len(fields) > 4 and fields[4] in points]

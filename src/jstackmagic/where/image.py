@@ -1,4 +1,4 @@
-"""The image this container was made from, by what lies in it rather than by its variables."""
+"""The image of this container, by its files rather than by its variables."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _OWN_PREFIXES = ("NB_PYTHON_PREFIX", "KERNEL_PYTHON_PREFIX")
 
 @dataclass(frozen=True, slots=True)
 class ImageLooks:
-    """What a Dockerfile on top of this image can lean on.
+    """The tools that a Dockerfile on top of this image can use.
 
     Attributes:
-        kind: "stacks" where the tools of the Docker Stacks are there; "other" where variables of
-            theirs are set and the tools are not; empty where nothing hints at either.
-        user: What ``USER`` leaves the image to; empty where that is not known.
+        kind: "stacks" if the tools of the Docker Stacks are there; "other" if variables of
+            theirs are set without the tools; empty without either.
+        user: The image's final ``USER``; empty if unknown.
         prefixes: The environments that the image itself brings.
-        conda: What runs conda there, quoted for the shell; empty where none was seen.
+        conda: The conda program there, quoted for the shell; empty if not found.
     """
 
     kind: Literal["stacks", "other", ""] = ""
@@ -36,12 +36,12 @@ class ImageLooks:
 def look_at_image(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> ImageLooks:
     """Look for the tools that the Docker Stacks' Dockerfiles call.
 
-    ``fix-permissions`` and ``start.sh`` lie in ``/usr/local/bin`` there, and ``mamba`` in the
+    ``fix-permissions`` and ``start.sh`` are in ``/usr/local/bin`` there, and ``mamba`` in the
     base environment; other images set the same variables (``CONDA_DIR``, ``NB_UID``) without them.
 
     Args:
         environ: The environment variables.
-        root: What to take for the root folder.
+        root: The root folder.
     """
 
     def there(path: str) -> bool:

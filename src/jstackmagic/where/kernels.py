@@ -32,13 +32,13 @@ class Kernelspec:
     """One kernelspec.
 
     Attributes:
-        name: As ``--kernel`` takes it: the folder's name in lower case.
-        folder: Where its ``kernel.json`` lies; empty for the native kernel without one.
-        argv: How it is started; nothing in it is expanded.
-        display_name: What the launcher shows.
-        language: What the kernel speaks.
-        metadata: Whatever else its maker wrote.
-        environ: The variables it is started with, besides the server's.
+        name: The name for ``--kernel``: the folder's name in lower case.
+        folder: The folder of its ``kernel.json``; empty for the native kernel without one.
+        argv: Its command line; nothing in it is expanded.
+        display_name: Its name in the launcher.
+        language: The kernel's language.
+        metadata: Its other metadata.
+        environ: The variables it is started with, in addition to the server's.
     """
 
     name: str
@@ -72,16 +72,16 @@ def kernelspecs() -> dict[str, Kernelspec]:
 
 
 def environment_of(name: str, display_name: str = "") -> Environment:
-    """Return the environment that the kernel called `name` runs in.
+    """Return the environment of the kernel called `name`.
 
     Args:
-        name: A kernelspec's, or one that nb_conda_kernels gives to an environment's kernel: of
-            that no kernelspec lies on the disk.
-        display_name: What the notebook says that the launcher showed.
+        name: A kernelspec's name, or that of nb_conda_kernels for an environment's kernel,
+            which has no kernelspec on disk.
+        display_name: The kernelspec's display name in the notebook.
 
     Raises:
-        UnknownEnvironment: There is no such kernelspec; or its command line does not tell where it
-            runs, or leads to where no environment is.
+        UnknownEnvironment: There is no such kernelspec; or its command line does not show where it
+            runs, or leads to no environment.
         JStackMagicError: conda's configuration is broken.
     """
     specs = kernelspecs()
@@ -109,7 +109,7 @@ def _of_nb_conda_kernels(name: str, display_name: str) -> str:
 
 
 def environments() -> tuple[KernelEnvironment, ...]:
-    """The distinct environments that kernels run in; `not_understood` tells of the other kernels.
+    """Return the distinct environments of kernels; `not_understood` lists the other kernels.
 
     Raises:
         JStackMagicError: conda's configuration is broken.
@@ -199,9 +199,9 @@ def _shown(argv: Sequence[str]) -> str:
 
 
 def data_path() -> tuple[str, ...]:
-    """The folders that kernelspecs lie in (under ``kernels``), the strongest first.
+    """Return the folders of kernelspecs (under ``kernels``), the strongest first.
 
-    They are the server's where this process is a server's kernel; those of this process's own
+    They are the server's if this process is a server's kernel; those of this process's own
     environment come last, if they are others.
     """
     server = _server_prefix()
@@ -217,7 +217,7 @@ def _data_path_of(prefix: str) -> tuple[str, ...]:
     system = _system_folders()
     environment = [f"{prefix}/share/jupyter"]
     user = _user_folders()
-    # What is a system folder at once, as in an image whose Python lies in /usr/local, comes last.
+    # Folders that are also system folders (an image with its Python in /usr/local) come last.
     nearest = [*environment, *user] if _prefers_environment(prefix) else [*user, *environment]
     ipython = os.environ.get("IPYTHONDIR") or os.path.expanduser("~/.ipython")
     folders = (
@@ -279,10 +279,10 @@ def _is_mine(folder: str) -> bool:
 
 
 def _server_prefix() -> str | None:
-    """The environment of the process that started this kernel; None where none did.
+    """Return the environment of the process that started this kernel; None without one.
 
-    jupyter_client leaves its number in JPY_PARENT_PID, and Linux tells that process's command line:
-    ``PREFIX/bin/python PREFIX/bin/jupyter-lab ...``, of which the script is the better witness, as
+    jupyter_client leaves its number in JPY_PARENT_PID, and Linux shows its command line:
+    ``PREFIX/bin/python PREFIX/bin/jupyter-lab ...``. The script is the better evidence, as
     ``python`` may be a link.
     """
     server = os.environ.get("JPY_PARENT_PID", "")
@@ -355,7 +355,7 @@ def _by_argv(spec: Kernelspec) -> Environment | None:
 
 
 def _own_prefix(spec: Kernelspec) -> str:
-    """The environment that the kernelspec is installed in; the server's where that is none."""
+    """Return the environment that the kernelspec is installed in, or else the server's."""
     prefix = spec.folder.partition("/share/jupyter/kernels/")[0]
     return prefix if _is_marked(prefix) else _server_prefix() or sys.prefix
 
@@ -366,7 +366,7 @@ def _is_marked(folder: str) -> bool:
 
 
 class _Seen(NamedTuple):
-    """What a command line is read by: the kernelspec's own environment, and PATH if it is set."""
+    """The context of a command line: the kernelspec's own environment, and PATH if it is set."""
 
     own: str
     path: str | None = None
@@ -376,7 +376,7 @@ _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 _KERNEL = re.compile(
     r"R|Rscript|ir|julia|octave(?:-cli)?|sage|x(?:c|cpp|eus\w*|lua|python|r|sqlite)"
 )
-"""Programs that are kernels, or interpreters that run one, of the environment they lie in."""
+"""Programs that are kernels, or interpreters that run one, of their own environment."""
 
 _MODULES = re.compile(
     r"(?:^|[._-])(?:remote\w*|ssh\w*|docker\w*|kube\w*|k8s|spark\w*|livy|slurm\w*|poetry|pixi|uv|hatch"
@@ -403,10 +403,10 @@ def _by_command(argv: Sequence[str], seen: _Seen) -> Environment | None:
 
 
 def _by_program(command: str, arguments: Sequence[str], seen: _Seen) -> Environment | None:
-    """Return the environment of an interpreter: what merely lies in one may run another's.
+    """Return the environment of an interpreter; other programs in one may run another's.
 
-    So ``pixi run`` and ``poetry run`` tell nothing, wherever pixi and poetry are installed. An
-    interpreter lies in its environment, however deep: ``PREFIX/lib/R/bin/R``.
+    So ``pixi run`` and ``poetry run`` show nothing, wherever pixi and poetry are installed. An
+    interpreter is inside its environment, at any depth: ``PREFIX/lib/R/bin/R``.
     """
     path = _located(command, seen)
     links = tuple(_links(path))
@@ -443,7 +443,7 @@ def _runs(name: str) -> bool:
 
 
 def _starts_another(arguments: Sequence[str]) -> bool:
-    """Return whether what Python is told to run may start the kernel somewhere else."""
+    """Return whether the program that Python runs may start the kernel somewhere else."""
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
@@ -471,7 +471,7 @@ def _first_line(path: str) -> str:
 
 
 def _by_script(path: str, arguments: Sequence[str], first: str, seen: _Seen) -> Environment | None:
-    """Return what can be read out of a helper script; a program's entry point is none."""
+    """Return the environment in a helper script; a program's entry point is not one."""
     words = first[2:].split()
     if words and os.path.basename(words[0]) == "env":
         words = [word for word in words[1:] if word != "-S"]
@@ -572,7 +572,7 @@ _HARMLESS = re.compile(
 def _by_commands(script: str, name: str, given: Sequence[str], seen: _Seen) -> Environment | None:
     """Return the environment of a script's last command, by what its others activate.
 
-    Where one of the others is not understood, only an interpreter's own path tells.
+    If one of the others is not understood, only an interpreter's own path counts.
     """
     active: Environment | None = None
     clear = True

@@ -66,7 +66,7 @@ def read_conda(prefix: str | Path) -> tuple[Package, ...]:
 
 
 def read_details(prefix: str | Path) -> tuple[CondaDetail, ...]:
-    """What the records of a prefix say beside the packages themselves, in order of their names."""
+    """Return further details from the records of a prefix, in order of their names."""
     records = _cached(_conda_records(prefix), _read_conda_record)
     return tuple(sorted((record.detail for record in records), key=lambda detail: detail.name))
 
@@ -92,9 +92,9 @@ def dpkg_folder(root: Path = Path("/")) -> Path:
 
 
 def read_debian(root: Path = Path("/")) -> tuple[Package, ...]:
-    """Return the Debian packages of a system, from dpkg's status file; empty where there is none.
+    """Return the Debian packages of a system, from dpkg's status file; empty without one.
 
-    What apt marked as automatically installed (``extended_states``) was not asked for.
+    Packages that apt marked as automatically installed (``extended_states``) were not requested.
     """
     folder, marks = dpkg_folder(root), root / "var/lib/apt/extended_states"
     return _read_debian(folder, marks, *_stamp(folder / "status"), *_stamp(marks))
@@ -105,12 +105,12 @@ def debian_owners(
 ) -> dict[str, tuple[str, str]]:
     """Return the version and the Debian package of each distribution that dpkg owns.
 
-    dpkg's lists of files (``/var/lib/dpkg/info/*.list``) tell: Debian's own carry no mark.
+    The source is dpkg's lists of files (``/var/lib/dpkg/info/*.list``): Debian's own have no mark.
 
     Args:
         names: Normalised names of distributions.
-        environment: Whose interpreter would import them.
-        root: What to take for the root folder.
+        environment: The environment whose interpreter would import them.
+        root: The root folder.
     """
     wanted = set(names)
     paths = {
@@ -155,7 +155,7 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
 
 
 def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
-    """The absolute paths that a conda or pip package owns; empty where no record tells."""
+    """Return the absolute paths that a conda or pip package owns; empty without a record."""
     if package.manager == "conda":
         stem = f"{package.name}-{package.version}-{package.build}.json"
         path = Path(environment.prefix, "conda-meta", stem)
@@ -310,9 +310,7 @@ def _read_conda_record(path: str) -> _CondaRecord:
 
     try:
         record = msgspec.json.decode(Path(path).read_bytes(), type=_PrefixRecord, strict=False)
-    except (
-        msgspec.MsgspecError
-    ):  # half written or not conda's; its file name still tells what it is
+    except msgspec.MsgspecError:  # half written or not conda's; its file name still identifies it
         name, version, build = Path(path).stem.rsplit("-", 2)
         record = _PrefixRecord(name=name, version=version, build=build)
     url = record.url or ""
@@ -357,7 +355,7 @@ def _distributions(environment: Environment) -> list[_Distribution]:
     found = [item for item in _cached(entries, _read_distribution) if item is not None]
     if not environment.is_conda or not any(item.path.endswith(".egg-info") for item in found):
         return found
-    # an egg-info of conda's carries no INSTALLER file to tell whose it is
+    # conda's egg-info has no INSTALLER file to name its owner
     owned = {
         os.path.join(environment.prefix, file)
         for record in _cached(_conda_records(environment.prefix), _read_conda_record)
