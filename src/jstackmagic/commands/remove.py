@@ -9,15 +9,18 @@ Examples:
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..model import managers
 from ..model.errors import UsageError
+from ..model.ledger import fold
 from ..model.packages import ManagerName, PackageSet, normalise
 from ..model.parsing import read_specs
 from ..model.request import Request
 from ..model.spec import read_all
+from ..where.ours import left_behind
 from ..where.packages import read_packages
 from ._change import carry_out
 from ._mode import Several
@@ -25,6 +28,8 @@ from ._options import option
 from ._shared import ByManager, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from ..managers.steps import Step
     from ..model.environment import Environment
     from ..session import Session
@@ -63,7 +68,27 @@ def run(options: Options, session: Session) -> ChangeResult:
             for manager in managers.names()
             if manager in by_manager
         ]
-    return carry_out(steps, options, session, options.not_reached())
+    notes = [*options.not_reached(), *_left_behind(steps, session)]
+    return carry_out(steps, options, session, notes)
+
+
+def _left_behind(steps: Sequence[Step], session: Session) -> Iterator[str]:
+    """Say which packages came along with what is removed, and nothing else needs."""
+    recipe = fold(session.history.records())
+    for step in steps:
+        if step.request.manager != "pip" or step.environment is None:
+            continue
+        here = read_packages(step.environment)
+        gone = {("pip", normalise(spec.name)) for spec in step.request.specs}
+        found = left_behind(step.environment, here, gone, recipe)
+        if found:
+            target = " ".join(map(shlex.quote, step.environment.conda_target()))
+            names = " ".join(f"pip:{package.name}" for package in found)
+            yield (
+                f"Nothing else here needs {', '.join(each.name for each in found)}, which came"
+                f" along with it. To remove {'it' if len(found) == 1 else 'them'} as well:"
+                f" %envremove {target} {names}"
+            )
 
 
 def _owner(spec: str, here: PackageSet, environment: Environment) -> ManagerName:

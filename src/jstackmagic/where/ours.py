@@ -52,6 +52,32 @@ def reached(roots: Iterable[Key], needs: Mapping[Key, Iterable[Key]]) -> set[Key
     return found
 
 
+def left_behind(
+    environment: Environment, here: PackageSet, gone: Collection[Key], recipe: Recipe
+) -> tuple[Package, ...]:
+    """Return the pip packages that nothing needs once some others are gone.
+
+    Args:
+        environment: Where.
+        here: Its packages before.
+        gone: Those that are removed.
+        recipe: What the records ask for, which stays; with what they say came along.
+    """
+    needs = needs_of(environment, here)
+    lost = reached(gone, needs)
+    came = {
+        (package.manager, package.name)
+        for holding in recipe.holdings
+        if holding.environment is not None
+        and os.path.normpath(holding.environment.prefix) == os.path.normpath(environment.prefix)
+        for package in holding.packages
+    }
+    asked = asked_for(recipe, environment.prefix) - set(gone)
+    kept = reached((needs.keys() - lost) | asked, {k: v for k, v in needs.items() if k not in gone})
+    found = (lost & came) - kept - set(gone)
+    return tuple(here.by_key[key] for key in sorted(found) if key[0] == OWN[0])
+
+
 def ours_in(
     environment: Environment, here: PackageSet, others: Iterable[Key] = ()
 ) -> tuple[Package, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -33,18 +33,15 @@ def run(options: Options, session: Session) -> Images:
     """Do it."""
     from ...history.built import history_id
     from ...image.engine.client import connect
-    from ...image.engine.serve import images, servers
+    from ...image.engine.serve import bases, images, servers
 
     own = history_id(session.history.records())
     with contextlib.closing(connect()) as engine:
-        found = Images(images=images(engine), servers=servers(engine), history=own)
-    if options.all:
-        return found
-    return replace(
-        found,
-        images=tuple(each for each in found.images if each.history == own and each.tags),
-        servers=tuple(each for each in found.servers if each.history == own),
-    )
+        made, running = images(engine), servers(engine)
+        if not options.all:
+            made = tuple(each for each in made if each.history == own and each.tags)
+            running = tuple(each for each in running if each.history == own)
+        return Images(made, running, own, bases(engine, made))
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,11 +52,13 @@ class Images(Result):
         images: The images that were made from this history, or from any.
         servers: The servers that it started, or anybody.
         history: The name of this history.
+        bases: What the images were built on, where the engine has it.
     """
 
     images: tuple[Image, ...]
     servers: tuple[Server, ...]
     history: str
+    bases: tuple[Image, ...] = ()
 
     def summary(self) -> str:
         return f"{len(self.images)} images, {len(self.servers)} servers"
@@ -79,6 +78,10 @@ class Images(Result):
                 )
                 for image in self.images
             )
+            rows += tuple(
+                (image.tags[0], "a base", image.created, size_text(image.size), "")
+                for image in self.bases
+            )
             parts.append(Table(("Image", "History", "Made", "Size", "Built on"), rows))
         if self.servers:
             running = tuple(
@@ -91,5 +94,6 @@ class Images(Result):
         return {
             "history": self.history,
             "images": msgspec.to_builtins(self.images),
+            "bases": msgspec.to_builtins(self.bases),
             "servers": msgspec.to_builtins(self.servers),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -321,6 +322,23 @@ def stop(
 
 def _is(server: Server, name: str) -> bool:
     return name == server.name or (len(name) >= 4 and server.id.startswith(name))
+
+
+def bases(engine: Engine, made: Sequence[Image]) -> tuple[Image, ...]:
+    """Return the images that others were built on, of those that the engine has.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    from docker.errors import ImageNotFound
+
+    found = []
+    for reference in dict.fromkeys(image.base for image in made if image.base):
+        with speaking(f"{reference} cannot be looked at"), suppress(ImageNotFound):
+            image = engine.client.images.get(reference)
+            created = str(image.attrs.get("Created", ""))
+            found.append(Image(image.id, (reference,), created, image.attrs["Size"], "", "", ""))
+    return tuple(found)
 
 
 def images(engine: Engine) -> tuple[Image, ...]:
