@@ -68,6 +68,15 @@ def here(tmp_path: Path) -> Path:
         project_in_pyproject__toml="[project]\nname='mine'\ndependencies=['good','bad>1']\n",
         named_in_pyproject__toml="[project]\nname='bad'\n",
         old_in_setup__cfg="[metadata]\nname = mine\n[options]\ninstall_requires =\n  bad\n",
+        extra_in_pyproject__toml=(
+            "[project]\nname='mine'\n[project.optional-dependencies]\nx-y=['bad']\n"
+        ),
+        dynamic_in_pyproject__toml=(
+            "[project]\nname='mine'\n[tool.setuptools.dynamic]\ndependencies={file='needs.txt'}\n"
+        ),
+        dynamic_in_needs__txt="bad # a comment\n",
+        poetry_in_pyproject__toml="[tool.poetry]\nname='mine'\ndependencies.bad='*'\n",
+        joined__txt="good\nb\\\nad\n",
         older_in_setup__py="from setuptools import setup\nsetup(name='bad')\n",
     )
     wheel = build_wheel(folder / "w", "bad", "1.0")
@@ -95,6 +104,10 @@ DENIED = [
     pip("{}/good-1.0-py3-none-any.whl"),
     pip("good @ file://{}/good-1.0-py3-none-any.whl"),
     pip("{}/mine-1.0-py3-none-any.whl"),
+    pip("{}/extra[X_Y]"),
+    pip("{}/dynamic"),
+    pip("{}/poetry"),
+    pip("-r {}/joined.txt"),
     pip("https://h.example/x/bad-1.0-py3-none-any.whl"),
     pip("https://h.example/bad-1.0.tar.gz"),
     pip("git+https://g.example/me/bad.git@v1"),
@@ -130,7 +143,9 @@ def test_a_denied_package_is_found_in_every_place(request_: Request, here: Path)
     with pytest.raises(Stopped, match="bad") as caught:
         hold(asked, place(asked), DENY)
     assert "/etc/ipython/ipython_config.py" in str(caught.value)
-    if not any(word in str(request_) for word in ("/project", "/old'", "/mine-")):
+    if not any(
+        word in str(request_) for word in ("/project", "/old'", "/mine-", "/extra", "/dyn", "/poe")
+    ):
         with pytest.raises(Stopped):
             hold(asked, place(asked), ALLOW)
     else:
@@ -143,6 +158,7 @@ def test_a_denied_package_is_found_in_every_place(request_: Request, here: Path)
         pip("good", "mine>=1"),
         pip("-r {}/fine.txt"),
         pip("good", "-c {}/limits.txt"),
+        pip("{}/extra"),
         pip("good", options=("--no-deps", "--pre", "-C", "a=b", "--target", "/x")),
         pip("good", options=("--config-settings=a=b", "-vvv", "-U")),
         conda("good=1.0", options=("--no-deps", "--override-channels", "-y")),
@@ -194,6 +210,10 @@ PLACES = [
     pip("six", sources=Sources(index_url=ELSEWHERE)),
     pip("six", sources=Sources(index_url=INDEX, extra_index_urls=(ELSEWHERE,))),
     pip("six", options=("-i", ELSEWHERE)),
+    pip("six", sources=Sources(index_url=f"{INDEX}/../elsewhere")),
+    pip("six", sources=Sources(index_url=f"{INDEX}/%2e%2e/elsewhere")),
+    pip("six", sources=Sources(index_url=f"{INDEX}/elsewhere")),
+    pip("six", sources=Sources(index_url=f"{INDEX}@elsewhere.example")),
     pip("six", options=(f"-i{ELSEWHERE}",)),
     pip("six", options=(f"--index-url={ELSEWHERE}",)),
     pip("six", options=("--extra-index-url", ELSEWHERE)),

@@ -190,7 +190,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate([*text.replace("\r\n", "\n").split("\n"), ""], start=1):
         first = first or number
         if line.endswith("\\") and not line.lstrip().startswith("#"):
-            joined += f"{line[:-1]} "
+            joined += line[:-1]
             continue
         stripped = re.sub(r"(^|\s)#.*$", "", joined + line).strip()
         if stripped:

@@ -176,7 +176,8 @@ def _is_of(place: str, allowed: str, setting: str) -> bool:
     """Return whether a place is an allowed one or inside it; for a URL, whether on its host."""
     host = allowed.split("/")[2] if "://" in allowed else ""
     same_host = setting == "url" and bool(host) and place.split("/")[2:3] == [host]
-    return place == allowed or place.startswith(f"{allowed}/") or same_host
+    below = setting == "channels" and place.startswith(f"{allowed}/")  # an archive of it
+    return place == allowed or below or same_host
 
 
 def _matches(patterns: Iterable[str], manager: str, name: str) -> bool:

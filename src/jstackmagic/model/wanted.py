@@ -6,8 +6,10 @@ metadata of archives and projects, options behind two dashes, variables and conf
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -92,5 +94,6 @@ def plain_place(place: str) -> str:
         return place.rstrip("/")
     host, slash, path = rest.partition("/")
     host = host.rpartition("@")[2].lower()
-    path = path.partition("#")[0].partition("?")[0]
+    path = unquote(path.partition("#")[0].partition("?")[0])
+    path = posixpath.normpath(f"/{path}").lstrip("/")  # of "a/../b" a server makes "b"
     return f"{scheme.rpartition('+')[2].lower()}://{host}{slash}{path}".rstrip("/")

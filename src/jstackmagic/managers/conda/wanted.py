@@ -88,7 +88,7 @@ def _listed(spec: Spec, where: str, found: Wanted) -> list[tuple[Spec, str]]:
         return [(spec, where)]
     try:
         lines = [line for _, line in logical_lines(text_of(Path(spec.place).expanduser()))]
-    except (OSError, JStackMagicError) as error:
+    except (OSError, ValueError, JStackMagicError) as error:
         found.beyond.append((f"{spec.text} ({getattr(error, 'strerror', '') or error})", where))
         return []
     return [(read("conda", line), spec.place) for line in lines if not line.startswith("@")]

@@ -10,12 +10,13 @@ import zipfile
 import zlib
 from email.parser import HeaderParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from ...io.reading import text_of
 from ...model.documents import parse_toml
 from ...model.errors import JStackMagicError
+from ...model.packages import normalise
 from ...model.parsing import logical_lines, own_options, read_requirement
 from ...model.spec import (
     Constraint,
@@ -31,7 +32,7 @@ from .config import configured
 from .effective import is_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...model.environment import Environment
     from ...model.request import Request
@@ -133,7 +134,7 @@ class _Reader:
             found.name(name, spec.text, where)
             return
         try:
-            name, needs = _metadata(path)
+            name, needs = _metadata(path, spec.extras)
         except _UNREADABLE as error:
             name, needs = "", []
             found.nameless.append((f"{spec.text} ({_short(error)})", where))
@@ -148,12 +149,12 @@ class _Reader:
                 found.places.append(("url", plain_place(needed.place), str(path)))
 
     def _list(self, spec: Spec, where: str) -> None:
-        path = os.path.realpath(os.path.expanduser(spec.place))
-        if path in self._seen:
-            return
-        self._seen.add(path)
         limits = isinstance(spec, Constraint)
         try:
+            path = os.path.realpath(os.path.expanduser(spec.place))
+            if path in self._seen:
+                return
+            self._seen.add(path)
             if spec.is_url:
                 raise ValueError("it is elsewhere")
             lines = [line for _, line in logical_lines(text_of(Path(path)))]
@@ -214,8 +215,8 @@ def _short(error: Exception) -> str:
 # Metadata
 
 
-def _metadata(path: Path) -> tuple[str, list[str]]:
-    """Return a local distribution's name and what it says it needs.
+def _metadata(path: Path, extras: Sequence[str]) -> tuple[str, list[str]]:
+    """Return a local distribution's name and what it says it needs, with some of its extras.
 
     Raises:
         OSError: It is not there.
@@ -223,7 +224,7 @@ def _metadata(path: Path) -> tuple[str, list[str]]:
         JStackMagicError: Its ``pyproject.toml`` cannot be read.
     """
     if path.is_dir():
-        return _of_project(path)
+        return _of_project(path, extras)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             inside = (each for each in archive.infolist() if _METADATA.fullmatch(each.filename))
@@ -233,7 +234,7 @@ def _metadata(path: Path) -> tuple[str, list[str]]:
         text = _in_tar(path)
     if not text:
         raise ValueError("it has no metadata")
-    return _of_headers(text.decode("utf-8", "replace"))
+    return _of_headers(text.decode("utf-8", "replace"), extras)
 
 
 def _in_tar(path: Path) -> bytes:
@@ -245,31 +246,44 @@ def _in_tar(path: Path) -> bytes:
     return b""
 
 
-def _of_headers(text: str) -> tuple[str, list[str]]:
+def _of_headers(text: str, extras: Sequence[str]) -> tuple[str, list[str]]:
     message = HeaderParser().parsestr(text)
-    needs = [need for need in message.get_all("Requires-Dist", []) if "extra ==" not in need]
+    needs = []
+    for need in message.get_all("Requires-Dist", []):
+        extra = re.search(r"\bextra\s*==\s*['\"]([\w.-]+)", need)
+        if extra is None or normalise(extra[1]) in map(normalise, extras):
+            needs.append(need)
     return str(message.get("Name", "")), needs
 
 
-def _of_project(folder: Path) -> tuple[str, list[str]]:
+def _of_project(folder: Path, extras: Sequence[str]) -> tuple[str, list[str]]:
     name, needs = "", []
     if (folder / "pyproject.toml").is_file():
-        project = _table(parse_toml(text_of(folder / "pyproject.toml"), str(folder)), "project")
-        name = str(project.get("name", ""))
-        needs = [str(each) for each in project.get("dependencies", ())]
+        data = parse_toml(text_of(folder / "pyproject.toml"), str(folder))
+        project, poetry = _table(data, "project"), _table(data, "tool", "poetry")
+        name = str(project.get("name", "") or poetry.get("name", ""))
+        listed = [*project.get("dependencies", ()), *_table(poetry, "dependencies")]
+        for extra, more in _table(project, "optional-dependencies").items():
+            listed += more if normalise(extra) in map(normalise, extras) else ()
+        dynamic = _table(data, "tool", "setuptools", "dynamic", "dependencies").get("file", ())
+        for file in [dynamic] if isinstance(dynamic, str) else dynamic:
+            listed += [line for _, line in logical_lines(text_of(folder / str(file)))]
+        needs = [str(each) for each in listed]
     if not name and (folder / "setup.cfg").is_file():
         parser = configparser.ConfigParser(interpolation=None)
         parser.read_string(text_of(folder / "setup.cfg"))
         name = parser.get("metadata", "name", fallback="")
         needs += parser.get("options", "install_requires", fallback="").split("\n")
     if not name and (folder / "PKG-INFO").is_file():
-        name, needs = _of_headers(text_of(folder / "PKG-INFO"))
+        name, needs = _of_headers(text_of(folder / "PKG-INFO"), extras)
     if not name and (folder / "setup.py").is_file():
         said = re.search(r"\bname\s*=\s*['\"]([\w.-]+)['\"]", text_of(folder / "setup.py"))
         name = said[1] if said else ""
     return name, [split_hashes(need)[0].strip() for need in needs if need.strip()]
 
 
-def _table(data: Mapping[str, object], name: str) -> Mapping[str, Iterable[object]]:
-    found = data.get(name)
-    return found if isinstance(found, dict) else {}
+def _table(data: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    for name in names:
+        found = data.get(name)
+        data = found if isinstance(found, dict) else {}
+    return data
