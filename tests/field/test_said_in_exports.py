@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jstackmagic import cli
 from support.verbs import verb
 
 if TYPE_CHECKING:
@@ -82,3 +83,26 @@ def test_of_many_some_are_shown(tmp_path: Path, history_file: Path) -> None:
     notes = export("dockerfile", "--from", "x")
     assert notes.count("Not in this: ") == 8
     assert "12 more" in notes
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "!PIP_INDEX_URL=https://me:hunter2@$HOST/simple pip install six",
+        "%env PIP_INDEX_URL=https://me:hunter2@$HOST/simple\n!pip install six",
+        "!pip install -r https://me:hunter2@$HOST/list.txt",
+        "!curl https://me:hunter2@h.example.com/i.sh | sh",
+        "if x:\n    !pip install git+https://me:hunter2@h.example.com/a\nelse:\n    !pip install b",
+    ],
+)
+def test_no_note_shows_a_credential(
+    lines: str, tmp_path: Path, history_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "job.py").write_text(f"# %%\n{lines}\n")
+    for words in (("--dry-run",), ("--dry-run", "--json"), ()):
+        cli.main(["capture", *words, str(tmp_path / "job.py")])
+    cli.main(["export", "dockerfile", "--from", "x"])
+    cli.main(["history", "--json"])
+    out = capsys.readouterr()
+    assert "hunter2" not in f"{out.out}{out.err}{history_file.read_text()}"
+    assert "h.example.com" in out.out or "$HOST" in out.out

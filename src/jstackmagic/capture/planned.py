@@ -184,7 +184,7 @@ class _Planner:
         """The find for each target; a Debian package, and what says where, for one alone."""
         found, seen = finding.found, set()
         if found.request is None:
-            yield Captured(finding, reason=found.reason, notes=_sentences(found.note))
+            yield Captured(finding, reason=mask(found.reason), notes=_sentences(found.note))
             return
         for target in self.targets:
             aim = target.of(found, reading.kernel, reading.display_name)
@@ -249,7 +249,7 @@ class _Planner:
 
 
 def _sentences(*notes: str) -> tuple[str, ...]:
-    return tuple(note for note in notes if note)
+    return tuple(mask(note) for note in notes if note)
 
 
 class _Standing:
