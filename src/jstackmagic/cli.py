@@ -94,7 +94,7 @@ def _complete(words: list[str]) -> int:
         cut = len(token) - len(seen) if token.endswith(seen) else 0
         for each in found if given else (name for name in found if name.startswith(token)):
             print(each[cut:])
-    except Exception:  # nothing may be written between the letters that somebody types
+    except Exception:  # nothing may be written between the letters that the user types
         return 1
     return 0
 

@@ -40,7 +40,7 @@ class _ManagerName(Enum):  # type: ignore[type-arg]
 
 
 class JStackMagic(SingletonConfigurable):
-    """What jstackmagic does unasked, what may be installed, and from where."""
+    """Settings of jstackmagic: automatic actions, what may be installed, and from where."""
 
     capture = Bool(
         True, help="Record the installs that cells make without %envinstall, however they do it."
@@ -197,17 +197,17 @@ def disconnect(shell: InteractiveShell) -> None:
 
 
 def system_folders() -> tuple[str, ...]:
-    """Where administrators keep IPython's configuration, the weakest first, as IPython has it."""
+    """Return the system folders of IPython's configuration, the weakest first, as IPython does."""
     folders = ("/etc/ipython", "/usr/local/etc/ipython", f"{sys.prefix}/etc/ipython")
     return tuple(dict.fromkeys(folders))
 
 
 def from_files() -> Policy:
-    """What binds an install outside of IPython: the same files, with those of the user's profile.
+    """Read the policy outside of IPython: the same files, with those of the user's profile.
 
     Raises:
-        JStackMagicError: One that speaks of these settings cannot be read, or a setting has a value
-            that it cannot have.
+        JStackMagicError: A file with these settings cannot be read, or a setting has an
+            invalid value.
     """
     ipython = os.environ.get("IPYTHONDIR") or os.path.expanduser("~/.ipython")
     section, _ = _section((*system_folders(), f"{ipython}/profile_default"))
@@ -246,13 +246,13 @@ def _load(path: str) -> Config:
     kind = PyFileConfigLoader if path.endswith(".py") else JSONFileConfigLoader
     try:
         return kind(os.path.basename(path), path=os.path.dirname(path)).load_config()
-    except Exception as error:  # it is a program of somebody else's
+    except Exception as error:  # the file is a program
         raise _unreadable(path, f"{type(error).__name__}: {error}") from None
 
 
 @contextmanager
 def _understood() -> Iterator[None]:
-    """Tell of a value that a setting cannot have as of a mistake in a file, which it is."""
+    """Report an invalid value of a setting as a mistake in a file, which it is."""
     from .model.errors import NOTHING_CHANGED, JStackMagicError
 
     try:

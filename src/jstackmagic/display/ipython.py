@@ -51,7 +51,7 @@ def show(result: Displayed) -> None:
 
 
 def mark_shown(result: Displayed) -> None:
-    """Note that the running cell has displayed a result, in whichever form."""
+    """Note that the running cell has displayed a result, in any form."""
     cell = _current_cell()
     if _Shown.cell != cell:
         _Shown.cell, _Shown.results = cell, []

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 _SHOWN = {"notebook": 12, "terminal": 6}
-"""How many of the last lines are shown while a manager works."""
+"""The number of last lines to show while a manager works."""
 
 _PAUSE = 0.2  # seconds between two states of what is shown: a notebook's browser draws each
 _MOST = 1000  # lines that a notebook keeps of a log; the record has all of it
@@ -55,7 +55,7 @@ def stream_console(stream: TextIO, show: Show) -> Live | Plain:
 
 @dataclass
 class _Section:
-    """What we said, and what managers said after it."""
+    """Our message, and the managers' output after it."""
 
     said: list[str] = field(default_factory=list)
     log: Log = field(default_factory=Log)

@@ -72,11 +72,11 @@ _BEYOND_JSON = re.compile(rf"[\x7f-\x9f\ud800-\udfff{TURNING}]")
 Part = Text | Code | Table | Fold
 
 SIGNS = {"+": "added", "~": "changed", "−": "removed"}
-"""How a table of packages marks what became of each, and what a screen reader says for it."""
+"""The signs of a change in a table of packages, and their words for a screen reader."""
 
 
 class Displayed(Protocol):
-    """What a result must offer to be displayed."""
+    """The methods a result needs to be displayed."""
 
     def parts(self) -> Sequence[Part]:
         """Return what it consists of, in order."""

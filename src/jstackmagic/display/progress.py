@@ -29,10 +29,10 @@ class Progress:
 
     Attributes:
         doing: The work, "Fetching".
-        item: What is at hand, a package.
-        done: How much of it is done.
-        total: How much there is to do; None where nobody knows.
-        unit: Of what; empty where it cannot be counted.
+        item: The current item, a package.
+        done: The amount done.
+        total: The total amount; None if unknown.
+        unit: The unit; empty if it cannot be counted.
     """
 
     doing: str
@@ -65,7 +65,7 @@ class Meter:
 
     @property
     def share(self) -> float | None:
-        """Return how much is done, 0 to 1; None where nobody knows."""
+        """Return the share that is done, 0 to 1; None if unknown."""
         total = self.latest.total
         return min(1.0, self.latest.done / total) if total else None
 
@@ -190,7 +190,7 @@ class NotebookBar:
 
 
 def bar_html(text: str, share: float | None) -> str:
-    """A bar and its words; the words alone where nobody knows how much there is to do.
+    """Return a bar and its words; the words alone if the total is unknown.
 
     >>> "width:50%" in bar_html("Fetching six: 1 of 2", 0.5)
     True

@@ -1,4 +1,4 @@
-"""Tab, in IPython: what follows ``%envverb``, and what stands in the body of ``%%envinstall``.
+"""Tab, in IPython: the words after ``%envverb``, and those in the body of ``%%envinstall``.
 
 A matcher of IPython's second kind (8.6 and newer), which notebooks, consoles and terminals ask.
 ``%load_ext jstackmagic`` imports this module: nothing but the standard library at its head.

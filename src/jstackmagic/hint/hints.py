@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Hints:
-    """What listens to one shell's errors. Nothing here raises into the user's cell."""
+    """Listen to one shell's errors. Nothing here raises into the user's cell."""
 
     def __init__(
         self, shell: InteractiveShell, mode: Callable[[], str], policy: Callable[[], Policy]
@@ -41,7 +41,7 @@ class Hints:
     def open(self) -> None:
         """Begin."""
         self._open = True
-        # ipykernel leaves the class's own method in the instance; any other is somebody else's
+        # ipykernel leaves the class's own method in the instance; any other comes from elsewhere
         if getattr(self._plain, "__func__", None) is type(self._shell)._showtraceback:
             self._shell._showtraceback = self._wrapper  # type: ignore[method-assign]
         self._shell.events.register("post_run_cell", self._after_cell)
@@ -101,7 +101,7 @@ class Hints:
             return
         if told is not None and told[0] is error:
             hint: Hint | None = told[1]
-        else:  # somebody else showed the traceback
+        else:  # other code showed the traceback
             hint = self._hint(error)
             if hint is not None:
                 sys.stderr.write(f"{hint}\n")

@@ -78,7 +78,7 @@ def _longest(asked: Iterable[str]) -> list[str]:
 
 
 class _Here:
-    """What can be imported in an environment, found without starting its Python."""
+    """The importable modules of an environment, found without starting its Python."""
 
     def __init__(self, environment: Environment, folder: str) -> None:
         self._paths = [folder, *environment.site_packages]

@@ -1,4 +1,4 @@
-"""What an import that failed asks for: a package to install, or a word on why none would help.
+"""The hint for a failed import: a package to install, or the reason why none would help.
 
 Nothing here is imported before an import has failed, or a notebook is scanned.
 """
@@ -222,7 +222,7 @@ _PINNED = {"pkg_resources": "'setuptools<82'"}
 
 
 def _unknown(root: str) -> Hint | None:
-    """A name that is nobody's, or a slip of the pen."""
+    """Return the hint for an unknown name, which may be a typing error."""
     slip = names.slip_of(root)
     near = [slip] if slip else []
     for known in (_importable(), list(names.names().imports)):
@@ -486,10 +486,10 @@ def _wanted(traceback: TracebackType | None, module: str) -> list[str]:
 
 
 def imported(text: str) -> list[tuple[int, int, str]]:
-    """The modules that Python code imports: first line, last line, dotted name.
+    """Return the modules that Python code imports: first line, last line, dotted name.
 
     Of ``from a import b`` both ``a`` and ``a.b`` are named, since ``b`` may be either. Relative
-    imports, and code that is none, give nothing.
+    imports, and text that is not Python, give nothing.
     """
     found = []
     for node in _statements(text):

@@ -134,7 +134,7 @@ class LinesFile:
                 found.release()
 
     def set_tail_aside(self) -> None:
-        """Set a torn line aside, unless somebody writes just now: reading never waits."""
+        """Set a torn line aside, unless another process is writing: reading never waits."""
         try:
             found = take(f"{self.path}.lock", seconds=0, mode=0o600)
             if isinstance(found, Lock):
@@ -165,12 +165,12 @@ class LinesFile:
                     torn.write(tail + b"\n")
                     torn.flush()
                     os.fsync(torn.fileno())
-            except OSError as error:  # such as somebody's symbolic link in its place
+            except OSError as error:  # such as a symbolic link in its place
                 _write_whole(file, b"\n")
                 warn(f"A torn line stays in {self.path}: {aside}: {error.strerror}.")
                 return
             if os.fstat(file).st_size != len(data):
-                continue  # somebody who could not have the lock was writing it
+                continue  # a process that could not have the lock was writing it
             os.ftruncate(file, start)
             os.fsync(file)
             warn(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..model.request import Request
 
 IMAGE_HISTORY = Path("/etc/jstackmagic/history.jsonl")
-"""Where an image that was made from a history has it: what there was before this container."""
+"""The history inside an image that was made from one, from before this container."""
 
 
 class History:
@@ -230,13 +230,13 @@ class History:
 
 
 class _Read:
-    """What was read of a file, to go on from there.
+    """The part of a file that was read, to continue from there.
 
     Attributes:
         ledger: Its records.
-        size: How many bytes of whole lines were read.
-        lines: How many lines they are.
-        doubtful: Whether a line was left aside.
+        size: The bytes of the whole lines that were read.
+        lines: The number of those lines.
+        doubtful: Whether a line was skipped.
     """
 
     def __init__(self) -> None:
@@ -281,10 +281,10 @@ class _Read:
 
 
 def default_path(setting: str = "", *, locked: bool = False) -> Path:
-    """Return where the user's history lies.
+    """Return the path of the user's history.
 
     ``$JSTACKMAGIC_HISTORY``, the setting, or ``history.jsonl`` in the platform's user data folder,
-    which lies in the home volume that outlives a container.
+    which is in the home volume that outlives a container.
 
     Args:
         setting: The path that the settings name, if any.

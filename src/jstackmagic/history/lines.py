@@ -76,10 +76,10 @@ def _context(raw: bytes) -> Context:
 
 
 def decode(text: bytes) -> Any:
-    """One line, whole.
+    """Decode one whole line.
 
     Raises:
-        ValueError: It is none of this schema (msgspec's errors are ValueErrors).
+        ValueError: It does not fit this schema (msgspec's errors are ValueErrors).
     """
     line = _reader().decode(text)
     if line.v > SCHEMA:

@@ -1,4 +1,4 @@
-"""How far the replay in this container is, and what replays did here.
+"""The progress of the replay in this container, and the records of replays here.
 
 `%load_ext jstackmagic` imports this module: nothing but the standard library at its head.
 """
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How far the last replay in this container is.
+    """The progress of the last replay in this container.
 
     Attributes:
-        state: ``interrupted`` where it began and its process is gone.
-        pid: Its process.
-        began: When, in seconds since the epoch.
-        ended: When; None while it runs.
-        doing: What it is at, or was at last.
-        number: Which of its steps that is, from 1.
-        steps: How many there are.
-        message: What went wrong, or was left out; empty where nothing was.
-        log: The file that has the managers' own words.
-        process: What tells that process from a later one with its number.
+        state: ``interrupted`` if it began and its process is gone.
+        pid: The number of its process.
+        began: Its start, in seconds since the epoch.
+        ended: Its end; None while it runs.
+        doing: The current or last work.
+        number: The number of that step, from 1.
+        steps: The number of steps.
+        message: What failed or was left out; empty if nothing.
+        log: The file with the managers' output.
+        process: An identifier that a later process with the same number does not have.
     """
 
     state: Literal["running", "done", "failed", "interrupted"]
@@ -74,7 +74,7 @@ def status() -> Status | None:
 
 
 def replays() -> History:
-    """What replays did in this container, told apart from the history, which said it before."""
+    """Return the records of replays in this container, apart from the history they came from."""
     from .file import History
 
     return History(
@@ -83,12 +83,12 @@ def replays() -> History:
 
 
 class Progress:
-    """Tells others in this container how far a replay is.
+    """Publish a replay's progress to other processes in this container.
 
-    A container that cannot be written to is no reason to fail: then nobody is told.
+    If the container cannot be written to, nothing is published, without an error.
 
     Args:
-        log: The file that has the managers' own words; empty where they are shown.
+        log: The file with the managers' output; empty if the output is shown.
     """
 
     def __init__(self, log: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Who makes a record: user, host, process, kernel and container."""
+"""The context of a record: user, host, process, kernel and container."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stops a change before anything happens, and the way out of each."""
+"""Stop a change before anything happens, and name the way out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..model.request import Request
 
 KEEPERS = ("ipykernel", "ipython", "jstackmagic")
-"""What a kernel needs to go on, and to be asked for the next thing."""
+"""Packages that a kernel needs to keep working."""
 
 
 def check_target(request: Request, environment: Environment) -> None:
@@ -137,7 +137,7 @@ def check_names(
 
 
 def hosts_kernel(environment: Environment) -> bool:
-    """Return whether something that a kernel needs lies in an environment."""
+    """Return whether an environment has packages that a kernel needs."""
     names = {package.name for package in read_distributions(environment)}
     return not names.isdisjoint(KEEPERS) or bool(
         conda_distributions(environment).keys() & set(KEEPERS)

@@ -1,4 +1,4 @@
-"""Who may read what an install brought: whoever may read the environment it was brought into.
+"""Give everyone who may read an environment the right to read what an install adds to it.
 
 A umask of 027 or 077, rattler's own 0600 records, and hard links into a cache of 0700 would each
 leave packages that only the installing user can import, in an environment that all use.
@@ -36,7 +36,7 @@ def share(change: Change, environment: Environment) -> tuple[str, ...]:
         wanted = os.stat(environment.prefix).st_mode & _SHARED
     except OSError:
         return ()
-    if not wanted:  # nobody else may enter it
+    if not wanted:  # no other user may enter it
         return ()
     left = [path for path in _paths(change, environment) if not _open(path, wanted)]
     if not left:

@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from ..model.request import Request
 
 _LAST_WORDS = 12
-"""How many of a manager's last lines an error shows."""
+"""The number of a manager's last lines in an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How to carry a transaction out.
+    """The options of a transaction.
 
     Attributes:
         dry_run: Show the plan, do nothing.
         record_only: Write the request into the history, do nothing else.
-        force: Go on where a guard would stop.
-        thorough: Have every manager tell beforehand what it would change, also where no guard asks.
-        engines: What is to do the managers' work.
+        force: Go on if a guard would stop.
+        thorough: Have every manager report its change in advance, also if no guard asks.
+        engines: The engines for the managers' work.
     """
 
     dry_run: bool = False
@@ -64,14 +64,14 @@ class Transaction:
     """The requests of one line or cell, carried out as one.
 
     Attributes:
-        history: Where the records go.
-        context: Who asks.
-        policy: What may be installed.
-        console: Where the managers' own words go, as they come.
-        on_exit_status: Told the exit status of every manager that ran.
-        mode: How to go about it.
-        take_back: Takes back what a transaction did, by its id, where a step of it fails. Returns
-            the ids of the records that it took back, and a sentence for each thing that it could
+        history: The history for the records.
+        context: The context of the records.
+        policy: The policy on what may be installed.
+        console: Shows the managers' output, as it comes.
+        on_exit_status: Called with the exit status of every manager that ran.
+        mode: The options.
+        take_back: Undoes a transaction, by its id, if a step of it fails. Returns
+            the ids of the records that it undid, and a sentence for each thing that it could
             not. Without it the steps before the one that failed stay done.
     """
 
@@ -253,7 +253,7 @@ class Transaction:
 
     @contextmanager
     def _patience(self, request: Request) -> Iterator[None]:
-        """Say so where a manager takes long to tell what it would do."""
+        """Say so if a manager takes long to plan."""
         waiting = f"Asking {request.manager} what this would change; nothing is changed yet …\n"
         timer = threading.Timer(3, self.console.write, (waiting,))
         timer.daemon = True
@@ -410,14 +410,14 @@ def _running(step: Step) -> bool:
 
 
 def _at_risk(plan: Plan, before: PackageSet) -> list[Package]:
-    """The packages whose files may go: those the plan names, or all where it cannot tell."""
+    """Return the packages whose files may go: those in the plan, or all if it is unknown."""
     if plan.change is None:
         return list(before.packages)
     return [*(old for old, _ in plan.change.changed), *plan.change.removed]
 
 
 def _resolved(engine: Engine, plan: Plan, change: Change) -> tuple[Package, ...]:
-    """What serves the specs now; what was installed just now knows more of where it came from."""
+    """Return what serves the specs now; a new package knows more about its origin."""
     fresh = [*change.added, *(new for _, new in change.changed)]
     known = {package.key: package for package in fresh}
     found = engine.resolved(plan.request, plan.environment)

@@ -1,7 +1,7 @@
 """Change an environment one after the other, so that each record holds its own change alone.
 
 Two kernels of one environment are two processes. The change of a step is what is on disk after it
-and was not before, and pip keeps nobody else out meanwhile.
+and was not before, and pip itself does not lock the environment.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _AT_ONCE = 0.2  # seconds of one wait
 def turn(plan: Plan, console: Console) -> Iterator[None]:
     """Wait until no other process of this user and container changes the plan's environment.
 
-    The lock lies in the container's own folder and ends with its process, so whoever holds it
-    lives. Where there can be no such lock, nothing is waited for.
+    The lock is in the container's own folder and ends with its process, so that a holder
+    lives. If there can be no such lock, there is no waiting.
 
     Raises:
         Interrupted: The user interrupted the wait.

@@ -2,7 +2,7 @@
 
 The lock is flock(2)'s: it goes with its process, and NFS passes it on to the server. There the call
 can sleep for as long as the server's lock manager is away, whatever ``LOCK_NB`` says, so it is made
-in a thread that nobody has to wait for.
+in a thread that need not be waited for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from ..model.credentials import mask
 
 SECONDS = 5.0
-"""How long to wait for a lock that others hold for milliseconds."""
+"""Seconds to wait for a lock that others hold for milliseconds."""
 
 _CALL = 2.0  # seconds after which a call that does not wait is taken for one that never returns
 _POLL = 0.01  # seconds
@@ -27,7 +27,7 @@ _FORGET = 60.0  # seconds for which such a call is not tried again
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 _away: dict[str, float] = {}
-"""When a call on a folder's locks did not return, in seconds of the monotonic clock."""
+"""The time when a call on a folder's locks did not return, in seconds of the monotonic clock."""
 
 
 class Lock:
@@ -69,11 +69,11 @@ class NoLocks:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Somebody else has the lock.
+    """A lock that another process holds.
 
     Attributes:
-        by: For people: the process, as far as it can be seen from here or has left a note.
-        lives: Whether it was seen to live, on this machine.
+        by: The process, in words, as far as it can be seen from here or has left a note.
+        lives: Whether it was seen to run, on this machine.
     """
 
     by: str
@@ -87,11 +87,11 @@ def take(
 
     Args:
         path: The lock file; it is made, and stays. A symbolic link in its place is refused.
-        seconds: How long to wait for others. Two more go by where the call never returns.
+        seconds: The time to wait for others, plus two seconds if the call never returns.
         mode: Permission bits of a new lock file, before the umask.
 
     Raises:
-        OSError: The file cannot be opened, as the error says.
+        OSError: The file cannot be opened.
     """
     name = os.fspath(path)
     folder = os.path.dirname(name)
@@ -184,7 +184,7 @@ def _locked(file: int) -> bool:
 
 
 def _is(file: int, name: str) -> bool:
-    """Return whether the name still stands for the open file: somebody may have removed it."""
+    """Return whether the name still belongs to the open file, which may have been removed."""
     try:
         return os.path.samestat(os.fstat(file), os.lstat(name))
     except FileNotFoundError:

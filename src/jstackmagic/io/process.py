@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..model.plan import Command
 
 COLUMNS, LINES = 100, 30
-"""How large the program's terminal is where we have none ourselves, as in a kernel."""
+"""The size of the program's terminal if we have none ourselves, as in a kernel."""
 
 _PAUSE = 0.1  # seconds between two looks at whether the child has ended or the user interrupted
 _LINGER = 0.5  # seconds a grandchild may go on writing after the child's end
@@ -97,7 +97,7 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What a program that was not shown wrote, and its exit status as a shell gives it."""
+    """The output of a hidden program, and its exit status as a shell gives it."""
 
     exit_status: int
     stdout: str
@@ -176,7 +176,7 @@ class _Screen:
         return text
 
     def _undecided(self, text: str) -> int:
-        """How many characters at the end may be the beginning of a line end or of a secret."""
+        """Return how many characters at the end may begin a line end or a secret."""
         returns = len(text) - len(text.rstrip("\r"))
         return max([returns, *(_overlap(text, secret) for secret in self._secrets)])
 
@@ -298,7 +298,7 @@ class _Child:
             return None if ended else b""
         try:
             data = os.read(self._terminal, 65536)
-        except OSError:  # Linux says EIO where nobody has the other end open any more
+        except OSError:  # Linux says EIO if the other end is closed
             data = b""
         self._closed = not data
         return data
@@ -341,7 +341,7 @@ def _set_up(terminal: int) -> None:
 
 
 def _pass_on(times: int, child: _Child, name: str, risk: str) -> str:
-    """Pass an interrupt on, the harder the more often it comes; return what to tell the user."""
+    """Pass an interrupt on, more forcefully each time; return the message for the user."""
     if times == 1:
         child.interrupt()
         return f"Interrupted: waiting for {name} to stop. Interrupt again to end it now."

@@ -1,4 +1,4 @@
-"""The one way to read a file that somebody else wrote: bounded in size, decoded as pip decodes."""
+"""The one way to read a file of unknown origin: bounded in size, decoded as pip decodes."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def text_or_none(path: str) -> str | None:
 
 
 def beginning(path: Path) -> str:
-    """Return the beginning of a text file; empty where there is none that can be read."""
+    """Return the beginning of a text file; empty if it cannot be read."""
     try:
         if not path.is_file():
             return ""

@@ -1,7 +1,7 @@
-"""What packages are called: import names, PyPI's and conda-forge's names, Debian's libraries.
+"""The names of packages: import names, PyPI's and conda-forge's names, Debian's libraries.
 
 The two data files of this folder are read when they are first asked for: after an import failed, or
-when a name is completed or checked. ``NOTICE.txt`` tells where they come from.
+when a name is completed or checked. ``NOTICE.txt`` names their sources.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 POPULAR = 3000
-"""How many of the most used packages are worth a typing error to somebody else."""
+"""The number of most used packages whose names are worth squatting on by a typing error."""
 
 _SHORTEST = 5  # letters; of shorter names too many are one slip apart
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
@@ -28,13 +28,13 @@ class Names:
     """The data file.
 
     Attributes:
-        made: The day it was made, as 2026-11-24.
-        imports: Import name → PyPI's name, where the one does not tell the other.
-        conda: PyPI's name → conda-forge's, where they differ.
+        made: The date of the data, as 2026-11-24.
+        imports: Import name → PyPI's name, if it does not follow from the import name.
+        conda: PyPI's name → conda-forge's, if they differ.
         namespaces: Top-level import names that many packages share.
         own: Import names, in lower case, that mean a file of the user's own more often than not.
         known: The packages that exist, the most downloaded first.
-        ranked: How many of those are in order; the others are known to conda-forge.
+        ranked: The number of those in order; the others are known to conda-forge.
     """
 
     made: str

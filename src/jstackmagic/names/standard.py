@@ -36,7 +36,7 @@ REMOVED = {
     "uu": ("3.13", "base64"),
     "xdrlib": ("3.13", "struct"),
 }
-"""What Python's own "Removed" lists say ("What's New" of 3.8 to 3.13, PEP 594)."""
+"""Python's own "Removed" lists ("What's New" of 3.8 to 3.13, PEP 594)."""
 
 PYTHON_2 = {
     "BaseHTTPServer": "http.server",
@@ -96,7 +96,7 @@ ELSEWHERE = {
     "nuke": "Nuke",
     "unreal": "the Unreal Engine",
 }
-"""What only another system or product has."""
+"""Modules of other systems or products only."""
 
 ONE_SYSTEM = {
     # pattern of a package's name: system, and what sys.platform is there
@@ -145,7 +145,7 @@ DEBIAN_PYTHON = {
     "selinux": "python3-selinux",
     "systemd": "python3-systemd",
 }
-"""What is for the system's own Python alone, and useless in another."""
+"""Modules for the system's own Python alone, useless in another."""
 
 CONDA_ONLY = {
     "ROOT": "root",

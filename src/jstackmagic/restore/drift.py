@@ -26,12 +26,12 @@ _Key = tuple[ManagerName, str]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One package that is not as it was in the beginning.
+    """One package that differs from the beginning.
 
     Attributes:
-        before: As it was; None where it was not there.
-        now: As it is; None where it is gone.
-        record: The id of the record that explains it; empty where nobody recorded it.
+        before: The package then; None if it was not installed.
+        now: The package now; None if it is gone.
+        record: The id of the record that explains it; empty without a record.
     """
 
     before: Package | None
@@ -48,15 +48,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Drift:
-    """How far one environment, or the system, is from its beginning.
+    """The drift of one environment, or the system, from its beginning.
 
     Attributes:
-        environment: Where.
-        managers: Whose packages these are.
-        told_by: How the beginning is known, by manager; a manager is missing where it is unknown.
-        differences: What is not as it was.
-        ours: jstackmagic, and what came with it and only it needs: no differences, and nobody's to
-            record.
+        environment: The environment.
+        managers: The packages' managers.
+        told_by: The evidence of the beginning, by manager; a manager without evidence is missing.
+        differences: The packages that changed.
+        ours: jstackmagic and the dependencies that only it needs: not differences, and never
+            recorded.
     """
 
     environment: Environment
@@ -67,7 +67,7 @@ class Drift:
 
     @property
     def unexplained(self) -> tuple[Difference, ...]:
-        """The differences that nobody recorded."""
+        """The differences without a record."""
         return tuple(each for each in self.differences if not each.record)
 
     @property
@@ -101,7 +101,7 @@ def drift_of(
     begun = baseline.container_start()
     try:
         base = baseline.of(environment, here, managers, begun=begun, image=image)
-    except JStackMagicError:  # the engine went away: what lies here tells the rest
+    except JStackMagicError:  # the engine went away: the files here show the rest
         base = baseline.of(environment, here, managers, begun=begun)
     change = here - _completed(base, here, moves)
     pairs = (
@@ -136,7 +136,7 @@ def drift_of(
 def _ours(
     environment: Environment, here: PackageSet, found: Iterable[Difference], ledger: Ledger
 ) -> tuple[Package, ...]:
-    """Return our own packages among those that nobody recorded."""
+    """Return our own packages among the unrecorded ones."""
     from ..where.ours import OWN, asked_for, ours_in
 
     # where a record asked for jstackmagic itself, what came with it before is ours all the same
@@ -182,7 +182,7 @@ def _shared(
 
 
 def _completed(base: Baseline, here: PackageSet, moves: Mapping[_Key, Move]) -> PackageSet:
-    """The beginning; of a manager of which nothing tells, what there was before the records."""
+    """Return the beginning; for a manager without evidence, its packages before the records."""
     untold = {p.key: p for p in here.packages if p.manager not in base.told_by}
     for key, move in moves.items():
         if key[0] not in base.told_by:
@@ -199,16 +199,16 @@ def adopt(
     context: Context,
     requests_behind: Callable[[Change], Iterable[tuple[Request, Change]]],
 ) -> None:
-    """Record what nobody recorded, as found.
+    """Record the unrecorded differences, as found.
 
-    What a person asked for is named rather than what that brought along: by the manager's own
-    marks, and where it made none, what no other package needs.
+    Requested packages are named rather than their dependencies: by the manager's own
+    marks, or without marks, those that no other package needs.
 
     Args:
-        drift: What differs.
-        history: Where to record it.
-        context: Who asks.
-        requests_behind: Returns the requests that a change comes of, each with its part.
+        drift: The differences.
+        history: The history to record them in.
+        context: The context of the records.
+        requests_behind: Returns the requests that must be behind a change, each with its part.
 
     Raises:
         HistoryError: The history cannot be written.
@@ -238,7 +238,7 @@ def adopt(
 
 
 def _marked(change: Change, environment: Environment) -> Change:
-    """What came, marked as asked for where nothing else needs it, if nobody's marks tell."""
+    """Mark added packages that nothing else needs as requested, if there are no marks."""
     from ..managers.needs import needed
     from ..where.packages import of_uv, read_packages
 
@@ -258,7 +258,7 @@ def _marked(change: Change, environment: Environment) -> Change:
 
 
 def _time(change: Change, environment: Environment) -> str:
-    """When the last of the files came, ISO 8601, UTC; now for what is gone."""
+    """Return the time of the newest file, ISO 8601, UTC; now for removed packages."""
     from datetime import datetime, timezone
 
     from ..where.baseline import time_of

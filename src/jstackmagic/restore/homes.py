@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _OWN = "jstackmagic/"
-"""How the names of the images begin that are built of a history without another name."""
+"""The prefix of image names that are built from a history without another name."""
 
 
 @dataclass(frozen=True)
@@ -104,15 +104,15 @@ def _system(environment: Environment) -> frozenset[str]:
 
 
 def of_other_images(records: Iterable[Record], image: str | None = None) -> tuple[str, ...]:
-    """Return a sentence for each other image whose packages the history has and that lack here.
+    """Return a sentence for each other image whose recorded packages are missing here.
 
-    A record is another image's where both images are known and differ, or where the Python at its
-    prefix is another minor version now. What lies here all the same, such as what a replay
+    A record belongs to another image if both images are known and differ, or if the Python at its
+    prefix is another minor version now. What is installed here all the same, such as what a replay
     brought, is this image's as well.
 
     Args:
         records: The history.
-        image: What this container was made from, empty where nothing tells; None to look.
+        image: This container's image, empty if unknown; None to look it up.
     """
     image = look().image or "" if image is None else image
     found: dict[str, dict[str, None]] = {}
@@ -142,7 +142,7 @@ def of_other_images(records: Iterable[Record], image: str | None = None) -> tupl
 
 
 def _other(record: Record, image: str, python: str) -> str:
-    """Return what tells a record's image from this one, for people; empty where nothing does."""
+    """Return what distinguishes a record's image from this one, in words; empty if unknown."""
     theirs = record.context.image
     if theirs and image:
         return f"the image {theirs}" if theirs != image else ""

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from ..model.environment import Environment
 
 FOLDER = Path("/usr/local/bin/before-notebook.d")
-"""Where the Docker Stacks look for what is to run before the server (``run-hooks.sh``)."""
+"""The Docker Stacks' folder of scripts that run before the server (``run-hooks.sh``)."""
 
 NAME = "50-jstackmagic"
 """Without ``.sh``: that they would source, and run this as a program of its own."""
 
 _SECONDS = 20
-"""How long a server's start may have to wait for us; the replay itself it does not wait for."""
+"""Seconds that a server's start may wait for us; it does not wait for the replay itself."""
 
 _MARK = "# Written by jstackmagic hook install; jstackmagic hook remove takes it out."
 
@@ -135,7 +135,7 @@ def _environments() -> list[Environment]:
 
 
 def _start_replay(history: History, *, keep: bool) -> str:
-    """Replay in a process that outlives us and is nobody's to wait for."""
+    """Replay in a process that outlives us and that no process waits for."""
     if not history.path.exists():
         return "There is no history to replay yet."
     log = own_runtime_folder() / "replay.log"

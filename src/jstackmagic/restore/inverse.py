@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Inverse:
-    """The changes that bring one place back to its earlier state.
+    """The changes that return one place to its earlier state.
 
     Attributes:
-        returns: Packages as they were, which have to be had again.
-        goes: Packages that are there and were not.
-        moved_since: What is no longer as the records left it: how it is, how it was left.
+        returns: The earlier packages to install again.
+        goes: The packages to remove, which were not there.
+        moved_since: The packages that changed after the records: as they are, as they were left.
     """
 
     returns: tuple[Package, ...] = ()

@@ -38,7 +38,7 @@ def located(ref: EnvironmentRef) -> tuple[Environment | None, str]:
 
 
 def _new_prefix(ref: EnvironmentRef, name: str) -> str:
-    """Where it was, if that can be made; else among the environments of the conda root here."""
+    """Return its old prefix, if that can be made, or else one in the conda root here."""
     from ..where.environment import find
 
     parent = Path(ref.prefix).parent
@@ -94,10 +94,10 @@ def _make_venv(ref: EnvironmentRef, prefix: str) -> None:
 
 
 def _python(version: str) -> str:
-    """An interpreter of the same minor version.
+    """Return an interpreter of the same minor version.
 
     Raises:
-        Stopped: There is none here.
+        Stopped: There is no such interpreter here.
     """
     minor = ".".join(version.split(".")[:2])
     if not minor or minor == ".".join(map(str, sys.version_info[:2])):

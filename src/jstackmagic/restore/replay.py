@@ -49,14 +49,14 @@ class ReplayOptions:
     """The options of a replay.
 
     Attributes:
-        name: The conda environment to replay into; empty for where each was.
+        name: The conda environment to replay into; empty for each one's own.
         prefix: The prefix to replay into; likewise.
-        loose: Take the specs as they were asked, not the versions.
-        foreign: The history is another one, and what it says is to be recorded here.
+        loose: Install the specs as requested, not the exact versions.
+        foreign: The history is another one, and its requests are recorded here.
         keep: Keep the archives for the next time.
         dry_run: Do nothing.
-        log: The file that has the managers' own words; empty where they are shown.
-        notes: What the user should know beforehand, a sentence each.
+        log: The file with the managers' output; empty if the output is shown.
+        notes: A sentence for each thing that the user should know in advance.
     """
 
     name: str = ""
@@ -373,7 +373,7 @@ class Rebuild:
                 yield from self._carrier.plan([step])
 
     def _foretell(self, place: Site, manager: ManagerName) -> None:
-        """What would be asked when what comes before it is done, which pip cannot be asked yet."""
+        """List the requests that depend on earlier steps, and that pip cannot plan yet."""
         from ..model.packages import PackageSet
         from ..where.packages import read_packages
 
@@ -402,7 +402,7 @@ def _finish_cut_off(environment: Environment, console: Console) -> None:
 
 
 def _with_python(requests: Sequence[Request], goal: Goal) -> list[Request]:
-    """What conda is asked for in a new environment: its Python too, and pip for what pip brings."""
+    """Return conda's requests in a new environment: with its Python, and pip for pip's packages."""
     assert goal.ref is not None
     if not goal.ref.kind.startswith("conda"):
         return list(requests)

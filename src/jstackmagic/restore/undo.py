@@ -123,7 +123,7 @@ def _problems_at(place: Reversal, wanted: UndoOptions) -> list[str]:
 def _chosen(
     wanted: UndoOptions, history: History, ledger: Ledger
 ) -> tuple[list[Record], list[Record]]:
-    """Return what is to be taken back, and the records that tell how things were before it."""
+    """Return the records to undo, and the records that show the state before them."""
     if wanted.id and wanted.to:
         raise UsageError("Name one record, or go back --to one; not both.")
     if wanted.to:
@@ -313,7 +313,7 @@ class Reversal:
     # Planning
 
     def _plan(self) -> tuple[list[Planned], list[Package], list[str]]:
-        """The steps, the packages that are nowhere to be had, and what is to be said."""
+        """Return the steps, the packages that are unavailable, and notes."""
         steps: list[Planned] = []
         problems: list[str] = []
         by_archive = requests(self._wanted, self._origins, "archive")
@@ -334,9 +334,9 @@ class Reversal:
         return steps, [], problems
 
     def _exactly(self, request: Request, again: Request) -> tuple[Planned, list[str]]:
-        """Plan a request so that it does what is wanted and no more, if there is a way.
+        """Plan a request so that it does exactly what is wanted, if possible.
 
-        A channel may have dropped a package that lies in the cache, and its solver may want to move
+        A channel may have dropped a package that is in the cache, and its solver may want to move
         others along; by their archives, conda puts packages in as they are.
         """
         ways = [self._exact(request)] + ([again] if again != request else [])
@@ -368,7 +368,7 @@ class Reversal:
         return Step(request, self.environment, undoes=(mine or self.records)[0].id)
 
     def _missing(self, request: Request, again: Request) -> list[Package]:
-        """Return which of the packages a request asks for are nowhere to be had."""
+        """Return the requested packages that are unavailable."""
         found = []
         of_manager = [p for p in self._wanted.returns if p.manager == request.manager]
         if request.action == "install" and len(of_manager) == 1:

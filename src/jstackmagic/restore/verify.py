@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from ..model.record import Record
 
 NOT_ASKED = "?"
-"""What stands for the manager where it could not be asked; such a witness decides nothing."""
+"""The placeholder for a manager that could not be asked; such a witness decides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Witnessed:
-    """One package as three witnesses have it.
+    """One package according to three witnesses.
 
     Attributes:
         name: The package.
-        manager: Whose it is.
+        manager: Its manager.
         where: The environment's prefix; empty for Debian packages.
-        record: The version that the history last saw; empty where it saw it go.
-        told: What the manager itself says; empty where it has none, `NOT_ASKED` where it was not
+        record: The last version in the history; empty if it was removed.
+        told: The manager's answer; empty if it has no such package, `NOT_ASKED` if it was not
             asked.
-        disk: What we read from its files; empty where there are none.
+        disk: The version in its files; empty without files.
         hashes: Of a local file that was installed: the hash on record, and that of the file now.
     """
 
