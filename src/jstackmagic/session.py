@@ -58,7 +58,7 @@ class Session:
     _histories: dict[Path, History] = field(default_factory=dict, repr=False)
 
     def now(self, **changes: Any) -> Session:
-        """Return the session of the next call: with new settings and the same history's contents."""
+        """Return the next call's session, with new settings and the same history's contents."""
         return replace(self, **changes)
 
     def quiet(self) -> Session:
