@@ -333,7 +333,7 @@ def test_settings_that_are_not_locked_are_the_users(
     kernel = start(prefix)
     assert "not among the packages" in kernel.run("%envinstall --dry-run six").shown
     assert "may not be installed" in kernel.run("%envinstall --dry-run acme-old").shown
-    assert "tells none" in kernel.run("%envinstall --dry-run --pip ./folder").shown
+    assert "names are allowed here" in kernel.run("%envinstall --dry-run --pip ./folder").shown
     hint = kernel.run("import cv2").traceback
     assert "may not be installed here" in hint
     assert "%envinstall" not in hint
