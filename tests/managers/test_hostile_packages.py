@@ -136,6 +136,7 @@ class TestArchives:
             ("lib/..x", {}),
             ("lib/x...y", {}),
             ("lib/h", {**HARD, "linkname": "share/ok.txt"}),
+            ("bin/python", {**SYMLINK, "linkname": os.path.realpath(sys.executable)}),
             ("./lib", {"type": tarfile.DIRTYPE}),
         )
         check_archive_contents(str(package(tmp_path, *members, form=form)))

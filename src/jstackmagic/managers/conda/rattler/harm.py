@@ -91,7 +91,9 @@ def _fault_of(member: tarfile.TarInfo) -> str:
         return f"a member is {name!r}"
     if member.issym():
         target = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
-        if posixpath.isabs(target) or target.split("/")[0] == "..":
+        # a link to a file of the machine, such as its own Python, leads nothing else outside
+        to_file = posixpath.isabs(target) and os.path.isfile(target)
+        if (posixpath.isabs(target) and not to_file) or target.split("/")[0] == "..":
             return f"{name} is a link to {member.linkname!r}, which lies outside"
     elif member.islnk():
         if leaves(member.linkname):
