@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.where import debiansources
+from jstackmagic.export import _source
 from jstackmagic.where.debiansources import added_sources
 from support.verbs import verb
 
@@ -68,9 +68,7 @@ def test_the_exports_say_so(
     write: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manager: str
 ) -> None:
     write("sources.list.d/lab.list", LAB)
-    monkeypatch.setattr(
-        debiansources, "added_sources", lambda: added_sources(tmp_path, time.time() - 60)
-    )
+    monkeypatch.setattr(_source, "added_sources", lambda: added_sources(tmp_path, time.time() - 60))
     verb("install", "--record-only", f"{manager}:tool")
     for words in (("dockerfile", "--from", "base:1"), ("script",)):
         notes = verb("export", *words).artifact.notes

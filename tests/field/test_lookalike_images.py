@@ -118,7 +118,7 @@ def test_on_a_stacks_image_named_from_there_the_stacks_style_can_be_asked_for(
 
 
 def test_a_user_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ExportError, match="no user"):
+    with pytest.raises(ExportError, match="not a user"):
         rendered(monkeypatch, PANGEO, tmp_path, "--from", "x:1", "--user", "a\nRUN id")
 
 

@@ -42,7 +42,7 @@ SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "ash")
 _PROGRAMS = frozenset(
     (
         *(*READERS, *others.OTHERS, *others.SPECIAL, *others.PASSING_ON, *others.REMOTE),
-        *(*SHELLS, *DOWNLOADERS, "python", "py", "sudo", "env", "su"),
+        *(*SHELLS, *DOWNLOADERS, "python", "py", "sudo", "env", "su", "source"),
     )
 )
 """Programs that an unread program may be given to run."""

@@ -97,7 +97,7 @@ def read(path: Path) -> Reading:
     if module is None:
         missing = not os.path.exists(path)
         raise UsageError(
-            f"There is no file {path}." if missing else f"{path} is no list of packages.",
+            f"There is no file {path}." if missing else f"{path} is not a list of packages.",
             kept="Nothing was started.",
             advice=() if missing else ("These are read:", *map(_summary, formats().values())),
         )
