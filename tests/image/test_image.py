@@ -36,7 +36,7 @@ from jstackmagic.image.engine.client import EngineError, NoEngine, connect, spea
 from jstackmagic.image.engine.serve import Server
 from jstackmagic.image.prove.coverage import COVERAGE
 from jstackmagic.image.prove.proof import Proof, Side, absent, differences, same, unreadable
-from jstackmagic.image.secrets import completed
+from jstackmagic.image.secrets import completed, pairs
 from jstackmagic.model.errors import UsageError
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.plan import Outcome
@@ -452,6 +452,17 @@ def test_the_recipes_hash_is_of_the_text_the_base_and_every_file() -> None:
         ("FROM x\n", "id", [("a", b"1b\0"), ("", b"2")]),
     ]
     assert one not in {labels.recipe_hash(*other) for other in others}
+
+
+def test_a_label_holds_no_credential() -> None:
+    assert pairs(["org.example.source=https://h.example/r.git", "a=b=c"]) == {
+        "org.example.source": "https://h.example/r.git",
+        "a": "b=c",
+    }
+    for word in ("org.example.source=https://me:hunter-2@h.example/r.git", "api-token=hunter-2"):
+        with pytest.raises(UsageError, match="credential") as caught:
+            pairs([word])
+        assert "hunter-2" not in str(caught.value)
 
 
 def test_labels_say_only_what_is_known() -> None:

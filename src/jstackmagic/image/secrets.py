@@ -17,7 +17,7 @@ def pairs(words: Sequence[str]) -> Mapping[str, str]:
     """Read labels, ``NAME=VALUE`` each.
 
     Raises:
-        UsageError: One has no value.
+        UsageError: One has no value, or holds a credential.
     """
     split = [word.partition("=") for word in words]
     wrong = [name for name, equals, _ in split if not equals]
@@ -26,6 +26,13 @@ def pairs(words: Sequence[str]) -> Mapping[str, str]:
             f"The label {wrong[0]} has no value.",
             kept="Nothing was built.",
             advice=f"--label {wrong[0]}=VALUE",
+        )
+    held = [mask(word) for word in words if mask(word) != word]
+    if held:
+        raise UsageError(
+            f"The label {held[0]} would hold a credential, and whoever has the image reads it.",
+            kept="Nothing was built.",
+            advice="Give it to the build alone: --secret id=NAME,env=VARIABLE",
         )
     return {name: value for name, _, value in split}
 

@@ -483,6 +483,7 @@ def _with_rest(
     sentences = [] if error.kept == NOTHING_CHANGED and (stays or back) else [error.kept]
     if back:
         sentences.append(f"Taken back: {managers_of(back)}.")
+        error.advice = (*error.advice, "To keep what is done before a step fails: --keep-going")
     if stays:
         sentences.append(f"Done before it{', and left so' * bool(back)}: {managers_of(stays)}.")
     sentences += dict.fromkeys(reason.partition("\n")[0] for reason in left)
