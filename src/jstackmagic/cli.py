@@ -33,6 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone; that is its right
         sys.stderr.close()
         return 0
+    except Exception as error:
+        from .commands._unexpected import Unexpected, unexpected
+
+        found = unexpected(error)
+        if not isinstance(found, Unexpected):
+            raise
+        _say(found)
+        return found.exit_status
 
 
 def _run(words: list[str]) -> int:

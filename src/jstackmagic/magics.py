@@ -34,6 +34,10 @@ class Magic:
         except JStackMagicError as error:
             error.coloured = self.shell.colors.lower() != "nocolor"
             raise
+        except Exception as error:
+            from .commands._unexpected import unexpected
+
+            raise unexpected(error) from None
 
     def _run(self, line: str, cell: str | None) -> Result:
         from .display.ipython import console

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ..model.documents import parse_yaml
+from ..model.errors import InvalidSpec
 from . import Target
 from .shell import Command, Word, parse
 
@@ -529,11 +531,9 @@ class State:
             self.machine.pip[option] = value
 
     def _conda_file(self, path: str, text: str | None, by: str) -> None:
-        import yaml
-
         try:
-            data = None if text is None else yaml.safe_load(text)
-        except yaml.YAMLError:
+            data = None if text is None else parse_yaml(text, path)
+        except InvalidSpec:
             data = None
         if data is None and text is not None and not text.strip():
             return

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..history.file import History
+from ..io.reading import path_of
 from ..model.errors import JStackMagicError, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def records_of(
     Raises:
         UsageError: There is no such file and no such image, or the image holds no history.
     """
-    path = Path(source).expanduser()
+    path = path_of(source)
     if not path.exists():
         return _of_image(source)
     if path.is_file() and _is_history(path):

@@ -18,13 +18,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import export
 from ..export._every import difference_of_all, render_all, write_all
 from ..export._source import Source
 from ..image.suggest import base_image
+from ..io.reading import path_of
 from ..model.errors import UsageError
 from ..model.policy import denied_in
 from ..restore.homes import at_home
@@ -99,11 +99,11 @@ def _one(source: Source, options: Options) -> Result:
     form = export.get(options.format or "")
     artifact = source.render(form, dict(options.given), base_image)
     if options.check:
-        path = Path(options.check).expanduser()
+        path = path_of(options.check)
         return Checked(form.difference(artifact, path), (str(path),))
-    written = form.insert_into(artifact, Path(options.into).expanduser()) if options.into else ()
+    written = form.insert_into(artifact, path_of(options.into)) if options.into else ()
     if options.output and options.output not in _STANDARD_OUTPUT:
-        written += artifact.write(Path(options.output).expanduser())
+        written += artifact.write(path_of(options.output))
     notes = (*artifact.notes, *artifact.check(), *source.left_out, *source.debian_sources())
     own = source.own(added=options.given.get("with_jstackmagic"))
     return Exported(replace(artifact, notes=notes), tuple(map(str, written)), own)
@@ -112,9 +112,9 @@ def _one(source: Source, options: Options) -> Result:
 def _all(source: Source, options: Options) -> Result:
     rendered = render_all(source, base_image, base_image=options.all_from, image=options.all_image)
     if options.all:
-        written = write_all(Path(options.all).expanduser(), rendered)
+        written = write_all(path_of(options.all), rendered)
         return ExportedAll.of(rendered, written, source.own(), source.left_out)
-    folder = Path(options.check_all or "").expanduser()
+    folder = path_of(options.check_all or "")
     files = tuple(str(folder / each.file) for each in rendered if each.artifact)
     difference, notes = difference_of_all(folder, rendered)
     return Checked(difference, files, (*notes, *source.left_out))

@@ -12,10 +12,10 @@ Examples:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..display import Code, Part, Result, Text
+from ..io.reading import path_of
 from ..restore import hook
 from ..restore.hook import FOLDER, NAME
 from ._options import declare, flag, option
@@ -69,13 +69,13 @@ def run(options: Options, session: Session) -> HookResult:
     """Install it, take it out, or do what it does."""
     if options.what == "run":
         return HookResult(tuple(hook.run(lambda: session.history, keep=options.keep)))
-    folder = Path(options.folder).expanduser() if options.folder else FOLDER
+    folder = path_of(options.folder) if options.folder else FOLDER
     path = folder / NAME
     if options.what == "remove":
         return HookResult((f"Removed {path}." if hook.remove(path) else f"There is no {path}.",))
     script = hook.script(keep=options.keep)
     if options.snippet:
-        path = Path(options.snippet).expanduser()
+        path = path_of(options.snippet)
         hook.write(path, script, mode=0o644)
         return HookResult((f"Wrote {path}. Have the start-up script read it: . {path}",))
     if not options.folder and not folder.is_dir():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ..io.reading import path_of
 from ..model.text import readable
 from .log import Log
 from .parts import Displayed
@@ -100,7 +100,7 @@ def into(log: str | None, console: Console) -> Iterator[Console]:
     if log is None:
         yield console
         return
-    with Path(log).expanduser().open("a", encoding="utf-8", buffering=1) as file:
+    with path_of(log).open("a", encoding="utf-8", buffering=1) as file:
 
         def write(text: str) -> None:
             file.write(text)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..history.built import built_image, built_on
 from ..history.file import History
+from ..io.reading import MAX_NOTEBOOK, bytes_of, path_of
 from ..model.errors import UsageError
 from ..model.ledger import fold
 from ..model.managers import is_system
@@ -75,9 +75,9 @@ class Source:
         if file is None:
             recipe, notes = without_local_links(fold(records), records)
             return cls(_holdings.on_disk(recipe), records, history, True, (*left_out, *notes))
-        path = Path(file).expanduser()
+        path = path_of(file)
         try:
-            text = path.read_bytes()
+            text = bytes_of(path, limit=MAX_NOTEBOOK)
         except OSError as error:
             raise UsageError(
                 f"{path} cannot be read: {error.strerror}.", kept="Nothing was written."

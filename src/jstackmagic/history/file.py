@@ -294,7 +294,7 @@ def default_path(setting: str = "", *, locked: bool = False) -> Path:
     if setting and (not chosen or locked):
         chosen = os.path.expandvars(setting)
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))
     import platformdirs
 
     return Path(platformdirs.user_data_dir("jstackmagic")) / "history.jsonl"

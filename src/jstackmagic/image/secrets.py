@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..io.reading import path_of
 from ..model.credentials import mask
 from ..model.errors import UsageError
 
@@ -57,7 +57,7 @@ def read(words: Sequence[str]) -> Mapping[str, bytes]:
             content = (
                 os.environb[variable.encode()]
                 if variable is not None
-                else Path(file or "").expanduser().read_bytes()
+                else path_of(file or "").read_bytes()
             )
         except (KeyError, OSError) as error:
             raise UsageError(

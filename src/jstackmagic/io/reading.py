@@ -92,7 +92,7 @@ def text_of(path: Path, *, limit: int = MAX_LIST) -> str:
 def text_or_none(path: str) -> str | None:
     """Return a file's text; None where it is not here, or no text."""
     try:
-        return text_of(Path(path).expanduser())
+        return text_of(path_of(path))
     except (OSError, RuntimeError, UsageError):
         return None
 

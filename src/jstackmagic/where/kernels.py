@@ -13,9 +13,12 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..model.errors import NOTHING_CHANGED, UnknownEnvironment
+from ..io.reading import text_of
+from ..model.documents import parse_json
+from ..model.errors import NOTHING_CHANGED, InvalidSpec, UnknownEnvironment
 from .environment import detect, find, is_conda_prefix
 
 if TYPE_CHECKING:
@@ -301,17 +304,15 @@ def _server_prefix() -> str | None:
 
 
 def _specs_in(folder: str) -> Iterator[Kernelspec]:
-    import json
-
     try:
         names = sorted(os.listdir(folder))
     except OSError:
         return
     for name in names:
         try:
-            with open(f"{folder}/{name}/kernel.json", encoding="utf-8") as file:
-                content = json.load(file)
-        except (OSError, ValueError):
+            path = f"{folder}/{name}/kernel.json"
+            content = parse_json(text_of(Path(path)), path)
+        except (OSError, InvalidSpec):
             continue
         if isinstance(content, dict):
             yield Kernelspec(

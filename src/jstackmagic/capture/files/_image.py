@@ -10,6 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...io.reading import text_of
+from ...model.errors import InvalidSpec
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -99,8 +102,8 @@ def context_of(dockerfile: Path) -> str:
     if folder.name != ".devcontainer":
         return str(folder)
     try:
-        text = (folder / "devcontainer.json").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = text_of(folder / "devcontainer.json")
+    except (OSError, InvalidSpec):
         return str(folder.parent)
     said = re.search(r'"context"\s*:\s*("(?:[^"\\]|\\.)*")', text)
     return os.path.normpath(folder / (json.loads(said[1]) if said else "."))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ...history.built import history_id
 from ...history.file import IMAGE_HISTORY
 from ...image.engine.labels import BASE, HISTORY, labels, recipe_hash
+from ...io.reading import path_of
 from ...model.errors import ExportError
 from ...model.ledger import fold
 from ...model.recipe import Recipe
@@ -62,7 +63,7 @@ class Context:
 @contextlib.contextmanager
 def given(file: str, history: History) -> Iterator[Context]:
     """The folder of a Dockerfile that the user has."""
-    path = Path(file).expanduser().resolve()
+    path = path_of(file).resolve()
     yield Context(folder=path.parent, default_tag=_tag("file", history), dockerfile=path.name)
 
 

@@ -7,9 +7,9 @@ which only what the registry lacks is sent. Nothing else of this container goes 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...io.reading import path_of
 from ...model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def run(options: Options, session: Session) -> Pushed:
         with sending(str(tag)):
             image = made(session, found, extra)
         if options.output:
-            path = Path(options.output).expanduser()
+            path = path_of(options.output)
             with sending(str(path)):
                 size = write_layout(
                     image.image, path, tag, found.base.registry, image.packing, image.pack,

@@ -11,6 +11,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...io.reading import path_of
 from ...model.credentials import mask
 from ...model.errors import NOTHING_CHANGED, InvalidSpec, Stopped
 from ...model.spec import Listing, Requirement, RequirementsFile, Spec, VcsReference, read
@@ -86,7 +87,7 @@ def _problem(spec: Spec, *, legacy: bool) -> str:
 def _problem_of_place(spec: Spec, *, file: bool) -> str:
     if spec.is_url:
         return "" if re.fullmatch(r"\S+", spec.place) else f"{spec.place!r} is not a URL."
-    path = Path(spec.place).expanduser()
+    path = path_of(spec.place)
     if path.is_file() or (path.is_dir() and not file):
         return ""
     return f"There is no {'file' if file else 'file or folder'} {spec.place!r}."
@@ -121,7 +122,7 @@ def url_of(spec: Spec) -> str:
 
 
 def _as_url(spec: Spec) -> str:
-    return Path(spec.place).expanduser().resolve().as_uri()
+    return path_of(spec.place).resolve().as_uri()
 
 
 def installed_from(spec: Spec) -> str:

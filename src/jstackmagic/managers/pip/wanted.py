@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from ...io.reading import text_of
+from ...io.reading import path_of, text_of
 from ...model.documents import parse_toml
 from ...model.errors import JStackMagicError
 from ...model.packages import normalise
@@ -200,7 +200,7 @@ def _path(spec: Spec) -> Path | None:
         return Path(unquote(urlsplit(place).path))
     if not place or spec.is_url or isinstance(spec, Requirement):
         return None
-    return Path(place).expanduser()
+    return path_of(place)
 
 
 def _name_of_repository(place: str) -> str:
