@@ -79,6 +79,11 @@ def run(options: Options, session: Session) -> Running:
             history=history_id(session.history.records()),
         )
         server = wait(engine, start(engine, wanted), seconds=SERVER_SECONDS)
+    if not server.is_reached:
+        notes.append(
+            "The server says that it serves, and nothing here reaches it: this process may have no"
+            " network. Its address is for the engine's own machine."
+        )
     return Running(server=server, work=work, notes=tuple(notes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import tarfile
@@ -116,7 +117,11 @@ def commit(
         changes = _changes(api, container)
         carried = sort(changes, prefixes=prefixes, home=os.path.expanduser("~"))
         config = {"Labels": dict(labels), "User": base["Config"].get("User") or ""}
-        api.commit(container.id, repository=tag.name, tag=tag.tag, conf=config)
+        # podman reads no configuration from the request's body, and instructions alone
+        said = [f"LABEL {json.dumps(k)}={json.dumps(v)}" for k, v in labels.items()]
+        said += [f"USER {config['User']}"] if config["User"] else []
+        changes_of = {"changes": said} if engine.name == "podman" else {}
+        api.commit(container.id, repository=tag.name, tag=tag.tag, conf=config, **changes_of)
         image = api.inspect_image(str(tag))
     new = _new(base, image, "Env")
     return Committed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...model.errors import JStackMagicError, UsageError
@@ -24,6 +24,10 @@ PORT = "8888/tcp"
 _TOKEN = re.compile(r"[?&]token=([^\s&]+)")
 _PAUSE = 0.2  # seconds between two looks at whether the server answers
 _STOP_SECONDS = 10
+_HEARD_SECONDS = 5.0
+"""How long a server that says it serves may be out of reach: from a container without a network
+nothing can be reached, and the server is not to blame."""
+
 _TOKEN_SECONDS = 30.0
 """Seconds that a server that refuses access may take to print its token; it may have a password."""
 
@@ -72,6 +76,7 @@ class Server:
         ports: Each of its ports and where that is published.
         status: The engine's word: "running", "exited".
         history: The history of whoever started it.
+        is_reached: Whether it answered from here; it says itself that it serves.
     """
 
     id: str
@@ -81,6 +86,7 @@ class Server:
     ports: tuple[tuple[str, str], ...] = ()
     status: str = "running"
     history: str = ""
+    is_reached: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +184,7 @@ def wait(engine: Engine, server: Server, *, seconds: float) -> Server:
         ServerFailed: It ended, or does not answer in time; says its last words.
         EngineError: The engine cannot be asked.
     """
-    deadline, answered = time.monotonic() + seconds, 0.0
+    deadline, answered, heard = time.monotonic() + seconds, 0.0, 0.0
     with speaking(f"{server.name} cannot be looked at"):
         container = engine.client.containers.get(server.id)
         while True:
@@ -193,6 +199,10 @@ def wait(engine: Engine, server: Server, *, seconds: float) -> Server:
                 late = time.monotonic() > answered + _TOKEN_SECONDS
                 if late or "?token=" in found.url or _answers(reached, "/api/status"):
                     return found
+            elif _token(container):  # it says itself that it serves
+                heard = heard or time.monotonic()
+                if time.monotonic() > heard + _HEARD_SECONDS:
+                    return replace(_server(engine, container), is_reached=False)
             elif time.monotonic() > deadline:
                 raise _failed(container, f"does not answer after {seconds:.0f} s")
             time.sleep(_PAUSE)
