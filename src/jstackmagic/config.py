@@ -171,7 +171,7 @@ class JStackMagic(SingletonConfigurable):
 
 
 def connect(shell: InteractiveShell) -> JStackMagic:
-    """The settings of a shell, where ``%config`` and its configuration files reach them.
+    """Return the settings of a shell, where ``%config`` and its configuration files reach them.
 
     Raises:
         JStackMagicError: A setting has a value that it cannot have.
@@ -216,7 +216,7 @@ def from_files() -> Policy:
 
 
 def _section(folders: Iterable[str]) -> tuple[Config, list[str]]:
-    """The JStackMagic part of the configuration files of some folders, and which files have one."""
+    """Return the JStackMagic part of the configuration files in some folders, and their paths."""
     merged, files = Config(), []
     for path in _speaking(folders):
         files.append(path)
@@ -225,7 +225,7 @@ def _section(folders: Iterable[str]) -> tuple[Config, list[str]]:
 
 
 def _speaking(folders: Iterable[str]) -> Iterator[str]:
-    """The files that mention these settings: no other is run."""
+    """Yield the files that mention these settings: no other is run."""
     for folder in folders:
         for name in ("ipython_config.py", "ipython_config.json"):
             path = f"{folder}/{name}"

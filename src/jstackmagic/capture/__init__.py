@@ -46,7 +46,7 @@ class Found:
     Attributes:
         command: As typed; it may hold credentials.
         line: Where it begins, counted from 1.
-        request: What was asked; None where it is seen and not understood. A conda list or
+        request: What was asked; None if it is seen and not understood. A conda list or
             ``environment.yml`` is one spec, ``--file PATH``: `lists.expand` reads it.
         target: What the command says of where.
         reason: Why it is not understood.

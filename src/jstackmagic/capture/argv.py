@@ -63,7 +63,7 @@ class Options:
 
         Args:
             words: The arguments.
-            leading: Whether the first word that is no option ends the reading; it and what follows
+            leading: Whether the first word that is not an option ends the reading; it and the rest
                 are the given's words.
         """
         rest = list(words)
@@ -123,7 +123,7 @@ class Given:
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """The words that are no options."""
+        """The words that are not options."""
         return tuple(word for name, word in self.items if not name and word is not None)
 
     def has(self, *names: str) -> bool:
@@ -131,19 +131,19 @@ class Given:
         return any(name in names for name, _ in self.items)
 
     def values(self, *names: str) -> tuple[Word, ...]:
-        """The values of options, in the order they were typed."""
+        """Return the values of options, in the order they were typed."""
         return tuple(word for name, word in self.items if name in names and word is not None)
 
     def last(self, *names: str) -> str:
-        """The value that counts where an option is given more than once; empty without one."""
+        """Return the last value of an option that may be repeated; empty without one."""
         return next((word.text for word in reversed(self.values(*names))), "")
 
     def only(self, names: Container[str]) -> Given:
-        """The options of these names, without the other words."""
+        """Return the options of these names, without the other words."""
         return Given(tuple(item for item in self.items if item[0] and item[0] in names))
 
     def all_but(self, names: Container[str]) -> Given:
-        """The options of other names, without the other words."""
+        """Return the options of other names, without the other words."""
         return Given(tuple(item for item in self.items if item[0] and item[0] not in names))
 
     def without_verbs(self, number: int) -> Given:
@@ -205,7 +205,7 @@ class Call:
         return self.words[1:]
 
     def reaching(self, **hints: Any) -> Call:
-        """The call with more known of its target; what is empty adds nothing."""
+        """Return the call with more known of its target; what is empty adds nothing."""
         given = {name: value for name, value in hints.items() if value}
         return replace(self, target=replace(self.target, **given))
 
@@ -214,7 +214,7 @@ class Call:
         return replace(self, note=" ".join(dict.fromkeys(filter(None, (self.note, *notes)))))
 
     def by(self, word: Word) -> Call:
-        """The call with the interpreter, and the prefix where that is ``PREFIX/bin/PROGRAM``.
+        """Return the call with the interpreter, and its prefix if it is ``PREFIX/bin/PROGRAM``.
 
         A bare name is looked up where an activation before it put it; anything else is not.
         """
@@ -228,7 +228,7 @@ class Call:
         return self.elsewhere(interpreter=word.text, prefix=prefix)
 
     def elsewhere(self, **hints: Any) -> Call:
-        """The call with another target than the words before it said."""
+        """Return the call with another target than the words before it said."""
         return replace(self, target=Target(**{"interpreter": self.target.interpreter, **hints}))
 
     def found(self, request: Request, *, note: str = "") -> Found:
@@ -267,7 +267,7 @@ class Call:
         note: str = "",
         **fields: Any,
     ) -> Iterator[Found]:
-        """A request for the specs that are clear, and the reason for each that is not.
+        """Yield a request for the specs that are clear, and the reason for each that is not.
 
         Args:
             action: Install or remove.
@@ -321,7 +321,7 @@ class Call:
         return ""
 
     def _spec(self, flag: str, text: str, manager: ManagerName) -> str:
-        """A spec as requests hold it; empty where the manager could not read it."""
+        """Return a spec as requests hold it; empty if the manager could not read it."""
         folder = self.folder or "."
         if self.home and text.startswith("~"):
             text = expanded(text, self.home)
@@ -338,7 +338,7 @@ class Call:
         return spec if flag or _is_spec(manager, spec) else ""
 
     def path(self, text: str) -> str:
-        """A path, made absolute."""
+        """Return a path, made absolute."""
         return os.path.normpath(os.path.join(self.folder or ".", expanded(text, self.home)))
 
 
@@ -381,7 +381,7 @@ def unknown(word: Word) -> str:
 
 @lru_cache(maxsize=4096)
 def _is_spec(manager: ManagerName, spec: str) -> bool:
-    """Return whether the manager could read a spec that is no path."""
+    """Return whether the manager could read a spec that is not a path."""
     if manager == "pip":
         from packaging.requirements import InvalidRequirement, Requirement
 

@@ -40,7 +40,7 @@ class Pipe:
         end: Its end so far.
         fetched: Whether a download flows in it.
         text: The text that flows in it; None if unknown.
-        file: The file whose lines flow in it; empty where there is none.
+        file: The file whose lines flow in it; empty if there is none.
     """
 
     start: int
@@ -77,7 +77,7 @@ class _Block:
         ends: What the branches so far have left.
         branch: The number of the branch.
         covered: Whether one of its branches runs in any case.
-        first: What the and-or list began with, where part of it may not run; None where all does.
+        first: What the and-or list began with, where part of it may not run; None if all does.
         others: What the list's alternatives so far have left.
         alternative: The number of the list's alternative.
         checked: Whether the last command of the list only finds something out.

@@ -450,13 +450,13 @@ class _Visitor(ast.NodeVisitor):
         return filled_in(node, {k: v for k, v in self.names.values.items() if k not in hidden})
 
     def _value(self, node: ast.expr) -> ast.expr:
-        """The expression that a name was last given; the node itself where that is not known."""
+        """Return the expression that a name was last given; the node itself if unknown."""
         if isinstance(node, ast.Name) and not any(node.id in names for names in self.parameters):
             return self.names.values.get(node.id) or node
         return self._known(node) if isinstance(node, _TEXTS) else node
 
     def _dotted(self, node: ast.expr) -> str:
-        """Return what a call's function is called in full; empty where it has no name."""
+        """Return what a call's function is called in full; empty if it has no name."""
         if isinstance(node, ast.Attribute):
             base = self._dotted(node.value)
             return f"{base}.{node.attr}" if base else ""
@@ -551,7 +551,7 @@ class _Visitor(ast.NodeVisitor):
         return Unread(Argv(words), reason)
 
     def _words(self, node: ast.expr) -> tuple[Word, ...] | None:
-        """The words of a list, or of a text that is split; None where it is neither."""
+        """Return the words of a list, or of a text that is split; None if it is neither."""
         node = self._value(node)
         if isinstance(node, (ast.List, ast.Tuple)):
             return tuple(_word(element) for element in node.elts)
@@ -604,7 +604,7 @@ def _escaped(parts: list[Part]) -> str:
 
 
 def _parts(node: ast.expr) -> list[Part] | None:
-    """A text in pieces; None where nothing of it can be seen."""
+    """Return a text in pieces; None if nothing of it can be seen."""
     if isinstance(node, ast.Constant):
         known = isinstance(node.value, (str, int, float)) and not isinstance(node.value, bool)
         return [Part(str(node.value))] if known else None
@@ -639,7 +639,7 @@ def _hole(node: ast.AST) -> Part:
 
 
 def _filled(parts: list[Part] | None, pattern: str) -> list[Part] | None:
-    """A format's text, each of its fields a hole."""
+    """Return a format's text, each of its fields a hole."""
     if parts is None:
         return None
     filled: list[Part] = []

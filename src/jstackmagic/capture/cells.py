@@ -201,7 +201,7 @@ class CellReader:
     def _calls(
         self, lines: list[Line], tree: ast.Module | None, source: str
     ) -> Iterator[tuple[float, calls.Event | Found]]:
-        """The calls of a whole cell, or where Python cannot read it, of each line it can."""
+        """Yield the calls of a whole cell, or where Python cannot read it, of each line it can."""
         events = self._events(tree, source)
         if events is not None:
             yield from ((event.line, event) for event in events)
@@ -258,7 +258,7 @@ class CellReader:
     # -- IPython's lines
 
     def _escape(self, text: str, *, certain: bool = True) -> Iterator[Found]:
-        """A line that begins with ``!`` or ``%``."""
+        """Yield the finds of a line that begins with ``!`` or ``%``."""
         if text.startswith("!"):
             command = text.lstrip("!")
             yield from recognise(command, state=self.state, braces=True)
@@ -349,7 +349,7 @@ def _divided(text: str) -> tuple[str, str]:
 
 
 def _interpreter(rest: str) -> str:
-    """The program that ``%%script`` starts."""
+    """Return the program that ``%%script`` starts."""
     words = [word for word in rest.split() if not word.startswith("-")]
     return os.path.basename(words[0]) if words else ""
 

@@ -63,7 +63,7 @@ _VERBS = {
 
 
 def options(program: str, arguments: tuple[Word, ...]) -> Options:
-    """The options that a program of the family takes in a call."""
+    """Return the options that a program of the family takes in a call."""
     env = bool(arguments) and any(word.text == "env" for word in arguments[:3])
     table = CONDA | _WITH_FILES if env or program != "conda" else CONDA
     return table | _ROOT if program != "conda" else table
@@ -100,7 +100,7 @@ def conda(call: Call) -> Iterator[Found]:
 
 
 def aimed(call: Call, given: Given) -> Call:
-    """The call with the environment that its options name."""
+    """Return the call with the environment that its options name."""
     for name, hint in (("--name", "name"), ("--prefix", "prefix")):
         value = given.last(name)
         if value:
@@ -111,7 +111,7 @@ def aimed(call: Call, given: Given) -> Call:
 
 
 def _beyond_packages(verb: str, given: Given) -> str:
-    """Return why a call is not a request for packages by name; empty where it is one."""
+    """Return why a call is not a request for packages by name; empty if it is one."""
     where = given.last("--name", "--prefix") or "it is in"
     if verb == "env remove" or (verb == "remove" and given.has("--all")):
         return f"It removes the whole environment {where}."
@@ -158,7 +158,7 @@ def _channels(call: Call) -> tuple[Word, ...]:
 
 
 def configure(call: Call, state: State) -> bool:
-    """Take in ``conda config`` and ``micromamba config``; False where it is another command."""
+    """Apply ``conda config`` and ``micromamba config``; False if it is another command."""
     given = options(call.program, call.arguments).read(call.arguments)
     words = [word.text for word in given.words]
     if words[:1] != ["config"]:

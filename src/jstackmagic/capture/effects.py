@@ -223,7 +223,7 @@ def of_module(call: Call, state: State) -> bool:
 
 
 def of_tool(call: Call, state: State) -> bool:
-    """Take in ``pip config`` and ``uv venv``; False where the call is another."""
+    """Apply ``pip config`` and ``uv venv``; False if the call is another."""
     texts = [word.text for word in call.arguments if not word.text.startswith("-")]
     if call.program == "pip" and texts[:1] == ["config"]:
         _pip_config(call, state)
@@ -313,7 +313,7 @@ def document(redirections: Sequence[Redirection], state: State) -> str | None:
 def written(
     call: Call, state: State, piped: str | None, redirections: Sequence[Redirection]
 ) -> Iterator[str]:
-    """Take in the files that a call writes; yield the reasons to list it for."""
+    """Apply the files that a call writes; yield the reasons to list it for."""
     text = piped if call.program == "tee" else printed(call, redirections, state)
     by = f"{call.program}, line {call.line},"
     outputs = [r for r in redirections if r.operator in (">", ">>", ">|", "1>", "1>>", "&>")]

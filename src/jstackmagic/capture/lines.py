@@ -208,7 +208,7 @@ class _Walker:
             call: The shell's.
             state: What holds before it.
             typed: What to give as typed; by default the call; each command itself if empty.
-            line: The line of the text's first; 0 where it has none of its own.
+            line: The line of the text's first; 0 if it has none of its own.
         """
         if self.depth >= MAX_DEPTH:
             return
@@ -333,7 +333,7 @@ class _Walker:
     def _handed(
         self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
     ) -> Iterator[Found]:
-        """A program that is not read, and what it is given: another's call, or a script's text."""
+        """Yield the finds in an unread program's arguments: another call, or a script's text."""
         if call.program in (*READERS, *others.PRINTERS):
             return
         for at, word in enumerate(call.words[1:], start=1):
@@ -366,7 +366,7 @@ class _Walker:
     def _written(
         self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
     ) -> Iterator[Found]:
-        """Take in the files that a command writes; one that changes apt's sources is listed."""
+        """Apply the files that a command writes; one that changes apt's sources is listed."""
         text = pipe.text if pipe else None
         for reason in effects.written(call, state, text, redirections):
             yield (self._piped(call, pipe) if pipe else call).unread(reason)
@@ -395,7 +395,7 @@ class _Walker:
         return effects.shell_of(text) in ("", *SHELLS)
 
     def _sourced(self, call: Call, state: State) -> Iterator[Found]:
-        """A script that this very shell reads."""
+        """Yield the finds of a script that this same shell reads."""
         if not call.arguments or _activates(call, state):
             return
         path = effects.path_of(call.arguments[0], state)
@@ -436,7 +436,7 @@ class _Walker:
             yield from self._process(pipe.text, call, state, typed="")
 
     def _file(self, file: Word, call: Call, state: State) -> Iterator[Found]:
-        """A script that is a file; one that is not seen is listed where it may install."""
+        """Yield the finds of a script file; an unseen one is listed if it may install."""
         text = self._substituted(file, call, state)
         text = state.machine.text(effects.path_of(file, state)) if text is None else text
         if text is not None:
@@ -453,13 +453,13 @@ class _Walker:
         return effects.printed(replace(call, words=words), items[0].redirections, state)
 
     def _piped(self, call: Call, pipe: Pipe) -> Call:
-        """The call with the whole pipeline as typed."""
+        """Return the call with the whole pipeline as typed."""
         return call if self.typed else replace(call, command=self.text[pipe.start : pipe.end])
 
     def _python(
         self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
     ) -> Iterator[Found]:
-        """An interpreter: the module it runs is the program."""
+        """Yield the finds of an interpreter: the module it runs is the program."""
         inner, file = _module(call)
         body = effects.document(redirections, state)
         code = _code(call)
@@ -553,7 +553,7 @@ class _Walker:
         return " ".join(notes), " ".join(refusals)
 
     def _unspaced(self, start: int, command: Command) -> str:
-        """The text from a redirection to the end of what was meant as one word, blanks left out."""
+        """Return the text from a redirection to the end of one intended word, without blanks."""
         match = re.compile(r"(?:\s*[<>=!~,]+\s*[\w.*]+)+").match(self.text, start, command.end)
         return re.sub(r"\s", "", match[0]) if match else ""
 
@@ -617,7 +617,7 @@ def _is_start_file(path: str, home: str) -> bool:
 
 
 def _script(call: Call) -> tuple[Word | None, Word | None]:
-    """The script that a shell is given with ``-c``, or the file that it reads."""
+    """Return the script that a shell is given with ``-c``, or the file that it reads."""
     if call.program == "eval":
         text = " ".join(word.text for word in call.arguments)
         return replace(Word(text), scripts=_scripts_of(call.arguments)), None
@@ -651,7 +651,7 @@ def _is_download(command: Command) -> bool:
 
 
 def _module(call: Call) -> tuple[Call | None, Word | None]:
-    """The call of the module that ``python -m`` runs, or the script's file."""
+    """Return the call of the module that ``python -m`` runs, or the script's file."""
     rest = list(call.arguments)
     while rest:
         word = rest.pop(0)

@@ -165,7 +165,7 @@ class Live:
     # -- programs: the listener of `taps`
 
     def begins(self, start: Start) -> object | None:
-        """A program is about to be started."""
+        """Handle the start of a program."""
         if self._paused or os.getpid() != self._pid:
             return None
         if re.search(_LIKELY, start.text) or re.match(_SHELL, start.text):
@@ -179,7 +179,7 @@ class Live:
         return self._learn().begins(start, self._cell)
 
     def went(self, token: object, result: int | Handle) -> None:
-        """It was started, or has ended."""
+        """Handle that it was started, or has ended."""
         if os.getpid() == self._pid:
             self._guarded(self._went)(token, result)
 

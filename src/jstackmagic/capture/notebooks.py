@@ -78,7 +78,7 @@ class _Cell:
 
 
 def files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """The files to read, each once: those named, and the notebooks in the folders named.
+    """Yield the files to read, each once: those named, and the notebooks in the folders named.
 
     In a folder, a script or a Markdown file counts where it says that it is a notebook.
     """
@@ -121,7 +121,7 @@ def read(file: str, *, unsaid: ManagerName = "pip") -> Reading:
 
 
 def python_cells(file: str) -> list[str]:
-    """The Python cells of one file, as they are written.
+    """Return the Python cells of one file, as they are written.
 
     Raises:
         UsageError: It cannot be read, or is not a notebook.
@@ -137,7 +137,7 @@ def python_cells(file: str) -> list[str]:
 
 
 def _cells(file: str, data: bytes) -> tuple[list[_Cell], tuple[str, str]]:
-    """The cells of a file, and the kernelspec that a notebook names."""
+    """Return the cells of a file, and the kernelspec that a notebook names."""
     if file.endswith(NOTEBOOK):
         return _notebook(data)
     if file.endswith(TEXT_NOTEBOOK):
@@ -274,7 +274,7 @@ def _source(cell: Any) -> str:
 
 
 def _language(cell: Any, notebook: str) -> str:
-    """A cell's language: nbformat 3 names it cell by cell, and calls any notebook's python."""
+    """Return a cell's language: nbformat 3 names it per cell, and calls any notebook's python."""
     return notebook if cell.language in ("", "python") else cell.language.lower()
 
 
@@ -287,7 +287,7 @@ _COMMENTED = re.compile(r"^([ \t]*)# ?(?=[!%][^\n]|\w[\w, ]*= ?[!%]\w)")
 
 
 def _header(text: str) -> str:
-    """The commented YAML that jupytext writes at the head of a script; empty without one."""
+    """Return the commented YAML that jupytext writes at the head of a script; empty without one."""
     match = re.match(r"(?:#!.*\n|# -\*-.*\n|[ \t]*\n)*# ---\n((?:#.*\n)*?)# ---\n", text)
     return match[0] if match and "jupytext:" in match[1] else ""
 
@@ -300,7 +300,7 @@ _OF_DATABRICKS = {"sh": "bash", "r": "r", "scala": "scala", "sql": "sql", "md": 
 
 
 def _databricks(text: str) -> list[_Cell]:
-    """The cells of a source file that Databricks exported: their magics are comments."""
+    """Return the cells of a source file that Databricks exported: their magics are comments."""
     cells, at = [], text.index("\n") + 1 if "\n" in text else len(text)
     ends = [match.span() for match in _COMMAND.finditer(text)]
     for number, (end, following) in enumerate([*ends, (len(text), len(text))], start=1):
@@ -351,7 +351,7 @@ def _script(text: str) -> list[_Cell]:
 
 
 def _uncommented(text: str, header: str) -> str:
-    """A cell with its magics as IPython sees them: jupytext puts ``# `` before each.
+    """Return a cell with its magics as IPython sees them: jupytext puts ``# `` before each.
 
     It does so unless the header says otherwise; in the hydrogen format it does not.
     """

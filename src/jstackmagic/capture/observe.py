@@ -22,7 +22,7 @@ _APT_VERSION = re.compile(r"[^=/]+=([^*]+)$")
 
 
 def names_of(request: Request) -> frozenset[str]:
-    """The names of the packages that a request names."""
+    """Return the names of the packages that a request names."""
     return frozenset(spec.name for spec in request.specs if spec.name)
 
 

@@ -31,7 +31,7 @@ Stamp = tuple[int, ...]
 
 
 def stamp_of(paths: Iterable[str]) -> Stamp:
-    """The modification time of each path in ns; 0 for one that is not there."""
+    """Return the modification time of each path in ns; 0 for one that is not there."""
     return tuple([_time_of(path) for path in paths])
 
 
@@ -62,7 +62,7 @@ class Place:
 
     @classmethod
     def of(cls, environment: Environment) -> Place:
-        """An environment, read now."""
+        """Return an environment, read now."""
         meta = f"{environment.prefix}/conda-meta"
         conda = (meta, f"{meta}/history") if environment.is_conda else ()
         place = cls(environment, of_environment(), (*environment.site_packages, *conda))
@@ -71,7 +71,7 @@ class Place:
 
     @classmethod
     def system(cls, environment: Environment) -> Place:
-        """The Debian system, read now."""
+        """Return the Debian system, read now."""
         # dpkg replaces its status whenever it has changed a package (dpkg(1), FILES)
         place = cls(environment, of_system(), (str(dpkg_folder() / "status"),))
         place.refresh()
@@ -94,7 +94,7 @@ class Place:
         return stamp_of(self.paths) != self.stamp
 
     def newest(self) -> int:
-        """The latest of its times, in ns since the epoch."""
+        """Return the latest of its times, in ns since the epoch."""
         return max(stamp_of(self.paths), default=0)
 
     def refresh(self) -> Change:
@@ -124,7 +124,7 @@ class Places:
         return tuple(dict.fromkeys(path for place in self._all for path in place.paths))
 
     def at(self, prefix: str) -> Place | None:
-        """The place at a prefix, watched from now on; None where there is no environment."""
+        """Return the place at a prefix, watched from now on; None without an environment."""
         for place in self._all:
             if not place.is_system and _same(place.environment.prefix, prefix):
                 return place
@@ -156,7 +156,7 @@ def is_said(found: Found) -> bool:
 
 
 def _with_user_site(environment: Environment) -> Environment:
-    """The running environment with the folder of the user's own packages, if it looks there."""
+    """Return the running environment with the user site, if it is enabled."""
     import site
 
     if not site.ENABLE_USER_SITE:
@@ -215,7 +215,7 @@ def _prefix_of_name(name: str) -> str | None:
 
 
 def _interpreter_of(script: str) -> str | None:
-    """The Python that a script of an entry point runs on, by its first line; None for others."""
+    """Return the Python in the first line of an entry point's script; None for others."""
     head = _head(script)
     # pip and conda write #!/bin/sh and '''exec' "PYTHON" "$0" "$@" where a path has blanks
     match = re.match(r"#!/bin/sh\n'''exec' ['\"]?(.+?)['\"]? \"\$0\"", head) or re.match(
@@ -263,7 +263,7 @@ def _prefix_by_asking(executable: str, folder: str, environ: Mapping[str, str]) 
 
 
 def _prefix_of_python(word: str, path: str) -> str | None:
-    """The prefix of an interpreter; a virtual environment's is a link that must not be followed."""
+    """Return an interpreter's prefix; a virtual environment's link must not be followed."""
     executable = shutil.which(word, path=path)
     if executable is None:
         return None
@@ -275,7 +275,7 @@ def _prefix_of_python(word: str, path: str) -> str | None:
 
 
 def _prefix_of_conda(word: str, environ: Mapping[str, str]) -> str | None:
-    """The active environment, or the base of the executable: conda's choice where none is named."""
+    """Return the active environment, or else the executable's base: conda's own default."""
     active = environ.get("CONDA_PREFIX")
     executable = shutil.which(word, path=environ.get("PATH", os.defpath))
     if active or executable is None:

@@ -181,7 +181,7 @@ class _Planner:
                 yield replace(captured, record=self._record(captured, transaction, step))
 
     def _aimed(self, finding: Finding, reading: Reading) -> Iterator[Captured]:
-        """The find for each target; a Debian package, and what says where, for one alone."""
+        """Yield the find for each target; a Debian package, and what says where, for one alone."""
         found, seen = finding.found, set()
         if found.request is None:
             yield Captured(finding, reason=mask(found.reason), notes=_sentences(found.note))
@@ -205,7 +205,7 @@ class _Planner:
             yield Captured(finding, aim.environment, notes, known=known)
 
     def _forbidden(self, request: Request, ref: EnvironmentRef, default: Environment) -> str:
-        """Return why the settings forbid a request; empty where they do not."""
+        """Return why the settings forbid a request; empty if they do not."""
         if self.policy is None:
             return ""
         environment = Environment(ref.kind, ref.name, ref.prefix, ref.python)
@@ -268,7 +268,7 @@ class _Standing:
         return all(self._requests[place] == marked for place, marked in self._marked.items())
 
     def add(self, request: Request, environment: EnvironmentRef) -> bool:
-        """Take a request in; False where it stands already."""
+        """Take a request in; False if it stands already."""
         place = ("" if is_system(request.manager) else environment.prefix, request.manager)
         known = masked(request)
         standing = self._requests.setdefault(place, {})

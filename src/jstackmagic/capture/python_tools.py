@@ -139,7 +139,7 @@ def _listed(value: Word) -> list[Word]:
 
 
 def _unexported(call: Call, tool: str) -> str:
-    """Say that a variable was set for the shell alone; empty where none was."""
+    """Say that a variable was set for the shell alone; empty if none was."""
     names = [name for name in call.unexported if name.startswith(tool)]
     if not names:
         return ""
@@ -191,7 +191,7 @@ def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[
 
 
 def _url(index: str) -> str:
-    """An index's URL; uv takes a name for it before, ``NAME=URL``."""
+    """Return an index's URL; uv takes a name for it before, ``NAME=URL``."""
     return re.sub(r"^[\w-]+=(?=\w+://)", "", index)
 
 

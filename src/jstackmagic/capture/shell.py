@@ -70,7 +70,7 @@ class Word:
     def pieces(self) -> Iterator[tuple[str, bool, bool]]:
         """Yield the text in pieces: each with whether it is a hole, and whether it is quoted.
 
-        Of a piece that is no hole the last is not known, and False.
+        Of a piece that is not a hole the last is not known, and False.
         """
         at = 0
         for start, end, quoted in self._places():
@@ -115,7 +115,7 @@ class Command:
     """A simple command.
 
     Attributes:
-        problem: Why the shell would refuse it; empty where it would not.
+        problem: Why the shell would refuse it; empty if it would not.
         defines: The function whose body it begins; empty without one.
     """
 
@@ -267,7 +267,7 @@ class _Reader:
                 return
 
     def _here_document(self, delimiter: str, operator: str) -> str:
-        """The lines after this one, up to the delimiter; the reader stays where it is."""
+        """Return the lines after this one, up to the delimiter; the reader stays where it is."""
         newline = self.text.find("\n", self.at)
         at = max(self._after_documents, len(self.text) if newline < 0 else newline + 1)
         lines = []
@@ -439,7 +439,7 @@ class _Reader:
         return True
 
     def _closing(self, opening: int, pair: str) -> int:
-        """The place after the bracket that closes the one at ``opening``."""
+        """Return the place after the bracket that closes the one at ``opening``."""
         depth = 0
         for at in range(opening, len(self.text)):
             depth += {pair[0]: 1, pair[1]: -1}.get(self.text[at], 0)

@@ -37,7 +37,7 @@ class Line:
 
 
 def logical_lines(text: str) -> Iterator[Line]:
-    """The logical lines of a cell without its first line, if that is a cell magic."""
+    """Yield the logical lines of a cell without its first line, if that is a cell magic."""
     at, number = 0, 1
     while at < len(text):
         escape = _ESCAPE.match(text, at)
@@ -107,7 +107,7 @@ def _line_end(text: str, at: int) -> int:
 
 
 def _string_end(text: str, at: int) -> int:
-    """The place after a string; an unclosed one ends with its line, or with the text."""
+    """Return the place after a string; an unclosed one ends with its line, or with the text."""
     quote = text[at]
     if text.startswith(quote * 3, at):
         return _triple_end(text, at + 3, quote * 3)
@@ -127,7 +127,7 @@ def _triple_end(text: str, start: int, quotes: str) -> int:
 
 
 def _assigned(text: str, start: int, equals: int) -> int:
-    """Return where the escape begins that ``=`` assigns; 0 where it assigns none."""
+    """Return where the escape begins that ``=`` assigns; 0 if it assigns none."""
     if equals == start or text[equals - 1] in "=!<>:+-*/%&|^~@":
         return 0
     match = re.compile(r"=[ \t]*(?=![^=\n]|%{1,2}[A-Za-z])").match(text, equals)

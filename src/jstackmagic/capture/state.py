@@ -130,7 +130,7 @@ class Machine:
         return replace(self, **{name: getattr(self, name).copy() for name in own})
 
     def text(self, path: str) -> str | None:
-        """Return a file's text; None where it is not seen."""
+        """Return a file's text; None if it is not seen."""
         if path in self.files or self.look is None:
             return self.files.get(path)
         return self.look(path)
@@ -475,11 +475,11 @@ class State:
     def wrote(
         self, path: str, text: str | None, *, append: bool = False, by: str = "a line"
     ) -> str:
-        """Take in that a file was written; of a settings file, what it sets.
+        """Apply that a file was written; of a settings file, what it sets.
 
         Args:
             path: Where to.
-            text: What; None where that is not known.
+            text: What; None if unknown.
             append: Whether it is added to what the file holds.
             by: For the reader: ``COPY``, ``echo``.
 
@@ -523,7 +523,7 @@ class State:
                     self.pip_setting(key, Word(" ".join(value.split())))
 
     def pip_setting(self, key: str, value: Word | None) -> None:
-        """Take in a setting of pip's by its name; None takes it away."""
+        """Apply a setting of pip's by its name; None takes it away."""
         option = "--" + key.lower().replace("_", "-").lstrip("-")
         if value is None:
             self.machine.pip.pop(option, None)
@@ -550,7 +550,7 @@ class State:
             self.conda_setting(str(key), str(value), by=path)
 
     def conda_setting(self, key: str, value: str, *, by: str) -> None:
-        """Take in a setting of conda's other than its channels: said where it changes a result."""
+        """Apply a setting of conda's other than its channels: said where it changes a result."""
         if key in _CONDA_MATTERS and not (
             key == "channel_priority" and value.lower() in ("flexible", "true")
         ):

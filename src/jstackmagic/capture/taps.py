@@ -23,10 +23,10 @@ if TYPE_CHECKING:
         """The receiver of the events. Neither method may raise."""
 
         def begins(self, start: Start) -> object | None:
-            """A program is about to be started; None means that its end is of no interest."""
+            """Handle the start of a program; return None to ignore its end."""
 
         def went(self, token: object, result: int | Handle) -> None:
-            """It was started (a handle), or has ended (its exit status, as `subprocess` has it)."""
+            """Handle its start (a handle), or its end (its exit status, as `subprocess` has it)."""
 
 
 class Start(NamedTuple):
@@ -34,7 +34,7 @@ class Start(NamedTuple):
 
     Attributes:
         text: The command line; quoted as a shell would need it where no shell reads it.
-        words: The arguments, the program first; None where a shell reads the text.
+        words: The arguments, the program first; None if a shell reads the text.
         folder: Its working folder.
         environ: Its environment variables.
     """

@@ -83,7 +83,7 @@ class Targets:
         return self._known[key]
 
     def _new(self, found: Found) -> EnvironmentRef:
-        """An environment that is made by the command, as it will be."""
+        """Return an environment that is made by the command, as it will be."""
         target = found.target
         specs = found.request.texts if found.request else ()
         versions = (re.fullmatch(r"python\s*=+\s*(\d+(?:\.\d+)*)(?:[.*=].*)?", s) for s in specs)

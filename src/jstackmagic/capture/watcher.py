@@ -61,8 +61,8 @@ class Install:
         typed: As the user typed it.
         folder: The folder it runs in.
         environ: Its variables.
-        place: The one it reaches; None where that is not known.
-        record: Begun; None where that is left until more is known.
+        place: The one it reaches; None if unknown.
+        record: Begun; None if that is left until more is known.
     """
 
     found: Found
@@ -74,7 +74,7 @@ class Install:
 
     @property
     def request(self) -> Request | None:
-        """Return what it asks; None where it is seen and not understood."""
+        """Return what it asks; None if it is seen and not understood."""
         return self.found.request
 
     @property
@@ -100,7 +100,7 @@ class Run:
         started: When, in seconds since the epoch.
         ended: When it was seen to have ended; None while it has not.
         handle: For what was not waited for.
-        exit_status: As `subprocess` gives it; None where it is not known.
+        exit_status: As `subprocess` gives it; None if unknown.
         tapped: Whether it was seen to be started; otherwise a cell's text and a change say so.
     """
 
@@ -221,7 +221,7 @@ class Watcher:
         self._others = [*self._others[-9:], text]
 
     def begins(self, start: Start, cell: str) -> Run | None:
-        """A program is about to be started; None where it installs nothing."""
+        """Handle the start of a program; return None if it installs nothing."""
         every = _founds(start, cell)
         # what is no business of conda, pip or apt names no interpreter
         founds = [found for found in every if found.request or found.target.interpreter]
@@ -247,7 +247,7 @@ class Watcher:
         return run
 
     def went(self, run: Run, result: int | Handle) -> None:
-        """It was started, or has ended."""
+        """Handle that it was started, or has ended."""
         if isinstance(result, Handle):
             run.handle = result
         else:
@@ -288,7 +288,7 @@ class Watcher:
                     self._ended(run, step, install, install.request, change)
 
     def _made(self, installs: Sequence[Install]) -> Iterator[tuple[Place, Change]]:
-        """The environments that did not exist when the command began; all in them is new."""
+        """Yield the environments that did not exist when the command began; all in them is new."""
         for install in installs:
             if install.place is None:
                 install.place = self._reached(install)
@@ -474,7 +474,7 @@ class Watcher:
 
 
 def _founds(start: Start, cell: str) -> list[Found]:
-    """The installs of a program that is about to start."""
+    """Return the installs of a program that is about to start."""
     if start.words is None:
         founds = list(recognise(start.text, folder=start.folder))
     else:
@@ -485,7 +485,7 @@ def _founds(start: Start, cell: str) -> list[Found]:
 
 
 def _read(cell: str) -> Iterator[Found]:
-    """The installs in a cell's text that are not our own magics."""
+    """Yield the installs in a cell's text that are not our own magics."""
     for found in CellReader(folder=os.getcwd()).read(cell):
         if not found.command.lstrip("%").startswith("env"):
             yield found
@@ -496,7 +496,7 @@ _COMPUTED = re.compile(r"\$(?!\{?sys\.)\w|\{(?!sys\.)\w[^}]*\}")
 
 
 def _as_typed(founds: Sequence[Found], cell: str) -> Iterator[str]:
-    """Each command as the cell has it, or as it is run where the cell has none that is the same."""
+    """Yield each command as in the cell, or as it is run if the cell has no equal one."""
     texts = [found for found in _read(cell) if found.request]
     for found in founds:
         typed = next((text for text in texts if text.request == found.request), None)
@@ -558,7 +558,7 @@ def _is_undone(install: Install, run: Run) -> bool:
 
 
 def _seen(request: Request, place: Place, change: Change) -> Outcome:
-    """The outcome of what is only known by its change; how long it took is not."""
+    """Return the outcome of what is only known by its change; how long it took is not."""
     resolved = serving(request, place.packages)
     return Outcome(status="ok", exit_status=0, seconds=0.0, change=change, resolved=resolved)
 

@@ -46,7 +46,7 @@ def takes_options(name: str) -> bool:
 
 
 def names() -> tuple[str, ...]:
-    """The verbs, found by listing this folder, so that loading the extension imports none."""
+    """Return the verbs, by listing this folder, so that loading the extension imports none."""
     found = (file.removesuffix(".py") for file in os.listdir(os.path.dirname(__file__)))
     return tuple(sorted(name for name in found if name.isidentifier() and name[0] != "_"))
 
@@ -57,7 +57,7 @@ def load(name: str) -> Verb:
 
 
 def parser(name: str, *, magic: bool) -> Parser:
-    """The parser of one verb, as the notebook or the terminal calls it."""
+    """Return the parser of one verb, as the notebook or the terminal calls it."""
     from ._options import declare
     from ._parser import Parser
 

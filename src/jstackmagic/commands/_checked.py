@@ -16,7 +16,7 @@ class Checked(Result):
     """The outcome of the comparison.
 
     Attributes:
-        difference: What an export would change; empty where nothing.
+        difference: What an export would change; empty if nothing.
         files: What was compared.
         notes: What was not.
     """

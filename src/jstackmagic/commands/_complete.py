@@ -75,7 +75,7 @@ def _innermost(
 ) -> tuple[
     argparse.ArgumentParser | argparse._SubParsersAction[argparse.ArgumentParser], list[str]
 ]:
-    """The parser of the sub-command that was named; the choice of one where none was."""
+    """Return the parser of the sub-command that was named; the choice of one where none was."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for at, word in enumerate(words):

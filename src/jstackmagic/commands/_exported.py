@@ -21,8 +21,8 @@ class Exported(Result):
 
     Attributes:
         artifact: The text, the files it needs, and what could not be kept.
-        written: The files that were written; empty where it is only shown.
-        own: A sentence that says whether it has jstackmagic itself; empty where none is due.
+        written: The files that were written; empty if it is only shown.
+        own: A sentence that says whether it has jstackmagic itself; empty if none is due.
     """
 
     artifact: Artifact
@@ -76,7 +76,7 @@ class ExportedAll(Result):
         rows: File, format and what it is, of those that were written.
         missing: File and reason, of those that could not be.
         written: Every file that was written, those beside them and the README too.
-        own: A sentence that says that none has jstackmagic itself; empty where none is due.
+        own: A sentence that says that none has jstackmagic itself; empty if none is due.
         notes: What was left out of all of them, a sentence each.
     """
 

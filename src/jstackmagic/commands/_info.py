@@ -30,7 +30,7 @@ class Info(Result):
     """Environments, and the host they are on.
 
     Attributes:
-        replay: How far the replay in this container is; None where there was none.
+        replay: How far the replay in this container is; None if there was none.
     """
 
     environments: tuple[Environment, ...]

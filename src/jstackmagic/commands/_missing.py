@@ -78,7 +78,7 @@ def _sources(path: str, session: Session, *, named: bool) -> Iterator[str]:
 
 
 def _python_of(source: str) -> str:
-    """A cell without what is IPython's in it; empty where all of it is another language's."""
+    """Return a cell without what is IPython's in it; empty if all of it is another language's."""
     from ..capture.source import logical_lines
 
     if source.lstrip().startswith("%%"):

@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action=_Help)
 
     def format_help(self) -> str:
-        """The help, its examples written for the surface that ``prog`` names."""
+        """Return the help, its examples written for the surface that ``prog`` names."""
         text = super().format_help()
         return text if self.prog.startswith("%") else for_terminal(text)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def values_of(
     action: argparse.Action, token: str, words: list[str], session: Session
 ) -> Iterable[str]:
-    """Return what an option or a positional argument takes; nothing where that is not known."""
+    """Return what an option or a positional argument takes; nothing if unknown."""
     if action.choices is not None:
         return [str(choice) for choice in action.choices]
     match action.metavar:
@@ -58,14 +58,14 @@ def _paths(token: str) -> list[str]:
 
 
 def _ids(token: str, session: Session) -> list[str]:
-    """The ids of the history, the newest first; of single records once a transaction is named."""
+    """Return the history's ids, the newest first; after a transaction's name its records' ids."""
     records = list(reversed(session.history.records()))
     found = [record.transaction for record in records]
     return found + [record.id for record in records] if "." in token else found
 
 
 def _target(words: Sequence[str]) -> Environment:
-    """The environment that the words before name, and the running one where they name none."""
+    """Return the environment that the previous words name, or else the running one."""
     from ._options import declare, typed
     from ._shared import Target
 

@@ -90,7 +90,7 @@ class HookResult(Result):
 
     Attributes:
         sentences: What was done.
-        snippet: Lines for a start-up script; empty where they were written to a file.
+        snippet: Lines for a start-up script; empty if they were written to a file.
     """
 
     sentences: tuple[str, ...]

@@ -64,11 +64,11 @@ class Result:
         raise NotImplementedError
 
     def to_json(self) -> Any:
-        """The same content for programs, as plain lists and dictionaries."""
+        """Return the same content for programs, as plain lists and dictionaries."""
         raise NotImplementedError
 
     def summary(self) -> str:
-        """One line."""
+        """Return one line."""
         return f"{type(self).__name__}"
 
     def __str__(self) -> str:

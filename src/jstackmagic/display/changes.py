@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def count_text(change: Change) -> str:
-    """A change in a few words; empty where nothing changed."""
+    """Return a change in a few words; empty if nothing changed."""
     counts = (
         (len(change.added), "added"),
         (len(change.changed), "changed"),
@@ -21,7 +21,7 @@ def count_text(change: Change) -> str:
 
 
 def change_table(change: Change, caption: str = "") -> Table:
-    """A change as a table: what came, what moved from which version, what went."""
+    """Return a change as a table: what came, what moved from which version, what went."""
     rows = [
         *(_row("+", package, package.version) for package in change.added),
         *(_row("~", new, _moved(old, new)) for old, new in change.changed),

@@ -114,12 +114,12 @@ def page(blocks: Iterable[str]) -> str:
 
 
 def fold(summary: str, body: str, *, is_open: bool = False) -> str:
-    """One line that opens; both are HTML."""
+    """Return one line that opens; both are HTML."""
     return f"<details{' open' * is_open}><summary>{summary}</summary>{body}</details>"
 
 
 def lines(drawn: Sequence[Line]) -> str:
-    """The lines of a log, in its own colours."""
+    """Return the lines of a log, in its own colours."""
     text = "\n".join("".join(_piece(text, style) for text, style in line) for line in drawn)
     return f"<pre>{text}</pre>"
 

@@ -75,7 +75,7 @@ class Log:
         return "\n".join(lines).strip("\n")
 
     def tail(self, count: int) -> str:
-        """The last ``count`` lines that are not blank, without colours."""
+        """Return the last ``count`` lines that are not blank, without colours."""
         found: list[str] = []
         for line in reversed(self._lines):
             if len(found) == count:
@@ -86,7 +86,7 @@ class Log:
         return "\n".join(reversed(found))
 
     def last(self, count: int) -> list[Line]:
-        """The last ``count`` lines with their styles, without the one not yet begun."""
+        """Return the last ``count`` lines with their styles, without the one not yet begun."""
         end = len(self._lines) - (not self._lines[-1])
         return [_settled(line) for line in self._lines[max(0, end - count) : end]]
 
@@ -206,7 +206,7 @@ def _joined(cells: list[tuple[str, Style]]) -> Line:
 
 
 def _written(line: Line) -> str:
-    """A line in as few letters as can be, for a terminal."""
+    """Return a line in as few letters as can be, for a terminal."""
     return "".join(f"{_codes(style)}{text}" for text, style in line) + "\x1b[0m"
 
 
@@ -222,7 +222,7 @@ def _codes(style: Style) -> str:
 
 
 def _restyled(style: Style, given: str) -> Style:
-    """A style after a sequence that changes it (SGR)."""
+    """Return a style after a sequence that changes it (SGR)."""
     codes = [int(code) if code.isdigit() else 0 for code in re.split("[;:]", given)]
     while codes:
         code = codes.pop(0)
@@ -247,7 +247,7 @@ def _restyled(style: Style, given: str) -> Style:
 
 
 def _extended(codes: list[int]) -> str:
-    """The colour that follows 38 or 48, taken off the codes."""
+    """Return the colour that follows 38 or 48, taken off the codes."""
     if codes[:1] == [2] and len(codes) >= 4:
         red, green, blue = (min(255, code) for code in codes[1:4])
         del codes[:4]

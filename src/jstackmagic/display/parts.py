@@ -82,7 +82,7 @@ class Displayed(Protocol):
         """Return what it consists of, in order."""
 
     def to_json(self) -> Any:
-        """The same content for programs, as plain lists and dictionaries."""
+        """Return the same content for programs, as plain lists and dictionaries."""
 
     @property
     def document(self) -> str | None:
@@ -130,7 +130,7 @@ def _text_table(table: Table) -> str:
 
 
 def size_text(size: int | None) -> str:
-    """A number of bytes for people; empty for None.
+    """Return a number of bytes for people; empty for None.
 
     >>> size_text(512), size_text(3 * 1024 * 1024), size_text(None)
     ('1 KiB', '3.0 MiB', '')
@@ -141,7 +141,7 @@ def size_text(size: int | None) -> str:
 
 
 def channel_text(source: str) -> str:
-    """A channel, index or URL in few letters, for a table.
+    """Return a channel, index or URL in few letters, for a table.
 
     >>> channel_text("https://conda.example/conda-forge"), channel_text("file:///srv/my channel")
     ('conda-forge', 'my channel')

@@ -60,7 +60,7 @@ def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
 
 
 def _indexes(chosen: Chosen) -> Iterator[str]:
-    """Those asked for, each once, and pip's own where a step named none."""
+    """Yield those asked for, each once, and pip's own where a step named none."""
     steps = chosen.of("pip")
     named = [step.sources.index_url for step in steps if step.sources.index_url]
     extra = [url for step in steps for url in step.sources.extra_index_urls]

@@ -41,7 +41,7 @@ class File:
     Attributes:
         name: Its path from the artifact's folder; nothing in it needs quoting.
         source: The file or folder to copy, as an absolute path, or the content itself.
-        sha256: What the file had when it was installed; empty where that is unknown.
+        sha256: What the file had when it was installed; empty if that is unknown.
         requirements: Whether it is a requirements file, whose own ``-r`` lines are followed.
         executable: Whether it is a program.
     """
@@ -238,7 +238,7 @@ def _content(file: File) -> bytes | Path:
 
 
 def _requirements(path: Path, includers: tuple[Path, ...]) -> list[str]:
-    """The lines of a requirements file, what it includes in the place of the ``-r`` line."""
+    """Return the lines of a requirements file, what it includes in the place of the ``-r`` line."""
     if path in includers:
         return []
     lines = []

@@ -22,7 +22,7 @@ UNSAFE = re.compile(r"[^\w.+!-]", re.ASCII)
 
 
 def generated(name: str, content: str) -> File:
-    """A text of our own; its name has its hash, so that two formats never want two under one."""
+    """Return a file for our own text; the hash in its name keeps two texts apart."""
     digest = hashlib.sha256(content.encode()).hexdigest()[:8]
     return File(f"{FOLDER}/{name}-{digest}.txt", content.encode())
 
@@ -50,7 +50,7 @@ class Beside:
         self._names.setdefault(path, next(name for name in names if name not in taken))
 
     def file(self, item: Item) -> File:
-        """The file or folder to copy.
+        """Return the file or folder to copy.
 
         Raises:
             ExportError: Its path cannot be written on one line, or holds a credential.
@@ -61,7 +61,7 @@ class Beside:
         return File(self._names[source], source, sha256, requirements)
 
     def archive(self, path: str, sha256: str) -> File:
-        """A local archive to copy that a package came from, whether or not a spec names it.
+        """Return a local archive to copy that a package came from, whether or not a spec names it.
 
         Raises:
             ExportError: Its path cannot be written on one line, or holds a credential.

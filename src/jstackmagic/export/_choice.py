@@ -39,7 +39,7 @@ class Chosen:
     left_out: tuple[str, ...]
 
     def of(self, manager: ManagerName) -> tuple[Step, ...]:
-        """The steps of one manager."""
+        """Return the steps of one manager."""
         return tuple(step for step in self.steps if step.manager == manager)
 
     def items(self, manager: ManagerName) -> Iterator[Item]:
@@ -54,7 +54,7 @@ class Chosen:
 
     @property
     def python(self) -> str:
-        """The minor version of its Python; empty where it has none."""
+        """The minor version of its Python; empty if it has none."""
         return self.environment.minor
 
 
@@ -64,7 +64,7 @@ def called(environment: EnvironmentRef) -> str:
 
 
 def file_names(environments: Iterable[EnvironmentRef]) -> dict[EnvironmentRef, str]:
-    """A name for each environment that no other has and that a path needs no quoting for."""
+    """Return a name for each environment that no other has and that a path needs no quoting for."""
     found: dict[EnvironmentRef, str] = {}
     for environment in environments:
         name = UNSAFE.sub("-", called(environment)).lstrip("-.") or "environment"
@@ -74,7 +74,7 @@ def file_names(environments: Iterable[EnvironmentRef]) -> dict[EnvironmentRef, s
 
 
 def choose(recipe: Recipe, *, name: str = "", prefix: str = "") -> Chosen:
-    """The environment of that name or prefix; without both, the first that the recipe has.
+    """Return the environment of that name or prefix; without both, the first that the recipe has.
 
     Raises:
         ExportError: The recipe has none, or none of that name or prefix.

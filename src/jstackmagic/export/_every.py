@@ -31,7 +31,7 @@ class Rendered:
         name: The format.
         file: Its path in the folder.
         summary: What the format is.
-        artifact: What it was rendered as; None where it could not be.
+        artifact: What it was rendered as; None if it could not be.
         reason: Why it could not be.
     """
 

@@ -33,7 +33,7 @@ def on_disk(recipe: Recipe) -> Recipe:
 
 
 def of_index(recipe: Recipe, *, name: str, prefix: str) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe with all archives that serve an environment's pip packages, and what to know."""
+    """Return the recipe with all archives that serve an environment's pip packages, and notes."""
     from ._archives import complete
 
     chosen = choose(recipe, name=name, prefix=prefix)
@@ -43,7 +43,7 @@ def of_index(recipe: Recipe, *, name: str, prefix: str) -> tuple[Recipe, tuple[s
 
 
 def of_platforms(recipe: Recipe, platforms: Sequence[str], *, name: str, prefix: str) -> Recipe:
-    """The recipe with what an environment would hold on other platforms.
+    """Return the recipe with what an environment would hold on other platforms.
 
     Raises:
         CommandFailed: The channels cannot be read, or have no such environment.
@@ -89,7 +89,7 @@ def _read(holding: Holding, recipe: Recipe) -> Holding:
 
 
 def _explained(package: Package, known: Package | None) -> Package:
-    """A package with what only its manager knew when it was installed: where pip found it."""
+    """Return a package with its origin, which only its manager knew when it was installed."""
     if known is None or known.version != package.version:
         return package
     return replace(

@@ -23,7 +23,7 @@ def check_image(image: str, *, advice: tuple[str, ...]) -> None:
 
 
 def name_and_tag(image: str) -> tuple[str, str]:
-    """An image's name and its tag, which a colon joins again; a digest counts as a tag.
+    """Return an image's name and its tag, which a colon joins again; a digest counts as a tag.
 
     >>> name_and_tag("registry.example.com:5000/lab/analysis:2026-11")
     ('registry.example.com:5000/lab/analysis', '2026-11')

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def left_out(why: str, steps: Iterable[Step]) -> tuple[str, ...]:
-    """One sentence for what a format cannot hold; none where that is nothing.
+    """Return one sentence for what a format cannot hold; none if that is nothing.
 
     Args:
         why: A sentence that says what the format holds.

@@ -38,7 +38,7 @@ def is_direct(package: Package) -> bool:
 
 
 def archives_of(package: Package, holding: Holding) -> tuple[Archive, ...]:
-    """The archives of the index that serve a package's version, by file name."""
+    """Return the archives of the index that serve a package's version, by file name."""
     found = (
         archive
         for archive in holding.archives
@@ -48,13 +48,13 @@ def archives_of(package: Package, holding: Holding) -> tuple[Archive, ...]:
 
 
 def hashes_of(package: Package, holding: Holding) -> tuple[str, ...]:
-    """The hashes that serve: of the installed archive, and of all others of its version."""
+    """Return the hashes that serve: of the installed archive, and of all others of its version."""
     found = {archive.sha256 for archive in archives_of(package, holding)}
     return tuple(sorted(found | ({package.sha256} - {""})))
 
 
 def platform_of(urls: Iterable[str]) -> str:
-    """Conda's name of the platform that archives are for; empty where they are for all."""
+    """Conda's name of the platform that archives are for; empty if they are for all."""
     for url in urls:
         match = _SUBDIR.fullmatch(url.partition("#")[0])
         if match:

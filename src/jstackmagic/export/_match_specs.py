@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def channels(chosen: Chosen, notes: list[str]) -> list[str]:
-    """The channels, strongest first: those asked for, then those that served."""
+    """Return the channels, strongest first: those asked for, then those that served."""
     from ..where.condarc import CondaConfig, channel_name
 
     asked = [channel for step in chosen.of("conda") for channel in step.sources.channels]
@@ -36,7 +36,7 @@ def channels(chosen: Chosen, notes: list[str]) -> list[str]:
 
 
 def match_specs(chosen: Chosen, pin: Pin, notes: list[str]) -> Iterator[tuple[Item | None, str]]:
-    """The specs, Python first, each with the item that it is of."""
+    """Yield the specs, Python first, each with the item that it is of."""
     items: list[Item] = []
     for item in chosen.items("conda"):
         is_list = isinstance(item.spec, Listing)
@@ -58,7 +58,7 @@ def match_specs(chosen: Chosen, pin: Pin, notes: list[str]) -> Iterator[tuple[It
 
 
 def spec_of(item: Item, pin: Pin, notes: list[str]) -> str:
-    """One spec; of an archive of this machine, its name, version and build."""
+    """Return one spec; of an archive of this machine, its name, version and build."""
     spec = pinned(item, pin)
     spec = published(spec, notes)
     if not item.spec.place:

@@ -86,7 +86,7 @@ class Own:
         return Step(OWN[0], self.environment.ref, (item,))
 
     def in_image(self, *, added: bool) -> str:
-        """Return a sentence: whether an image will have it; empty where it is not here.
+        """Return a sentence: whether an image will have it; empty if it is not here.
 
         Args:
             added: Whether it is put there.
@@ -101,7 +101,7 @@ class Own:
         return f"The image will not have {described(self.packages)}: {FLAG} puts them there."
 
     def in_file(self) -> str:
-        """Return a sentence for an artifact that has no room for it; empty where none is due."""
+        """Return a sentence for an artifact that has no room for it; empty if none is due."""
         return f"{described(self.packages)} are not in this." if self.packages else ""
 
 

@@ -57,7 +57,7 @@ class Requirements:
         return list(dict.fromkeys(lines))
 
     def locked(self, steps: Sequence[Step], holding: Holding) -> list[str]:
-        """Every package with the hashes of its archives, what was asked for first.
+        """Return every package with the hashes of its archives, what was asked for first.
 
         pip takes a hash for all or for none: what can have none is left out, and noted. Of a list
         (``-r FILE``) and of constraints the packages that came of them stand for them.
@@ -99,7 +99,7 @@ class Requirements:
         return checked(f"{package.name} @ {source}")
 
     def heading(self, steps: Sequence[Step]) -> Iterator[str]:
-        """The indexes and options of all steps: a requirements file has one set of them."""
+        """Yield the indexes and options of all steps: a requirements file has one set of them."""
         indexes = list(dict.fromkeys(step.sources.index_url for step in steps))
         built = dict.fromkeys(text for step in steps for text in step.sources.variables)
         if built:
@@ -134,7 +134,7 @@ class Requirements:
         return published(url, self.notes, where)
 
     def _options(self, options: Sequence[str]) -> Iterator[str]:
-        """Those that a requirements file may hold, each with its value."""
+        """Yield those that a requirements file may hold, each with its value."""
         waiting = list(options)
         while waiting:
             word = waiting.pop(0)
@@ -155,7 +155,7 @@ class Requirements:
                 )
 
     def line(self, item: Item) -> str:
-        """One requirement; a local file of it lies beside the list."""
+        """Return one requirement; a local file of it lies beside the list."""
         return checked(self.spec(item).text)
 
     def spec(self, item: Item) -> Spec:

@@ -138,7 +138,7 @@ class Source:
             )
 
     def own(self, *, added: bool | None = None) -> str:
-        """Return whether the artifact has jstackmagic itself; empty where none is due.
+        """Return whether the artifact has jstackmagic itself; empty if none is due.
 
         Args:
             added: Whether it is put into the image; None for what is not an image.
@@ -149,6 +149,6 @@ class Source:
         return own.in_file() if added is None else own.in_image(added=added)
 
     def _running(self) -> str:
-        """The running environment's prefix, where the recipe has something of it; else empty."""
+        """Return the running environment's prefix if it is in the recipe; otherwise empty."""
         known = (step.environment.prefix for step in self.recipe.steps if step.environment)
         return sys.prefix if sys.prefix in known else ""

@@ -68,7 +68,7 @@ def packages(recipe: Recipe, pin: Pin) -> tuple[list[str], list[str]]:
 
 
 def text_of(lines: list[str]) -> str:
-    """The text of an apt.txt."""
+    """Return the text of an apt.txt."""
     head = "# Made by jstackmagic from the record of what was installed.\n"
     return head + "".join(f"{line}\n" for line in lines)
 

@@ -75,7 +75,7 @@ def _further(
     pin: Pin,
     notes: list[str],
 ) -> list[File]:
-    """The file of each further environment, and the postBuild that makes them."""
+    """Return the file of each further environment, and the postBuild that makes them."""
     files: list[File] = []
     script = _HEAD
     for environment, name in file_names(environments).items():

@@ -46,7 +46,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
 def environment_yml(
     chosen: Chosen, requirements: Requirements, pin: Pin, *, more: Sequence[str] = ()
 ) -> tuple[str, tuple[str, ...]]:
-    """One environment's file, and sentences that the user should read.
+    """Return one environment's file, and sentences that the user should read.
 
     Args:
         chosen: The environment.

@@ -135,7 +135,7 @@ def _from_pip(package: Package, holding: Holding, notes: list[str]) -> dict[str,
 
 
 def _spec(text: str) -> tuple[str, str]:
-    """A dependency as conda-lock has it: a name, and the rest of the match spec."""
+    """Return a dependency as conda-lock has it: a name, and the rest of the match spec."""
     name, _, rest = text.partition(" ")
     return checked(name), checked(rest.strip() or "*")
 

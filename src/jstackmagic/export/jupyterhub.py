@@ -30,7 +30,7 @@ def render(recipe: Recipe, *, hub: Hub = "z2jh", image: str = "", profile: str =
         recipe: What the image holds.
         hub: Whose settings.
         image: The image of the recipe.
-        profile: The name under which users choose it; empty where all get it.
+        profile: The name under which users choose it; empty if all get it.
 
     Raises:
         ExportError: The image is not known.
@@ -73,7 +73,7 @@ def _config(image: str, profile: str) -> str:
 
 
 def _word(text: str) -> str:
-    """A string in double quotes, with the escapes that YAML and Python read alike."""
+    """Return a string in double quotes, with the escapes that YAML and Python read alike."""
     escaped = (
         f"\\{character}"
         if character in '"\\'

@@ -75,7 +75,7 @@ def _python(version: str, pin: Pin) -> str:
 
 
 def _word(text: str) -> str:
-    """A basic string of TOML; JSON's are these."""
+    """Return a basic string of TOML; JSON's are these."""
     return json.dumps(checked(text), ensure_ascii=False)
 
 
@@ -200,7 +200,7 @@ class _Block:
 
 
 def insert(block: str, text: str, *, notebook: bool) -> str:
-    """The text of a notebook or script with the block in it, in the place of an older one.
+    """Return the text of a notebook or script with the block in it, in the place of an older one.
 
     Other tables that the older one has are kept.
 
@@ -226,7 +226,7 @@ def _into_script(block: str, text: str) -> str:
 
 
 def _merged(block: str, older: str) -> str:
-    """The block, without its last line end, with the tables that are the older one's alone."""
+    """Return the block, without its last line end, with the older block's own tables."""
     kept: list[str] = []
     keeps = False
     for line in older.splitlines():

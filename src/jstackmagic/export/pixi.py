@@ -127,7 +127,7 @@ def _place(spec: Spec) -> dict[str, Any]:
 
 
 def _options(lines: list[str], writer: Requirements) -> dict[str, Any]:
-    """The heading of a requirements file as pixi's options."""
+    """Return the heading of a requirements file as pixi's options."""
     found: dict[str, Any] = {}
     for line in lines:
         option, _, value = line.partition(" ")

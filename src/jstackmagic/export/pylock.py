@@ -67,7 +67,7 @@ class _Page:
             self.notes.append(f"conda's packages are not in this file: {', '.join(conda)}.")
 
     def packages(self) -> Iterator[dict[str, Any]]:
-        """The packages, each as a table."""
+        """Yield the packages, each as a table."""
         for item, package in resolved(self.chosen.of("pip"), self.chosen.holding):
             if package is None:
                 assert item is not None

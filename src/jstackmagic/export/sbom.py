@@ -192,7 +192,7 @@ def _purl(present: Present, distribution: str) -> str:
 
 
 def _channel(package: Package) -> str:
-    """The channel's name, as conda's canonical names have it: the last part of its URL."""
+    """Return the channel's name, as conda's canonical names have it: the last part of its URL."""
     source = public(package.source).rstrip("/")
     path = urlsplit(source).path if "://" in source else source
     parts = [part for part in unquote(path).split("/") if part]

@@ -75,7 +75,7 @@ def _match(complete: Completer, context: Any) -> dict[str, Any]:
 
 
 def _asked(context: Any) -> tuple[str, list[str], str, bool] | None:
-    """The verb, the words before, the word at the cursor, whether it is a cell's body."""
+    """Return the verb, the words before, the word at the cursor, whether it is a cell's body."""
     before = context.text_until_cursor
     if context.cursor_line > 0:
         head = re.match(_BODY, context.full_text)
@@ -90,7 +90,7 @@ def _asked(context: Any) -> tuple[str, list[str], str, bool] | None:
 
 
 def _split(text: str) -> tuple[list[str], str]:
-    """The whole words, and the begun one, without the quote that it may begin with."""
+    """Return the whole words, and the begun one, without the quote that it may begin with."""
     from ..model.errors import UsageError
     from ..model.parsing import split_words
 

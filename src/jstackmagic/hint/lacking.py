@@ -66,7 +66,7 @@ def wanted_by(
 
 
 def _longest(asked: Iterable[str]) -> list[str]:
-    """The dotted names, in their order; of one namespace package's parts the whole ones alone."""
+    """Return the dotted names in order; of a namespace package's parts only whole ones."""
     every = list(asked)
     spaces = names.names().namespaces
     return [

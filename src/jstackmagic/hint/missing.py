@@ -41,7 +41,7 @@ class Hint:
     Attributes:
         module: What could not be imported, or the library that could not be loaded.
         text: A sentence or two; it explains, or says why nothing is to be installed.
-        spec: What to install, as ``%envinstall`` takes it; empty where nothing is to be.
+        spec: What to install, as ``%envinstall`` takes it; empty if nothing is to be.
     """
 
     module: str
@@ -50,7 +50,7 @@ class Hint:
 
     @property
     def line(self) -> str:
-        """Return what to type, one line that runs as it stands; empty where nothing helps."""
+        """Return what to type, one line that runs as it stands; empty if nothing helps."""
         return f"%envinstall {self.spec}" if self.spec else ""
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ def explain(error: BaseException, *, conda: bool, folder: str | None = None) -> 
         folder: Where the user's own modules lie; the working folder if not said.
 
     Returns:
-        None where the error is no failed import, or there is nothing to add to its own words.
+        None if the error is no failed import, or there is nothing to add to its own words.
     """
     folder = os.getcwd() if folder is None else folder
     for each in _chain(error):
@@ -86,7 +86,7 @@ def explain(error: BaseException, *, conda: bool, folder: str | None = None) -> 
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it came from, if it is an import's: pandas raises its own in its place."""
+    """Yield an import error and its causes: pandas raises its own in place of it."""
     seen: set[int] = set()
     each: BaseException | None = error
     if not isinstance(error, (ImportError, OSError)):
@@ -101,7 +101,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _missing_library(error: BaseException) -> str | None:
-    """The library that the loader (ld.so, dlopen) did not find."""
+    """Return the library that the loader (ld.so, dlopen) did not find."""
     if not isinstance(error, (ImportError, OSError)):
         return None
     text = str(error)
@@ -242,7 +242,7 @@ def _is_slip(one: str, other: str) -> bool:
 
 
 def _importable() -> list[str]:
-    """The top-level modules that are here."""
+    """Return the top-level modules that are here."""
     from pkgutil import iter_modules
 
     found = {module.name for module in iter_modules()} | set(sys.stdlib_module_names)
@@ -276,7 +276,7 @@ def _own(root: str, folder: str) -> Hint | None:
 
 
 def _own_file(root: str, folder: str) -> str | None:
-    """A module of the user's near a folder: there under another case, beside, above or below it."""
+    """Return a module of the user near a folder: in it in another case, next to, above or below it."""
     wanted = root.lower()
     here = [folder]
     for _ in range(_DEPTH):
@@ -334,7 +334,7 @@ def _is_project(folder: str) -> bool:
 def _of_submodule(
     module: str, longest: str, spec: ModuleSpec, conda: bool, folder: str
 ) -> Hint | None:
-    """The top-level name is there, and what stands behind its dot is not."""
+    """Return the hint for a missing module below a top-level name that is installed."""
     root = module.partition(".")[0]
     shadow = _shadow(root, spec, folder)
     if shadow:
@@ -399,7 +399,7 @@ def _of_advice(error: ImportError, conda: bool) -> Hint | None:
 
 
 def _shadow(root: str, spec: ModuleSpec, folder: str) -> Hint | None:
-    """A file of the user's that hides a module of Python's or of a package's."""
+    """Return a file of the user's that hides a module of Python's or of a package's."""
     origin = spec.origin or ""
     if not origin.endswith(".py") or os.path.dirname(os.path.realpath(origin)) != os.path.realpath(
         folder
@@ -462,7 +462,7 @@ def _distribution(root: str) -> str:
 
 
 def _wanted(traceback: TracebackType | None, module: str) -> list[str]:
-    """The dotted names, under a module, of the import statement that failed.
+    """Return the dotted names, under a module, of the import statement that failed.
 
     The error names what is missing first: ``google``, where ``google.cloud.storage`` was asked for.
     """

@@ -47,7 +47,7 @@ class LinesFile:
         return before if before and not self.path.exists() and before.is_file() else self.path
 
     def content(self) -> bytes:
-        """Every line as it stands.
+        """Return every line as it stands.
 
         Raises:
             HistoryError: The file is there and cannot be read.

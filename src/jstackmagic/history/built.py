@@ -38,7 +38,7 @@ def note_image(name: str, history: History, *, base: str = "") -> None:
 
 
 def built_image(records: Sequence[Record], history: History) -> str:
-    """Return the name of the last image of some records; empty where none was built of them here.
+    """Return the name of the last image of some records; empty if none was built of them here.
 
     Args:
         records: Which.
@@ -48,7 +48,7 @@ def built_image(records: Sequence[Record], history: History) -> str:
 
 
 def built_on(records: Sequence[Record], history: History) -> str:
-    """Return what the last image of some records was built on; empty where nothing notes it.
+    """Return what the last image of some records was built on; empty if nothing notes it.
 
     Args:
         records: Which.

@@ -51,7 +51,7 @@ class History:
         return f"History({str(self.path)!r})"
 
     def new_transaction(self) -> str:
-        """A short random id that no record of this file has."""
+        """Return a short random id that no record of this file has."""
         import secrets
 
         known = self.content()
@@ -169,7 +169,7 @@ class History:
             return read.ledger
 
     def get(self, prefix: str) -> list[Record]:
-        """The records of the transaction, or the one record, whose id begins with ``prefix``.
+        """Return the records of the transaction, or the one record, with the id ``prefix…``.
 
         Args:
             prefix: ``a1b2`` for a transaction, ``a1b2.2`` for its second record.
@@ -249,7 +249,7 @@ class _Read:
         self._open: dict[str, Any] = {}
 
     def is_head_of(self, content: bytes) -> bool:
-        """Return True where the file still begins with what was read."""
+        """Return True if the file still begins with what was read."""
         return (
             len(content) >= self.size and zlib.crc32(memoryview(content)[: self.size]) == self._sum
         )

@@ -38,7 +38,7 @@ EVENTS: Mapping[Status, Event] = {
 
 @lru_cache(maxsize=1)
 def _reader() -> Any:
-    """A decoder of lines; the parts that repeat from line to line are kept raw."""
+    """Return a decoder of lines; the parts that repeat from line to line are kept raw."""
     import msgspec
 
     line = msgspec.defstruct(
@@ -109,7 +109,7 @@ def _check_managers(found: Iterable[ManagerName]) -> None:
 
 
 def record_of(start: Any, outcome: Outcome | None, status: Status | None = None) -> Record:
-    """One record of its two lines.
+    """Return one record of its two lines.
 
     Args:
         start: The line that began it.
@@ -166,7 +166,7 @@ def is_line(text: bytes) -> bool:
 
 
 def version_of(text: bytes) -> int:
-    """The schema version a line names; 0 for what is no line."""
+    """Return the schema version a line names; 0 for what is no line."""
     import msgspec
 
     try:

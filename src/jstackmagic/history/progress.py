@@ -61,7 +61,7 @@ class Status:
 
 
 def status() -> Status | None:
-    """Return how far the replay in this container is; None where there was none."""
+    """Return how far the replay in this container is; None if there was none."""
     if not is_ours(runtime_folder()):
         return None
     try:

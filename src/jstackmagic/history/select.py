@@ -51,7 +51,7 @@ def moment_of(record: Record) -> datetime:
 
 
 def moment(text: str | None) -> datetime | None:
-    """Read a point in time: ``2026-11-01`` (local time) or ``7d`` (ago); None where none is said.
+    """Read a point in time: ``2026-11-01`` (local time) or ``7d`` (ago); None if none is said.
 
     Raises:
         UsageError: It is not a time.

@@ -78,7 +78,7 @@ def _user() -> str:
 
 
 def _kernel_id() -> str:
-    """The id in the name of this kernel's connection file, ``kernel-ID.json``."""
+    """Return the id in the name of this kernel's connection file, ``kernel-ID.json``."""
     kernelapp = sys.modules.get("ipykernel.kernelapp")
     if kernelapp is None or not kernelapp.IPKernelApp.initialized():
         return ""

@@ -72,7 +72,7 @@ class Family:
         return f"{self.registry}/{stack.name}" + (f":{self.tag}" if self.tag else "")
 
     def get(self, name: str) -> Stack | None:
-        """The stack of a name."""
+        """Return the stack of a name."""
         return next((stack for stack in self.stacks if stack.name == name), None)
 
 
@@ -93,7 +93,7 @@ class Candidate:
 
 @lru_cache(maxsize=1)
 def families() -> tuple[Family, ...]:
-    """The families, today's first."""
+    """Return the families, today's first."""
     data = json.loads(Path(__file__).with_name("family.json").read_text(encoding="utf-8"))
     return tuple(_family(one, data["also_called"]) for one in data["families"])
 
@@ -121,20 +121,20 @@ def _family(data: Any, also_called: Mapping[str, Sequence[str]]) -> Family:
 
 
 def family_of(image: str | None) -> Family:
-    """The family that an image's reference belongs to: today's, unless its tag names another."""
+    """Return the family of an image's reference: today's, unless its tag names another."""
     tags = {family.tag: family for family in families() if family.tag}
     tag = (image or "").partition("@")[0].rpartition("/")[2].partition(":")[2]
     return tags.get(tag, families()[0])
 
 
 def stack_of(image: str | None, family: Family) -> Stack | None:
-    """The stack that an image's reference names."""
+    """Return the stack that an image's reference names."""
     last = (image or "").partition("@")[0].rpartition("/")[2]
     return family.get(last.partition(":")[0])
 
 
 def likely_stack(family: Family, python: Iterable[str], debian: Iterable[str]) -> Stack | None:
-    """The largest stack that has nothing that is not installed; for an image that says nothing.
+    """Return the largest stack whose packages are all installed; for an unnamed image.
 
     Args:
         family: Of which.
@@ -147,7 +147,7 @@ def likely_stack(family: Family, python: Iterable[str], debian: Iterable[str]) -
 
 
 def candidates(family: Family, asked: Iterable[tuple[ManagerName, str]]) -> list[Candidate]:
-    """The stacks that have some of what was asked for: most of it first, then the smallest."""
+    """Return the stacks that have some of the requested packages: most first, then the smallest."""
     wanted = list(dict.fromkeys(asked))
     found = []
     for stack in family.stacks:

@@ -67,7 +67,7 @@ class Entry:
         mode: Permission bits, set-user-ID and its like among them.
         uid: Its owner's number.
         gid: Its group's number.
-        size: Bytes; 0 of what is no file.
+        size: Bytes; 0 of what is not a file.
         target: Where a link leads, as it is written.
         sha256: Of a file's content, in hexadecimal.
         time: When its content changed, in whole seconds since the epoch.
@@ -125,7 +125,7 @@ class Root:
         return self.entries[self._paths[at]].kind == "folder"
 
     def resolve(self, path: str) -> str | None:
-        """Return where a path leads, its links followed; None where there is nothing."""
+        """Return where a path leads, its links followed; None if there is nothing."""
         done, waiting = "", [part for part in path.split("/") if part]
         for _ in range(1000):
             if not waiting:

@@ -47,7 +47,7 @@ def suggestions(image: str, recipe: Recipe) -> Suggestion:
     """Look up the family's table; no engine is asked.
 
     Args:
-        image: The base image; empty where nothing names it.
+        image: The base image; empty if nothing names it.
         recipe: What is to be installed on it.
     """
     family = family_of(image)
@@ -63,7 +63,7 @@ def suggestions(image: str, recipe: Recipe) -> Suggestion:
 
 
 def likely_image(records: Sequence[Record]) -> str:
-    """The image that this one seems to be, where nothing names it; empty where none fits."""
+    """Return the image that this one seems to be, where nothing names it; empty if none fits."""
     if not look().stacks:
         return ""
     family = family_of(None)

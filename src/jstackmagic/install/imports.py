@@ -21,14 +21,14 @@ FilesByPackage = dict[tuple[str, str], tuple[str, ...]]
 
 
 def files_before(packages: Iterable[Package], environment: Environment) -> FilesByPackage:
-    """The files of packages that may change: after the install their records are gone."""
+    """Return the files of packages that may change: after the install their records are gone."""
     return {package.key: files_of(package, environment) for package in packages}
 
 
 def stale_modules(
     change: Change, environment: Environment, before: FilesByPackage
 ) -> tuple[Stale, ...]:
-    """The loaded modules that are not what is on disk any more, top-level names only.
+    """Return the loaded modules that are not what is on disk any more, top-level names only.
 
     Names of distributions say little about names of modules (scikit-learn, sklearn), so the files
     that the packages own are compared with the files that modules were loaded from.
@@ -69,7 +69,7 @@ def make_importable(environment: Environment, before: dict[str, set[str]]) -> No
 
 
 def path_files(environment: Environment) -> dict[str, set[str]]:
-    """The ``.pth`` files of each site-packages folder."""
+    """Return the ``.pth`` files of each site-packages folder."""
     return {folder: _pth(folder) for folder in environment.site_packages}
 
 
@@ -86,7 +86,7 @@ def is_running(environment: Environment) -> bool:
 
 
 def _loaded_files(environment: Environment) -> dict[str, str]:
-    """The files that modules were loaded from, with the prefix spelled as the environment's."""
+    """Return the files of loaded modules, with the prefix spelled as the environment's."""
     loaded = {}
     head = sys.prefix + os.sep
     for name, module in list(sys.modules.items()):

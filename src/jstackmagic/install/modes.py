@@ -30,7 +30,7 @@ def share(change: Change, environment: Environment) -> tuple[str, ...]:
         environment: Where to.
 
     Returns:
-        A sentence on what others still cannot read; nothing where all is as it should be.
+        A sentence on what others still cannot read; nothing if all is as it should be.
     """
     try:
         wanted = os.stat(environment.prefix).st_mode & _SHARED

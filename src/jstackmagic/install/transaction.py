@@ -120,7 +120,7 @@ class Transaction:
         return [self._plan(self._made(step)) for step in steps]
 
     def run(self, planned: Sequence[Planned]) -> list[Done]:
-        """Do what was planned, in this order, as one transaction; nothing where it is a dry run.
+        """Do what was planned, in this order, as one transaction; nothing if it is a dry run.
 
         Raises:
             CommandFailed: A manager failed; the record says so, and later steps were not begun.
@@ -266,7 +266,7 @@ class Transaction:
     def _record_refusal(
         self, step: Step, error: CommandFailed, transaction: str, number: int
     ) -> Record:
-        """A manager that finds no way fails the install as much as one that fails on the way."""
+        """Record a failed plan, which fails the install as much as a failed run."""
         plan = Plan(step.request, step.environment, engine=step.request.manager, commands=())
         planned = Planned(step=step, plan=plan, engine=None)
         outcome = Outcome(

@@ -90,7 +90,7 @@ def text_of(path: Path, *, limit: int = MAX_LIST) -> str:
 
 
 def text_or_none(path: str) -> str | None:
-    """Return a file's text; None where it is not here, or no text."""
+    """Return a file's text; None if it is not here, or no text."""
     try:
         return text_of(path_of(path))
     except (OSError, RuntimeError, UsageError):
@@ -165,7 +165,7 @@ def decoded(data: bytes, what: str) -> str:
 
 
 def _encoding(data: bytes) -> tuple[str, int]:
-    """The encoding that a text itself names, and where the text begins; empty where it does not."""
+    """Return the encoding that a text itself names, and the text's start; empty without one."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return encoding, len(mark)

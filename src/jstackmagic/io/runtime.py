@@ -34,7 +34,7 @@ def own_runtime_folder() -> Path:
 
 
 def is_ours(path: Path) -> bool:
-    """Return True where this user owns a folder, which no other could then have filled."""
+    """Return True if this user owns a folder, which no other could then have filled."""
     try:
         return path.lstat().st_uid == os.geteuid()
     except OSError:
@@ -42,7 +42,7 @@ def is_ours(path: Path) -> bool:
 
 
 def process_identity(pid: int) -> str:
-    """Boot, pid namespace and start time of a living process (proc(5)); empty where it is dead."""
+    """Boot, pid namespace and start time of a living process (proc(5)); empty if it is dead."""
     try:
         # the command, the only field that may hold spaces, is in parentheses
         state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -44,7 +44,7 @@ class Choice:
         manager: Whose work it does.
         engine: The manager's own name for it: "conda", "rattler", "uv", "pip", "apt".
         environment: The one asked for, governed by the executable that was asked for.
-        why: For people, a part of a sentence; empty where there is no choice.
+        why: For people, a part of a sentence; empty if there is no choice.
         asked: Whether the user named it, so that no other may step in.
         called: What people call it, where that is another name.
     """
@@ -218,7 +218,7 @@ class Manager(Protocol):
         return ""
 
     def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
-        """Ask the manager itself what an environment holds; None where it cannot be asked.
+        """Ask the manager itself what an environment holds; None if it cannot be asked.
 
         Args:
             environment: Where.
@@ -243,7 +243,7 @@ class Manager(Protocol):
         """
 
     def bring(self, goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
-        """Return the installs that make a place what the history wants; none where all is there.
+        """Return the installs that make a place what the history wants; none if all is there.
 
         Args:
             goal: What the history wants.
@@ -252,7 +252,7 @@ class Manager(Protocol):
         """
 
     def archives(self, kept: Path) -> Archives | None:
-        """Return what is kept of its packages for a replay with no network; None where it cannot.
+        """Return what is kept of its packages for a replay with no network; None if it cannot.
 
         Args:
             kept: The folder for all managers.

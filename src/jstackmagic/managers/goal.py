@@ -54,7 +54,7 @@ class Goal:
     origins: Origins = field(repr=False)
 
     def asked(self, manager: ManagerName) -> list[Request]:
-        """The same as the user asked for it, for another history to remember."""
+        """Return the same as the user asked for it, for another history to remember."""
         return [
             Request(
                 "install",

@@ -19,10 +19,10 @@ class Archives(Protocol):
     """The kept archives of one manager, in a folder of their own."""
 
     def of(self, package: Package) -> Path | None:
-        """Return what is kept of a package: of its version and, where that is known, its hash."""
+        """Return what is kept of a package: of its version and, if known, its hash."""
 
     def why_not(self, package: Package, goal: Goal) -> str:
-        """Return why a package cannot be kept, a sentence; empty where it can."""
+        """Return why a package cannot be kept, a sentence; empty if it can."""
         return ""
 
     def keep(
@@ -43,7 +43,7 @@ class Archives(Protocol):
     def serve(
         self, installs: Sequence[Request], goal: Goal, here: PackageSet, environment: Environment
     ) -> Request | None:
-        """Return installs as one that does with what is kept; None where that is not enough.
+        """Return installs as one that does with what is kept; None if that is not enough.
 
         Args:
             installs: Of this manager, the exact packages there were; at least one.

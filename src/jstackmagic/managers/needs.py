@@ -42,7 +42,7 @@ class Need:
 def broken_by(
     after: Mapping[Key, Package | None], here: PackageSet, environment: Environment
 ) -> list[Need]:
-    """The needs that are met now and would not be any more.
+    """Return the needs that are met now and would not be any more.
 
     Args:
         after: What becomes of some packages: how each will be, None for one that goes.
@@ -60,7 +60,7 @@ def broken_by(
 
 
 def needed(here: PackageSet, environment: Environment) -> set[Key]:
-    """The packages that another one needs."""
+    """Return the packages that another one needs."""
     return {need.whom for need in _needs(here.by_key.keys(), here, environment)}
 
 
@@ -87,7 +87,7 @@ def _name_in(text: str) -> str:
 
 
 def _needs(whom: Container[Key], here: PackageSet, environment: Environment) -> Iterator[Need]:
-    """The needs for some packages that are there."""
+    """Yield the needs for some packages that are there."""
     if environment.is_conda:
         yield from _of_conda(whom, here, environment)
     yield from _of_distributions(whom, here, environment)

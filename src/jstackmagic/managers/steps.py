@@ -63,7 +63,7 @@ class Stale:
         module: As it was imported.
         package: Whose file it was loaded from.
         old: The package's version when the module was loaded.
-        new: Its version on disk; empty where it was removed.
+        new: Its version on disk; empty if it was removed.
     """
 
     module: str
@@ -79,7 +79,7 @@ class Done:
     Attributes:
         plan: What was to be done.
         record: What the history says of it; None for a dry run, and where it said so already.
-        outcome: What happened; None where nothing was run.
+        outcome: What happened; None if nothing was run.
         stale: Loaded modules that need a restart of the kernel.
         running: Whether the step served the environment this process runs in.
         notes: Sentences the user should read.
@@ -118,7 +118,7 @@ class Carrier(Protocol):
         """
 
     def run(self, planned: Sequence[Planned]) -> list[Done]:
-        """Do what was planned, as one transaction; nothing where it is a dry run.
+        """Do what was planned, as one transaction; nothing if it is a dry run.
 
         Raises:
             CommandFailed: A manager failed; later steps were not begun.

@@ -35,7 +35,7 @@ def yaml_nodes(text: str, what: str) -> Node | None:
         what: Its name in an error.
 
     Raises:
-        InvalidSpec: It is no YAML, or beyond `MAX_DEPTH` or `MAX_NODES`.
+        InvalidSpec: It is not YAML, or beyond `MAX_DEPTH` or `MAX_NODES`.
     """
     import yaml
 
@@ -59,7 +59,7 @@ def parse_yaml(text: str, what: str) -> Any:
         what: Its name in an error.
 
     Raises:
-        InvalidSpec: It is no YAML, or beyond `MAX_DEPTH` or `MAX_NODES`.
+        InvalidSpec: It is not YAML, or beyond `MAX_DEPTH` or `MAX_NODES`.
     """
     node = yaml_nodes(text, what)
     return None if node is None else yaml_value(node, what)
@@ -145,7 +145,7 @@ def parse_toml(text: str, what: str) -> dict[str, Any]:
         what: Its name in an error.
 
     Raises:
-        InvalidSpec: It is no TOML, or nested too deep for the parser.
+        InvalidSpec: It is not TOML, or nested too deep for the parser.
     """
     if sys.version_info >= (3, 11):
         import tomllib
@@ -169,7 +169,7 @@ def parse_json(text: str, what: str) -> Any:
         what: Its name in an error.
 
     Raises:
-        InvalidSpec: It is no JSON, or nested too deep for the parser.
+        InvalidSpec: It is not JSON, or nested too deep for the parser.
     """
     try:
         return json.loads(text)

@@ -54,7 +54,7 @@ class EnvironmentRef:
 
     @property
     def minor(self) -> str:
-        """The minor version of its Python, such as ``3.12``; empty where it has none."""
+        """The minor version of its Python, such as ``3.12``; empty if it has none."""
         match = re.match(r"\d+\.\d+", self.python or "")
         return match[0] if match else ""
 
@@ -150,7 +150,7 @@ class Environment:
         )
 
     def conda_target(self) -> tuple[str, str]:
-        """The option that names it to conda: ``--name NAME`` unless that is ambiguous."""
+        """Return the option that names it to conda: ``--name NAME`` unless that is ambiguous."""
         if self.name is not None and not self.name_is_ambiguous:
             return ("--name", self.name)
         return ("--prefix", self.prefix)

@@ -35,7 +35,7 @@ def read_environment_yml(text: str, *, folder: str = ".") -> Asked:
         folder: What relative paths are relative to.
 
     Raises:
-        InvalidSpec: It is no YAML, or no mapping with lists of channels and dependencies.
+        InvalidSpec: It is not YAML, or no mapping with lists of channels and dependencies.
     """
     _check_lines(text)
     root = yaml_nodes(text, _WHAT)
@@ -84,7 +84,7 @@ def _value(node: Node | None) -> Any:
 
 
 def _items(node: Node | None, section: str) -> list[Node]:
-    """The items of a list; one text stands for a list of one.
+    """Return the items of a list; one text stands for a list of one.
 
     Raises:
         InvalidSpec: It is a mapping.
@@ -154,7 +154,7 @@ def _indented(text: str) -> str:
 
 
 def _section(name: str, node: Node, folder: str, line: int) -> Asked:
-    """The items below ``- NAME:``, of which pip's are the only ones that conda knows."""
+    """Return the items below ``- NAME:``, of which pip's are the only ones that conda knows."""
     value = _value(node)
     if name != "pip":
         if isinstance(value, str | int | float):

@@ -36,7 +36,7 @@ class Ledger:
     """A fold of records: what was asked, what is present, what moved and where it came from.
 
     An account is folded when it is first asked for. From there on a new record costs its own entry
-    and no more. An account starts again from nothing where that would not be the same: a record
+    and no more. An account starts again from nothing if that would not be the same: a record
     ended after a later one was entered, or one that was entered has been taken back since.
     """
 
@@ -61,7 +61,7 @@ class Ledger:
         return tuple(self._records)
 
     def add(self, record: Record) -> None:
-        """Take in a record, or the end of one that was taken in when it began."""
+        """Apply a record, or the end of one that was taken in when it began."""
         number = self._numbers.setdefault(record.id, len(self._records))
         if number == len(self._records):
             self._records.append(record)
@@ -84,7 +84,7 @@ class Ledger:
             return Recipe(tuple(net.steps()), tuple(net.holdings()))
 
     def asks_for(self, request: Request, prefix: str) -> bool:
-        """Return True where all specs of an install are among what was asked at a prefix."""
+        """Return True if all specs of an install are among what was asked at a prefix."""
         standing = self._account(Net).asked(request.manager, place(request.manager, prefix))
         return {_masked(spec) for spec in request.texts} <= standing
 
@@ -208,8 +208,8 @@ class Move:
     """The change of one package.
 
     Attributes:
-        before: As it was; None where it was not there.
-        left: As it was left; None where it went.
+        before: As it was; None if it was not there.
+        left: As it was left; None if it went.
         record: The id of the record that moved it last.
     """
 

@@ -103,7 +103,7 @@ class PackageSet:
         return key in self.by_key
 
     def get(self, manager: ManagerName, name: str) -> Package | None:
-        """The package of that manager and normalised name, if it is installed."""
+        """Return the package of that manager and normalised name, if it is installed."""
         return self.by_key.get((manager, name))
 
 

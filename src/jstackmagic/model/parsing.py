@@ -182,7 +182,7 @@ def is_path(spec: str) -> bool:
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that say something, with their numbers, as pip reads a requirements file.
+    """Yield the lines that say something, with their numbers, as pip reads a requirements file.
 
     A backslash at a line's end joins it with the next; a comment begins a line or follows a space.
     """

@@ -29,7 +29,7 @@ _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 def pinned(item: Item, pin: Pin) -> str:
-    """The spec of an item.
+    """Return the spec of an item.
 
     ``exact`` gives the version last seen on disk, and keeps what the user said beside the version:
     a channel, a build, extras, a marker, the place it comes from. Debian's archives drop old
@@ -109,7 +109,7 @@ def _set_version(requirement: Pep508, version: str) -> None:
 
 
 def _at_commit(url: str, item: Item, pin: Pin) -> str:
-    """A version control URL with the commit that was installed in place of the branch or tag."""
+    """Return a version control URL with the installed commit in place of the branch or tag."""
     asked, seen = checkout(url), checkout(item.source)
     if pin != "exact" or asked is None or seen is None or not _COMMIT.fullmatch(seen.ref):
         return url

@@ -32,7 +32,7 @@ class Policy:
 
     Attributes:
         managers: Which package managers may be asked.
-        allow: Patterns of the only packages that may be asked for; empty where all may.
+        allow: Patterns of the only packages that may be asked for; empty if all may.
         deny: Patterns of packages that may not be installed, not even as a dependency.
         sources: What is asked where the line names none.
         engines: What does the managers' work where the line names none.

@@ -32,10 +32,10 @@ class Item:
     Attributes:
         spec: As it was asked for; a later request for more extras of it has them added.
         name: The package's normalised name; empty for what names none (``-r FILE``).
-        version: As last seen on disk; empty where it was never seen.
+        version: As last seen on disk; empty if it was never seen.
         build: conda's build string as last seen on disk.
         source: The channel or URL as last seen on disk.
-        sha256: Of the archive it was unpacked from, where that is known.
+        sha256: Of the archive it was unpacked from, if known.
         upgrade: Whether the newest version allowed was asked for.
         brought: For a spec that names no package, what it brought along, as last seen on disk.
     """
@@ -142,7 +142,7 @@ class Recipe:
 
 
 def taken_back(history: Sequence[Record]) -> dict[str, str]:
-    """The ids of the records that were taken back, each with the id of the one that did.
+    """Return the ids of the records that were taken back, each with the id of the one that did.
 
     One that took another back and was itself taken back does not count.
     """
@@ -320,7 +320,7 @@ class Net:
         return {entry.spec.text for entry in entries} | constraints
 
     def steps(self) -> Iterator[Step]:
-        """The steps, in an order that works."""
+        """Yield the steps, in an order that works."""
         for shelf in self.system.values():
             yield from self._steps_of(shelf)
         oldest = {
@@ -393,7 +393,7 @@ class Net:
         )
 
     def _serving(self, shelf: _Shelf, name: str) -> Package | None:
-        """The package as last seen; pip is content with what conda installed under that name."""
+        """Return the package as last seen; conda's package of that name satisfies pip."""
         package = shelf.seen.get(name)
         if package is not None or shelf.manager != "pip" or not name:
             return package
@@ -443,7 +443,7 @@ def _options(request: Request, specs: Sequence[Spec]) -> _Options:
 
 
 def _specs_seen(record: Record, shelf: _Shelf) -> Iterator[Spec]:
-    """The specs of an unfinished install whose package did arrive, and what else was asked for."""
+    """Yield the arrived specs of an unfinished install, and specs of other requested packages."""
     arrived = {p.name: p for p in _arrived(_change(record)) if p.manager == shelf.manager}
     for spec in record.request.specs:
         if arrived.pop(_name(spec, record, shelf), None):
@@ -452,7 +452,7 @@ def _specs_seen(record: Record, shelf: _Shelf) -> Iterator[Spec]:
 
 
 def _brought(record: Record, named: set[str]) -> tuple[str, ...]:
-    """The packages that a record brought and did not name."""
+    """Return the packages that a record brought and did not name."""
     if record.outcome is None:
         return ()
     arrived = (*_arrived(record.outcome.change), *record.outcome.resolved)

@@ -26,7 +26,7 @@ KIND = "jstackmagic recipe"
 
 
 def text_of(recipe: Recipe) -> str:
-    """A recipe as JSON; empty fields are left out, and no string holds a credential."""
+    """Return a recipe as JSON; empty fields are left out, and no string holds a credential."""
     import json
 
     whole = {"kind": KIND, "v": VERSION, "steps": plain(recipe.steps)}

@@ -47,7 +47,7 @@ class Record:
         engine: What did the work.
         commands: The command lines as shown, credentials masked.
         context: Who asked, and from where.
-        outcome: What happened; None where it is planned, running or was interrupted.
+        outcome: What happened; None if it is planned, running or was interrupted.
         undoes: The id of the record, or of the whole transaction, that this one took back.
         notes: What whoever exports or replays it should know.
     """

@@ -34,8 +34,8 @@ class Reference:
 
     Attributes:
         name: The repository, with its registry where one is named.
-        tag: Empty where none is said.
-        digest: ``sha256:…``; empty where none is said.
+        tag: Empty if none is said.
+        digest: ``sha256:…``; empty if none is said.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Reference:
 
     @property
     def registry(self) -> str:
-        """The host and port of the registry; empty where none is named."""
+        """The host and port of the registry; empty if none is named."""
         head, slash, _ = self.name.partition("/")
         return head if slash and re.fullmatch(_DOMAIN, head) else ""
 

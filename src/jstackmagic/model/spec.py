@@ -153,7 +153,7 @@ class DebianPackage(Spec):
     """A package of Debian's archives.
 
     Attributes:
-        version: What follows ``=``; empty where it may be any.
+        version: What follows ``=``; empty if it may be any.
         release: What follows ``/``.
     """
 
@@ -166,7 +166,7 @@ class NamedPackage(Spec):
     """A package of any other manager in the list: ``NAME`` or ``NAME==VERSION``.
 
     Attributes:
-        version: What follows ``==``; empty where it may be any.
+        version: What follows ``==``; empty if it may be any.
     """
 
     version: str = ""

@@ -16,7 +16,7 @@ def holds_credential(text: str) -> bool:
 
 
 def checked(text: str) -> str:
-    """The text, if one line can hold it and everybody may read it.
+    """Return the text, if one line can hold it and everybody may read it.
 
     Raises:
         ExportError: It holds a character that no quoting keeps inside a line, or a credential.
@@ -38,7 +38,7 @@ def checked(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """One word for the shell, always in quotes.
+    """Return one word for the shell, always in quotes.
 
     >>> quoted("numpy>=1.20")
     "'numpy>=1.20'"
@@ -51,7 +51,7 @@ def quoted(text: str) -> str:
 
 
 def quoted_spec(text: str) -> str:
-    """One quoted spec, never one that the manager would take for an option.
+    """Return one quoted spec, never one that the manager would take for an option.
 
     Raises:
         ExportError: It is an option; or see `checked`.

@@ -66,7 +66,7 @@ def written(noun: Any) -> Any:
 
 
 def _flat(noun: Any, **hints: Any) -> Any:
-    """A noun's class with its sources' fields in place of them, and other types where they are."""
+    """Return a noun's class with its sources' fields inlined, and some types replaced."""
     hints = {**get_type_hints(Sources), **get_type_hints(noun), **hints}
     parts = [
         part
@@ -89,7 +89,7 @@ def step_of(line: Any) -> Step:
 
 
 def _item(line: Any) -> Item:
-    """An item whose spec is text yet, which its step reads."""
+    """Return an item whose spec is text yet, which its step reads."""
     return Item(**_fields(Item, line) | {"brought": tuple(map(_item, line.brought))})
 
 

@@ -53,7 +53,7 @@ class Names:
 
 @lru_cache(maxsize=1)
 def names() -> Names:
-    """The data file, read once."""
+    """Return the data file, read once."""
     data = _read("data.json.gz")
     return Names(
         made=data["made"],
@@ -94,7 +94,7 @@ def _read(file: str) -> Any:
 
 
 def package_of(module: str) -> str | None:
-    """The package, by PyPI's name, that an import needs; None where none is known to.
+    """Return the package, by PyPI's name, that an import needs; None where none is known to.
 
     The longest part of a dotted name that says something decides.
 
@@ -117,7 +117,7 @@ def package_of(module: str) -> str | None:
 
 
 def members(namespace: str, number: int = 5) -> tuple[str, ...]:
-    """The most used packages of a namespace, a few."""
+    """Return the most used packages of a namespace, a few."""
     head = f"{normalise(namespace)}-"
     return tuple(name for name in names().known if name.startswith(head))[:number]
 
@@ -154,7 +154,7 @@ def is_popular(package: str) -> bool:
 
 
 def slip_of(package: str) -> str | None:
-    """The popular package that an unknown name is one typing slip away from; None where none is.
+    """Return the popular package that an unknown name is one typing error away from, if any.
 
     A slip is one letter too many, too few, wrong or swapped with its neighbour; or a word left out
     or put first or last, as ``python-``.
@@ -226,14 +226,14 @@ class Libraries:
 
 @lru_cache(maxsize=1)
 def libraries() -> Libraries:
-    """The data file, read once."""
+    """Return the data file, read once."""
     data = _read("libraries.json.gz")
     packages = {name: package_by_rule(name) for name in data["ruled"].split()}
     return Libraries(data["made"], data["source"], packages | data["libraries"])
 
 
 def debian_package(library: str) -> str | None:
-    """The Debian package that brings a shared library; None where no package is known to.
+    """Return the Debian package that brings a shared library; None where no package is known to.
 
     >>> debian_package("libGL.so.1"), debian_package("libgthread-2.0.so.0")
     ('libgl1', 'libglib2.0-0')
@@ -249,7 +249,7 @@ def debian_package(library: str) -> str | None:
 
 
 def package_by_rule(library: str) -> str:
-    """The package that Debian Policy (8.1) names after a library and its version.
+    """Return the package that Debian Policy (8.1) names after a library and its version.
 
     >>> package_by_rule("libXext.so.6"), package_by_rule("libfoo2.so.1")
     ('libxext6', 'libfoo2-1')

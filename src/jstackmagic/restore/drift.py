@@ -88,7 +88,7 @@ def drift_of(
         environment: Where.
         managers: Whose packages.
         ledger: The records.
-        image: Returns what the image of this container brought; None where nothing knows.
+        image: Returns what the image of this container brought; None if nothing knows.
     """
     import os
 

@@ -45,7 +45,7 @@ def _place_of(step: Step) -> str:
 def requests(
     goal: Goal, manager: ManagerName, here: PackageSet, exactness: Exactness
 ) -> list[Request]:
-    """Return what one manager has to be asked to reach a goal; nothing where all is there.
+    """Return what one manager has to be asked to reach a goal; nothing if all is there.
 
     Args:
         goal: What the history wants.

@@ -51,7 +51,7 @@ _SCRIPT = """\
 
 
 def script(*, keep: bool = False) -> str:
-    """The lines for a shell: POSIX, and always successful."""
+    """Return the lines for a shell: POSIX, and always successful."""
     return _SCRIPT.format(
         mark=_MARK,
         python=shlex.quote(sys.executable),
@@ -125,7 +125,7 @@ def _reason(error: Exception) -> str:
 
 
 def _environments() -> list[Environment]:
-    """Those a kernel or a conda name stands for, and the one that we run in ourselves."""
+    """Return those a kernel or a conda name stands for, and the one that we run in ourselves."""
     found = [environment.detect()]
     found += [each.environment for each in kernels.environments()]
     for name in environment.known_names():

@@ -41,7 +41,7 @@ class Inverse:
         return bool(self.returns or self.goes)
 
     def after(self) -> dict[tuple[ManagerName, str], Package | None]:
-        """Every package that is touched, as it will be; None for one that goes."""
+        """Return every package that is touched, as it will be; None for one that goes."""
         gone: dict[tuple[ManagerName, str], Package | None] = {p.key: None for p in self.goes}
         return gone | {package.key: package for package in self.returns}
 
@@ -57,7 +57,7 @@ class Inverse:
         )
 
     def without(self, packages: Iterable[Package]) -> Inverse:
-        """The same, some packages left as they are."""
+        """Return the same, some packages left as they are."""
         left = {package.key for package in packages}
         return replace(
             self,

@@ -67,14 +67,14 @@ class Store:
         return {manager: get(manager).archives(self.folder) for manager in names()}
 
     def file_of(self, package: Package) -> Path | None:
-        """Return what is kept of a package; None where nothing is."""
+        """Return what is kept of a package; None if nothing is."""
         archives = self._archives[package.manager]
         return None if archives is None else archives.of(package)
 
     def serve(
         self, requests: Sequence[Request], goal: Goal, here: PackageSet, environment: Environment
     ) -> list[Request] | None:
-        """Return the same requests, made to do with what is kept; None where that is not enough.
+        """Return the same requests, made to do with what is kept; None if that is not enough.
 
         Args:
             requests: Of one manager, the exact packages there were.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def located(ref: EnvironmentRef) -> tuple[Environment | None, str]:
-    """An environment of the history as it is here, and its prefix, or the one it is to be made at.
+    """Return an environment of the history as it is here, and its prefix or its future prefix.
 
     The same prefix is the same environment; so is the base of another root, and a conda environment
     of the same name.

@@ -76,7 +76,7 @@ class Rebuilt:
     Attributes:
         done: Each step as it went.
         notes: What the user should know, a sentence each.
-        kept: What was kept for the next one, a sentence; empty where that was not asked.
+        kept: What was kept for the next one, a sentence; empty if that was not asked.
     """
 
     done: tuple[Done, ...]
@@ -216,7 +216,7 @@ class Rebuild:
         self._progress = None if wanted.dry_run else Progress(wanted.log)
 
     def carry_out(self) -> Rebuilt:
-        """Every place, the next also where one fails.
+        """Return every place, the next also where one fails.
 
         Raises:
             CommandFailed: Some of it failed; says what.
@@ -356,7 +356,7 @@ class Rebuild:
         requests: Sequence[Request],
         environment: Environment,
     ) -> Iterator[Planned]:
-        """The steps; for another history's, each remembered as it was asked there."""
+        """Yield the steps; for another history's, each remembered as it was asked there."""
         installs = [request for request in requests if request.action == "install"]
         removals = [request for request in requests if request.action == "remove"]
         asked = goal.asked(manager) if self._foreign else []

@@ -42,7 +42,7 @@ class UndoOptions:
 
     Attributes:
         id: A transaction or one record of it; empty for the last one.
-        to: The transaction to go back to; empty where none is.
+        to: The transaction to go back to; empty if none is.
         force: Take back what can be taken back.
         dry_run: Do nothing.
         record_only: Move no packages.
@@ -168,7 +168,7 @@ def _check_ended(chosen: Iterable[Record], *, force: bool) -> None:
 
 
 def _by_place(chosen: Iterable[Record]) -> dict[str, list[Record]]:
-    """The records by prefix, empty for apt; where the last ones were made comes first."""
+    """Return the records by prefix, empty for apt; where the last ones were made comes first."""
     import os
 
     places: dict[str, list[Record]] = {}
@@ -386,7 +386,7 @@ class Reversal:
         return found
 
     def planned(self) -> Iterator[Planned]:
-        """The steps that move packages, then the records that need no step of their own."""
+        """Yield the steps that move packages, then the records that need no step of their own."""
         yield from self._planned
         covered = {planned.step.undoes for planned in self._planned}
         for record in self.records:

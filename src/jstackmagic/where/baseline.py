@@ -83,7 +83,7 @@ class Witness(Protocol):
     def of(
         self, environment: Environment, manager: ManagerName, here: Sequence[Package]
     ) -> list[Package] | None:
-        """One manager's packages in the beginning; None where it did not see them.
+        """Return one manager's packages in the beginning; None if it did not see them.
 
         Args:
             environment: Where; apt's packages are the system's.
@@ -140,7 +140,7 @@ class Snapshot:
     def of(
         self, environment: Environment, manager: ManagerName, here: Sequence[Package] = ()
     ) -> list[Package] | None:
-        """One manager's packages; None of an environment that was not there."""
+        """Return one manager's packages; None of an environment that was not there."""
         if is_system(manager):
             return list(self.system)
         found = self.prefixes.get(environment.prefix)
@@ -175,7 +175,7 @@ def take_snapshot(environments: Iterable[Environment]) -> bool:
 
 
 def read_snapshot() -> Snapshot | None:
-    """The snapshot of this very container; None without one."""
+    """Return the snapshot of this very container; None without one."""
     import msgspec
 
     path = _snapshot_file()
@@ -240,7 +240,7 @@ class _Revision:
 
 
 def _revisions(prefix: str) -> list[_Revision]:
-    """The revisions of conda's history that changed packages, as NAME-VERSION-BUILD."""
+    """Return the revisions of conda's history that changed packages, as NAME-VERSION-BUILD."""
     try:
         text = Path(prefix, "conda-meta", "history").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -276,7 +276,7 @@ def _package_of(stem: str) -> Package:
 
 
 def time_of(package: Package, environment: Environment) -> float | None:
-    """Return when a package came, by the time of its metadata; None where that cannot be read."""
+    """Return when a package came, by the time of its metadata; None if that cannot be read."""
     path = metadata_of(package, environment)
     try:
         return os.stat(path).st_mtime if path else None

@@ -41,7 +41,7 @@ class CondaConfig:
     Names and meanings are conda's own; paths and URLs are expanded and hold their credentials.
 
     Attributes:
-        channels: In priority order; empty where none is configured.
+        channels: In priority order; empty if none is configured.
         pkgs_dirs: Package caches, the preferred one first; conda's own where none is configured.
         envs_dirs: Where named environments lie, in the order that conda looks a name up in.
         ssl_verify: Whether certificates are checked, or the path of a bundle of certificates, or
@@ -265,7 +265,7 @@ def load(
 
 
 def _files(paths: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]:
-    """The configuration files that exist among `paths` and in the folders among them."""
+    """Yield the configuration files that exist among `paths` and in the folders among them."""
     for path in paths:
         try:
             status = os.stat(path)
@@ -337,14 +337,14 @@ class Source:
 
 
 def parse(text: str, source: str) -> Mapping[str, Value]:
-    """The settings of a condarc file.
+    """Return the settings of a condarc file.
 
     Args:
         text: What the file holds.
         source: Its path, for errors.
 
     Raises:
-        JStackMagicError: It is no YAML, or no mapping.
+        JStackMagicError: It is not YAML, or no mapping.
     """
     # Importing PyYAML takes longer than all of detection: what conda itself writes is read without.
     plain = _parse_plain(text)
@@ -427,7 +427,7 @@ def _value_of_node(node: object, lines: Sequence[str]) -> Value:
 
 
 def _flag_after(mark: object, lines: Sequence[str]) -> str:
-    """The flag in the comment that follows a key or a value on its line."""
+    """Return the flag in the comment that follows a key or a value on its line."""
     line, column = getattr(mark, "line", 0), getattr(mark, "column", 0)
     rest = lines[line][column:] if line < len(lines) else ""
     match = re.fullmatch(r":?\s+#!(final|top|bottom)\s*", rest)
@@ -444,7 +444,7 @@ def _broken(source: str, reason: str) -> JStackMagicError:
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[Source]:
-    """The ``CONDA_*`` variables that are settings."""
+    """Yield the ``CONDA_*`` variables that are settings."""
     for variable in environ:
         if not variable.startswith("CONDA_"):
             continue
@@ -590,20 +590,20 @@ class _Settings:
         )
 
     def strings(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """A merged list; `default` where no source has one, which an empty list is not."""
+        """Return a merged list; `default` where no source has one, which an empty list is not."""
         if name not in self._entries:
             return default
         return self._texts_of(name, self._entries[name])
 
     def texts(self, name: str) -> dict[str, str]:
-        """A merged map to scalars."""
+        """Return a merged map to scalars."""
         return {
             key: self._expanded(name, _text(_strongest(entries)))
             for key, entries in self._grouped(name).items()
         }
 
     def lists(self, name: str) -> dict[str, tuple[str, ...]]:
-        """A merged map to lists."""
+        """Return a merged map to lists."""
         grouped = self._grouped(name)
         return {key: self._texts_of(name, entries) for key, entries in grouped.items()}
 
@@ -612,7 +612,7 @@ class _Settings:
         return _strongest(entries) if entries else None
 
     def _grouped(self, name: str) -> dict[str, list[_Entry]]:
-        """The entries of a map by their key, the weakest first."""
+        """Return the entries of a map by their key, the weakest first."""
         grouped: dict[str, list[_Entry]] = {}
         for entry in _up_to_final(self._entries.get(name, [])):
             if not isinstance(entry.value.content, dict):
@@ -634,7 +634,7 @@ class _Settings:
 
 
 def _up_to_final(entries: list[_Entry]) -> list[_Entry]:
-    """The entries up to the first that is flagged final: what is stronger does not count."""
+    """Return the entries up to the first that is flagged final: what is stronger does not count."""
     for index, entry in enumerate(entries):
         if entry.value.flag == "final":
             return entries[: index + 1]
@@ -646,7 +646,7 @@ def _strongest(entries: list[_Entry]) -> _Entry:
 
 
 def _merged_list(entries: list[_Entry]) -> list[_Line]:
-    """The lines of lists, the strongest first, those flagged top or bottom where they belong."""
+    """Return the lines of lists, the strongest first; flags move lines to the top or bottom."""
     lines = [_lines(entry) for entry in _up_to_final(entries)]
     stacked = [line for each in lines for line in each if line.flag == "top"]
     stacked += [line for each in reversed(lines) for line in each]
@@ -711,7 +711,7 @@ def _is_harmless(value: Value, harmless: frozenset[str]) -> bool:
 
 
 def _expand(path: str, environ: Mapping[str, str]) -> str:
-    """An absolute path: variables, then ``~``, as conda's ``expand`` does it."""
+    """Return an absolute path: variables, then ``~``, as conda's ``expand`` does it."""
     path = _expand_variables(path, environ)
     if path == "~" or path.startswith("~/"):
         path = environ.get("HOME", os.path.expanduser("~")) + path[1:]
@@ -741,7 +741,7 @@ _PATH = re.compile(r"\./|\.\.|~|/")
 
 
 def channel_urls(channel: str, config: CondaConfig) -> tuple[str, ...]:
-    """The base URLs of a channel, without a subdir: several for a multichannel.
+    """Return the base URLs of a channel, without a subdir: several for a multichannel.
 
     A URL stays itself, a path becomes a ``file://`` URL, a name goes through the multichannels, the
     custom channels and the alias, as in conda's ``models/channel.py``. Credentials that the
@@ -799,7 +799,7 @@ def _under_alias(channel: str, config: CondaConfig) -> str:
 
 
 def _locations(multichannels: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """The members of multichannels are channels themselves: "pkgs/main" is one."""
+    """Return the locations of multichannels' members, which are channels: "pkgs/main" is one."""
     found = {}
     for member in (member for members in multichannels.values() for member in members):
         match = re.fullmatch(r"([a-z][a-z0-9]*://[^/]+)/(.+?)/*", member)

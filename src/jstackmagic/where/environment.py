@@ -56,7 +56,7 @@ def detect(prefix: str | Path | None = None) -> Environment:
 
 
 def find(*, name: str | None = None, prefix: str | None = None) -> Environment:
-    """The environment a user means with ``--name`` or ``--prefix``; without both, the running one.
+    """Return the environment of ``--name`` or ``--prefix``; without both, the running one.
 
     Raises:
         UnknownEnvironment: No environment has that name, or more than one; none is at that prefix.
@@ -69,7 +69,7 @@ def find(*, name: str | None = None, prefix: str | None = None) -> Environment:
 
 
 def known_names() -> tuple[str, ...]:
-    """The names that `find` takes, "base" first."""
+    """Return the names that `find` takes, "base" first."""
     named, others = _known_environments()
     return (*named, *others)
 
@@ -204,7 +204,7 @@ class _Records:
         return [channel for channel, _ in (+counts).most_common()]
 
     def _field(self, name: str, *keys: str) -> str | None:
-        """The text of the first of `keys` in a record, which may list thousands of files."""
+        """Return the text of the first of `keys` in a record, which may list thousands of files."""
         import json
 
         pattern = re.compile(rf'"(?:{"|".join(keys)})": ?("(?:[^"\\]|\\.)*")')
@@ -236,7 +236,7 @@ def _pins(prefix: str) -> tuple[str, ...]:
 
 
 def _frozen(prefix: str) -> str | None:
-    """The message of CEP 22's marker: JSON with a "message", or an empty file."""
+    """Return the message of CEP 22's marker: JSON with a "message", or an empty file."""
     text = _read(f"{prefix}/conda-meta/frozen")
     if not text:
         return text
@@ -256,7 +256,7 @@ _TOOLS: tuple[Tool, ...] = ("conda", "mamba", "micromamba")
 
 
 def executable_of(environment: Environment, tool: Tool) -> CondaExecutable | None:
-    """The nearest executable of that name which can change an environment; None without one."""
+    """Return the nearest executable of that name that can change an environment, if any."""
     if environment.conda is not None and environment.conda.tool == tool:
         return environment.conda
     found = _executables(environment.prefix, _Records(environment.prefix))
@@ -264,7 +264,7 @@ def executable_of(environment: Environment, tool: Tool) -> CondaExecutable | Non
 
 
 def _executables(prefix: str, records: _Records) -> Iterator[CondaExecutable]:
-    """The executables that can change the environment, the one that governs it first."""
+    """Yield the executables that can change the environment, the one that governs it first."""
     yield from _executables_in(prefix, "in the environment itself")
     root = _root_by_location(prefix)
     if root is not None:
@@ -329,7 +329,7 @@ def _root_of(prefix: str, executable: CondaExecutable | None, records: _Records)
 
 
 def _root_of_executable(executable: CondaExecutable) -> str | None:
-    """The prefix that an executable calls "base"."""
+    """Return the prefix that an executable calls "base"."""
     paths = (executable.path, os.path.realpath(executable.path))
     roots = [os.path.dirname(os.path.dirname(path)) for path in paths]
     if executable.tool == "micromamba":
@@ -368,7 +368,7 @@ def _known_environments() -> tuple[dict[str, str], dict[str, list[str]]]:
 
 
 def _running_root() -> tuple[str | None, bool]:
-    """The conda root that the running environment belongs to, and whether mamba's files count."""
+    """Return the conda root of the running environment, and whether mamba's files count."""
     for prefix in (sys.prefix, sys.base_prefix):
         if is_conda_prefix(prefix):
             records = _Records(prefix)
@@ -430,7 +430,7 @@ def _detect_venv(prefix: str) -> Environment:
 
 
 def _pyvenv_cfg(prefix: str) -> dict[str, str]:
-    """The settings of ``pyvenv.cfg``, read as the standard library's ``site`` reads them."""
+    """Return the settings of ``pyvenv.cfg``, read as the standard library's ``site`` reads them."""
     lines = (_read(f"{prefix}/pyvenv.cfg") or "").splitlines()
     pairs = (line.partition("=") for line in lines if "=" in line)
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
@@ -466,11 +466,11 @@ class _Python:
 
 
 def _python_of(prefix: str, version: str | None = None) -> _Python | None:
-    """The Python of a prefix: the running one's facts from itself, another's from its files.
+    """Return the Python of a prefix: the running one's facts from itself, another's from its files.
 
     Args:
         prefix: The environment's.
-        version: What its metadata says; None where that says nothing.
+        version: What its metadata says; None if that says nothing.
     """
     if prefix == sys.prefix:
         version = sys.version.split()[0].rstrip("+")
@@ -534,7 +534,7 @@ def _version_on_disk(prefix: str, executable: str) -> str | None:
 
 
 def _externally_managed(prefix: str, python: _Python) -> str | None:
-    """The message of PEP 668's marker in the environment's own standard library."""
+    """Return the message of PEP 668's marker in the environment's own standard library."""
     for lib in ("lib", "lib64"):
         text = _read(f"{prefix}/{lib}/python{python.minor}/EXTERNALLY-MANAGED")
         if text is not None:
@@ -561,7 +561,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _read(path: str, size: int = -1) -> str | None:
-    """A file's text, or its first `size` characters; None where there is no such file."""
+    """Return a file's text, or its first `size` characters; None if there is no such file."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read(size)
@@ -577,7 +577,7 @@ def _names_in(folder: str) -> list[str]:
 
 
 def _existing(folders: Iterable[str]) -> tuple[str, ...]:
-    """The folders that exist, each once: ``lib64`` is often a link to ``lib``."""
+    """Return the folders that exist, each once: ``lib64`` is often a link to ``lib``."""
     real = {
         os.path.realpath(folder): folder
         for folder in reversed(list(folders))

@@ -102,7 +102,7 @@ class _Files:
         return os.path.exists(self.path(name))
 
     def read_folder(self, name: str) -> Iterator[str]:
-        """The text of each file in a folder."""
+        """Yield the text of each file in a folder."""
         try:
             names = sorted(os.listdir(self.path(name)))
         except OSError:
@@ -124,7 +124,7 @@ def _user_name(uid: int) -> str:
 
 
 def _is_stacks(files: _Files, environ: Mapping[str, str]) -> bool:
-    """The start-up scripts are theirs alone; before August 2017 there was no fix-permissions."""
+    """Return whether the Docker Stacks' scripts are there; fix-permissions since August 2017."""
     scripts = "/usr/local/bin"
     if not files.exists(f"{scripts}/start.sh"):
         return False
@@ -260,7 +260,7 @@ def _mounted_from(files: _Files, *points: str) -> list[str]:
 
 
 def _image(files: _Files, environ: Mapping[str, str]) -> tuple[str | None, str]:
-    """The image's reference: no image of the Docker Stacks says which it is, but spawners do."""
+    """Return the image's reference: the Docker Stacks do not record it, but spawners do."""
     for variable in ("JUPYTER_IMAGE_SPEC", "JUPYTER_IMAGE"):
         if environ.get(variable):
             return environ[variable], f"${variable}"

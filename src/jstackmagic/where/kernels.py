@@ -61,7 +61,7 @@ class KernelEnvironment(NamedTuple):
 
 
 def kernelspecs() -> dict[str, Kernelspec]:
-    """The kernelspecs by name: those the server offers, then those of this very environment.
+    """Return the kernelspecs by name: those the server offers, then those of this very environment.
 
     Folders with a ``kernel.json`` that cannot be read are left out, as Jupyter leaves them out.
     """

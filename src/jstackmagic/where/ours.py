@@ -109,7 +109,7 @@ def ours_here(
         environment: Where.
         here: Its packages.
         recipe: What the records ask for.
-        image: Returns what the image of this container brought; None where nothing knows.
+        image: Returns what the image of this container brought; None if nothing knows.
     """
     from .baseline import container_start, of
 

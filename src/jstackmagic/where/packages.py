@@ -46,7 +46,7 @@ def read_packages(
 
 
 def conda_of(environment: Environment, root: Path) -> tuple[Package, ...]:  # noqa: ARG001
-    """Return the conda packages of an environment; none where it is not one of conda's."""
+    """Return the conda packages of an environment; none if it is not one of conda's."""
     return read_conda(environment.prefix) if environment.is_conda else ()
 
 
@@ -61,7 +61,7 @@ def debian_of(environment: Environment, root: Path) -> tuple[Package, ...]:  # n
 
 
 def read_conda(prefix: str | Path) -> tuple[Package, ...]:
-    """The conda packages of a prefix, from the records in ``conda-meta``."""
+    """Return the conda packages of a prefix, from the records in ``conda-meta``."""
     return tuple(record.package for record in _cached(_conda_records(prefix), _read_conda_record))
 
 
@@ -72,12 +72,12 @@ def read_details(prefix: str | Path) -> tuple[CondaDetail, ...]:
 
 
 def read_distributions(environment: Environment) -> tuple[Package, ...]:
-    """The Python distributions of an environment that conda does not own."""
+    """Return the Python distributions of an environment that conda does not own."""
     return tuple(item.package for item in _distributions(environment) if not item.by_conda)
 
 
 def conda_distributions(environment: Environment) -> dict[str, str]:
-    """The versions of the Python distributions that conda installed, by normalised name."""
+    """Return the versions of the Python distributions that conda installed, by normalised name."""
     return {
         item.package.name: item.package.version
         for item in _distributions(environment)
@@ -192,7 +192,7 @@ def read_requirements(
 
     Args:
         environment: Whose; markers (PEP 508) are evaluated for its Python.
-        extras: Which extras to take in, by the normalised name of the distribution.
+        extras: Which extras to apply, by the normalised name of the distribution.
         only: The one distribution to read, by its normalised name; all of them if empty.
     """
     python = environment.python or ""
@@ -365,7 +365,7 @@ def _distributions(environment: Environment) -> list[_Distribution]:
 
 
 def _read_distribution(path: str) -> _Distribution | None:
-    """One ``*.dist-info`` or ``*.egg-info``; None for one that names nothing."""
+    """Return one ``*.dist-info`` or ``*.egg-info``; None for one that names nothing."""
     folder = Path(path)
     if folder.is_file():  # distutils wrote a bare file
         metadata = _text(folder)
@@ -430,7 +430,7 @@ def _read_record(text: str) -> tuple[tuple[str, int], ...]:
 
 
 def _direct_url(text: str) -> tuple[str, str, bool]:
-    """The URL, sha256 and editable flag of PEP 610's ``direct_url.json``."""
+    """Return the URL, sha256 and editable flag of PEP 610's ``direct_url.json``."""
     if not text:
         return "", "", False
     import json

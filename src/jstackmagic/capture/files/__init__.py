@@ -71,7 +71,7 @@ class Format(Protocol):
 
 
 def formats() -> dict[str, Format]:
-    """The modules by their names, in alphabetical order."""
+    """Return the modules by their names, in alphabetical order."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return {
         name: cast("Format", import_module(f".{name}", __name__))
@@ -81,7 +81,7 @@ def formats() -> dict[str, Format]:
 
 
 def reader(path: Path) -> Format | None:
-    """Return the format that a file or folder is of; None where no module recognises it."""
+    """Return the format that a file or folder is of; None if no module recognises it."""
     if not os.path.exists(path):  # False, too, for a name that no file can have
         return None
     return next((module for module in formats().values() if module.recognises(path)), None)

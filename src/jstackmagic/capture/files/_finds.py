@@ -44,7 +44,7 @@ def folder_of(path: Path) -> str:
 
 
 def line_of(text: str, heading: str) -> int:
-    """Return the line of a table or a key, from 1; 0 where it is not found as it is written."""
+    """Return the line of a table or a key, from 1; 0 if it is not found as it is written."""
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip().startswith(heading):
             return number
@@ -98,7 +98,7 @@ def masked(text: str) -> str:
 
 
 def finds(asked: Asked, *, line: int = 0) -> Iterator[Found]:
-    """The requests that a text comes to, one a manager, in the order in which they work.
+    """Yield the requests that a text comes to, one a manager, in the order in which they work.
 
     Args:
         asked: With a manager for every spec.

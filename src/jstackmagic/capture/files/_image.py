@@ -53,7 +53,7 @@ class ImageFiles:
         self._entries.append((posixpath.normpath(path), (stage, posixpath.normpath(source))))
 
     def origin(self, path: str) -> Origin | None:
-        """Return where a path comes from; None where nothing in the Dockerfile says."""
+        """Return where a path comes from; None if nothing in the Dockerfile says."""
         path = posixpath.normpath(path)
         absent: Origin | None = None
         for target, origin in reversed(self._entries):

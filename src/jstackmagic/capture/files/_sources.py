@@ -88,7 +88,7 @@ def _from_its_source(line: str, places: Mapping[str, Any], folder: str) -> Asked
 
 
 def _direct(name: str, source: Mapping[str, Any], marker: str, folder: str, by: str) -> Asked:
-    """A package from the place that a table says.
+    """Return a package from the place that a table says.
 
     Raises:
         UsageError: The table says none that pip could take.

@@ -33,7 +33,7 @@ def read(path: Path) -> Reading:
     """Read its packages as one request, as repo2docker hands all lines to one ``apt-get install``.
 
     Raises:
-        InvalidSpec: It is no text.
+        InvalidSpec: It is not text.
         OSError: It cannot be read.
     """
     specs: list[str] = []

@@ -49,7 +49,7 @@ def read(path: Path) -> Reading:
     """Read it; what pip had installed (build ``pypi_0``) is pip's.
 
     Raises:
-        InvalidSpec: It is no text, or of another platform.
+        InvalidSpec: It is not text, or of another platform.
         OSError: It cannot be read.
     """
     text = text_of(path)

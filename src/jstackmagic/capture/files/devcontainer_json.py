@@ -37,7 +37,7 @@ def read(path: Path) -> Reading:
     """Read what its commands install; the image and its features are only named.
 
     Raises:
-        InvalidSpec: It is no JSON, apart from comments and commas at an end.
+        InvalidSpec: It is not JSON, apart from comments and commas at an end.
         OSError: It cannot be read.
     """
     text = text_of(path)

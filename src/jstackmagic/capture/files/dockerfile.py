@@ -66,7 +66,7 @@ def read(path: Path) -> Reading:
     of this machine.
 
     Raises:
-        InvalidSpec: It is no text.
+        InvalidSpec: It is not text.
         OSError: It cannot be read.
     """
     stages = list(_stages(list(_instructions(text_of(path)))))
@@ -189,7 +189,7 @@ def _stages(instructions: Iterable[_Instruction]) -> Iterator[_Stage]:
 
 
 def _wanted(stages: list[_Stage]) -> list[_Stage]:
-    """The last stage, and those it is built on."""
+    """Return the last stage, and those it is built on."""
     wanted: list[_Stage] = []
     stage = stages[-1] if stages else None
     while stage is not None and stage not in wanted:
@@ -273,7 +273,7 @@ class _Runner:
         return self.state.value(word_of(text)).text
 
     def run(self, instructions: Iterable[_Instruction]) -> Iterator[Found]:
-        """The finds of a stage, first of what ONBUILD left for it."""
+        """Yield the finds of a stage, first of what ONBUILD left for it."""
         for instruction in (*self.inherited, *instructions):
             text = instruction.text.strip()
             if instruction.name == "RUN":
@@ -408,7 +408,7 @@ class _Runner:
                     self.files.add(target, Origin(place=place))
 
     def _wrote(self, path: str, place: str, instruction: _Instruction) -> None:
-        """Take in a file that is copied, and a folder's: settings of pip's and conda's count."""
+        """Apply a file that is copied, and a folder's: settings of pip's and conda's count."""
         here = Path(place)
         if here.is_dir():
             for file in sorted(here.iterdir()):
@@ -560,13 +560,13 @@ def _documents(instruction: _Instruction) -> dict[str, str]:
 
 
 def named(target: Target) -> Target:
-    """The environment's name, where the prefix is the Docker Stacks' way to say it."""
+    """Return the environment's name, where the prefix is the Docker Stacks' way to say it."""
     match = _CONDA_DIR.fullmatch(target.prefix)
     return replace(target, name=match["name"] or "base", prefix="") if match else target
 
 
 def _strings(text: str) -> list[str] | None:
-    """The words of the exec form; None for the shell form."""
+    """Return the words of the exec form; None for the shell form."""
     try:
         words = json.loads(text.replace("\\\n", ""))
     except (ValueError, RecursionError):

@@ -27,7 +27,7 @@ def read(path: Path) -> Reading:
     """Read it as one request, each archive with its hash.
 
     Raises:
-        InvalidSpec: It is no text, or a line names no archive.
+        InvalidSpec: It is not text, or a line names no archive.
         OSError: It cannot be read.
     """
     specs: list[str] = []
@@ -65,7 +65,7 @@ def read(path: Path) -> Reading:
 
 
 def _fragment(digest: str | None) -> str:
-    """A hash as conda writes it behind a URL."""
+    """Return a hash as conda writes it behind a URL."""
     if not digest:
         return ""
     return f"#sha256:{digest}" if len(digest) == 64 else f"#{digest}"

@@ -46,7 +46,7 @@ def block(text: str, path: Path) -> tuple[Asked, int, tuple[str, ...]]:
     """Return what the block in a text asks for, its line, and notes; nothing without a block.
 
     Raises:
-        InvalidSpec: There is more than one block, or one that is no TOML.
+        InvalidSpec: There is more than one block, or one that is not TOML.
     """
     blocks = [match for match in _BLOCK.finditer(text) if match["type"] == "script"]
     if len(blocks) > 1:

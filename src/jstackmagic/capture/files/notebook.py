@@ -77,7 +77,7 @@ def _metadata(notebook: dict[str, Any]) -> dict[str, Any]:
 
 
 def _listed(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The parts of the metadata that list packages."""
+    """Return the parts of the metadata that list packages."""
     nested = metadata | table(metadata, "runt") | table(metadata, "nteract")
     return {
         key: nested[key]

@@ -85,7 +85,7 @@ def _notes(lock: Any) -> Iterator[str]:
 
 
 def _marker(package: Package, groups: frozenset[str]) -> str | None:
-    """The marker that pip can evaluate; None for what only an extra or another group brings."""
+    """Return the marker that pip can evaluate; None for a package of an extra or another group."""
     marker = str(package.marker or "")
     if not re.search(r"\b(?:extras|dependency_groups)\b", marker):
         return marker
@@ -116,7 +116,7 @@ def _requirement(package: Package, folder: str) -> str:
 
 
 def _path(path: str) -> str:
-    """A path that pip takes for one."""
+    """Return a path that pip takes for one."""
     return path if path.startswith(("/", ".")) else f"./{path}"
 
 

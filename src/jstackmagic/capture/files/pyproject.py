@@ -93,7 +93,7 @@ def read_group(said: str) -> Reading:
 
     Raises:
         UsageError: The file cannot be read.
-        InvalidSpec: There is no such group, or one includes itself, or it is no list.
+        InvalidSpec: There is no such group, or one includes itself, or it is not a list.
     """
     file, _, name = said.rpartition(":")
     path = path_of(file or "pyproject.toml")
@@ -123,7 +123,7 @@ def _resolve(groups: dict[str, Any], name: str, path: Path) -> list[str]:
     """Return the requirements of a group, by the standard's own implementation.
 
     Raises:
-        InvalidSpec: There is no such group, one includes itself, or it is no list.
+        InvalidSpec: There is no such group, one includes itself, or it is not a list.
     """
     from dependency_groups import CyclicDependencyError, resolve
 

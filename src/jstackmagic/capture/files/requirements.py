@@ -62,7 +62,7 @@ def read(path: Path, *, folder: str = "") -> Reading:
         folder: Where pip would run, which local requirements are relative to; by default here.
 
     Raises:
-        InvalidSpec: The file is no text.
+        InvalidSpec: The file is not text.
         OSError: It cannot be read.
     """
     base = folder or os.getcwd()
@@ -118,7 +118,7 @@ class _Line:
         number: In its file, from 1.
         text: Without comments.
         file: Where it stands.
-        reason: Why it asks for nothing; empty where it may.
+        reason: Why it asks for nothing; empty if it may.
     """
 
     number: int
@@ -151,7 +151,7 @@ def _read(line: _Line, base: str) -> tuple[Asked, tuple[str, ...]]:
 
 
 def _cannot_work(text: str) -> str:
-    """Return why a line that pip reads cannot be done, and what to write; empty where it may be."""
+    """Return why a line that pip reads cannot be done, and what to write; empty if it may be."""
     variable = _VARIABLE.search(text)
     if variable:
         return f"{variable[1]} is not set here, and pip takes {variable[0]} as it stands: set it."
@@ -229,7 +229,7 @@ def _problem(line: _Line, error: UsageError, path: Path) -> Problem:
 
 
 def _lines(path: Path, includers: tuple[Path, ...]) -> Iterator[_Line]:
-    """The lines of a file, what it includes in the place of the ``-r`` line."""
+    """Yield the lines of a file, what it includes in the place of the ``-r`` line."""
     if path.resolve() in includers:
         return
     for number, line in logical_lines(text_of(path)):

@@ -39,7 +39,7 @@ def read(path: Path, *, folder: str = "") -> Reading:
         folder: Where it is run; by default its own.
 
     Raises:
-        InvalidSpec: It is no text.
+        InvalidSpec: It is not text.
         OSError: It cannot be read.
     """
     text = text_of(path)

@@ -72,7 +72,7 @@ class CommittedImage(Result):
 
 
 def _carried_rows(carried: Sequence[Carried]) -> Iterator[tuple[str, str, str, str]]:
-    """A row a kind; what may be secret is named whole, and each of it."""
+    """Yield a row a kind; what may be secret is named whole, and each of it."""
     for each in carried:
         head = (_CARRIED[each.kind], str(each.files), size_text(each.size))
         first, *others = each.examples

@@ -26,15 +26,15 @@ class Explained(Result):
     """The comparisons at each depth."""
 
     def summary(self) -> str:
-        """One line."""
+        """Return one line."""
         return "what a proof compares"
 
     def parts(self) -> Sequence[Part]:
-        """The table."""
+        """Return the table."""
         return (Table(("What", "Compared", "With --deep as well"), COVERAGE),)
 
     def to_json(self) -> Any:
-        """The rows."""
+        """Return the rows."""
         return [dict(zip(("what", "shallow", "deep"), row, strict=True)) for row in COVERAGE]
 
 
@@ -49,7 +49,7 @@ class Proved(Result):
 
     @property
     def exit_status(self) -> int:  # type: ignore[override]
-        """0 where the image holds exactly what is here."""
+        """0 if the image holds exactly what is here."""
         return 0 if self.proof.equal else 1
 
     def summary(self) -> str:
@@ -59,7 +59,7 @@ class Proved(Result):
         return f"{self.proof.image} does not hold exactly what is here"
 
     def parts(self) -> Sequence[Part]:
-        """The verdict, what was compared, and every difference with what fixes it."""
+        """Return the verdict, what was compared, and every difference with what fixes it."""
         proof = self.proof
         compared = ", ".join(f"{name} ({count} packages)" for name, count in proof.compared)
         parts: list[Part] = [
@@ -94,7 +94,7 @@ class Proved(Result):
         return parts
 
     def to_json(self) -> Any:
-        """The verdict and the whole proof."""
+        """Return the verdict and the whole proof."""
         return {"equal": self.proof.equal, **msgspec.to_builtins(self.proof)}
 
 

@@ -23,10 +23,10 @@ class Pushed(Result):
     Attributes:
         tag: Its name.
         prepared: What it is made of.
-        digest: Its digest; empty where nothing was sent.
+        digest: Its digest; empty if nothing was sent.
         size: Bytes that were sent or written.
         how: How many layers went, in words.
-        output: The layout that was written; empty where it went to a registry.
+        output: The layout that was written; empty if it went to a registry.
     """
 
     tag: str

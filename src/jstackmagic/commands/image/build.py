@@ -126,7 +126,7 @@ class BuiltImage(Result):
         )
 
     def to_json(self) -> Any:
-        """The image, its base and the notes."""
+        """Return the image, its base and the notes."""
         return {
             **msgspec.to_builtins(self.built),
             "base": self.base,

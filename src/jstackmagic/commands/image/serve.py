@@ -122,7 +122,7 @@ def _port(text: str) -> tuple[str, str, int | None]:
 
 
 def _own_image(engine: Engine, session: Session) -> str:
-    """The latest image that was made from this history."""
+    """Return the latest image that was made from this history."""
     from ...history.built import history_id
     from ...image.engine.serve import images
 

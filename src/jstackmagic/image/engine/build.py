@@ -50,7 +50,7 @@ class BuildFailed(JStackMagicError):
     """A build ended with an error; the problem carries its last lines.
 
     Attributes:
-        step: The instruction that failed; None where the build did not get that far.
+        step: The instruction that failed; None if the build did not get that far.
     """
 
     step: Step | None = None
@@ -88,7 +88,7 @@ class Built:
         image_id: Its id.
         size: Bytes, its base included.
         seconds: What it took.
-        builder: What built it; None where it had been built before.
+        builder: What built it; None if it had been built before.
         steps: How many instructions there are.
         cached: How many of them were taken from an earlier build.
     """
@@ -236,7 +236,7 @@ def _raise_error(event: Mapping[str, Any]) -> None:
 
 
 def blame(recipe: Recipe, step: Step | None) -> str:
-    """Return which specs of a recipe a failed instruction fell over, a sentence; empty where none.
+    """Return which specs of a recipe a failed instruction fell over, a sentence; empty if none.
 
     Those that its last lines name; where they name none, all that the instruction installs.
     """
@@ -279,7 +279,7 @@ def _names(text: str, name: str) -> bool:
 
 
 def builder_of(engine: Engine, asked: Builder | None) -> Builder:
-    """The builder that was asked for, or BuildKit where the engine offers it.
+    """Return the builder that was asked for, or BuildKit where the engine offers it.
 
     Raises:
         UsageError: The engine does not offer it.
@@ -367,7 +367,7 @@ def _buildkit(engine: Engine, folder: Path, asked: Asked) -> Events:
 
 
 def _context(folder: Path, asked: Asked) -> Any:
-    """The folder as a compressed archive in a temporary file."""
+    """Return the folder as a compressed archive in a temporary file."""
     from docker.utils import tar
 
     ignored = []

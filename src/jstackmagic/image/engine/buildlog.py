@@ -61,7 +61,7 @@ class Log:
 
     Attributes:
         steps: In the order in which they began.
-        error: Why it failed; empty where it did not.
+        error: Why it failed; empty if it did not.
     """
 
     def __init__(self) -> None:
@@ -169,7 +169,7 @@ class Log:
 
 
 def _shown(line: str) -> Iterator[str]:
-    """A line as it would stand on a screen: of a bar that was redrawn, the last state."""
+    """Yield a line as it would stand on a screen: of a bar that was redrawn, the last state."""
     shown = _ESCAPE.sub("", line).rstrip("\r").rpartition("\r")[2].rstrip()
     if shown:
         yield shown
@@ -180,7 +180,7 @@ def _text(value: int | bytes | None) -> str:
 
 
 def _seconds(value: int | bytes | None) -> float:
-    """A google.protobuf.Timestamp: 1 seconds, 2 nanoseconds."""
+    """Return a google.protobuf.Timestamp: 1 seconds, 2 nanoseconds."""
     if not isinstance(value, bytes):
         return 0.0
     found = dict(fields(value))
@@ -191,7 +191,7 @@ def _seconds(value: int | bytes | None) -> float:
 
 
 def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a message in protocol buffers' wire format, by number; unknown kinds end it.
+    """Yield the fields of a protocol buffers message, by number; unknown kinds end it.
 
     See https://protobuf.dev/programming-guides/encoding/ .
     """

@@ -136,7 +136,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def _words(error: BaseException) -> str:
-    """The engine's own explanation, or the system's reason, without the SDK's wrapping."""
+    """Return the engine's own explanation, or the system's reason, without the SDK's wrapping."""
     explanation = getattr(error, "explanation", None)
     if isinstance(explanation, str) and explanation:
         return mask(explanation.strip())

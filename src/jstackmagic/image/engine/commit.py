@@ -189,7 +189,7 @@ def _clean(api: Any, container: Container, prefixes: Sequence[str]) -> int:
 
 
 def _size(path: str) -> int:
-    """The bytes of a file, or of the files below a folder; what cannot be read counts nothing."""
+    """Return the bytes of a file, or of the files below a folder; unreadable ones count nothing."""
     if not os.path.isdir(path) or os.path.islink(path):
         try:
             return os.lstat(path).st_size

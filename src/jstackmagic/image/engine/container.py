@@ -70,7 +70,7 @@ class Container:
 
 
 def this_container(engine: Engine, host: Host) -> Container | None:
-    """The container that this process runs in; None where it runs in none of this engine's.
+    """Return the container that this process runs in; None if it runs in none of this engine's.
 
     What the control group and the mounts say can be another container's (``--network
     container:X``), a host name anybody can set, and an engine can be another machine's. So the
@@ -134,7 +134,7 @@ def _marker() -> Iterator[tuple[str, bool]]:
 
 
 def _candidates(engine: Engine, likely: str | None) -> Iterator[str]:
-    """The likely container, then the others that run."""
+    """Yield the likely container, then the others that run."""
     if likely:
         yield likely
     for summary in engine.client.api.containers():
@@ -168,11 +168,11 @@ class Base:
 
     Attributes:
         reference: What to write after FROM: with its digest, where it has one.
-        image_id: Its id; empty where the engine does not hold it yet.
-        digest: ``sha256:…``, as its registry knows it; empty where it came from none.
+        image_id: Its id; empty if the engine does not hold it yet.
+        digest: ``sha256:…``, as its registry knows it; empty if it came from none.
         variables: The environment variables it sets.
         labels: Its labels.
-        user: Who its containers run as; empty where that is root or not known.
+        user: Who its containers run as; empty if that is root or not known.
     """
 
     reference: str
@@ -184,7 +184,7 @@ class Base:
 
 
 def base_of(engine: Engine, container: Container) -> Base:
-    """The image that a container runs, named so that it can be built on.
+    """Return the image that a container runs, named so that it can be built on.
 
     Raises:
         EngineError: The engine cannot be asked.
@@ -209,7 +209,7 @@ def base_of(engine: Engine, container: Container) -> Base:
 
 
 def named_base(engine: Engine, reference: str) -> Base:
-    """An image that the user named; what is not known of it yet is left empty.
+    """Return an image that the user named; what is not known of it yet is left empty.
 
     Raises:
         EngineError: The engine cannot be asked.
@@ -239,7 +239,7 @@ def _base(image: Any, reference: str, digest: str) -> Base:
 
 
 def _with_tag(reference: str) -> str:
-    """The reference with the tag that is meant where none is written."""
+    """Return the reference with the tag that is meant where none is written."""
     last = reference.rpartition("/")[2]
     return reference if ":" in last or "@" in last else f"{reference}:latest"
 

@@ -35,13 +35,13 @@ STARTED_BY = "jstackmagic.started-by"
 def labels(
     *, recipe: str, records: Sequence[Record], base: str, base_digest: str, now: str
 ) -> dict[str, str]:
-    """The labels of an image that is made now.
+    """Return the labels of an image that is made now.
 
     Args:
         recipe: The hash of what is built.
         records: The history.
         base: The reference of the base image.
-        base_digest: Its digest, where it is known.
+        base_digest: Its digest, if known.
         now: ISO 8601, UTC.
     """
     found = {
@@ -56,11 +56,11 @@ def labels(
 
 
 def recipe_hash(text: str, base: str, files: Sequence[tuple[str, bytes]]) -> str:
-    """The hash of all that a build starts from.
+    """Return the hash of all that a build starts from.
 
     Args:
         text: The Dockerfile.
-        base: The id of the image it stands on; empty where that is not known.
+        base: The id of the image it stands on; empty if unknown.
         files: Names and contents of what it copies, in any order.
     """
     digest = hashlib.sha256()

@@ -106,7 +106,7 @@ def _mounted(
     """Lay the layers in some folders of the engine's host over a root, the highest first.
 
     Returns:
-        False where the engine does not give them: the root is then good for nothing.
+        False if the engine does not give them: the root is then good for nothing.
     """
     from docker.errors import APIError
     from docker.types import Mount

@@ -72,7 +72,7 @@ class Server:
         id: Of the container.
         name: The engine's name for it.
         image: What it was started from.
-        url: Where it is reached, with its token; empty where it publishes nothing.
+        url: Where it is reached, with its token; empty if it publishes nothing.
         ports: Each of its ports and where that is published.
         status: The engine's word: "running", "exited".
         history: The history of whoever started it.
@@ -271,7 +271,7 @@ def _server(engine: Engine, container: Any) -> Server:
 
 
 def _token(container: Any) -> str:
-    """The token as the server prints it; one that was set for it is printed as dots."""
+    """Return the token as the server prints it; one that was set for it is printed as dots."""
     logs = container.logs(tail=200).decode(errors="replace")
     found = [token for token in _TOKEN.findall(logs) if token.strip(".")]
     if found:
@@ -282,7 +282,7 @@ def _token(container: Any) -> str:
 
 
 def servers(engine: Engine) -> tuple[Server, ...]:
-    """The servers that were started here, the stopped ones too.
+    """Return the servers that were started here, the stopped ones too.
 
     Raises:
         EngineError: The engine cannot be asked.
@@ -352,7 +352,7 @@ def bases(engine: Engine, made: Sequence[Image]) -> tuple[Image, ...]:
 
 
 def images(engine: Engine) -> tuple[Image, ...]:
-    """The images that were made from any history, the latest first.
+    """Return the images that were made from any history, the latest first.
 
     Raises:
         EngineError: The engine cannot be asked.

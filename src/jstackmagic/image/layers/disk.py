@@ -46,7 +46,7 @@ def forget_links() -> None:
 
 
 def item(path: str, fault: Fault, owner: Ownership | None = None) -> Item | None:
-    """Return what lies at a path, as an item; None where there is nothing, or no image can have it.
+    """Return what lies at a path, as an item; None if there is nothing, or no image can have it.
 
     Args:
         path: Which; its folder's links are followed.
@@ -104,7 +104,7 @@ def sha256(one: Item) -> str:
 
 
 def read(path: str) -> bytes:
-    """Return what a file holds; nothing where it cannot be read."""
+    """Return what a file holds; nothing if it cannot be read."""
     with suppress(OSError), open(path, "rb") as file:
         return file.read()
     return b""

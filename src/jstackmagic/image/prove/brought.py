@@ -26,7 +26,7 @@ _METADATA = (".dist-info", ".egg-info")
 
 
 def brought_here() -> Brought | None:
-    """Return what the image of this container brought; None where no engine here can say."""
+    """Return what the image of this container brought; None if no engine here can say."""
     host = look()
     if host.runtime is None or host.engine is None:
         return None
@@ -62,7 +62,7 @@ class Brought:
     def of(
         self, environment: Environment, manager: ManagerName, here: Sequence[Package]
     ) -> list[Package] | None:
-        """One manager's packages; None of what the image does not hold, being on a volume or new.
+        """Return one manager's packages; None if they are on a volume or newer than the image.
 
         Args:
             environment: Where; apt's packages are the system's.
@@ -115,7 +115,7 @@ class Brought:
     def _below(
         self, name: str, created: str, environment: Environment, manager: ManagerName
     ) -> list[Package] | None:
-        """Read one manager's packages from its own folder in a prefix; None where it has none."""
+        """Read one manager's packages from its own folder in a prefix; None if it has none."""
         prefix = os.path.realpath(environment.prefix)
         root = files_below(self.engine, created, f"{prefix}/{name}")
         if root is None:

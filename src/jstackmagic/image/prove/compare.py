@@ -78,7 +78,7 @@ class Target:
         name: What people call it.
         id: Its id, or its digest.
         view: Its files and its configuration.
-        engine: Which can run it; None where none can.
+        engine: Which can run it; None if none can.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Target:
 
 
 def everything_here() -> Here:
-    """Every environment of this container; outside of one, that which this process runs in."""
+    """Return every environment of this container; outside of one, this process's environment."""
     running = detect()
     if look().runtime is None:
         return Here((running,), whole=False)

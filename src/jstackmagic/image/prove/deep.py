@@ -202,7 +202,7 @@ def _difference(
 def _reinstall(
     path: str, owned: Owned | None, state: FileState, one: Entry | None, compared: Compared
 ) -> str:
-    """Return what puts a package's file back here; empty where it is as it was installed."""
+    """Return what puts a package's file back here; empty if it is as it was installed."""
     usual = one is not None and one.mode & ~0o022 in (0o644, 0o755, 0o444, 0o555)
     here = state in ("changed here", "not here") or (state == "other mode" and not usual)
     if owned is None or not here or not compared.whole:
@@ -265,7 +265,7 @@ def _state(
 
 
 def _md5(path: str) -> str:
-    """Return the MD5 of a file here, as dpkg lists it; empty where it cannot be read."""
+    """Return the MD5 of a file here, as dpkg lists it; empty if it cannot be read."""
     digest = hashlib.md5(usedforsecurity=False)
     try:
         with open(path, "rb") as file:
@@ -417,7 +417,7 @@ def _of_debian(view: View, listing: str) -> Iterator[tuple[str, Owned]]:
 
 
 def _entry_points(text: bytes) -> set[str]:
-    """The names of the scripts that an installer writes for a distribution (PEP 621's scripts)."""
+    """Return the names of a distribution's scripts from the installer (PEP 621's scripts)."""
     from configparser import ConfigParser, Error
 
     if not text:
@@ -511,7 +511,7 @@ def _added_modules(
 def _import_in_image(
     engine: Engine, image: str, python: str, modules: Sequence[str]
 ) -> dict[str, str] | None:
-    """The modules that fail in the image, with their errors; None where Python does not run."""
+    """Return the modules that fail in the image, with their errors; None if Python does not run."""
     api = engine.client.api
     with speaking("The image could not be run"):
         created = api.create_container(
@@ -538,7 +538,7 @@ def _import_here(python: str, modules: Sequence[str]) -> dict[str, str]:
 
 
 def _failures(output: str) -> dict[str, str] | None:
-    """The last line of the output, where it is what was asked for."""
+    """Return the last line of the output, where it is what was asked for."""
     lines: list[Any] = output.strip().splitlines()
     try:
         found = json.loads(lines[-1])

@@ -57,7 +57,7 @@ class View:
     on_disk: bool = False
 
     def content(self, path: str) -> bytes:
-        """Return what a file holds; nothing where that is not known."""
+        """Return what a file holds; nothing if unknown."""
         if self.on_disk:
             try:
                 return Path(path).read_bytes()

@@ -47,7 +47,7 @@ class Tree:
         return self.folder / name.lstrip("/")
 
     def packages(self, prefix: str) -> PackageSet:
-        """The conda packages and Python distributions of an environment of the image."""
+        """Return the conda packages and Python distributions of an environment of the image."""
         return read_packages(self.environment(prefix), of_environment())
 
     def environment(self, prefix: str) -> Environment:
@@ -62,7 +62,7 @@ class Tree:
         )
 
     def debian(self) -> PackageSet:
-        """The image's Debian packages."""
+        """Return the image's Debian packages."""
         nowhere = Environment(kind="system", name=None, prefix=str(self.folder))
         return read_packages(nowhere, of_system(), root=self.folder)
 

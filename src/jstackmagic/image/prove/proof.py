@@ -43,7 +43,7 @@ class Side:
         environment: Which; None for the Debian system.
         in_image: Its prefix there.
         here: What it holds here.
-        image: What it holds in the image; None where the image does not have it.
+        image: What it holds in the image; None if the image does not have it.
         ours: Of what is here, jstackmagic and what only it needs, where the image has none of it.
         needed_by: By package here, those here that need it.
         knows_needs: Whether `needed_by` was read.
@@ -185,7 +185,7 @@ class Ways:
 
     Attributes:
         image: What was compared with.
-        base: The root of the base image; None where it is not known.
+        base: The root of the base image; None if unknown.
         can_restore: Whether a file here can be put back as the base image has it.
     """
 

@@ -154,7 +154,7 @@ class Connection:
         return _basic(self._known_login()) if self._basic else ""
 
     def _answer(self, challenge: str, scope: str) -> bool:
-        """Get what the registry's challenge asks for; return False where there is nothing new."""
+        """Get what the registry's challenge asks for; return False if there is nothing new."""
         kind, _, rest = challenge.partition(" ")
         login = self._known_login()
         if kind.lower() == "basic":

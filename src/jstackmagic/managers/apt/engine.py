@@ -98,7 +98,7 @@ class AptGet(Engine):
         return 0
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
-        """The Debian packages of the specs' names; see ``Engine.resolved``."""
+        """Return the Debian packages of the specs' names; see ``Engine.resolved``."""
         installed = _system()
         found = (_installed(spec.name, installed) for spec in request.specs)
         return tuple(dict.fromkeys(package for package in found if package is not None))
@@ -295,7 +295,7 @@ def fetch(packages: Sequence[Package], folder: Path) -> list[Path]:
 
 
 def satisfied(request: Request) -> tuple[Package, ...] | None:
-    """The packages that serve every spec already, from dpkg's status; None where apt must look."""
+    """Return the packages that serve every spec, from dpkg's status; None if apt must look."""
     if request.upgrade or request.options:
         return None
     installed = _system()

@@ -42,7 +42,7 @@ conda_remove() {
 
 
 def make(environment: EnvironmentRef, page: Page) -> Making | None:
-    """Make a conda environment; None where it is of another kind, or stands already."""
+    """Make a conda environment; None if it is of another kind, or stands already."""
     if not environment.kind.startswith("conda"):
         return None
     page.need(_PROGRAM_HERE)

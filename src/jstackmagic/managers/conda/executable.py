@@ -151,7 +151,7 @@ def _exact(version: str | None) -> str:
 
 
 def _known(package: Package, before: PackageSet) -> Package:
-    """The installed package, where a dry run names just that one again."""
+    """Return the installed package, where a dry run names just that one again."""
     old = before.get("conda", package.name)
     same = old is not None and (old.version, old.build, old.source.rstrip("/")) == (
         package.version,
@@ -182,7 +182,7 @@ def _dry_run(command: Command, environment: Environment) -> Iterator[tuple[Packa
 
 
 def _json_of(text: str) -> Mapping[str, Any]:
-    """The last JSON object of an output: mamba writes other lines before it."""
+    """Return the last JSON object of an output: mamba writes other lines before it."""
     decoder = json.JSONDecoder()
     found: Mapping[str, Any] = {}
     position = text.find("{")
@@ -198,7 +198,7 @@ def _json_of(text: str) -> Mapping[str, Any]:
 
 
 def _package(entry: Mapping[str, Any]) -> Package:
-    """A package of conda's answer or of libmamba's: they spell some keys differently."""
+    """Return a package of conda's answer or of libmamba's: they spell some keys differently."""
     url = str(entry.get("url") or "")
     source = url.rsplit("/", 2)[0] if url else str(entry.get("base_url") or "")
     return Package(

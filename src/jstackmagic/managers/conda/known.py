@@ -39,7 +39,7 @@ def channels(environment: Environment) -> list[str]:
 
 
 def _of_channels(environment: Environment) -> set[str]:
-    """The packages of the channels, as far as they lie on this disk.
+    """Return the packages of the channels, as far as they lie on this disk.
 
     What is big is looked through in the background, so that this Tab is quick and the next knows.
     """

@@ -106,7 +106,7 @@ class Match:
 
 
 def parse(text: str) -> Match | None:
-    """Read a match spec; None where it does not even name a package."""
+    """Read a match spec; None if it does not even name a package."""
     found = _SPEC.fullmatch(text.strip())
     if found is None or found["name"] == "*":
         return None
@@ -128,7 +128,7 @@ def parse(text: str) -> Match | None:
 
 
 def _all(constraint: str, version: str) -> bool:
-    """Return whether a version meets every part of a constraint; False where that is unclear."""
+    """Return whether a version meets every part of a constraint; False if that is unclear."""
     return all(_one(part, version) for part in constraint.split(",") if part.strip())
 
 

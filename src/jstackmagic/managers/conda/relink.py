@@ -30,7 +30,7 @@ _METADATA = re.compile(r"/([^/]+?)-[^/]*\.(?:dist|egg)-info(?:/|$)")
 def owners(
     distributions: Container[str], here: PackageSet, environment: Environment
 ) -> tuple[Package, ...]:
-    """The conda packages whose records claim distributions of these names."""
+    """Return the conda packages whose records claim distributions of these names."""
     found = []
     for package in here.packages:
         if package.manager == "conda":
@@ -86,7 +86,7 @@ def relink(packages: Sequence[Package], environment: Environment, console: Conso
 
 
 def record_of(package: Package, environment: Environment) -> PrefixRecord:
-    """The record of a conda package that is there, as rattler takes it."""
+    """Return the record of a conda package that is there, as rattler takes it."""
     from .rattler import journal
 
     return journal.as_record(_record(package, environment))

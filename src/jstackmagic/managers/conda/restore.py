@@ -48,7 +48,7 @@ def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
 
 
 def conda_spec(package: Package, spelling: Spelling) -> str:
-    """The match spec, or the archive, of one very conda package.
+    """Return the match spec, or the archive, of one very conda package.
 
     >>> six = Package("conda", "six", "1.17.0", "pyhd_0", "https://conda.example/forge")
     >>> conda_spec(six, "channel")

@@ -43,7 +43,7 @@ class CondaSpec:
         text: As the user wrote it.
         name: The package's name as conda normalises it, in lower case.
         match: What the package must be.
-        archive: The package archive it names, an absolute path or a URL; empty where it names none.
+        archive: The package archive it names, an absolute path or a URL; empty if it names none.
     """
 
     text: str
@@ -53,7 +53,7 @@ class CondaSpec:
 
     @property
     def channel(self) -> str:
-        """The channel it is to come from, as the user spelled it; empty where it may be any."""
+        """The channel it is to come from, as the user spelled it; empty if it may be any."""
         if self.archive or self.match.channel is None:
             return ""
         spelled = self.text.rpartition("::")[0]
@@ -118,7 +118,7 @@ def pinned_where(prefix: str, pins: Iterable[str]) -> str:
 
 
 def name_of(match: MatchSpec) -> str:
-    """The package's name that a match spec begins with."""
+    """Return the package's name that a match spec begins with."""
     return str(match.name.normalized)
 
 
@@ -133,7 +133,7 @@ def _read_archive_spec(text: str) -> CondaSpec:
 
 
 def local_path(text: str) -> str:
-    """The absolute path of a local archive, given as a path or a ``file://`` URL."""
+    """Return the absolute path of a local archive, given as a path or a ``file://`` URL."""
     if text.startswith("file://"):
         return unquote(urlsplit(text).path)
     return os.path.abspath(os.path.expanduser(text))
@@ -255,13 +255,13 @@ def configuration(environment: Environment) -> CondaConfig:
 
 
 def records(prefix: str) -> dict[str, PrefixRecord]:
-    """The records of ``conda-meta`` by package name; each is read once while it does not change."""
+    """Return the records of ``conda-meta`` by package name; an unchanged record is read once."""
     found = (_record(path) for path in record_paths(prefix))
     return {str(record.name.normalized): record for record in found}
 
 
 def record_paths(prefix: str) -> list[str]:
-    """The files of ``conda-meta`` that are records."""
+    """Return the files of ``conda-meta`` that are records."""
     try:
         with os.scandir(os.path.join(prefix, "conda-meta")) as entries:
             names = [entry.path for entry in entries if entry.name.endswith(".json")]
@@ -398,7 +398,7 @@ def check_installed(specs: Sequence[CondaSpec], installed: Installed) -> None:
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """The few names that a misspelt one may stand for, the nearest first."""
+    """Return the few names that a misspelt one may stand for, the nearest first."""
     from difflib import get_close_matches
 
     return get_close_matches(name, names, n=3, cutoff=0.6)

@@ -49,7 +49,7 @@ class Setting:
 def configured(
     environment: Environment, command: str = "install", environ: Mapping[str, str] | None = None
 ) -> Mapping[str, Setting]:
-    """The settings that hold for one of pip's commands in an environment, by name.
+    """Return the settings that hold for one of pip's commands in an environment, by name.
 
     Args:
         environment: Whose pip.
@@ -99,7 +99,7 @@ def _files(environment: Environment, environ: Mapping[str, str]) -> Iterator[str
 
 
 def _settings(path: str) -> Iterator[tuple[str, Setting]]:
-    """The settings of one file, each with its section."""
+    """Yield the settings of one file, each with its section."""
     if not os.path.exists(path):
         return
     from configparser import Error, RawConfigParser

@@ -54,7 +54,7 @@ class Installed:
 
 
 def satisfied(request: Request, environment: Environment) -> tuple[Package, ...] | None:
-    """The packages that serve every spec already, with all that they require.
+    """Return the packages that serve every spec already, with all that they require.
 
     Decided from metadata on disk, for the target's Python. None where only pip can decide: for a
     URL, a path, an upgrade, options, an old-style version.
@@ -88,7 +88,7 @@ def _plain(specs: Iterable[Spec]) -> list[Requirement] | None:
 
 
 def _present(name: str, environment: Environment) -> Package | None:
-    """An installed package; only its own metadata is read unless its origin matters."""
+    """Return an installed package; only its own metadata is read unless its origin matters."""
     found = find(name, environment.site_packages)
     if found is None or found.direct:
         return serving(read("pip", name), environment)
@@ -134,7 +134,7 @@ def _all_there(
 
 
 def _markers(environment: Environment) -> dict[str, str]:
-    """The marker variables (PEP 508) of the target's Python, which is on this machine."""
+    """Return the marker variables (PEP 508) of the target's Python, which is on this machine."""
     from packaging.markers import default_environment
 
     version = environment.python or ""
@@ -151,7 +151,7 @@ def _markers(environment: Environment) -> dict[str, str]:
 
 
 def find(name: str, folders: Iterable[str]) -> Installed | None:
-    """The distribution that an import would find, from its own metadata alone."""
+    """Return the distribution that an import would find, from its own metadata alone."""
     from email.parser import HeaderParser
     from importlib.metadata import distributions
 
@@ -175,7 +175,7 @@ def find(name: str, folders: Iterable[str]) -> Installed | None:
 
 
 def serving(spec: Spec, environment: Environment) -> Package | None:
-    """The package that a spec names, or that was installed from where it points."""
+    """Return the package that a spec names, or that was installed from where it points."""
     name = spec.name
     if name and find(name, environment.site_packages) is None:
         return None
@@ -196,7 +196,7 @@ def serving(spec: Spec, environment: Environment) -> Package | None:
 
 
 def shadowed(environment: Environment, names: Iterable[str]) -> tuple[Installed, ...]:
-    """The distributions of these names in the user site, which comes before the environment's own.
+    """Return the distributions of these names in the user site, which precedes the environment's.
 
     A virtual environment has no user site.
     """
@@ -223,7 +223,7 @@ def user_site(environment: Environment) -> str | None:
 
 
 def version_on_disk(environment: Environment) -> Version | None:
-    """The version of an environment's own pip; None where it has none that can be read."""
+    """Return the version of an environment's own pip; None if it has none that can be read."""
     from packaging.version import InvalidVersion, Version
 
     pip = find("pip", environment.site_packages)

@@ -25,7 +25,7 @@ command -v python3 >/dev/null || stop "there is no python3 here\""""
 
 
 def make(environment: EnvironmentRef, page: Page) -> Making | None:
-    """Make a virtual environment; None where it is of another kind."""
+    """Make a virtual environment; None if it is of another kind."""
     if environment.kind.startswith("conda"):
         return None
     page.need(_PYTHON_HERE)

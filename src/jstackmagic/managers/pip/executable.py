@@ -169,7 +169,7 @@ def _dry_run(plan: Plan) -> Change:
 
 
 def _reasons(done: process.Captured) -> str:
-    """The errors, and the conflict it explains among its other words."""
+    """Return the errors, and the conflict it explains among its other words."""
     # a kernel's variables ask for colours, also where no terminal is
     stdout, stderr = without_colours(done.stdout), without_colours(done.stderr)
     lines = [line for line in stderr.splitlines() if not line.startswith("WARNING: ")]
@@ -186,7 +186,7 @@ def _latest(versions: re.Match[str]) -> str:
 
 
 def _read_report(report: Path, plan: Plan) -> Iterator[Package]:
-    """The packages of pip's installation report (version 1 of its format)."""
+    """Yield the packages of pip's installation report (version 1 of its format)."""
     try:
         data = json.loads(report.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):  # an old pip, or one that failed first

@@ -138,7 +138,7 @@ def _plain(version: str) -> str:
 
 
 def _built_from(wheel: Path) -> str | None:
-    """Return the hash of what a wheel was built from; None where it was not, or has changed."""
+    """Return the hash of what a wheel was built from; None if it was not, or has changed."""
     try:
         source, _, own = Path(f"{wheel}{_BUILT}").read_text().partition(" ")
     except FileNotFoundError:

@@ -65,7 +65,7 @@ class OfPip(Engine, ABC):
     def _plan_install(self, request: Request, environment: Environment) -> Plan: ...
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
-        """The distributions that serve the specs now; see ``Engine.resolved``."""
+        """Return the distributions that serve the specs now; see ``Engine.resolved``."""
         found = (serving(spec, environment) for spec in request.specs)
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
@@ -110,7 +110,7 @@ def check(request: Request, environment: Environment) -> None:
 
 
 def no_python(environment: Environment) -> Stopped:
-    """Return the error of pip's requests where there is no Python."""
+    """Return the error for pip's requests without Python."""
     return Stopped(
         f"The {environment.description} has no Python, so pip cannot install into it.",
         kept=NOTHING_CHANGED,
@@ -144,7 +144,7 @@ def at_least(version: Version, least: str) -> bool:
 
 
 def install_command(request: Request, environment: Environment) -> Command:
-    """The command line of pip for an install."""
+    """Return the command line of pip for an install."""
     words = ["--upgrade"] if request.upgrade else []
     words += ["--index-url", request.sources.index_url] if request.sources.index_url else []
     for url in request.sources.extra_index_urls:
@@ -157,7 +157,7 @@ def install_command(request: Request, environment: Environment) -> Command:
 
 
 def plan_removal(request: Request, environment: Environment) -> Plan:
-    """The plan of a removal, with pip's command line.
+    """Return the plan of a removal, with pip's command line.
 
     Raises:
         Stopped: Nothing of it is there.
@@ -187,7 +187,7 @@ def plan_removal(request: Request, environment: Environment) -> Plan:
 def nothing_to_do(
     request: Request, environment: Environment, present: tuple[Package, ...], engine: str
 ) -> Plan:
-    """The plan where everything is there already."""
+    """Return the plan where everything is there already."""
     return Plan(
         request=request,
         environment=environment,
@@ -199,13 +199,13 @@ def nothing_to_do(
 
 
 def pip_command(environment: Environment, *words: str) -> Command:
-    """A command line of the environment's own pip."""
+    """Return a command line of the environment's own pip."""
     assert environment.executable is not None
     return Command((environment.executable, "-m", "pip", *words), environ=_ENVIRON)
 
 
 def secrets_in_files(request: Request) -> tuple[str, ...]:
-    """The credentials in the files that a request names."""
+    """Return the credentials in the files that a request names."""
     secrets: list[str] = []
     for spec in request.specs:
         if isinstance(spec, Listing):

@@ -54,7 +54,7 @@ def bring_back(
 
 
 def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
-    """One run for each set of indexes: two of them in one run could be mistaken."""
+    """Return one run for each set of indexes: two of them in one run could be mistaken."""
     runs: dict[_Run, list[str]] = {}
     asked_for = {item.name for _, item in goal.items("pip") if item.name}
     for step, item in goal.items("pip"):
@@ -101,7 +101,7 @@ def _pip_specs(goal: Goal, item: Item, here: PackageSet, exactness: Exactness) -
 
 
 def _merged(runs: dict[_Run, list[str]]) -> dict[_Run, list[str]]:
-    """The runs; what needs no index, being a file or a URL, goes along with the first that has one.
+    """Return the runs; files and URLs, which need no index, join the first run with an index.
 
     What it needs itself is asked for by name.
     """
@@ -123,14 +123,14 @@ def _exact_pip(package: Package) -> str:
 
 
 def _without_lost_file(spec: str, name: str, version: str) -> str:
-    """A spec; of a file that is not here, the name and version that it had."""
+    """Return a spec; of a file that is not here, the name and version that it had."""
     path = re.sub(r"^-e |\[[^\]]*\]$", "", spec)
     lost = path.startswith("/") and not os.path.exists(path)
     return f"{name}=={version}" if lost else spec
 
 
 def pip_spec(package: Package) -> str:
-    """The requirement of one very distribution.
+    """Return the requirement of one very distribution.
 
     >>> pip_spec(Package("pip", "six", "1.17.0"))
     'six==1.17.0'

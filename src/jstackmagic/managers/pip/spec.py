@@ -58,7 +58,7 @@ def check_specs(request: Request, *, legacy: bool) -> None:
 
 
 def _problem(spec: Spec, *, legacy: bool) -> str:
-    """Return what is wrong with a spec; empty where pip can read it."""
+    """Return what is wrong with a spec; empty if pip can read it."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     text = spec.unhashed.text
@@ -136,7 +136,7 @@ def installed_from(spec: Spec) -> str:
 
 
 def plain_requirements(spec: Spec) -> list[Pep508] | None:
-    """Return the requirements of a spec or of a file of specs; None where one is not only a name.
+    """Return the requirements of a spec or of a file of specs; None if one is not only a name.
 
     Not with pip-api: it runs pip to be imported, evaluates markers for the Python that runs it,
     and passes over options such as ``--pre`` in silence.
@@ -170,7 +170,7 @@ def arguments(specs: Iterable[Spec]) -> list[str]:
 
 
 def _listed(specs: Sequence[str]) -> str:
-    """A file of specs: pip takes hashes from nowhere else. It stays, so that the command does.
+    """Write a file of specs, pip's only place for hashes. It stays, so that the command works.
 
     Raises:
         Stopped: It cannot be written.

@@ -194,7 +194,7 @@ def _absolute(text: str, folder: str) -> Spec:
 
 
 def _path(spec: Spec) -> Path | None:
-    """Return the file or folder of this machine that a spec names; None where it names none."""
+    """Return the file or folder of this machine that a spec names; None if it names none."""
     place = spec.place
     if place.startswith("file:"):
         return Path(unquote(urlsplit(place).path))

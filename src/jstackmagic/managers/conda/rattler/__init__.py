@@ -108,7 +108,7 @@ _FORCE = ("--force", "--force-remove")
 
 
 def unserved(request: Request) -> tuple[str, ...]:
-    """The options of a request that are for a conda executable alone."""
+    """Return the options of a request that are for a conda executable alone."""
     known = _FORCE if request.action == "remove" else ()
     return tuple(option for option in request.options if option not in known)
 
@@ -180,7 +180,7 @@ def repair(environment: Environment, console: Console, *, drop: bool = False) ->
         drop: Forget what cannot be finished, and say how that leaves the environment.
 
     Returns:
-        Whether there was one; None where it was dropped.
+        Whether there was one; None if it was dropped.
 
     Raises:
         CommandFailed: A package cannot be fetched again or linked.

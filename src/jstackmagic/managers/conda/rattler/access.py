@@ -24,7 +24,7 @@ _HAS_CREDENTIALS = re.compile(r"\w+://(?:[^/]*@|.*/t/[^/]+/)")
 
 
 def with_credentials(url: str, config: CondaConfig) -> str:
-    """A channel's URL with the credentials that a file holds for it; else as it is."""
+    """Return a channel's URL with the credentials that a file holds for it; else as it is."""
     if not url.startswith(("http://", "https://")) or _HAS_CREDENTIALS.match(f"{url}/"):
         return url
     for site, token in _anaconda_tokens() if config.add_anaconda_token else ():
@@ -48,7 +48,7 @@ def unserved_login(url: str) -> str:
 
 
 def _with_token(url: str, token: str, config: CondaConfig) -> str:
-    """A token stands behind the host, or behind ``channel_alias`` where that is what it is for."""
+    """Insert a token into a URL: behind ``channel_alias`` if that begins it, or behind the host."""
     alias = config.channel_alias.rstrip("/")
     parts = urlsplit(url)
     base = alias if url.startswith(f"{alias}/") else f"{parts.scheme}://{parts.netloc}"
@@ -76,7 +76,7 @@ def _mamba_file() -> Path:
 
 
 def _mamba_login(url: str) -> Mapping[str, Any]:
-    """The login for a URL: that of the longest part of it that has one, as libmamba finds it."""
+    """Return the login for a URL: that of its longest part with a login, as in libmamba."""
     try:
         logins = json.loads(_mamba_file().read_bytes())
     except (OSError, ValueError):

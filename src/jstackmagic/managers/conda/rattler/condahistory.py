@@ -76,7 +76,7 @@ def asked_on(prefix: str) -> dict[str, str]:
 
 
 def state(prefix: str) -> set[str]:
-    """The packages there were after the last revision, spelled as conda spells them there."""
+    """Return the packages after the last revision, spelled as conda spells them there."""
     current: set[str] = set()
     for revision in _revisions(prefix):
         if any(line.startswith(("-", "+")) for line in revision.changes):
@@ -98,7 +98,7 @@ def entry(
     removed: Sequence[str] = (),
     updated: Sequence[str] = (),
 ) -> str:
-    """The lines that conda would have written for a change.
+    """Return the lines that conda would have written for a change.
 
     ``# conda version:`` is left out: no conda had part in it, and one that finds a newer version
     named there refuses the environment.

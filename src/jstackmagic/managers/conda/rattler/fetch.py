@@ -46,7 +46,7 @@ class Fetched:
 
     Attributes:
         folder: Where it is unpacked.
-        archive: Where its archive lies; empty where that was not kept.
+        archive: Where its archive lies; empty if that was not kept.
     """
 
     folder: str
@@ -94,7 +94,7 @@ class _Meter:
         self._lock = threading.Lock()
 
     def count(self, item: str, number: int) -> None:
-        """Note that bytes of an item came; none where it begins."""
+        """Note that bytes of an item came; none if it begins."""
         with self._lock:
             self._done += number
             now = time.monotonic()
@@ -162,7 +162,7 @@ class Cache:
         return await asyncio.to_thread(self._unpack, record, archive)
 
     async def keep(self, record: RepoDataRecord, meter: _Meter) -> str:
-        """One package's archive, in the first folder; return where it lies."""
+        """Return one package's archive, in the first folder; return where it lies."""
         kept = os.path.join(self.writable[0], record.file_name)
         archive = await asyncio.to_thread(self._archive_of, record)
         if archive is None:
@@ -195,7 +195,7 @@ class Cache:
         return archive
 
     def _noted(self, name: str, url: str) -> str | None:
-        """The archive of that name in a cache that notes that it came from that very URL."""
+        """Return the archive of that name in a cache that notes that it came from that very URL."""
         for folder in self._folders:
             path = os.path.join(folder, name)
             with contextlib.suppress(OSError):
@@ -384,7 +384,7 @@ def _broken(url: str, reason: str) -> CommandFailed:
 
 
 def _differs(path: str, record: RepoDataRecord) -> str | None:
-    """Return what of an archive is not as its channel says; None where all is."""
+    """Return what of an archive is not as its channel says; None if all is."""
     for kind, wanted in (("sha256", record.sha256), ("md5", record.md5)):
         if wanted is not None:
             try:

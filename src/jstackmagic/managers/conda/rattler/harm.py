@@ -85,7 +85,7 @@ def leaves(path: str) -> bool:
 
 
 def _fault_of(member: tarfile.TarInfo) -> str:
-    """Return what is wrong with a member, a phrase; empty where nothing is."""
+    """Return what is wrong with a member, a phrase; empty if nothing is."""
     name = member.name
     if name not in ("", ".") and leaves(name):
         return f"a member is {name!r}"

@@ -80,7 +80,7 @@ class Journal:
 
 
 def as_record(data: dict[str, Any]) -> PrefixRecord:
-    """A record from its JSON, which rattler reads from files of ``conda-meta``'s form only."""
+    """Return a record from its JSON, which rattler reads only from files like ``conda-meta``'s."""
     from rattler import PrefixRecord
 
     whole = {**data, "files": [], "paths_data": {"paths_version": 1, "paths": []}}
@@ -108,7 +108,7 @@ def clear(prefix: str) -> None:
 
 
 def read(prefix: str) -> Journal | None:
-    """The journal that a process left; None where the prefix is whole."""
+    """Return the journal that a process left; None if the prefix is whole."""
     try:
         data = json.loads(Path(path_of(prefix)).read_bytes())
     except (OSError, ValueError):

@@ -144,7 +144,7 @@ def earlier(prefix: str, installed: Mapping[str, PrefixRecord]) -> dict[str, str
 
 
 def _anywhere(match: MatchSpec) -> MatchSpec:
-    """A spec without its channel: what is there already came from somewhere."""
+    """Return a spec without its channel: what is there already came from somewhere."""
     if match.channel is None and match.subdir is None:
         return match
     version, build = match.version or "*", match.build or "*"
@@ -152,7 +152,7 @@ def _anywhere(match: MatchSpec) -> MatchSpec:
 
 
 def at_url(spec: CondaSpec, channels: Channels) -> MatchSpec:
-    """A spec whose channel's name is spelled as the URL that the configuration gives it."""
+    """Return a spec whose channel's name is spelled as the URL that the configuration gives it."""
     if "::" not in spec.text or not spec.channel:
         return spec.match
     subdir = f"/{spec.match.subdir}" if spec.match.subdir else ""

@@ -36,7 +36,7 @@ def stem_of(record: RepoDataRecord) -> str:
 
 
 def source_of(record: RepoDataRecord) -> dict[str, str]:
-    """The ``channel`` (with the subdir) and ``url`` of a record as conda writes them.
+    """Return the ``channel`` (with the subdir) and ``url`` of a record as conda writes them.
 
     Neither holds credentials.
     """
@@ -52,7 +52,7 @@ def _bare(url: str) -> str:
 
 
 def distribution(data: Mapping[str, Any], config: CondaConfig) -> str:
-    """A package as conda's history names it: ``conda-forge/noarch::six-1.17.0-pyhd8ed1ab_0``.
+    """Return a package as in conda's history: ``conda-forge/noarch::six-1.17.0-pyhd8ed1ab_0``.
 
     Args:
         data: Its record in ``conda-meta``.
@@ -66,7 +66,7 @@ def distribution(data: Mapping[str, Any], config: CondaConfig) -> str:
 
 
 def spelling(spec: CondaSpec, record: RepoDataRecord | None) -> str:
-    """A spec as conda spells it in the history and in ``requested_spec``.
+    """Return a spec as conda spells it in the history and in ``requested_spec``.
 
     Args:
         spec: The user's.
@@ -121,7 +121,7 @@ class PythonLayout:
 
     @classmethod
     def of(cls, records: Iterable[RepoDataRecord]) -> PythonLayout | None:
-        """The layout that a set of packages comes to; None without a Python."""
+        """Return the layout that a set of packages comes to; None without a Python."""
         for record in records:
             if record.name.normalized == "python":
                 minor = ".".join(str(record.version).split(".")[:2])
@@ -138,7 +138,7 @@ class PythonLayout:
         return f"{folder}/__pycache__/{name}" if folder else f"__pycache__/{name}"
 
     def sources_of(self, files: Iterable[str]) -> list[str]:
-        """The Python modules among a package's files."""
+        """Return the Python modules among a package's files."""
         root = f"{self.site_packages}/"
         return [file for file in files if file.startswith(root) and file.endswith(".py")]
 
@@ -182,7 +182,7 @@ def conform(
     Args:
         prefix: Where the package was linked.
         record: The package.
-        archive: The archive it was unpacked from; empty where it is not kept.
+        archive: The archive it was unpacked from; empty if it is not kept.
         requested: The user's specs for it, spelled as conda does.
         python: The Python it was linked for.
 

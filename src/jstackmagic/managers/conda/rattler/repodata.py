@@ -35,7 +35,7 @@ _FRESH = 600.0  # seconds for which a remote channel is not asked again; a miss 
 
 @cache
 def platforms() -> tuple[Subdir, Subdir]:
-    """The subdirs of this machine: its own, and the one for every machine."""
+    """Return the subdirs of this machine: its own, and the one for every machine."""
     from rattler import Subdir
 
     return (Subdir.current(), Subdir("noarch"))
@@ -55,7 +55,7 @@ class Channels:
 
     @classmethod
     def of(cls, environment: Environment, extra: Sequence[str]) -> Channels:
-        """The request's channels before the configured ones, and those before the installed ones'.
+        """Return the request's channels, then the configured ones, then the installed packages'.
 
         Raises:
             CommandFailed: The configuration forbids one of them.
@@ -88,7 +88,7 @@ class Channels:
 
 
 def urls_of(name: str, config: CondaConfig) -> list[str]:
-    """The URLs of a channel, spelled alike however it was named: a file's path quoted.
+    """Return the URLs of a channel, spelled alike however it was named: a file's path quoted.
 
     What files hold of credentials for it is in them.
     """
@@ -151,7 +151,7 @@ async def versions(
 
 
 async def names(channels: Channels) -> list[str]:
-    """The names of all packages of the channels."""
+    """Return the names of all packages of the channels."""
     gateway = gateway_of(channels)
     query = gateway.names(channels.sources(), platforms())
     return [str(name.normalized) for name in await answered(query, channels)]
@@ -197,7 +197,7 @@ _seen: dict[tuple[int, str], object] = {}
 
 
 def gateway_of(channels: Channels, *, refresh: bool = False) -> Gateway:
-    """The gateway to some channels, which forgets what has grown old.
+    """Return the gateway to some channels, which forgets what has grown old.
 
     Args:
         channels: Which are going to be asked.
@@ -262,7 +262,7 @@ _SCHEMES = ("http", "https")
 
 @lru_cache(maxsize=8)
 def client_of(network: _Network) -> Client:
-    """The HTTP client; credentials come from the URLs, netrc, and rattler's own store."""
+    """Return the HTTP client; credentials come from the URLs, netrc, and rattler's own store."""
     import json
 
     from rattler import Client, Config

@@ -54,7 +54,7 @@ async def carry_out(plan: Plan, wire: Wire) -> int:
 
 
 async def _still_true(plan: Plan, wire: Wire) -> Detail:
-    """The plan's detail, solved again where the prefix changed since.
+    """Return the plan's detail, solved again where the prefix changed since.
 
     Raises:
         CommandFailed: What would have to be done now goes beyond what was planned.
@@ -115,7 +115,7 @@ async def _draft(plan: Plan, detail: Detail, config: CondaConfig, wire: Wire) ->
 
 
 def _one_line(plan: Plan) -> tuple[str, ...]:
-    """The plan's command lines as one, for an entry of conda's history."""
+    """Return the plan's command lines as one, for an entry of conda's history."""
     first, *others = plan.commands
     return (
         *first.argv,
@@ -166,7 +166,7 @@ async def repair(environment: Environment, wire: Wire, *, drop: bool = False) ->
 
 
 def _on_disk(prefix: str, error: OSError) -> CommandFailed:
-    """An error of the file system: no space left, no right to write."""
+    """Return an error of the file system: no space left, no right to write."""
     begun = journal.read(prefix) is not None
     return CommandFailed(
         f"{error.strerror or error}: {error.filename or prefix}",

@@ -73,7 +73,7 @@ def is_here() -> bool:
 
 
 def unserved(environment: Environment, request: Request | None = None) -> tuple[str, ...]:
-    """Return why pip has to do it, a part of a sentence each; empty where uv does the same.
+    """Return why pip has to do it, a part of a sentence each; empty if uv does the same.
 
     Args:
         environment: Where.
@@ -233,7 +233,7 @@ def _locked(packages: Sequence[Package], request: Request, environment: Environm
 
 
 def _dry_run(command: Command, request: Request) -> list[Package]:
-    """The packages that uv would put in.
+    """Return the packages that uv would put in.
 
     Raises:
         CommandFailed: It found no way; carries its reasons.

@@ -35,7 +35,7 @@ Locked = Mapping[str, dict[str, Any]]
 
 
 def lock(packages: Sequence[Package], command: Command) -> Locked:
-    """Lock the very versions of packages; empty where uv cannot.
+    """Lock the very versions of packages; empty if uv cannot.
 
     Args:
         packages: What is installed, or is going to be.
@@ -96,7 +96,7 @@ def _url(path: str) -> str:
 
 
 def _archive(item: dict[str, Any], package: Package, environment: Environment) -> dict[str, Any]:
-    """The one archive of a locked package that it is; empty where that is not sure."""
+    """Return the one archive of a locked package that it is; empty if that is not sure."""
     if "archive" in item:
         return dict(item["archive"])
     wheels = list(item.get("wheels") or ())
@@ -111,7 +111,7 @@ def _archive(item: dict[str, Any], package: Package, environment: Environment) -
 
 
 def _preferred(wheels: list[dict[str, Any]], environment: Environment) -> dict[str, Any]:
-    """The wheel that a CPython on this machine prefers; empty where that is not sure."""
+    """Return the wheel that a CPython on this machine prefers; empty if that is not sure."""
     if len(wheels) == 1:
         return wheels[0]
     from packaging.tags import compatible_tags, cpython_tags
@@ -149,7 +149,7 @@ def _file(place: str) -> str:
 
 
 def _installed_tags(package: Package, folders: Iterable[str]) -> frozenset[str]:
-    """The tags in the WHEEL file of an installed distribution."""
+    """Return the tags in the WHEEL file of an installed distribution."""
     from importlib.metadata import distributions
 
     for found in distributions(name=package.name, path=list(folders)):

@@ -52,7 +52,7 @@ class Terms:
 
 
 def translate(environment: Environment, request: Request | None = None) -> Terms:
-    """A request in uv's terms, with all that pip's own configuration says of it.
+    """Return a request in uv's terms, with all that pip's own configuration says of it.
 
     Args:
         environment: Where.
@@ -97,7 +97,7 @@ _VALUED = ("find-links", "no-binary", "only-binary", "trusted-host")
 
 
 def _options(request: Request) -> Iterator[tuple[str, str]]:
-    """The options of a request, each with its value; what is not known stays as it is written."""
+    """Yield the options of a request, each with its value; unknown ones stay as written."""
     words = iter(request.options)
     for word in words:
         name, _, value = word.removeprefix("--").partition("=")
@@ -192,7 +192,7 @@ _FALSE = {"n", "no", "f", "false", "off", "0"}
 
 
 def _odd(settings: Mapping[str, Setting], environment: Environment) -> Iterator[str]:
-    """The settings that uv has nothing like."""
+    """Yield the settings that uv has nothing like."""
     for setting in settings.values():
         if setting.name == UNREADABLE:
             yield f"{setting.source} cannot be read"
@@ -280,7 +280,7 @@ def _is_lost(link: str) -> bool:
 
 
 def _unsafe(terms: Terms) -> Iterator[str]:
-    """The places that pip passes over, because nothing protects what comes from there."""
+    """Yield the places that pip passes over, because nothing protects what comes from there."""
     trusted = terms.variables.get("UV_INSECURE_HOST", "").split()
     named = [
         url
