@@ -276,7 +276,7 @@ def _own(root: str, folder: str) -> Hint | None:
 
 
 def _own_file(root: str, folder: str) -> str | None:
-    """Return a module of the user near a folder: in it in another case, next to, above or below it."""
+    """Return a user's module near a folder: in it in another case, next to, above or below it."""
     wanted = root.lower()
     here = [folder]
     for _ in range(_DEPTH):
