@@ -30,6 +30,7 @@ class TestVariables:
             ("V=1; V+=.5; pip install a==$V", ["a==1.5"]),
             ("V=1; pip install a==${V:-2} b==${V:+3}", ["a==1 b==3"]),
             ("f() { pip install $1; }\nf six\nf idna", ["six", "idna"]),
+            ('again() { for i in 1 2; do "$@" && return; done; }\nagain pip install six', ["six"]),
             ("V=1; f() { pip install a==$V; }; V=2; f", ["a==2"]),
             ("for i in 1 2; do P=six; pip install $P; done", ["six"]),
             ("set -- six idna; pip install $@", ["six idna"]),
@@ -52,6 +53,7 @@ class TestVariables:
         "text",
         [
             "PKG=six; read PKG; pip install $PKG",
+            'f() { pip install "$@"; }; f "a b" c',
             "for p in a b; do pip install $p; done",
             "if x; then V=1; else V=2; fi; pip install numpy==$V",
             "V=1; [ -f x ] && V=2; pip install numpy==$V",
@@ -82,11 +84,26 @@ class TestVariables:
         assert asked(cells('if x:\n    v = "1"\nelif y:\n    v = "2"\nelse:\n    v = "3"',
                            "!pip install a=={v}")) == ["?"]  # fmt: skip
         assert asked(cells('for v in ["1", "2"]:\n    !pip install a=={v}')) == ["?"]
+        assert asked(cells('v = "1"\nif x:\n    v = "2"', "!pip install a=={v}")) == ["?"]
+        once = 'v = "1"\ntry:\n    import x\nexcept ImportError:\n    v = "2"'
+        assert asked(cells(once, "!pip install a=={v}")) == ["?"]
         assert asked(cells('v = "1"\ndef f():\n    v = "2"\n', "!pip install a=={v}")) == ["a==1"]
         inside = (
             'v = "1"\nif x:\n    v = "2"\n    !pip install a=={v}\nelse:\n    !pip install b=={v}'
         )
         assert asked(cells(inside)) == ["a==2", "b==1"]
+
+    @pytest.mark.parametrize(
+        ("cell", "spec"),
+        [
+            ("%cd /srv/q", "-e /srv/q"),
+            ("%pushd /srv/q", "-e /srv/q"),
+            ("%popd", "?"),
+            ("%cd -", "?"),
+        ],
+    )
+    def test_ipython_s_own_folders(self, cell: str, spec: str) -> None:
+        assert asked(cells(cell, "!pip install -e .")) == [spec]
 
     def test_a_line_s_own_shell_leaves_nothing(self) -> None:
         finds = cells("!V=1", "!export V=1; cd /x", "!pip install a==$V", "!pip install -e .")

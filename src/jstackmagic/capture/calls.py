@@ -371,8 +371,10 @@ class _Visitor(ast.NodeVisitor):
         ends = [] if covered else [before]
         self.branches += 1
         for body in bodies:
-            if body:
-                self._become(before, body[0].lineno - 0.5)
+            if not body:
+                ends.append(before)
+                continue
+            self._become(before, body[0].lineno - 0.5)
             for each in body:
                 self.visit(each)
             ends.append(dict(self.names.values))

@@ -30,7 +30,7 @@ _NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)
 _MENTION = re.compile(
     rf"install|INSTALL|envremove|(?<![A-Za-z])(?:{'|'.join(map(re.escape, _NAMES))})(?![A-Za-z])"
     r"|(?:site|dist)-packages|Pkg\.|p_load|biocLite|pkg_|renv|debconf|/etc/apt|%sh|%%shell|\.sh\b|%run\b|\bgit\b"
-    r"|PIP|CONDA|MAMBA|chdir|%cd|subprocess|get_ipython|(?:import|from)\s+os"
+    r"|PIP|CONDA|MAMBA|chdir|%cd|%p(?:ush|op)d|subprocess|get_ipython|(?:import|from)\s+os"
 )
 
 _SETS = re.compile(
@@ -294,8 +294,10 @@ class CellReader:
             found = foreign(name, rest, 1, command=typed)
         elif name == "run" and re.search(r"install|setup|requirement|depend", rest):
             found = iter([Found(typed, reason=f"What {rest} installs is not seen here.")])
-        elif name == "cd":
+        elif name in ("cd", "pushd"):
             self.state.folder = _changed(rest, self.folder)
+        elif name == "popd":
+            self.state.folder = None
         elif name in _TIMED:
             found = self._timed(rest)
         elif name == "envinstall":

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from .argv import Options, listed
 from .shell import Redirection, Word
-from .state import expanded, joined
+from .state import expanded, joined, unknown_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .argv import Call
     from .state import State
@@ -173,8 +173,10 @@ def _git(call: Call, state: State) -> None:
                 clones[path] = (url, revision.text if known and revision else None)
 
 
-def joined_by_blanks(words: Iterable[Word]) -> Word:
-    """Put words together with a blank between them."""
+def joined_by_blanks(words: Sequence[Word]) -> Word:
+    """Put words together, apart by blanks; unknown where one holds a blank itself."""
+    if any(re.search(r"\s", word.text) for word in words):
+        return unknown_value("@")
     parts: list[Word] = []
     for word in words:
         parts += [Word(" ")] * bool(parts) + [word]

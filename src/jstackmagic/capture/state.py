@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _SIMPLE = re.compile(r"\$(?:(\w+|[@*])|\{(\w+|[@*])\})")
 _ARRAY = re.compile(r"\$\{(\w+)\[[@*]\]\}")
+_SPLIT = re.compile(rf"{_ARRAY.pattern}|\$@|\$\{{@\}}")
+"""What the shell makes several words of, even between quotes."""
 _OTHERWISE = re.compile(r"\$\{(\w+)(:?)([-=+])(.*)\}", re.DOTALL)
 
 _ENVIRONMENT = re.compile(
@@ -315,7 +317,7 @@ class State:
         lists: list[list[Word]] = [[]]
         for piece, hole, said in word.pieces():
             value = self._filled(piece, hole, said)
-            if not hole or (said and not _ARRAY.fullmatch(piece)) or value.text == piece:
+            if not hole or (said and not _SPLIT.fullmatch(piece)) or value.text == piece:
                 lists[-1].append(value)
                 continue
             parts = _split(value)
