@@ -61,7 +61,7 @@ class Pushed(Result):
             files = [f"{each.path}" for layer in gathered.layers for each in layer.items]
             files += [f"- {path}" for layer in gathered.layers for path in layer.gone]
             parts += [Text("Nothing was sent.", "quiet")]
-            parts += [Fold("Files", "\n".join(files))]
+            parts += [Fold("The files (in a terminal: --json)", "\n".join(files))]
         parts += [Text(sentence, "warning") for sentence in (*gathered.faults, *gathered.notes)]
         unrecorded = self.prepared.unrecorded
         if unrecorded:

@@ -17,6 +17,7 @@ from ...model.reference import Reference, parse
 from ...where.packages import read_packages
 from ..engine.labels import BASE, BASE_DIGEST, HISTORY
 from ..registry.client import Image, Registry, opened, this_platform
+from ..registry.connection import RegistryError
 from ..registry.source import RegistrySource
 from ..root import Root, read
 
@@ -63,16 +64,37 @@ def base_of(name: str, history: str, console: Console) -> Iterator[Base]:
         RegistryError: The image cannot be read.
     """
     with ExitStack() as stack:
-        registry = stack.enter_context(opened(parse(name)))
-        image = image_of(registry)
+        with _needed():
+            registry = stack.enter_context(opened(parse(name)))
+            image = image_of(registry)
         labels = image.labels
         if history and labels.get(HISTORY) == history and labels.get(BASE):
             below = parse(labels[BASE])
             digest = labels.get(BASE_DIGEST, "")
             reference = Reference(below.name, below.tag, digest or below.digest)
-            registry = stack.enter_context(opened(reference))
-            image = image_of(registry)
-        yield Base(registry, image, read_root(registry, image, console))
+            with _needed():
+                registry = stack.enter_context(opened(reference))
+                image = image_of(registry)
+        with _needed():
+            root = read_root(registry, image, console)
+        yield Base(registry, image, root)
+
+
+@contextmanager
+def _needed() -> Iterator[None]:
+    """Say what to do where the base image cannot be read."""
+    try:
+        yield
+    except RegistryError as error:
+        raise type(error)(
+            error.problem,
+            kept="Nothing was sent.",
+            advice=(
+                *error.advice,
+                "Another name of the base image: --from IMAGE",
+                "Or build it where an engine is: %envexport dockerfile",
+            ),
+        ) from error
 
 
 def image_of(registry: Registry) -> Image:
