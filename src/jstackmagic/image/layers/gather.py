@@ -132,6 +132,10 @@ class _Gathering:
             self._keep(Contents("dpkg", ""), system.state(self._base, kept), (), None)
 
     def _keep(self, shell: Contents, wanted: object, had: object, owner: Ownership | None) -> None:
+        def is_here(path: str) -> bool:
+            # bytecode of the base's version is not to hide ours: it need not name its source's time
+            return not normal.is_compiled(path) and os.path.lexists(path)
+
         def folder(path: str) -> Item:
             # a folder above the environment stays as it is
             whose = owner if path.startswith(os.path.realpath(shell.prefix or "/")) else None
@@ -139,7 +143,7 @@ class _Gathering:
 
         layer = contents(
             shell, wanted, had, self._base,  # type: ignore[arg-type]
-            folder=folder, is_here=os.path.lexists, sha256=disk.sha256,
+            folder=folder, is_here=is_here, sha256=disk.sha256,
         )  # fmt: skip
         if layer.items or layer.gone:
             self._found.layers.append(layer)
