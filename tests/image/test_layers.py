@@ -63,6 +63,14 @@ def paths(found: Contents) -> list[str]:
     return [item.path for item in found.items]
 
 
+def test_the_children_of_a_folder_are_all_found_whatever_their_names_sort_like() -> None:
+    below = base(
+        f"{LIB}/a/x", f"{LIB}/a-1.dist-info/RECORD", f"{LIB}/a.py", f"{LIB}/a0", f"{LIB}/b"
+    )
+    names = [path.rpartition("/")[2] for path in below.children(LIB)]
+    assert names == ["a", "a-1.dist-info", "a.py", "a0", "b"]
+
+
 def test_what_the_base_has_as_it_is_is_not_sent_again() -> None:
     below = base(f"{LIB}/a", f"{LIB}/changed")
     found = layer([file(f"{LIB}/a"), file(f"{LIB}/changed"), file(f"{LIB}/new")], [], below, set())

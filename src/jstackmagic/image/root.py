@@ -117,12 +117,14 @@ class Root:
         start, paths = folder.rstrip("/") + "/", self._paths
         at = bisect_left(paths, start)
         while at < len(paths) and paths[at].startswith(start):
-            yield paths[at]
-            # "0" is the character after "/": whatever lies below is skipped
-            at = bisect_left(paths, f"{paths[at]}0") if self._has_below(at) else at + 1
-
-    def _has_below(self, at: int) -> bool:
-        return self.entries[self._paths[at]].kind == "folder"
+            name, slash, _ = paths[at][len(start) :].partition("/")
+            if slash:
+                # "0" is the character after "/": whatever lies below is skipped. It does not come
+                # right behind its folder: "a-b" and "a.b" are before "a/b"
+                at = bisect_left(paths, f"{start}{name}0")
+            else:
+                yield paths[at]
+                at += 1
 
     def resolve(self, path: str) -> str | None:
         """Return where a path leads, its links followed; None if there is nothing."""

@@ -305,13 +305,27 @@ class _PrefixRecord:
     paths_data: _PathsData | None = None
 
 
+def conda_package(content: bytes, stem: str) -> Package:
+    """Return the package that a conda record describes.
+
+    Args:
+        content: The record.
+        stem: Its file's name, without its ending.
+    """
+    return _conda_record(content, stem).package
+
+
 def _read_conda_record(path: str) -> _CondaRecord:
+    return _conda_record(Path(path).read_bytes(), Path(path).stem)
+
+
+def _conda_record(content: bytes, stem: str) -> _CondaRecord:
     import msgspec
 
     try:
-        record = msgspec.json.decode(Path(path).read_bytes(), type=_PrefixRecord, strict=False)
+        record = msgspec.json.decode(content, type=_PrefixRecord, strict=False)
     except msgspec.MsgspecError:  # half written or not conda's; its file name still identifies it
-        name, version, build = Path(path).stem.rsplit("-", 2)
+        name, version, build = stem.rsplit("-", 2)
         record = _PrefixRecord(name=name, version=version, build=build)
     url = record.url or ""
     # URL/SUBDIR/FILE; the channel field is spelled differently by conda and by rattler

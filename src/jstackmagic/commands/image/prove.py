@@ -18,7 +18,6 @@ from .._options import declare, typed
 from .._shared import Target
 from ._building import build_context, build_engine, context_of, existing
 from ._how import How, add_how
-from ._layers import from_registry, is_in_registry
 from ._proved import Explained, Proved
 
 if TYPE_CHECKING:
@@ -71,6 +70,7 @@ def run(options: Options, session: Session) -> Proved | Explained:
     """Do it."""
     from ...image.prove.brought import brought_here
     from ...image.prove.compare import prove, target_of
+    from ._layers import from_registry, is_in_registry
 
     if options.explain:
         return Explained()

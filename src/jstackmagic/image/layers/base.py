@@ -14,12 +14,12 @@ from ...display.progress import Progress
 from ...model.environment import Environment
 from ...model.errors import UsageError
 from ...model.reference import Reference, parse
-from ...where.packages import read_packages
+from ...where.packages import conda_package, read_packages
 from ..engine.labels import BASE, BASE_DIGEST, HISTORY
 from ..registry.client import Image, Registry, opened, this_platform
 from ..registry.connection import RegistryError
 from ..registry.source import RegistrySource
-from ..root import Root, read
+from ..root import LIBRARY, Root, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...display.console import Console
     from ...model.packages import ManagerName, Package
 
-_LIBRARY = re.compile(r"/lib(?:64)?/(?:python|pypy)[^/]*/(?:site|dist)-packages$")
+_STATES = ("/var/lib/dpkg/status", "/var/lib/dpkg/arch", "/var/lib/apt/extended_states")
 
 
 @dataclass(frozen=True)
@@ -143,29 +143,44 @@ def packages_of(root: Root, prefix: str, manager: ManagerName) -> tuple[Package,
     """Return one manager's packages in a place of an image; of one root each is read once."""
     known = root.__dict__.setdefault("_packages", {})
     if (prefix, manager) not in known:
-        known[prefix, manager] = _read_packages(root, prefix, manager)
+        known[prefix, manager] = tuple(_read_packages(root, prefix, manager))
     return tuple(known[prefix, manager])
 
 
-def _read_packages(root: Root, prefix: str, manager: ManagerName) -> tuple[Package, ...]:
+def _read_packages(root: Root, prefix: str, manager: ManagerName) -> Iterator[Package]:
     start = "/var/lib/" if manager == "apt" else prefix.rstrip("/") + "/"
+    if manager == "conda":
+        for path in root.children(f"{start}conda-meta"):
+            stem = posixpath.basename(path).removesuffix(".json")
+            if path.endswith(".json") and stem.count("-") > 1 and path in root.contents:
+                yield conda_package(root.contents[path], stem)
+        return
+    library = re.compile(rf"{re.escape(start)}(?:local/)?{LIBRARY}")
     with tempfile.TemporaryDirectory(prefix="jstackmagic-base-") as folder:
-        libraries = [
-            f"{folder}{path}"
-            for path in root.below(start)
-            if _LIBRARY.search(path) and root.entries[path].kind == "folder"
-        ]
-        for path, content in root.contents.items():
-            if path.startswith(start) and not path.startswith("/var/lib/dpkg/info/"):
+        libraries = [path for path in root.below(start) if library.fullmatch(path)]
+        wanted = _STATES if manager == "apt" else _told(root, tuple(libraries))
+        for path in wanted:
+            if path in root.contents:
                 target = Path(f"{folder}{path}")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content)
-        has_conda = f"{start}conda-meta/history" in root.entries
+                target.write_bytes(root.contents[path])
         there = Environment(
-            "conda-prefix" if has_conda else "venv", None, f"{folder}{prefix}",
-            site_packages=tuple(libraries),
-        )  # fmt: skip
-        return read_packages(there, (manager,), root=Path(folder)).packages
+            "venv",
+            None,
+            f"{folder}{prefix}",
+            site_packages=tuple(f"{folder}{p}" for p in libraries),
+        )
+        yield from read_packages(there, (manager,), root=Path(folder)).packages
+
+
+def _told(root: Root, libraries: tuple[str, ...]) -> Iterator[str]:
+    """Yield the metadata of the distributions that conda did not install."""
+    for library in libraries:
+        for folder in root.children(library):
+            if root.contents.get(f"{folder}/INSTALLER", b"").strip() == b"conda":
+                continue
+            if folder.endswith((".dist-info", ".egg-info")):
+                yield from (folder, *root.children(folder))
 
 
 def said_base(said: str | None, *known: str | None) -> str:
