@@ -355,3 +355,17 @@ def test_what_is_checked_out_of_a_clone(commands: str, spec: str, context: Path)
     asked, reasons = read(context, f"RUN {clone} && {commands}; pip install /opt/p\n")
     assert asked == ([(spec,)] if spec else [])
     assert spec or "known only when it runs" in reasons[0]
+
+
+def test_the_case_of_a_stage_s_name_does_not_count(context: Path) -> None:
+    path = context / "Dockerfile"
+    path.write_text("FROM x AS Build\nRUN pip install six\nFROM build\nRUN pip install idna\n")
+    reading = files.read(path)
+    assert [request.texts for request in reading.requests] == [("six",), ("idna",)]
+    assert not any("not in the image" in note for note in reading.notes)
+
+
+def test_a_folder_is_relative_to_the_image_s_home(context: Path) -> None:
+    copy = "WORKDIR $HOME/app\nCOPY requirements.txt ./\n"
+    text = f"{copy}RUN cd ~/app && pip install -r requirements.txt\n"
+    assert read(context, text)[0] == [(f"-r {context}/requirements.txt",)]

@@ -78,11 +78,11 @@ def read(path: Path) -> Reading:
         runner = _Runner(context_of(path), stage, runners)
         finds = list(runner.run(stage.instructions))
         finds += runner.for_children() if stage is stages[-1] else ()
-        runners |= {str(stage.number): runner, stage.name.lower() or str(stage.number): runner}
+        runners |= {str(stage.number): runner, stage.name or str(stage.number): runner}
         if stage not in wanted:
             notes.append(f"The stage {stage.shown} is not in the image: what it runs is left out.")
             continue
-        if stage.base and not any(stage.base == other.name for other in stages):
+        if stage.base and not any(stage.base.lower() == other.name for other in stages):
             notes.append(f"It is built on {stage.base}, which is not read here.")
         found += finds
         aside = dict.fromkeys(i.name for i in stage.instructions if i.name in _ASIDE)
@@ -175,7 +175,7 @@ def _stages(instructions: Iterable[_Instruction]) -> Iterator[_Stage]:
             if stage is not None:
                 yield stage
             words = [w for w in instruction.text.split() if not w.startswith("--")] or [""]
-            name = words[2] if len(words) > 2 and words[1].upper() == "AS" else ""
+            name = words[2].lower() if len(words) > 2 and words[1].upper() == "AS" else ""
             base = outer.value(word_of(words[0])).text
             stage = _Stage(base, name, number, dict(outer.variables))
             number += 1
@@ -194,7 +194,7 @@ def _wanted(stages: list[_Stage]) -> list[_Stage]:
     stage = stages[-1] if stages else None
     while stage is not None and stage not in wanted:
         wanted.append(stage)
-        base = stage.base
+        base = stage.base.lower()
         stage = next((s for s in stages if base in (s.name, str(s.number)) and base), None)
     return wanted
 
