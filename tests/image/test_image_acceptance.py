@@ -236,7 +236,7 @@ def prove_on(live: Live, *commands: str) -> str:
     folder = live.work / "tampered"
     folder.mkdir(exist_ok=True)
     lines = "".join(f"RUN {command}\n" for command in commands)
-    (folder / "Dockerfile").write_text(f"FROM {BUILT}\nUSER root\n{lines}")
+    (folder / "Dockerfile").write_text(f"FROM {BUILT}\nUSER root\n{lines}USER 1000\n")
     return live.say(f"%envimage prove {TAG}:tampered --file tampered/Dockerfile")
 
 

@@ -509,7 +509,7 @@ def _paths_of(explained: set[tuple[str, tuple[str, str]]], here: View, image: Vi
     return {
         path
         for view in (here, image)
-        for path, owned in deeply.owners(view).items()
+        for path, owned in deeply.owners(view, {name for _, name in keys}).items()
         if owned.key in keys
     }
 

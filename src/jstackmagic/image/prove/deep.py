@@ -342,18 +342,29 @@ print(json.dumps(other))
 # Who owns a file
 
 
-def owners(view: View) -> dict[str, Owned]:
-    """Return the files that conda's, pip's and Debian's records list, by path."""
+def owners(view: View, names: Collection[str] | None = None) -> dict[str, Owned]:
+    """Return the files that conda's, pip's and Debian's records list, by path.
+
+    Args:
+        view: Which side.
+        names: Of which packages; None for all.
+    """
+
+    def is_wanted(name: str) -> bool:
+        return names is None or name in names
+
     found: dict[str, Owned] = {}
     for path in view.root.entries:
-        name = posixpath.basename(path)
-        if path.endswith("/RECORD") and ".dist-info/" in path:
-            for file, owned in _of_distribution(view, path):
+        folder, _, name = path.rpartition("/")
+        if name == "RECORD" and folder.endswith(".dist-info"):
+            head = posixpath.basename(folder).partition("-")[0]
+            for file, owned in _of_distribution(view, path) if is_wanted(normalise(head)) else ():
                 found.setdefault(file, owned)
-        elif "/conda-meta/" in path and name.endswith(".json"):
-            found.update(_of_conda(view, path))
-        elif path.startswith("/var/lib/dpkg/info/") and name.endswith(".list"):
-            found.update(_of_debian(view, path))
+        elif folder.endswith("/conda-meta") and name.endswith(".json"):
+            found.update(_of_conda(view, path) if is_wanted(name.rsplit("-", 2)[0]) else ())
+        elif folder == "/var/lib/dpkg/info" and name.endswith(".list"):
+            package = name.removesuffix(".list").partition(":")[0]
+            found.update(_of_debian(view, path) if is_wanted(package) else ())
     return found
 
 
