@@ -80,6 +80,17 @@ def test_layers_lie_on_one_another() -> None:
     assert root.resolve("/bin/none") is None
 
 
+def test_the_children_of_a_folder_are_all_of_them() -> None:
+    """In the order of the paths "six-1.dist-info" stands between "six" and "six/a.py"."""
+    names = ("lib/six", "lib/six-1.dist-info", "lib/six.py", "lib/sixty")
+    files = [(f"{name}/x" if "." not in name[-3:] else name, b"") for name in names]
+    root = read(
+        Layers((layer("sha256:9", *((n, None) for n in names[:2]), *files[:2], *files[2:]),))
+    )
+    assert list(root.children("/lib")) == ["/lib/six", "/lib/six-1.dist-info", "/lib/six.py"]
+    assert list(root.children("/lib/six")) == ["/lib/six/x"]
+
+
 @pytest.mark.parametrize(
     ("members", "left"),
     [
