@@ -300,7 +300,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModul
     return ByModule(config, log)
 
 
-# Markers
+# Options and markers
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--faults",
+        default="4",
+        metavar="N",
+        help="at how many calls an operation gets a fault in tests/faults, or: all",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -406,7 +406,7 @@ def test_a_stop_while_pip_waits_for_an_index(venv: Environment) -> None:
         plan = manager.plan(install("demo-app", sources=Sources(index_url=url)), venv)
         with pytest.raises(Interrupted, match="python was interrupted and stopped") as caught:
             manager.run(plan, Plain(stop))
-    assert "half installed" in caught.value.kept
+    assert not caught.value.kept  # what is half there is looked up, not guessed
 
 
 def test_local_files_projects_and_urls(

@@ -25,6 +25,7 @@ from jstackmagic.display.console import Plain, quiet
 from jstackmagic.io.locks import Held, Lock, NoLocks, take
 from jstackmagic.managers.conda import rattler
 from jstackmagic.managers.conda.rattler import bytecode, condahistory, journal
+from jstackmagic.model.environment import repair_line
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
 from jstackmagic.model.packages import Change
 from jstackmagic.model.request import Request
@@ -1040,7 +1041,7 @@ class TestRepair:
         assert "was cut off" in caught.value.problem
         assert "Linked: independent-1.0-b_1, slow-1.0-0" in caught.value.problem
         assert "Not or half linked: app-1.1-py_0" in caught.value.problem
-        assert caught.value.advice == ("Finish it: %envinstall --repair",)
+        assert caught.value.advice == (f"Finish it: {repair_line(str(prefix))}",)
         words: list[str] = []
         assert rattler.repair(detect(prefix), Plain(words.append))
         assert "Finishing: conda install" in "".join(words)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from ._changed import ChangeResult
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from ..install.transaction import Transaction
-    from ..managers.steps import Step
+    from ..managers.steps import Done, Step
+    from ..model.environment import Environment
     from ..session import Session
     from ._mode import Several
 
@@ -51,6 +52,33 @@ def carry_out(
     if not options.keep_going:
         made.take_back = partial(_take_back, session, options.engine)
     return ChangeResult(done=tuple(made.carry_out(steps)), notes=tuple(notes))
+
+
+def repair(
+    environments: Iterable[Environment], engines: Sequence[str], session: Session, *, drop: bool
+) -> ChangeResult:
+    """Finish what was cut off in some environments.
+
+    Args:
+        environments: Where.
+        engines: The names that ``--engine`` was given.
+        session: Whose history and console it has.
+        drop: Whether to give up what cannot be finished.
+    """
+    from ..managers import repairs
+
+    made = transaction(session, engines)
+    done: list[Done] = []
+    notes: list[str] = []
+    for environment in environments:
+        if drop:
+            notes += repairs([environment], session.console, drop=True)
+            made.settle(environment.prefix)
+        elif finished := made.repair(environment):
+            done += finished
+        else:
+            notes += repairs([environment], session.console)
+    return ChangeResult(done=tuple(done), notes=tuple(notes))
 
 
 def _take_back(

@@ -29,14 +29,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..install.route import once, route, steps_of
-from ..managers import repairs
 from ..model.cell import read_cell
 from ..model.errors import UsageError
 from ..model.parsing import Asked, logical_lines, read_specs
 from ..model.slips import check_verb
 from . import _missing
-from ._change import carry_out
-from ._changed import ChangeResult
+from ._change import carry_out, repair
 from ._lists import Lists, notes_of, steps_of_list
 from ._mode import Several
 from ._options import flag, option
@@ -46,6 +44,7 @@ from ._verify import verified
 if TYPE_CHECKING:
     from ..managers.steps import Step
     from ..session import Session
+    from ._changed import ChangeResult
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Options(Several, Lists, FromSources, Target, ByManager):
 
     specs: tuple[str, ...] = option(nargs="*", metavar="SPEC", help="what to install")
     upgrade: bool = flag("-U", "--upgrade", help="also move what is there to the newest version")
-    repair: bool = flag("--repair", help="finish a conda install that was cut off, first")
+    repair: bool = flag("--repair", help="finish an install that was cut off, first")
     missing: str | None = option(
         "--missing",
         nargs="?",
@@ -74,9 +73,9 @@ def run(options: Options, session: Session) -> ChangeResult:
     asked = _read(options, session)
     readings = options.readings()
     if options.repair:
-        repaired = tuple(repairs(options.environments(), session.console, drop=options.force))
+        repaired = repair(options.environments(), options.engine, session, drop=options.force)
         if not asked.specs and not readings:
-            return ChangeResult(done=(), notes=repaired)
+            return repaired
     listed = asked.specs or any(reading.requests for reading in readings)
     if not listed and options.missing is None:
         raise UsageError(

@@ -17,15 +17,17 @@ from ..managers import Choice, Engine, choose
 from ..managers.steps import Done, Planned, Step
 from ..model.credentials import mask
 from ..model.engines import Engines
+from ..model.environment import repair_line
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError, Stopped
 from ..model.managers import is_system, neighbours, position
+from ..model.packages import normalise
 from ..model.plan import Outcome, Plan
 from ..model.policy import Policy
 from ..model.policy import check_plan as check_denied
 from ..model.record import Context, Record
 from ..where.environment import detect
 from ..where.packages import read_packages
-from . import imports, modes
+from . import imports, modes, unfinished
 from .guards import check_names, check_plan, check_target, hosts_kernel
 from .turns import turn
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from ..model.environment import Environment
     from ..model.packages import Change, Package, PackageSet
     from ..model.request import Request
+    from .unfinished import Unfinished
 
 _LAST_WORDS = 12
 """The number of a manager's last lines in an error."""
@@ -95,11 +98,103 @@ class Transaction:
         steps = sorted(steps, key=lambda step: position(step.request.manager))
         if self.mode.record_only:
             return self._record_only(steps)
+        done = self._finish_same(steps)
         planned: list[Planned] = []
         for step in map(self._made, steps):
             later = self._waits(step, planned)
             planned.append(self._plan_later(step) if later else self._plan_on_record(step))
-        return self.run(planned)
+        return [*done, *self.run(planned)] if planned or not done else done
+
+    # What was cut off before
+
+    def _finish_same(self, steps: list[Step]) -> list[Done]:
+        """Finish the steps that were begun before and cut off, and take them out of the list.
+
+        Raises:
+            Stopped: Something else was cut off and is half done.
+        """
+        done = []
+        for prefix in dict.fromkeys(step.environment.prefix for step in steps):
+            for left in unfinished.find(prefix):
+                same = [
+                    step
+                    for step in steps
+                    if step.environment.prefix == prefix and left.is_of(step.request)
+                ]
+                if same and not self.mode.dry_run:
+                    steps.remove(same[0])
+                    done.append(self._finish(left, same[0]))
+                elif half := left.half_done(detect(prefix)):
+                    raise _cut_off(left, prefix, half)
+                elif not self.mode.dry_run:
+                    self._close(left, detect(prefix))
+        return done
+
+    def repair(self, environment: Environment) -> list[Done]:
+        """Finish every change of an environment that was cut off.
+
+        Raises:
+            CommandFailed: One cannot be finished.
+        """
+        done = []
+        for left in unfinished.find(environment.prefix):
+            known = any(record.id == left.record for record in self.history.records())
+            if left.undoes or left.is_masked or not known:
+                self._take_away(left, environment)
+            else:
+                done.append(self._finish(left, Step(left.request, environment)))
+        return done
+
+    def settle(self, prefix: str) -> None:
+        """Take away what an earlier change that was cut off left half done, and end its record.
+
+        Raises:
+            CommandFailed: It cannot be taken away.
+        """
+        for left in () if self.mode.dry_run else unfinished.find(prefix):
+            self._take_away(left, detect(prefix))
+
+    def _take_away(self, left: Unfinished, environment: Environment) -> None:
+        self.console.say(f"Cleaning up after what was cut off: {left.words}")
+        managers.get(left.request.manager).finish(environment, left.marks, left.since, self.console)
+        self._close(left, detect(environment.prefix))
+
+    def _close(self, left: Unfinished, environment: Environment) -> None:
+        """End the record of a change that was cut off by what is there now."""
+        record = self._record_of(left)
+        if record is not None and record.status != "ok":
+            owners = neighbours(left.request.manager)
+            change = read_packages(environment, owners) - left.before
+            outcome = record.outcome or Outcome("interrupted", 130, 0.0, message="It was cut off.")
+            self.history.end(record, replace(outcome, change=change))
+        left.drop()
+
+    def _finish(self, left: Unfinished, step: Step) -> Done:
+        """Carry a step through that was cut off; its record then says so."""
+        self.console.say(f"Finishing what was cut off: {left.words}")
+        manager = managers.get(left.request.manager)
+        manager.finish(step.environment, left.marks, left.since, self.console)
+        step = self._made(replace(step, environment=detect(step.environment.prefix)))
+        if left.request.action == "remove" and not self._names_here(step):
+            plan = Plan(step.request, step.environment, self._choice(step).name, ())
+            planned = Planned(step, plan, None)
+        else:
+            planned = self._plan(step)
+        record = self._record_of(left)
+        if record is None:
+            record = self._begin(planned, self.history.new_transaction(), 1)
+        with turn(planned.plan, self.console):
+            return self._work(planned, record, left)
+
+    @staticmethod
+    def _names_here(step: Step) -> bool:
+        """Return whether one of the packages that a step names is there."""
+        here = read_packages(step.environment, (step.request.manager,))
+        names = {package.name for package in here.packages}
+        return any({spec.name, normalise(spec.name)} & names for spec in step.request.specs)
+
+    def _record_of(self, left: Unfinished) -> Record | None:
+        return next((r for r in self.history.records() if r.id == left.record), None)
 
     def guard(self, plan: Plan) -> None:
         """Stop what would do harm, before its manager is asked.
@@ -304,25 +399,35 @@ class Transaction:
         if engine is None or not plan.commands:
             return self._satisfied(planned, transaction, number)
         with turn(plan, self.console):
-            return self._change(planned, engine, transaction, number)
+            return self._change(planned, transaction, number)
 
-    def _change(self, planned: Planned, engine: Engine, transaction: str, number: int) -> Done:
-        plan, environment = planned.plan, planned.plan.environment
+    def _change(self, planned: Planned, transaction: str, number: int) -> Done:
+        plan = planned.plan
+        before = read_packages(plan.environment, neighbours(plan.request.manager))
+        name = f"{transaction}.{number}"
+        left = unfinished.note(plan, name, self.context, before, planned.step.undoes)
+        try:
+            return self._work(planned, self._begin(planned, transaction, number), left)
+        finally:
+            left.leave()
+
+    def _work(self, planned: Planned, record: Record, left: Unfinished) -> Done:
+        """Have the engine do it, end the record, and drop the note where all is whole."""
+        plan, environment, before = planned.plan, planned.plan.environment, left.before
         running = imports.is_running(environment)
         owners = neighbours(plan.request.manager)
-        before = read_packages(environment, owners)
         files = imports.files_before(_at_risk(plan, before), environment) if running else {}
         path_files = imports.path_files(environment)
         for note in plan.notes:
             self.console.say(f"{note}")
         for command in plan.commands:
             self.console.say(f"$ {command}")
-        record = self._begin(planned, transaction, number)
         started = time.monotonic()
         status, interrupted, failure = 1, None, None
         recording = Recording(self.console)
+        engine = planned.engine or managers.engine(self._choice(planned.step))
         try:
-            status = engine.run(plan, recording)
+            status = engine.run(plan, recording) if plan.commands else 0
         except (KeyboardInterrupt, Interrupted) as error:
             status, interrupted = 130, error
         except (CommandFailed, Stopped) as error:  # what the engine found out only now
@@ -337,15 +442,18 @@ class Transaction:
             message="" if status == 0 else mask(_words_of(failure, recording.log)),
             log=mask(recording.log.text),
         )
+        half = left.half_done(environment) if status != 0 else ()
         record = self.history.end(record, outcome)
+        if not half:
+            left.drop()
         self.on_exit_status(status)
         closed = modes.share(change, environment)
         if running:
             imports.make_importable(environment, path_files)
         if interrupted:
-            raise _interruption(plan, outcome, record, interrupted)
+            raise _interruption(plan, outcome, record, interrupted, half)
         if status != 0:
-            raise _failure(plan, outcome, record, failure)
+            raise _failure(plan, outcome, record, failure, half)
         return Done(
             plan=plan,
             record=record,
@@ -428,7 +536,20 @@ def _words_of(failure: JStackMagicError | None, log: Log) -> str:
     return without_colours(str(failure)) if failure else log.tail(_LAST_WORDS)
 
 
-def _state(environment: Environment, change: Change) -> str:
+def _cut_off(left: Unfinished, prefix: str, half: Sequence[str]) -> Stopped:
+    return Stopped(
+        f"An earlier change of {prefix} was cut off: {left.words}\n" + "\n".join(half),
+        kept=NOTHING_CHANGED,
+        advice=(
+            f"Finish it: {repair_line(prefix)}",
+            f"or take it back: %envundo {left.record.rpartition('.')[0]}",
+        ),
+    )
+
+
+def _state(environment: Environment, change: Change, half: Sequence[str]) -> str:
+    if half:
+        return f"The {environment.description} is changed in part: {'; '.join(half)}."
     if not change:
         return f"The {environment.description} is as it was."
     names = [package.name for package in change.added]
@@ -437,26 +558,44 @@ def _state(environment: Environment, change: Change) -> str:
     return f"The {environment.description} has changed: {', '.join(names)}."
 
 
+def _ways(
+    plan: Plan, record: Record, half: Sequence[str], said: JStackMagicError | None
+) -> tuple[str, ...]:
+    """Return the advice after a step that failed: the engine's own, a repair, the record."""
+    line = repair_line(plan.environment.prefix)
+    own = said.advice if said else ()
+    repair = (f"Finish it: {line}",) if half and not any(line in each for each in own) else ()
+    return (*own, *repair, f"See the record: %envhistory {record.id}")
+
+
 def _failure(
-    plan: Plan, outcome: Outcome, record: Record, failure: JStackMagicError | None
+    plan: Plan,
+    outcome: Outcome,
+    record: Record,
+    failure: JStackMagicError | None,
+    half: Sequence[str],
 ) -> CommandFailed:
     problem = f"{plan.engine} failed (exit status {outcome.exit_status}).\n{outcome.message}"
     return CommandFailed(
         failure.problem if failure else problem,
-        kept=_state(plan.environment, outcome.change),
-        advice=(*(failure.advice if failure else ()), f"See the record: %envhistory {record.id}"),
+        kept=_state(plan.environment, outcome.change, half),
+        advice=_ways(plan, record, half, failure),
     )
 
 
 def _interruption(
-    plan: Plan, outcome: Outcome, record: Record, interrupted: BaseException
+    plan: Plan,
+    outcome: Outcome,
+    record: Record,
+    interrupted: BaseException,
+    half: Sequence[str],
 ) -> Interrupted:
     told = interrupted if isinstance(interrupted, Interrupted) else Interrupted("")
-    state = _state(plan.environment, outcome.change)
+    state = _state(plan.environment, outcome.change, half)
     return Interrupted(
         told.problem or f"{plan.engine} was interrupted.",
         kept=f"{told.kept} {state}".strip(),
-        advice=(*told.advice, f"See the record: %envhistory {record.id}"),
+        advice=_ways(plan, record, half, told),
     )
 
 

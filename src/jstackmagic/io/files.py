@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+_DRAFT = ".partial"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # renameat2(2), Linux 3.15
 
@@ -44,7 +45,7 @@ def write_file(path: str | Path, content: bytes | str, *, mode: int | None = Non
             stream.write(data)
         return
     folder, name = os.path.split(real)
-    descriptor, partial = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".partial", dir=folder)
+    descriptor, partial = tempfile.mkstemp(prefix=_draft(folder, name), suffix=_DRAFT, dir=folder)
     try:
         with open(descriptor, "wb") as stream:
             stream.write(data)
@@ -74,7 +75,7 @@ def replace_folder(target: str | Path, fill: Callable[[str], object]) -> None:
     """
     real = os.path.realpath(target)
     parent, name = os.path.split(real)
-    aside = tempfile.mkdtemp(prefix=f".{name[:100]}.", suffix=".partial", dir=parent)
+    aside = tempfile.mkdtemp(prefix=_draft(parent, name), suffix=_DRAFT, dir=parent)
     fresh = os.path.join(aside, name)
     try:
         fill(fresh)
@@ -95,6 +96,36 @@ def sync_folder(folder: str | Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def sweep(folder: str, name: str) -> None:
+    """Remove the drafts that killed processes left of files whose names begin so.
+
+    A draft's name holds its machine and its process: those of another machine cannot be seen, and
+    stay.
+    """
+    with contextlib.suppress(OSError):
+        with os.scandir(folder) as entries:
+            drafts = [
+                entry.path
+                for entry in entries
+                if entry.name.endswith(_DRAFT) and entry.name.startswith(f".{name}")
+            ]
+        for path in drafts:
+            host, _, pid = path.split(".")[-3].rpartition("-")
+            if host == _host() and not os.path.exists(f"/proc/{pid}"):
+                shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+
+
+def _draft(folder: str, name: str) -> str:
+    """Return how the name of a file's draft begins; stale ones are swept away."""
+    short = os.fsdecode(os.fsencode(name)[:100])
+    sweep(folder, f"{short}.")
+    return f".{short}.{_host()}-{os.getpid()}."
+
+
+def _host() -> str:
+    return os.uname().nodename[:40].replace(".", "_")
 
 
 def _mode(old: os.stat_result | None) -> int:

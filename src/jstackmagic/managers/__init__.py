@@ -229,6 +229,41 @@ class Manager(Protocol):
         """
         return None
 
+    # A change that was cut off; see install/unfinished.py
+
+    def note(self, plan: Plan) -> Mapping[str, tuple[str, ...]]:
+        """Return what will tell what a change left over, if it is cut off; cheap."""
+        return {}
+
+    def half_done(
+        self,
+        environment: Environment,
+        marks: Mapping[str, tuple[str, ...]],
+        since: int,
+    ) -> tuple[str, ...]:
+        """Return what a change that was cut off left half done, a sentence each.
+
+        Args:
+            environment: Where.
+            marks: As `note` gave them.
+            since: When the change began, in nanoseconds of the file system's clock.
+        """
+        return ()
+
+    def finish(
+        self,
+        environment: Environment,
+        marks: Mapping[str, tuple[str, ...]],
+        since: int,
+        console: Console,
+    ) -> None:
+        """Finish what is half done, or take it away, so that the same can be asked again.
+
+        Raises:
+            CommandFailed: It cannot be.
+        """
+        self.repair(environment, console)
+
     # What was there
 
     def bring_back(

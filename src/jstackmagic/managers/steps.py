@@ -102,6 +102,13 @@ class Carrier(Protocol):
 
     console: Console
 
+    def settle(self, prefix: str) -> None:
+        """Take away what an earlier change that was cut off left half done, and end its record.
+
+        Raises:
+            CommandFailed: It cannot be taken away.
+        """
+
     def guard(self, plan: Plan) -> None:
         """Stop what would do harm, before its manager is asked.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from typing import Literal
 
@@ -154,3 +155,8 @@ class Environment:
         if self.name is not None and not self.name_is_ambiguous:
             return ("--name", self.name)
         return ("--prefix", self.prefix)
+
+
+def repair_line(prefix: str) -> str:
+    """Return the line that finishes what was cut off in an environment."""
+    return f"%envinstall --repair --prefix {shlex.quote(prefix)}"

@@ -159,6 +159,21 @@ class Ledger:
             if record.id not in taken and (not record.undoes or record.undoes in earlier)
         ]
 
+    def with_attempts(self, chosen: Sequence[Record]) -> list[Record]:
+        """Return records with the attempts to take them back that were cut off or failed.
+
+        What such an attempt moved is a part of how things are: of what it was to take back, and of
+        the later attempt that did.
+        """
+        targets = {name for r in chosen for name in (r.id, r.transaction, r.undoes) if name}
+        own = {record.id for record in chosen}
+        return [
+            record
+            for record in self._records
+            if record.id in own
+            or (record.undoes in targets and record.status in ("failed", "interrupted"))
+        ]
+
     # Folding
 
     def _account(self, kind: Callable[[], _A]) -> _A:

@@ -99,6 +99,8 @@ def replay(ledger: Ledger, wanted: ReplayOptions, carrier: Carrier, store: Store
         Interrupted: The user interrupted it.
     """
     sites = _sites(goals(ledger), wanted, carrier.console)
+    for prefix in dict.fromkeys(site.prefix for site in sites if site.environment):
+        carrier.settle(prefix or "")
     return Rebuild(carrier, wanted, sites, store).carry_out()
 
 

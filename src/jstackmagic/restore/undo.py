@@ -83,6 +83,10 @@ def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
         Interrupted: The user interrupted it.
     """
     ledger = history.ledger()
+    if not wanted.record_only:
+        for prefix in filter(None, ledger.places()):
+            carrier.settle(prefix)
+        ledger = history.ledger()
     chosen, seen = _chosen(wanted, history, ledger)
     origins, moves = ledger.origins(), Ledger.of(seen).moves()
     places = [
@@ -132,7 +136,8 @@ def _chosen(
         if not found:
             raise UsageError(f"Nothing was recorded after {point}.", kept=NOTHING_CHANGED)
     else:
-        found = seen = _not_yet(history.get(wanted.id), ledger) if wanted.id else ledger.latest()
+        found = _not_yet(history.get(wanted.id), ledger) if wanted.id else ledger.latest()
+        seen = ledger.with_attempts(found)
         if not found:
             raise UsageError(
                 "There is nothing to take back.", kept=NOTHING_CHANGED, advice="See: %envhistory"
@@ -216,7 +221,9 @@ class Reversal:
         if disk and not self._lost:
             self._wanted = inverse(moves, self._here, prefix, origins)
             self._relinks = self._stripped()
-        self._wishes = self._wishes_before()
+        # also of what is back already: an attempt that was cut off may not have come to it
+        before = [m.before for (where, *_), m in moves.items() if where == prefix and m.before]
+        self._wishes = self._wishes_of((*before, *self._relinks) if disk and not self._lost else ())
 
     def _find(self, ref: EnvironmentRef) -> Environment:
         from ..model.environment import Environment
@@ -275,8 +282,8 @@ class Reversal:
         owners = relink.owners(names, self._here, self.environment)
         return tuple(package for package in owners if package.key not in after)
 
-    def _wishes_before(self) -> list[Wish]:
-        """Return what was asked for, of the packages that come back."""
+    def _wishes_of(self, packages: Iterable[Package]) -> list[Wish]:
+        """Return what was asked for, of packages as they were."""
         from ..managers import get
         from ..managers.goal import Wish
 
@@ -287,7 +294,7 @@ class Reversal:
                 package.requested,
                 get(package.manager).words(package, self.environment) if package.requested else "",
             )
-            for package in (*self._wanted.returns, *self._relinks)
+            for package in packages
         ]
 
     def _needs(self) -> list[str]:
@@ -409,8 +416,6 @@ class Reversal:
         """
         from ..managers import mark
 
-        if not self._wanted:
-            return []
         still_there = {p.key for p in self._wanted.goes} & self._look().by_key.keys()
         if self._relinks and not still_there:
             relink.relink(self._relinks, self.environment, console)

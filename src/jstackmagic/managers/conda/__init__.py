@@ -90,6 +90,18 @@ class Conda(Manager):
     def works_in(self, environment: Environment) -> bool:
         return environment.is_conda
 
+    def half_done(
+        self,
+        environment: Environment,
+        marks: Mapping[str, tuple[str, ...]],
+        since: int,
+    ) -> tuple[str, ...]:
+        """Read what the journal of a change that was cut off says."""
+        from .rattler import journal
+
+        left = journal.read(environment.prefix)
+        return tuple(journal.left_as(environment.prefix, left)) if left else ()
+
     def repair(
         self, environment: Environment, console: Console, *, drop: bool = False
     ) -> bool | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...display.console import Console
     from ...model.environment import Environment
     from ...model.packages import Package
-    from ...model.plan import Command
+    from ...model.plan import Command, Plan
     from ...model.request import Request
     from ...model.wanted import Wanted
     from .. import View
@@ -140,6 +140,34 @@ class Pip(Manager):
 
         alone = choice.engine == "pip" and version_on_disk(choice.environment) is None
         return "pip" if alone else ""
+
+    def note(self, plan: Plan) -> Mapping[str, tuple[str, ...]]:
+        """Return the names and files that a change is about."""
+        from .cutoff import note
+
+        return note(plan)
+
+    def half_done(
+        self, environment: Environment, marks: Mapping[str, tuple[str, ...]], since: int
+    ) -> tuple[str, ...]:
+        """Hold RECORD against the disk, and look for files of no package."""
+        from .cutoff import left_over, sentences
+
+        return sentences(left_over(environment, marks, since), environment)
+
+    def finish(
+        self,
+        environment: Environment,
+        marks: Mapping[str, tuple[str, ...]],
+        since: int,
+        console: Console,
+    ) -> None:
+        """Take away what is half there."""
+        from .cutoff import clear, left_over
+        from .marks import unmark
+
+        clear(left_over(environment, marks, since))
+        unmark(marks.get("needed", ()), environment)
 
     def archives(self, kept: Path) -> Archives | None:
         """Return the archives that are kept."""

@@ -18,7 +18,6 @@ from ...model.packages import Change, Package, normalise
 from ...model.plan import Plan
 from .distributions import version_on_disk
 from .plan import (
-    RISK,
     OfPip,
     at_least,
     foreseen,
@@ -104,7 +103,7 @@ class Pip(OfPip):
                 # As a variable: the command shown stays the user's, and an old pip ignores it.
                 environ = (*command.environ, ("PIP_REPORT", str(report)))
                 command = replace(command, environ=environ)
-                status = process.run(command, console.write, secrets=secrets, risk=RISK)
+                status = process.run(command, console.write, secrets=secrets)
                 told |= {item.name: item for item in _read_report(report, plan)}
             if status != 0:
                 return status

@@ -7,17 +7,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...io.files import write_file
+from ...model.packages import normalise
+from ...model.spec import Constraint
 from ...where.packages import files_of
+from .spec import plain_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ...model.environment import Environment
     from ...model.packages import Package
+    from ...model.request import Request
     from ..goal import Wish
 
 _EMPTY = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0"
 """The hash and size in RECORD of an empty file."""
+
+
+def asked_names(request: Request) -> Iterator[str]:
+    """Yield the normalised names of what a request asks for, also in its files."""
+    for spec in request.specs:
+        if not isinstance(spec, Constraint):
+            for requirement in plain_requirements(spec) or ():
+                yield normalise(requirement.name)
+            yield spec.name
+
+
+def unmark(names: Iterable[str], environment: Environment) -> None:
+    """Take the mark from what was only needed: uv gives it to everything that it installs."""
+    from .. import mark as mark_all
+    from ..goal import Wish
+
+    mark_all([Wish("pip", name, requested=False) for name in names], environment)
 
 
 def mark(there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment) -> None:

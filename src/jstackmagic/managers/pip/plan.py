@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from ...model.environment import Environment
     from ...model.request import Request
 
-RISK = "A package may be half installed; the same install again fixes it."
-
 _ENVIRON = (("PIP_NO_INPUT", "1"), ("PIP_DISABLE_PIP_VERSION_CHECK", "1"))
 _PEP_440_ONLY = "24.1"  # the first pip that refuses versions such as 2004b
 _SAYS_WHERE = {"index-url", "extra-index-url", "find-links", "no-index"}

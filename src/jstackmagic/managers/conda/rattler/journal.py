@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ....io.files import write_file
 from ....io.locks import Held, Lock, NoLocks, take
 from ....model.credentials import mask
+from ....model.environment import repair_line
 from ....model.errors import NOTHING_CHANGED, CommandFailed, Stopped
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Journal:
         requested: The user's specs for packages that stay, by name.
         updated: The specs for conda's history.
         removed: The removals for conda's history.
+        folders: Those of the packages that go, relative to the prefix: what is empty goes, too.
         history_size: The size of conda's history before, in bytes: if larger, the entry is there.
         started: Its start, in seconds since the epoch.
     """
@@ -70,6 +72,7 @@ class Journal:
     requested: dict[str, tuple[str, ...]] = field(default_factory=dict)
     updated: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
     history_size: int = 0
     started: float = field(default_factory=time.time)
 
@@ -143,7 +146,7 @@ def check(prefix: str, *, locked: bool = False) -> None:
         f"An earlier change of {prefix} was cut off ({begun}: {journal.command}).\n"
         + "\n".join(left_as(prefix, journal)),
         kept=NOTHING_CHANGED,
-        advice="Finish it: %envinstall --repair",
+        advice=f"Finish it: {repair_line(prefix)}",
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ....display.progress import Progress
+from ....model.environment import repair_line
 from ....model.errors import CommandFailed
 from ..spec import record_paths, records
 from . import bytecode, condahistory, journal
@@ -86,7 +88,7 @@ async def _install(prefix: str, plan: Journal, wire: Wire) -> Sequence[str]:
             raise CommandFailed(
                 f"The packages cannot be linked: {error}",
                 kept=f"{prefix} is changed in part.",
-                advice="When the cause is fixed, finish it: %envinstall --repair",
+                advice=f"When the cause is fixed, finish it: {repair_line(prefix)}",
             ) from None
     return reporter.failed
 
@@ -171,8 +173,7 @@ class _Reporter:
 
 
 def _finish(prefix: str, plan: Journal, config: CondaConfig, lock: Lock | NoLocks) -> None:
-    for partial in Path(prefix, "conda-meta").glob(".*.partial"):  # of an attempt that was killed
-        partial.unlink()
+    _sweep(prefix, plan)
     there = records(prefix)
     python = PythonLayout.of(there.values())
     sources = bytecode.left(prefix, python)
@@ -192,6 +193,30 @@ def _finish(prefix: str, plan: Journal, config: CondaConfig, lock: Lock | NoLock
         lock.release()
     else:
         bytecode.compile_behind(prefix, python, sources, lock.release)
+
+
+def _sweep(prefix: str, plan: Journal) -> None:
+    """Take away what an attempt that was killed left: half-written files, empty folders."""
+    metadata = Path(prefix, "conda-meta")
+    for partial in (*metadata.glob(".*.partial"), *metadata.glob("prefix_record_??????")):
+        partial.unlink()
+    for name in (".refprobe-??????", "symtest_*-*-*-*-*"):  # where rattler tries how it can copy
+        for probe in Path(prefix).glob(name):
+            shutil.rmtree(probe) if probe.is_dir() else probe.unlink()
+    for folder in sorted(plan.folders, key=len, reverse=True):
+        path = Path(prefix, folder)
+        with contextlib.suppress(OSError):
+            while path != Path(prefix):
+                if path.is_dir():
+                    _drop_bytecode(path)
+                    path.rmdir()
+                path = path.parent
+
+
+def _drop_bytecode(folder: Path) -> None:
+    """Remove the bytecode of a folder that holds nothing else."""
+    if [entry.name for entry in folder.iterdir()] == ["__pycache__"]:
+        shutil.rmtree(folder / "__pycache__")
 
 
 def _write_history(prefix: str, plan: Journal, config: CondaConfig) -> None:

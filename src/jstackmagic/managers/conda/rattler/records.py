@@ -242,4 +242,5 @@ def _write(path: str, data: Mapping[str, Any]) -> None:
     """
     import msgspec
 
-    write_file(path, msgspec.json.format(msgspec.json.encode(data), indent=2))
+    # rattler's own are its user's alone
+    write_file(path, msgspec.json.format(msgspec.json.encode(data), indent=2), mode=0o644)

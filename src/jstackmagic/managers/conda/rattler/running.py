@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ....model.environment import repair_line
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.text import counted
 from ..spec import configuration, read_specs
@@ -110,6 +112,9 @@ async def _draft(plan: Plan, detail: Detail, config: CondaConfig, wire: Wire) ->
         requested={} if remove else detail.asked,
         updated=() if remove else spelled,
         removed=spelled if remove else (),
+        folders=tuple(
+            sorted({os.path.dirname(file) for record in solution.unlink for file in record.files})
+        ),
         history_size=journal.history_size(plan.environment.prefix),
     )
 
@@ -148,7 +153,7 @@ async def repair(environment: Environment, wire: Wire, *, drop: bool = False) ->
             await linking.link(prefix, again, config, lock, wire)
         except CommandFailed as error:
             if not drop:
-                forever = "If that never works, drop the rest: %envinstall --repair --force"
+                forever = "If that never works, drop the rest: {repair_line(prefix)} --force"
                 error.advice = (*error.advice, forever)
                 raise
             state = "\n".join(journal.left_as(prefix, left))
@@ -171,5 +176,5 @@ def _on_disk(prefix: str, error: OSError) -> CommandFailed:
     return CommandFailed(
         f"{error.strerror or error}: {error.filename or prefix}",
         kept=f"{prefix} is changed in part." if begun else NOTHING_CHANGED,
-        advice="When the cause is fixed, finish it: %envinstall --repair" if begun else (),
+        advice=f"When the cause is fixed, finish it: {repair_line(prefix)}" if begun else (),
     )

@@ -30,10 +30,10 @@ from ....model.credentials import mask, secrets_of
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.packages import Package, normalise
 from ....model.plan import Command, Plan
-from ....model.spec import Constraint, Spec
+from ....where.packages import files_of
 from ..distributions import version_on_disk
+from ..marks import asked_names, unmark
 from ..plan import (
-    RISK,
     OfPip,
     foreseen,
     install_command,
@@ -41,7 +41,7 @@ from ..plan import (
     plan_removal,
     secrets_in_files,
 )
-from ..spec import arguments, plain_requirements, url_of
+from ..spec import arguments, url_of
 from . import terms as _uvterms
 from .origins import lock, origins
 
@@ -146,9 +146,13 @@ class Uv(OfPip):
             command = replace(command, argv=(*command.argv[:3], "--no-progress", *command.argv[3:]))
         with ThreadPoolExecutor(1) as beside:  # it never takes longer than uv itself
             locked = beside.submit(_locked, _coming(plan), plan.request, plan.environment)
-            status = process.run(command, console.write, secrets=secrets, risk=RISK)
+            status = process.run(command, console.write, secrets=secrets)
             self._known[plan.environment.prefix] = locked.result()
-        _mark(plan)
+        if status == 0 and not all(_is_finished(p, plan.environment) for p in _coming(plan)):
+            console.say("uv could not write the list of a package's files.")
+            return 1
+        asked = set(asked_names(plan.request))
+        unmark((p.name for p in _coming(plan) if p.name not in asked), plan.environment)
         return status
 
     def explain(self, plan: Plan, change: Change) -> Change:
@@ -204,22 +208,9 @@ def _coming(plan: Plan) -> list[Package]:
     return [*change.added, *(new for _, new in change.changed)]
 
 
-def _mark(plan: Plan) -> None:
-    """Take the mark of what was asked for from what was only needed: uv gives it to everything."""
-    from ... import mark
-    from ...goal import Wish
-
-    asked = {name for spec in plan.request.specs for name in _names(spec)}
-    wishes = [Wish("pip", p.name, requested=False) for p in _coming(plan) if p.name not in asked]
-    mark(wishes, plan.environment)
-
-
-def _names(spec: Spec) -> Iterator[str]:
-    if isinstance(spec, Constraint):
-        return
-    for requirement in plain_requirements(spec) or ():
-        yield normalise(requirement.name)
-    yield spec.name
+def _is_finished(package: Package, environment: Environment) -> bool:
+    """Return whether RECORD was written to its end: uv does not notice where the disk fails."""
+    return any(file.endswith(".dist-info/INSTALLER") for file in files_of(package, environment))
 
 
 def _secrets(command: Command) -> Iterator[str]:

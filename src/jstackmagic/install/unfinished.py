@@ -1,0 +1,202 @@
+"""A note of a change that is being made, which outlives a killed process and a failed manager.
+
+It lies in the prefix, ``.jstackmagic.RECORD``, from before the manager starts until what it left is
+known to be whole. It says what was asked, what was there before, and how the manager tells later
+what is left over; so the same request can be carried through, and the record be given its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import managers
+from ..history.who import lives
+from ..io.files import sweep, write_file
+from ..model.credentials import MASK
+from ..model.errors import NOTHING_CHANGED, CommandFailed
+from ..model.packages import Package, PackageSet
+from ..model.record import Context
+from ..model.request import Request
+from ..model.written import plain, request_of, written
+
+if TYPE_CHECKING:
+    from ..model.environment import Environment
+    from ..model.plan import Plan
+
+_NAME = ".jstackmagic."
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+_at_work: set[str] = set()
+"""The notes of changes that this process is making."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """One note.
+
+    Attributes:
+        record: The id of its record.
+        request: What the manager was asked, credentials masked.
+        context: Who asked.
+        before: The packages there were, of the managers that the change could touch.
+        marks: The manager's own; see `Manager.note`.
+        undoes: The id of the record that the step takes back.
+        path: The note itself; empty where it could not be written.
+        since: When it was written, in nanoseconds of the file system's clock.
+    """
+
+    record: str
+    request: Request
+    context: Context
+    before: PackageSet
+    marks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    undoes: str = ""
+    path: str = ""
+    since: int = 0
+
+    @property
+    def words(self) -> str:
+        """What was asked, for a sentence."""
+        return f"{self.request.action} {' '.join(self.request.texts)} ({self.request.manager})"
+
+    @property
+    def is_masked(self) -> bool:
+        """True where a credential was left out, so that only the user can ask for it again."""
+        return any(MASK in text for text in _texts(self.request))
+
+    def is_of(self, request: Request) -> bool:
+        """Return True where the request is the same, but for credentials."""
+        return bool(plain(self.request) == plain(request))
+
+    def half_done(self, environment: Environment) -> tuple[str, ...]:
+        """Return what is half done, a sentence each; none where all is whole."""
+        manager = managers.get(self.request.manager)
+        return manager.half_done(environment, self.marks, self.since)
+
+    def drop(self) -> None:
+        """Take the note away."""
+        _at_work.discard(self.path)
+        if self.path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+    def leave(self) -> None:
+        """Have the note stand for what is to be finished."""
+        _at_work.discard(self.path)
+
+
+def note(plan: Plan, record: str, context: Context, before: PackageSet, undoes: str) -> Unfinished:
+    """Write down what is about to be done, on disk before this returns.
+
+    A prefix that this user cannot write to has no note: pip installs beside it then.
+
+    Raises:
+        CommandFailed: There is no space, or the disk fails.
+    """
+    path = os.path.join(plan.environment.prefix, f"{_NAME}{record}")
+    marks = managers.get(plan.request.manager).note(plan)
+    left = Unfinished(record, plan.request, context, before, marks, undoes)
+    try:
+        write_file(path, _encoded(left), mode=0o644)
+        since = os.stat(path).st_mtime_ns
+    except OSError as error:
+        if error.errno in _READ_ONLY:
+            return left
+        raise CommandFailed(
+            f"{plan.environment.prefix} cannot be written to: {error.strerror}.",
+            kept=NOTHING_CHANGED,
+        ) from None
+    _at_work.add(path)
+    return replace(left, path=path, since=since)
+
+
+def find(prefix: str) -> list[Unfinished]:
+    """Return the notes that nobody is at work on any more, the oldest first."""
+    try:
+        with os.scandir(prefix) as entries:
+            names = [entry.name for entry in entries if _NAME in entry.name]
+    except OSError:
+        return []
+    if any(name.startswith(f".{_NAME}") for name in names):
+        sweep(prefix, _NAME)
+    paths = [os.path.join(prefix, name) for name in names if name.startswith(_NAME)]
+    found = [left for path in paths if path not in _at_work and (left := _read(path)) is not None]
+    return sorted(found, key=lambda left: left.since)
+
+
+def packages_before(prefix: str) -> PackageSet:
+    """Return what there was before changes that were cut off; empty where none was."""
+    found = {p.key: p for left in reversed(find(prefix)) for p in left.before.packages}
+    return PackageSet(tuple(found.values()))
+
+
+def _read(path: str) -> Unfinished | None:
+    import msgspec
+
+    try:
+        data = Path(path).read_bytes()
+        since = os.stat(path).st_mtime_ns
+        line = _reader().decode(data)
+    except (OSError, msgspec.MsgspecError):  # of another format, or taken away just now
+        return None
+    ours = line.context.pid == os.getpid()
+    if lives(line.context) and not ours:
+        return None
+    return Unfinished(
+        line.record,
+        request_of(line.request),
+        line.context,
+        PackageSet(line.before),
+        line.marks,
+        line.undoes,
+        path,
+        since,
+    )
+
+
+def _encoded(left: Unfinished) -> bytes:
+    import msgspec
+
+    return msgspec.json.encode(
+        {
+            "record": left.record,
+            "request": plain(left.request),
+            "context": plain(left.context),
+            "before": plain(left.before.packages),
+            "marks": left.marks,
+            "undoes": left.undoes,
+        }
+    )
+
+
+@lru_cache(maxsize=1)
+def _reader() -> Any:
+    import msgspec
+
+    note = msgspec.defstruct(
+        "Note",
+        [
+            ("record", str),
+            ("request", written(Request)),
+            ("context", Context),
+            ("before", tuple[Package, ...]),
+            ("marks", dict[str, tuple[str, ...]]),
+            ("undoes", str),
+        ],
+    )
+    return msgspec.json.Decoder(note)
+
+
+def _texts(request: Request) -> tuple[str, ...]:
+    sources = request.sources
+    return (
+        *(*request.texts, *request.options, *sources.channels),
+        *(sources.index_url, *sources.extra_index_urls, *sources.variables),
+    )

@@ -1,0 +1,301 @@
+"""What a pip or a uv that was cut off leaves: half of a package, two of one, files of none.
+
+Both write a package's RECORD (PEP 376, PEP 627) last, with their INSTALLER in it, and both take a
+package away file by file. So a distribution whose RECORD names no INSTALLER was never finished, and
+one whose files are not as its RECORD says is half there, however whole its METADATA looks.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...model.packages import normalise
+from ...where.packages import conda_distributions, files_of, read_distributions
+from .landing import landed
+from .marks import asked_names
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from ...model.environment import Environment
+    from ...model.plan import Plan
+
+Marks = dict[str, tuple[str, ...]]
+
+_PAUSE = 60 * 10**9  # nanoseconds without a new file, after which new files are somebody else's
+_TICK = 10**7  # nanoseconds by which a file's time may lie before the note's: a clock's tick
+
+
+def note(plan: Plan) -> Marks:
+    """Return the names that a change is about, their files, and what lies beside them.
+
+    Nothing where the user's own options lead it out of the environment.
+    """
+    environment = plan.environment
+    if landed(plan.request, environment):
+        return {}
+    change = plan.change
+    coming = [*change.added, *(new for _, new in change.changed)] if change else []
+    asked = set(asked_names(plan.request))
+    names = asked.union(package.name for package in (*coming, *(change.removed if change else ())))
+    there = [package for package in read_distributions(environment) if package.name in names]
+    return {
+        "names": tuple(sorted(names)),
+        "needed": tuple(package.name for package in coming if package.name not in asked),
+        "files": tuple(file for package in there for file in files_of(package, environment)),
+        "entries": tuple(_entries(environment)),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left over.
+
+    Attributes:
+        broken: What is wrong with each distribution that is not whole, by name.
+        folders: The metadata of those.
+        files: Files that belong to them, or to no distribution.
+        emptied: Folders that the change may have left empty.
+    """
+
+    broken: Mapping[str, str]
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+    emptied: frozenset[str] = frozenset()
+
+
+def left_over(environment: Environment, marks: Mapping[str, tuple[str, ...]], since: int) -> Left:
+    """Find what a change that was cut off left half done.
+
+    Args:
+        environment: Where.
+        marks: As `note` gave them.
+        since: When it began, in nanoseconds of the file system's clock.
+    """
+    names = set(marks.get("names", ()))
+    by_name: dict[str, list[_Metadata]] = {}
+    for found in _metadata(environment):
+        by_name.setdefault(found.name, []).append(found)
+    broken: dict[str, str] = {}
+    for name, several in by_name.items():
+        touched = name in names or any(each.changed >= since - _TICK for each in several)
+        if why := _wrong(several) if touched else "":
+            broken[name] = why
+    kept = {file for name in by_name.keys() - broken for each in by_name[name] for file in each}
+    lost = [file for name in broken for each in by_name[name] for file in each]
+    listed = (file for file in (*marks.get("files", ()), *lost) if os.path.lexists(file))
+    stray = _strays(environment, marks, since, kept)
+    inside = f"{environment.prefix}{os.sep}"
+    return Left(
+        broken,
+        tuple(each.folder for name in broken for each in by_name[name]),
+        tuple(
+            file
+            for file in dict.fromkeys((*listed, *stray))
+            if file not in kept and file.startswith(inside)
+        ),
+        frozenset(map(os.path.dirname, (*marks.get("files", ()), *lost))),
+    )
+
+
+def sentences(left: Left, environment: Environment) -> tuple[str, ...]:
+    """Say what is left over."""
+    said = [f"{name}: {why}" for name, why in left.broken.items()]
+    own = tuple(f"{folder}{os.sep}" for folder in left.folders)
+    files = [file for file in left.files if not file.startswith(own)]
+    if files and not left.broken:
+        first = os.path.relpath(files[0], environment.prefix)
+        more = f" and {len(files) - 1} more" if files[1:] else ""
+        said.append(f"Files of no package: {first}{more}")
+    return tuple(said)
+
+
+def clear(left: Left) -> None:
+    """Take away what is left over, and the folders that it leaves empty."""
+    folders = {*left.emptied}
+    for file in left.files:
+        folders.add(os.path.dirname(file))
+        if os.path.isdir(file) and not os.path.islink(file):
+            shutil.rmtree(file)
+        else:
+            os.unlink(file)
+    for folder in left.folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in sorted(folders, key=len, reverse=True):
+        _prune(folder)
+
+
+def _prune(folder: str) -> None:
+    """Remove a folder that holds nothing but bytecode, and those above it."""
+    while not folder.endswith(("site-packages", "dist-packages", "bin")):
+        if os.path.isdir(folder):
+            if set(os.listdir(folder)) - {"__pycache__"}:
+                return
+            shutil.rmtree(folder)
+        folder = os.path.dirname(folder)
+
+
+# Metadata on disk
+
+
+@dataclass(frozen=True, slots=True)
+class _Metadata:
+    """A ``dist-info`` folder, whole or not.
+
+    Attributes:
+        folder: Its path.
+        changed: When an entry of it last came or went, in nanoseconds.
+        rows: Of its RECORD, with paths made absolute; None where it has none.
+        whole: Whether its METADATA names it.
+    """
+
+    folder: str
+    changed: int
+    rows: tuple[tuple[str, str], ...] | None
+    whole: bool
+
+    @property
+    def name(self) -> str:
+        return normalise(os.path.basename(self.folder).partition("-")[0])
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the files that it lists."""
+        return (path for path, _ in self.rows or ())
+
+
+def _places(environment: Environment) -> list[str]:
+    inside = f"{environment.prefix}{os.sep}"
+    sites = [path for path in environment.site_packages if path.startswith(inside)]
+    return [path for path in dict.fromkeys(sites) if os.path.isdir(path)]
+
+
+def _entries(environment: Environment) -> Iterator[str]:
+    for place in (*_places(environment), os.path.join(environment.prefix, "bin")):
+        with os.scandir(place) as entries:
+            yield from (entry.path for entry in entries)
+    with os.scandir(environment.prefix) as entries:  # where uv tries how it can write
+        yield from (entry.path for entry in entries if entry.name.startswith(".tmp"))
+
+
+def _metadata(environment: Environment) -> Iterator[_Metadata]:
+    by_conda = conda_distributions(environment)
+    for place in _places(environment):
+        for name in os.listdir(place):
+            folder = os.path.join(place, name)
+            if not name.endswith(".dist-info") or name.startswith("~") or not os.path.isdir(folder):
+                continue
+            found = _Metadata(
+                folder,
+                os.stat(folder).st_ctime_ns,
+                _rows(folder, place),
+                bool(_bytes(os.path.join(folder, "METADATA"))),
+            )
+            if found.name not in by_conda:
+                yield found
+
+
+def _rows(folder: str, place: str) -> tuple[tuple[str, str], ...] | None:
+    text = _bytes(os.path.join(folder, "RECORD"))
+    if text is None:
+        return None
+    rows = (row for row in csv.reader(text.decode(errors="replace").splitlines()) if len(row) > 1)
+    return tuple((os.path.normpath(os.path.join(place, row[0])), row[1]) for row in rows)
+
+
+def _bytes(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def _wrong(several: list[_Metadata]) -> str:
+    """Return what is wrong with a distribution; empty where it is whole."""
+    if several[1:]:
+        return f"two of it: {', '.join(sorted(os.path.basename(each.folder) for each in several))}"
+    (one,) = several
+    if not one.whole:
+        return "it has no METADATA"
+    if one.rows is None:
+        return "it has no RECORD"
+    short = [path for path, digest in one.rows if not _is_as_recorded(path, digest)]
+    if short:
+        return f"{len(short)} of its {len(one.rows)} files are not as its RECORD says"
+    finished = os.path.join(one.folder, "INSTALLER") in {*one}
+    return "" if finished else "its installation was not finished"
+
+
+def _is_as_recorded(path: str, recorded: str) -> bool:
+    kind, _, digest = recorded.partition("=")
+    if not digest:  # bytecode, and RECORD itself
+        return path.endswith(".pyc") or os.path.exists(path)
+    try:
+        found = hashlib.new(kind)
+        with open(path, "rb") as file:
+            while part := file.read(1 << 20):
+                found.update(part)
+        raw = found.digest()
+    except (OSError, ValueError):
+        return False
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == digest
+
+
+# Files of no distribution
+
+
+def _strays(
+    environment: Environment,
+    marks: Mapping[str, tuple[str, ...]],
+    since: int,
+    kept: Collection[str],
+) -> list[str]:
+    """Return what came with the change and belongs to nothing.
+
+    That is looked for in what is new beside the packages and in the folders that the change was
+    about, and is as new as the change: what somebody put there later stays.
+    """
+    known = set(marks.get("entries", ()))
+    new = [path for path in _entries(environment) if path not in known] if known else []
+    tops = {*new, *(top for file in marks.get("files", ()) if (top := _top(file, environment)))}
+    asides = [path for path in new if os.path.basename(path).startswith("~")]  # of pip
+    times = sorted(
+        (os.lstat(file).st_ctime_ns, file)
+        for top in tops.difference(asides)
+        for file in _walk(top)
+        if "__pycache__" not in file
+    )
+    found, last = asides, 0
+    for changed, file in times:
+        if changed < since - _TICK:
+            continue
+        if last and changed - last > _PAUSE:
+            break
+        last = changed
+        if file not in kept:
+            found.append(file)
+    return found
+
+
+def _top(file: str, environment: Environment) -> str:
+    """Return the entry beside the packages that a file lies in; empty where it lies elsewhere."""
+    for place in _places(environment):
+        if file.startswith(f"{place}{os.sep}"):
+            return os.path.join(place, file[len(place) + 1 :].partition(os.sep)[0])
+    return ""
+
+
+def _walk(path: str) -> Iterable[str]:
+    if not os.path.isdir(path) or os.path.islink(path):
+        if os.path.lexists(path):
+            yield path
+        return
+    for folder, _, files in os.walk(path):
+        yield from (os.path.join(folder, name) for name in files)

@@ -1,0 +1,315 @@
+"""Put a fault at the n-th call that changes a file, do what the messages say, and hold the result
+against a run without faults."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import os
+import random
+import re
+import shlex
+import stat
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import tracer
+from .tracer import Job, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .scenes import Operation, Scene
+
+_IMPORTS = (
+    *("commands.install", "commands.remove", "commands.undo", "commands.replay"),
+    *("commands.export", "commands.capture", "install.transaction", "managers.pip.uv.engine"),
+    *("managers.pip.executable", "managers.apt.engine"),
+)
+_ADVICE = re.compile(r"inish it: jstackmagic ([^\n]*)")
+
+
+class Bench:
+    """The process that runs commands under faults."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, tracer.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._write(json.dumps([f"jstackmagic.{name}" for name in _IMPORTS]))
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def run(self, scene: Scene, argv: list[str], fault: str = "", at: int = 0) -> tuple[Run, str]:
+        """Run a command, and return what came of it and all that it said."""
+        output = scene.root / "output"
+        job = Job(
+            argv=argv,
+            watched=scene.watched,
+            output=str(output),
+            environ=scene.environ,
+            folder=str(scene.root / "work"),
+            fault=fault,
+            at=at,
+        )
+        self._write(json.dumps(asdict(job)))
+        assert self._process.stdout is not None
+        return Run(**json.loads(self._process.stdout.readline())), output.read_text()
+
+    def close(self) -> None:
+        """End the process, and what it traces with it."""
+        self._process.kill()
+        self._process.communicate()
+
+
+# What is there
+
+
+def signature(scene: Scene) -> dict[str, str]:
+    """Return every file and folder of the environment and the user's, with what tells its content.
+
+    Left out: bytecode, locks, conda's own history (its entries have a time), our history (`told`
+    reads it) and what a process was writing when it was killed in the user's temporary folder.
+    """
+    found: dict[str, str] = {}
+    for folder in map(Path, scene.watched):
+        for path in folder.rglob("*"):
+            name = str(path.relative_to(scene.root))
+            if not _IGNORED.search(name):
+                found[name] = _content(path)
+    return found
+
+
+_IGNORED = re.compile(
+    r"__pycache__|\.pyc$|\.lock$|conda-meta/history$|/history/|jstackmagic\.bytecode$|\.torn$"
+    r"|\.conda/environments\.txt$|/\.rustup"
+)
+
+
+def _content(path: Path) -> str:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return f"-> {os.readlink(path)}"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    data = path.read_bytes()
+    if path.name == "RECORD":
+        data = b"\n".join(line for line in sorted(data.splitlines()) if b".pyc," not in line)
+    if path.parent.name == "conda-meta" and path.suffix == ".json" and data:
+        entries = json.loads(data)
+        # after an undo that was cut off the words may be the exact ones: docs/reliability.md
+        entries["requested_specs"] = bool(entries.pop("requested_spec", entries["requested_specs"]))
+        entries["files"].sort()
+        entries["paths_data"]["paths"].sort(key=lambda entry: entry["_path"])
+        data = json.dumps(entries, sort_keys=True).encode()
+    return f"{stat.S_IMODE(mode):o} {hashlib.sha256(data).hexdigest()[:12]}"
+
+
+def broken(scene: Scene) -> Iterator[str]:
+    """Yield what the metadata promises and the disk does not hold."""
+    for folder in scene.prefix.glob("lib/python*/site-packages/*.dist-info"):
+        if not (folder / "METADATA").exists():
+            yield f"{folder.name} has no METADATA"
+        if not (folder / "RECORD").exists():
+            if (
+                folder.joinpath("INSTALLER").exists()
+                and "conda" in (folder / "INSTALLER").read_text()
+            ):
+                continue
+            if not any(scene.prefix.glob(f"conda-meta/{folder.name.split('-')[0]}-*.json")):
+                yield f"{folder.name} has no RECORD"
+            continue
+        for row in csv.reader((folder / "RECORD").read_text().splitlines()):
+            path = folder.parent / row[0]
+            if not path.exists() and not row[0].endswith(".pyc"):
+                yield f"{row[0]} is missing"
+            elif row[1]:
+                kind, _, digest = row[1].partition("=")
+                raw = hashlib.new(kind, path.read_bytes()).digest()
+                if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != digest:
+                    yield f"{row[0]} has another hash"
+    for record in scene.prefix.glob("conda-meta/*.json"):
+        if not record.stat().st_size:
+            yield f"{record.name} is empty"
+            continue
+        for entry in json.loads(record.read_bytes())["paths_data"]["paths"]:
+            path = scene.prefix / entry["_path"]
+            if entry["path_type"] == "pyc_file":
+                continue
+            if not os.path.lexists(path):
+                yield f"{entry['_path']} is missing"
+            digest = entry.get("sha256_in_prefix") or entry.get("sha256")
+            if entry["path_type"] == "hardlink" and digest and not _is(path, digest):
+                yield f"{entry['_path']} has another hash"
+
+
+def _is(path: Path, digest: str) -> bool:
+    return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == digest
+
+
+def told(scene: Scene) -> dict[str, object]:
+    """Return what the history comes to: the recipe, what is there, and no record left open."""
+    from jstackmagic.history.file import History
+
+    path = Path(scene.environ["JSTACKMAGIC_HISTORY"])
+    ledger = History(path).ledger()
+    recipe = ledger.recipe()
+    return {
+        "recipe": sorted(str(item.spec) for step in recipe.steps for item in step.install),
+        "removals": sorted(str(name) for step in recipe.steps for name in step.remove),
+        "present": sorted(f"{p.package.name} {p.package.version}" for p in ledger.present()),
+        "running": [record.id for record in ledger.records if record.status == "running"],
+        "files": sorted(
+            file.name for file in path.parent.iterdir() if file.suffix not in (".lock", ".torn")
+        ),
+    }
+
+
+# One point
+
+
+@dataclass
+class Point:
+    """One fault, and how it went.
+
+    Attributes:
+        fault: One of the tracer's.
+        at: The number of the call it was in.
+        failed: That call.
+        first: "before", "after" or "between": how the fault left the environment.
+        lines: The lines that made it right.
+        problems: What is not right in the end; empty where all is.
+        said: What each line said.
+    """
+
+    fault: str
+    at: int
+    failed: str = ""
+    first: str = ""
+    lines: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+
+class Examination:
+    """An operation, examined at one call after the other.
+
+    Args:
+        scene: Empty.
+        operation: What is done in it.
+        bench: Runs it.
+    """
+
+    def __init__(self, scene: Scene, operation: Operation, bench: Bench) -> None:
+        self.scene, self._bench = scene, bench
+        self.operation = operation
+        self.argv = operation.ready(scene)
+        scene.save()
+        self._before = signature(scene)
+        self.run(self.argv)  # what it fetches is kept from here on
+        scene.restore()
+        done, said = self.run(self.argv)
+        assert done.status == 0, said
+        assert not [*broken(scene)], [*broken(scene), said]
+        self._after, self._told = signature(scene), told(scene)
+        self.calls = done.calls
+
+    def run(self, argv: list[str], fault: str = "", at: int = 0) -> tuple[Run, str]:
+        """Run a command in the scene."""
+        return self._bench.run(self.scene, argv, fault, at)
+
+    def sample(self, count: int, faults: tuple[str, ...]) -> list[tuple[str, int]]:
+        """Return so many points, spread evenly over calls and faults; all of them where `count` is
+        as many. Which ones differs from day to day and is the same within one."""
+        every = [(fault, at) for at in range(1, self.calls + 1) for fault in faults]
+        if count >= len(every):
+            return every
+        import datetime
+
+        numbers = random.Random(f"{datetime.date.today()}{self.operation.id}")
+        step = len(every) / count
+        return [every[int(step * (n + numbers.random() * 0.999))] for n in range(count)]
+
+    def point(self, fault: str, at: int) -> Point:
+        """Put in a fault, and do as told until it is right."""
+        scene = self.scene
+        scene.restore()
+        found = Point(fault, at)
+        done, said = self.run(self.argv, fault, at)
+        found.failed = done.failed
+        found.said.append(said)
+        now = signature(scene)
+        states = {"before": self._before, "after": self._after}
+        found.first = next((name for name, state in states.items() if state == now), "between")
+        if self.operation.whole and found.first == "between":
+            found.problems.append("it was changed in part: " + _difference(self._before, now))
+        self._type(self.argv, found)
+        if not self._is_right():
+            named = next((m[1] for text in reversed(found.said) if (m := _ADVICE.search(text))), "")
+            if named:
+                self._type(shlex.split(named), found)
+            if not self._is_right() and named:
+                self._type(self.argv, found)
+        found.problems += self._wrong()
+        if fault == "error" and found.failed.startswith("rmdir"):
+            # uv takes it for no error that an empty folder stays
+            found.problems = [each for each in found.problems if "with env" not in each]
+        return found
+
+    def _type(self, argv: list[str], found: Point) -> None:
+        found.lines.append(shlex.join(argv))
+        found.said.append(self.run(argv)[1])
+        if "Traceback (most recent call last)" in found.said[-1]:
+            found.problems.append(f"{found.lines[-1]}: a traceback")
+
+    def _is_right(self) -> bool:
+        return not self._wrong()
+
+    def _wrong(self) -> list[str]:
+        now = signature(self.scene)
+        problems = [*broken(self.scene)][:3]
+        if now != self._after:
+            problems.append(_difference(self._after, now))
+        history = told(self.scene)
+        problems += [
+            f"{key}: {history[key]} instead of {value}"
+            for key, value in self._told.items()
+            if history[key] != value
+        ]
+        return problems
+
+
+def _difference(wanted: dict[str, str], found: dict[str, str]) -> str:
+    return "; ".join(
+        [f"without {name}" for name in sorted(wanted.keys() - found.keys())][:4]
+        + [f"with {name}" for name in sorted(found.keys() - wanted.keys())][:4]
+        + [
+            f"{name} is {found[name]}, not {wanted[name]}"
+            for name in sorted(wanted.keys() & found.keys())
+            if wanted[name] != found[name]
+        ][:4]
+    )
+
+
+def summary(points: list[Point]) -> str:
+    """Return the figures of some points in a line."""
+    first = Counter(point.first for point in points)
+    lines = Counter(len(point.lines) for point in points)
+    bad = sum(1 for point in points if point.problems)
+    states = ", ".join(f"{count} {name}" for name, count in sorted(first.items()))
+    return (
+        f"{len(points)} points ({states}); the same line again was enough at {lines[1]}, "
+        f"one named line more at {sum(lines.values()) - lines[1]}; not right at {bad}"
+    )

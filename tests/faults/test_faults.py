@@ -1,0 +1,59 @@
+"""Every operation, with a fault at calls that change a file: some in an ordinary run, all of them
+with ``--faults=all``. docs/reliability.md says what is promised, and has the last full figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from . import tracer
+from .harness import Bench, Examination, Point, summary
+from .scenes import OPERATIONS, Operation, Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_REASON = tracer.feasible()
+pytestmark = [pytest.mark.skipif(bool(_REASON), reason=_REASON), pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.close()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+def test_the_same_line_or_a_named_one_makes_it_right(
+    operation: Operation, bench: Bench, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    asked = request.config.getoption("--faults")
+    examined = Examination(Scene(tmp_path / "scene"), operation, bench)
+    count = 10**6 if asked == "all" else int(asked)
+    points = [examined.point(*each) for each in examined.sample(count, tracer.FAULTS)]
+    print(f"{operation.id}: {examined.calls} calls, {summary(points)}")
+    assert any(point.failed for point in points)
+    wrong = [_described(point) for point in points if point.problems]
+    assert not wrong, "\n\n".join(wrong[:3])
+
+
+def _described(point: Point) -> str:
+    said = "\n".join(
+        f"$ {line}\n{said}" for line, said in zip(point.lines, point.said[1:], strict=True)
+    )
+    return f"{point.fault} at {point.at} ({point.failed}): {point.problems}\n{said}"
+
+
+def test_a_fault_that_is_not_made_right_is_seen(bench: Bench, tmp_path: Path) -> None:
+    """A harness that lets everything pass would find nothing."""
+    operation = next(each for each in OPERATIONS if each.id == "uv-install")
+    examined = Examination(Scene(tmp_path / "scene"), operation, bench)
+    site = next(examined.scene.prefix.glob("lib/python*/site-packages"))
+    examined.argv = ["install", "--record-only", "--prefix", str(examined.scene.prefix), "x"]
+    point = examined.point("", 0)
+    assert any("without" in problem for problem in point.problems)
+    assert any(problem.startswith("recipe") for problem in point.problems)
+    assert site.is_dir()
