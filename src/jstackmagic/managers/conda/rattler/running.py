@@ -153,7 +153,7 @@ async def repair(environment: Environment, wire: Wire, *, drop: bool = False) ->
             await linking.link(prefix, again, config, lock, wire)
         except CommandFailed as error:
             if not drop:
-                forever = "If that never works, drop the rest: {repair_line(prefix)} --force"
+                forever = f"If that never works, drop the rest: {repair_line(prefix)} --force"
                 error.advice = (*error.advice, forever)
                 raise
             state = "\n".join(journal.left_as(prefix, left))
