@@ -66,6 +66,7 @@ def repair(
         drop: Whether to give up what cannot be finished.
     """
     from ..managers import repairs
+    from ..model.errors import CommandFailed
 
     made = transaction(session, engines)
     done: list[Done] = []
@@ -73,7 +74,10 @@ def repair(
     for environment in environments:
         if drop:
             notes += repairs([environment], session.console, drop=True)
-            made.settle(environment.prefix)
+            try:
+                done += made.repair(environment)
+            except CommandFailed:  # as it was before: the record says what is there
+                made.settle(environment.prefix)
         elif finished := made.repair(environment):
             done += finished
         else:
