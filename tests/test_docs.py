@@ -23,6 +23,7 @@ import pytest
 import yaml
 
 from jstackmagic import commands
+from jstackmagic.commands._parser import parse
 from jstackmagic.history.file import History
 from jstackmagic.image.engine import labels
 from jstackmagic.model.text import for_terminal
@@ -94,7 +95,7 @@ def test_the_readme_has_an_example_of_every_verb() -> None:
     for verb, example in rows:
         name, *words = shlex.split(example)
         assert name == verb
-        commands._parse(commands.parser(verb, magic=True), words)
+        parse(commands.parser(verb, magic=True), words)
 
 
 @pytest.mark.parametrize(
