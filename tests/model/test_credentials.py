@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -73,6 +74,8 @@ from jstackmagic.model.credentials import MASK, mask, mask_words, secrets_of
         ("--global-option=--password=x", "--global-option=--password=****"),
         ("HF_TOKEN=abc pip install x", "HF_TOKEN=**** pip install x"),
         ("token=abc", "token=****"),
+        ("token=0QZXkj18zq", "token=****"),
+        ("secret-storage=3.3 auth=1.*", "secret-storage=3.3 auth=1.*"),
         ("tokenizers=0.15.0", "tokenizers=0.15.0"),
         ("tokenizers==0.15.0", "tokenizers==0.15.0"),
         ("secretstorage>=3.3 authlib=1.0", "secretstorage>=3.3 authlib=1.0"),
@@ -164,3 +167,24 @@ def test_no_secret_survives_anywhere(secret: str, place: str) -> None:
     assert secret not in mask(text).removeprefix(before).removesuffix(after)
     assert mask(mask(text)) == mask(text)
     assert any(secret in found for found in secrets_of(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "curl " * 20_000,
+        "https://a:b" * 20_000,
+        "https://a:" + "b" * 200_000,
+        "token-" * 50_000,
+        "key=b " * 50_000,
+        "a" * 1_000_000 + "@",
+        "login me " * 20_000,
+        "t/" * 100_000,
+        "-----BEGIN PRIVATE KEY-----" * 10_000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_no_text_takes_long(text: str) -> None:
+    began = time.process_time()
+    mask(text)
+    assert time.process_time() - began < 5
