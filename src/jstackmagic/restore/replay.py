@@ -13,6 +13,7 @@ from ..display import size_text
 from ..history.progress import Progress
 from ..io.locks import Held, take
 from ..io.runtime import own_runtime_folder
+from ..managers import get
 from ..managers.goal import Goal
 from ..managers.steps import Done, Planned, Step
 from ..model.environment import Environment
@@ -270,8 +271,8 @@ class Rebuild:
             assert place.goal.ref is not None
             place.environment = make(place.goal.ref, place.prefix, self._carrier.console)
         environment = place.environment
-        if manager == "conda" and not self._dry_run:
-            _finish_cut_off(environment, self._carrier.console)
+        if not self._dry_run:  # what an earlier container was killed in comes first
+            get(manager).repair(environment, self._carrier.console)
         for exactness in self._ways(manager):
             here = PackageSet() if fresh else read_packages(environment, place.managers)
             requests = requests_for(place.goal, manager, here, exactness)
@@ -393,14 +394,6 @@ class Rebuild:
             f"Then, with {manager}: {request.action} {' '.join(request.texts)}"
             for request in requests
         ]
-
-
-def _finish_cut_off(environment: Environment, console: Console) -> None:
-    """Finish the change that an earlier container was killed in, so that the rest can go on."""
-    from ..managers.conda.rattler import journal, repair
-
-    if os.path.exists(journal.path_of(environment.prefix)):
-        repair(environment, console)
 
 
 def _with_python(requests: Sequence[Request], goal: Goal) -> list[Request]:

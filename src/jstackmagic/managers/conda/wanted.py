@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...io.reading import text_of
+from ...io.reading import path_of, text_of
 from ...model.errors import JStackMagicError
 from ...model.parsing import logical_lines
 from ...model.spec import LocalArchive, MatchSpec, RemoteArchive, RequirementsFile, Spec, read
@@ -87,7 +86,7 @@ def _listed(spec: Spec, where: str, found: Wanted) -> list[tuple[Spec, str]]:
     if not isinstance(spec, RequirementsFile):
         return [(spec, where)]
     try:
-        lines = [line for _, line in logical_lines(text_of(Path(spec.place).expanduser()))]
+        lines = [line for _, line in logical_lines(text_of(path_of(spec.place)))]
     except (OSError, ValueError, JStackMagicError) as error:
         found.beyond.append((f"{spec.text} ({getattr(error, 'strerror', '') or error})", where))
         return []

@@ -186,8 +186,10 @@ def repair(environment: Environment, console: Console, *, drop: bool = False) ->
         CommandFailed: A package cannot be fetched again or linked.
         Interrupted: The user interrupted it before a file was changed.
     """
-    from . import engine, running
+    from . import engine, journal, running
 
+    if journal.read(environment.prefix) is None:
+        return False
     return engine.run(lambda wire: running.repair(environment, wire, drop=drop), console)
 
 
