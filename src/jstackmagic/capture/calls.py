@@ -130,7 +130,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable of the process from here on: ``os.environ[NAME] = value``; None takes it away."""
+    """A variable of the process from here on: ``os.environ[NAME] = value``; None removes it."""
 
     name: str
     value: Word | None

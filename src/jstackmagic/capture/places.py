@@ -84,7 +84,7 @@ class Place:
 
     @property
     def called(self) -> str:
-        """Return what people call it."""
+        """Return its usual name."""
         if self.is_system:
             return "system"
         return self.environment.name or self.environment.prefix

@@ -42,10 +42,10 @@ def read_into(
     """Read files, and record what they ask for as planned.
 
     Args:
-        history: Where to.
+        history: The history to record in.
         paths: Notebooks, lists of packages, and folders of notebooks.
         environments: Whose they are where they do not say.
-        context: Who asks.
+        context: The context of the records.
         groups: Dependency groups, as ``pyproject.read_group`` takes them.
         dry_run: Whether to record nothing.
         policy: What may be planned; None where what becomes of it is held against it.
@@ -253,7 +253,7 @@ def _sentences(*notes: str) -> tuple[str, ...]:
 
 
 class _Standing:
-    """The requests that stand so far: what is asked for again adds nothing to a history."""
+    """The requests that stand so far: what is requested again adds nothing to a history."""
 
     def __init__(self) -> None:
         self._requests: dict[_Place, dict[Request, frozenset[str]]] = {}

@@ -480,7 +480,7 @@ class State:
         """Apply that a file was written; of a settings file, what it sets.
 
         Args:
-            path: Where to.
+            path: The path.
             text: What; None if unknown.
             append: Whether it is added to what the file holds.
             by: For the reader: ``COPY``, ``echo``.
@@ -525,7 +525,7 @@ class State:
                     self.pip_setting(key, Word(" ".join(value.split())))
 
     def pip_setting(self, key: str, value: Word | None) -> None:
-        """Apply a setting of pip's by its name; None takes it away."""
+        """Apply a setting of pip's by its name; None removes it."""
         option = "--" + key.lower().replace("_", "-").lstrip("-")
         if value is None:
             self.machine.pip.pop(option, None)

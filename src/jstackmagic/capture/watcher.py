@@ -97,7 +97,7 @@ class Run:
         others: What of it installs and no request can say.
         alone: Whether it is nothing but one such command, whose exit status is the program's.
         transaction: What its records share.
-        started: When, in seconds since the epoch.
+        started: The start, in seconds since the epoch.
         ended: When it was seen to have ended; None while it has not.
         handle: For what was not waited for.
         exit_status: As `subprocess` gives it; None if unknown.

@@ -34,7 +34,7 @@ class Verb(Protocol):
 def for_programs(name: str, words: Sequence[str]) -> bool:
     """Return whether standard output is for a program alone, so that words go elsewhere.
 
-    It is where JSON is asked for, and for a verb that says ``FOR_PROGRAMS``: its result is a file.
+    It is where JSON is requested, and for a verb that says ``FOR_PROGRAMS``: its result is a file.
     """
     head = words[: words.index("--")] if "--" in words else words
     return "--json" in head or getattr(load(name), "FOR_PROGRAMS", False)
@@ -83,7 +83,7 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
         session: The surface it was called from.
 
     Returns:
-        What it gave, and whether JSON was asked for.
+        What it gave, and whether JSON was requested.
 
     Raises:
         JStackMagicError: As the verb does.

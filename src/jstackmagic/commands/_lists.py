@@ -91,7 +91,7 @@ def steps_of_list(
 
     Args:
         reading: The file.
-        environment: Where.
+        environment: The environment.
         sources: Returns the sources that hold, of those that a list says.
     """
     for asked in reading.requests:

@@ -25,7 +25,7 @@ class WholeRecords(Result):
     Attributes:
         records: The records.
         with_log: Whether the managers' logs are to be seen at once.
-        taken_back: The ids of what was taken back, each with that of the record that did.
+        taken_back: The ids of what was undone, each with that of the record that did.
     """
 
     records: tuple[Record, ...]
@@ -89,7 +89,7 @@ def when_of(record: Record) -> str:
 
 
 def where_of(record: Record) -> str:
-    """Return the place that a record is of, for people."""
+    """Return the place that a record is of, in words."""
     if is_system(record.request.manager):
         return "system"
     return record.environment.name or record.environment.prefix

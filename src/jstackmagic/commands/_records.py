@@ -26,7 +26,7 @@ class HistoryTable(Result):
         records: What is shown, oldest first.
         left_out: How many older ones are not.
         path: The file.
-        taken_back: The ids of what was taken back, each with that of the record that did.
+        taken_back: The ids of what was undone, each with that of the record that did.
     """
 
     records: tuple[Record, ...]

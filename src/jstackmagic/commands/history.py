@@ -62,7 +62,7 @@ class Options(Target):
 
 
 def run(options: Options, session: Session) -> Result:
-    """Read the history and show what was asked for."""
+    """Read the history and show what was requested."""
     history = History(IMAGE_HISTORY) if options.image else session.history
     if options.id and not options.verify:
         taken = history.ledger().taken_back()

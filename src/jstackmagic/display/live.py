@@ -184,7 +184,7 @@ def _as_html(section: _Section, running: bool) -> str:
 
 
 class Terminal(Live):
-    """The last lines below what we said, taken away when the manager is done, and a bar below."""
+    """The last lines below what we said, removed when the manager is done, and a bar below."""
 
     terminal = True
     _bar: TerminalBar

@@ -29,7 +29,7 @@ class Code:
 
     Attributes:
         text: The lines.
-        is_key: Whether a credential in it is what the user asked for: a server's own token.
+        is_key: Whether a credential in it is what the user requested: a server's own token.
     """
 
     text: str

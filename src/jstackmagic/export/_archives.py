@@ -29,7 +29,7 @@ _AT_ONCE = 8
 def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
     """Return an environment's packages with their indexes' archives; and what went wrong.
 
-    An index counts if it has the very archive that was installed: another one may have another
+    An index counts if it has the exact archive that was installed: another one may have another
     project of that name.
     """
     import requests

@@ -1,7 +1,7 @@
 """Folders of this machine that pip takes packages from: ``--find-links``, or its configuration's.
 
 An image has no such folder, so what came from one alone comes along as a file, as a local archive
-that was asked for by its path does.
+that was requested by its path does.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class Requirements:
         return tuple(self._files.values())
 
     def lines(self, steps: Sequence[Step]) -> list[str]:
-        """Indexes and options, then what was asked for, in the user's order."""
+        """Indexes and options, then what was requested, in the user's order."""
         lines = [*self.heading(steps)]
         for step in steps:
             lines += [self.line(item) for item in step.install]
@@ -57,7 +57,7 @@ class Requirements:
         return list(dict.fromkeys(lines))
 
     def locked(self, steps: Sequence[Step], holding: Holding) -> list[str]:
-        """Return every package with the hashes of its archives, what was asked for first.
+        """Return every package with the hashes of its archives, what was requested first.
 
         pip takes a hash for all or for none: what can have none is left out, and noted. Of a list
         (``-r FILE``) and of constraints the packages that came of them stand for them.
@@ -159,7 +159,7 @@ class Requirements:
         return checked(self.spec(item).text)
 
     def spec(self, item: Item) -> Spec:
-        """Return what is asked for; the place of a local file is the one beside the list."""
+        """Return what is requested; the place of a local file is the one beside the list."""
         hashes = "".join(f" --hash={each}" for each in item.spec.hashes)
         item = replace(item, spec=item.spec.unhashed)
         spec = pinned_spec(item, self._pin)

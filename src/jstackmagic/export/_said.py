@@ -19,7 +19,7 @@ _WIDTH = 100  # characters of a command
 def said(records: Iterable[Record]) -> tuple[str, ...]:
     """Return the notes of the records that count, and the commands that are not in an export.
 
-    A note of a record whose packages were taken away again since is left out.
+    A note of a record whose packages were removed again since is left out.
     """
     ledger = Ledger.of(records)
     asked = {item.text for step in ledger.recipe().steps for item in step.install}

@@ -464,7 +464,7 @@ def _distribution(root: str) -> str:
 def _wanted(traceback: TracebackType | None, module: str) -> list[str]:
     """Return the dotted names, under a module, of the import statement that failed.
 
-    The error names what is missing first: ``google``, where ``google.cloud.storage`` was asked for.
+    The error names what is missing first: ``google``, where ``google.cloud.storage`` was requested.
     """
     import linecache
 

@@ -91,8 +91,8 @@ class History:
             status: ``running`` for what begins now; ``planned`` for what cannot be done here and
                 should reach the exports; ``found`` for a change on disk that no command is known to
                 have made; ``seen`` for a command that no request can say.
-            request: What is asked, or must have been.
-            environment: Where.
+            request: The request.
+            environment: The environment.
             transaction: What the records of one cell or one find share.
             step: Its number among them.
             context: Who asks, or who found it.

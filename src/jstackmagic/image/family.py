@@ -78,7 +78,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A stack that has some of what was asked for.
+    """A stack that has some of what was requested.
 
     Attributes:
         stack: Which.

@@ -181,7 +181,7 @@ class Source(Protocol):
     """An image, wherever it is.
 
     Attributes:
-        name: What people call it.
+        name: Its usual name.
         config: Its configuration as OCI has it: ``Env``, ``Entrypoint``, ``Cmd``, ``User``, ….
         layers: The lowest first.
     """
@@ -223,11 +223,11 @@ def read(source: Source, *, keep: bool = True) -> Root:
 
 @dataclass
 class Changes:
-    """One layer: what it has, and what it takes away.
+    """One layer: what it has, and what it removes.
 
     Attributes:
         root: What it has.
-        gone: The paths that it takes away from those below.
+        gone: The paths that it removes from those below.
         opaque: Folders of which only what this layer has is left.
     """
 
@@ -250,7 +250,7 @@ def apply(root: Root, changes: Changes) -> None:
 def archive(stream: BinaryIO, *, above: str = "/") -> Changes:
     """Read the archive of a layer.
 
-    What it takes away is marked as OCI's layers do (``.wh.NAME``), or as the kernel's overlay does:
+    What it removes is marked as OCI's layers do (``.wh.NAME``), or as the kernel's overlay does:
     by a device of the numbers 0 and 0.
 
     Args:

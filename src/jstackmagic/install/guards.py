@@ -100,7 +100,7 @@ def check_names(
     """Stop an install from an index, open to everybody, of what looks like a popular package.
 
     A name counts as meant where a package of that name is widely known, is installed, was asked for
-    before, is on the administrator's list of what is allowed, or is asked for a second time.
+    before, is on the administrator's list of what is allowed, or is requested a second time.
 
     Raises:
         Stopped: It is one typing slip away from a popular package, and not itself known.
@@ -145,7 +145,7 @@ def hosts_kernel(environment: Environment) -> bool:
 
 
 def _lost(plan: Plan) -> Iterator[tuple[Package, Package | None]]:
-    """Yield what the plan takes away, each with what comes in its place."""
+    """Yield what the plan removes, each with what comes in its place."""
     if plan.change is not None:
         yield from plan.change.changed
         yield from ((package, None) for package in plan.change.removed)

@@ -32,7 +32,7 @@ def route(
 
     Args:
         asked: What a line or a cell asks for.
-        environment: Where.
+        environment: The environment.
         allowed: The managers that the policy allows.
         console: Where the progress of reading the channels goes.
 
@@ -97,7 +97,7 @@ def steps_of(asked: Asked, environment: Environment) -> list[Step]:
 
     Args:
         asked: With every manager said.
-        environment: Where.
+        environment: The environment.
     """
     requests = (
         Request(
@@ -118,7 +118,7 @@ def once(steps: Iterable[Step], *, upgrade: bool, options: Iterable[str]) -> lis
 
     Args:
         steps: For all environments.
-        upgrade: Whether the newest version is asked for.
+        upgrade: Whether the newest version is requested.
         options: What follows ``--``.
     """
     kept: list[Step] = []

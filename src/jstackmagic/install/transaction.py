@@ -92,7 +92,7 @@ class Transaction:
         Raises:
             Stopped: A guard stopped it before anything happened.
             CommandFailed: A manager failed; the record says so, later steps were not begun, and
-                earlier ones were taken back where the transaction can.
+                earlier ones were undone where the transaction can.
             Interrupted: The user interrupted it.
         """
         steps = sorted(steps, key=lambda step: position(step.request.manager))
@@ -606,14 +606,14 @@ def _with_rest(
     rest: Sequence[str],
     left: Sequence[str],
 ) -> JStackMagicError:
-    """Say what of the transaction stays done, what was taken back and what was not begun.
+    """Say what of the transaction stays done, what was undone and what was not begun.
 
     Args:
         error: What ended the transaction.
         stays: The steps before it that stay done.
-        back: Those that were taken back.
+        back: Those that were undone.
         rest: The managers of those that were not begun.
-        left: Why some could not be taken back, a sentence each.
+        left: Why some could not be undone, a sentence each.
     """
 
     def managers_of(items: Sequence[Done]) -> str:

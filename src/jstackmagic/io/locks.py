@@ -58,7 +58,7 @@ class NoLocks:
     """There are no locks where the file lies.
 
     Attributes:
-        why: For people, a sentence without its full stop.
+        why: In words, a sentence without its full stop.
     """
 
     why: str

@@ -41,12 +41,12 @@ class Choice:
     """An engine, and the reason for it.
 
     Attributes:
-        manager: Whose work it does.
+        manager: The manager whose work it does.
         engine: The manager's own name for it: "conda", "rattler", "uv", "pip", "apt".
-        environment: The one asked for, governed by the executable that was asked for.
-        why: For people, a part of a sentence; empty if there is no choice.
-        asked: Whether the user named it, so that no other may step in.
-        called: What people call it, where that is another name.
+        environment: The one asked for, governed by the executable that was requested.
+        why: In words, a part of a sentence; empty if there is no choice.
+        asked: Whether the user named it, so that no other may replace it.
+        called: Its usual name, if that differs.
     """
 
     manager: ManagerName
@@ -58,7 +58,7 @@ class Choice:
 
     @property
     def name(self) -> str:
-        """Return what people call it: the executable's own name, where it is one."""
+        """Return its usual name: for an executable, its own."""
         return self.called or self.engine
 
 
@@ -86,11 +86,11 @@ class Engine(Protocol):
     """Whether planning shows its progress."""
 
     def plan(self, request: Request, environment: Environment) -> Plan:
-        """Return exactly what would be run, and what it would change; touch nothing.
+        """Return the exact commands and their change; touch nothing.
 
         Raises:
             InvalidSpec: This manager cannot read a spec.
-            Stopped: It cannot be done here; the error says what to do instead.
+            Stopped: It cannot be done here; the error gives the alternative.
             CommandFailed: The manager was asked for its plan and refused (no such package,
                 a conflict).
         """
@@ -99,15 +99,15 @@ class Engine(Protocol):
         """Carry the plan out and return the exit status (0 is success).
 
         Raises:
-            CommandFailed: The program is missing, or found out only now that there is no way.
-            Interrupted: The user interrupted it; says what state things are in.
+            CommandFailed: The program is missing, or finds no solution only now.
+            Interrupted: The user interrupted it; the error says what state things are in.
         """
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         """Return, for each spec that names a package, the one that serves it now, from disk."""
 
     def explain(self, plan: Plan, change: Change) -> Change:
-        """Add to an observed change what only the engine knows: where a package came from."""
+        """Add the origins of packages, which only the engine knows, to an observed change."""
         return change
 
     def advise(self, plan: Plan, change: Change) -> tuple[str, ...]:
@@ -130,7 +130,7 @@ class Manager(Protocol):
         """
 
     def wanted(self, request: Request, environment: Environment) -> Wanted:
-        """Return what an install comes to, for the policy: lists, archives and options are read."""
+        """Return the parts of an install, for the policy: lists, archives and options are read."""
         found = Wanted(names=[(spec.name, "") for spec in request.specs])
         found.beyond += [(word, "") for word in request.options]
         return found
@@ -144,11 +144,11 @@ class Manager(Protocol):
         return True
 
     def known(self, name: str, environment: Environment) -> Iterable[str]:
-        """Return names of packages that can be had there, for Tab: from this disk, at once.
+        """Return names of available packages, for Tab: from this disk, at once.
 
         Args:
-            name: What they begin with; others may be among them.
-            environment: Where.
+            name: Their beginning; other names may be among them.
+            environment: The environment.
         """
         return ()
 
@@ -165,9 +165,9 @@ class Manager(Protocol):
         """Choose the engine for a request; without one, for any plain request.
 
         Args:
-            environment: Where.
+            environment: The environment.
             wanted: The user's choice; "auto" leaves it to the manager.
-            request: What is asked.
+            request: The request.
 
         Raises:
             Stopped: The engine that the user named is not available.
@@ -185,21 +185,21 @@ class Manager(Protocol):
         """Return the engine of a choice.
 
         Args:
-            choice: As `choose` gives it.
-            thorough: Whether its plan must say what would change, at the price of a dry run.
-            exact: Whether it must also say which archives that takes.
-            console: Where the progress of planning goes.
+            choice: The result of `choose`.
+            thorough: Whether its plan must include the change, at the price of a dry run.
+            exact: Whether it must also include the archives.
+            console: Shows the progress.
         """
 
     def repair(
         self, environment: Environment, console: Console, *, drop: bool = False
     ) -> bool | None:
-        """Finish an install that was cut off; return whether one was, None if that cannot be known.
+        """Finish an interrupted install; return whether there was one, None if unknown.
 
         Args:
-            environment: Where.
-            console: Where the words of the work go.
-            drop: Forget what cannot be finished, and say how that leaves the environment.
+            environment: The environment.
+            console: Shows the output of the work.
+            drop: Give up what cannot be finished, and report the state of the environment.
 
         Raises:
             CommandFailed: It cannot be finished.
@@ -218,10 +218,10 @@ class Manager(Protocol):
         return ""
 
     def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
-        """Ask the manager itself what an environment holds; None if it cannot be asked.
+        """Ask the manager itself for an environment's packages; None if it cannot be asked.
 
         Args:
-            environment: Where.
+            environment: The environment.
             files: Local archives to hash.
 
         Raises:
@@ -269,25 +269,25 @@ class Manager(Protocol):
     def bring_back(
         self, packages: Sequence[Package], origins: Origins, spelling: Spelling
     ) -> list[Request]:
-        """Return the requests for very packages that are to come back, and for nothing else.
+        """Return the requests that restore exactly these packages, and nothing else.
 
         Args:
-            packages: This manager's, as they were; at least one.
-            origins: Where the history says that packages came from.
-            spelling: How to ask for them, where the manager has more than one way.
+            packages: This manager's packages, as they were; at least one.
+            origins: The packages' origins according to the history.
+            spelling: The form of the specs, if the manager has several.
         """
 
     def bring(self, goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
-        """Return the installs that make a place what the history wants; none if all is there.
+        """Return the installs that bring a place to the history's goal; none if it is reached.
 
         Args:
-            goal: What the history wants.
-            here: What is there now.
-            exactness: How exactly.
+            goal: The history's goal.
+            here: The packages now.
+            exactness: The exactness.
         """
 
     def archives(self, kept: Path) -> Archives | None:
-        """Return what is kept of its packages for a replay with no network; None if it cannot.
+        """Return the kept archives for a replay without network; None if it cannot keep any.
 
         Args:
             kept: The folder for all managers.
@@ -300,13 +300,13 @@ class Manager(Protocol):
         """Return how to make an environment of this manager's kind; None for any other.
 
         Args:
-            environment: What a step of any manager is for.
-            page: What the making is written to.
+            environment: The environment of a step of any manager.
+            page: The page to write to.
         """
         return None
 
     def write(self, step: Step, page: Page) -> None:
-        """Write a step of this manager in its own words.
+        """Write a step of this manager as its commands.
 
         Raises:
             ExportError: Something cannot be said safely.
@@ -317,22 +317,22 @@ class Manager(Protocol):
     def mark(
         self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment
     ) -> None:
-        """Note which packages a person asked for.
+        """Note the packages that the user requested.
 
-        A manager takes everything that it is asked for by name for a person's wish; what an undo
-        or a replay asks for is often a dependency, and was asked for in other words.
+        A manager marks everything that a request names as the user's wish; what an undo
+        or a replay asks for is often a dependency, and was requested in other words.
 
         Args:
             there: Packages of this manager that are installed.
             wanted: The wish for each of their names.
-            environment: Where.
+            environment: The environment.
 
         Raises:
             OSError: A note cannot be written.
         """
 
     def words(self, package: Package, environment: Environment) -> str:
-        """Return the spec by which a package was asked for, as the manager noted it, or ""."""
+        """Return the spec by which a package was requested, as the manager noted it, or ""."""
         return ""
 
 
@@ -346,16 +346,16 @@ def get(manager: ManagerName) -> Manager:
 def hold(
     request: Request, environment: Environment, policy: Policy, *, planned: bool = True
 ) -> None:
-    """Stop a request that the settings forbid, in itself or in what it names.
+    """Stop a request that the settings forbid, directly or in what it names.
 
     Args:
         request: An install, or a removal, of which the manager alone is looked at.
-        environment: Where.
+        environment: The environment.
         policy: The settings.
-        planned: Whether the plan will be held against them too (`check_plan`).
+        planned: Whether the plan is checked too (`check_plan`).
 
     Raises:
-        Stopped: It is forbidden, or cannot be followed where something is.
+        Stopped: It is forbidden, or cannot be followed although some things are forbidden.
     """
     policy.check_manager(request.manager)
     if request.action == "install" and policy.binds(request.manager):
@@ -382,8 +382,8 @@ class Worker:
 
     Attributes:
         manager: Whose.
-        name: What people call it; empty where what was configured is not available.
-        why: For people.
+        name: Its usual name; empty where what was configured is not available.
+        why: In words.
     """
 
     manager: ManagerName
@@ -407,7 +407,7 @@ def workers(environment: Environment, engines: Engines) -> Iterator[Worker]:
 def repairs(
     environments: Iterable[Environment], console: Console, *, drop: bool = False
 ) -> Iterator[str]:
-    """Finish the installs that were cut off, and yield a sentence for each place that was asked."""
+    """Finish the interrupted installs, and yield a sentence for each place."""
     for environment in environments:
         for manager in map(get, listed.of_environment()):
             works = manager.works_in(environment)
@@ -426,7 +426,7 @@ def engine(
 
 
 def mark(wishes: Iterable[Wish], environment: Environment) -> None:
-    """Note what was asked for, of the packages that are installed; see `Manager.mark`.
+    """Note what was requested, of the packages that are installed; see `Manager.mark`.
 
     Raises:
         OSError: A note cannot be written.

@@ -14,7 +14,7 @@ from ..model.request import Request
 from ..model.spec import Constraint
 
 Exactness = Literal["builds", "versions", "asked"]
-"""The very packages there were, what they needed included; the versions of what was asked for; or
+"""The exact packages, with their dependencies; the versions of the requested ones; or
 the specs as the user wrote them."""
 
 
@@ -37,14 +37,14 @@ class Wish:
 
 @dataclass(frozen=True)
 class Goal:
-    """Holds what one environment, or the system, is to contain.
+    """The content that one environment, or the system, should have.
 
     Attributes:
-        ref: The environment as the history knows it; None for what apt installs.
-        steps: What was asked for.
-        there: What the records left there, by manager and name.
-        gone: What the records took away.
-        origins: Where the history says that packages came from.
+        ref: The environment in the history; None for the system.
+        steps: The requests.
+        there: The packages after the records, by manager and name.
+        gone: The packages that the records removed.
+        origins: The packages' origins according to the history.
     """
 
     ref: EnvironmentRef | None
@@ -54,7 +54,7 @@ class Goal:
     origins: Origins = field(repr=False)
 
     def asked(self, manager: ManagerName) -> list[Request]:
-        """Return the same as the user asked for it, for another history to remember."""
+        """Return the user's own requests, to record in another history."""
         return [
             Request(
                 "install",
@@ -84,14 +84,14 @@ class Goal:
     def to_remove(
         self, manager: ManagerName, here: PackageSet, exactness: Exactness
     ) -> tuple[str, ...]:
-        """Return the names of what is there and is to go."""
+        """Return the names of the packages to remove."""
         names = [name for step in self.of(manager) for name in step.remove]
         if exactness == "builds":
             names += [name for owner, name in self.gone if owner == manager]
         return tuple(name for name in dict.fromkeys(names) if (manager, name) in here)
 
     def missing(self, manager: ManagerName, here: PackageSet) -> list[Package]:
-        """Return what the records left there and is not there."""
+        """Return the packages in the records that are missing."""
         return [
             package
             for (owner, name), package in self.there.items()

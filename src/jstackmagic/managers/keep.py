@@ -19,7 +19,7 @@ class Archives(Protocol):
     """The kept archives of one manager, in a folder of their own."""
 
     def of(self, package: Package) -> Path | None:
-        """Return what is kept of a package: of its version and, if known, its hash."""
+        """Return the kept archive of a package, with its version and, if known, its hash."""
 
     def why_not(self, package: Package, goal: Goal) -> str:
         """Return why a package cannot be kept, a sentence; empty if it can."""
@@ -28,11 +28,11 @@ class Archives(Protocol):
     def keep(
         self, packages: Sequence[Package], goal: Goal, environment: Environment
     ) -> Iterable[Path]:
-        """Keep the archives of packages that are there, and return them.
+        """Keep the archives of installed packages, and return them.
 
         Args:
-            packages: What to keep; at least one.
-            goal: What the history says of the place.
+            packages: The packages to keep; at least one.
+            goal: The history's goal for the place.
             environment: The place.
 
         Raises:
@@ -43,15 +43,15 @@ class Archives(Protocol):
     def serve(
         self, installs: Sequence[Request], goal: Goal, here: PackageSet, environment: Environment
     ) -> Request | None:
-        """Return installs as one that does with what is kept; None if that is not enough.
+        """Return installs as one request that uses only kept files; None if they are not enough.
 
         Args:
-            installs: Of this manager, the exact packages there were; at least one.
-            goal: What they come from.
-            here: What is there now.
-            environment: Where.
+            installs: This manager's installs of exact packages; at least one.
+            goal: The goal they belong to.
+            here: The packages now.
+            environment: The environment.
         """
 
     def offered(self, environment: Environment) -> AbstractContextManager[None]:
-        """Have the manager find what is kept by itself as long as this lasts, where it can."""
+        """Let the manager itself find the kept files inside this context, if it can."""
         return nullcontext()

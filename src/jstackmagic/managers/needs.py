@@ -27,10 +27,10 @@ class Need:
     """A package that needs another.
 
     Attributes:
-        who: The one that needs.
-        what: Its requirement, as its metadata has it.
-        whom: The one it needs.
-        meets: Whether a package is what it needs.
+        who: The package that needs the other.
+        what: Its requirement, from its metadata.
+        whom: The package it needs.
+        meets: Returns whether a package meets the requirement.
     """
 
     who: Key
@@ -42,12 +42,12 @@ class Need:
 def broken_by(
     after: Mapping[Key, Package | None], here: PackageSet, environment: Environment
 ) -> list[Need]:
-    """Return the needs that are met now and would not be any more.
+    """Return the needs that are met now and would no longer be.
 
     Args:
-        after: What becomes of some packages: how each will be, None for one that goes.
-        here: What is there now.
-        environment: Where.
+        after: Some packages after the change; None for a removed one.
+        here: The packages now.
+        environment: The environment.
     """
     broken = []
     for need in _needs(after.keys(), here, environment):

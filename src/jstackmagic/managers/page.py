@@ -51,9 +51,9 @@ class Making:
     """The making of an environment.
 
     Attributes:
-        there: The path, quoted, that is there once it is made.
-        commands: What makes it.
-        downloads: What these download.
+        there: The path, quoted, that exists once it is made.
+        commands: The commands that make it.
+        downloads: The downloads of these commands.
     """
 
     there: str
@@ -84,7 +84,7 @@ class Page(Protocol):
         """Return a path below an environment's prefix, quoted."""
 
     def held(self, environment: EnvironmentRef) -> Iterable[Package]:
-        """Return what the recipe knows of an environment's packages."""
+        """Return an environment's packages in the recipe."""
 
     def word(self, item: Item) -> str:
         """Return an item's spec at the pin, quoted, after its flag; a local file comes along."""
@@ -110,12 +110,12 @@ class Page(Protocol):
     def run(
         self, commands: Sequence[Command], downloads: Downloads = NOTHING, *, shell: str = ""
     ) -> None:
-        """Run commands one after the other, as the user whom the step is for.
+        """Run commands one after the other, as the step's user.
 
         Args:
             commands: At least one.
-            downloads: What they download.
-            shell: What bash runs before them; empty for the image's own shell.
+            downloads: Their downloads.
+            shell: The bash line before them; empty for the image's own shell.
         """
 
 

@@ -1,4 +1,4 @@
-"""One step of a line: what a manager is asked, what that comes to, and how it went."""
+"""One step of a line: the request to a manager, its plan, and its outcome."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Step:
     Attributes:
         request: The request to the manager.
         environment: Its environment.
-        undoes: The id of the record that this takes back.
+        undoes: The id of the record that this undoes.
         asked: The recorded request, if the manager gets a more exact one.
         over_conda: The distributions that pip may put over conda's.
         choice: The engine that does it; None until the transaction takes the step.
@@ -60,8 +60,8 @@ class Stale:
     """A module this process has loaded from files that the install changed.
 
     Attributes:
-        module: As it was imported.
-        package: Whose file it was loaded from.
+        module: Its name as imported.
+        package: The package that it was loaded from.
         old: The package's version when the module was loaded.
         new: Its version on disk; empty if it was removed.
     """
@@ -77,8 +77,8 @@ class Done:
     """One step as it went.
 
     Attributes:
-        plan: What was to be done.
-        record: What the history says of it; None for a dry run, and where it said so already.
+        plan: The plan.
+        record: Its record; None for a dry run, or if the history has it already.
         outcome: What happened; None if nothing was run.
         stale: Loaded modules that need a restart of the kernel.
         running: Whether the step served the environment this process runs in.

@@ -67,7 +67,7 @@ class CondaExecutable:
     Attributes:
         tool: Which of the family it is.
         path: Its absolute path.
-        found: How it was found, for people: "beside the environment", "CONDA_EXE", ...
+        found: How it was found, in words: "beside the environment", "CONDA_EXE", ...
     """
 
     tool: Tool

@@ -67,7 +67,7 @@ class Inventory:
             self.there[key] = Present(new, record)
 
     def _name(self, record: Record, package: Package, spec: str) -> None:
-        """Note that what is there already was asked for."""
+        """Note that what is there already was requested."""
         present = self.there.get(_key(package, record))
         if spec and present is not None and present.package.version == package.version:
             known = package if package.sha256 or package.url else present.package

@@ -26,7 +26,7 @@ class Account(Protocol):
     """One column of the ledger."""
 
     def apply(self, record: Record, *, void: bool) -> None:
-        """Enter a record; a void one was taken back, or took one back."""
+        """Enter a record; a void one was undone, or undid one."""
 
 
 _A = TypeVar("_A", bound=Account)
@@ -37,7 +37,7 @@ class Ledger:
 
     An account is folded when it is first asked for. From there on a new record costs its own entry
     and no more. An account starts again from nothing if that would not be the same: a record
-    ended after a later one was entered, or one that was entered has been taken back since.
+    ended after a later one was entered, or one that was entered has been undone since.
     """
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class Ledger:
         return refs
 
     def taken_back(self) -> Mapping[str, str]:
-        """Return the ids of what was taken back, each with that of the record that did."""
+        """Return the ids of what was undone, each with that of the record that did."""
         if self._taken is None:
             self._taken = taken_back(self._records)
         return self._taken
@@ -123,7 +123,7 @@ class Ledger:
     # Which records
 
     def latest(self) -> list[Record]:
-        """Return the records of the last transaction that can be taken back.
+        """Return the records of the last transaction that can be undone.
 
         One that takes another back is passed over: asked again, one goes further back. So is what
         failed and changed nothing.
@@ -285,7 +285,7 @@ class Origins:
         return found[1] if found else None
 
     def is_archive(self, package: Package) -> bool:
-        """Return True for a conda package that was asked for by its archive, not of a channel."""
+        """Return True for a conda package that was requested by its archive, not of a channel."""
         request = self.request(package)
         file = package.url.rpartition("/")[2]
         specs = request.specs if request and file else ()

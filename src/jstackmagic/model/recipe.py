@@ -36,7 +36,7 @@ class Item:
         build: conda's build string as last seen on disk.
         source: The channel or URL as last seen on disk.
         sha256: Of the archive it was unpacked from, if known.
-        upgrade: Whether the newest version allowed was asked for.
+        upgrade: Whether the newest version allowed was requested.
         brought: For a spec that names no package, what it brought along, as last seen on disk.
     """
 
@@ -142,9 +142,9 @@ class Recipe:
 
 
 def taken_back(history: Sequence[Record]) -> dict[str, str]:
-    """Return the ids of the records that were taken back, each with the id of the one that did.
+    """Return the ids of the records that were undone, each with the id of the one that did.
 
-    One that took another back and was itself taken back does not count.
+    One that undid another and was itself undone does not count.
     """
     targets: dict[str, list[str]] = {record.undoes: [] for record in history if record.undoes}
     if not targets:
@@ -175,7 +175,7 @@ class _Options(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """One spec that is asked for; ``since`` orders the entries of all shelves."""
+    """One spec that is requested; ``since`` orders the entries of all shelves."""
 
     spec: Spec
     name: str
@@ -239,7 +239,7 @@ class _Shelf:
             self.removals.setdefault(name, since)
 
     def since(self) -> Iterator[int]:
-        """Yield when what is left here was asked for."""
+        """Yield when what is left here was requested."""
         yield from (entry.since for entry in self.asked.values())
         yield from self.removals.values()
 

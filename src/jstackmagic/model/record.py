@@ -42,8 +42,8 @@ class Record:
         time: When it started, ISO 8601, UTC.
         status: ``interrupted`` where a record was begun, never ended, and its process is gone;
             ``seen`` for a command that no request can say, whose request names nothing.
-        request: What was asked, credentials masked.
-        environment: Where.
+        request: The request.
+        environment: The environment.
         engine: What did the work.
         commands: The command lines as shown, credentials masked.
         context: Who asked, and from where.

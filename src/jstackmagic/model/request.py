@@ -19,7 +19,7 @@ class Request:
     Attributes:
         action: Install or remove.
         manager: Which package manager is asked.
-        specs: What was asked for, in the user's order; a text among them is read.
+        specs: What was requested, in the user's order; a text among them is read.
         upgrade: Also move what is already there to the newest version allowed.
         sources: Where to take the packages from.
         options: Whatever followed ``--``: handed to the manager as it stands.

@@ -72,7 +72,7 @@ class Drift:
 
     @property
     def where(self) -> str:
-        """The place, for people."""
+        """The place, in words."""
         return "the system" if self.managers == of_system() else self.environment.description
 
 
@@ -85,7 +85,7 @@ def drift_of(
     """Compare what is here with the beginning, and each difference with the records.
 
     Args:
-        environment: Where.
+        environment: The environment.
         managers: Whose packages.
         ledger: The records.
         image: Returns what the image of this container brought; None if nothing knows.

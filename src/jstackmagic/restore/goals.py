@@ -50,7 +50,7 @@ def requests(
     Args:
         goal: What the history wants.
         manager: Which.
-        here: What is there now.
+        here: The packages now.
         exactness: How exactly.
     """
     remove = goal.to_remove(manager, here, exactness)

@@ -71,7 +71,7 @@ def inverse(moves: Mapping[Key, Move], here: PackageSet, prefix: str, origins: O
 
     Args:
         moves: What the records came to, everywhere.
-        here: What is there now.
+        here: The packages now.
         prefix: Which place is meant; empty for what apt installed.
         origins: What the history knows of packages.
     """

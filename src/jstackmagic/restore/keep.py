@@ -79,8 +79,8 @@ class Store:
         Args:
             requests: Of one manager, the exact packages there were.
             goal: What they come from.
-            here: What is there now.
-            environment: Where.
+            here: The packages now.
+            environment: The environment.
         """
         installs = [request for request in requests if request.action == "install"]
         others = [request for request in requests if request.action != "install"]
@@ -102,7 +102,7 @@ class Store:
         Args:
             goal: What the history says of the place.
             environment: The place.
-            console: Where words go.
+            console: Shows the progress.
 
         Raises:
             OSError: The folder cannot be written to.

@@ -537,7 +537,7 @@ class _Line(NamedTuple):
 
 
 class _Settings:
-    """The settings of all sources, merged one by one as they are asked for."""
+    """The settings of all sources, merged one by one as they are requested."""
 
     def __init__(self, sources: Sequence[Source], environ: Mapping[str, str]) -> None:
         self._environ = environ

@@ -31,7 +31,7 @@ def only_ours(needs: Mapping[Key, Iterable[Key]], others: Collection[Key]) -> fr
 
     Args:
         needs: Every package of an environment, each with those that it needs.
-        others: The packages that are there for another reason: a record or a person asked for them,
+        others: The packages that are there for another reason: a record or the user requested them,
             or the base image brought them.
     """
     if OWN not in needs:
@@ -58,7 +58,7 @@ def left_behind(
     """Return the pip packages that nothing needs once some others are gone.
 
     Args:
-        environment: Where.
+        environment: The environment.
         here: Its packages before.
         gone: Those that are removed.
         recipe: What the records ask for, which stays; with what they say came along.
@@ -84,7 +84,7 @@ def ours_in(
     """Return our own packages of an environment, jstackmagic first.
 
     Args:
-        environment: Where.
+        environment: The environment.
         here: Its packages.
         others: The packages that a record asked for or that the base image brought. Those that a
             person asked pip for are found by pip's own marks (``REQUESTED``); uv marks everything.
@@ -106,7 +106,7 @@ def ours_here(
     """Return our own packages of an environment: those that no record and no base image explains.
 
     Args:
-        environment: Where.
+        environment: The environment.
         here: Its packages.
         recipe: What the records ask for.
         image: Returns what the image of this container brought; None if nothing knows.

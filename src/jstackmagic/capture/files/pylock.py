@@ -95,7 +95,7 @@ def _marker(package: Package, groups: frozenset[str]) -> str | None:
 
 
 def _requirement(package: Package, folder: str) -> str:
-    """Return the requirement by which pip installs the very same file; empty if there is none."""
+    """Return the requirement by which pip installs the same file; empty if there is none."""
     if package.vcs is not None:
         vcs = package.vcs
         place = vcs.url or f"file://{folder}/{vcs.path}"

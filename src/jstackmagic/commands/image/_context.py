@@ -74,7 +74,7 @@ def rendered(how: How, engine: Engine, history: History) -> Iterator[Context]:
     Raises:
         ExportError: It cannot be rendered.
         EngineError: The engine cannot be asked.
-        UsageError: The engine does not offer the builder that was asked for.
+        UsageError: The engine does not offer the builder that was requested.
     """
     from ...image.engine.build import builder_of
 

@@ -279,7 +279,7 @@ def _names(text: str, name: str) -> bool:
 
 
 def builder_of(engine: Engine, asked: Builder | None) -> Builder:
-    """Return the builder that was asked for, or BuildKit where the engine offers it.
+    """Return the builder that was requested, or BuildKit where the engine offers it.
 
     Raises:
         UsageError: The engine does not offer it.

@@ -301,7 +301,7 @@ def stop(
         engine: Where.
         names: Which; none for all that were started by one history.
         history: Which history that is; None for all there are.
-        console: Where the progress goes.
+        console: Shows the progress.
 
     Raises:
         UsageError: There is no server of that name.

@@ -46,7 +46,7 @@ class OurLayer:
 
     @property
     def title(self) -> str:
-        """Return what it is, for people."""
+        """Return what it is, in words."""
         return f"{self.manager or 'history'} {self.prefix}".rstrip()
 
     def described(self) -> Descriptor:

@@ -305,7 +305,7 @@ class _Gathering:
                 yield made
 
     def _spans(self, manager: str, prefix: str = "") -> list[tuple[float, float]]:
-        """Return when a manager worked in a place, as recorded and not taken back."""
+        """Return when a manager worked in a place, as recorded and not undone."""
         void = self._ledger.taken_back()
         found = []
         for record in self._ledger.records:

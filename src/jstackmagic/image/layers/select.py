@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..root import Root
 
 WHITEOUT = ".wh."
-"""OCI's prefix of the name of a file that a layer takes away."""
+"""OCI's prefix of the name of a file that a layer removes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Contents:
 
     @property
     def title(self) -> str:
-        """Return what it is, for people."""
+        """Return what it is, in words."""
         if not self.manager:
             return "history"
         return f"{self.manager} {self.prefix}".rstrip()

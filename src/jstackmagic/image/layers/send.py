@@ -70,7 +70,7 @@ def send(
         source: Where its base is.
         packing: Has the archives of our layers.
         pack: Packs the layer of a digest, if its archive is not there any more.
-        console: Where the progress goes.
+        console: Shows the progress.
         share: A repository of the same registry that everybody's layers are put into, and taken
             from.
 
@@ -191,12 +191,12 @@ def write_layout(
 
     Args:
         image: Which.
-        path: Where to.
+        path: The path.
         name: What it is called when it is loaded.
         source: Where its base is.
         packing: Has the archives of our layers.
         pack: Packs the layer of a digest, if its archive is not there any more.
-        console: Where the progress goes.
+        console: Shows the progress.
 
     Returns:
         Its bytes.

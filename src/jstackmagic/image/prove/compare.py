@@ -75,7 +75,7 @@ class Target:
     """An image to compare with, wherever it is.
 
     Attributes:
-        name: What people call it.
+        name: Its usual name.
         id: Its id, or its digest.
         view: Its files and its configuration.
         engine: Which can run it; None if none can.
@@ -174,7 +174,7 @@ def prove(
         here: What to compare.
         records: The history, to find what fixes a difference.
         deep: Also compare every file, and import what was added.
-        console: Where the progress goes.
+        console: Shows the progress.
         brought: Returns what the image of this container brought.
 
     Raises:

@@ -549,7 +549,7 @@ def _import_here(python: str, modules: Sequence[str]) -> dict[str, str]:
 
 
 def _failures(output: str) -> dict[str, str] | None:
-    """Return the last line of the output, where it is what was asked for."""
+    """Return the last line of the output, where it is what was requested."""
     lines: list[Any] = output.strip().splitlines()
     try:
         found = json.loads(lines[-1])

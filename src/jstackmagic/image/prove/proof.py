@@ -67,7 +67,7 @@ class Side:
 
     @property
     def name(self) -> str:
-        """Return what people call it."""
+        """Return its usual name."""
         if self.environment is None:
             return "system"
         return self.environment.name or self.environment.prefix

@@ -1,4 +1,4 @@
-"""apt, for the whole system: as root, or through ``sudo`` where that asks for no password."""
+"""apt, for the whole system: as root, or through ``sudo`` without a password."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def check_specs(request: Request) -> None:
     """Refuse what apt-get could not read, or would read as something else.
 
     Raises:
-        InvalidSpec: With the nearest right form, where there is one.
+        InvalidSpec: A spec is invalid; the error has the nearest valid form, if any.
     """
     for spec in request.texts:
         if spec.endswith(".deb") and "/" in spec and request.action == "install":
@@ -139,7 +139,7 @@ def check_specs(request: Request) -> None:
 
 
 def _nearest(spec: str, action: str) -> Iterator[str]:
-    """Advice: what was probably meant."""
+    """Yield advice on what was probably meant."""
     if action == "remove":
         name = re.match(_NAME, spec)
         if name:
@@ -168,8 +168,8 @@ def install_command(request: Request, root: tuple[str, ...] = ()) -> Command:
     """Return apt-get's command line of an install.
 
     Args:
-        request: What is asked.
-        root: What goes before a command that needs root.
+        request: The request.
+        root: The words before a command that needs root.
     """
     verb = ("install", "--yes", "--no-install-recommends")
     return _apt_get(root, verb, (*request.texts, *request.options))
@@ -270,14 +270,14 @@ def archive_name(package: Package) -> str:
 
 
 def fetch(packages: Sequence[Package], folder: Path) -> list[Path]:
-    """Have apt-get fetch archives, which it holds against the hashes of its lists; needs no rights.
+    """Have apt-get fetch archives and check the hashes of its lists; this needs no rights.
 
     Args:
-        packages: Which, each of its very version.
-        folder: Where to.
+        packages: The packages with their exact versions.
+        folder: The folder to write to.
 
     Raises:
-        CommandFailed: One cannot be had, of that version or at all.
+        CommandFailed: One is unavailable, in that version or at all.
     """
     if not packages:
         return []

@@ -62,7 +62,7 @@ class DebianArchives(Archives):
     def serve(
         self, installs: Sequence[Request], goal: Goal, here: PackageSet, environment: Environment
     ) -> Request | None:
-        """Serve what was asked for, and what came with it and is not here, as files."""
+        """Install the requested packages, and their missing dependencies, from files."""
         known = {name: p for (manager, name), p in goal.there.items() if manager == "apt"}
         specs = [spec for request in installs for spec in request.specs]
         files = [spec for spec in specs if spec.path and os.path.exists(spec.path)]

@@ -22,13 +22,13 @@ def bring_back(
     origins: Origins,
     spelling: Spelling,  # noqa: ARG001
 ) -> list[Request]:
-    """Return the request for the very packages there were."""
+    """Return the request for exactly these packages."""
     specs = [apt_spec(package, origins.request(package)) for package in packages]
     return [Request("install", "apt", read_all("apt", specs), options=("--allow-downgrades",))]
 
 
 def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
-    """Return the installs; what is there may be newer: Debian's archives drop what was replaced."""
+    """Return the installs; a newer version will do: Debian's archives drop replaced versions."""
     specs = []
     for _, item in goal.items("apt"):
         there = here.get("apt", item.name)

@@ -46,7 +46,7 @@ class Conda(Manager):
         read_specs(request)
 
     def effective(self, request: Request, environment: Environment) -> Request:
-        """Add the channels of the user's home and variables, which no image has."""
+        """Add the channels from the user's home and variables, which no image has."""
         if request.action != "install" or "--override-channels" in request.options:
             return request
         from .wanted import of_user
@@ -142,7 +142,7 @@ class Conda(Manager):
     def choose(
         self, environment: Environment, wanted: str = "auto", request: Request | None = None
     ) -> Choice:
-        """Choose py-rattler where it honours all that conda would, and the executable elsewhere."""
+        """Choose py-rattler if it honours all that conda would, or else the executable."""
         here = is_here("rattler")
         if wanted == "rattler" or (wanted == "auto" and environment.conda is None):
             self._need_rattler(environment, asked=wanted == "rattler")
@@ -241,7 +241,7 @@ class Conda(Manager):
         mark(there, wanted, environment)
 
     def words(self, package: Package, environment: Environment) -> str:
-        """Return the spec by which conda was asked for a package while it was there, or ""."""
+        """Return the user's spec for a package while it was installed, or ""."""
         from .marks import words
 
         return words(package, environment)

@@ -42,7 +42,7 @@ conda_remove() {
 
 
 def make(environment: EnvironmentRef, page: Page) -> Making | None:
-    """Make a conda environment; None if it is of another kind, or stands already."""
+    """Make a conda environment; None if it is of another kind, or exists already."""
     if not environment.kind.startswith("conda"):
         return None
     page.need(_PROGRAM_HERE)
@@ -126,7 +126,7 @@ def _override(step: Step, environment: EnvironmentRef, page: Page) -> str:
 
 
 def _channels(step: Step, page: Page) -> str:
-    """Return the channels as a variable, where one is secret: conda records its command line."""
+    """Return the channels as a variable if one is secret: conda records its command line."""
     for channel in step.sources.channels:
         page.note_local(channel, "channel")
     if not any(map(_is_secret, step.sources.channels)):
@@ -139,7 +139,7 @@ def _channels(step: Step, page: Page) -> str:
 
 
 def _is_secret(channel: str) -> bool:
-    """Return whether no file can have it: a variable stands where a token was kept out."""
+    """Return whether it must stay out of files: a variable replaces a token in it."""
     return holds_credential(channel) or re.search(r"\$\{?[A-Za-z_]", channel) is not None
 
 

@@ -54,12 +54,12 @@ class ByExecutable(Engine):
         self._thorough = thorough
 
     def plan(self, request: Request, environment: Environment) -> Plan:
-        """Say what would be run, and ask the executable what it would change.
+        """Plan the commands, and ask the executable for their change.
 
         Raises:
-            InvalidSpec: A spec is not a match spec and no package archive.
+            InvalidSpec: A spec is neither a match spec nor a package archive.
             Stopped: No executable governs the environment.
-            CommandFailed: The executable found no way: no such package, a conflict, no network.
+            CommandFailed: It found no solution: no such package, a conflict, no network.
         """
         executable = _executable(environment)
         specs = read_specs(request)
@@ -90,7 +90,7 @@ class ByExecutable(Engine):
         return replace(plan, commands=(), change=change, satisfied=resolved(request, environment))
 
     def run(self, plan: Plan, console: Console) -> int:
-        """Run the plan's commands, the next only where the one before succeeded.
+        """Run the plan's commands until one fails.
 
         Raises:
             Interrupted: The user interrupted it.
@@ -151,7 +151,7 @@ def _exact(version: str | None) -> str:
 
 
 def _known(package: Package, before: PackageSet) -> Package:
-    """Return the installed package, where a dry run names just that one again."""
+    """Return the installed package, if a dry run names the same one again."""
     old = before.get("conda", package.name)
     same = old is not None and (old.version, old.build, old.source.rstrip("/")) == (
         package.version,
@@ -162,10 +162,10 @@ def _known(package: Package, before: PackageSet) -> Package:
 
 
 def _dry_run(command: Command, environment: Environment) -> Iterator[tuple[Package, bool]]:
-    """Yield what a command would unlink (False), then link (True).
+    """Yield the packages that a command would unlink (False), then link (True).
 
     Raises:
-        CommandFailed: The executable says that it cannot be done, and why.
+        CommandFailed: The executable refuses; the error has its reason.
     """
     from ...io import process
 

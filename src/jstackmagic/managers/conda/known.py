@@ -39,9 +39,9 @@ def channels(environment: Environment) -> list[str]:
 
 
 def _of_channels(environment: Environment) -> set[str]:
-    """Return the packages of the channels, as far as they lie on this disk.
+    """Return the channels' packages, as far as they are on this disk.
 
-    What is big is looked through in the background, so that this Tab is quick and the next knows.
+    Big files are read in the background: this Tab is quick, and the next has their names.
     """
     found: set[str] = set()
     for file in _repodata_files(environment):
@@ -78,7 +78,7 @@ def _names_in(path: str, _mtime: int) -> frozenset[str]:
 
 
 def _repodata_files(environment: Environment) -> Iterator[Path]:
-    """Yield where repodata lies: in channels on this disk, and in conda's and rattler's caches."""
+    """Yield the repodata files: of channels on this disk, and in conda's and rattler's caches."""
     urls = [url.rstrip("/") for url in Channels.of(environment, ()).urls]
     subdirs = [str(subdir) for subdir in platforms()]
     remote = {f"{url}/{subdir}" for url in urls for subdir in subdirs if "://" in url}

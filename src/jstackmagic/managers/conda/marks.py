@@ -38,7 +38,7 @@ def mark(there: Iterable[Package], wanted: Mapping[str, Wish], environment: Envi
 
 
 def words(package: Package, environment: Environment) -> str:
-    """Return the spec by which conda was asked for a package while it was there, or ""."""
+    """Return the user's spec for a package while it was installed, or ""."""
     stem = f"{package.name}-{package.version}-{package.build}"
     known = condahistory.requested(environment.prefix, while_there=stem)
     return known.get(package.name, "")

@@ -95,7 +95,7 @@ class Match:
     whole: bool = True
 
     def matches(self, record: Any) -> bool:
-        """Return whether a record surely is what is asked for."""
+        """Return whether a record certainly fits."""
         if not self.whole or self.name.normalized != str(record.name.normalized):
             return False
         if self.build and not fnmatchcase(str(record.build), self.build):

@@ -1,7 +1,7 @@
-"""Putting back the files of conda's packages that pip replaced by its own.
+"""Restore the files of conda's packages that pip replaced by its own.
 
-pip takes away what conda installed under a distribution's name and leaves conda's record standing:
-when pip's goes again, conda believes in a package that has no files.
+pip removes what conda installed under a distribution's name and leaves conda's record:
+when pip's package is removed again, conda has a record of a package without files.
 """
 
 from __future__ import annotations

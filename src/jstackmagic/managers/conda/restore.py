@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def bring_back(packages: Sequence[Package], origins: Origins, spelling: Spelling) -> list[Request]:
-    """Return the request for the very packages there were."""
+    """Return the request for exactly these packages."""
     specs = (
         conda_spec(package, "archive" if origins.is_archive(package) else spelling)
         for package in packages
@@ -32,7 +32,7 @@ def bring_back(packages: Sequence[Package], origins: Origins, spelling: Spelling
 
 
 def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
-    """Return one install of what is missing, for all its channels."""
+    """Return one install of the missing packages, with all their channels."""
     specs: list[str] = []
     if exactness == "builds":
         specs += [conda_spec(package, "channel") for package in goal.missing("conda", here)]
@@ -48,7 +48,7 @@ def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
 
 
 def conda_spec(package: Package, spelling: Spelling) -> str:
-    """Return the match spec, or the archive, of one very conda package.
+    """Return the match spec, or the archive, of one exact conda package.
 
     >>> six = Package("conda", "six", "1.17.0", "pyhd_0", "https://conda.example/forge")
     >>> conda_spec(six, "channel")

@@ -103,7 +103,7 @@ def parse(text: str) -> MatchSpec:
 
 
 def pinned_where(prefix: str, pins: Iterable[str]) -> str:
-    """Return where pins stand, for people: the environment's file with its date, or a condarc."""
+    """Return the origin of pins, in words: the environment's file with its date, or a condarc."""
     import time
 
     path = os.path.join(prefix, "conda-meta", "pinned")
@@ -173,7 +173,7 @@ class Archive:
     Attributes:
         path: Absolute.
         sha256: Of the file, in hexadecimal.
-        depends: What it needs, as match specs.
+        depends: Its dependencies, as match specs.
     """
 
     path: str
@@ -186,10 +186,10 @@ class Archive:
 
 
 def read_archive(path: str) -> Archive:
-    """Read what a local ``.conda`` or ``.tar.bz2`` says of itself.
+    """Read the metadata of a local ``.conda`` or ``.tar.bz2``.
 
     Raises:
-        InvalidSpec: It is not there, or is not a package archive.
+        InvalidSpec: It is missing, or is not a package archive.
     """
     try:
         status = os.stat(path)
@@ -286,7 +286,7 @@ def _record_cached(path: str, _mtime_ns: int, _size: int) -> PrefixRecord:
 
 
 def is_match(match: MatchSpec, package: Package) -> bool:
-    """Return whether a package is what a match spec asks for, by its name, version and build."""
+    """Return whether a package fits a match spec, by its name, version and build."""
     if not is_here("rattler"):
         return match.matches(cast("PrefixRecord", plain.Record.of(package)))
     from rattler import BuildString, PackageRecord
@@ -300,10 +300,10 @@ def is_match(match: MatchSpec, package: Package) -> bool:
 
 
 class Installed:
-    """The packages of a prefix, each record read only when it is asked for.
+    """The packages of a prefix, each record read only when it is needed.
 
     Args:
-        environment: Whose.
+        environment: The environment.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -326,7 +326,7 @@ class Installed:
         return all(self._whole(record, set()))
 
     def matches(self, spec: CondaSpec) -> bool:
-        """Return whether what is installed is what a spec asks for."""
+        """Return whether the installed packages fit a spec."""
         record = self._get(spec.name)
         return record is not None and spec.match.matches(record) and self._is_from(record, spec)
 
@@ -371,17 +371,17 @@ def _is_archive(record: PrefixRecord, path: str) -> bool:
 
 
 def resolved(request: Request, environment: Environment) -> tuple[Package, ...]:
-    """For each spec, the conda package that serves it now; what is not installed is left out."""
+    """Return the conda package that serves each spec now, without those not installed."""
     packages = read_packages(environment, ("conda",))
     found = (packages.get("conda", spec.name) for spec in read_specs(request))
     return tuple(dict.fromkeys(package for package in found if package is not None))
 
 
 def check_installed(specs: Sequence[CondaSpec], installed: Installed) -> None:
-    """Refuse to remove what is not there.
+    """Refuse to remove packages that are not installed.
 
     Raises:
-        CommandFailed: A spec matches no installed package; says which are near.
+        CommandFailed: A spec matches no installed package; the error names similar ones.
     """
     missing = [spec for spec in specs if not installed.matches(spec)]
     if missing:
@@ -398,7 +398,7 @@ def check_installed(specs: Sequence[CondaSpec], installed: Installed) -> None:
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """Return the few names that a misspelt one may stand for, the nearest first."""
+    """Return a few names similar to a misspelt one, the nearest first."""
     from difflib import get_close_matches
 
     return get_close_matches(name, names, n=3, cutoff=0.6)
@@ -423,7 +423,7 @@ def command_lines(
     Args:
         request: The request.
         environment: Its environment.
-        specs: The request's, as `read_specs` gives them.
+        specs: The request's specs, from `read_specs`.
         installed: The packages that are installed already.
     """
     tool = environment.conda.tool if environment.conda else "conda"
@@ -459,7 +459,7 @@ def command_lines(
 
 
 def _program(executable: CondaExecutable) -> str:
-    """Return how to call it: by its plain name where that finds the very same file."""
+    """Return its command: the plain name if that finds the same file."""
     found = shutil.which(executable.tool)
     same = found is not None and os.path.realpath(found) == os.path.realpath(executable.path)
     return executable.tool if same else executable.path

@@ -94,7 +94,7 @@ def _listed(spec: Spec, where: str, found: Wanted) -> list[tuple[Spec, str]]:
 
 
 def _one(spec: Spec, where: str, found: Wanted) -> list[tuple[str, str]]:
-    """Add a spec's name and place; return the channel that it names."""
+    """Add a spec's name and place; return its channel."""
     from .spec import local_path, read_archive
 
     name = spec.name

@@ -1,4 +1,4 @@
-"""Python distributions: with the environment's own pip, or with uv where it does the same."""
+"""Python distributions: with the environment's own pip, or with uv if it does the same."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Pip(Manager):
     def choose(
         self, environment: Environment, wanted: str = "auto", request: Request | None = None
     ) -> Choice:
-        """Choose uv where it does the same as pip would, and pip elsewhere."""
+        """Choose uv if it does the same as pip would, or else pip."""
         if wanted == "pip":
             return Choice(self.name, "pip", environment, "you chose it", asked=True)
         from .uv import engine as uv
@@ -116,7 +116,7 @@ class Pip(Manager):
         return view(environment, files)
 
     def effective(self, request: Request, environment: Environment) -> Request:
-        """Add what variables and the files of the user's home say to pip."""
+        """Add pip's settings from variables and from files in the user's home."""
         from .effective import effective
 
         return effective(request, environment)
@@ -185,7 +185,7 @@ class Pip(Manager):
 
 
 def _breaks_system_packages(request: Request, environment: Environment) -> bool:
-    """Return whether the user said, as pip asks it of them, that PEP 668 is known."""
+    """Return whether the user overrides PEP 668, in pip's own way."""
     from .config import configured
 
     setting = configured(environment).get("break-system-packages")

@@ -27,7 +27,7 @@ class Setting:
 
     Attributes:
         name: Its long option without the dashes, "index-url".
-        value: As it is written.
+        value: Its value as written.
         source: Its file or variable.
     """
 
@@ -52,8 +52,8 @@ def configured(
     """Return the settings that hold for one of pip's commands in an environment, by name.
 
     Args:
-        environment: Whose pip.
-        command: Which command.
+        environment: The environment whose pip runs.
+        command: The command.
         environ: The environment variables, this process's unless given.
     """
     environ = os.environ if environ is None else environ

@@ -29,18 +29,18 @@ _CHANGES_THE_QUESTION = {
     *("editable", "force-reinstall", "ignore-installed", "requirement", "upgrade"),
     UNREADABLE,
 }
-"""pip's own settings that make it do other than add what is missing."""
+"""pip's own settings that make it do more than add what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A distribution, as far as a requirement is concerned with it.
+    """The facts about a distribution that a requirement depends on.
 
     Attributes:
         name: As its author writes it.
         version: As its metadata gives it.
         requires: Its own requirements.
-        folder: What its files are relative to.
+        folder: The folder that its files are relative to.
         owner: The manager that installed it.
         direct: Whether it was installed from a URL or a path (PEP 610).
     """
@@ -56,7 +56,7 @@ class Installed:
 def satisfied(request: Request, environment: Environment) -> tuple[Package, ...] | None:
     """Return the packages that serve every spec already, with all that they require.
 
-    Decided from metadata on disk, for the target's Python. None where only pip can decide: for a
+    Decided from metadata on disk, for the target's Python. None if only pip can decide: for a
     URL, a path, an upgrade, options, an old-style version.
     """
     settings = configured(environment)
@@ -175,7 +175,7 @@ def find(name: str, folders: Iterable[str]) -> Installed | None:
 
 
 def serving(spec: Spec, environment: Environment) -> Package | None:
-    """Return the package that a spec names, or that was installed from where it points."""
+    """Return the package that a spec names, or that was installed from its place."""
     name = spec.name
     if name and find(name, environment.site_packages) is None:
         return None

@@ -88,7 +88,7 @@ def _no_cache(page: Page) -> str:
 
 
 def _indexes(step: Step, page: Page) -> tuple[str, list[str]]:
-    """Return indexes and options: what is secret as variables, the rest as words."""
+    """Return indexes and options: secret ones as variables, the others as words."""
     sources = step.sources
     variables, words = _build_variables(step, page), []
     for url in (sources.index_url, *sources.extra_index_urls):
@@ -111,7 +111,7 @@ def _indexes(step: Step, page: Page) -> tuple[str, list[str]]:
 
 
 def _build_variables(step: Step, page: Page) -> str:
-    """Return what a build from source is to see, before the command; a secret as a secret."""
+    """Return the variables of a build from source, before the command; secrets stay secrets."""
     words = ""
     for text in step.sources.variables:
         name, _, value = text.partition("=")
@@ -141,15 +141,15 @@ def _hashed(items: Iterable[Item], page: Page) -> list[str]:
 
 
 def _versions(step: Step, page: Page, *, dependencies: bool = True) -> list[str]:
-    """Return what is held at its version, as constraints (``--pin exact``).
+    """Return the packages to pin, as constraints (``--pin exact``).
 
     Those are the packages that ``-r FILE`` brought, and the dependencies that came with what was
     asked for: both may be at another version by the time the image is built.
 
     Args:
-        step: What is installed.
-        page: Where it is written.
-        dependencies: Whether the dependencies count; where hashes are checked all are listed.
+        step: The step.
+        page: The page it is written to.
+        dependencies: Whether to include dependencies; if hashes are checked, all are listed.
     """
     brought = {other.name: other.version for item in step.install for other in item.brought}
     if dependencies and step.environment is not None:

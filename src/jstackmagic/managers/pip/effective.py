@@ -29,11 +29,11 @@ _FLAGS = ("no-index", "pre", "no-deps", "no-build-isolation", "require-hashes")
 def effective(
     request: Request, environment: Environment, environ: Mapping[str, str] | None = None
 ) -> Request:
-    """Return the request with the settings that held for it and do not come with an image.
+    """Return the request with its settings that an image does not have.
 
     Args:
-        request: An install by pip, as it was asked for.
-        environment: Where.
+        request: An install by pip, as requested.
+        environment: The environment.
         environ: The variables, this process's unless given.
     """
     if request.action != "install":
@@ -84,7 +84,7 @@ def _absolute(place: str) -> str:
 
 
 def is_ours(setting: Setting, environment: Environment) -> bool:
-    """Return whether a setting stands where no image would have it."""
+    """Return whether a setting comes from a place that no image has."""
     if not os.path.isabs(setting.source):
         return True  # a variable
     if setting.source.startswith(("/etc/", "/usr/")):

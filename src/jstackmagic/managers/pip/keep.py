@@ -70,7 +70,7 @@ class Wheels(Archives):
         folder: Path,
         environment: Environment,
     ) -> Iterator[Path]:
-        """Have pip fetch, or build, the wheels; only what the history knows by its hash is kept."""
+        """Have pip fetch or build the wheels; only those with a hash in the history are kept."""
         pip = (environment.executable or sys.executable, "-m", "pip", "wheel", "--no-deps")
         specs = (f"{package.name}=={package.version}" for package in packages)
         argv = (*pip, "--wheel-dir", str(folder), *words, *specs)
@@ -138,7 +138,7 @@ def _plain(version: str) -> str:
 
 
 def _built_from(wheel: Path) -> str | None:
-    """Return the hash of what a wheel was built from; None if it was not, or has changed."""
+    """Return the hash of a wheel's source; None if it was not built here, or has changed."""
     try:
         source, _, own = Path(f"{wheel}{_BUILT}").read_text().partition(" ")
     except FileNotFoundError:

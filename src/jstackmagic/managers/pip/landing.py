@@ -1,4 +1,4 @@
-"""The place that pip would install into, where its settings say another than the environment.
+"""The place that pip would install into, if its settings name another than the environment.
 
 ``user``, ``target``, ``prefix`` and ``root`` come from ``PIP_*`` variables and from ``pip.conf``. A
 request names its environment, so that a variable of these is not handed on, and ``user`` is set
@@ -21,7 +21,7 @@ PLACES = ("target", "prefix", "root")
 """The settings that name a folder."""
 
 LANDING = frozenset((*PLACES, "user"))
-"""The settings that say where to; the options of these names are the user's own wish."""
+"""The settings that choose the place; options of these names are the user's own wish."""
 
 VARIABLES = tuple(f"PIP_{name.upper()}" for name in (*PLACES, "user"))
 

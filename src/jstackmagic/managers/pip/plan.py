@@ -77,7 +77,7 @@ class OfPip(Engine, ABC):
         )
 
     def advise(self, plan: Plan, change: Change) -> tuple[str, ...]:
-        """Say what would be imported in place of what was asked for."""
+        """Warn if another package would be imported instead of the requested one."""
         names = {package.name for package in (*change.added, *(new for _, new in change.changed))}
         names |= {spec.name for spec in plan.request.specs if spec.name}
         folder = landed(plan.request, plan.environment)
@@ -101,7 +101,7 @@ def check(request: Request, environment: Environment) -> None:
     """Refuse specs that pip could not read.
 
     Raises:
-        InvalidSpec: Says what was probably meant.
+        InvalidSpec: A spec is invalid; the error says what was probably meant.
     """
     version = version_on_disk(environment)
     check_specs(request, legacy=version is not None and not at_least(version, _PEP_440_ONLY))

@@ -34,7 +34,7 @@ def bring_back(
     origins: Origins,
     spelling: Spelling,  # noqa: ARG001
 ) -> list[Request]:
-    """Return one request for each index that is needed; what is not named does not move."""
+    """Return one request per index; packages that are not named do not move."""
     groups: dict[Sources, list[str]] = {}
     for package in packages:
         came_by = None if package.source else origins.request(package)
@@ -103,7 +103,7 @@ def _pip_specs(goal: Goal, item: Item, here: PackageSet, exactness: Exactness) -
 def _merged(runs: dict[_Run, list[str]]) -> dict[_Run, list[str]]:
     """Return the runs; files and URLs, which need no index, join the first run with an index.
 
-    What it needs itself is asked for by name.
+    Their dependencies are requested by name.
     """
     indexes = [run for run in runs if run[0] and not run[1]]
     alone = runs.get(_DEFAULT, ())
@@ -130,7 +130,7 @@ def _without_lost_file(spec: str, name: str, version: str) -> str:
 
 
 def pip_spec(package: Package) -> str:
-    """Return the requirement of one very distribution.
+    """Return the requirement of one exact distribution.
 
     >>> pip_spec(Package("pip", "six", "1.17.0"))
     'six==1.17.0'

@@ -1,6 +1,6 @@
-"""The language of pip: reading the specs of a request, and what is wrong with one.
+"""pip's language of specs: read those of a request, and say what is wrong with one.
 
-No manager: whoever serves pip's requests shares it.
+The engines for pip's requests share it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _LEGACY = re.compile(
 
 
 def check_specs(request: Request, *, legacy: bool) -> None:
-    """Refuse what pip could not read.
+    """Refuse specs that pip could not read.
 
     Args:
-        request: Whose specs.
+        request: The request.
         legacy: Whether versions older than PEP 440 are read, such as 2004b.
 
     Raises:
-        InvalidSpec: With the nearest right form, where there is one.
+        InvalidSpec: A spec is invalid; the error has the nearest valid form, if any.
     """
     for spec in request.specs:
         text = spec.text
@@ -99,7 +99,7 @@ def is_place(spec: str) -> bool:
 
 
 def _nearest(spec: str) -> Iterator[str]:
-    """Advice: the requirement that was probably meant."""
+    """Yield advice with the requirement that was probably meant."""
     if "::" in spec or re.fullmatch(rf"{_NAME}=[^=\s]+=[^=\s]+", spec):
         yield f"That is a match spec of conda's: %envinstall {shlex.quote(f'conda:{spec}')}"
         return

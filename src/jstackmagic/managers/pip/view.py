@@ -35,11 +35,11 @@ def view(environment: Environment, files: Sequence[str]) -> View | None:
     """Ask the environment's own pip; None if it has no Python or no pip.
 
     Args:
-        environment: Whose.
+        environment: The environment.
         files: Local archives to hash (``pip hash``).
 
     Raises:
-        CommandFailed: pip cannot list what is there.
+        CommandFailed: pip cannot list the packages.
     """
     from .distributions import version_on_disk
 

@@ -98,7 +98,7 @@ def wanted(request: Request, environment: Environment) -> Wanted:
 
 
 class _Reader:
-    """Adds what it reads to ``found``; a list that includes itself is read once."""
+    """Add the content of lists to ``found``; a list that includes itself is read once."""
 
     def __init__(self, found: Wanted) -> None:
         self.found = found
@@ -216,11 +216,11 @@ def _short(error: Exception) -> str:
 
 
 def _metadata(path: Path, extras: Sequence[str]) -> tuple[str, list[str]]:
-    """Return a local distribution's name and what it says it needs, with some of its extras.
+    """Return a local distribution's name and declared requirements, with some of its extras.
 
     Raises:
-        OSError: It is not there.
-        ValueError: It says no name.
+        OSError: It is missing.
+        ValueError: It has no name.
         JStackMagicError: Its ``pyproject.toml`` cannot be read.
     """
     if path.is_dir():

@@ -33,7 +33,7 @@ class Rattler(Engine):
     """Plans and changes in this process.
 
     Args:
-        console: Where the progress of planning goes.
+        console: Shows the progress.
     """
 
     shows_progress = True
@@ -42,13 +42,13 @@ class Rattler(Engine):
         self._console = console
 
     def plan(self, request: Request, environment: Environment) -> Plan:
-        """Solve, and say what would change.
+        """Solve, and return the change.
 
         Raises:
-            InvalidSpec: A spec is not a match spec and no package archive.
-            Stopped: An earlier change of the environment was cut off and wants to be finished, or
+            InvalidSpec: A spec is neither a match spec nor a package archive.
+            Stopped: An earlier change of the environment was interrupted and must be finished, or
                 options are given that only an executable takes.
-            CommandFailed: There is no way: no such package, a conflict, no network.
+            CommandFailed: There is no solution: no such package, a conflict, no network.
             Interrupted: The user interrupted it; nothing was changed.
         """
         from . import engine, journal, planning
@@ -75,12 +75,12 @@ class Rattler(Engine):
         """Fetch, link, and leave the prefix as conda would have left it.
 
         Returns:
-            0, or 1 where a package's link script failed.
+            0, or 1 if a package's link script failed.
 
         Raises:
             CommandFailed: A package cannot be fetched or linked, or the environment changed since
                 it was planned.
-            Interrupted: The user interrupted it; says whether the change was made.
+            Interrupted: The user interrupted it; the error says whether the change was made.
         """
         from . import engine, running
 
@@ -136,7 +136,7 @@ def available(
         specs: Match specs; an invalid one has no versions.
         environment: The environment whose channels to ask.
         channels: More channels, asked first.
-        console: Where the progress goes.
+        console: Shows the progress.
 
     Returns:
         For each spec the few newest versions that match it; empty if none does.
@@ -172,12 +172,12 @@ def on_platform(
 
 
 def repair(environment: Environment, console: Console, *, drop: bool = False) -> bool | None:
-    """Finish a change of an environment that was cut off.
+    """Finish an interrupted change of an environment.
 
     Args:
-        environment: Where.
-        console: Where the words of the work go.
-        drop: Forget what cannot be finished, and say how that leaves the environment.
+        environment: The environment.
+        console: Shows the output of the work.
+        drop: Give up what cannot be finished, and report the state of the environment.
 
     Returns:
         Whether there was one; None if it was dropped.

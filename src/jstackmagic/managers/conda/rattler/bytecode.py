@@ -1,4 +1,4 @@
-"""Byte-compiling what was linked, as conda does it, while the user goes on."""
+"""Byte-compile linked packages as conda does, while the user goes on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _THEN_FORGET = ("/bin/sh", "-c", '"$@"; rm -f "$0"')
 
 
 def left(prefix: str, python: PythonLayout | None) -> list[str]:
-    """Return what a process that was killed, or ended, had still to compile."""
+    """Return the files that a dead process had still to compile."""
     try:
         listed = Path(prefix, _LIST).read_text().splitlines()
     except FileNotFoundError:
@@ -37,7 +37,7 @@ def left(prefix: str, python: PythonLayout | None) -> list[str]:
 
 
 def forget(prefix: str) -> None:
-    """Take the list of what is left to compile away."""
+    """Remove the list of what is left to compile."""
     Path(prefix, _LIST).unlink(missing_ok=True)
 
 
@@ -51,14 +51,14 @@ def compile_behind(
 ) -> None:
     """Compile modules in a process that outlives this call, and this process if need be.
 
-    conda's own command is used, so that the files are the same. What cannot be compiled, as a
+    conda's own command is used, so that the files are the same. A file that does not compile, as a
     module for another Python, is left, as conda leaves it.
 
     Args:
         prefix: The environment.
         python: Its Python.
         sources: The modules, relative to the prefix.
-        done: Called in a thread when it is done, whatever came of it.
+        done: Called in a thread when it is done, with any outcome.
     """
     Path(prefix, _LIST).write_text("".join(f"{source}\n" for source in sources))
     process = _start(prefix, python)

@@ -1,4 +1,4 @@
-"""``conda-meta/history``: what the user asked conda for, and which packages came of it."""
+"""``conda-meta/history``: the user's requests to conda, and the resulting packages."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class _Revision:
 
 
 def requested(prefix: str, *, while_there: str = "") -> dict[str, str]:
-    """Return what the user asked conda for, by package name; also what is no longer installed.
+    """Return the user's specs, by package name; also of packages no longer installed.
 
     As conda reads it (``History.get_requested_specs_map``): a later request for a package replaces
-    an earlier one, a removal takes it away.
+    an earlier one, and a removal cancels it.
 
     Args:
         prefix: Of the environment.
@@ -65,7 +65,7 @@ def requested(prefix: str, *, while_there: str = "") -> dict[str, str]:
 
 
 def asked_on(prefix: str) -> dict[str, str]:
-    """Return when the user last asked conda for each package, as its history dates it."""
+    """Return the date of the user's last request for each package, from conda's history."""
     when: dict[str, str] = {}
     for revision in _revisions(prefix):
         for action, specs in revision.specs:
@@ -101,7 +101,7 @@ def entry(
     """Return the lines that conda would have written for a change.
 
     ``# conda version:`` is left out: no conda had part in it, and one that finds a newer version
-    named there refuses the environment.
+    there refuses the environment.
 
     Args:
         argv: The command line that conda would have been given.

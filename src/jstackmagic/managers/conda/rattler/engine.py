@@ -1,6 +1,6 @@
 """A thread with an event loop of its own: rattler is asynchronous, and a cell runs in a loop.
 
-What the thread says comes out where the user waits for it, and an interrupt goes in, to be obeyed
+The thread's messages appear where the user waits for it, and an interrupt goes in, to be obeyed
 where the work can be left and noted where it cannot.
 """
 
@@ -52,10 +52,10 @@ class Wire:
         self._words.put(progress)
 
     def commit(self, reason: str) -> None:
-        """From here on an interrupt is noted and no longer obeyed.
+        """Only note an interrupt from here on.
 
         Args:
-            reason: Why, for a user who interrupts.
+            reason: The reason, shown to a user who interrupts.
 
         Raises:
             asyncio.CancelledError: The user interrupted it just before.
@@ -112,12 +112,12 @@ def run(work: Callable[[Wire], Coroutine[Any, Any, T]], console: Console | None 
 
     Args:
         work: Called in the thread with the wire to this one.
-        console: Where the words and the progress of the work go, called in the calling thread.
+        console: Shows the output and the progress of the work, called in the calling thread.
 
     A console that raises is not called again, and the work goes on to its end all the same.
 
     Raises:
-        Interrupted: The user interrupted it where it could be left; nothing was changed.
+        Interrupted: The user interrupted it before any change.
     """
     job = _Job(work)
     _guard_exit()
@@ -163,7 +163,7 @@ class _Listener:
             self._console.write(words)
 
     def tick(self) -> None:
-        """Nothing new for a moment: time has passed all the same."""
+        """Show that time passes while there is nothing new."""
         if self._console is not None and self._latest is not None:
             self._console.progress(self._latest)
 

@@ -45,8 +45,8 @@ class Fetched:
     """A package in the cache.
 
     Attributes:
-        folder: Where it is unpacked.
-        archive: Where its archive lies; empty if that was not kept.
+        folder: The folder it is unpacked to.
+        archive: Its archive; empty if not kept.
     """
 
     folder: str
@@ -80,7 +80,7 @@ class _Meter:
     """Count the bytes of all downloads together, and report them now and then.
 
     Args:
-        wire: To the user.
+        wire: The wire to the user.
         sizes: The sizes of the downloads; if one is unknown, so is the total.
     """
 
@@ -94,7 +94,7 @@ class _Meter:
         self._lock = threading.Lock()
 
     def count(self, item: str, number: int) -> None:
-        """Note that bytes of an item came; none if it begins."""
+        """Note that bytes of an item arrived; 0 when it begins."""
         with self._lock:
             self._done += number
             now = time.monotonic()
@@ -148,7 +148,7 @@ class Cache:
             )
 
     async def look(self, record: RepoDataRecord) -> Fetched | str | None:
-        """Return what is there of a package: all of it, its archive, or nothing."""
+        """Return a package's content here: its folder, its archive, or nothing."""
         found = await asyncio.to_thread(self._find, record)
         return found or await asyncio.to_thread(self._archive_of, record)
 
@@ -162,7 +162,7 @@ class Cache:
         return await asyncio.to_thread(self._unpack, record, archive)
 
     async def keep(self, record: RepoDataRecord, meter: _Meter) -> str:
-        """Return one package's archive, in the first folder; return where it lies."""
+        """Put one package's archive into the first folder; return its path."""
         kept = os.path.join(self.writable[0], record.file_name)
         archive = await asyncio.to_thread(self._archive_of, record)
         if archive is None:
@@ -175,10 +175,10 @@ class Cache:
         return kept
 
     async def fetch_url(self, url: str, wire: Wire) -> str:
-        """Fetch an archive that is named by its URL, if it is in no cache; return where it lies.
+        """Fetch an archive by its URL, unless it is in a cache; return its path.
 
         Raises:
-            CommandFailed: It cannot be fetched, or is not what the hash behind ``#`` says.
+            CommandFailed: It cannot be fetched, or does not have the hash behind ``#``.
         """
         address = url.partition("#")[0]
         name = unquote(urlsplit(address).path).rpartition("/")[2]
@@ -195,7 +195,7 @@ class Cache:
         return archive
 
     def _noted(self, name: str, url: str) -> str | None:
-        """Return the archive of that name in a cache that notes that it came from that very URL."""
+        """Return the archive of that name in a cache, if its noted origin is that URL."""
         for folder in self._folders:
             path = os.path.join(folder, name)
             with contextlib.suppress(OSError):
@@ -265,13 +265,13 @@ class Cache:
 
 
 def _file_of(record: RepoDataRecord) -> str:
-    """Return where a package of a channel on this disk lies; empty for another channel's."""
+    """Return the path of a package in a channel on this disk; empty for other channels."""
     url = urlsplit(record.url)
     return unquote(url.path) if url.scheme == "file" else ""
 
 
 async def download(client: Client, url: str, path: str, name: str, meter: _Meter) -> None:
-    """Fetch a URL into a file, which people call by its name.
+    """Fetch a URL into a file; messages use the name.
 
     Raises:
         CommandFailed: It cannot be fetched.
@@ -305,7 +305,7 @@ class _Target:
 
     Attributes:
         left: Whether the rest is no longer wanted.
-        size: How many bytes came.
+        size: The bytes that arrived.
     """
 
     def __init__(self, path: str, name: str, meter: _Meter) -> None:
@@ -339,7 +339,7 @@ class _Target:
 
 
 def _is_the_package(package: str, record: RepoDataRecord) -> bool:
-    """Return whether a folder was unpacked from the very archive that a channel names.
+    """Return whether a folder was unpacked from the exact archive that a channel names.
 
     conda notes it in ``info/repodata_record.json``, rattler in a file beside the folder: eight
     bytes that count, then the sha256.
@@ -406,11 +406,11 @@ def _misfit(path: str, spec: str) -> str:
 
 
 def check_archive(path: str, spec: str) -> None:
-    """Refuse an archive that has not the hash which its spec ends in, as in an explicit list.
+    """Refuse an archive without the hash at the end of its spec, as in an explicit list.
 
     Args:
-        path: Where it lies.
-        spec: ``URL#MD5``, ``URL#SHA256`` or ``URL#sha256:SHA256``; without a hash all is well.
+        path: The path.
+        spec: ``URL#MD5``, ``URL#SHA256`` or ``URL#sha256:SHA256``; without a hash it passes.
 
     Raises:
         CommandFailed: It has another one.
@@ -453,7 +453,7 @@ def _make_writable(folder: str) -> bool:
 
 
 def _note_url(folder: str, url: str) -> None:
-    """Note where an archive came from, as conda does: one that is asked for by its URL is found."""
+    """Note where an archive came from, as conda does: one that is requested by its URL is found."""
     with contextlib.suppress(OSError), open(os.path.join(folder, "urls.txt"), "a") as file:
         file.write(f"{mask(url)}\n")
 

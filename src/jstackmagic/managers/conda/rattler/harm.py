@@ -1,6 +1,6 @@
-"""Refuse a package that would reach out of its prefix, before anything of it is unpacked or linked.
+"""Refuse a package that would write outside its prefix, before it is unpacked or linked.
 
-rattler keeps what it unpacks inside of its folder, and panics in the middle of a prefix where a
+rattler keeps what it unpacks inside its folder, and panics halfway through a prefix if a
 path in the package's own list is absolute.
 """
 
@@ -32,10 +32,10 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 def check_archive_contents(path: str) -> None:
-    """Refuse an archive with members that lead out of it, that are no files, or that are a bomb.
+    """Refuse an archive with members that lead out of it, are not files, or are a bomb.
 
     Raises:
-        CommandFailed: It has one; says which.
+        CommandFailed: It has one; the error names it.
     """
     limit = _limit(os.path.getsize(path))
     try:
@@ -61,7 +61,7 @@ def check_unpacked(folder: str) -> list[str]:
     """Refuse a package whose own lists name paths outside of the prefix; return the paths.
 
     Raises:
-        CommandFailed: One does; says which.
+        CommandFailed: One does; the error names it.
     """
     paths = [str(entry["_path"]) for entry in _json(folder, "paths.json").get("paths", ())]
     old = Path(folder, "info", "files")
@@ -104,7 +104,7 @@ def _fault_of(member: tarfile.TarInfo) -> str:
 
 
 class _Counted(io.RawIOBase):
-    """A stream that raises where it goes on for too long."""
+    """A stream that raises if it is too long."""
 
     def __init__(self, stream: IO[bytes], path: str, limit: int) -> None:
         self._stream, self._path, self._limit = stream, path, limit

@@ -24,7 +24,7 @@ _HARMLESS_PLUGINS = {
     *("conda-anaconda-telemetry", "conda-self", "conda-tree"),  # these only report
     *("conda-build", "conda-index", "conda-lockfiles", "conda-pypi", "menuinst"),  # make
 }
-"""Plugins that do not change what an install comes to."""
+"""Plugins that do not change the result of an install."""
 
 
 def unhonoured(environment: Environment) -> tuple[str, ...]:

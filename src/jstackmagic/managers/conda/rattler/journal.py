@@ -1,8 +1,8 @@
 """One change of a prefix at a time, and a note of it that outlives a killed process.
 
 The note (``conda-meta/jstackmagic.journal``) is written when everything is fetched and before the
-first file of the prefix changes, and taken away when the last record is written. Found without a
-process that holds the lock, it says what was going on, and holds what it takes to finish.
+first file of the prefix changes, and removed when the last record is written. Found without a
+process that holds the lock, it describes the change, and has all that is needed to finish it.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def as_record(data: dict[str, Any]) -> PrefixRecord:
 
 
 def path_of(prefix: str) -> str:
-    """Return where the journal of a prefix lies while it changes."""
+    """Return the path of a prefix's journal while it changes."""
     return os.path.join(prefix, "conda-meta", "jstackmagic.journal")
 
 
@@ -121,7 +121,7 @@ def read(prefix: str) -> Journal | None:
 
 
 def history_size(prefix: str) -> int:
-    """Return how long conda's history is, in bytes."""
+    """Return the size of conda's history, in bytes."""
     try:
         return os.path.getsize(os.path.join(prefix, "conda-meta", "history"))
     except FileNotFoundError:
@@ -129,14 +129,14 @@ def history_size(prefix: str) -> int:
 
 
 def check(prefix: str, *, locked: bool = False) -> None:
-    """Stop where an earlier change was cut off, unless the process that makes it still lives.
+    """Stop if an earlier change was interrupted, unless its process still runs.
 
     Args:
         prefix: The environment.
         locked: Whether the caller holds the lock.
 
     Raises:
-        Stopped: Says what is half linked, and how to finish.
+        Stopped: There is one; the error says what is half linked, and how to finish.
     """
     journal = read(prefix)
     if journal is None or not (locked or is_free(prefix)):
@@ -151,7 +151,7 @@ def check(prefix: str, *, locked: bool = False) -> None:
 
 
 def left_as(prefix: str, journal: Journal) -> list[str]:
-    """Return which packages the cut left in which state."""
+    """Return the state of each package after the interruption."""
     there = {path.stem for path in Path(prefix, "conda-meta").glob("*.json")}
     comes = {_stem(item.record) for item in journal.link}
     gone = [stem for stem in journal.unlink if stem not in there and stem not in comes]

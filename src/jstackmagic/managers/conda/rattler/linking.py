@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 async def link(
     prefix: str, plan: Journal, config: CondaConfig, lock: Lock | NoLocks, wire: Wire
 ) -> Sequence[str]:
-    """Carry a journal out, from wherever an earlier attempt stopped.
+    """Carry a journal out, or the rest of it after an earlier attempt.
 
     Everything it links is in the package cache.
 
     Args:
         prefix: The environment.
-        plan: What to do; on disk already.
+        plan: The journal, which is on disk already.
         config: conda's configuration.
         lock: Of the prefix; it is released when the last of the work is done, after this returned.
-        wire: To the user.
+        wire: The wire to the user.
 
     Returns:
         The packages whose link script failed.
@@ -110,7 +110,7 @@ class _Reporter:
 
     Args:
         prefix: The environment.
-        wire: To the user.
+        wire: The wire to the user.
         names: The packages to link, or if there are none, to unlink.
         doing: The work in a word.
 
@@ -146,7 +146,7 @@ class _Reporter:
         return self.on_link_start(operation, package_name) if self._doing == "Unlinking" else -1
 
     def on_unlink_complete(self, index: int) -> None:
-        """Count it, where it counts."""
+        """Count it if `on_unlink_start` reported it."""
         if index >= 0:
             self.on_link_complete(index)
 

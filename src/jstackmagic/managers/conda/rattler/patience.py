@@ -19,11 +19,11 @@ SILENCE = 30.0  # seconds without a byte
 
 
 async def patiently(work: Awaitable[T], look: Callable[[], Awaitable[None]]) -> T:
-    """Await work on the network, and ask now and then whether that is in vain.
+    """Await work on the network, and check now and then whether that is in vain.
 
     Args:
         work: The work.
-        look: Awaited each time that `SILENCE` has gone by; raises where it is in vain.
+        look: Awaited after each `SILENCE`; raises if waiting is in vain.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -35,10 +35,10 @@ async def patiently(work: Awaitable[T], look: Callable[[], Awaitable[None]]) -> 
 
 
 async def check_answers(client: Client, urls: Iterable[str]) -> None:
-    """Ask channels for anything, and be content with any answer.
+    """Check that channels answer at all.
 
     Raises:
-        CommandFailed: One gives none.
+        CommandFailed: One does not answer.
     """
     from rattler.package_streaming import download_to_writer
 
@@ -61,7 +61,7 @@ class _Deaf:
         raise OSError
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: there is no buffer."""
 
 
 def unanswered(url: str) -> CommandFailed:

@@ -1,4 +1,4 @@
-"""A request planned: solved, compared with what is there, and put into conda's words."""
+"""Plan a request: solve it, compare it with what is installed, and write it as conda does."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ async def plan(
     """Plan a request; see `Rattler.plan`.
 
     Args:
-        request: What was asked.
-        environment: Where.
-        specs: The request's, as `read_specs` gives them.
-        engine: What the plan says does the work.
-        wire: To the user.
+        request: The request.
+        environment: The environment.
+        specs: The request's specs, from `read_specs`.
+        engine: The engine in the plan.
+        wire: The wire to the user.
     """
     detail = await solve(request, environment, specs, wire)
     commands = command_lines(request, environment, specs, Installed(environment))
@@ -114,10 +114,10 @@ def _broken(detail: Detail, environment: Environment) -> Iterator[str]:
 async def solve(
     request: Request, environment: Environment, specs: Sequence[CondaSpec], wire: Wire
 ) -> Detail:
-    """Find what a request comes to; the rest of the arguments is as for `plan`.
+    """Solve a request; the other arguments are those of `plan`.
 
     Raises:
-        CommandFailed: There is no way.
+        CommandFailed: There is no solution.
     """
     prefix = environment.prefix
     state = state_of(prefix)

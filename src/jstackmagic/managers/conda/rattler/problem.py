@@ -54,7 +54,7 @@ class Problem:
         specs: Sequence[CondaSpec],
         installed: Mapping[str, PrefixRecord],
     ) -> Problem:
-        """Return what a request comes to in an environment."""
+        """Return the problem of a request in an environment."""
         channels = repodata.Channels.of(environment, request.sources.channels)
         pins = (*environment.pins, *channels.config.pinned_packages)
         broken = tuple(pin for pin in pins if _is_broken(pin, installed, specs))
@@ -83,7 +83,7 @@ class Problem:
 
     @property
     def constraints(self) -> list[MatchSpec]:
-        """The pins, and Python's minor version, which stays unless Python is asked for."""
+        """The pins, and Python's minor version, which stays unless Python itself is requested."""
         constraints = [parse(pin) for pin in self.pins]
         python = self.installed.get("python")
         if python is not None and "python" not in self.asked:
@@ -93,7 +93,7 @@ class Problem:
 
     @property
     def standing(self) -> list[MatchSpec]:
-        """Return what is there and stays: by the user's earlier spec, or by its bare name."""
+        """Return the installed packages to keep: by the user's earlier spec, or the bare name."""
         found = []
         for name, record in self.installed.items():
             if name not in self.asked:
@@ -111,14 +111,14 @@ class Problem:
     def goals(self) -> list[MatchSpec]:
         """All specs in the order in which the solver decides.
 
-        What comes first gets its way: conda too freezes what is there in its first attempt, unless
-        an update is asked for.
+        The first ones win: conda too freezes what is installed in its first attempt, unless
+        an update is requested.
         """
         return [*self.new, *self.standing] if self.upgrade else [*self.standing, *self.new]
 
     @property
     def locked(self) -> list[PrefixRecord]:
-        """Return what the solver prefers to leave as it is."""
+        """Return the packages that the solver prefers not to change."""
         return [record for name, record in self.installed.items() if name not in self.moving]
 
 
@@ -144,7 +144,7 @@ def earlier(prefix: str, installed: Mapping[str, PrefixRecord]) -> dict[str, str
 
 
 def _anywhere(match: MatchSpec) -> MatchSpec:
-    """Return a spec without its channel: what is there already came from somewhere."""
+    """Return a spec without its channel, for a package that is installed already."""
     if match.channel is None and match.subdir is None:
         return match
     version, build = match.version or "*", match.build or "*"

@@ -28,7 +28,7 @@ UNKNOWN_CHANNEL = "<unknown>"
 
 
 def stem_of(record: RepoDataRecord) -> str:
-    """NAME-VERSION-BUILD, by which a package goes in a cache and in ``conda-meta``."""
+    """Return NAME-VERSION-BUILD, a package's name in a cache and in ``conda-meta``."""
     stem = f"{record.name.normalized}-{record.version}-{record.build}"
     if os.sep in stem or os.sep in record.file_name:  # a channel's word, not to be trusted
         raise CommandFailed(f"No package can be called {stem!r}.", kept=NOTHING_CHANGED)
@@ -56,7 +56,7 @@ def distribution(data: Mapping[str, Any], config: CondaConfig) -> str:
 
     Args:
         data: Its record in ``conda-meta``.
-        config: Which channels have names.
+        config: The configuration with the channels' names.
     """
     from ....where.condarc import channel_name
 
@@ -121,7 +121,7 @@ class PythonLayout:
 
     @classmethod
     def of(cls, records: Iterable[RepoDataRecord]) -> PythonLayout | None:
-        """Return the layout that a set of packages comes to; None without a Python."""
+        """Return the layout of a set of packages; None without Python."""
         for record in records:
             if record.name.normalized == "python":
                 minor = ".".join(str(record.version).split(".")[:2])
@@ -130,7 +130,7 @@ class PythonLayout:
         return None
 
     def bytecode_of(self, source: str) -> str:
-        """Return where the bytecode of a source file lies."""
+        """Return the path of a source file's bytecode."""
         if self.minor.startswith("2."):
             return f"{source}c"
         folder, _, name = source.rpartition("/")
@@ -165,7 +165,7 @@ def all_paths(record: PrefixRecord, python: PythonLayout | None) -> PrefixRecord
 
 
 def path_of(prefix: str, record: RepoDataRecord) -> str:
-    """Return where the record of a package lies."""
+    """Return the path of a package's record."""
     return os.path.join(prefix, "conda-meta", f"{stem_of(record)}.json")
 
 
@@ -177,7 +177,7 @@ def conform(
     requested: Sequence[str],
     python: PythonLayout | None,
 ) -> list[str]:
-    """Make the record that rattler wrote say what conda would have written.
+    """Complete the record that rattler wrote to what conda would have written.
 
     Args:
         prefix: Where the package was linked.

@@ -66,7 +66,7 @@ class Channels:
         return cls((), config).and_of(name for name in names if name != "nodefaults")
 
     def and_of(self, names: Iterable[str]) -> Channels:
-        """These, and the channels that specs name, behind them.
+        """Return these channels, followed by those that specs name.
 
         Raises:
             CommandFailed: The configuration forbids one of them.
@@ -76,7 +76,7 @@ class Channels:
         return Channels(tuple(dict.fromkeys((*self.urls, *more))), self.config)
 
     def sources(self) -> list[Channel]:
-        """As rattler takes them."""
+        """The channels for rattler."""
         from rattler import Channel
 
         return [Channel(url) for url in self.urls]
@@ -90,7 +90,7 @@ class Channels:
 def urls_of(name: str, config: CondaConfig) -> list[str]:
     """Return the URLs of a channel, spelled alike however it was named: a file's path quoted.
 
-    What files hold of credentials for it is in them.
+    They include the credentials from files.
     """
     from ....where.condarc import channel_urls
     from .access import with_credentials
@@ -123,7 +123,7 @@ def _check_allowed(urls: Iterable[str], config: CondaConfig) -> None:
 
 
 async def read(channels: Channels, names: Iterable[str]) -> None:
-    """Have what the channels say of some names in memory; a solver that asks next waits less."""
+    """Load the channels' records of some names, so that the solver waits less."""
     gateway = gateway_of(channels)
     query = gateway.query(channels.sources(), platforms(), list(names), recursive=False)
     await answered(query, channels)
@@ -132,9 +132,9 @@ async def read(channels: Channels, names: Iterable[str]) -> None:
 async def versions(
     channels: Channels, names: Sequence[str], *, refresh: bool = False
 ) -> dict[str, list[RepoDataRecord]]:
-    """Everything that the channels hold under each name, the newest first.
+    """Return all the channels' records of each name, the newest first.
 
-    Where conda's channel priority is strict, only the strongest channel that has a name counts.
+    With strict channel priority, only the strongest channel that has a name counts.
     """
     gateway = gateway_of(channels, refresh=refresh)
     found: dict[str, list[RepoDataRecord]] = {name: [] for name in names}
@@ -158,10 +158,10 @@ async def names(channels: Channels) -> list[str]:
 
 
 async def answered(work: Awaitable[T], channels: Channels) -> T:
-    """Await what channels are asked for, while they answer at all.
+    """Await an answer of channels, as long as they respond at all.
 
     Raises:
-        CommandFailed: One does not, or what it says cannot be read.
+        CommandFailed: One does not, or its answer cannot be read.
     """
 
     async def look() -> None:
@@ -197,11 +197,11 @@ _seen: dict[tuple[int, str], object] = {}
 
 
 def gateway_of(channels: Channels, *, refresh: bool = False) -> Gateway:
-    """Return the gateway to some channels, which forgets what has grown old.
+    """Return the gateway to some channels, which drops stale repodata.
 
     Args:
-        channels: Which are going to be asked.
-        refresh: Ask the remote ones again however short ago they were asked.
+        channels: The channels to ask.
+        refresh: Ask the remote ones again, even if they were asked a moment ago.
     """
     gateway = _gateway(_network(channels.config), channels.config.offline, cache_dir())
     with _lock:

@@ -1,4 +1,4 @@
-"""A plan carried out, by one process at a time, and finished where one was cut off."""
+"""Carry out a plan, one process at a time, and finish an interrupted one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COMMITTED = "waiting until the packages are linked, so that nothing is left hal
 
 
 async def carry_out(plan: Plan, wire: Wire) -> int:
-    """Do what a plan says; see `Rattler.run`."""
+    """Carry out a plan; see `Rattler.run`."""
     prefix = plan.environment.prefix
     config = configuration(plan.environment)
     lock = await journal.lock(prefix, wire)
@@ -56,10 +56,10 @@ async def carry_out(plan: Plan, wire: Wire) -> int:
 
 
 async def _still_true(plan: Plan, wire: Wire) -> Detail:
-    """Return the plan's detail, solved again where the prefix changed since.
+    """Return the plan's detail, solved again if the prefix has changed since.
 
     Raises:
-        CommandFailed: What would have to be done now goes beyond what was planned.
+        CommandFailed: The new solution goes beyond the plan.
     """
     detail = plan.detail
     assert isinstance(detail, Detail)
@@ -77,7 +77,7 @@ async def _still_true(plan: Plan, wire: Wire) -> Detail:
 
 
 def _summary(draft: Journal) -> str:
-    """Return what is going to happen, in a line.
+    """Return a line on what will happen.
 
     A package that is replaced is unlinked and linked.
     """
@@ -129,7 +129,7 @@ def _one_line(plan: Plan) -> tuple[str, ...]:
 
 
 async def repair(environment: Environment, wire: Wire, *, drop: bool = False) -> bool | None:
-    """Finish what the journal of an environment says; see the package's `repair`."""
+    """Finish the change in an environment's journal; see the package's `repair`."""
     prefix = environment.prefix
     config = configuration(environment)
     lock = await journal.lock(prefix, wire)

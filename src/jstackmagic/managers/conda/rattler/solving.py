@@ -1,4 +1,4 @@
-"""From a request to what is to become of a prefix: what goes, what comes, what stays."""
+"""Solve a request: the packages of a prefix to unlink, to link and to keep."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class Solution:
 
 
 async def solve(problem: Problem, wire: Wire) -> Solution:
-    """Find what is to become of the prefix.
+    """Find the change of the prefix.
 
     Args:
-        problem: What is asked.
-        wire: To the user.
+        problem: The problem.
+        wire: The wire to the user.
 
     Raises:
-        CommandFailed: There is no way; the error says why, and what would be one.
+        CommandFailed: There is no solution; the error says why, and suggests one.
     """
     from rattler.exceptions import FetchRepoDataError, GatewayError, SolverError
 

@@ -140,7 +140,7 @@ def _freed(problem: Problem, name: str) -> Problem:
 
 
 def network_trouble(error: Exception, channels: Channels) -> CommandFailed:
-    """Say what is wrong with the network, or with a channel."""
+    """Return an error on what is wrong with the network or a channel."""
     text = mask(str(error))
     url = re.search(r"(?:channel '|for url \(|cache for )([^')\s]+)", text)
     where = url[1] if url else str(channels)

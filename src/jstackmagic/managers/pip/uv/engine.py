@@ -58,11 +58,11 @@ if TYPE_CHECKING:
 _KEPT = re.compile(
     r"UV_(?:CACHE_DIR|CONCURRENT_\w+|HTTP_\w+|LINK_MODE|NATIVE_TLS|OFFLINE|SYSTEM_CERTS|TEST_\w+)"
 )
-"""uv's own variables that say how it works rather than what comes of it."""
+"""uv's own variables that change how it works, but not the result."""
 
 
 _OLDEST = (0, 13)
-"""The first uv whose ``pip install --dry-run`` says in JSON what it would do."""
+"""The first uv whose ``pip install --dry-run`` reports its plan in JSON."""
 
 _NO_NETWORK = re.compile(r"dns error|tcp connect error|operation timed out")
 
@@ -73,11 +73,11 @@ def is_here() -> bool:
 
 
 def unserved(environment: Environment, request: Request | None = None) -> tuple[str, ...]:
-    """Return why pip has to do it, a part of a sentence each; empty if uv does the same.
+    """Return the reasons for using pip, each as part of a sentence; empty if uv does the same.
 
     Args:
-        environment: Where.
-        request: What is asked; without one, any plain request.
+        environment: The environment.
+        request: The request; without one, any plain request.
     """
     if _program() is None:
         return ("there is no uv",)
@@ -85,7 +85,7 @@ def unserved(environment: Environment, request: Request | None = None) -> tuple[
 
 
 class Uv(OfPip):
-    """Runs uv; its changes are always known in advance.
+    """The engine that runs uv; its changes are always known in advance.
 
     Args:
         thorough: Say in advance where each archive would come from, with its hash.
@@ -136,7 +136,7 @@ class Uv(OfPip):
         )
 
     def run(self, plan: Plan, console: Console) -> int:
-        """Run uv, or pip where that had to be asked; see ``Engine.run``."""
+        """Run uv, or pip if the plan is pip's; see ``Engine.run``."""
         if self._instead is not None:
             return self._instead.run(plan, console)
         command = plan.detail
@@ -156,7 +156,7 @@ class Uv(OfPip):
         return status
 
     def explain(self, plan: Plan, change: Change) -> Change:
-        """Add to an observed change where each archive came from, and its hash."""
+        """Add each archive's origin and hash to an observed change."""
         if self._instead is not None:
             return self._instead.explain(plan, change)
         if plan.request.action == "install" and change:
@@ -224,10 +224,10 @@ def _locked(packages: Sequence[Package], request: Request, environment: Environm
 
 
 def _dry_run(command: Command, request: Request) -> list[Package]:
-    """Return the packages that uv would put in.
+    """Return the packages that uv would install.
 
     Raises:
-        CommandFailed: It found no way; carries its reasons.
+        CommandFailed: It found no solution; the error has its reasons.
     """
     program, pip, verb, *words = command.argv
     looked = ("--dry-run", "--output-format", "json", "--color", "never", "--no-progress")

@@ -35,10 +35,10 @@ Locked = Mapping[str, dict[str, Any]]
 
 
 def lock(packages: Sequence[Package], command: Command) -> Locked:
-    """Lock the very versions of packages; empty if uv cannot.
+    """Lock the exact versions of packages; empty if uv cannot.
 
     Args:
-        packages: What is installed, or is going to be.
+        packages: The packages that are or will be installed.
         command: ``uv pip compile`` for the environment, with its indexes.
     """
     if not packages:

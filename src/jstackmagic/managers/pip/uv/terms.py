@@ -1,6 +1,6 @@
-"""Requests and settings of pip's in uv's terms, and which of them have none.
+"""Translate pip's requests and settings for uv, and name those that uv cannot express.
 
-What could hold a credential goes into variables, where no list of processes shows it.
+Texts that may have a credential go into variables, which no list of processes shows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Terms:
     Attributes:
         words: Options of its command line.
         variables: By name.
-        reasons: Why some of it has no such terms, a part of a sentence each.
+        reasons: The reasons why uv cannot express some of it, each as part of a sentence.
     """
 
     words: list[str] = field(default_factory=list)
@@ -52,11 +52,11 @@ class Terms:
 
 
 def translate(environment: Environment, request: Request | None = None) -> Terms:
-    """Return a request in uv's terms, with all that pip's own configuration says of it.
+    """Return a request in uv's terms, with pip's own configuration for it.
 
     Args:
-        environment: Where.
-        request: What is asked; without one, any plain install.
+        environment: The environment.
+        request: The request; without one, any plain install.
     """
     removes = request is not None and request.action == "remove"
     settings = configured(environment, "uninstall" if removes else "install")
@@ -172,7 +172,7 @@ _INERT = _words("""
     no-python-version-warning no-warn-conflicts no-warn-script-location progress-bar quiet
     resume-retries root-user-action src verbose
 """)
-"""Settings that change nothing about what is installed."""
+"""Settings that do not change what is installed."""
 
 _TRANSLATED = _words("""
     cert client-cert constraint default-timeout extra-index-url find-links index-url no-binary
@@ -334,7 +334,7 @@ def _of_file(file: Spec) -> Iterator[str]:
 
 
 def _moving(specs: Iterable[Spec]) -> Iterator[str]:
-    """Yield what ``--upgrade`` moves in pip: what is named, and no more than that needs."""
+    """Yield the packages that ``--upgrade`` moves in pip: those named, and only what they need."""
     named: list[Requirement] = []
     for spec in specs:
         if not isinstance(spec, Constraint):
