@@ -12,6 +12,7 @@ import os
 import posixpath
 import re
 import tarfile
+import zlib
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -34,8 +35,12 @@ Kind = Literal["file", "folder", "link", "other"]
 BUFFER = 1024 * 1024  # bytes
 _LARGEST = 64 * 1024 * 1024  # bytes; a larger file is not metadata
 _IN_FLIGHT = 64  # files whose hash is being computed
-_KEPT_ROOTS = 6
-_FORMAT = 1
+_KEPT_ROOTS = 3
+_KEPT_HERE = 2
+_last: dict[str, tuple[tuple[int, int], dict[str, Entry], dict[str, bytes], list[str]]] = {}
+"""What this process read last, with inode and size of the file: a proof asks for a base thrice."""
+
+_FORMAT = 2
 """Of what is kept; to be counted up when `Entry`, `Root` or the patterns change."""
 
 LIBRARY = r"lib(?:64)?/(?:python|pypy)[^/]*/(?:site|dist)-packages"
@@ -430,15 +435,24 @@ def kept(digests: Sequence[str]) -> Root | None:
 
     path = _kept_path(digests)
     try:
-        entries, contents, unread = msgspec.msgpack.decode(
-            path.read_bytes(),
-            type=tuple[dict[str, Entry], dict[str, bytes], list[str]],
-        )
-    except (OSError, msgspec.MsgspecError):
+        status = path.stat()
+        stamp = (status.st_ino, status.st_size)
+        if _last.get(path.name, (None,))[0] != stamp:
+            _last[path.name] = (
+                stamp,
+                *msgspec.msgpack.decode(
+                    zlib.decompress(path.read_bytes()),
+                    type=tuple[dict[str, Entry], dict[str, bytes], list[str]],
+                ),
+            )
+    except (OSError, zlib.error, msgspec.MsgspecError):
         return None
     with suppress(OSError):
         os.utime(path)
-    return Root(entries, contents, unread)
+    _, entries, contents, unread = _last[path.name]
+    while len(_last) > _KEPT_HERE:
+        del _last[next(iter(_last))]
+    return Root(dict(entries), dict(contents), list(unread))
 
 
 def keep_root(digests: Sequence[str], root: Root) -> None:
@@ -449,7 +463,9 @@ def keep_root(digests: Sequence[str], root: Root) -> None:
     with suppress(OSError):  # a full disk, a home folder of another's: it is read again
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = (root.entries, root.contents, root.unread)
-        write_file(path, msgspec.msgpack.encode(content), mode=0o600)
+        # in a container it is a part of what is read the next time: small, and few
+        packed = zlib.compress(msgspec.msgpack.encode(content), 1)
+        write_file(path, packed, mode=0o600)
         by_use = sorted(path.parent.iterdir(), key=lambda each: each.stat().st_mtime)
         for each in by_use[:-_KEPT_ROOTS]:
             each.unlink(missing_ok=True)
