@@ -123,3 +123,15 @@ def test_what_installs_nothing_is_not(cell: str) -> None:
 
 def test_dpkg_is_one_of_ours() -> None:
     assert asked(script("dpkg -i x.deb\ndpkg -i *.deb")) == ["/w/x.deb", "?"]
+
+
+def test_each_line_of_a_cell_in_r_is_listed() -> None:
+    text = (
+        "%%R\ninstall.packages(c(\n  'dplyr',\n  'tidyr'))\nreticulate::py_install('numpy')\n"
+        "remotes::install_github('a/b')\nprint('x')"
+    )
+    finds = cells(text)
+    assert [find.line for find in finds] == [2, 5, 6]
+    assert "conda:r-dplyr conda:r-tidyr" in finds[0].reason
+    assert "%envinstall numpy" in finds[1].reason
+    assert "%envinstall" not in finds[2].reason

@@ -36,6 +36,12 @@ def captured(path: Path, text: str) -> tuple[list[str], list[str], list[str]]:
         ("chain.sh", "bash other.sh\n. ./env.sh\npip install $WHAT\n", ["idna", "six"], ["", ""]),
         ("python.sh", "#!/usr/bin/env python3\nprint('pip install no')\n", ["?"], [""]),
         ("job.scala", "// %pip install six\n", [], []),
+        ("n.md", "---\nkernelspec:\n  name: python3\n---\n\n"
+         "```{code-cell}\n!pip install six\n```\n", ["six"], [""]),
+        ("light.py", "# ---\n# jupyter:\n#   jupytext:\n#     text_representation:\n"
+         "#       format_name: light\n# ---\n\n# !pip install six\n\n# +\nimport six\n",
+         ["six"], [""]),
+        ("run.ipy", "!pip install six\n", ["six"], [""]),
         ("Pipfile", '[packages]\nsix = "*"\n', [], []),
         ("prepare", "import os\nos.system('pip install six')\n", ["six"], [""]),
     ],

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)
 _MENTION = re.compile(
     rf"install|INSTALL|envremove|(?<![A-Za-z])(?:{'|'.join(map(re.escape, _NAMES))})(?![A-Za-z])"
-    r"|(?:site|dist)-packages|Pkg\.|p_load|biocLite|pkg_|renv|debconf|/etc/apt|%sh|%%shell|\.sh\b|%run\b|\bgit\b"
+    r"|(?:site|dist)-packages|Pkg\.|p_load|py_install|biocLite|pkg_|renv|debconf"
+    r"|/etc/apt|%sh|%%shell|\.sh\b|%run\b|\bgit\b"
     r"|PIP|CONDA|MAMBA|chdir|%cd|%p(?:ush|op)d|subprocess|get_ipython|(?:import|from)\s+os"
 )
 
@@ -336,13 +337,12 @@ class CellReader:
 
 def foreign(language: str, code: str, line: int, *, command: str = "") -> Iterator[Found]:
     """Give an install in another language's code, with the reason."""
-    reason = r_reason(code) if language.lower() in ("r", "ir") else julia_reason(code)
-    if reason:
-        at, text = next(
-            ((n, t) for n, t in enumerate(code.split("\n")) if r_reason(t) or julia_reason(t)),
-            (0, code),
-        )
-        yield Found(command or text.strip() or code, line + at, reason=reason)
+    why = r_reason if language.lower() in ("r", "ir") else julia_reason
+    lines = code.split("\n")
+    starts = [at for at, text in enumerate(lines) if why(text)]
+    for at, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        reason = why("\n".join(lines[at:end]))  # what it names may stand on the lines after it
+        yield Found(command or lines[at].strip(), line + at, reason=reason)
 
 
 def _divided(text: str) -> tuple[str, str]:

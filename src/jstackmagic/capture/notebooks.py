@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..model.packages import ManagerName
 
 NOTEBOOK = (".ipynb",)
-SCRIPT = (".py",)
+SCRIPT = (".py", ".ipy")
 TEXT_NOTEBOOK = (".md", ".qmd", ".Rmd", ".rmd")
 SUFFIXES = NOTEBOOK + SCRIPT + TEXT_NOTEBOOK
 
@@ -332,7 +332,8 @@ def _script(text: str) -> list[_Cell]:
     cells = []
     starts = list(marker.finditer(text))
     before = text[len(header) : starts[0].start()]
-    if re.search(r"^(?!#|[ \t]*$)", before, re.MULTILINE):  # code before the first marker
+    commented = any(map(_COMMENTED.match, before.split("\n"))) and bool(header)
+    if commented or re.search(r"^(?!#|[ \t]*$)", before, re.MULTILINE):  # before the first marker
         cells.append(_Cell(1, _uncommented(before, header), header.count("\n") + 1))
     for match, following in zip(starts, [*starts[1:], None], strict=True):
         body = text[match.end() : following.start() if following else len(text)]
@@ -382,6 +383,9 @@ def _text_notebook(file: str, text: str) -> tuple[list[_Cell], tuple[str, str]]:
     # Quarto's cells are written as R Markdown's; its own reader needs the quarto program
     kind = "md" if file.endswith(".md") and "```{code-cell" not in text else None
     kind = kind or ("md:myst" if file.endswith(".md") else "Rmd")
+    spec = re.search(r"^kernelspec:\n(?:[ \t]+.*\n)+", text, re.MULTILINE)
+    if spec and "display_name" not in spec[0]:  # which a notebook must have
+        text = f"{text[: spec.end()]}  display_name: Python\n{text[spec.end() :]}"
     try:
         notebook = jupytext.reads(text, fmt=kind)
     except Exception as error:  # whatever a reader of any text may raise

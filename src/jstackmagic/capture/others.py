@@ -70,6 +70,7 @@ _R = re.compile(
     r"|BiocManager::install|biocLite|pak::pkg_install|pkg_install|pacman::p_load|p_load"
     r"|renv::(?:install|restore)|remotes::install\w*|devtools::install\w*|pak::pak)\s*\(",
 )
+_RETICULATE = re.compile(r"\b(?:py_install|virtualenv_install)\s*\(((?:[^()]|c\([^()]*\))*)")
 _R_NAMES = re.compile(
     r"(?:install\.packages|install_version|install_cran|pkg_install|pak::pak|p_load|renv::install)"
     r"\s*\(\s*(?:pkgs\s*=\s*)?(?:c\s*\()?((?:\s*[\"'][\w./@-]+[\"']\s*,?)+)"
@@ -91,6 +92,11 @@ def r_reason(code: str) -> str:
     >>> r_reason('install.packages("dplyr")')[-31:]
     'the line: %envinstall conda:r-dplyr.'[-31:]
     """
+    python = _RETICULATE.search(code)
+    if python:
+        asked = " ".join(re.findall(r"[\"']([\w.\[\]=<>!~-]+)[\"']", python[1]))
+        line = f" The line for it: %envinstall {asked}." if asked else ""
+        return f"It installs into the Python that reticulate chooses.{line}"
     if not _R.search(code):
         return ""
     names: list[str] = []

@@ -1,6 +1,6 @@
 """Read installs out of notebooks and lists, and plan them: exports and replays honour them.
 
-Reads .ipynb, .py, .md and .qmd files; in a folder, those that are notebooks. Of lists it reads
+Reads .ipynb, .py, .sh, .md and .qmd files; in a folder, those that are notebooks. Of lists it reads
 requirements.txt, environment.yml, pylock.toml, conda-lock.yml, @EXPLICIT, pyproject.toml, the
 script block of PEP 723, and what else `%envinstall -f` takes. A find goes to the
 environment that its own command names, if that is here; else to that of the notebook's kernel, if
