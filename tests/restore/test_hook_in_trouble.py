@@ -73,7 +73,8 @@ def remember(history_file: Path, prefix: Path, *names: str) -> None:
     history = History(history_file)
     for name in names:
         package = Package("conda", name, "1.0", requested=True)
-        record = history.begin(
+        record = history.note(
+            "running",
             Request("install", "conda", (name,)),
             detect(prefix).ref,
             transaction=history.new_transaction(),
