@@ -276,7 +276,7 @@ def test_depth_finds_what_the_metadata_does_not_tell(live: Live) -> None:
     finally:
         live.do("pip install --quiet --force-reinstall --no-deps twitter==1.19.6")
     found = {
-        (line.split()[1], *line.split("site-packages/")[1].split(None, 1))
+        (line.split()[1], *re.split(r"  +", line.split("site-packages/")[1])[:2])
         for line in shown.splitlines()
         if line.startswith("base") and "site-packages/" in line
     }

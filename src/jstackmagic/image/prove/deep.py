@@ -145,8 +145,6 @@ def contents(compared: Compared) -> tuple[FileDifference, ...]:
         if path.endswith(".pyc") and _COMPILED.fullmatch(path):
             if other and _may_hide(path, one, other, compared):
                 doubtful.append(path)
-            elif other and not one and source_of(path) not in theirs:
-                found.append(_difference(path, owned, "not here", compared, one, other))
             continue
         state = _state(path, one, other, owned, compared, owners_here, owners_image)
         if state:
