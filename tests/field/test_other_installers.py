@@ -9,6 +9,7 @@ import pytest
 
 from jstackmagic.capture import notebooks
 from support.captured import asked, cells, dockerfile, script
+from support.verbs import verb
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,3 +136,14 @@ def test_each_line_of_a_cell_in_r_is_listed() -> None:
     assert "conda:r-dplyr conda:r-tidyr" in finds[0].reason
     assert "%envinstall numpy" in finds[1].reason
     assert "%envinstall" not in finds[2].reason
+    assert not cells("%%R\n# renv\nlibrary(dplyr)\n")
+
+
+@pytest.mark.parametrize("name", ["ir", "julia-1.10"])
+def test_a_notebook_that_installs_nothing(name: str, tmp_path: Path) -> None:
+    language = "R" if name == "ir" else "julia"
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "source": "print(1)\nx"}
+    metadata = {"kernelspec": {"name": name, "language": language}}
+    path = tmp_path / "n.ipynb"
+    path.write_text(json.dumps({"nbformat": 4, "metadata": metadata, "cells": [cell]}))
+    assert not verb("capture", "--dry-run", path).captures

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from . import Found, Target, calls
@@ -340,7 +341,7 @@ def foreign(language: str, code: str, line: int, *, command: str = "") -> Iterat
     why = r_reason if language.lower() in ("r", "ir") else julia_reason
     lines = code.split("\n")
     starts = [at for at, text in enumerate(lines) if why(text)]
-    for at, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for at, end in pairwise((*starts, len(lines))):
         reason = why("\n".join(lines[at:end]))  # what it names may stand on the lines after it
         yield Found(command or lines[at].strip(), line + at, reason=reason)
 
