@@ -299,7 +299,7 @@ def read_precommit(path: Path) -> None:
     (hook,) = [hook for hook in hooks if hook["id"] == said["id"]]
     program, verb, *words = hook["entry"].split()
     assert program == "jstackmagic"
-    commands._parse(commands.parser(verb, magic=False), [*words, *said["args"]])
+    parse(commands.parser(verb, magic=False), [*words, *said["args"]])
 
 
 def read_workflow(path: Path) -> None:
@@ -309,7 +309,7 @@ def read_workflow(path: Path) -> None:
     (line,) = [line for line in lines if line.startswith("jstackmagic ")]
     _, verb, *words = shlex.split(line.partition(" >")[0])
     words.remove("--json")  # which `commands.execute` takes, wherever it stands
-    commands._parse(commands.parser(verb, magic=False), words)
+    parse(commands.parser(verb, magic=False), words)
 
 
 READERS: dict[str, Callable[[Path], None]] = {
