@@ -1,7 +1,7 @@
-"""The Docker Stacks' family tree: which image builds on which, and what each brings along.
+"""The Docker Stacks' family tree: the base and the packages of each image.
 
-The table is ``family.json``: what the images' own Dockerfiles ask for, with the commit and date it
-was read from, and not what that pulls in.
+The table is ``family.json``: the packages in the images' Dockerfiles, with the commit and date it
+was read from, without their dependencies.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Stack:
     """One image.
 
     Attributes:
-        name: As in its reference: ``scipy-notebook``.
-        ancestors: What it builds on, the nearest first.
-        python: What conda and pip brought, by normalised name, its ancestors' included.
-        also: Other names for some of that: conda and pip do not call everything the same.
-        debian: What apt brought, its ancestors' included.
+        name: Its name in a reference: ``scipy-notebook``.
+        ancestors: Its base images, the nearest first.
+        python: Its packages of conda and pip, by normalised name, with its ancestors'.
+        also: Other names for some of them: conda's and pip's names differ.
+        debian: Its Debian packages, with its ancestors'.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Stack:
 
     @property
     def size(self) -> int:
-        """Return how many packages it was asked for."""
+        """The number of its packages."""
         return len(self.python) + len(self.debian)
 
     def has(self, manager: ManagerName, name: str) -> bool:
@@ -54,9 +54,9 @@ class Family:
     """The images of one time.
 
     Attributes:
-        source: Where the table was read from.
-        date: Of what was read, ISO 8601.
-        registry: What stands before a stack's name in a reference.
+        source: The source of the table.
+        date: The date of that source, ISO 8601.
+        registry: The part before a stack's name in a reference.
         tag: The tag that names this time; empty for today's.
         stacks: The images, the smaller before those that build on them.
     """
@@ -81,9 +81,9 @@ class Candidate:
     """A stack that has some of what was requested.
 
     Attributes:
-        stack: Which.
-        has: What of it the stack has.
-        left: What would still have to be installed.
+        stack: The stack.
+        has: The requested packages that it has.
+        left: The packages still to install.
     """
 
     stack: Stack
@@ -137,9 +137,9 @@ def likely_stack(family: Family, python: Iterable[str], debian: Iterable[str]) -
     """Return the largest stack whose packages are all installed; for an unnamed image.
 
     Args:
-        family: Of which.
-        python: What conda and pip installed in the base environment, by name.
-        debian: What apt installed.
+        family: The family.
+        python: The packages of conda and pip in the base environment, by name.
+        debian: The Debian packages.
     """
     there, system = set(map(normalise, python)), set(debian)
     fits = [stack for stack in family.stacks if stack.debian <= system and stack.python <= there]

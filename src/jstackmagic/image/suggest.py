@@ -1,4 +1,4 @@
-"""The Docker Stacks: which one this is, and which has what was installed already."""
+"""The Docker Stacks: find this image's stack, and stacks that already have the installs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def suggestions(image: str, recipe: Recipe) -> Suggestion:
 
     Args:
         image: The base image; empty if nothing names it.
-        recipe: What is to be installed on it.
+        recipe: The recipe to install on it.
     """
     family = family_of(image)
     asked = [
@@ -63,7 +63,7 @@ def suggestions(image: str, recipe: Recipe) -> Suggestion:
 
 
 def likely_image(records: Sequence[Record]) -> str:
-    """Return the image that this one seems to be, where nothing names it; empty if none fits."""
+    """Return the likely image of this container if nothing names it; empty if none fits."""
     if not look().stacks:
         return ""
     family = family_of(None)
@@ -82,13 +82,13 @@ def likely_image(records: Sequence[Record]) -> str:
 def base_image(
     recipe: Recipe, records: Sequence[Record], image: str, *, guess: bool
 ) -> tuple[str, list[str]]:
-    """Return the image to build on, and what else the Docker Stacks' table says of it.
+    """Return the image to build on, and notes from the Docker Stacks' table.
 
     Args:
-        recipe: What is to be installed on it.
+        recipe: The recipe to install on it.
         records: The history.
         image: The image that the user named; empty for none.
-        guess: Whether to guess by what is installed here, where nothing names it.
+        guess: Whether to guess by the packages here if nothing names it.
     """
     hints: list[str] = []
     image = image or look().image or ""

@@ -61,12 +61,12 @@ class Asked:
     """The options of a build.
 
     Attributes:
-        tag: What to call it.
+        tag: The image's name.
         dockerfile: The Dockerfile's name in its folder.
-        builder: None takes BuildKit where the engine offers it.
+        builder: None for BuildKit if the engine offers it.
         platform: ``linux/arm64``, say; empty for the engine's own.
         no_cache: Take nothing from earlier builds.
-        labels: To put on the image.
+        labels: The labels of the image.
         secrets: Build secrets, by id; they reach the instructions that mount them and no layer.
     """
 
@@ -87,10 +87,10 @@ class Built:
         tag: Its name.
         image_id: Its id.
         size: Bytes, its base included.
-        seconds: What it took.
-        builder: What built it; None if it had been built before.
-        steps: How many instructions there are.
-        cached: How many of them were taken from an earlier build.
+        seconds: The duration.
+        builder: Its builder; None if it had been built before.
+        steps: The number of instructions.
+        cached: The number of those from an earlier build.
     """
 
     tag: str
@@ -150,7 +150,7 @@ def build(engine: Engine, folder: Path, asked: Asked, *, console: Console) -> Bu
 
 
 def exists(engine: Engine, image: str) -> bool:
-    """Return whether the engine holds an image of a name.
+    """Return whether the engine has an image of a name.
 
     Raises:
         EngineError: The engine cannot be asked.
@@ -194,10 +194,10 @@ def built_before(engine: Engine, tag: Reference, labels: Mapping[str, str]) -> B
 
 
 def fetch(engine: Engine, image: str, *, console: Console) -> None:
-    """Have the engine pull an image that it does not hold.
+    """Have the engine pull an image that it does not have.
 
     Raises:
-        EngineError: It cannot be had.
+        EngineError: It cannot be pulled.
     """
     if exists(engine, image):
         return
@@ -208,7 +208,7 @@ def fetch(engine: Engine, image: str, *, console: Console) -> None:
 
 
 def push(engine: Engine, tag: Reference, *, console: Console) -> str:
-    """Push an image to its registry, as who is logged in there; return its digest.
+    """Push an image to its registry with the stored login; return its digest.
 
     Raises:
         EngineError: The registry refused.
@@ -236,9 +236,9 @@ def _raise_error(event: Mapping[str, Any]) -> None:
 
 
 def blame(recipe: Recipe, step: Step | None) -> str:
-    """Return which specs of a recipe a failed instruction fell over, a sentence; empty if none.
+    """Return a sentence on the specs that a failed instruction failed at; empty if none.
 
-    Those that its last lines name; where they name none, all that the instruction installs.
+    They are those in its last lines, or if there are none, all that the instruction installs.
     """
     if step is None:
         return ""
@@ -270,7 +270,7 @@ def blame(recipe: Recipe, step: Step | None) -> str:
 
 
 def _names(text: str, name: str) -> bool:
-    """Return whether a text has a package's name as a word of its own, however it is spelt."""
+    """Return whether a text has a package's name as a word, in any spelling."""
     spelt = r"[-_.]+".join(re.escape(part) for part in re.split(r"[-_.]+", name))
     return re.search(rf"(?<![\w.-]){spelt}(?![\w-])", text, re.IGNORECASE) is not None
 
@@ -279,7 +279,7 @@ def _names(text: str, name: str) -> bool:
 
 
 def builder_of(engine: Engine, asked: Builder | None) -> Builder:
-    """Return the builder that was requested, or BuildKit where the engine offers it.
+    """Return the requested builder, or BuildKit if the engine offers it.
 
     Raises:
         UsageError: The engine does not offer it.
@@ -381,7 +381,7 @@ def _context(folder: Path, asked: Asked) -> Any:
 
 
 class StepLines:
-    """One line a step; where a line can be written over, its last line of output as well.
+    """Show a line per step; if a line can be overwritten, also its last line of output.
 
     Args:
         console: Where it goes.

@@ -30,10 +30,10 @@ class Step:
 
     Attributes:
         number: Its place, from 1.
-        total: How many there are.
+        total: The number of instructions.
         instruction: Its text.
         cached: Whether it was taken from an earlier build.
-        seconds: How long it took; None while it runs.
+        seconds: Its duration; None while it runs.
     """
 
     number: int
@@ -57,11 +57,11 @@ class Step:
 
 
 class Log:
-    """Takes a build's events and knows its steps.
+    """Collect the steps from a build's events.
 
     Attributes:
         steps: In the order in which they began.
-        error: Why it failed; empty if it did not.
+        error: The reason of its failure; empty without one.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Log:
         """Take one event; return the steps that it began or ended.
 
         Args:
-            event: As the engine sent it.
+            event: The engine's event.
             now: Seconds, on a clock that only goes forward.
         """
         aux = event.get("aux")
@@ -169,7 +169,7 @@ class Log:
 
 
 def _shown(line: str) -> Iterator[str]:
-    """Yield a line as it would stand on a screen: of a bar that was redrawn, the last state."""
+    """Yield a line as a screen shows it: the last state of a redrawn bar."""
     shown = _ESCAPE.sub("", line).rstrip("\r").rpartition("\r")[2].rstrip()
     if shown:
         yield shown

@@ -1,4 +1,4 @@
-"""The container engine: reached with the Docker SDK, and only when it is asked for."""
+"""The container engine: reached with the Docker SDK, and only on request."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Engine:
 
     Attributes:
         client: The SDK's client.
-        url: How it is reached, as ``DOCKER_HOST`` would say it.
+        url: Its address, in the form of ``DOCKER_HOST``.
         name: "docker" or "podman".
         version: Its version.
         offers_buildkit: Whether it builds with BuildKit when asked to.
@@ -60,7 +60,7 @@ def connect(environ: Mapping[str, str] = os.environ) -> Engine:
     """Reach the engine: the one ``DOCKER_HOST`` names, or one whose socket is in its usual place.
 
     Raises:
-        NoEngine: None answers; says why, and how to get one.
+        NoEngine: None answers; the error says why, and how to get one.
     """
     said = environ.get("DOCKER_HOST")
     if said:
@@ -82,7 +82,7 @@ def _sockets(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def ways() -> tuple[str, ...]:
-    """Return how to get an engine into reach, a line each."""
+    """Return the ways to make an engine available, a line each."""
     return (
         f"Start the container with the host's: docker run -v {DOCKER_SOCKET}:{DOCKER_SOCKET} …"
         " (whoever has the socket is root on the host: docs/image.md)",
@@ -154,7 +154,7 @@ def speaking(doing: str, *, kept: str = "") -> Iterator[None]:
     """Turn the SDK's errors into the user's.
 
     Args:
-        doing: What was being done: "The image could not be …".
+        doing: The work: "The image could not be …".
         kept: What was left as it was.
 
     Raises:

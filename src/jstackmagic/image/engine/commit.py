@@ -45,8 +45,8 @@ class Carried:
     """The files of one kind that a commit carries.
 
     Attributes:
-        kind: Which.
-        files: How many files.
+        kind: The kind.
+        files: The number of files.
         size: Their bytes.
         examples: The paths of the largest.
     """
@@ -65,11 +65,11 @@ class Committed:
         tag: Its name.
         image_id: Its id.
         size: Bytes, its base included.
-        grown: How many of them the base did not have.
-        carried: What that is, by kind.
+        grown: The bytes that the base did not have.
+        carried: Those files, by kind.
         variables: The names of the environment variables it carries that its base did not have.
-        volumes: Where it asks for a volume and its base did not: JupyterHub's spawner and other
-            programs leave that behind, and a container cannot start where it is no folder.
+        volumes: Its volumes that its base did not have: JupyterHub's spawner and other
+            programs leave them behind, and a container cannot start if the path is not a folder.
         cleaned: Bytes that were freed first.
     """
 
@@ -95,15 +95,15 @@ def commit(
 ) -> Committed:
     """Make an image of a running container, as ``docker commit`` does.
 
-    It gets the user of the image it was started from back: ``--user root`` was for this container.
+    Its user is that of the container's image: ``--user root`` was for this container.
 
     Args:
-        engine: Where.
-        container: Which.
-        tag: What to call the image.
+        engine: The engine.
+        container: The container.
+        tag: The image's name.
         prefixes: The environments in it.
-        labels: To put on the image.
-        history: What to write to `history.IMAGE_HISTORY`.
+        labels: The labels of the image.
+        history: The content for `history.IMAGE_HISTORY`.
         clean: Whether to empty the package managers' caches first.
 
     Raises:
@@ -137,9 +137,9 @@ def commit(
 
 
 def _changes(api: Any, container: Container) -> Iterable[Mapping[str, Any]]:
-    """Return the files that the container has and its image does not have so.
+    """Return the container's files that differ from its image.
 
-    Whatever is written in a container's own layer has a later change time than the container
+    A file written in a container's own layer has a later change time than the container
     itself. ``find`` asks for that in a tenth of the time that ``docker diff`` takes.
     """
     created = api.inspect_container(container.id)["Created"]
@@ -154,7 +154,7 @@ def _changes(api: Any, container: Container) -> Iterable[Mapping[str, Any]]:
 
 
 def _new(base: Mapping[str, Any], image: Mapping[str, Any], key: str) -> list[str]:
-    """Return what a setting of the image holds that its base's does not."""
+    """Return the values of an image's setting that its base does not have."""
     return sorted(set(image["Config"].get(key) or ()) - set(base["Config"].get(key) or ()))
 
 
@@ -206,7 +206,7 @@ def sort(
     """Sort the changes of ``docker diff`` by kind, the most important first.
 
     Args:
-        changes: As the engine gives them.
+        changes: The engine's list.
         prefixes: The environments in the container.
         home: The user's home folder.
     """

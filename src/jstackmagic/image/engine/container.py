@@ -43,7 +43,7 @@ class Container:
         name: The engine's name for it.
         image: The reference it was started from, as it was written.
         image_id: The id of that image.
-        mounts: What is mounted, the deepest first.
+        mounts: Its mounts, the deepest first.
     """
 
     id: str
@@ -70,11 +70,11 @@ class Container:
 
 
 def this_container(engine: Engine, host: Host) -> Container | None:
-    """Return the container that this process runs in; None if it runs in none of this engine's.
+    """Return this process's container; None if it is not one of this engine's.
 
-    What the control group and the mounts say can be another container's (``--network
-    container:X``), a host name anybody can set, and an engine can be another machine's. So the
-    engine is asked which container holds a file that was made here a moment ago.
+    The control group and the mounts can be another container's (``--network
+    container:X``), any user can set a host name, and an engine can be another machine's. So the
+    engine is asked for the container with a file that was just made here.
 
     Raises:
         EngineError: The engine cannot be asked.
@@ -167,12 +167,12 @@ class Base:
     """An image to build on.
 
     Attributes:
-        reference: What to write after FROM: with its digest, where it has one.
-        image_id: Its id; empty if the engine does not hold it yet.
-        digest: ``sha256:…``, as its registry knows it; empty if it came from none.
+        reference: The text after FROM, with the digest if it has one.
+        image_id: Its id; empty if the engine does not have it yet.
+        digest: ``sha256:…``, from its registry; empty if it came from none.
         variables: The environment variables it sets.
         labels: Its labels.
-        user: Who its containers run as; empty if that is root or not known.
+        user: The user of its containers; empty for root or if unknown.
     """
 
     reference: str
@@ -209,7 +209,7 @@ def base_of(engine: Engine, container: Container) -> Base:
 
 
 def named_base(engine: Engine, reference: str) -> Base:
-    """Return an image that the user named; what is not known of it yet is left empty.
+    """Return an image that the user named; unknown fields are empty.
 
     Raises:
         EngineError: The engine cannot be asked.
@@ -239,7 +239,7 @@ def _base(image: Any, reference: str, digest: str) -> Base:
 
 
 def _with_tag(reference: str) -> str:
-    """Return the reference with the tag that is meant where none is written."""
+    """Return the reference with its default tag, if it has none."""
     last = reference.rpartition("/")[2]
     return reference if ":" in last or "@" in last else f"{reference}:latest"
 

@@ -19,7 +19,7 @@ BASE = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 
 RECIPE = "jstackmagic.recipe"
-"""The hash of the Dockerfile, of the image it stands on, and of what it copies."""
+"""The hash of the Dockerfile, its base image and the files it copies."""
 
 HISTORY = "jstackmagic.history"
 """The id of the first record of the history it was made from, which names that history."""
@@ -35,10 +35,10 @@ STARTED_BY = "jstackmagic.started-by"
 def labels(
     *, recipe: str, records: Sequence[Record], base: str, base_digest: str, now: str
 ) -> dict[str, str]:
-    """Return the labels of an image that is made now.
+    """Return the labels of a new image.
 
     Args:
-        recipe: The hash of what is built.
+        recipe: The hash of the build's input.
         records: The history.
         base: The reference of the base image.
         base_digest: Its digest, if known.
@@ -60,8 +60,8 @@ def recipe_hash(text: str, base: str, files: Sequence[tuple[str, bytes]]) -> str
 
     Args:
         text: The Dockerfile.
-        base: The id of the image it stands on; empty if unknown.
-        files: Names and contents of what it copies, in any order.
+        base: The id of its base image; empty if unknown.
+        files: Names and contents of the files it copies, in any order.
     """
     digest = hashlib.sha256()
     for name, content in (("", text.encode()), ("", base.encode()), *sorted(files)):

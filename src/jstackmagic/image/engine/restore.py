@@ -25,17 +25,17 @@ _NEEDED = tuple(
 
 
 def restore(engine: Engine, container: Container, paths: Sequence[str]) -> None:
-    """Put paths of a container back as its image has them; what the image lacks is removed.
+    """Restore paths of a container from its image; paths that the image lacks are removed.
 
-    The engine does it as root, whoever asks.
+    The engine does it as root, for any user.
 
     Args:
-        engine: Where.
-        container: Which.
-        paths: Absolute.
+        engine: The engine.
+        container: The container.
+        paths: Absolute paths.
 
     Raises:
-        UsageError: A path is relative, the root, or lies on a mount.
+        UsageError: A path is relative, the root, or on a mount.
         EngineError: The engine refused.
     """
     kept = "Nothing was changed."

@@ -23,10 +23,10 @@ _MOST_LINKS = 8
 
 
 def image_root(engine: Engine, image: str, *, base: str = "") -> Root:
-    """Read an image: only the layers above those that were read before, where the engine lets us.
+    """Read an image: only the layers above those already read, if the engine allows it.
 
     Args:
-        engine: Where.
+        engine: The engine.
         image: Its reference or id.
         base: The image that it may be built on, which is then read on its own, once.
 
@@ -53,7 +53,7 @@ def image_root(engine: Engine, image: str, *, base: str = "") -> Root:
 
 
 def container_root(engine: Engine, container: str) -> Root:
-    """Read a container as it stands: its image, and what changed on top of it.
+    """Read a container: its image, and the changes on top of it.
 
     Raises:
         EngineError: There is no such container, or the engine cannot be asked.
@@ -137,8 +137,8 @@ def _find_opaque(
 ) -> None:
     """Find the folders that were removed and made again: an archive does not say so.
 
-    Of each folder that a layer and those below it have, one file from below is looked for in the
-    container: where it is gone, nothing from below is left.
+    For each folder that a layer and those below it have, one file from below is looked up in the
+    container: if it is gone, nothing from below is left.
     """
     touched = layer.root.entries.keys() | layer.gone
     later = {path for each in above for path in (*each.root.entries, *each.gone)}
@@ -161,7 +161,7 @@ def is_there(engine: Engine, container: str, path: str) -> bool:
 
 
 def files_below(engine: Engine, container: str, path: str) -> Root | None:
-    """Read what lies at a path of a container, links followed, and below it; None without any.
+    """Read the files at and below a path of a container, with links followed; None without any.
 
     Raises:
         EngineError: The engine cannot be asked.
@@ -208,7 +208,7 @@ def _stream(engine: Engine, what: str, **params: str) -> BinaryIO:
 
 
 def fetch(engine: Engine, image: str, paths: Sequence[str], folder: Path) -> dict[str, Path]:
-    """Copy some files of an image into a folder; return where each is. What is gone is left out.
+    """Copy some files of an image into a folder; return their paths, without missing ones.
 
     Raises:
         EngineError: There is no such image, or the engine cannot be asked.

@@ -1,7 +1,7 @@
-"""Build secrets, the way BuildKit asks for them: over a session, from memory, never in a layer.
+"""Build secrets, as BuildKit requests them: over a session, from memory, never in a layer.
 
-A client that builds opens a session beside the build (``POST /session``): the connection is turned
-round, and the engine becomes the client of a small gRPC service that answers what a secret is.
+A client that builds also opens a session (``POST /session``): the connection is turned
+round, and the engine becomes the client of a small gRPC service that answers with secrets.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Session:
     """A session that answers for some secrets; a context manager.
 
     Args:
-        engine: Whose builder may ask.
-        secrets: What it may ask for, by id.
+        engine: The engine whose builder may ask.
+        secrets: The secrets that it may request, by id.
 
     Attributes:
-        id: What the build request names.
+        id: Its id for the build request.
     """
 
     def __init__(self, engine: Engine, secrets: Mapping[str, bytes]) -> None:

@@ -69,14 +69,14 @@ class Server:
     """A container that serves.
 
     Attributes:
-        id: Of the container.
+        id: The container's id.
         name: The engine's name for it.
-        image: What it was started from.
-        url: Where it is reached, with its token; empty if it publishes nothing.
-        ports: Each of its ports and where that is published.
+        image: Its image.
+        url: Its URL with its token; empty if it publishes nothing.
+        ports: Its ports and their published addresses.
         status: The engine's word: "running", "exited".
-        history: The history of whoever started it.
-        is_reached: Whether it answered from here; it says itself that it serves.
+        history: The history that started it.
+        is_reached: Whether it answered from here.
     """
 
     id: str
@@ -96,10 +96,10 @@ class Image:
     Attributes:
         id: Its id.
         tags: Its names.
-        created: When, ISO 8601.
+        created: Its creation time, ISO 8601.
         size: Bytes, its base included.
-        base: What it was built on.
-        recipe: The hash of what was built; empty of a commit.
+        base: Its base image.
+        recipe: The hash of the build's input; empty for a commit.
         history: The history it was made from.
     """
 
@@ -181,7 +181,7 @@ def wait(engine: Engine, server: Server, *, seconds: float) -> Server:
     """Wait until a server answers; return it with its URL.
 
     Raises:
-        ServerFailed: It ended, or does not answer in time; says its last words.
+        ServerFailed: It ended, or does not answer in time; the error has its last output.
         EngineError: The engine cannot be asked.
     """
     deadline, answered, heard = time.monotonic() + seconds, 0.0, 0.0
@@ -218,7 +218,7 @@ def _failed(container: Any, what: str) -> ServerFailed:
 
 
 def _addresses(engine: Engine, container: Any) -> list[str]:
-    """Return where it can be reached: as the user will, and from another container beside it."""
+    """Return its addresses: the user's, and one for other containers."""
     published = container.ports
     addresses = [
         f"http://{engine.host}:{bindings[0]['HostPort']}"
@@ -295,12 +295,12 @@ def servers(engine: Engine) -> tuple[Server, ...]:
 def stop(
     engine: Engine, names: Sequence[str], *, history: str | None, console: Console
 ) -> tuple[str, ...]:
-    """Stop servers and take their containers away; return their names.
+    """Stop servers and remove their containers; return their names.
 
     Args:
-        engine: Where.
-        names: Which; none for all that were started by one history.
-        history: Which history that is; None for all there are.
+        engine: The engine.
+        names: The servers; none for all that one history started.
+        history: That history; None for all servers.
         console: Shows the progress.
 
     Raises:
@@ -335,7 +335,7 @@ def _is(server: Server, name: str) -> bool:
 
 
 def bases(engine: Engine, made: Sequence[Image]) -> tuple[Image, ...]:
-    """Return the images that others were built on, of those that the engine has.
+    """Return the base images of others, of those that the engine has.
 
     Raises:
         EngineError: The engine cannot be asked.

@@ -27,8 +27,8 @@ class OurLayer:
 
     Attributes:
         packed: Its archive.
-        manager: Whose packages; empty for the histories, ``dpkg`` for Debian's lists.
-        prefix: Of which environment; empty for the system.
+        manager: The packages' manager; empty for the histories, ``dpkg`` for Debian's lists.
+        prefix: The environment's prefix; empty for the system.
         packages: Name, version in the base and in the layer of each package.
         python: The minor version that the packages were installed for.
     """
@@ -46,11 +46,11 @@ class OurLayer:
 
     @property
     def title(self) -> str:
-        """Return what it is, in words."""
+        """Its title, in words."""
         return f"{self.manager or 'history'} {self.prefix}".rstrip()
 
     def described(self) -> Descriptor:
-        """Return what a manifest says of it."""
+        """Its description in a manifest."""
         made_of = {
             "diff_id": self.packed.diff_id,
             "manager": self.manager,
@@ -102,13 +102,13 @@ class Assembled:
 def assemble(
     base: Image, ours: Sequence[OurLayer], labels: Mapping[str, str], created: str
 ) -> Assembled:
-    """Put our layers on a base image; what it runs, and as whom, stays.
+    """Put our layers on a base image; its command and user stay.
 
     Args:
         base: The base image.
         ours: Our layers, the lowest first.
-        labels: To add to the base's.
-        created: When, ISO 8601.
+        labels: The labels to add to the base's.
+        created: The creation time, ISO 8601.
     """
     config: dict[str, Any] = {**base.config, "created": created}
     config["config"] = {**base.settings, "Labels": {**base.labels, **labels}}

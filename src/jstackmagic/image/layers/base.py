@@ -1,4 +1,4 @@
-"""The base image that layers are made for: found, read, and a witness of what it brought."""
+"""Find and read the base image of the layers, a witness of its own packages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Base:
 
     Attributes:
         registry: Its repository.
-        image: What its registry says of it.
+        image: Its description in the registry.
         root: Its files.
     """
 
@@ -82,7 +82,7 @@ def base_of(name: str, history: str, console: Console) -> Iterator[Base]:
 
 @contextmanager
 def _needed() -> Iterator[None]:
-    """Say what to do where the base image cannot be read."""
+    """Add advice to errors if the base image cannot be read."""
     try:
         yield
     except RegistryError as error:

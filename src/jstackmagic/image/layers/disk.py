@@ -46,12 +46,12 @@ def forget_links() -> None:
 
 
 def item(path: str, fault: Fault, owner: Ownership | None = None) -> Item | None:
-    """Return what lies at a path, as an item; None if there is nothing, or no image can have it.
+    """Return a path as an item; None if it does not exist, or no image can have it.
 
     Args:
-        path: Which; its folder's links are followed.
-        fault: Takes why no image can have it.
-        owner: Whose it is in the image; None for whose it is here.
+        path: The path; its folder's links are followed.
+        fault: Called with the reason why no image can have it.
+        owner: Its owner in the image; None for its owner here.
     """
     path = canonical(path)
     try:
@@ -86,7 +86,7 @@ def _capability(path: str) -> bytes:
 
 
 def text(path: str, content: bytes, like: Item | None = None, mode: int = 0o644) -> Item:
-    """Return an item with a content of its own, whose it is after another."""
+    """Return an item with its own content, and the owner of another item."""
     if like is not None:
         return replace(like, source="", content=content, size=len(content), stamp=())
     return Item(path, mode=mode, content=content, size=len(content))
@@ -104,7 +104,7 @@ def sha256(one: Item) -> str:
 
 
 def read(path: str) -> bytes:
-    """Return what a file holds; nothing if it cannot be read."""
+    """Return a file's content; nothing if it cannot be read."""
     with suppress(OSError), open(path, "rb") as file:
         return file.read()
     return b""
@@ -123,12 +123,12 @@ def holds_secret(one: Item) -> bool:
 def changed(
     folder: str, spans: Sequence[tuple[float, float]], skip: Callable[[str], bool]
 ) -> Iterator[str]:
-    """Yield the paths below a folder that changed in some spans of time, on its own file system.
+    """Yield the paths below a folder that changed in some time spans, on its own file system.
 
     Args:
-        folder: Which.
-        spans: From when to when, in seconds since the epoch.
-        skip: Returns whether to leave a path out, with all that lies below it.
+        folder: The folder.
+        spans: Their starts and ends, in seconds since the epoch.
+        skip: Returns whether to leave a path out, with all below it.
     """
     if not spans:
         return

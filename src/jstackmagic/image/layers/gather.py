@@ -1,4 +1,4 @@
-"""The layers of a history: the files here of what was recorded, and what the base image lacks."""
+"""Gather the layers of a history: the recorded packages' files that the base image lacks."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def gather(ledger: Ledger, history: bytes, base: Root, user: tuple[int, int]) ->
     """Gather the layers of a history.
 
     Args:
-        ledger: What its records come to.
-        history: Its lines, for the image to know its own past.
+        ledger: The ledger of its records.
+        history: Its lines, which go into the image.
         base: The base image.
         user: The numbers of the image's user and group.
     """
@@ -262,7 +262,7 @@ class _Gathering:
         ) and real not in ("/", "/usr")
 
     def _skeleton(self, environment: Environment, owner: Ownership | None) -> Iterator[Item]:
-        """Yield what makes a folder a virtual environment, where the base image has none there."""
+        """Yield the files of a virtual environment itself, if the base image does not have it."""
         if environment.is_conda or not self._is_new(environment.prefix):
             return
         for folder in (environment.prefix, f"{environment.prefix}/bin"):
@@ -327,7 +327,7 @@ class _Gathering:
     # The past
 
     def add_past(self, history: bytes) -> None:
-        """Add what is each user's own: the histories, and the kernelspecs of new environments."""
+        """Add the user's own files: the histories, and the kernelspecs of new environments."""
         items = [disk.text(HISTORY, history)]
         for prefix, environment in sorted(self._environments.items()):
             owner = ownership(os.path.realpath(prefix), self._base, self._user)

@@ -1,4 +1,4 @@
-"""Metadata as it goes into a layer: the same for all who installed the same, no secret. Pure."""
+"""Metadata as it goes into a layer: equal for equal installs, without secrets. Pure."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def conda_record(content: bytes, spec: str | None, root: str) -> bytes:
 
 
 def pip_record(content: bytes, left_out: Callable[[str], bool], added: Iterable[str]) -> bytes:
-    """Return a RECORD in order, without the rows of what the layer does not have.
+    """Return a sorted RECORD, without rows of files that the layer does not have.
 
     Args:
         content: The file.
         left_out: Returns whether the layer does not have a file, by its name in a row.
-        added: The names of files to list beside them.
+        added: The names of files to list in addition.
     """
     text = content.decode("utf-8", "surrogateescape")
     rows = {row[0]: row for row in csv.reader(io.StringIO(text)) if row and not left_out(row[0])}
@@ -88,12 +88,12 @@ def conda_history(content: bytes) -> bytes:
 
 
 def paragraphs(base: bytes, here: bytes, moved: Collection[str]) -> bytes:
-    """Return a list of dpkg's or apt's: as the base has it, but for the packages that moved.
+    """Return a list of dpkg's or apt's as in the base, except for the packages that moved.
 
     Args:
         base: The list in the base image.
         here: The list here.
-        moved: Names of packages, with ``:ARCHITECTURE`` where they are of a foreign one.
+        moved: Names of packages, with ``:ARCHITECTURE`` if it is a foreign one.
     """
     was, now = _paragraphs(base), _paragraphs(here)
     names = {name.partition(":")[0] for name in moved}
@@ -137,9 +137,9 @@ def _paragraphs(content: bytes) -> dict[tuple[str, str], bytes]:
 
 
 def accounts(base: bytes, here: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Add the system's new users, or groups, of here to the base's list of them.
+    """Add this system's new users, or groups, to the base's list.
 
-    Users with numbers of 1000 and more are people, and not carried along.
+    Users with numbers from 1000 are people, and are left out.
 
     Args:
         base: ``/etc/passwd`` or ``/etc/group`` in the base image.
@@ -165,8 +165,8 @@ def locked(base: bytes, names: Iterable[str], fields: int) -> bytes:
 
     Args:
         base: The file in the base image.
-        names: Whose.
-        fields: How many fields a line has: 9, or 4.
+        names: The accounts.
+        fields: The number of fields in a line: 9, or 4.
     """
     known = {line.partition(b":")[0] for line in base.splitlines()}
     lines = [

@@ -56,10 +56,10 @@ class Packed:
 
 
 class Packing:
-    """Packs layers; what was packed before is not packed again.
+    """Pack layers, each only once.
 
     Args:
-        folder: Where to keep archives until they are sent, and what is known of them.
+        folder: The folder for archives until they are sent, and for their digests.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,7 +75,7 @@ class Packing:
         return self.folder / "layers.json"
 
     def path(self, packed: Packed) -> Path:
-        """Return where an archive lies, if it is there."""
+        """Return the path of an archive, if it is there."""
         return self.folder / f"{packed.digest.rpartition(':')[2]}.tar.gz"
 
     def known(self, layer: Contents) -> Packed | None:
@@ -136,7 +136,7 @@ def _signature(layer: Contents) -> str:
 
 
 class _Sink(io.RawIOBase):
-    """Compresses what is written, and takes the hashes of both."""
+    """Compress what is written, and hash both."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

@@ -28,7 +28,7 @@ _OWN_HISTORY = re.compile(r".*/conda-meta/history")
 def obstacles(
     ours: Iterable[OurLayer], old: Image, new: Image, old_root: Root, new_root: Root
 ) -> Iterator[str]:
-    """Yield why our layers cannot be put on another base image, by what the manifests say.
+    """Yield why our layers cannot be put on another base image, from the manifests.
 
     Args:
         ours: The layers.
@@ -58,7 +58,7 @@ def _is_there(prefix: str, root: Root) -> bool:
 
 
 def _python(layer: OurLayer, new: Image, root: Root) -> Iterator[str]:
-    """Compare the minor version of Python, in whose folder the packages lie."""
+    """Compare the minor version of Python, whose folder has the packages."""
     if not layer.python or any(name == "python" for name, _, _ in layer.packages):
         return
     library = re.compile(rf"{re.escape(layer.prefix)}/lib/python(\d+\.\d+)/(?:site|dist)-packages")

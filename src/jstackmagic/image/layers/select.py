@@ -22,16 +22,16 @@ class Item:
     """One file, folder or link for a layer.
 
     Attributes:
-        path: In the image: absolute, its folder's links followed.
+        path: Its path in the image: absolute, with its folder's links followed.
         kind: What it is.
         mode: Permission bits.
         uid: Its owner's number.
         gid: Its group's number.
-        target: Where a link leads.
+        target: The target of a link.
         source: The file here that has the content; empty where `content` is it.
-        content: The content, where it is not that of the file as it stands.
-        size: Bytes of the content.
-        stamp: What changes when the file's content may have changed.
+        content: The content, if it differs from the file's.
+        size: The content's size in bytes.
+        stamp: A value that changes when the file's content may have changed.
         capability: The value of its attribute ``security.capability``.
     """
 
@@ -76,7 +76,7 @@ class Contents:
 
     @property
     def title(self) -> str:
-        """Return what it is, in words."""
+        """Its title, in words."""
         if not self.manager:
             return "history"
         return f"{self.manager} {self.prefix}".rstrip()
@@ -111,9 +111,9 @@ class Ownership:
 
 
 def ownership(prefix: str, base: Root, user: tuple[int, int]) -> Ownership:
-    """Return whose an environment's files are: the owner's of its prefix in the base image.
+    """Return the ownership of an environment's files: that of its prefix in the base image.
 
-    A new environment is owned as its folder ``envs`` is, or else by the image's user.
+    A new environment belongs to the owner of its folder ``envs``, or else to the image's user.
 
     Args:
         prefix: The environment's.
@@ -139,15 +139,15 @@ def contents(
     is_here: Callable[[str], bool],
     sha256: Callable[[Item], str],
 ) -> Contents:
-    """Fill a layer with what the base image lacks, and take away what is no more.
+    """Fill a layer with the files that the base image lacks, and remove those that are gone.
 
     Args:
         shell: The layer, empty.
-        wanted: What its packages own here.
-        had: What the packages that it replaces or removes own in the base image.
+        wanted: The files of its packages here.
+        had: The files in the base image of packages that it replaces or removes.
         base: The base image.
         folder: Returns a folder of here as an item.
-        is_here: Returns whether there is something of a path here.
+        is_here: Returns whether a path exists here.
         sha256: Returns the hash of an item's content, in hexadecimal.
     """
     by_path = {item.path: item for item in wanted}
@@ -188,7 +188,7 @@ def _is_there(item: Item, base: Root, sha256: Callable[[Item], str]) -> bool:
 def _gone(
     had: Iterable[str], kept: Collection[str], base: Root, is_here: Callable[[str], bool]
 ) -> set[str]:
-    """Return what to take away: a whole folder, where nothing of it is left."""
+    """Return the paths to remove: a whole folder, if nothing of it is left."""
     found = set()
     for path in had:
         if path not in base.entries or path in kept or is_here(path):

@@ -1,4 +1,4 @@
-"""Send an image to a registry, or write it into a layout of OCI's: only what is not there yet."""
+"""Send an image to a registry, or write it as an OCI layout: only what is not there yet."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def send(
 
     Args:
         image: Which.
-        target: Where to.
-        tag: What to call it there.
+        target: The repository.
+        tag: Its name there.
         source: Where its base is.
         packing: Has the archives of our layers.
         pack: Packs the layer of a digest, if its archive is not there any more.
         console: Shows the progress.
-        share: A repository of the same registry that everybody's layers are put into, and taken
+        share: A repository of the same registry that all users' layers are put into, and taken
             from.
 
     Raises:
@@ -185,25 +185,25 @@ def write_layout(
     *,
     console: Console,
 ) -> int:
-    """Write an image as a folder, or as an archive where its name ends in ``.tar``.
+    """Write an image as a folder, or as an archive if its name ends in ``.tar``.
 
     The archive has a ``manifest.json``, too: Docker before 25 loads nothing else.
 
     Args:
         image: Which.
         path: The path.
-        name: What it is called when it is loaded.
+        name: Its name when it is loaded.
         source: Where its base is.
         packing: Has the archives of our layers.
         pack: Packs the layer of a digest, if its archive is not there any more.
         console: Shows the progress.
 
     Returns:
-        Its bytes.
+        Its size in bytes.
 
     Raises:
         RegistryError: The base cannot be read.
-        OSError: It cannot be written; what was there is as it was.
+        OSError: It cannot be written; the old file stays as it was.
     """
     total = sum(each.size for each in image.base) + sum(o.packed.size for o in image.ours)
     done = 0

@@ -76,9 +76,9 @@ def made_by_scripts(
 
     Args:
         base: The base image.
-        spans: When Debian packages were installed, as recorded.
+        spans: The recorded times of Debian installs.
         prefixes: The environments, which are not the system's.
-        fault: Takes what cannot be in an image.
+        fault: Called with the paths that cannot be in an image.
     """
 
     def skip(path: str) -> bool:
@@ -95,10 +95,10 @@ def made_by_scripts(
 
 
 def state(base: Root, moved: Collection[str]) -> Iterator[Item]:
-    """Yield what says which packages are installed: dpkg's and apt's lists, the accounts.
+    """Yield the system's state: dpkg's and apt's lists, the accounts.
 
-    They are the base's own, but for what was recorded: another package of here is not in the
-    image, and no list may say that it is.
+    They are the base's own, except for recorded packages: other packages here are not in the
+    image, and no list may contain them.
 
     Args:
         base: The base image.

@@ -26,7 +26,7 @@ _METADATA = (".dist-info", ".egg-info")
 
 
 def brought_here() -> Brought | None:
-    """Return what the image of this container brought; None if no engine here can say."""
+    """Return the packages of this container's image; None if no engine here has it."""
     host = look()
     if host.runtime is None or host.engine is None:
         return None
@@ -47,8 +47,8 @@ class Brought:
     of changes that the engine keeps of every container.
 
     Attributes:
-        engine: Which holds both.
-        container: This one.
+        engine: The engine that has both.
+        container: This container.
     """
 
     engine: Engine
@@ -56,7 +56,7 @@ class Brought:
 
     @property
     def words(self) -> str:
-        """Return how it is known, a phrase."""
+        """Return the evidence, a phrase."""
         return f"the image {self.container.image}"
 
     def of(
@@ -65,8 +65,8 @@ class Brought:
         """Return one manager's packages; None if they are on a volume or newer than the image.
 
         Args:
-            environment: Where; apt's packages are the system's.
-            manager: Whose.
+            environment: The environment; apt's packages are the system's.
+            manager: The manager.
             here: That manager's packages as they are now.
 
         Raises:

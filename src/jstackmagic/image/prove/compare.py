@@ -1,4 +1,4 @@
-"""Proving that an image holds what is here: both sides are read from their files."""
+"""Prove that an image has what is here: both sides are read from their files."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Target:
         name: Its usual name.
         id: Its id, or its digest.
         view: Its files and its configuration.
-        engine: Which can run it; None if none can.
+        engine: The engine that can run it; None without one.
     """
 
     name: str
@@ -107,7 +107,7 @@ def everything_here() -> Here:
 
 
 def seen_by(engine: Engine, here: Here) -> Here:
-    """Return what is here as the engine sees it, where this is one of its containers.
+    """Return this side as the engine sees it, if this is one of its containers.
 
     Raises:
         EngineError: The engine cannot be asked.
@@ -117,7 +117,7 @@ def seen_by(engine: Engine, here: Here) -> Here:
 
 
 def in_container(engine: Engine, container: Container) -> Here:
-    """Return what another container holds.
+    """Return another container as this side.
 
     Raises:
         EngineError: The engine cannot be asked.
@@ -142,7 +142,7 @@ def target_of(engine: Engine, image: str, *, base: str = "") -> Target:
     """Return an image that an engine has.
 
     Args:
-        engine: Where.
+        engine: The engine.
         image: Its reference or id.
         base: The image it may be built on.
 
@@ -167,13 +167,13 @@ def prove(
     console: Console,
     brought: Callable[[], Brought | None] = lambda: None,
 ) -> Proof:
-    """Compare what is here with what an image holds.
+    """Compare this side with an image.
 
     Args:
         target: The image.
-        here: What to compare.
+        here: This side.
         records: The history, to find what fixes a difference.
-        deep: Also compare every file, and import what was added.
+        deep: Also compare every file, and import the added packages.
         console: Shows the progress.
         brought: Returns what the image of this container brought.
 
@@ -296,7 +296,7 @@ class _Comparison:
         )
 
     def _sides(self, environments: Sequence[Environment]) -> list[Side]:
-        """Both sides of every environment and, in a whole comparison, of the Debian system."""
+        """Return both sides of every environment and, in a whole comparison, of the system."""
         sides = []
         for environment in environments:
             in_image = self._place(environment)
@@ -455,7 +455,7 @@ class _Comparison:
     def _compiled(
         self, environments: Sequence[Environment], paths: Sequence[str]
     ) -> frozenset[str]:
-        """Return which compiled files of the image are not of the source that lies beside them."""
+        """Return the compiled files of the image that do not belong to their source."""
         if self.target.engine is None:
             self.unread += [f"{path} of the image could not be compared." for path in paths]
             return frozenset()

@@ -344,8 +344,8 @@ def owners(view: View, names: Collection[str] | None = None) -> dict[str, Owned]
     """Return the files that conda's, pip's and Debian's records list, by path.
 
     Args:
-        view: Which side.
-        names: Of which packages; None for all.
+        view: The side.
+        names: The packages; None for all.
     """
 
     def is_wanted(name: str) -> bool:
@@ -452,7 +452,7 @@ def _hexadecimal(column: Sequence[str]) -> str:
 def pairs(
     environments: Sequence[Environment], sides: Sequence[Side]
 ) -> Iterator[tuple[Environment, Side]]:
-    """Yield the environments that the image has too, each with what was compared of it."""
+    """Yield the environments that the image has too, each with its compared side."""
     by_prefix = {environment.prefix: environment for environment in environments}
     for side in sides:
         if side.environment is not None and side.image is not None:
@@ -469,9 +469,9 @@ def imports(
     sides: Sequence[Side],
     records: Sequence[Record],
 ) -> tuple[tuple[str, ...], list[str]]:
-    """Import the top-level modules of what the history added, in the image.
+    """Import the top-level modules of the packages that the history added, in the image.
 
-    What fails to import here as well is no difference.
+    A module that fails here as well is not a difference.
 
     Returns:
         The modules that fail only there, with the error, and sentences about what could not be
@@ -498,7 +498,7 @@ def imports(
 def _added_modules(
     environment: Environment, side: Side, records: Iterable[Record]
 ) -> Iterator[str]:
-    """Yield the modules of what was added, where it is the same package on both sides."""
+    """Yield the modules of added packages that are the same on both sides."""
     assert side.image is not None
     packages = {
         package
@@ -547,7 +547,7 @@ def _import_here(python: str, modules: Sequence[str]) -> dict[str, str]:
 
 
 def _failures(output: str) -> dict[str, str] | None:
-    """Return the last line of the output, where it is what was requested."""
+    """Return the failures in the last line of the output; None if it has none."""
     lines: list[Any] = output.strip().splitlines()
     try:
         found = json.loads(lines[-1])

@@ -1,4 +1,4 @@
-"""The root file system that this process sees, as data: what an image is compared with."""
+"""The root file system of this process, as data, to compare with an image."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _MACHINES_OWN = re.compile(
     r"/var/(?:log|cache|backups|lib/apt|lib/dpkg)/.*|/etc/(?:[^/]+-|\.pwd\.lock)"
 )
-"""Logs, locks and copies put aside: nothing is missed where they cannot be read."""
+"""Logs, locks and backups, which need not be readable."""
 
 
 def disk_root(folder: str, *, is_wanted: Callable[[str], bool], like: Root | None = None) -> Root:
-    """Read what lies below a folder and on the same file system: mounts are left out.
+    """Read a folder's files on the same file system: mounts are left out.
 
     Args:
-        folder: Absolute.
+        folder: An absolute path.
         is_wanted: Whether a file's content counts, and not only that it is there.
         like: Another root. A file that this user may not read is taken for that of the other where
             size, owner, mode and time are the same.

@@ -57,7 +57,7 @@ class View:
     on_disk: bool = False
 
     def content(self, path: str) -> bytes:
-        """Return what a file holds; nothing if unknown."""
+        """Return a file's content; nothing if unknown."""
         if self.on_disk:
             try:
                 return Path(path).read_bytes()
@@ -69,11 +69,11 @@ class View:
 def facts(
     here: View, image: View, ways: Ways, *, places: Mapping[str, str], skipped: Iterable[str] = ()
 ) -> Iterator[Finding]:
-    """Yield what differs, beside the packages.
+    """Yield the differences besides the packages.
 
     Args:
         here: This side.
-        image: The other.
+        image: The image's side.
         ways: What fixes it.
         places: The name of each environment, by its prefix.
         skipped: Paths that another difference explains.
@@ -181,7 +181,7 @@ def _configuration(here: View, image: View, ways: Ways) -> Iterator[Finding]:
 
 
 def _shown_variable(value: str | None) -> str:
-    """Return a variable's value; one that is long may be secret, and is no use in a table."""
+    """Return a variable's value, unless it is long: it may be secret, and is useless in a table."""
     if value is None:
         return "not set"
     return value if len(value) <= 40 else f"{len(value)} characters"
@@ -194,7 +194,7 @@ def _text(value: object) -> str:
 
 
 def _number(view: View, user: object) -> str:
-    """Return the number of a user, whom an image names by it or by the name."""
+    """Return a user's number; an image has either the number or the name."""
     name = str(user or "root").partition(":")[0]
     for line in view.content("/etc/passwd").decode(errors="replace").splitlines():
         fields = line.split(":")
@@ -214,16 +214,16 @@ def _holds(here: View, image: View, ways: Ways) -> Iterator[Finding]:
 
 
 def _wanted(status: bytes) -> dict[str, str]:
-    """Return what dpkg was asked to do with each package: install, or hold (dpkg(1))."""
+    """Return the wanted state of each package in dpkg: install, or hold (dpkg(1))."""
     found = re.findall(rb"^Package: (\S+)\n(?:.+\n)*?Status: (\S+) \S+ \S+$", status, re.MULTILINE)
     return {name.decode(): want.decode() for name, want in found if want in (b"install", b"hold")}
 
 
 def dangling(view: View, where: str, ways: Ways) -> Iterator[str]:
-    """Yield the links among the metadata that lead nowhere or to what was not read.
+    """Yield the links among the metadata that lead nowhere or to unread files.
 
     Args:
-        view: Which side.
+        view: The side.
         where: "here" or "in the image".
         ways: What fixes it.
     """
@@ -244,7 +244,7 @@ def dangling(view: View, where: str, ways: Ways) -> Iterator[str]:
 
 
 def nameless(view: View, libraries: Sequence[str], where: str, ways: Ways) -> Iterator[str]:
-    """Yield the ``*.dist-info`` folders that do not say what they are, a sentence each."""
+    """Yield a sentence for each ``*.dist-info`` folder without a name."""
     for library in libraries:
         for path in view.root.children(library):
             name = posixpath.basename(path)

@@ -40,11 +40,11 @@ class Side:
     """One environment, or the Debian system, here and in the image.
 
     Attributes:
-        environment: Which; None for the Debian system.
+        environment: The environment; None for the Debian system.
         in_image: Its prefix there.
-        here: What it holds here.
-        image: What it holds in the image; None if the image does not have it.
-        ours: Of what is here, jstackmagic and what only it needs, where the image has none of it.
+        here: Its packages here.
+        image: Its packages in the image; None if the image does not have it.
+        ours: jstackmagic and what only it needs, of the packages here, if the image lacks them.
         needed_by: By package here, those here that need it.
         knows_needs: Whether `needed_by` was read.
         libraries: Its folders of Python distributions here.
@@ -147,17 +147,17 @@ class Proof:
     Attributes:
         image: The image's reference.
         image_id: Its id.
-        compared: What was compared, and how many packages it has here.
+        compared: The compared places, each with its number of packages here.
         differences: The packages that are not the same.
         absent: Environments that only one side has, a sentence each.
-        unread: What could not be read, a sentence each: nothing is called equal unread.
+        unread: A sentence for each thing that could not be read: nothing unread is called equal.
         files: With ``--deep``: files whose content is not the same.
         imports: With ``--deep``: modules that can be imported here and not in the image.
         deep: Whether contents were compared too.
-        facts: What differs beside the packages: import path, settings, kernels, start-up,
+        facts: The differences besides the packages: import path, settings, kernels, start-up,
             configuration, holds.
         beside: Our own packages that are here and not in the image, a sentence for each
-            environment: they are no difference.
+            environment: they are not a difference.
     """
 
     image: str
@@ -184,9 +184,9 @@ class Ways:
     """The lines that make the two sides equal.
 
     Attributes:
-        image: What was compared with.
+        image: The image.
         base: The root of the base image; None if unknown.
-        can_restore: Whether a file here can be put back as the base image has it.
+        can_restore: Whether a file here can be restored from the base image.
     """
 
     image: str = ""
@@ -234,8 +234,8 @@ class Ways:
 
         Args:
             path: The file.
-            here: As it is here.
-            image: As it is in the image.
+            here: Its entry here.
+            image: Its entry in the image.
             reinstall: What puts it back, where the package that owns it is no longer as it was
                 installed here.
         """
@@ -287,7 +287,7 @@ def differences(
 def same(one: Package, other: Package) -> bool:
     """Return whether two packages of one name are the same package.
 
-    conda's by version, build and channel; pip's by version and where they came from; Debian's by
+    conda's by version, build and channel; pip's by version and origin; Debian's by
     version and architecture.
     """
     if one.version != other.version or one.editable != other.editable:
@@ -304,7 +304,7 @@ def _channel(package: Package) -> str:
 def _same_origin(one: Package, other: Package) -> bool:
     """Return whether two distributions came from the same place.
 
-    A local file is copied into the image and lies elsewhere there: its hash counts, and where the
+    A local file is copied into the image and has another path there: its hash counts, and if the
     metadata gives none, its name.
     """
     if one.sha256 and other.sha256:

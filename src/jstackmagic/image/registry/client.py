@@ -79,15 +79,15 @@ class Descriptor:
 
 @dataclass(frozen=True)
 class Image:
-    """An image as its registry has it.
+    """An image in its registry.
 
     Attributes:
-        name: Its reference, as it was asked for.
+        name: Its reference, as requested.
         repository: Its name without the registry.
-        digest: Its manifest's; of several platforms' index, that of the platform.
-        named: What the reference itself leads to: the index's digest, or the same.
-        layers: From the base upward.
-        config: The configuration: what runs, as whom, and the history.
+        digest: The digest of its manifest; in an index of platforms, that of the platform.
+        named: The digest of the reference itself: the index's, or the same.
+        layers: Its layers, the lowest first.
+        config: The configuration: command, user and history.
     """
 
     name: Reference
@@ -104,7 +104,7 @@ class Image:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Return what it runs with: ``User``, ``Env``, ``Entrypoint``."""
+        """Its run settings: ``User``, ``Env``, ``Entrypoint``."""
         found = self.config.get("config")
         return found if isinstance(found, dict) else {}
 
@@ -130,7 +130,7 @@ class Registry:
 
     Args:
         name: An image's reference; its tag and digest do not matter.
-        connection: To its registry; made where none is given.
+        connection: To its registry; by default a new one.
     """
 
     def __init__(self, name: Reference, connection: Connection | None = None) -> None:
@@ -204,10 +204,10 @@ class Registry:
         return found
 
     def blob(self, described: Descriptor) -> Iterator[bytes]:
-        """Yield the content of a blob as it comes; where the connection drops, go on from there.
+        """Yield the content of a blob as it comes; if the connection drops, go on from there.
 
         Raises:
-            RegistryError: It cannot be read, or is not what its digest says: look at the end.
+            RegistryError: It cannot be read, or (at the end) does not have its digest.
         """
         if not described.digest.startswith("sha256:"):
             raise RegistryError(f"{described.digest} is of a kind that is not known here.")
@@ -333,7 +333,7 @@ class Registry:
             raise _lie(self.connection.registry, digest)
 
     def _begun(self, location: str) -> tuple[str, int]:
-        """Return where an upload goes on, and how many bytes are there: a new one's if need be."""
+        """Return an upload's URL, and the bytes already there; begin a new one if need be."""
         scope = self._scope("pull,push")
         if location:
             with suppress(RegistryError):
@@ -352,7 +352,7 @@ class Registry:
         """Give a tag to an image whose blobs are all there; return the manifest's digest.
 
         Raises:
-            RegistryError: The registry refuses it, or calls it something else.
+            RegistryError: The registry refuses it, or reports another digest.
         """
         path, scope = self._path(f"manifests/{tag}"), self._scope("pull,push")
         headers = {"Content-Type": MANIFEST}

@@ -1,4 +1,4 @@
-"""Requests to a registry: logins, tokens, certificates, and another try where one may help."""
+"""Requests to a registry: logins, tokens, certificates, and retries where they may help."""
 
 from __future__ import annotations
 
@@ -82,15 +82,15 @@ class Connection:
         tries: int = _TRIES,
         **more: Any,
     ) -> requests.Response:
-        """Send a request, log in where the registry wants that, and try again where that may help.
+        """Send a request, log in if the registry requires it, and retry if that may help.
 
         Args:
-            method: HTTP's.
-            path: Below the registry, or a whole URL that it gave.
-            scope: What a token is asked for: ``repository:NAME:pull,push``; several by blanks.
-            expect: The status codes that are no error.
-            tries: How often to send it.
-            more: As `requests` takes them.
+            method: The HTTP method.
+            path: A path below the registry, or a whole URL that it gave.
+            scope: The scope of a token: ``repository:NAME:pull,push``; several with blanks between.
+            expect: The status codes that are not errors.
+            tries: The number of tries.
+            more: Further arguments for `requests`.
 
         Raises:
             NotFound: There is no such thing.
@@ -139,7 +139,7 @@ class Connection:
         )
 
     def _falls_back(self) -> bool:
-        """Speak HTTP from here on to a registry of this very machine, as Docker does."""
+        """Use HTTP from here on for a registry on this machine, as Docker does."""
         if not self._loopback or self._base.startswith("http:"):
             return False
         self._base = self._base.replace("https:", "http:", 1)
@@ -154,7 +154,7 @@ class Connection:
         return _basic(self._known_login()) if self._basic else ""
 
     def _answer(self, challenge: str, scope: str) -> bool:
-        """Get what the registry's challenge asks for; return False if there is nothing new."""
+        """Answer the registry's challenge; return False if there is nothing new."""
         kind, _, rest = challenge.partition(" ")
         login = self._known_login()
         if kind.lower() == "basic":
@@ -191,7 +191,7 @@ class Connection:
             raise RegistryError(f"{self.registry} gave no token to log in with.") from None
 
     def _known_login(self) -> Mapping[str, str]:
-        """Return who is logged in, by ``auths``, ``credHelpers`` or ``credsStore``."""
+        """Return the stored login, from ``auths``, ``credHelpers`` or ``credsStore``."""
         if self._login is None:
             import docker.auth
             from docker.errors import DockerException
@@ -295,7 +295,7 @@ def _pause(number: int, response: requests.Response | None) -> float:
 
 
 def _words(response: requests.Response) -> str:
-    """Return what an answer says is wrong, without what a registry may echo of our request."""
+    """Return an answer's error message, without anything that may echo our request."""
     try:
         error = response.json()["errors"][0]
         text = ": ".join(str(error[key]) for key in ("code", "message") if error.get(key))

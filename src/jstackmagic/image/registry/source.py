@@ -53,7 +53,7 @@ def _open(
 
 
 def _unpack(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack a layer by how it begins: OCI has gzip, Zstandard and plain archives."""
+    """Unpack a layer by its first bytes: OCI has gzip, Zstandard and plain archives."""
     first = next(blocks, b"")
     if first.startswith(b"\x1f\x8b"):
         yield from _gzip(first, blocks)
@@ -120,7 +120,7 @@ class Blocks(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer with what comes next; return how many bytes that is."""
+        """Fill a buffer with the next bytes; return their number."""
         while not self._rest:
             block = next(self._blocks, None)
             if block is None:
