@@ -41,7 +41,7 @@ _last: dict[str, tuple[tuple[int, int], dict[str, Entry], dict[str, bytes], list
 """What this process read last, with inode and size of the file: a proof asks for a base thrice."""
 
 _FORMAT = 2
-"""Of what is kept; to be counted up when `Entry`, `Root` or the patterns change."""
+"""The format of kept files; raise it when `Entry`, `Root` or the patterns change."""
 
 LIBRARY = r"lib(?:64)?/(?:python|pypy)[^/]*/(?:site|dist)-packages"
 _KEPT = re.compile(
@@ -57,7 +57,7 @@ _KEPT = re.compile(
     r"|/etc/(?:passwd|group|shadow|gshadow)|/etc/jstackmagic/history\.jsonl"
 )
 _CACHE = re.compile(r".*/(?:pkgs/[^/]+-[^/]+-[^/]+|\.cache)(?:/.*)?")
-"""conda's and uv's caches have the metadata of what is installed nowhere."""
+"""conda's and uv's caches have metadata of packages that are not installed."""
 
 _MAY_BE_LINKED = re.compile(r".*\.(?:dist-info/[^/]+|egg-info/[^/]+|pth|egg-link)")
 """Files that a cache may have under another name than the environment."""
@@ -73,7 +73,7 @@ class Entry:
         uid: Its owner's number.
         gid: Its group's number.
         size: Bytes; 0 of what is not a file.
-        target: Where a link leads, as it is written.
+        target: The target of a link, as written.
         sha256: Of a file's content, in hexadecimal.
         time: When its content changed, in whole seconds since the epoch.
         body: Of compiled Python, the hash of all but its head of 16 bytes (PEP 552), and the head.
@@ -97,7 +97,7 @@ class Root:
     Attributes:
         entries: By absolute path; the root folder itself is not among them.
         contents: The content of the files that say what is installed, by absolute path.
-        unread: What could not be read, and why, a sentence each.
+        unread: A sentence for each thing that could not be read, with the reason.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class Root:
                 at += 1
 
     def resolve(self, path: str) -> str | None:
-        """Return where a path leads, its links followed; None if there is nothing."""
+        """Return the target of a path, with links followed; None if it does not exist."""
         done, waiting = "", [part for part in path.split("/") if part]
         for _ in range(1000):
             if not waiting:

@@ -50,7 +50,7 @@ class OurLayer:
         return f"{self.manager or 'history'} {self.prefix}".rstrip()
 
     def described(self) -> Descriptor:
-        """Its description in a manifest."""
+        """Return its description in a manifest."""
         made_of = {
             "diff_id": self.packed.diff_id,
             "manager": self.manager,
