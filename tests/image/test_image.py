@@ -33,6 +33,8 @@ from jstackmagic.image.engine import commit, labels
 from jstackmagic.image.engine.build import StepLines, blame
 from jstackmagic.image.engine.buildlog import Log, fields
 from jstackmagic.image.engine.client import EngineError, NoEngine, connect, speaking
+from jstackmagic.image.engine.container import Container, Mount
+from jstackmagic.image.engine.restore import restore
 from jstackmagic.image.engine.serve import Server
 from jstackmagic.image.prove.coverage import COVERAGE
 from jstackmagic.image.prove.proof import Proof, Side, absent, differences, same, unreadable
@@ -920,3 +922,13 @@ def test_what_a_proof_compares_is_a_table_and_needs_no_engine(
     for what, shallow, deep in COVERAGE:
         assert what in said
         assert f"| {what} | {shallow} | {deep} |" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "//", "/usr", "/opt", "relative", "/data", "/data/x", sys.prefix]
+)
+def test_what_is_needed_or_mounted_is_not_put_back(path: str) -> None:
+    container = Container("ab", "name", "image:1", "sha256:1", (Mount("/host", "/data"),))
+    with pytest.raises(UsageError) as raised:
+        restore(None, container, [path])  # type: ignore[arg-type]  # no engine is asked
+    assert "Nothing was changed" in str(raised.value)

@@ -42,7 +42,7 @@ def restore(engine: Engine, container: Container, paths: Sequence[str]) -> None:
     for path in paths:
         if not path.startswith("/") or posixpath.normpath(path) in ("/", "//"):
             raise UsageError(f"{path} is no absolute path of a file or folder.", kept=kept)
-        inside = any(each.startswith(f"{posixpath.normpath(path)}/") for each in _NEEDED)
+        inside = any(f"{each}/".startswith(f"{posixpath.normpath(path)}/") for each in _NEEDED)
         if inside or posixpath.normpath(path).count("/") == 1:
             raise UsageError(
                 f"{path} is too much to put back: this process runs from it.",
