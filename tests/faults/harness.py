@@ -253,8 +253,12 @@ class Examination:
         now = signature(scene)
         states = {"before": self._before, "after": self._after}
         found.first = next((name for name, state in states.items() if state == now), "between")
-        if self.operation.whole and found.first == "between":
-            found.problems.append("it was changed in part: " + _difference(self._before, now))
+        if self.operation.whole:
+            found.problems += [
+                f"{name} was changed in part"
+                for name, was in self._before.items()
+                if now.get(name) not in (was, self._after.get(name))
+            ]
         self._type(self.argv, found)
         if not self._is_right():
             named = next((m[1] for text in reversed(found.said) if (m := _ADVICE.search(text))), "")

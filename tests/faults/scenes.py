@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from support.channel import ChannelBuilder, File
 from support.environments import create_environment, make_uv_venv, make_venv
 from support.wheels import build_wheel
+
+from . import tracer
 
 ENGINES = ("rattler", "uv", "pip")
 
@@ -243,8 +245,59 @@ def _replay(engine: str) -> Callable[[Scene], list[str]]:
     return ready
 
 
+def _repair(engine: str) -> Callable[[Scene], list[str]]:
+    def ready(scene: Scene) -> list[str]:
+        _kill_at(60, scene, _install(engine)(scene))
+        return ["install", "--repair", "--prefix", str(scene.prefix)]
+
+    return ready
+
+
+def _kill_at(number: int, scene: Scene, argv: list[str]) -> None:
+    """Leave what an install leaves that is killed in its middle."""
+    job = tracer.Job(
+        argv=argv,
+        watched=scene.watched,
+        output=str(scene.root / "output"),
+        environ=scene.environ,
+        folder=str(scene.root / "work"),
+        fault="kill",
+        at=number,
+    )
+    lines = f"[]\n{json.dumps(asdict(job))}\n"
+    done = subprocess.run(
+        [sys.executable, tracer.__file__], input=lines, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["failed"], (scene.root / "output").read_text()
+
+
+# Files
+
+
+def _record(scene: Scene) -> list[str]:
+    _environment(scene, "uv")
+    return _line("uv", "install", scene, "--record-only", "app")
+
+
+def _export(scene: Scene) -> list[str]:
+    scene.do(*_record(scene))
+    (scene.root / "work/Dockerfile").write_text("FROM scratch\n" * 1000)
+    return ["export", "dockerfile", "--from", "example.com/base:1", "--output", "Dockerfile"]
+
+
+def _capture(scene: Scene) -> list[str]:
+    _environment(scene, "uv")
+    cell = {"cell_type": "code", "source": "%pip install app", "metadata": {}, "outputs": []}
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]}
+    (scene.root / "work/notebook.ipynb").write_text(json.dumps(notebook))
+    return ["capture", "--prefix", str(scene.prefix), "notebook.ipynb"]
+
+
 OPERATIONS = [
-    Operation(make.__name__.lstrip("_"), engine, make(engine))
-    for engine in ENGINES
-    for make in (_install, _upgrade, _remove, _undo, _replay)
+    *(
+        Operation(make.__name__.lstrip("_"), engine, make(engine))
+        for engine in ENGINES
+        for make in (_install, _upgrade, _remove, _undo, _replay, _repair)
+    ),
+    *(Operation(f.__name__.lstrip("_"), "", f, whole=True) for f in (_record, _export, _capture)),
 ]
