@@ -202,7 +202,8 @@ def _sweep(prefix: str, plan: Journal) -> None:
         partial.unlink()
     for name in (".refprobe-??????", "symtest_*-*-*-*-*"):  # where rattler tries how it can copy
         for probe in Path(prefix).glob(name):
-            shutil.rmtree(probe) if probe.is_dir() else probe.unlink()
+            link = probe.is_symlink()  # also one to a folder
+            shutil.rmtree(probe) if probe.is_dir() and not link else probe.unlink()
     for folder in sorted(plan.folders, key=len, reverse=True):
         path = Path(prefix, folder)
         with contextlib.suppress(OSError):
