@@ -137,3 +137,18 @@ def test_a_file_of_the_user_beside_a_broken_package_stays(venv: Path) -> None:
     clear(left)
     assert mine.read_text() == "notes\n"
     assert os.listdir(site(venv) / "app") == ["mine.txt"]
+
+
+def test_a_probe_of_rattlers_that_links_to_a_folder_stops_no_repair(tmp_path: Path) -> None:
+    from jstackmagic.managers.conda.rattler.journal import Journal
+    from jstackmagic.managers.conda.rattler.linking import _sweep
+
+    metadata = tmp_path / "conda-meta"
+    metadata.mkdir()
+    (metadata / "prefix_record_abcdef").touch()
+    (tmp_path / "symtest_ae308b5f-6de9-40ed-a7ab-896d1ff54abf").symlink_to(metadata)
+    (tmp_path / ".refprobe-abcdef").mkdir()
+    empty = tmp_path / "lib/app-1.0.dist-info"
+    empty.mkdir(parents=True)
+    _sweep(str(tmp_path), Journal(folders=("lib/app-1.0.dist-info",)))
+    assert [path.name for path in tmp_path.rglob("*")] == ["conda-meta"]
