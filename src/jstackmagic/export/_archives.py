@@ -60,7 +60,7 @@ def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
 
 
 def _indexes(chosen: Chosen) -> Iterator[str]:
-    """Yield those asked for, each once, and pip's own where a step named none."""
+    """Yield the requested indexes, each once, and pip's own if a step names none."""
     steps = chosen.of("pip")
     named = [step.sources.index_url for step in steps if step.sources.index_url]
     extra = [url for step in steps for url in step.sources.extra_index_urls]
@@ -82,12 +82,12 @@ def _default(prefix: str) -> str:
 
 
 def _ask(index: str, packages: Sequence[Package]) -> list[Archive]:
-    """Return what an index has of some packages; asked at once over a few connections.
+    """Return an index's archives of some packages, over a few connections at once.
 
     Raises:
         requests.RequestException: It cannot be reached, or answers with an error.
-        UnsupportedRepoVersionError: It is of a later time.
-        ValueError: It is no index.
+        UnsupportedRepoVersionError: Its format is too new.
+        ValueError: It is not an index.
     """
     shares = [packages[start::_AT_ONCE] for start in range(min(_AT_ONCE, len(packages)))]
     with ThreadPoolExecutor(_AT_ONCE) as threads:

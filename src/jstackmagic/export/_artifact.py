@@ -1,4 +1,4 @@
-"""The result of an export: a text, and the local files that must lie beside it."""
+"""The result of an export: a text, and the local files that belong next to it."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Something to lie beside an artifact.
+    """A file or folder next to an artifact.
 
     Attributes:
         name: Its path from the artifact's folder; nothing in it needs quoting.
         source: The file or folder to copy, as an absolute path, or the content itself.
-        sha256: What the file had when it was installed; empty if that is unknown.
+        sha256: The file's hash when it was installed; empty if unknown.
         requirements: Whether it is a requirements file, whose own ``-r`` lines are followed.
         executable: Whether it is a program.
     """
@@ -59,10 +59,10 @@ class Artifact:
 
     Attributes:
         text: The artifact's own text.
-        files: What must lie beside it.
+        files: The files that belong next to it.
         notes: Sentences the user should read, each once and with no credential: what could not be
             kept, what a build needs.
-        secrets: The build secrets that it reads: by id what each holds, its credential masked.
+        secrets: The build secrets that it reads: by id the text, with its credential masked.
         executable: Whether it is a program.
     """
 
@@ -94,16 +94,16 @@ class Artifact:
             )
 
     def check(self) -> tuple[str, ...]:
-        """Say which local files are gone, or are not what was installed; reads the disk."""
+        """Return a sentence for each local file that is gone or changed; this reads the disk."""
         return tuple(filter(None, map(_fault, self.files)))
 
     def write(self, path: Path) -> tuple[Path, ...]:
-        """Write the text to ``path`` and the files beside it; return what was written.
+        """Write the text to ``path`` and the files next to it; return the written paths.
 
-        The text comes last: half an export is never taken for a whole one.
+        The text comes last, so that half an export never looks complete.
 
         Raises:
-            ExportError: A local file is gone, holds a credential, or needs files of its own that
+            ExportError: A local file is gone, has a credential, or needs further files that
                 cannot be copied with it; or the folder cannot be written to.
         """
         if path.is_dir():
@@ -117,10 +117,10 @@ class Artifact:
         return (path, *written)
 
     def write_beside(self, folder: Path) -> tuple[Path, ...]:
-        """Write the files that belong beside the text into a folder; return what was written.
+        """Write the files that belong next to the text into a folder; return their paths.
 
         Raises:
-            ExportError: As `write` does.
+            ExportError: As for `write`.
         """
         contents = [_content(file) for file in self.files]
         written = []
@@ -238,7 +238,7 @@ def _content(file: File) -> bytes | Path:
 
 
 def _requirements(path: Path, includers: tuple[Path, ...]) -> list[str]:
-    """Return the lines of a requirements file, what it includes in the place of the ``-r`` line."""
+    """Return the lines of a requirements file, with included files in place of ``-r`` lines."""
     if path in includers:
         return []
     lines = []
@@ -282,7 +282,7 @@ def _write(path: Path, content: bytes, *, executable: bool) -> None:
 
 
 def _copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder so that it holds what the source holds now, and nothing of an older copy."""
+    """Copy a folder, and replace an older copy completely."""
     if source.resolve().is_relative_to(target.resolve()):
         return  # it lies where it is wanted
     skip = shutil.ignore_patterns(*LEFT_BEHIND)

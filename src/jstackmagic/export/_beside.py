@@ -1,4 +1,4 @@
-"""The local files and folders that specs name, and what they are called beside an artifact."""
+"""The local files and folders that specs name, and their names next to an artifact."""
 
 from __future__ import annotations
 

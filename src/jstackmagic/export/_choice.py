@@ -1,4 +1,4 @@
-"""The one environment that a format of one environment is of, and what it leaves out."""
+"""The environment for a format of one environment, and what that leaves out."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Chosen:
     """An environment of a recipe.
 
     Attributes:
-        environment: Which.
-        steps: Its own, conda's and then pip's.
-        holding: What it holds.
-        elsewhere: What it holds on other platforms, where that was found out.
-        left_out: Sentences: what the recipe has beside it.
+        environment: The environment.
+        steps: Its steps, conda's and then pip's.
+        holding: Its packages.
+        elsewhere: Its packages on other platforms, if known.
+        left_out: Sentences on the rest of the recipe.
     """
 
     environment: EnvironmentRef
@@ -43,7 +43,7 @@ class Chosen:
         return tuple(step for step in self.steps if step.manager == manager)
 
     def items(self, manager: ManagerName) -> Iterator[Item]:
-        """Yield what one manager is asked for."""
+        """Yield the items of one manager."""
         for step in self.of(manager):
             yield from step.install
 

@@ -30,9 +30,9 @@ class Rendered:
     Attributes:
         name: The format.
         file: Its path in the folder.
-        summary: What the format is.
-        artifact: What it was rendered as; None if it could not be.
-        reason: Why it could not be.
+        summary: The format's description.
+        artifact: The rendered artifact; None if it could not be rendered.
+        reason: The reason why not.
     """
 
     name: str
@@ -70,9 +70,9 @@ def _one(
 
 
 def _environments(recipe: Recipe) -> dict[str, str | None]:
-    """Return the prefixes of a recipe's environments, by the folder of what is written of each.
+    """Return the prefixes of a recipe's environments, by the folder of their files.
 
-    The first of the recipe stands at the top, wherever this runs.
+    The recipe's first environment is at the top, on any machine.
     """
     known = [*dict.fromkeys(step.environment for step in recipe.steps if step.environment)]
     first = {"": known[0].prefix if known else ""}
@@ -91,7 +91,7 @@ def _rendered(
 
 
 def write_all(folder: Path, rendered: Sequence[Rendered]) -> tuple[Path, ...]:
-    """Write what could be rendered, and the README last; return what was written.
+    """Write the rendered files, and the README last; return their paths.
 
     Raises:
         ExportError: The folder cannot be written to.

@@ -34,7 +34,7 @@ class Option:
         flags: As the user types it: ``("-n", "--name")``.
         settings: The keywords of `argparse.ArgumentParser.add_argument`; a ``default`` that is
             called gives this machine's.
-        rendered: Whether it is a keyword of ``render``; else it is for whoever calls that.
+        rendered: Whether it is a keyword of ``render``; otherwise it is for its caller.
     """
 
     flags: tuple[str, ...]
@@ -48,7 +48,7 @@ class Option:
 
     @property
     def default(self) -> Any:
-        """The value where the user gives none."""
+        """The value by default."""
         flag = self.settings.get("action") == "store_true"
         default = self.settings.get("default", False if flag else None)
         return default() if callable(default) else default
@@ -102,10 +102,10 @@ class Format:
         render: Pure: the same recipe and options give the same bytes. Takes the recipe and each
             rendered option as a keyword, and raises `ExportError` where the format cannot hold
             something of the recipe.
-        options: What the user may say.
-        needs: What it needs beside the recipe, each with the option that calls for it; an empty
+        options: The user's options.
+        needs: Its inputs besides the recipe, each with the option that calls for it; an empty
             one always does.
-        one_environment: Whether a file holds one environment, so that a second needs a file of
+        one_environment: Whether a file has one environment, so that a second needs a file of
             its own.
         insert: Puts the rendered text into the text of a file that exists; the keyword
             ``notebook`` says whether that is a notebook.
@@ -142,7 +142,7 @@ class Format:
                 each.declare(parser)
 
     def defaults(self) -> dict[str, Any]:
-        """Return the value of each option where the user gives none."""
+        """Return the default value of each option."""
         return {each.name: each.default for each in self.options}
 
     def keywords(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class Format:
         return called is not None and (not called or bool(options.get(called)))
 
     def insert_into(self, artifact: Artifact, path: Path) -> tuple[Path, ...]:
-        """Write the text into a file that exists, and what it needs beside it.
+        """Write the text into an existing file, and the files next to it.
 
         Raises:
             ExportError: The file cannot be read or written.
@@ -167,7 +167,7 @@ class Format:
         return (path, *written)
 
     def difference(self, artifact: Artifact, path: Path) -> str:
-        """Return how a file differs; what is inserted is up to date wherever in it it stands.
+        """Return a file's difference; an inserted text may be anywhere in the file.
 
         Raises:
             ExportError: The file cannot be read.

@@ -43,7 +43,7 @@ def of_index(recipe: Recipe, *, name: str, prefix: str) -> tuple[Recipe, tuple[s
 
 
 def of_platforms(recipe: Recipe, platforms: Sequence[str], *, name: str, prefix: str) -> Recipe:
-    """Return the recipe with what an environment would hold on other platforms.
+    """Return the recipe with an environment's packages on other platforms.
 
     Raises:
         CommandFailed: The channels cannot be read, or have no such environment.

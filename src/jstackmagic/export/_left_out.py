@@ -1,4 +1,4 @@
-"""One wording for what a format cannot hold."""
+"""One wording for the limits of a format."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def left_out(why: str, steps: Iterable[Step]) -> tuple[str, ...]:
-    """Return one sentence for what a format cannot hold; none if that is nothing.
+    """Return one sentence on the steps that a format cannot express; none without steps.
 
     Args:
-        why: A sentence that says what the format holds.
-        steps: What it does not.
+        why: A sentence on what the format can express.
+        steps: The steps that it cannot.
     """
     parts = []
     for step in steps:

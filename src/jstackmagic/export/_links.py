@@ -28,14 +28,14 @@ _OPTIONS = ("--find-links", "-f")
 def without_local_links(
     recipe: Recipe, records: Sequence[Record]
 ) -> tuple[Recipe, tuple[str, ...]]:
-    """Put the archives that came from a folder here in the place of their names.
+    """Replace names by the archives that came from a folder on this machine.
 
     Args:
-        recipe: What to export.
-        records: The history it is the net of, for what the requirements brought.
+        recipe: The recipe.
+        records: The history it is the net of, for the requirements' packages.
 
     Returns:
-        The recipe without such folders, and sentences on those that are not there now.
+        The recipe without such folders, and sentences on missing ones.
     """
     notes: list[str] = []
     steps = tuple(

@@ -20,7 +20,7 @@ _SUBDIR = re.compile(r".*/(?P<subdir>[a-z]+-(?:\d+|[a-z]\w*))/[^/]+$")
 def resolved(
     steps: Sequence[Step], holding: Holding
 ) -> Iterator[tuple[Item | None, Package | None]]:
-    """Yield what pip was asked for, with the package it came to, then what came along."""
+    """Yield pip's requested items, each with its package, then the dependencies."""
     packages = {package.name: package for package in holding.packages if package.manager == "pip"}
     for step in steps:
         for item in step.install:
@@ -30,7 +30,7 @@ def resolved(
 
 
 def is_direct(package: Package) -> bool:
-    """Return whether a package came from a place of its own (PEP 610) and not from an index."""
+    """Return whether a package came from a direct URL or path (PEP 610), not from an index."""
     source = package.source
     if package.editable or source.startswith("file:") or is_vcs(source):
         return True

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def channels(chosen: Chosen, notes: list[str]) -> list[str]:
-    """Return the channels, strongest first: those asked for, then those that served."""
+    """Return the channels, strongest first: the requested ones, then those of the packages."""
     from ..where.condarc import CondaConfig, channel_name
 
     asked = [channel for step in chosen.of("conda") for channel in step.sources.channels]

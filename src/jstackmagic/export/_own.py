@@ -28,9 +28,9 @@ class Own:
     """jstackmagic, as it is in one environment.
 
     Attributes:
-        environment: Which.
+        environment: The environment.
         here: Its packages.
-        packages: jstackmagic and what only it needs; empty where something else brings it.
+        packages: jstackmagic and what only it needs; empty if something else installs it.
         asked: Whether a record asks for it.
     """
 
@@ -56,13 +56,13 @@ class Own:
         )
 
     def step(self) -> Step | None:
-        """Return what installs it: the same version, or from where it came, with its extras here.
+        """Return the step that installs it: the same version or origin, with its extras here.
 
-        What only it needs is held at the versions that are here. None where something else of the
-        recipe or the base image brings it.
+        What only it needs is pinned to the versions here. None if something else in the
+        recipe or the base image installs it.
 
         Raises:
-            ExportError: It is not installed here, so that nothing says which one to take.
+            ExportError: It is not installed here, so that its version is unknown.
         """
         own = self.here.get(*OWN)
         if own is None:
@@ -86,10 +86,10 @@ class Own:
         return Step(OWN[0], self.environment.ref, (item,))
 
     def in_image(self, *, added: bool) -> str:
-        """Return a sentence: whether an image will have it; empty if it is not here.
+        """Return a sentence on whether an image will have it; empty if it is not here.
 
         Args:
-            added: Whether it is put there.
+            added: Whether it is added to the image.
         """
         if OWN not in self.here:
             return ""

@@ -1,6 +1,6 @@
-"""A page being written: what a Dockerfile and a script have in common.
+"""A page being written: the common part of a Dockerfile and a script.
 
-The managers write its steps in their own words, through `jstackmagic.managers.page.Page`.
+The managers write its steps, through `jstackmagic.managers.page.Page`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Run:
         commands: Joined by ``&&``.
         mounts: Caches.
         secrets: The ids of the build secrets that they read.
-        shell: What bash runs before them, in the exec form; empty for the shell form.
+        shell: The bash line before them, in the exec form; empty for the shell form.
         alone: Whether it has no part of its own, so that it can share an instruction.
         head: Lines above it.
     """
@@ -140,7 +140,7 @@ class Page:
         return self._artifact()
 
     def take_in(self, recipe: Recipe) -> None:
-        """Read what lies beside the page, and what its environments hold."""
+        """Read the files next to the page, and its environments' packages."""
         self._beside = Beside(recipe)
         for holding in recipe.holdings:
             if holding.environment is not None:
@@ -187,7 +187,7 @@ class Page:
             self._blocks.append(f"USER {user}")
 
     def _make_ready(self, environment: EnvironmentRef) -> None:
-        """Make the environment, and a kernelspec for it, where the image has none."""
+        """Make the environment, and a kernelspec for it, if the image has none."""
         for manager in of_environment():
             making = get(manager).make(environment, self)
             if making is not None and environment.prefix.rstrip("/") not in self.brought:
@@ -214,7 +214,7 @@ class Page:
         return quoted(environment.prefix.rstrip("/") + path)
 
     def held(self, environment: EnvironmentRef) -> Iterable[Package]:
-        """Return what the recipe knows of an environment's packages."""
+        """Return an environment's packages in the recipe."""
         return self._held.get(environment.prefix, ())
 
     def word(self, item: Item) -> str:
@@ -321,6 +321,6 @@ class Page:
 
 
 def whole(text: str) -> str:
-    """Say what a secret holds: a text whose credential or variables are not written."""
+    """Describe a secret's text, without its credential or variables."""
     left_out = "the credential for ****" if MASK in text else "its variables filled in"
     return f"{text}, with {left_out}"

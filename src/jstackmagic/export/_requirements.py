@@ -29,8 +29,8 @@ class Requirements:
 
     Args:
         pin: How exact to write versions.
-        beside: What the files beside it are called.
-        projects: Whether folders are copied too, which else are needed where they are.
+        beside: The names of the files next to it.
+        projects: Whether folders are copied too; otherwise they are needed at their paths.
 
     Attributes:
         notes: Sentences the user should read.
@@ -45,11 +45,11 @@ class Requirements:
 
     @property
     def files(self) -> tuple[File, ...]:
-        """Return what must lie beside it."""
+        """Return the files that belong next to it."""
         return tuple(self._files.values())
 
     def lines(self, steps: Sequence[Step]) -> list[str]:
-        """Indexes and options, then what was requested, in the user's order."""
+        """Return indexes and options, then the requested specs, in the user's order."""
         lines = [*self.heading(steps)]
         for step in steps:
             lines += [self.line(item) for item in step.install]
@@ -57,10 +57,10 @@ class Requirements:
         return list(dict.fromkeys(lines))
 
     def locked(self, steps: Sequence[Step], holding: Holding) -> list[str]:
-        """Return every package with the hashes of its archives, what was requested first.
+        """Return every package with the hashes of its archives, requested ones first.
 
-        pip takes a hash for all or for none: what can have none is left out, and noted. Of a list
-        (``-r FILE``) and of constraints the packages that came of them stand for them.
+        pip takes hashes for all or none: a package without a hash is left out, and noted. A list
+        (``-r FILE``) and constraints are replaced by their packages.
         """
         lines = [*self.heading(steps)]
         for item, package in resolved(steps, holding):
@@ -155,11 +155,11 @@ class Requirements:
                 )
 
     def line(self, item: Item) -> str:
-        """Return one requirement; a local file of it lies beside the list."""
+        """Return one requirement; its local file is next to the list."""
         return checked(self.spec(item).text)
 
     def spec(self, item: Item) -> Spec:
-        """Return what is requested; the place of a local file is the one beside the list."""
+        """Return the requested spec; a local file's place is next to the list."""
         hashes = "".join(f" --hash={each}" for each in item.spec.hashes)
         item = replace(item, spec=item.spec.unhashed)
         spec = pinned_spec(item, self._pin)
@@ -171,7 +171,7 @@ class Requirements:
         return read("pip", f"{spec.text}{hashes}")
 
     def _local(self, spec: Spec, item: Item) -> Spec:
-        """Let the file lie beside the list; a folder stays where it is."""
+        """Put a file next to the list; a folder stays where it is."""
         is_folder = isinstance(spec, LocalProject)
         if is_folder and not self._projects:
             self.notes.append(
@@ -186,7 +186,7 @@ class Requirements:
         return read("pip", f"{flag}./{file.name}{spec.tail}")
 
     def _brought(self, step: Step) -> list[str]:
-        """The versions that ``-r FILE`` brought, as constraints: the file may leave them open."""
+        """Return the versions that ``-r FILE`` installed, as constraints: it may not pin."""
         brought = {other.name: other for item in step.install for other in item.brought}
         if not brought or self._pin != "exact":
             return []

@@ -17,7 +17,7 @@ _WIDTH = 100  # characters of a command
 
 
 def said(records: Iterable[Record]) -> tuple[str, ...]:
-    """Return the notes of the records that count, and the commands that are not in an export.
+    """Return the notes of records that count, and the commands that no export has.
 
     A note of a record whose packages were removed again since is left out.
     """

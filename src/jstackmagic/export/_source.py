@@ -65,9 +65,9 @@ class Source:
 
         Args:
             file: Its path.
-            history: This user's.
-            records: What of it counts here.
-            left_out: What does not, a sentence each.
+            history: This user's history.
+            records: Its records that count here.
+            left_out: A sentence for each part that does not.
 
         Raises:
             UsageError: The file cannot be read, or is neither.
@@ -138,10 +138,10 @@ class Source:
             )
 
     def own(self, *, added: bool | None = None) -> str:
-        """Return whether the artifact has jstackmagic itself; empty if none is due.
+        """Return a sentence on whether the artifact has jstackmagic itself; empty if none is due.
 
         Args:
-            added: Whether it is put into the image; None for what is not an image.
+            added: Whether it is added to the image; None if it is not an image.
         """
         if not self.here:
             return ""

@@ -1,4 +1,4 @@
-"""TOML as people write it: a table a section, and an entry of it a line."""
+"""TOML in its usual form: a section per table, and a line per entry."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 
 def as_toml(content: dict[str, Any]) -> str:
-    """TOML with its keys in the order given.
+    """Return TOML with its keys in the given order.
 
-    tomli-w gives every nested dictionary a section of its own; here one that lies deeper than a
+    tomli-w gives every nested dictionary its own section; here one that is deeper than a
     section, or in a list, stays on its line.
     """
     import tomli_w

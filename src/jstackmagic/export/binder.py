@@ -39,9 +39,9 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     """Render a recipe as a folder for repo2docker.
 
     Args:
-        recipe: What to install.
-        name: The environment that the notebook server's own becomes.
-        prefix: The same, where it has no name.
+        recipe: The recipe.
+        name: The environment for the notebook server's own.
+        prefix: The same, if it has no name.
         pin: How exact to write versions, apart from Debian's.
 
     Raises:

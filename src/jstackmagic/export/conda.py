@@ -28,7 +28,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     """Render a recipe as an ``environment.yml``.
 
     Args:
-        recipe: What to install.
+        recipe: The recipe.
         name: The environment.
         prefix: The environment, where it has no name.
         pin: How exact to write versions.
@@ -50,7 +50,7 @@ def environment_yml(
 
     Args:
         chosen: The environment.
-        requirements: What writes the pip section, and gathers the files that it names.
+        requirements: Writes the pip section, and gathers its files.
         pin: How exact to write versions.
         more: Further packages that it needs.
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
-    """Render what an environment holds as an explicit list.
+    """Render an environment's packages as an explicit list.
 
     Args:
-        recipe: With what its environments hold.
+        recipe: The recipe, with its environments' packages.
         name: The environment.
         prefix: The environment, where it has no name.
 

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 def render(
     recipe: Recipe, *, name: str = "", prefix: str = "", platforms: Sequence[str] = ()
 ) -> Artifact:
-    """Render what an environment holds as a lock file.
+    """Render an environment's packages as a lock file.
 
     Args:
-        recipe: With what its environments hold, here and on the other platforms.
+        recipe: The recipe, with its environments' packages here and on the other platforms.
         name: The environment.
         prefix: The environment, where it has no name.
         platforms: The other platforms that must be among them.

@@ -42,9 +42,9 @@ def render(
     """Render a recipe as a development container.
 
     Args:
-        recipe: What to install.
-        base_image: What to build on, or to install into.
-        image: An image that holds the recipe, in the place of both.
+        recipe: The recipe.
+        base_image: The image to build on, or to install into.
+        image: An image that has the recipe, in place of both.
         post_create: Install in the container rather than build.
         features: The ids of features to add.
         pin: How exact to write versions.
@@ -84,7 +84,7 @@ def render(
 
 
 def _beside(name: str, other: Artifact) -> Artifact:
-    """Another format's artifact as a file beside this one."""
+    """Return another format's artifact, with its text as a file of that name."""
     file = File(name, other.text.encode(), executable=other.executable)
     return Artifact("", (file, *other.files), other.notes, other.secrets)
 

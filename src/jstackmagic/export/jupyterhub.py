@@ -27,8 +27,8 @@ def render(recipe: Recipe, *, hub: Hub = "z2jh", image: str = "", profile: str =
     """Render the settings.
 
     Args:
-        recipe: What the image holds.
-        hub: Whose settings.
+        recipe: The image's recipe.
+        hub: The kind of hub.
         image: The image of the recipe.
         profile: The name under which users choose it; empty if all get it.
 

@@ -41,7 +41,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     """Render the PyPI packages of one environment as a block of inline metadata.
 
     Args:
-        recipe: What to install.
+        recipe: The recipe.
         name: The environment.
         prefix: The environment, where it has no name.
         pin: How exact to write versions, that of Python too.
@@ -141,7 +141,7 @@ class _Block:
         self.notes.append(f"Only uv, and what stands on it, finds {spec.path} beside the block.")
 
     def _add_url(self, item: Item, spec: Spec) -> None:
-        """A direct reference; a version control URL has its name in the fragment, if anywhere."""
+        """Add a direct reference; a version control URL has its name only in the fragment."""
         if not item.name:
             self._refuse(item, "its name was never seen")
             return
@@ -153,7 +153,7 @@ class _Block:
         self.dependencies.append(spec.named(item.name, url))
 
     def leave(self, step: Step) -> None:
-        """Note what of a step no block can say."""
+        """Note the parts of a step that no block can express."""
         self.notes += [f"PEP 723 cannot say that {name} is to be removed." for name in step.remove]
         if step.sources.variables:
             self.notes.append(
@@ -164,7 +164,7 @@ class _Block:
             self.notes.append(f"PEP 723 holds no options: {' '.join(step.options)}")
 
     def add_indexes(self, steps: tuple[Step, ...]) -> None:
-        """The indexes, for uv."""
+        """Add the indexes, for uv."""
         replacing = list(
             dict.fromkeys(step.sources.index_url for step in steps if step.sources.index_url)
         )
@@ -200,12 +200,12 @@ class _Block:
 
 
 def insert(block: str, text: str, *, notebook: bool) -> str:
-    """Return the text of a notebook or script with the block in it, in the place of an older one.
+    """Return the text of a notebook or script with the block, in place of an older one.
 
-    Other tables that the older one has are kept.
+    Other tables of the older one are kept.
 
     Args:
-        block: As `render` gives it.
+        block: The block from `render`.
         text: The whole file.
         notebook: Whether it is a notebook.
 

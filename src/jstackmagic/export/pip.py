@@ -25,7 +25,7 @@ def render(
     """Render a recipe as a requirements file.
 
     Args:
-        recipe: What to install.
+        recipe: The recipe.
         name: The environment.
         prefix: The environment, where it has no name.
         pin: How exact to write versions; hashes need them exact.

@@ -26,7 +26,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     """Render a recipe as a pixi manifest.
 
     Args:
-        recipe: What to install.
+        recipe: The recipe.
         name: The environment.
         prefix: The environment, where it has no name.
         pin: How exact to write versions.

@@ -31,12 +31,12 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
     """Render what pip installed in an environment as a lock file.
 
     Args:
-        recipe: With what its environments hold.
+        recipe: The recipe, with its environments' packages.
         name: The environment.
         prefix: The environment, where it has no name.
 
     Raises:
-        ExportError: Nothing is known of any package, or something cannot be said safely.
+        ExportError: No package is known, or something cannot be written safely.
     """
     page = _Page(choose(recipe, name=name, prefix=prefix), Beside(recipe))
     packages = sorted(page.packages(), key=lambda package: str(package["name"]))

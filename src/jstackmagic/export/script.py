@@ -54,7 +54,7 @@ def render(recipe: Recipe, *, pin: Pin = "exact") -> Artifact:
     """Render a recipe as a shell script.
 
     Args:
-        recipe: What to install.
+        recipe: The recipe.
         pin: How exact to write versions.
 
     Raises:
@@ -68,7 +68,7 @@ class _Script(Page):
     kernels = '"$(kernels)"'
 
     def script(self, recipe: Recipe) -> Artifact:
-        """Write everything: what it needs first, then the steps."""
+        """Write everything: the needed programs first, then the steps."""
         self._needs: dict[str, None] = {}
         self.take_in(recipe)
         for step in recipe.steps:

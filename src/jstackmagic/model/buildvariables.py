@@ -1,4 +1,4 @@
-"""Variables by which packages are built otherwise; each package has its own, and no list exists."""
+"""Variables that change how packages are built; each package has its own, without a list."""
 
 from __future__ import annotations
 

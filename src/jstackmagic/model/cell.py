@@ -38,7 +38,7 @@ def read_cell(body: str, *, manager: ManagerName | None = None, folder: str = ".
         folder: What relative paths are relative to.
 
     Raises:
-        InvalidSpec: A line is no spec; it says which line.
+        InvalidSpec: A line is not a spec; the error names the line.
     """
     if re.search(r"^(dependencies|channels)[ \t]*:", body, re.MULTILINE):
         asked = read_environment_yml(body, folder=folder)

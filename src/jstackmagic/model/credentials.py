@@ -189,7 +189,7 @@ def secrets_of(text: str) -> tuple[str, ...]:
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
-    """Return where the secrets of a text stand, in order, none within another."""
+    """Return the positions of a text's secrets, in order, none within another."""
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(_found(text), key=lambda span: (span[0], -span[1])):
         if merged and start < merged[-1][1]:
@@ -251,9 +251,9 @@ def _in_url(match: re.Match[str]) -> Iterator[tuple[int, int]]:
 
 
 def _end_of_userinfo(rest: str) -> int:
-    """Return where the ``@`` of a URL's user part stands; 0 without one.
+    """Return the position of the ``@`` of a URL's user part; 0 without one.
 
-    A password may hold an unquoted ``@``, ``/`` or ``'``, against RFC 3986, as people paste them.
+    A password may have an unquoted ``@``, ``/`` or ``'``, against RFC 3986, as users paste them.
     """
     authority = re.match(r"[^/?#]*", rest)
     length = authority.end() if authority else 0

@@ -58,7 +58,7 @@ class Engines:
         return cls(**chosen)
 
     def of(self, manager: ManagerName) -> str:
-        """Return what the user wants for a manager; "auto" for one without a choice."""
+        """Return the user's choice for a manager; "auto" for one without a choice."""
         return str(getattr(self, manager, "auto"))
 
     def but(self, names: Iterable[str]) -> Engines:

@@ -94,7 +94,7 @@ class Environment:
         python: Version of its Python (``"3.12.4"``); None without Python.
         executable: Its Python interpreter; None without Python.
         conda: The executable that governs it; None for a venv, or if none is available.
-        channels: In priority order, each with where it was configured; credentials are masked
+        channels: In priority order, each with its source; credentials are masked
             (``where.condarc.load`` has them).
         pins: The match specs of ``conda-meta/pinned``.
         writable: Whether this user can write to it.
@@ -124,7 +124,7 @@ class Environment:
 
     @property
     def description(self) -> str:
-        """Its name, where it has one, and its prefix, for a sentence."""
+        """Its name, if any, and its prefix, for a sentence."""
         if self.name:
             return f"environment {self.name} ({self.prefix})"
         return f"environment {self.prefix}"
@@ -158,5 +158,5 @@ class Environment:
 
 
 def repair_line(prefix: str) -> str:
-    """Return the line that finishes what was cut off in an environment."""
+    """Return the line that finishes an interrupted change in an environment."""
     return f"%envinstall --repair --prefix {shlex.quote(prefix)}"

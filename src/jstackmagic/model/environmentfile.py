@@ -1,7 +1,7 @@
-"""An ``environment.yml`` as people write it: a broken item costs that item, with its line.
+"""An ``environment.yml`` as users write it: only a broken item is lost, and reported by line.
 
-Pure. conda's own reader is ``conda.env.env.from_yaml``; it ends with the first item that it does
-not understand, and says no line.
+Pure. conda's own reader, ``conda.env.env.from_yaml``, stops at the first item that it does
+not understand, and names no line.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _OTHER_SYSTEM = ((re.compile(r"[A-Za-z]:\\"), "Windows"), (re.compile(r"/Users/"
 
 
 def read_environment_yml(text: str, *, folder: str = ".") -> Asked:
-    """Read an ``environment.yml``; what is wrong with one item is among the problems.
+    """Read an ``environment.yml``; a broken item becomes a problem.
 
     Args:
-        text: The whole of it.
+        text: The whole file.
         folder: What relative paths are relative to.
 
     Raises:
-        InvalidSpec: It is not YAML, or no mapping with lists of channels and dependencies.
+        InvalidSpec: It is not YAML, or not a mapping with lists of channels and dependencies.
     """
     _check_lines(text)
     root = yaml_nodes(text, _WHAT)
@@ -51,10 +51,10 @@ def read_environment_yml(text: str, *, folder: str = ".") -> Asked:
 
 
 def _check_lines(text: str) -> None:
-    """Stop at what no YAML reader can make sense of, in the words of who wrote it.
+    """Stop at lines that no YAML reader can understand, with a clear error.
 
     Raises:
-        InvalidSpec: A merge was left half done, or a tab indents a line.
+        InvalidSpec: There are merge conflict markers, or a tab indents a line.
     """
     for number, line in enumerate(text.splitlines(), start=1):
         if _CONFLICT.match(line):
@@ -84,7 +84,7 @@ def _value(node: Node | None) -> Any:
 
 
 def _items(node: Node | None, section: str) -> list[Node]:
-    """Return the items of a list; one text stands for a list of one.
+    """Return the items of a list; a text counts as a list of one.
 
     Raises:
         InvalidSpec: It is a mapping.
@@ -144,7 +144,7 @@ def _dependency(node: Node, folder: str) -> Asked:
 
 
 def _indented(text: str) -> str:
-    """Return what was meant by a text that YAML folded out of a list below it; empty for none."""
+    """Return the intended list for a text that YAML folded out of it; empty without one."""
     if not re.search(r"\s-\s", f"{text} "):
         return ""
     first, *rest = (word for word in re.split(r"\s*(?:^|\s)-\s+", text) if word)

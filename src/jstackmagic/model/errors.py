@@ -1,4 +1,4 @@
-"""The errors a user can meet, each with what was left as it was and what to do next."""
+"""The errors for users, each with what was left as it was and what to do next."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class JStackMagicError(Exception):
         return "\n".join(part for part in (self.problem, self.kept, *self.advice) if part)
 
     def _render_traceback_(self) -> list[str]:
-        """Return what IPython shows in place of a traceback (it looks for this very name)."""
+        """Return the lines that IPython shows instead of a traceback (it looks for this name)."""
         from .text import readable
 
         red, bold, reset = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if self.coloured else ("",) * 3

@@ -1,4 +1,4 @@
-"""The optional libraries: which extra brings each, and what to type where it is missing."""
+"""The optional libraries: the extra that installs each, and what to type if it is missing."""
 
 from __future__ import annotations
 

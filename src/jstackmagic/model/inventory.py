@@ -1,4 +1,4 @@
-"""The inventory of a history: every package that its records brought, and who asked for it."""
+"""The inventory of a history: every package that its records installed, and its request."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _Key = tuple[str, ManagerName, str]
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """A package that is there because of a record.
+    """A package that a record installed.
 
     Attributes:
         package: As last seen on disk.
-        brought: The record that brought it, or last changed it.
-        asked: The record that asked for it by name; None for what another package needs.
-        spec: What that record's request called it.
+        brought: The record that installed it, or last changed it.
+        asked: The record that requested it by name; None for a dependency.
+        spec: The spec in that record's request.
     """
 
     package: Package
@@ -67,7 +67,7 @@ class Inventory:
             self.there[key] = Present(new, record)
 
     def _name(self, record: Record, package: Package, spec: str) -> None:
-        """Note that what is there already was requested."""
+        """Note the request for a package that is there already."""
         present = self.there.get(_key(package, record))
         if spec and present is not None and present.package.version == package.version:
             known = package if package.sha256 or package.url else present.package

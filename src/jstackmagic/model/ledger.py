@@ -1,4 +1,4 @@
-"""The ledger: what a history comes to, folded once and carried on from line to line."""
+"""The ledger: the result of a history, folded once and updated with each line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _A = TypeVar("_A", bound=Account)
 
 
 class Ledger:
-    """A fold of records: what was asked, what is present, what moved and where it came from.
+    """A fold of records: the requests, the packages present, their moves and origins.
 
     An account is folded when it is first asked for. From there on a new record costs its own entry
     and no more. An account starts again from nothing if that would not be the same: a record
@@ -78,18 +78,18 @@ class Ledger:
     # What it comes to
 
     def recipe(self) -> Recipe:
-        """Return what was asked and counts."""
+        """Return the recipe of the requests that count."""
         with collector_paused():
             net = self._account(Net)
             return Recipe(tuple(net.steps()), tuple(net.holdings()))
 
     def asks_for(self, request: Request, prefix: str) -> bool:
-        """Return True if all specs of an install are among what was asked at a prefix."""
+        """Return True if all specs of an install were requested at a prefix."""
         standing = self._account(Net).asked(request.manager, place(request.manager, prefix))
         return {_masked(spec) for spec in request.texts} <= standing
 
     def present(self) -> tuple[Present, ...]:
-        """Return the packages that are there because of the records, and who asked for each.
+        """Return the packages that the records installed, each with its request.
 
         It follows what was seen on disk: an undone install leaves nothing, and neither does what
         was only planned. The system's packages come first, then by environment, manager and name.
@@ -125,7 +125,7 @@ class Ledger:
     def latest(self) -> list[Record]:
         """Return the records of the last transaction that can be undone.
 
-        One that takes another back is passed over: asked again, one goes further back. So is what
+        One that undoes another is passed over: a second undo goes further back. So is one that
         failed and changed nothing.
         """
         taken = self.taken_back()
@@ -145,7 +145,7 @@ class Ledger:
         return self._records[own[-1] + 1 :]
 
     def since(self, transaction: str) -> list[Record]:
-        """Return the records after a transaction to take back, to return to that point."""
+        """Return the records to undo to return to a transaction."""
         later = self.after(transaction)
         earlier = {
             name
@@ -160,7 +160,7 @@ class Ledger:
         ]
 
     def with_attempts(self, chosen: Sequence[Record]) -> list[Record]:
-        """Return records with the attempts to take them back that were cut off or failed.
+        """Return records with the interrupted or failed attempts to undo them.
 
         What such an attempt moved is a part of how things are: of what it was to take back, and of
         the later attempt that did.
@@ -199,7 +199,7 @@ class Ledger:
 
 
 def fold(records: Iterable[Record]) -> Recipe:
-    """Return the recipe that records come to."""
+    """Return the recipe of some records."""
     return Ledger.of(records).recipe()
 
 
@@ -223,8 +223,8 @@ class Move:
     """The change of one package.
 
     Attributes:
-        before: As it was; None if it was not there.
-        left: As it was left; None if it went.
+        before: The package before; None if it was not installed.
+        left: The package after; None if it was removed.
         record: The id of the record that moved it last.
     """
 

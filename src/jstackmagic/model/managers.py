@@ -1,4 +1,4 @@
-"""The one list of the package managers, and what a record has to know of each.
+"""The one list of the package managers, with what a record needs to know of each.
 
 A manager's own knowledge is in its folder, which `jstackmagic.managers.get` loads. What stands
 here is what the record, its folds and their readers need before any folder is loaded.
@@ -17,12 +17,12 @@ class Listed:
     """A package manager, as the list has it.
 
     Attributes:
-        name: What users, records and recipes call it.
+        name: Its name for users, records and recipes.
         folder: The import path of its folder.
-        reader: What reads its packages from disk, as ``module:function``; it takes an environment
+        reader: The reader of its packages, as ``module:function``; it takes an environment
             and the root of the file tree, and returns packages.
         metadata: The file that came with a package, below an environment's prefix, with
-            ``{name}`` in the place of its name; empty where `jstackmagic.where` knows better.
+            ``{name}`` in place of its name; empty if `jstackmagic.where` knows better.
         system: Whether its packages belong to the whole system rather than to one environment.
     """
 
@@ -97,6 +97,6 @@ def metadata_path(manager: ManagerName) -> str:
 
 
 def position(manager: ManagerName) -> int:
-    """Return where a manager comes in the order of work; one that is not listed comes last."""
+    """Return a manager's place in the order of work; an unlisted one comes last."""
     listed = names()
     return listed.index(manager) if manager in listed else len(listed)

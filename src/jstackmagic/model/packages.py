@@ -129,7 +129,7 @@ def same(one: Package | None, other: Package | None) -> bool:
 
 
 def trace(package: Package) -> tuple[str, ...]:
-    """Return what lies on disk of a package."""
+    """Return the facts that identify a package on disk."""
     from .credentials import mask
 
     source = mask(as_on_disk(package).source).rstrip("/")

@@ -1,7 +1,7 @@
 """From a user's words to requests: which manager each spec is for, and what a cell says.
 
-Pure: nothing here looks at an environment, a disk or a network. What no manager is named for, and
-more than one could read, stays *unsaid*: the install verb decides with the environment at hand.
+Pure: nothing here looks at an environment, a disk or a network. A spec without a manager, which
+several could read, stays *unsaid*: the install verb decides, with the environment.
 """
 
 from __future__ import annotations
@@ -119,11 +119,11 @@ def split_words(line: str) -> list[str]:
 def read_specs(
     words: Iterable[str], *, manager: ManagerName | None = None, folder: str = "."
 ) -> Asked:
-    """Read specs, each with ``conda:``, ``pip:`` or ``apt:`` before it where the user said so.
+    """Read specs, each with an optional ``conda:``, ``pip:`` or ``apt:`` before it.
 
     Args:
         words: One spec each.
-        manager: For the specs that do not say.
+        manager: For specs without one.
         folder: What relative paths are relative to.
 
     Raises:
@@ -219,7 +219,7 @@ def read_requirement(line: str, *, folder: str = ".") -> Asked:
 
 
 def own_options(line: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Take the options off a requirement that stands before them on its line.
+    """Separate a requirement from the options after it on its line.
 
     pip reads them all, keeps those that one requirement can have, and drops the others
     (``pip._internal.req.req_file.handle_requirement_line``).

@@ -67,11 +67,11 @@ class Outcome:
     Attributes:
         status: How it ended.
         exit_status: The manager's own exit status.
-        seconds: Wall-clock time it took.
+        seconds: Its duration in wall-clock time.
         change: Package metadata after, less package metadata before.
         resolved: For each spec that names a package, the package that now serves it.
-        message: The manager's last words, where it failed.
-        log: All that the manager said, as a terminal shows it in the end, without colours.
+        message: The manager's last lines, if it failed.
+        log: The manager's output, as a terminal finally shows it, without colours.
     """
 
     status: OutcomeStatus

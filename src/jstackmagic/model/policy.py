@@ -31,14 +31,14 @@ class Policy:
     """The settings that bind every install.
 
     Attributes:
-        managers: Which package managers may be asked.
-        allow: Patterns of the only packages that may be asked for; empty if all may.
+        managers: The allowed package managers.
+        allow: Patterns of the only packages that may be requested; empty for all.
         deny: Patterns of packages that may not be installed, not even as a dependency.
-        sources: What is asked where the line names none.
-        engines: What does the managers' work where the line names none.
+        sources: The sources if the line names none.
+        engines: The engines if the line names none.
         history: The history file; empty for the usual place.
-        locked: Which settings a notebook cannot change.
-        told_in: The administrator's files, where they say some of this; for the error's text.
+        locked: The settings that a notebook cannot change.
+        told_in: The administrator's files with any of these settings; for the error's text.
     """
 
     managers: tuple[str, ...] = field(default_factory=names)
@@ -51,10 +51,10 @@ class Policy:
     told_in: str = ""
 
     def check_manager(self, manager: ManagerName) -> None:
-        """Stop a request of a manager that may not be asked.
+        """Stop a request to a manager that is not allowed.
 
         Raises:
-            Stopped: It may not.
+            Stopped: It is not allowed.
         """
         if manager not in self.managers:
             allowed = " and ".join(self.managers) or "none"
@@ -67,17 +67,17 @@ class Policy:
     def check(
         self, manager: ManagerName, wanted: Wanted, allowed: frozenset[str], *, planned: bool
     ) -> None:
-        """Stop what the settings forbid of an install; ``--force`` does not go past it.
+        """Stop an install that the settings forbid, even with ``--force``.
 
         Args:
-            manager: Who is asked.
-            wanted: What it comes to.
+            manager: The manager.
+            wanted: The parts of the request.
             allowed: The places of the settings' sources.
-            planned: Whether its plan is still held against them.
+            planned: Whether its plan is checked later.
 
         Raises:
-            Stopped: A package is denied or on no list, or its name is not known where that is
-                asked; a place is not the locked one; an option or a list cannot be followed.
+            Stopped: A package is denied or on no list, or its name is unknown where it is
+                needed; a place is not the locked one; an option or a list cannot be followed.
         """
         for name, where in (*wanted.names, *wanted.needs):
             if _matches(self.deny, manager, name):
@@ -117,7 +117,7 @@ class Policy:
 
 
 def engines_of(names: Iterable[str], policy: Policy) -> Engines:
-    """Return what is to do the managers' work, where ``--engine`` was given these names.
+    """Return the engines, with these names from ``--engine``.
 
     Raises:
         Stopped: One of them is not what the settings lock.
@@ -145,13 +145,13 @@ def check_plan(plan: Plan, policy: Policy) -> None:
 
 
 def is_denied(policy: Policy, manager: ManagerName, name: str) -> bool:
-    """Return whether a package may not be asked for."""
+    """Return whether a package is denied."""
     allowed = not policy.allow or _matches(policy.allow, manager, name)
     return not allowed or _matches(policy.deny, manager, name) or manager not in policy.managers
 
 
 def denied_in(recipe: Recipe, policy: Policy) -> list[str]:
-    """Return a sentence for each package of a recipe that may not be asked for here."""
+    """Return a sentence for each package of a recipe that is forbidden here."""
     found = {
         f"{item.name} ({step.manager})"
         for step in recipe.steps
@@ -164,7 +164,7 @@ def denied_in(recipe: Recipe, policy: Policy) -> list[str]:
 
 
 def is_listed(policy: Policy, manager: ManagerName, name: str) -> bool:
-    """Return whether the list of what is allowed names a package."""
+    """Return whether a package is on the list of allowed ones."""
     return _matches(policy.allow, manager, name)
 
 

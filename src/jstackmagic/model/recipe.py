@@ -30,14 +30,14 @@ class Item:
     """One thing to install.
 
     Attributes:
-        spec: As it was asked for; a later request for more extras of it has them added.
-        name: The package's normalised name; empty for what names none (``-r FILE``).
+        spec: The requested spec, with the extras of later requests.
+        name: The package's normalised name; empty without one (``-r FILE``).
         version: As last seen on disk; empty if it was never seen.
         build: conda's build string as last seen on disk.
         source: The channel or URL as last seen on disk.
         sha256: Of the archive it was unpacked from, if known.
         upgrade: Whether the newest version allowed was requested.
-        brought: For a spec that names no package, what it brought along, as last seen on disk.
+        brought: For a spec without a name, its packages as last seen on disk.
     """
 
     spec: Spec
@@ -60,12 +60,12 @@ class Step:
     """One run of one manager in one environment.
 
     Attributes:
-        manager: Who runs.
-        environment: Where; None for apt, which serves the whole system.
+        manager: The manager.
+        environment: Its environment; None for apt, which serves the whole system.
         install: In the order the user asked. ``-c FILE`` is among them: it holds for the step.
-        remove: Names of packages of the base image that are taken out first.
-        sources: Where the request said to take the packages from.
-        options: What followed ``--``.
+        remove: Names of packages of the base image to remove first.
+        sources: The request's sources.
+        options: The words after ``--``.
     """
 
     manager: ManagerName
@@ -91,9 +91,9 @@ class Archive:
     """A wheel or a source archive of an index.
 
     Attributes:
-        name: The distribution's, normalised.
-        version: As the environment has it.
-        url: Where it lies.
+        name: The distribution's name, normalised.
+        version: The version in the environment.
+        url: Its URL.
         sha256: In hexadecimal.
     """
 
@@ -132,8 +132,8 @@ class Recipe:
     """Steps in an order that works: apt, then for each environment conda, then pip.
 
     Attributes:
-        steps: What to ask for.
-        holdings: What asking for it came to, for what must say every package; no part of what two
+        steps: The steps.
+        holdings: The resulting packages, for formats that list all; not part of what two
             recipes are compared by. An environment has one, or one a platform.
     """
 
@@ -192,9 +192,9 @@ class _Shelf:
     Attributes:
         prefix: Empty for apt, which serves the whole system.
         seen: By name, every package as last seen on disk.
-        ours: The names of the packages that are there because a record that counts added them.
-        base: The names of those that were removed though none had added them.
-        asked: By name, or by the whole spec where it names none.
+        ours: The names of the packages that a counting record added.
+        base: The names of those that were removed though no record had added them.
+        asked: The requested items by name, or by the whole spec without a name.
         removals: The names of the base's packages that were removed, and since when.
     """
 
@@ -239,7 +239,7 @@ class _Shelf:
             self.removals.setdefault(name, since)
 
     def since(self) -> Iterator[int]:
-        """Yield when what is left here was requested."""
+        """Yield the times of the requests that remain here."""
         yield from (entry.since for entry in self.asked.values())
         yield from self.removals.values()
 
@@ -256,8 +256,8 @@ class Net:
     - A package requested again keeps its place if it was requested in the same way; otherwise its
       earlier request no longer counts.
     - A version is the last one seen on disk, after any later change.
-    - What was removed cancels its install. Only a package that no record had added, and that is
-      therefore the base image's, leaves a removal behind.
+    - A removal cancels the install. Only a package that no record had added, and that is
+      therefore in the base image, leaves a removal behind.
 
     Attributes:
         system: The shelves by manager that all environments share.
@@ -274,7 +274,7 @@ class Net:
     count: int = 0
 
     def apply(self, record: Record, *, void: bool) -> None:
-        """Let a record count; a void one only says what was on disk after it."""
+        """Apply a record; a void one only says what was on disk after it."""
         self.count += 1
         prefix = _normal(record.environment.prefix)
         self.environments[prefix] = record.environment
@@ -310,7 +310,7 @@ class Net:
             shelf.ask(_Entry(spec, name, options, self.count, request.upgrade, brought))
 
     def asked(self, manager: ManagerName, place: str) -> set[str]:
-        """Return the texts that stand of one manager, at one prefix or for the system."""
+        """Return the texts of one manager that count, at one prefix or for the system."""
         shelves = self.shelves.get(place, {}) if place else self.system
         found = shelves.get(manager)
         if found is None:
@@ -337,7 +337,7 @@ class Net:
         return [self.shelves[prefix][manager] for manager in of_environment()]
 
     def holdings(self) -> Iterator[Holding]:
-        """Yield what was last seen on disk: the system's, then each environment's."""
+        """Yield the packages last seen on disk: the system's, then each environment's."""
         shared = [package for shelf in self.system.values() for package in shelf.seen.values()]
         if shared:
             yield Holding(None, _sorted(shared))
@@ -461,16 +461,16 @@ def _brought(record: Record, named: set[str]) -> tuple[str, ...]:
 
 
 def _name(spec: Spec, record: Record, shelf: _Shelf) -> str:
-    """Return the name in a spec; of a place, the name of what was installed from there."""
+    """Return the name in a spec; for a place, the name of the package installed from it."""
     if shelf.manager == "apt" and ":" in spec.name and spec.name not in shelf.seen:
         return spec.name.partition(":")[0]  # dpkg names its own architecture nowhere
     return spec.name or name_of_place(spec, record)
 
 
 def name_of_place(spec: Spec, record: Record) -> str:
-    """Return the name of what a record's request installed from a place; empty if it was not seen.
+    """Return the package that a record's request installed from a place; empty if unseen.
 
-    pip alone takes a place that does not name what is there.
+    Only pip takes a place without a package's name.
     """
     if record.request.manager != "pip" or record.outcome is None or not spec.place:
         return ""
@@ -484,7 +484,7 @@ def _arrived(change: Change) -> tuple[Package, ...]:
 
 
 def _with_extras(spec: Spec, earlier: Spec) -> Spec:
-    """Return a requirement with the extras that an earlier one asked for, being on disk still."""
+    """Return a requirement with an earlier one's extras, which are still on disk."""
     if set(earlier.extras) <= set(spec.extras):
         return spec
     from packaging.requirements import InvalidRequirement, Requirement

@@ -34,10 +34,10 @@ def text_of(recipe: Recipe) -> str:
 
 
 def recipe_of(text: str | bytes) -> Recipe:
-    """Read what `text_of` wrote.
+    """Read the text of `text_of`.
 
     Raises:
-        InvalidSpec: It is not a recipe, or one of a newer jstackmagic.
+        InvalidSpec: It is not a recipe, or a newer jstackmagic wrote it.
     """
     import msgspec
 

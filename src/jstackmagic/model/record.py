@@ -1,4 +1,4 @@
-"""One line of the history: a request, where it was carried out, and the outcome."""
+"""One line of the history: a request, its environment, and the outcome."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One request, where it was carried out, and what came of it.
+    """One request, its environment, and its outcome.
 
     Attributes:
         id: ``TRANSACTION.STEP``; unique.
         time: When it started, ISO 8601, UTC.
-        status: ``interrupted`` where a record was begun, never ended, and its process is gone;
-            ``seen`` for a command that no request can say, whose request names nothing.
+        status: ``interrupted`` if a record was begun, never ended, and its process is gone;
+            ``seen`` for a command that no request can express; its request is empty.
         request: The request.
         environment: The environment.
-        engine: What did the work.
+        engine: The engine that did the work.
         commands: The command lines as shown, credentials masked.
-        context: Who asked, and from where.
+        context: The origin of the request.
         outcome: What happened; None if it is planned, running or was interrupted.
-        undoes: The id of the record, or of the whole transaction, that this one took back.
-        notes: What whoever exports or replays it should know.
+        undoes: The id of the record, or of the whole transaction, that this one undid.
+        notes: Notes for exports and replays.
     """
 
     id: str

@@ -33,9 +33,9 @@ class Reference:
     """An image's name.
 
     Attributes:
-        name: The repository, with its registry where one is named.
-        tag: Empty if none is said.
-        digest: ``sha256:…``; empty if none is said.
+        name: The repository, with its registry if it is named.
+        tag: The tag; empty without one.
+        digest: ``sha256:…``; empty without one.
     """
 
     name: str

@@ -18,11 +18,11 @@ class Request:
 
     Attributes:
         action: Install or remove.
-        manager: Which package manager is asked.
-        specs: What was requested, in the user's order; a text among them is read.
-        upgrade: Also move what is already there to the newest version allowed.
-        sources: Where to take the packages from.
-        options: Whatever followed ``--``: handed to the manager as it stands.
+        manager: The package manager.
+        specs: The specs in the user's order; a text among them is read.
+        upgrade: Also move installed packages to the newest version allowed.
+        sources: The sources of the packages.
+        options: The words after ``--``, passed to the manager as they are.
     """
 
     action: Action

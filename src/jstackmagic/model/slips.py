@@ -1,4 +1,4 @@
-"""Slips of the hand in a list of packages: a command typed where a package belongs."""
+"""Typing errors in a list of packages: a command typed in place of a package."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def magic_for(verb: str) -> str:
 
 
 def check_verb(words: Sequence[str]) -> None:
-    """Ask about a command that was typed where a package belongs.
+    """Stop at a command that was typed in place of a package.
 
     Raises:
         UsageError: The words begin with one.

@@ -1,4 +1,4 @@
-"""Sources of packages: what a request, a recipe's step and a list name beside their specs."""
+"""Sources of packages, which a request, a recipe's step and a list name besides specs."""
 
 from __future__ import annotations
 
