@@ -1,6 +1,6 @@
-"""Installs made without us: read out of command lines, cells and notebook files.
+"""Installs made without us, read from command lines, cells and notebook files.
 
-``shell`` reads shell text; ``argv`` and the ``*_tools`` read what a package manager was asked;
+``shell`` reads shell text; ``argv`` and the ``*_tools`` read calls of package managers;
 ``lines`` follows a command line through its wrappers; ``source``, ``calls`` and ``cells`` read
 IPython's and Python's ways to run one; ``notebooks``, ``files`` and ``lists`` read files. All but
 the last three are pure.
@@ -45,14 +45,14 @@ class Found:
 
     Attributes:
         command: As typed; it may hold credentials.
-        line: Where it begins, counted from 1.
-        request: What was asked; None if it is seen and not understood. A conda list or
+        line: Its first line, counted from 1.
+        request: The request; None if it was not understood. A conda list or
             ``environment.yml`` is one spec, ``--file PATH``: `lists.expand` reads it.
-        target: What the command says of where.
-        reason: Why it is not understood.
-        note: What the reader should know: what the shell does with it and was probably meant, or
-            which of its options no request can hold.
-        extras: Those of a project's list that it asks for; ``*`` is all of them.
+        target: The environment that the command names.
+        reason: The reason why it is not understood.
+        note: A note for the reader: what the shell does with it and what was probably meant, or
+            its options that no request can express.
+        extras: The extras of a project's list that it requests; ``*`` is all of them.
         clones: The repositories that lines before it cloned, as `state.Machine` has them.
         written: The texts of the lists among its specs that lines before it wrote.
     """

@@ -58,13 +58,13 @@ class Options:
     def read(self, words: Iterable[Word], *, leading: bool = False) -> Given:
         """Separate options from other words, as getopt, optparse and argparse do.
 
-        A long name may be shortened where that is clear, short ones may share a dash, a value may
+        A long name may be shortened if that is clear, short ones may share a dash, a value may
         follow after a blank, ``=`` or nothing; after ``--`` no word is an option.
 
         Args:
             words: The arguments.
             leading: Whether the first word that is not an option ends the reading; it and the rest
-                are the given's words.
+                become the words.
         """
         rest = list(words)
         items: list[tuple[str, Word | None]] = []
@@ -205,7 +205,7 @@ class Call:
         return self.words[1:]
 
     def reaching(self, **hints: Any) -> Call:
-        """Return the call with more known of its target; what is empty adds nothing."""
+        """Return the call with further hints on its target; empty ones add nothing."""
         given = {name: value for name, value in hints.items() if value}
         return replace(self, target=replace(self.target, **given))
 
@@ -216,7 +216,7 @@ class Call:
     def by(self, word: Word) -> Call:
         """Return the call with the interpreter, and its prefix if it is ``PREFIX/bin/PROGRAM``.
 
-        A bare name is looked up where an activation before it put it; anything else is not.
+        A bare name is looked up in an active environment; other names are not.
         """
         folder = os.path.dirname(word.text)
         prefix, bin_folder = os.path.split(folder)
@@ -228,11 +228,11 @@ class Call:
         return self.elsewhere(interpreter=word.text, prefix=prefix)
 
     def elsewhere(self, **hints: Any) -> Call:
-        """Return the call with another target than the words before it said."""
+        """Return the call with another target than the words before it chose."""
         return replace(self, target=Target(**{"interpreter": self.target.interpreter, **hints}))
 
     def found(self, request: Request, *, note: str = "") -> Found:
-        """Return what was found, understood."""
+        """Return the find with its request."""
         return Found(
             command=self.command,
             line=self.line,
@@ -248,7 +248,7 @@ class Call:
         )
 
     def unread(self, reason: str) -> Found:
-        """Return what was found, not understood."""
+        """Return the find with the reason why it is not understood."""
         return Found(
             command=self.command, line=self.line, target=self.target, reason=reason, note=self.note
         )
@@ -271,9 +271,9 @@ class Call:
 
         Args:
             action: Install or remove.
-            manager: Who is asked.
-            specs: Each with its option (``-r``, ``-e``, ``-c``, ``--file``) or "".
-            note: For the reader.
+            manager: The manager.
+            specs: The specs, each with its option (``-r``, ``-e``, ``-c``, ``--file``) or "".
+            note: A note for the reader.
             fields: The request's other fields.
         """
         if self.fed or not specs:

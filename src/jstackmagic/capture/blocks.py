@@ -72,15 +72,15 @@ class _Block:
     """A block that is open: ``if``, ``loop``, ``case``, ``{``, ``(`` or the script itself.
 
     Attributes:
-        state: What its commands find and change.
-        base: What each branch begins with.
-        ends: What the branches so far have left.
+        state: The state that its commands use and change.
+        base: The state at the start of each branch.
+        ends: The states after the branches so far.
         branch: The number of the branch.
-        covered: Whether one of its branches runs in any case.
-        first: What the and-or list began with, where part of it may not run; None if all does.
-        others: What the list's alternatives so far have left.
+        covered: Whether one of its branches always runs.
+        first: The state before the and-or list, if part of it may not run; None if all does.
+        others: The states after the list's alternatives so far.
         alternative: The number of the list's alternative.
-        checked: Whether the last command of the list only finds something out.
+        checked: Whether the last command of the list only tests something.
         ended: Whether it leaves the script.
         pattern: Whether a pattern of ``case`` comes next.
     """
@@ -130,7 +130,7 @@ class _Block:
         self.branch += 1
 
     def close(self) -> None:
-        """Leave what one of its branches leaves."""
+        """Merge the states that its branches leave."""
         self.settle()
         if self.base is not None:
             ends = [*self.ends, self.state.snapshot()]
@@ -159,7 +159,7 @@ class Course:
         self._uncalled = [each for each in self._uncalled if each[1] is not body]
 
     def finds(self, state: State) -> Iterator[Found]:
-        """Yield the finds; of alternatives each says what the other is."""
+        """Yield the finds; each alternative names the other."""
         finds = list(self._walk(state))
         for name, body in self._uncalled:  # a later line may call it
             unknown = state.snapshot()
@@ -275,7 +275,7 @@ class Course:
         self._blocks.append(_Block(kind, state, base=base, pattern=kind == "case"))
 
     def _loop(self, name: str, at: int, words: Sequence[Word], pipe: Pipe | None) -> None:
-        """Take for unknown what a loop sets: at its second turn it has another value."""
+        """Treat a variable of a loop as unknown: it changes with each turn."""
         block = self._blocks[-1]
         if block.kind != "loop":
             return
@@ -318,7 +318,7 @@ class Course:
         return len(self.items)
 
     def _define(self, name: str, at: int) -> int:
-        """Keep a function's body for its call; return where the script goes on."""
+        """Keep a function's body for its call; return the position after it."""
         depth = 0
         for number in range(at, len(self.items)):
             item = self.items[number]

@@ -115,7 +115,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A line or words that do not run as they stand, with the reason."""
+    """A line or words that do not run as written, with the reason."""
 
     what: Shelled | Argv
     reason: str
@@ -263,7 +263,7 @@ def _same(one: ast.expr | None, other: ast.expr | None) -> bool:
 
 
 def _merged(ends: list[dict[str, ast.expr | None]]) -> dict[str, ast.expr | None]:
-    """Return what is left when one of several branches has run; undefined, a name is an error."""
+    """Return the values after one of several branches; an undefined name is an error."""
     names = dict.fromkeys(name for values in ends for name in values)
     merged: dict[str, ast.expr | None] = {}
     for name in names:
@@ -452,13 +452,13 @@ class _Visitor(ast.NodeVisitor):
         return filled_in(node, {k: v for k, v in self.names.values.items() if k not in hidden})
 
     def _value(self, node: ast.expr) -> ast.expr:
-        """Return the expression that a name was last given; the node itself if unknown."""
+        """Return the last expression assigned to a name; the node itself if unknown."""
         if isinstance(node, ast.Name) and not any(node.id in names for names in self.parameters):
             return self.names.values.get(node.id) or node
         return self._known(node) if isinstance(node, _TEXTS) else node
 
     def _dotted(self, node: ast.expr) -> str:
-        """Return what a call's function is called in full; empty if it has no name."""
+        """Return the full name of a call's function; empty if it has none."""
         if isinstance(node, ast.Attribute):
             base = self._dotted(node.value)
             return f"{base}.{node.attr}" if base else ""
@@ -553,7 +553,7 @@ class _Visitor(ast.NodeVisitor):
         return Unread(Argv(words), reason)
 
     def _words(self, node: ast.expr) -> tuple[Word, ...] | None:
-        """Return the words of a list, or of a text that is split; None if it is neither."""
+        """Return the words of a list, or of a split text; None if it is neither."""
         node = self._value(node)
         if isinstance(node, (ast.List, ast.Tuple)):
             return tuple(_word(element) for element in node.elts)
@@ -606,7 +606,7 @@ def _escaped(parts: list[Part]) -> str:
 
 
 def _parts(node: ast.expr) -> list[Part] | None:
-    """Return a text in pieces; None if nothing of it can be seen."""
+    """Return a text in pieces; None if nothing of it is known."""
     if isinstance(node, ast.Constant):
         known = isinstance(node.value, (str, int, float)) and not isinstance(node.value, bool)
         return [Part(str(node.value))] if known else None

@@ -137,7 +137,7 @@ class CellReader:
         yield from self._cell(name, rest, body, line=line + 1)
 
     def _cell(self, name: str, rest: str, body: str, *, line: int) -> Iterator[Found]:
-        """Yield what stands under a cell magic, whose body begins at ``line``."""
+        """Yield the finds under a cell magic, whose body begins at ``line``."""
         if name == "script":
             name = _interpreter(rest)
             if name in ("sudo", "env", "nice", "conda", "su"):
@@ -167,7 +167,7 @@ class CellReader:
                 yield replace(found, request=None, reason=reason)
 
     def _write(self, rest: str, body: str, line: int) -> Iterator[Found]:
-        """``%%writefile [-a] FILE``."""
+        """Apply ``%%writefile [-a] FILE``."""
         words = rest.split()
         names = [word.strip("'\"") for word in words if not word.startswith("-")]
         if names:
@@ -203,7 +203,7 @@ class CellReader:
     def _calls(
         self, lines: list[Line], tree: ast.Module | None, source: str
     ) -> Iterator[tuple[float, calls.Event | Found]]:
-        """Yield the calls of a whole cell, or where Python cannot read it, of each line it can."""
+        """Yield the calls of a whole cell, or if Python cannot read it, of each line it can."""
         events = self._events(tree, source)
         if events is not None:
             yield from ((event.line, event) for event in events)
@@ -226,7 +226,7 @@ class CellReader:
             return None
 
     def _unreadable(self, typed: str) -> Iterator[Found]:
-        """A line that Python refuses: a command without its ``!``, or a call that is not read."""
+        """Yield the finds of a line that Python refuses, such as a command without ``!``."""
         if typed.split()[0] in READERS and any(recognise(typed, folder=self.folder)):
             yield Found(typed, reason="Without ! or % before it, Python refuses the line.")
         elif re.search(r"\b(system|popen|subprocess|check_call|get_ipython)\b", typed):
@@ -272,7 +272,7 @@ class CellReader:
                 yield from self._magic(name, rest, line=1, typed=text.strip())
 
     def _set_variable(self, rest: str, *, certain: bool) -> None:
-        """``%env NAME=VALUE``, ``%set_env NAME VALUE``; a name alone shows it."""
+        """Apply ``%env NAME=VALUE`` or ``%set_env NAME VALUE``; a name alone shows it."""
         match = re.match(r"(\w+)\s*(?:=\s*|\s)(.+)", rest, re.DOTALL)
         if match:
             items = parse(f'"{match[2].strip()}"', braces=True)
@@ -323,7 +323,7 @@ class CellReader:
             yield replace(found, note=lost) if quotes and (found.note or found.reason) else found
 
     def _timed(self, rest: str) -> Iterator[Found]:
-        """``%time !pip install six``: the statement after the options."""
+        """Yield the finds of the statement after the options: ``%time !pip install six``."""
         words = rest.split(" ")
         while words and words[0].startswith("-"):
             words.pop(0)

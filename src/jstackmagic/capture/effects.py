@@ -149,7 +149,7 @@ _GIT = Options.of(
 
 
 def _git(call: Call, state: State) -> None:
-    """``git clone`` and what checks out another revision in a clone."""
+    """Apply ``git clone``, and a checkout of another revision in a clone."""
     given = _GIT.read(word for word in call.arguments if word.text != "--recurse-submodules")
     words = given.words
     verb = words[0].text if words else ""
@@ -238,7 +238,7 @@ def of_tool(call: Call, state: State) -> bool:
 
 
 def _pip_config(call: Call, state: State) -> None:
-    """``pip config set global.index-url URL``: of every section and every file, the last counts."""
+    """Apply ``pip config set global.index-url URL``: the last one in any section or file counts."""
     words = Options.of(valued="--editor", flags="--user --global --site").read(call.arguments).words
     if len(words) < 3:
         return

@@ -80,7 +80,7 @@ def recognise(
         shell: The words of the shell that runs it, as in a Dockerfile's ``SHELL``; by default one
             that reads no files of its own.
         line: The number of the text's first line.
-        command: What to give as typed; by default the part of the text that is the command.
+        command: The command as typed; by default its part of the text.
     """
     state = state or _state(folder, target)
     python = state.python if braces else None
@@ -108,15 +108,15 @@ def recognise_argv(
     line: int = 1,
     command: str = "",
 ) -> Iterator[Found]:
-    """Find the installs of one call whose words no shell has read.
+    """Yield the finds of one call whose words no shell has read.
 
     Args:
-        words: The program first.
+        words: The program and its arguments.
         state: As for `recognise`.
         folder: As for `recognise`.
         target: As for `recognise`.
         line: As for `recognise`.
-        command: What to give as typed; by default the words, apart by blanks.
+        command: The command as typed; by default the words, separated by blanks.
     """
     if words:
         typed = command or " ".join(word.text for word in words)
@@ -132,11 +132,11 @@ def recognise_call(
     typed: str,
     python: Word | None = None,
 ) -> Iterator[Found]:
-    """Find the installs of what Python runs.
+    """Yield the finds of a command that Python runs.
 
     Args:
-        what: The line or the words.
-        state: What holds before it.
+        what: Its line or words.
+        state: The state before it.
         typed: The call as typed.
         python: The interpreter that runs it; the kernel's own without one.
     """
@@ -172,7 +172,7 @@ class _Walker:
             yield _noted(found, *notes) if found.request else found
 
     def _started(self, state: State, shell: str, words: Sequence[Word]) -> Iterator[str]:
-        """Run the files that a shell reads when it starts; yield what to know of them."""
+        """Run the files that a shell reads when it starts; yield notes on them."""
         login = any(re.fullmatch(r"-[A-Za-z]*[li][A-Za-z]*|--login", word.text) for word in words)
         files = [path for path in state.machine.files if _is_start_file(path, state.home)]
         files = files if login else []
@@ -201,14 +201,14 @@ class _Walker:
     def _process(
         self, text: str, call: Call, state: State, *, typed: str | None = None, line: int = 0
     ) -> Iterator[Found]:
-        """Yield the finds of a script that a shell of its own runs.
+        """Yield the finds of a script that its own shell runs.
 
         Args:
             text: The script.
-            call: The shell's.
-            state: What holds before it.
-            typed: What to give as typed; by default the call; each command itself if empty.
-            line: The line of the text's first; 0 if it has none of its own.
+            call: The shell's call.
+            state: The state before it.
+            typed: The command as typed; by default the call; each command itself if empty.
+            line: The number of the text's first line; 0 if it has none.
         """
         if self.depth >= MAX_DEPTH:
             return
@@ -270,7 +270,7 @@ class _Walker:
     def call(
         self, words: tuple[Word, ...], typed: str, line: int, state: State, own: Mapping[str, Word]
     ) -> Call:
-        """Make a call of what a state holds for it."""
+        """Return a call, with the state's values for it."""
         return Call(
             words,
             typed,
@@ -293,7 +293,7 @@ class _Walker:
         pipe: Pipe | None = None,
         redirections: tuple[Redirection, ...] = (),
     ) -> Iterator[Found]:
-        """Yield the finds of one call: of itself, or of what it runs."""
+        """Yield the finds of one call: its own, or those of the command it runs."""
         aimed = False
         if pipe is not None and call.words and call.program == "xargs":
             call = self._piped(call, pipe)

@@ -1,4 +1,4 @@
-"""The lists that a command names, and what a request spells out of them."""
+"""The lists that a command names, and the requests made of them."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _LISTS = (Constraint, RequirementsFile)
 
 
 def expand(found: Found) -> Iterator[Found]:
-    """Yield the requests that a find comes to, the lists among its specs read.
+    """Yield the requests of a find, with the lists among its specs read.
 
-    A ``-r FILE`` that pip reads as we do stays as it is. A local file that is not here is given
-    back not understood: what it would bring cannot be known, and nothing could be made of it later.
+    A ``-r FILE`` that pip reads as we do stays as it is. A missing local file is given
+    back as not understood: its content is unknown, and so would be a replay.
     """
     request = found.request
     if request is None:
@@ -70,14 +70,14 @@ _INCLUDE = re.compile(
 def listed_in(
     found: Found, request: Request, path: str, text: str, *, folder: str
 ) -> Iterator[Found]:
-    """Yield what a list comes to that the lines before it write, and that is not here.
+    """Yield the requests of a list that earlier lines write, and that is not here.
 
     Args:
-        found: What asks for it.
+        found: The find that names it.
         request: Its request.
         path: The list.
-        text: What was written.
-        folder: Where the manager runs.
+        text: Its text.
+        folder: The manager's working folder.
     """
     from .files import conda_list, environment_yml, requirements
 
@@ -187,7 +187,7 @@ def _read_by(found: Found, module: Format, path: Path) -> Reading:
 
 
 def listed_by(found: Found, request: Request, file: str, reading: Reading) -> Iterator[Found]:
-    """Yield what a find comes to by what its list holds."""
+    """Yield the requests of a find, from the content of its list."""
     for each in reading.found:
         target = found.target
         if target.made and each.target.name and not (target.name or target.prefix):

@@ -1,9 +1,9 @@
 """Installs that cells of this session make without us, recorded as they happen.
 
-What starts programs is tapped (`taps`), so that a command is known before it runs; what lies on
+Functions that start programs are tapped (`taps`), so that a command is known before it runs; the
 disk is watched by the times of a few folders (`places`), before and after each cell. A command that
-installs is written down when it starts, and ends with the change that was seen on disk. What
-changed, and no command of this session accounts for, was `found`.
+installs is recorded when it starts, and its record ends with the change seen on disk. A change
+that no command of this session explains was `found`.
 
 `%load_ext jstackmagic` imports this module: nothing but the standard library at its head.
 """
@@ -79,7 +79,7 @@ class Live:
         self._guarded(self._look_at_replay)()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._timer.cancel()
         atexit.unregister(self._at_exit)
         self._taps.close()
@@ -88,7 +88,7 @@ class Live:
         self.shell.events.unregister("post_run_cell", self._after_cell)
 
     def _at_exit(self) -> None:
-        """Account for what no cell came after: a script's last command, a silent cell's."""
+        """Record what no cell followed: a script's last command, a silent cell's."""
         if not self._paused and os.getpid() == self._pid:
             self._guarded(self._settle)()
 
@@ -101,7 +101,7 @@ class Live:
         self._paused += 1
 
     def resume(self) -> None:
-        """Take what is there now for known."""
+        """Accept the packages now as known."""
         self._paused -= 1
         if not self._paused:
             self._guarded(self._refresh)()
@@ -147,7 +147,7 @@ class Live:
             self._guarded(self._tell)(watcher)
 
     def _tell(self, watcher: Watcher) -> None:
-        """Say what was recorded: after the cell, so that no ``%%capture`` takes it."""
+        """Show what was recorded: after the cell, so that no ``%%capture`` takes it."""
         lines, watcher.lines = watcher.lines, []
         _say(*lines)
 
@@ -190,7 +190,7 @@ class Live:
     # -- the rest
 
     def _learn(self) -> Watcher:
-        """Read what is there, unless that was done."""
+        """Read the packages, unless they were read before."""
         if self._watcher is None:
             from .watcher import Watcher
 
@@ -232,12 +232,12 @@ _live: Live | None = None
 
 
 def start(shell: InteractiveShell, settings: HasTraits, history: Callable[[], History]) -> None:
-    """Begin to record what cells of a shell install without us.
+    """Start to record the installs that a shell's cells make without us.
 
     Args:
-        shell: Whose cells.
+        shell: The shell.
         settings: Its trait ``capture``, which may change, switches this on and off.
-        history: Returns where to record.
+        history: Returns the history to record in.
     """
     global _live
     if _live is None:

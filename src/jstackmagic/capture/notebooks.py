@@ -35,13 +35,13 @@ _SHELL = ("bash", "sh", "zsh", "shell")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An install or a removal, and where it stands.
+    """An install or a removal, and its place.
 
     Attributes:
-        file: The path as it was given, or as it was found in a folder.
+        file: The path as given, or as found in a folder.
         cell: The number among all cells, counted from 1; 0 in a script without cells.
-        line: In the cell; in a script, in the file.
-        found: What was found.
+        line: The line in the cell; in a script, in the file.
+        found: The find.
     """
 
     file: str
@@ -80,7 +80,7 @@ class _Cell:
 def files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
     """Yield the files to read, each once: those named, and the notebooks in the folders named.
 
-    In a folder, a script or a Markdown file counts where it says that it is a notebook.
+    In a folder, a script or a Markdown file counts only if it says that it is a notebook.
     """
     seen: set[str] = set()
     for path in (os.fspath(path) for path in paths):
@@ -92,11 +92,11 @@ def files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
 
 
 def read(file: str, *, unsaid: ManagerName = "pip") -> Reading:
-    """Read one file; one that cannot be read has a problem, and no error is raised for it.
+    """Read one file; an unreadable one gets a problem instead of an error.
 
     Args:
         file: Its path.
-        unsaid: Who is asked by ``%envinstall`` for what no manager is named for.
+        unsaid: The manager of ``%envinstall`` for specs that name none.
     """
     try:
         with open(file, "rb") as opened:
@@ -121,7 +121,7 @@ def read(file: str, *, unsaid: ManagerName = "pip") -> Reading:
 
 
 def python_cells(file: str) -> list[str]:
-    """Return the Python cells of one file, as they are written.
+    """Return the Python cells of one file, as written.
 
     Raises:
         UsageError: It cannot be read, or is not a notebook.

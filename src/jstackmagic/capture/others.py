@@ -117,7 +117,7 @@ def julia_reason(code: str) -> str:
 
 
 def found(call: Call) -> Iterator[Found]:
-    """Give a call of a program that is no manager of ours, where it installs."""
+    """Yield a find for an installing call of a program that is not a manager of ours."""
     name, texts = call.program, [word.text for word in call.arguments]
     reason = _reason(call, name, texts)
     if reason:

@@ -36,7 +36,7 @@ _FLAGS = {"--requirement": "-r", "--constraint": "-c", "--editable": "-e"}
 def envinstall(
     line: str, body: str | None, *, command: str, folder: str | None, unsaid: ManagerName
 ) -> Iterator[Found]:
-    """Read ``%envinstall``, or ``%%envinstall`` where there is a body."""
+    """Read ``%envinstall``, or ``%%envinstall`` if there is a body."""
     yield from _read("install", line, body, command, folder, unsaid)
 
 

@@ -39,19 +39,19 @@ def read_into(
     dry_run: bool = False,
     policy: Policy | None = None,
 ) -> tuple[list[Captured], list[tuple[str, str]], int]:
-    """Read files, and record what they ask for as planned.
+    """Read files, and record their requests as planned.
 
     Args:
         history: The history to record in.
         paths: Notebooks, lists of packages, and folders of notebooks.
-        environments: Whose they are where they do not say.
+        environments: The environments of files that name none.
         context: The context of the records.
         groups: Dependency groups, as ``pyproject.read_group`` takes them.
         dry_run: Whether to record nothing.
-        policy: What may be planned; None where what becomes of it is held against it.
+        policy: The policy on requests; None if it is checked later.
 
     Returns:
-        The finds; the files that could not be read, or not whole, with the reason; how many files
+        The finds; the files that could not be read (completely), with the reason; how many files
         there were.
     """
     planner = _Planner(history, environments, context, policy, dry_run=dry_run)
@@ -72,7 +72,7 @@ def read_into(
 
 
 def _files(paths: Sequence[str]) -> Iterator[str]:
-    """Yield what is named, and the notebooks in the folders among it."""
+    """Yield the named files, and the notebooks in the named folders."""
     for path in paths:
         if os.path.isdir(path) and lists_of_packages.reader(Path(path)) is not None:
             yield path
@@ -80,7 +80,7 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _readings(file: str, unsaid: ManagerName) -> Iterator[Reading]:
-    """Yield what a file is read as: a list of packages, a notebook, or both."""
+    """Yield the readings of a file: as a list of packages, a notebook, or both."""
     module = lists_of_packages.reader(Path(file))
     if module is not None:
         try:
@@ -121,7 +121,7 @@ class Captured:
 
     @property
     def found(self) -> Found:
-        """Return what was found."""
+        """Return the find."""
         return self.finding.found
 
 
@@ -181,7 +181,7 @@ class _Planner:
                 yield replace(captured, record=self._record(captured, transaction, step))
 
     def _aimed(self, finding: Finding, reading: Reading) -> Iterator[Captured]:
-        """Yield the find for each target; a Debian package, and what says where, for one alone."""
+        """Yield the find for each target; a Debian package, or one with a target, only once."""
         found, seen = finding.found, set()
         if found.request is None:
             yield Captured(finding, reason=mask(found.reason), notes=_sentences(found.note))
@@ -253,22 +253,22 @@ def _sentences(*notes: str) -> tuple[str, ...]:
 
 
 class _Standing:
-    """The requests that stand so far: what is requested again adds nothing to a history."""
+    """The requests that count so far: a repeated one adds nothing to a history."""
 
     def __init__(self) -> None:
         self._requests: dict[_Place, dict[Request, frozenset[str]]] = {}
         self._marked: dict[_Place, dict[Request, frozenset[str]]] = {}
 
     def mark(self) -> None:
-        """Remember what stands now."""
+        """Remember the requests now."""
         self._marked = {}
 
     def is_as_marked(self) -> bool:
-        """Return whether the same stands as when it was marked."""
+        """Return whether the requests are the same as when they were marked."""
         return all(self._requests[place] == marked for place, marked in self._marked.items())
 
     def add(self, request: Request, environment: EnvironmentRef) -> bool:
-        """Take a request in; False if it stands already."""
+        """Add a request; return False if it is there already."""
         place = ("" if is_system(request.manager) else environment.prefix, request.manager)
         known = masked(request)
         standing = self._requests.setdefault(place, {})

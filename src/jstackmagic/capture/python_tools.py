@@ -139,7 +139,7 @@ def _listed(value: Word) -> list[Word]:
 
 
 def _unexported(call: Call, tool: str) -> str:
-    """Say that a variable was set for the shell alone; empty if none was."""
+    """Return a sentence on variables set for the shell alone; empty without any."""
     names = [name for name in call.unexported if name.startswith(tool)]
     if not names:
         return ""
@@ -191,7 +191,7 @@ def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[
 
 
 def _url(index: str) -> str:
-    """Return an index's URL; uv takes a name for it before, ``NAME=URL``."""
+    """Return an index's URL, without uv's optional name (``NAME=URL``)."""
     return re.sub(r"^[\w-]+=(?=\w+://)", "", index)
 
 
@@ -356,7 +356,7 @@ _PIPX: dict[str, Action] = {
 
 
 def pipx(call: Call) -> Iterator[Found]:
-    """Read pipx, which gives each application an environment of its own."""
+    """Read pipx, which gives each application its own environment."""
     given = PIPX.read(call.arguments)
     if not given.words or given.has("--help", "--version"):
         return

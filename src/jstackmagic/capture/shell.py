@@ -2,7 +2,7 @@
 
 The grammar is that of POSIX's Shell Command Language (XCU 2) with what notebooks use of bash:
 ``<<<``, ``&>``, ``|&``, ``$'…'``, process substitution, array assignment. Nothing is expanded: what
-the shell would put in only when it runs stays in the word as a *hole*.
+the shell would fill in at run time stays in the word as a *hole*.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Word:
         holes: The parts known only at run time: ``$HOME``, ``$(nproc)``, ``{sys.executable}``.
         scripts: The commands inside its command and process substitutions.
         pattern: Whether it has an unquoted ``*`` or ``?``. ``[`` begins more extras of a
-            requirement than patterns, and reaches pip where no file fits.
+            requirement than patterns, and reaches pip if no file fits.
         quoted: Whether any of it is quoted.
         start: Its start in the text that was read.
         end: Its end.
@@ -70,7 +70,7 @@ class Word:
     def pieces(self) -> Iterator[tuple[str, bool, bool]]:
         """Yield the text in pieces: each with whether it is a hole, and whether it is quoted.
 
-        Of a piece that is not a hole the last is not known, and False.
+        For a piece that is not a hole the last is unknown, and False.
         """
         at = 0
         for start, end, quoted in self._places():
@@ -100,7 +100,7 @@ class Redirection:
     Attributes:
         operator: ``>``, ``<<``, …, with the number of a file descriptor before it where one stands.
         target: The file, or the delimiter of a here-document.
-        start: Where it begins in the text that was read.
+        start: Its start in the text that was read.
         body: The here-document.
     """
 
@@ -206,7 +206,7 @@ class _Reader:
             self._start = self.at
 
     def _after_words(self) -> None:
-        """A ``(`` after words: of a function's definition, or a mistake."""
+        """Read a ``(`` after words: a function's definition, or a mistake."""
         definition = re.compile(r"\(\s*\)").match(self.text, self.at)
         said = self._words[0].text == "function"
         if definition and len(self._words) == 1 + said:

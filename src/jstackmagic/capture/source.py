@@ -127,7 +127,7 @@ def _triple_end(text: str, start: int, quotes: str) -> int:
 
 
 def _assigned(text: str, start: int, equals: int) -> int:
-    """Return where the escape begins that ``=`` assigns; 0 if it assigns none."""
+    """Return the start of the escape that ``=`` assigns; 0 without one."""
     if equals == start or text[equals - 1] in "=!<>:+-*/%&|^~@":
         return 0
     match = re.compile(r"=[ \t]*(?=![^=\n]|%{1,2}[A-Za-z])").match(text, equals)

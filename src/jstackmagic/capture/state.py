@@ -46,7 +46,7 @@ _NO_PYTHON = re.compile(
     r"|pandoc|poetry|pipx|mysql|postgres|ffmpeg|blender",
     re.IGNORECASE,
 )
-"""Folders of PATH in which no pip of an environment lies."""
+"""Folders of PATH without a pip of an environment."""
 
 BASH_FILES = (".bashrc", ".bash_profile", ".profile", ".bash_login", "bash.bashrc", ".zshrc")
 _PIP_FILES = ("pip.conf", "pip.ini")
@@ -127,7 +127,7 @@ class Machine:
     look: Callable[[str], str | None] | None = None
 
     def copy(self) -> Machine:
-        """Return one of its own, for a branch."""
+        """Return a copy for a branch."""
         own = ("pip", "files", "made", "clones", "doubts")
         return replace(self, **{name: getattr(self, name).copy() for name in own})
 
@@ -138,7 +138,7 @@ class Machine:
         return self.look(path)
 
     def doubt(self, manager: str, sentence: str) -> None:
-        """Note what cannot be followed; each find of that manager says so from here on."""
+        """Note what cannot be followed; each later find of that manager says so."""
         known = self.doubts.get(manager, ())
         self.doubts[manager] = tuple(dict.fromkeys((*known, sentence)))
 
@@ -218,7 +218,7 @@ class State:
             setattr(self.machine, name, value)  # others may share it
 
     def merge(self, ends: Sequence[State]) -> None:
-        """Become what is left when one of several branches has run: what differs is unknown."""
+        """Become the state after one of several branches: different values are unknown."""
         if not ends:
             return
         first, *others = [end.snapshot() for end in ends]
@@ -261,7 +261,7 @@ class State:
     # -- variables
 
     def define(self, name: str, value: Word, *, export: bool = True) -> None:
-        """Set a variable; PATH and its like say where the next commands go."""
+        """Set a variable; PATH and similar ones change where the next commands go."""
         value = self.value(value)
         if export or self.all_exported:
             self.exported.add(name)
@@ -297,7 +297,7 @@ class State:
         return {**outer, **own}
 
     def value(self, word: Word) -> Word:
-        """Return a word with what is known filled in, as one word."""
+        """Return a word with known values filled in, as one word."""
         if not word.holes:
             return word
         filled = joined(self._filled(piece, hole, said) for piece, hole, said in word.pieces())
@@ -371,7 +371,7 @@ class State:
         return value if is_set else self._text(other)
 
     def _text(self, text: str) -> Word | None:
-        """Return the value of what stands behind ``:-``."""
+        """Return the value of the text behind ``:-``."""
         if _SIMPLE.fullmatch(text):
             return self._lookup(text)
         if re.search(r"[$`\\]", text):
@@ -477,16 +477,16 @@ class State:
     def wrote(
         self, path: str, text: str | None, *, append: bool = False, by: str = "a line"
     ) -> str:
-        """Apply that a file was written; of a settings file, what it sets.
+        """Note that a file was written, and apply it if it is a settings file.
 
         Args:
-            path: The path.
-            text: What; None if unknown.
-            append: Whether it is added to what the file holds.
-            by: For the reader: ``COPY``, ``echo``.
+            path: Its path.
+            text: Its text; None if unknown.
+            append: Whether the text is appended.
+            by: The writer, for messages: ``COPY``, ``echo``.
 
         Returns:
-            The reason to list it with, where it adds a source to apt; else empty.
+            The reason for listing it if it adds a source to apt; otherwise empty.
         """
         name, files = os.path.basename(path), self.machine.files
         if append and text is not None:
@@ -552,7 +552,7 @@ class State:
             self.conda_setting(str(key), str(value), by=path)
 
     def conda_setting(self, key: str, value: str, *, by: str) -> None:
-        """Apply a setting of conda's other than its channels: said where it changes a result."""
+        """Apply a setting of conda's other than channels, with a note if it changes a result."""
         if key in _CONDA_MATTERS and not (
             key == "channel_priority" and value.lower() in ("flexible", "true")
         ):

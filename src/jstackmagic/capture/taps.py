@@ -33,8 +33,8 @@ class Start(NamedTuple):
     """A program that is about to be started.
 
     Attributes:
-        text: The command line; quoted as a shell would need it where no shell reads it.
-        words: The arguments, the program first; None if a shell reads the text.
+        text: The command line; quoted for a shell if no shell reads it.
+        words: The program and its arguments; None if a shell reads the text.
         folder: Its working folder.
         environ: Its environment variables.
     """
@@ -72,8 +72,8 @@ class _Tap(NamedTuple):
     """One function that starts programs.
 
     Attributes:
-        read: What it is about to start, from its arguments.
-        result: What came of it, from what it returned and its arguments.
+        read: Returns the program it will start, from its arguments.
+        result: Returns the outcome, from its return value and arguments.
     """
 
     owner: Any

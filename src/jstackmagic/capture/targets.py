@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """An environment, and what the user should know of why it is that one."""
+    """An environment, and notes on why it was chosen."""
 
     environment: EnvironmentRef
     note: str = ""
 
 
 class Targets:
-    """Finds the environments of finds; one that an earlier find makes is known to the later.
+    """Find the environments of finds, including those that earlier finds make.
 
     Args:
-        default: For a find that says nothing, or names what is not here.
+        default: The environment for a find that names none, or one that is not here.
     """
 
     def __init__(self, default: Environment) -> None:
@@ -42,7 +42,7 @@ class Targets:
         """Return the environment of a find whose request is known.
 
         Args:
-            found: What was found.
+            found: The find.
             kernel: The kernelspec of its notebook.
             display_name: The kernelspec's name in the launcher.
         """
@@ -83,7 +83,7 @@ class Targets:
         return self._known[key]
 
     def _new(self, found: Found) -> EnvironmentRef:
-        """Return an environment that is made by the command, as it will be."""
+        """Return the environment that the command makes, as it will be."""
         target = found.target
         specs = found.request.texts if found.request else ()
         versions = (re.fullmatch(r"python\s*=+\s*(\d+(?:\.\d+)*)(?:[.*=].*)?", s) for s in specs)
@@ -110,7 +110,7 @@ def _lookup(target: Target, root: str) -> Environment:
 
 
 def _version_note(target: Target, home: Environment) -> str:
-    """That ``pip2`` or ``python3.8`` asks for another Python than is here."""
+    """Return a note if ``pip2`` or ``python3.8`` needs another Python than is here."""
     match = re.fullmatch(r"(?:python|pip)-?(\d+(?:\.\d+)?)", os.path.basename(target.interpreter))
     if not match or not home.python or f"{home.python}.".startswith(f"{match[1]}."):
         return ""

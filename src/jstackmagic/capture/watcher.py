@@ -57,12 +57,12 @@ class Install:
     """One request of a command that runs.
 
     Attributes:
-        found: As it was recognised in what really runs.
-        typed: As the user typed it.
+        found: The find in the command that really runs.
+        typed: The command as the user typed it.
         folder: The folder it runs in.
         environ: Its variables.
-        place: The one it reaches; None if unknown.
-        record: Begun; None if that is left until more is known.
+        place: The place it reaches; None if unknown.
+        record: Its begun record; None until more is known.
     """
 
     found: Found
@@ -74,7 +74,7 @@ class Install:
 
     @property
     def request(self) -> Request | None:
-        """Return what it asks; None if it is seen and not understood."""
+        """Return its request; None if it is not understood."""
         return self.found.request
 
     @property
@@ -93,15 +93,15 @@ class Run:
     """A program that was started and installs something.
 
     Attributes:
-        installs: What of it was recognised.
-        others: What of it installs and no request can say.
+        installs: Its recognised installs.
+        others: Its installs that no request can express.
         alone: Whether it is nothing but one such command, whose exit status is the program's.
-        transaction: What its records share.
+        transaction: The transaction of its records.
         started: The start, in seconds since the epoch.
-        ended: When it was seen to have ended; None while it has not.
-        handle: For what was not waited for.
+        ended: The time its end was seen; None until then.
+        handle: Its handle, if it was not waited for.
         exit_status: As `subprocess` gives it; None if unknown.
-        tapped: Whether it was seen to be started; otherwise a cell's text and a change say so.
+        tapped: Whether its start was seen; otherwise a cell's text and a change show it.
     """
 
     installs: list[Install]
@@ -155,7 +155,7 @@ class Watcher:
         return bool(self._runs)
 
     def refresh(self) -> None:
-        """Take what is there now for known."""
+        """Accept the packages now as known."""
         self._changes()
 
     def _changes(self) -> Changes:
@@ -165,7 +165,7 @@ class Watcher:
         return [(place, change) for place, change in changes if change]
 
     def _mark(self) -> None:
-        """Note the times that the places were read at."""
+        """Note the times when the places were read."""
         self._paths = self._places.paths
         known = {
             path: time
@@ -187,13 +187,13 @@ class Watcher:
             self._found()
 
     def settle(self) -> None:
-        """In the middle of a cell: account for what was done so far."""
+        """Record the changes so far, in the middle of a cell."""
         self._close()
         if not self._runs and self.has_moved():
             self._found()
 
     def end_cell(self, cell: str) -> None:
-        """After a cell: account for what it did."""
+        """Record a cell's changes, after it."""
         self._close()
         worth_it = self._accounted or self._others or mentions_install(cell)
         if not self._runs and worth_it and self.has_moved():
@@ -258,7 +258,7 @@ class Watcher:
         return self._places.reached(install.found, folder=install.folder, environ=install.environ)
 
     def _close(self) -> None:
-        """Account for the commands that have ended, once none is left that could change more."""
+        """Record the commands that have ended, once no running one could change more."""
         if self._runs and all(run.is_over() for run in self._runs):
             runs, self._runs = self._runs, []
             self._accounted = True
@@ -288,7 +288,7 @@ class Watcher:
                     self._ended(run, step, install, install.request, change)
 
     def _made(self, installs: Sequence[Install]) -> Iterator[tuple[Place, Change]]:
-        """Yield the environments that did not exist when the command began; all in them is new."""
+        """Yield the environments made since the command began; all in them is new."""
         for install in installs:
             if install.place is None:
                 install.place = self._reached(install)
@@ -457,7 +457,7 @@ class Watcher:
         self.lines.append(line)
 
     def _tell_of_another(self, install: Install, request: Request, place: Place) -> bool:
-        """Say so where a command that names no environment reached another than the kernel's."""
+        """Warn if a command without a named environment reached another than the kernel's."""
         kernel = self._places.kernel
         if place is kernel or place.is_system or is_said(install.found):
             return False
@@ -518,7 +518,7 @@ def _is_alone(start: Start, founds: Sequence[Found]) -> bool:
 
 
 def _lead_home(installs: Sequence[Install], changes: Changes) -> None:
-    """A change in a place that no command was thought to reach shows where one really went."""
+    """Correct a command's place by a change in a place that no command was thought to reach."""
     moved = [place for place, _ in changes]
     for place, change in changes:
         if any(install.place is place for install in installs):
@@ -558,7 +558,7 @@ def _is_undone(install: Install, run: Run) -> bool:
 
 
 def _seen(request: Request, place: Place, change: Change) -> Outcome:
-    """Return the outcome of what is only known by its change; how long it took is not."""
+    """Return the outcome of a command known only by its change, without a duration."""
     resolved = serving(request, place.packages)
     return Outcome(status="ok", exit_status=0, seconds=0.0, change=change, resolved=resolved)
 

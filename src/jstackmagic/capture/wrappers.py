@@ -71,13 +71,13 @@ _LOGIN = (Word("bash"), Word("--login"))
 def unwrapped(
     call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Redirection]
 ) -> Call | None:
-    """Return the call that a wrapper runs, without words where it runs none; None for no wrapper.
+    """Return the call that a wrapper runs, without words if it runs none; None for others.
 
     Args:
-        call: The wrapper's.
-        state: What holds before it.
-        pipe: What flows into it.
-        redirections: Its own.
+        call: The wrapper's call.
+        state: The state before it.
+        pipe: Its input.
+        redirections: Its redirections.
     """
     name, arguments = call.program if call.words else "", call.arguments
     if name in _WRAPPERS:
@@ -122,7 +122,7 @@ def _wrapped(call: Call, name: str, state: State) -> Call:
 
 
 def _by_root(call: Call, state: State) -> Call:
-    """Return the call as sudo runs it: with a PATH and variables of its own."""
+    """Return the call as sudo runs it: with its own PATH and variables."""
     lost = [
         name
         for name in call.variables

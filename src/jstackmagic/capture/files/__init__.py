@@ -44,7 +44,7 @@ class Reading:
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """Return what is asked."""
+        """Return the requests."""
         return tuple(found.request for found in self.found if found.request is not None)
 
     @property
@@ -81,7 +81,7 @@ def formats() -> dict[str, Format]:
 
 
 def reader(path: Path) -> Format | None:
-    """Return the format that a file or folder is of; None if no module recognises it."""
+    """Return the format of a file or folder; None if no module recognises it."""
     if not os.path.exists(path):  # False, too, for a name that no file can have
         return None
     return next((module for module in formats().values() if module.recognises(path)), None)
@@ -91,7 +91,7 @@ def read(path: Path) -> Reading:
     """Read a file or folder of any format.
 
     Raises:
-        UsageError: It is of none, is broken, or cannot be read.
+        UsageError: It has no known format, is broken, or cannot be read.
     """
     module = reader(path)
     if module is None:

@@ -39,12 +39,12 @@ def has(path: Path, pattern: str) -> bool:
 
 
 def folder_of(path: Path) -> str:
-    """Return what a file's relative paths are relative to."""
+    """Return the folder that a file's relative paths are relative to."""
     return str(path.absolute().parent)
 
 
 def line_of(text: str, heading: str) -> int:
-    """Return the line of a table or a key, from 1; 0 if it is not found as it is written."""
+    """Return the line of a table or a key, from 1; 0 if it is not found."""
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip().startswith(heading):
             return number
@@ -98,11 +98,11 @@ def masked(text: str) -> str:
 
 
 def finds(asked: Asked, *, line: int = 0) -> Iterator[Found]:
-    """Yield the requests that a text comes to, one a manager, in the order in which they work.
+    """Yield the requests of a text, one per manager, in the order in which they work.
 
     Args:
-        asked: With a manager for every spec.
-        line: Where it begins.
+        asked: The request, with a manager for every spec.
+        line: Its first line.
     """
     target = Target(name=asked.name)
     for manager in names():

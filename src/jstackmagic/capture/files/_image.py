@@ -1,4 +1,4 @@
-"""The files of an image, as far as its Dockerfile says where they come from."""
+"""The files of an image whose origin its Dockerfile shows."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ class ImageFiles:
             self._entries += base._entries
 
     def add(self, path: str, origin: Origin) -> None:
-        """Note that a file or folder of the image has that origin."""
+        """Note the origin of a file or folder of the image."""
         self._entries.append((posixpath.normpath(path), origin))
 
     def add_from(self, path: str, stage: ImageFiles, source: str) -> None:
-        """Note that a path is copied out of another stage."""
+        """Note that a path is copied from another stage."""
         self._entries.append((posixpath.normpath(path), (stage, posixpath.normpath(source))))
 
     def origin(self, path: str) -> Origin | None:
-        """Return where a path comes from; None if nothing in the Dockerfile says."""
+        """Return a path's origin; None if the Dockerfile does not show it."""
         path = posixpath.normpath(path)
         absent: Origin | None = None
         for target, origin in reversed(self._entries):
@@ -83,7 +83,7 @@ class ImageFiles:
         return self._project(path) or absent
 
     def _project(self, folder: str) -> Origin | None:
-        """Return the project whose settings were copied into a folder file by file."""
+        """Return the project whose files were copied into a folder one by one."""
         for target, origin in reversed(self._entries):
             if (
                 isinstance(origin, Origin)
@@ -110,7 +110,7 @@ def context_of(dockerfile: Path) -> str:
 
 
 def in_context(context: str, source: str) -> list[str]:
-    """Return what a source of COPY is here; a pattern may match nothing.
+    """Return the local paths of a source of COPY; a pattern may match nothing.
 
     Nothing above the context can be reached: https://docs.docker.com/reference/dockerfile/#copy
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def found_in(recipe: Recipe) -> Iterator[Found]:
-    """Yield the requests that a recipe comes to, each for its environment."""
+    """Yield the requests of a recipe, each for its environment."""
     for environment, request in requests_of(recipe):
         yield Found(
             command=" ".join((request.action, *request.texts)),

@@ -37,7 +37,7 @@ def requirements(lines: Any, folder: str, path: Path, sources: Mapping[str, Any]
         lines: The list.
         folder: What relative paths are relative to.
         path: The file, for errors.
-        sources: uv's, by the names as they are written.
+        sources: uv's sources, by the names as written.
 
     Raises:
         InvalidSpec: It is not a list of texts.
@@ -88,10 +88,10 @@ def _from_its_source(line: str, places: Mapping[str, Any], folder: str) -> Asked
 
 
 def _direct(name: str, source: Mapping[str, Any], marker: str, folder: str, by: str) -> Asked:
-    """Return a package from the place that a table says.
+    """Return a package from the place in a table.
 
     Raises:
-        UsageError: The table says none that pip could take.
+        UsageError: The table has no place that pip could use.
     """
     place = _place(source)
     bare = name.partition("[")[0]

@@ -47,7 +47,7 @@ def _folder(path: Path) -> Path | None:
 
 
 def read(path: Path) -> Reading:
-    """Read its files in repo2docker's order; a Dockerfile stands for all of them.
+    """Read its files in repo2docker's order; a Dockerfile replaces all of them.
 
     Raises:
         InvalidSpec: A file is broken.

@@ -46,7 +46,7 @@ def is_one(text: str) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read it; what pip had installed (build ``pypi_0``) is pip's.
+    """Read it; packages that pip had installed (build ``pypi_0``) are pip's.
 
     Raises:
         InvalidSpec: It is not text, or of another platform.

@@ -25,7 +25,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read what it locks for this platform: archives for conda, then what pip can check by a hash.
+    """Read its locks for this platform: archives for conda, then pip's files with hashes.
 
     Raises:
         InvalidSpec: It is not a lock file, or has nothing for this platform.

@@ -34,7 +34,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read what its commands install; the image and its features are only named.
+    """Read the installs of its commands; the image and its features are only named.
 
     Raises:
         InvalidSpec: It is not JSON, apart from comments and commas at an end.

@@ -60,9 +60,9 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read what the image's own stage runs, and the stages that it is built on.
+    """Read the image's own stage, and the stages that it is built on.
 
-    A path of the image is looked up in what COPY, ADD, mounts and clones bring, and is never a path
+    A path of the image is looked up in COPY, ADD, mounts and clones, and is never a path
     of this machine.
 
     Raises:
@@ -99,9 +99,9 @@ class _Instruction:
     """One instruction.
 
     Attributes:
-        name: In capitals.
-        text: What follows, its line continuations in it.
-        line: Where it begins.
+        name: Its name, in capitals.
+        text: The text after it, with its line continuations.
+        line: Its first line.
         body: Its here-documents, with the lines that end them.
     """
 
@@ -145,14 +145,14 @@ def _instructions(text: str) -> Iterator[_Instruction]:
 
 @dataclass(frozen=True)
 class _Stage:
-    """One FROM and what follows it.
+    """One FROM and the instructions after it.
 
     Attributes:
         base: The image or the stage that it is built on.
         name: Its own name; empty without one.
-        number: Among the stages.
-        given: What the ARGs before the first FROM have set, which an ARG after it takes up.
-        instructions: In order.
+        number: Its number among the stages.
+        given: The values of ARGs before the first FROM, which an ARG after it takes up.
+        instructions: The instructions, in order.
     """
 
     base: str
@@ -189,7 +189,7 @@ def _stages(instructions: Iterable[_Instruction]) -> Iterator[_Stage]:
 
 
 def _wanted(stages: list[_Stage]) -> list[_Stage]:
-    """Return the last stage, and those it is built on."""
+    """Return the last stage, and the stages it is built on."""
     wanted: list[_Stage] = []
     stage = stages[-1] if stages else None
     while stage is not None and stage not in wanted:
@@ -200,7 +200,7 @@ def _wanted(stages: list[_Stage]) -> list[_Stage]:
 
 
 def _assignments(instruction: _Instruction, state: State) -> Iterator[tuple[str, Word]]:
-    """Yield what ARG or ENV sets; an ARG without a value keeps what it has."""
+    """Yield the assignments of ARG or ENV; an ARG without a value keeps its value."""
     if instruction.name not in ("ARG", "ENV"):
         return
     text = instruction.text.replace("\\\n", " ").strip()
@@ -215,7 +215,7 @@ def _assignments(instruction: _Instruction, state: State) -> Iterator[tuple[str,
 
 
 def _words(text: str) -> list[Word]:
-    """Split as a shell does; what a shell would take for an operator is text."""
+    """Split as a shell does, but keep its operators as text."""
     items = parse(text)
     if len(items) == 1 and isinstance(items[0], Command) and not items[0].redirections:
         return list(items[0].words)
@@ -234,7 +234,7 @@ class _Runner:
     Args:
         context: The folder that COPY takes from.
         stage: The stage.
-        stages: Those before, by their names and numbers.
+        stages: The previous stages, by their names and numbers.
     """
 
     def __init__(self, context: str, stage: _Stage, stages: dict[str, _Runner]) -> None:
@@ -273,7 +273,7 @@ class _Runner:
         return self.state.value(word_of(text)).text
 
     def run(self, instructions: Iterable[_Instruction]) -> Iterator[Found]:
-        """Yield the finds of a stage, first of what ONBUILD left for it."""
+        """Yield the finds of a stage, first those of ONBUILD for it."""
         for instruction in (*self.inherited, *instructions):
             text = instruction.text.strip()
             if instruction.name == "RUN":
@@ -521,7 +521,7 @@ class _Runner:
         return f"{reason[: match.start('path')]}{origin.place}{reason[match.end('path') :]}"
 
     def _origin(self, path: str, found: Found | None = None) -> Origin | None:
-        """Return where a path of the image comes from: a line's text, a clone, the context."""
+        """Return the origin of a path of the image: a line's text, a clone, the context."""
         written = self.state.machine.files
         if path in written:
             text = written[path]
@@ -560,7 +560,7 @@ def _documents(instruction: _Instruction) -> dict[str, str]:
 
 
 def named(target: Target) -> Target:
-    """Return the environment's name, where the prefix is the Docker Stacks' way to say it."""
+    """Return the environment's name, if the prefix is the Docker Stacks' form of it."""
     match = _CONDA_DIR.fullmatch(target.prefix)
     return replace(target, name=match["name"] or "base", prefix="") if match else target
 

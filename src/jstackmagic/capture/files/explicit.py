@@ -65,7 +65,7 @@ def read(path: Path) -> Reading:
 
 
 def _fragment(digest: str | None) -> str:
-    """Return a hash as conda writes it behind a URL."""
+    """Return a hash as conda appends it to a URL."""
     if not digest:
         return ""
     return f"#sha256:{digest}" if len(digest) == 64 else f"#{digest}"

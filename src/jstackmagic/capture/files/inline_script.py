@@ -43,7 +43,7 @@ def read(path: Path) -> Reading:
 
 
 def block(text: str, path: Path) -> tuple[Asked, int, tuple[str, ...]]:
-    """Return what the block in a text asks for, its line, and notes; nothing without a block.
+    """Return the request of a text's block, its line, and notes; nothing without a block.
 
     Raises:
         InvalidSpec: There is more than one block, or one that is not TOML.
@@ -67,7 +67,7 @@ def block(text: str, path: Path) -> tuple[Asked, int, tuple[str, ...]]:
 
 
 def of_table(data: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]]:
-    """Return what the fields of a block ask for, wherever they stand, and notes."""
+    """Return the request in the fields of a block, and notes."""
     uv = table(data, "tool", "uv")
     sources = table(uv, "sources")
     asked = requirements(data.get("dependencies"), folder_of(path), path, sources)

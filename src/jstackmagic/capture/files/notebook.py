@@ -42,7 +42,7 @@ def read(path: Path) -> Reading:
     """Read the block, then the metadata that juv, uv, nteract and Thoth write.
 
     Raises:
-        InvalidSpec: It is not a notebook, or what it lists is not a list.
+        InvalidSpec: It is not a notebook, or its dependencies are not a list.
         OSError: It cannot be read.
     """
     notebook = _notebook(bytes_of(path, limit=MAX_NOTEBOOK), path)
@@ -100,7 +100,7 @@ def _of_conda(value: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]
 
 
 def _of_thoth(value: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]]:
-    """Thoth's, whose requirements are a Pipfile as JSON in a text."""
+    """Read Thoth's metadata, whose requirements are a Pipfile as JSON in a text."""
     listed = value.get("requirements")
     if isinstance(listed, str):
         listed = parse_json(listed, f"The metadata of {path}")

@@ -27,7 +27,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read its net: what was undone, removed or replaced is not asked for.
+    """Read its net, without requests that were undone, removed or replaced.
 
     Raises:
         HistoryError: It cannot be read.

@@ -20,10 +20,10 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read what it installs, and removes, in each environment; versions are those that it saw.
+    """Read its installs and removals in each environment, with the versions that it saw.
 
     Raises:
-        InvalidSpec: It is broken, or of a newer jstackmagic.
+        InvalidSpec: It is broken, or a newer jstackmagic wrote it.
         OSError: It cannot be read.
     """
     try:

@@ -95,7 +95,7 @@ def _marker(package: Package, groups: frozenset[str]) -> str | None:
 
 
 def _requirement(package: Package, folder: str) -> str:
-    """Return the requirement by which pip installs the same file; empty if there is none."""
+    """Return the requirement by which pip installs the same file; empty without one."""
     if package.vcs is not None:
         vcs = package.vcs
         place = vcs.url or f"file://{folder}/{vcs.path}"
@@ -116,7 +116,7 @@ def _requirement(package: Package, folder: str) -> str:
 
 
 def _path(path: str) -> str:
-    """Return a path that pip takes for one."""
+    """Return a path in a form that pip takes for one."""
     return path if path.startswith(("/", ".")) else f"./{path}"
 
 

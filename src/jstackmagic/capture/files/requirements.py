@@ -51,15 +51,15 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, *, folder: str = "") -> Reading:
-    """Read it, and the files that it includes; a line that pip would refuse costs that line.
+    """Read it, and the files that it includes; only a line that pip would refuse is lost.
 
-    Requirements with build settings of their own are a request each. ``${NAME}`` is filled in from
-    the environment, as pip does; where it holds a credential, or decides the index and is not set
+    Requirements with their own build settings are a request each. ``${NAME}`` is filled in from
+    the environment, as pip does; if it has a credential, or decides the index and is not set
     here, the request is the file as a whole, which pip reads.
 
     Args:
         path: The file.
-        folder: Where pip would run, which local requirements are relative to; by default here.
+        folder: The folder that local requirements are relative to; by default this one.
 
     Raises:
         InvalidSpec: The file is not text.
@@ -96,7 +96,7 @@ def read(path: Path, *, folder: str = "") -> Reading:
 
 
 def is_clean(reading: Reading) -> bool:
-    """Return whether pip reads a list as we do, so that it can be left to pip as it stands."""
+    """Return whether pip reads a list as we do, so that it can be passed to pip unchanged."""
     return not reading.problems and not reading.notes and len(reading.found) <= 1
 
 
@@ -115,10 +115,10 @@ class _Line:
     """A logical line.
 
     Attributes:
-        number: In its file, from 1.
-        text: Without comments.
-        file: Where it stands.
-        reason: Why it asks for nothing; empty if it may.
+        number: Its number in the file, from 1.
+        text: Its text without comments.
+        file: Its file.
+        reason: Why it requests nothing; empty if it may.
     """
 
     number: int
@@ -128,7 +128,7 @@ class _Line:
 
 
 def _read(line: _Line, base: str) -> tuple[Asked, tuple[str, ...]]:
-    """Return what a line asks for, and the options that only its requirement is to have.
+    """Return a line's request, and the options for its requirement alone.
 
     Raises:
         UsageError: pip would refuse it, or could not do it here.
@@ -151,7 +151,7 @@ def _read(line: _Line, base: str) -> tuple[Asked, tuple[str, ...]]:
 
 
 def _cannot_work(text: str) -> str:
-    """Return why a line that pip reads cannot be done, and what to write; empty if it may be."""
+    """Return why a valid line cannot work here, and what to write; empty if it may work."""
     variable = _VARIABLE.search(text)
     if variable:
         return f"{variable[1]} is not set here, and pip takes {variable[0]} as it stands: set it."
@@ -229,7 +229,7 @@ def _problem(line: _Line, error: UsageError, path: Path) -> Problem:
 
 
 def _lines(path: Path, includers: tuple[Path, ...]) -> Iterator[_Line]:
-    """Yield the lines of a file, what it includes in the place of the ``-r`` line."""
+    """Yield the lines of a file, with included files in place of ``-r`` lines."""
     if path.resolve() in includers:
         return
     for number, line in logical_lines(text_of(path)):

@@ -32,11 +32,11 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, *, folder: str = "") -> Reading:
-    """Read what it runs.
+    """Read its commands.
 
     Args:
         path: The script.
-        folder: Where it is run; by default its own.
+        folder: The folder it runs in; by default its own.
 
     Raises:
         InvalidSpec: It is not text.
