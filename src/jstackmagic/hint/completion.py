@@ -21,11 +21,11 @@ _BODY = r"\s*%%envinstall\b(.*)"
 
 
 def start(shell: InteractiveShell, complete: Completer) -> None:
-    """Begin to complete in a shell.
+    """Start to complete in a shell.
 
     Args:
-        shell: Which.
-        complete: Returns what a word can become, of a verb, the words before it, the word so far,
+        shell: The shell.
+        complete: Returns the completions, from a verb, the words before, the word so far,
             and True in the body of a cell.
     """
     try:
@@ -54,7 +54,7 @@ def _matchers(shell: InteractiveShell) -> list[Any]:
 
 
 def _match(complete: Completer, context: Any) -> dict[str, Any]:
-    """Return what IPython asks for at each Tab; it must not raise, or the user reads of it."""
+    """Return IPython's completions for Tab; it must not raise, or the user sees the error."""
     found: list[str] = []
     token = ""
     try:

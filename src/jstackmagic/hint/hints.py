@@ -1,7 +1,7 @@
 """Below the traceback of a failed import, in IPython: what to type.
 
-The line becomes a part of the traceback itself, so that it is where the user looks, and stays in
-the saved notebook. Where something else shows tracebacks (rich, a handler of the user's own), that
+The line becomes part of the traceback itself, so that it is where the user looks, and stays in
+the saved notebook. If something else shows tracebacks (rich, a handler of the user's own), that
 is left alone, and the line follows the cell.
 
 ``%load_ext jstackmagic`` imports this module: nothing but the standard library at its head.
@@ -110,7 +110,7 @@ class Hints:
             self._act(hint)
 
     def _act(self, hint: Hint) -> None:
-        """Install, where the user wants that unasked, or says yes now."""
+        """Install, if the user wants that automatically or says yes now."""
         from ..model.errors import JStackMagicError
 
         mode = self._mode()
@@ -141,12 +141,12 @@ _hints: Hints | None = None
 def start(
     shell: InteractiveShell, *, mode: Callable[[], str], policy: Callable[[], Policy]
 ) -> None:
-    """Begin to help with a shell's failed imports.
+    """Start to help with a shell's failed imports.
 
     Args:
-        shell: Whose.
-        mode: Returns what to do: "hint", "ask", "install" or "off".
-        policy: Returns what may be installed.
+        shell: The shell.
+        mode: Returns the mode: "hint", "ask", "install" or "off".
+        policy: Returns the policy on what may be installed.
     """
     global _hints
     if _hints is None:

@@ -23,7 +23,7 @@ class Wanted:
 
     Attributes:
         specs: Import name → what to install, as ``%envinstall`` takes it.
-        unknown: Import name → why nothing is to be installed for it.
+        unknown: Import name → the reason why nothing can be installed for it.
     """
 
     specs: dict[str, str]
@@ -33,13 +33,13 @@ class Wanted:
 def wanted_by(
     sources: Iterable[str], environment: Environment, *, conda: bool, folder: str
 ) -> Wanted:
-    """Return what the imports of some code need that an environment does not have.
+    """Return the packages that some code imports and an environment lacks.
 
     Args:
-        sources: Python code, a piece each.
-        environment: Which.
-        conda: Whether conda's names are meant.
-        folder: Where the user's own modules lie.
+        sources: Pieces of Python code.
+        environment: The environment.
+        conda: Whether to use conda's names.
+        folder: The folder of the user's own modules.
     """
     asked: dict[str, None] = {}
     without: set[str] = set()

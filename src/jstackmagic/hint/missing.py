@@ -39,9 +39,9 @@ class Hint:
     """The words to show below a traceback.
 
     Attributes:
-        module: What could not be imported, or the library that could not be loaded.
-        text: A sentence or two; it explains, or says why nothing is to be installed.
-        spec: What to install, as ``%envinstall`` takes it; empty if nothing is to be.
+        module: The module that could not be imported, or the library that could not be loaded.
+        text: A sentence or two: an explanation, or the reason why nothing can be installed.
+        spec: The spec to install, for ``%envinstall``; empty without one.
     """
 
     module: str
@@ -50,7 +50,7 @@ class Hint:
 
     @property
     def line(self) -> str:
-        """Return what to type, one line that runs as it stands; empty if nothing helps."""
+        """Return the line to type, which runs as it is; empty if nothing helps."""
         return f"%envinstall {self.spec}" if self.spec else ""
 
     def __str__(self) -> str:
@@ -58,15 +58,15 @@ class Hint:
 
 
 def explain(error: BaseException, *, conda: bool, folder: str | None = None) -> Hint | None:
-    """Return what to say of an error.
+    """Return the hint for an error.
 
     Args:
-        error: As it was raised; what it was raised from counts, too.
-        conda: Whether this environment is conda's, so that its names are meant.
-        folder: Where the user's own modules lie; the working folder if not said.
+        error: The error as raised; its causes count, too.
+        conda: Whether this is a conda environment, so that conda's names are used.
+        folder: The folder of the user's own modules; by default the working folder.
 
     Returns:
-        None if the error is no failed import, or there is nothing to add to its own words.
+        None if the error is not a failed import, or there is nothing to add to its message.
     """
     folder = os.getcwd() if folder is None else folder
     for each in _chain(error):
@@ -138,12 +138,12 @@ def _of_module(error: ModuleNotFoundError, conda: bool, folder: str) -> Hint | N
 
 
 def explain_module(module: str, *, conda: bool, folder: str) -> Hint | None:
-    """Return what to say of a module whose top-level name is not to be found.
+    """Return the hint for a module whose top-level name is missing.
 
     Args:
-        module: Its dotted name, as much of it as is known.
-        conda: Whether this environment is conda's.
-        folder: Where the user's own modules lie.
+        module: Its dotted name, as far as known.
+        conda: Whether this is a conda environment.
+        folder: The folder of the user's own modules.
     """
     root = module.partition(".")[0]
     if module.startswith("google.colab"):
@@ -323,7 +323,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _is_project(folder: str) -> bool:
-    """Return whether a folder above is the project's, so that what lies beside counts."""
+    """Return whether a folder above is the project's, so that its other folders count."""
     marks = (".git", "pyproject.toml", "setup.py", "setup.cfg", "environment.yml", "src")
     return any(os.path.exists(f"{folder}/{mark}") for mark in marks)
 
@@ -361,7 +361,7 @@ def _of_submodule(
 
 
 def _of_name(error: ImportError, conda: bool, folder: str) -> Hint | None:
-    """``cannot import name``: part of a namespace that is not here, or a file hides another."""
+    """Return the hint for ``cannot import name``: a missing namespace part, or a hidden file."""
     if "attempted relative import" in str(error):
         return Hint(
             "",
@@ -389,7 +389,7 @@ def _of_name(error: ImportError, conda: bool, folder: str) -> Hint | None:
 
 
 def _of_advice(error: ImportError, conda: bool) -> Hint | None:
-    """Return what the error itself says to install, as those of optional dependencies do."""
+    """Return the hint in the error itself, as in those of optional dependencies."""
     found = _ADVICE.search(str(error))
     if not found or not names.is_known(found[1]) or (_is_installed(found[1]) and not found[2]):
         return None
@@ -507,7 +507,7 @@ def imported(text: str) -> list[tuple[int, int, str]]:
 
 
 def optional(text: str) -> set[str]:
-    """Of what Python code imports, what it can do without: it catches the error."""
+    """Return the imports that Python code can do without, as it catches the error."""
     found = set()
     for node in _statements(text):
         if isinstance(node, ast.Try) and any(map(_catches_import, node.handlers)):

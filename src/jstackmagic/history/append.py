@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class HistoryWarning(UserWarning):
-    """Something in the history file was left aside; nothing else was lost.
+    """Something in the history file was skipped; nothing else was lost.
 
-    Raised through :mod:`warnings`, the one way this module speaks of what it could live with.
+    Raised through :mod:`warnings`, this module's one way to report what it could tolerate.
     """
 
 
@@ -47,7 +47,7 @@ class LinesFile:
         return before if before and not self.path.exists() and before.is_file() else self.path
 
     def content(self) -> bytes:
-        """Return every line as it stands.
+        """Return every line, unchanged.
 
         Raises:
             HistoryError: The file is there and cannot be read.
@@ -112,7 +112,7 @@ class LinesFile:
         """Hold the lock beside the file, or go on without it; yield whether it is held.
 
         A line is one write at the end of the file, which the kernel keeps apart from others' on
-        one machine. The lock is for what is not one write, and for NFS, whose clients each find
+        one machine. The lock is for longer changes, and for NFS, whose clients each find
         the end for themselves.
         """
         found = take(f"{self.path}.lock", seconds=0 if self._stuck else SECONDS, mode=0o600)
@@ -185,15 +185,15 @@ def _lacks_its_end(file: int) -> bool:
 
 
 class _Unsettled(OSError):
-    """The line is in the file and cannot be taken back; whether it is on the disk is not known."""
+    """The line is in the file and cannot be removed; whether it is on the disk is unknown."""
 
 
 def _write_whole(file: int, data: bytes) -> None:
-    """One write and a flush to the disk, or the file as it was.
+    """Write and flush data at once, or leave the file as it was.
 
     Raises:
         OSError: It cannot be written, and the file is as it was.
-        _Unsettled: It was written, and could be neither flushed nor taken back.
+        _Unsettled: It was written, and could be neither flushed nor removed.
     """
     written = 0
     try:
@@ -208,7 +208,7 @@ def _write_whole(file: int, data: bytes) -> None:
 
 
 def _take_back(file: int, data: bytes, error: OSError) -> None:
-    """Cut what was just written off the end again."""
+    """Remove what was just written from the end."""
     with contextlib.suppress(OSError):
         start = os.fstat(file).st_size - len(data)
         if start >= 0 and os.pread(file, len(data), start) == data:
@@ -229,5 +229,5 @@ def unusable(path: Path, error: OSError, *, verb: str, kept: str) -> HistoryErro
 
 
 def warn(message: str) -> None:
-    """Say what was left aside."""
+    """Warn about what was skipped."""
     warnings.warn(message, HistoryWarning, stacklevel=3)

@@ -1,6 +1,6 @@
-"""The image that ``%envimage build`` made of a history, for exports that name it.
+"""The image that ``%envimage build`` made from a history, for exports that name it.
 
-It is noted beside the history: an export asks no engine.
+It is noted next to the history: an export asks no engine.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def history_id(records: Sequence[Record]) -> str:
 
 
 def note_image(name: str, history: History, *, base: str = "") -> None:
-    """Note the name of the image that was built of this history; where that fails, do without.
+    """Note the name of the image built from this history; ignore a failure to write.
 
     Args:
-        name: Its name: with its digest, where a registry gave it one.
+        name: Its name, with its digest if a registry gave it one.
         history: The history.
-        base: What it was built on.
+        base: Its base image.
     """
     noted = {"history": history_id(history.records()), "image": name, "base": base}
     with contextlib.suppress(OSError):
@@ -38,7 +38,7 @@ def note_image(name: str, history: History, *, base: str = "") -> None:
 
 
 def built_image(records: Sequence[Record], history: History) -> str:
-    """Return the name of the last image of some records; empty if none was built of them here.
+    """Return the name of the last image built here from some records; empty without one.
 
     Args:
         records: Which.
@@ -48,7 +48,7 @@ def built_image(records: Sequence[Record], history: History) -> str:
 
 
 def built_on(records: Sequence[Record], history: History) -> str:
-    """Return what the last image of some records was built on; empty if nothing notes it.
+    """Return the base of the last image built from some records; empty if unknown.
 
     Args:
         records: Which.

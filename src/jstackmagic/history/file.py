@@ -66,7 +66,7 @@ class History:
         return self._file.source
 
     def content(self) -> bytes:
-        """Return every line as it stands.
+        """Return every line, unchanged.
 
         Raises:
             HistoryError: The file is there and cannot be read.
@@ -85,22 +85,22 @@ class History:
         time: str = "",
         **more: Any,
     ) -> Record:
-        """Write down what is about to be done, is planned, or was found; before a change, call it.
+        """Record what begins, is planned, or was found; call it before a change.
 
         Args:
-            status: ``running`` for what begins now; ``planned`` for what cannot be done here and
+            status: ``running`` for a start; ``planned`` for a request that cannot be done here but
                 should reach the exports; ``found`` for a change on disk that no command is known to
-                have made; ``seen`` for a command that no request can say.
+                have made; ``seen`` for a command that no request can express.
             request: The request.
             environment: The environment.
-            transaction: What the records of one cell or one find share.
+            transaction: The id that the records of one cell or one find share.
             step: Its number among them.
-            context: Who asks, or who found it.
-            time: When, where it is not now: ISO 8601, UTC.
+            context: The origin of the request or the find.
+            time: The time if it is not now: ISO 8601, UTC.
             more: The other fields of a `Record`.
 
         Returns:
-            The record as it was written, credentials masked.
+            The record as written, with credentials masked.
 
         Raises:
             HistoryError: The file cannot be written.
@@ -133,7 +133,7 @@ class History:
     def records(self) -> list[Record]:
         """Return every record, in the order in which they began.
 
-        A line that cannot be used is left aside with a :class:`HistoryWarning`.
+        An unusable line is skipped with a :class:`HistoryWarning`.
 
         Raises:
             HistoryError: The file is there and cannot be read.
@@ -141,7 +141,7 @@ class History:
         return list(self.ledger().records)
 
     def ledger(self) -> Ledger:
-        """Return what the records come to.
+        """Return the ledger of the records.
 
         The lines that were read before are neither decoded nor folded again, as long as the file
         still begins with them.
@@ -249,7 +249,7 @@ class _Read:
         self._open: dict[str, Any] = {}
 
     def is_head_of(self, content: bytes) -> bool:
-        """Return True if the file still begins with what was read."""
+        """Return True if the file still begins with the part that was read."""
         return (
             len(content) >= self.size and zlib.crc32(memoryview(content)[: self.size]) == self._sum
         )

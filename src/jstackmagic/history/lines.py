@@ -109,12 +109,12 @@ def _check_managers(found: Iterable[ManagerName]) -> None:
 
 
 def record_of(start: Any, outcome: Outcome | None, status: Status | None = None) -> Record:
-    """Return one record of its two lines.
+    """Return one record from its two lines.
 
     Args:
         start: The line that began it.
-        outcome: Of the line that ended it.
-        status: Where the caller knows it, so that no process need be looked for.
+        outcome: The outcome in the line that ended it.
+        status: If the caller knows it, so that no process need be looked for.
     """
     outcome = outcome or start.outcome
     if status is None:
@@ -140,7 +140,7 @@ def record_of(start: Any, outcome: Outcome | None, status: Status | None = None)
 
 
 def encode(event: Event, id_: str, time: str, **fields: object) -> bytes:
-    """Return a line, without what is empty, and with no credential in any text."""
+    """Return a line, without empty fields and without credentials."""
     import msgspec
 
     lean = {key: plain(value) for key, value in fields.items() if value not in ("", (), None)}
@@ -166,7 +166,7 @@ def is_line(text: bytes) -> bool:
 
 
 def version_of(text: bytes) -> int:
-    """Return the schema version a line names; 0 for what is no line."""
+    """Return a line's schema version; 0 if it is not a line."""
     import msgspec
 
     try:

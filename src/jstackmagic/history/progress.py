@@ -48,7 +48,7 @@ class Status:
     process: str = ""
 
     def __str__(self) -> str:
-        """In a sentence."""
+        """Return it as a sentence."""
         if self.state == "running":
             at = f" (step {self.number} of {self.steps}: {self.doing})" if self.steps else ""
             return f"What your history says is being installed here{at}; imports may still fail."
@@ -61,7 +61,7 @@ class Status:
 
 
 def status() -> Status | None:
-    """Return how far the replay in this container is; None if there was none."""
+    """Return the progress of the replay in this container; None without one."""
     if not is_ours(runtime_folder()):
         return None
     try:
@@ -98,12 +98,12 @@ class Progress:
         self._write()
 
     def at(self, doing: str, number: int, steps: int) -> None:
-        """A step begins."""
+        """Note the start of a step."""
         self._status = replace(self._status, doing=doing, number=number, steps=steps)
         self._write()
 
     def end(self, state: Literal["done", "failed", "interrupted"], message: str = "") -> None:
-        """All is over."""
+        """Note the end."""
         self._status = replace(self._status, state=state, ended=time.time(), message=message)
         self._write()
 

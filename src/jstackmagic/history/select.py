@@ -18,14 +18,14 @@ _AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 @dataclass(frozen=True)
 class Selection:
-    """The records that are meant.
+    """A selection of records.
 
     Attributes:
-        manager: Of one manager; empty for any.
-        status: Of one status; empty for any.
-        since: Not before; None for the beginning.
-        until: Not after; None for now.
-        prefixes: Of these environments; None for any.
+        manager: Only this manager's; empty for any.
+        status: Only those of this status; empty for any.
+        since: Only from this time on; None for the beginning.
+        until: Only up to this time; None for now.
+        prefixes: Only those of these environments; None for any.
     """
 
     manager: str = ""
@@ -51,7 +51,7 @@ def moment_of(record: Record) -> datetime:
 
 
 def moment(text: str | None) -> datetime | None:
-    """Read a point in time: ``2026-11-01`` (local time) or ``7d`` (ago); None if none is said.
+    """Read a point in time: ``2026-11-01`` (local time) or ``7d`` (ago); None without one.
 
     Raises:
         UsageError: It is not a time.

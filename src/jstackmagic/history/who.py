@@ -13,10 +13,10 @@ from ..version import __version__
 
 
 def context(*, notebook: str = "", container: str = "", image: str = "") -> Context:
-    """Return who we are: the user, host, process and kernel that a record is made by.
+    """Return the user, host, process and kernel that make a record.
 
     Args:
-        notebook: Its path where the caller knows it (VS Code's ``__vsc_ipynb_file__``); otherwise
+        notebook: Its path if the caller knows it (VS Code's ``__vsc_ipynb_file__``); otherwise
             Jupyter Server's ``JPY_SESSION_NAME`` is taken.
         container: The id of the container we run in.
         image: The image of that container.
@@ -39,7 +39,7 @@ def context(*, notebook: str = "", container: str = "", image: str = "") -> Cont
 def virtual_packages() -> tuple[str, ...]:
     """Return the virtual packages that decide between builds, as conda names them.
 
-    ``CONDA_OVERRIDE_*`` counts before what is found: the CUDA that the driver serves (the CUDA
+    ``CONDA_OVERRIDE_*`` precedes what is found: the CUDA that the driver serves (the CUDA
     driver API's cuDriverGetVersion, 12040 for 12.4), and the C library's version.
     """
     cuda = os.environ.get("CONDA_OVERRIDE_CUDA")

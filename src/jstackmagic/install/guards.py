@@ -28,7 +28,7 @@ KEEPERS = ("ipykernel", "ipython", "jstackmagic")
 
 
 def check_target(request: Request, environment: Environment) -> None:
-    """Stop a request whose environment does not take it.
+    """Stop a request that its environment does not allow.
 
     Raises:
         Stopped: The environment is frozen (CEP 22), externally managed (PEP 668), has no place for
@@ -64,13 +64,13 @@ def check_plan(
     """Stop a plan that would break the kernel or its environment.
 
     Args:
-        plan: What would be done.
+        plan: The plan.
         running_prefix: The prefix of the interpreter that is asking.
         over_conda: The distributions that pip may put over conda's.
 
     Raises:
-        Stopped: It would replace the kernel's Python; remove or downgrade what the kernel needs; or
-            let pip overwrite what conda owns.
+        Stopped: It would replace the kernel's Python, remove or downgrade its packages, or
+            let pip overwrite conda's packages.
     """
     problems = [
         *_python(plan, running_prefix),
@@ -91,19 +91,19 @@ def check_plan(
 
 
 _refused: set[str] = set()
-"""The names that were refused in this process: who asks for one again means it."""
+"""The names that were refused in this process: a repeated request is intended."""
 
 
 def check_names(
     request: Request, environment: Environment, history: History, policy: Policy
 ) -> None:
-    """Stop an install from an index, open to everybody, of what looks like a popular package.
+    """Stop an install from a public index of a package whose name resembles a popular one.
 
     A name counts as meant where a package of that name is widely known, is installed, was asked for
     before, is on the administrator's list of what is allowed, or is requested a second time.
 
     Raises:
-        Stopped: It is one typing slip away from a popular package, and not itself known.
+        Stopped: It is one typing error away from a popular package, and is not known itself.
     """
     if request.manager != "pip" or request.action != "install":
         return
@@ -145,7 +145,7 @@ def hosts_kernel(environment: Environment) -> bool:
 
 
 def _lost(plan: Plan) -> Iterator[tuple[Package, Package | None]]:
-    """Yield what the plan removes, each with what comes in its place."""
+    """Yield the packages that the plan removes, each with its replacement."""
     if plan.change is not None:
         yield from plan.change.changed
         yield from ((package, None) for package in plan.change.removed)
@@ -180,9 +180,9 @@ def _keepers(plan: Plan) -> Iterator[str]:
 
 
 def _over_debian(plan: Plan) -> Iterator[str]:
-    """Yield Debian's distributions that pip would put others in the place of.
+    """Yield Debian's distributions that pip would replace.
 
-    In a virtual environment pip leaves them alone, and what it installs counts there only.
+    In a virtual environment pip leaves them alone, and its installs count only there.
     """
     change = plan.change
     if plan.request.manager != "pip" or plan.environment.kind != "system" or change is None:
@@ -201,7 +201,7 @@ def _over_debian(plan: Plan) -> Iterator[str]:
 
 
 def _cuda_lost(plan: Plan) -> Iterator[str]:
-    """Yield the packages whose build for CUDA would make way for one without."""
+    """Yield the packages whose CUDA build would be replaced by one without CUDA."""
     for old, new in _lost(plan):
         if new is not None and cuda_of(old) and is_cpu(new):
             yield (

@@ -28,7 +28,7 @@ def files_before(packages: Iterable[Package], environment: Environment) -> Files
 def stale_modules(
     change: Change, environment: Environment, before: FilesByPackage
 ) -> tuple[Stale, ...]:
-    """Return the loaded modules that are not what is on disk any more, top-level names only.
+    """Return the loaded modules whose files have changed, top-level names only.
 
     Names of distributions say little about names of modules (scikit-learn, sklearn), so the files
     that the packages own are compared with the files that modules were loaded from.
@@ -50,14 +50,14 @@ def stale_modules(
 
 
 def make_importable(environment: Environment, before: dict[str, set[str]]) -> None:
-    """Let this interpreter see what was just installed into its own environment.
+    """Make what was just installed importable in this interpreter's own environment.
 
     Drops the import system's caches, obeys new ``.pth`` files as start-up would have done, and
     lets namespace packages look for new portions.
 
     Args:
-        environment: The one this interpreter runs in.
-        before: What ``path_files`` gave before the install.
+        environment: This interpreter's environment.
+        before: The result of ``path_files`` before the install.
     """
     importlib.invalidate_caches()
     for folder in environment.site_packages:
@@ -81,7 +81,7 @@ def _pth(folder: str) -> set[str]:
 
 
 def is_running(environment: Environment) -> bool:
-    """Return whether this very interpreter runs in that environment."""
+    """Return whether this interpreter runs in that environment."""
     return os.path.realpath(environment.prefix) == os.path.realpath(sys.prefix)
 
 

@@ -23,11 +23,11 @@ _SHOWN = 3
 
 
 def share(change: Change, environment: Environment) -> tuple[str, ...]:
-    """Give what came the modes of the environment's own folder; never to more people than that.
+    """Give added files the modes of the environment's own folder, and never more.
 
     Args:
-        change: What came.
-        environment: Where to.
+        change: The change.
+        environment: Its environment.
 
     Returns:
         A sentence on what others still cannot read; nothing if all is as it should be.

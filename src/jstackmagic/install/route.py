@@ -28,16 +28,16 @@ def route(
 ) -> tuple[Asked, list[str]]:
     """Give every spec a manager: conda first in a conda environment, then pip.
 
-    What is installed already stays with the manager that installed it.
+    Installed packages stay with the manager that installed them.
 
     Args:
-        asked: What a line or a cell asks for.
+        asked: The request of a line or a cell.
         environment: The environment.
         allowed: The managers that the policy allows.
-        console: Where the progress of reading the channels goes.
+        console: Shows the progress of reading the channels.
 
     Returns:
-        The same with every manager said, and sentences for the user.
+        The same with a manager for every spec, and sentences for the user.
     """
     unsaid = asked.unsaid
     if not unsaid:
@@ -73,9 +73,9 @@ def route(
 
 
 def for_pip(spec: str) -> str:
-    """Return a spec by PyPI's name where conda-forge has another: ``opencv`` → ``opencv-python``.
+    """Return a spec by PyPI's name if conda-forge's differs: ``opencv`` → ``opencv-python``.
 
-    Only of much used packages, where it is plain what is meant.
+    Only for much used packages, where the meaning is clear.
     """
     name = _name(spec)
     other = names.pypi_name(name)
@@ -93,10 +93,10 @@ def _name(spec: str) -> str:
 
 
 def steps_of(asked: Asked, environment: Environment) -> list[Step]:
-    """Return a step for each manager that is asked, in the order in which they work.
+    """Return a step for each manager, in the order in which they work.
 
     Args:
-        asked: With every manager said.
+        asked: The request, with a manager for every spec.
         environment: The environment.
     """
     requests = (
@@ -114,12 +114,12 @@ def steps_of(asked: Asked, environment: Environment) -> list[Step]:
 
 
 def once(steps: Iterable[Step], *, upgrade: bool, options: Iterable[str]) -> list[Step]:
-    """Return the steps as they are carried out, what serves the whole system once.
+    """Return the steps to carry out, with those for the whole system only once.
 
     Args:
-        steps: For all environments.
+        steps: The steps for all environments.
         upgrade: Whether the newest version is requested.
-        options: What follows ``--``.
+        options: The words after ``--``.
     """
     kept: list[Step] = []
     for step in steps:

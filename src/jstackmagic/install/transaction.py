@@ -87,12 +87,12 @@ class Transaction:
     take_back: Callable[[str], tuple[Collection[str], Sequence[str]]] | None = None
 
     def carry_out(self, steps: Sequence[Step]) -> list[Done]:
-        """Plan every step, and only when all of them can be done, do them.
+        """Plan every step, and carry them out only if all can be done.
 
         Raises:
             Stopped: A guard stopped it before anything happened.
             CommandFailed: A manager failed; the record says so, later steps were not begun, and
-                earlier ones were undone where the transaction can.
+                earlier ones were undone if the transaction can.
             Interrupted: The user interrupted it.
         """
         steps = sorted(steps, key=lambda step: position(step.request.manager))
@@ -146,10 +146,10 @@ class Transaction:
         return done
 
     def settle(self, prefix: str) -> None:
-        """Take away what an earlier change that was cut off left half done, and end its record.
+        """Remove what an interrupted change left half done, and end its record.
 
         Raises:
-            CommandFailed: It cannot be taken away.
+            CommandFailed: It cannot be removed.
         """
         for left in () if self.mode.dry_run else unfinished.find(prefix):
             self._take_away(left, detect(prefix))
@@ -160,7 +160,7 @@ class Transaction:
         self._close(left, detect(environment.prefix))
 
     def _close(self, left: Unfinished, environment: Environment) -> None:
-        """End the record of a change that was cut off by what is there now."""
+        """End the record of an interrupted change, with the packages now."""
         record = self._record_of(left)
         if record is not None and record.status != "ok":
             owners = neighbours(left.request.manager)
@@ -197,25 +197,25 @@ class Transaction:
         return next((r for r in self.history.records() if r.id == left.record), None)
 
     def guard(self, plan: Plan) -> None:
-        """Stop what would do harm, before its manager is asked.
+        """Stop a harmful plan, before its manager runs.
 
         Raises:
-            Stopped: It would.
+            Stopped: It would do harm.
         """
         check_target(plan.request, plan.environment)
         check_plan(plan)
 
     def plan(self, steps: Sequence[Step]) -> list[Planned]:
-        """Ask the managers what each step comes to; nothing is touched, and nothing recorded.
+        """Have the managers plan each step; nothing is touched, and nothing recorded.
 
         Raises:
             Stopped: A guard stopped it.
-            CommandFailed: A manager finds no way.
+            CommandFailed: A manager finds no solution.
         """
         return [self._plan(self._made(step)) for step in steps]
 
     def run(self, planned: Sequence[Planned]) -> list[Done]:
-        """Do what was planned, in this order, as one transaction; nothing if it is a dry run.
+        """Carry out plans, in this order, as one transaction; nothing in a dry run.
 
         Raises:
             CommandFailed: A manager failed; the record says so, and later steps were not begun.
@@ -240,7 +240,7 @@ class Transaction:
     def _ended_early(
         self, error: JStackMagicError, transaction: str, done: Sequence[Done], rest: Sequence[str]
     ) -> JStackMagicError:
-        """Take back what was done before an error; say that, or what stays done, and the rest."""
+        """Undo the steps before an error; return an error that says so, or what stays done."""
         did = {item.record.id: item for item in done if item.record}
         taken: Collection[str] = ()
         left: Sequence[str] = ()
@@ -254,14 +254,14 @@ class Transaction:
         return _with_rest(error, [item for item in done if item not in back], back, rest, left)
 
     def _check(self, step: Step) -> None:
-        """Refuse what can be before its manager is asked."""
+        """Refuse a step, if that is possible before its manager runs."""
         managers.hold(step.request, step.environment, self.policy)
         if not self.mode.force:
             check_target(step.request, step.environment)
             check_names(step.request, step.environment, self.history, self.policy)
 
     def _waits(self, step: Step, planned: Sequence[Planned]) -> bool:
-        """Return whether a step's engine runs on what an earlier step is still to bring."""
+        """Return whether a step's engine needs a package that an earlier step will install."""
         before = [
             each.plan
             for each in planned
@@ -278,7 +278,7 @@ class Transaction:
         )
 
     def _plan_later(self, step: Step) -> Planned:
-        """Return the plan of a step whose engine an earlier step is still to bring."""
+        """Return the plan of a step whose engine an earlier step will install."""
         python = step.environment.executable or f"{step.environment.prefix}/bin/python"
         environment = replace(step.environment, executable=python)
         self._check(replace(step, environment=environment))
@@ -302,7 +302,7 @@ class Transaction:
         return step.choice
 
     def _made(self, step: Step) -> Step:
-        """Return the step with its engine, chosen now where none was."""
+        """Return the step with its engine, chosen now if it has none."""
         if step.choice is not None:
             return step
         chosen = choose(step.request.manager, step.environment, self.mode.engines, step.request)
@@ -464,7 +464,7 @@ class Transaction:
         )
 
     def _satisfied(self, planned: Planned, transaction: str, number: int) -> Done:
-        """Nothing to do; recorded once all the same, because the user needs it."""
+        """Record a step with nothing to do, once, because the user needs it."""
         plan = planned.plan
         outcome = Outcome(status="ok", exit_status=0, seconds=0.0, resolved=plan.satisfied)
         self.on_exit_status(0)

@@ -1,8 +1,8 @@
 """A note of a change that is being made, which outlives a killed process and a failed manager.
 
-It lies in the prefix, ``.jstackmagic.RECORD``, from before the manager starts until what it left is
-known to be whole. It says what was asked, what was there before, and how the manager tells later
-what is left over; so the same request can be carried through, and the record be given its end.
+It is in the prefix, ``.jstackmagic.RECORD``, from before the manager starts until its result is
+known to be whole. It has the request, the packages before, and the manager's marks to find later
+what is left over; so the same request can be finished, and its record ended.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class Unfinished:
 
     Attributes:
         record: The id of its record.
-        request: What the manager was asked, credentials masked.
-        context: Who asked.
-        before: The packages there were, of the managers that the change could touch.
+        request: The request to the manager, with credentials masked.
+        context: The origin of the request.
+        before: The packages before, of the managers that the change could touch.
         marks: The manager's own; see `Manager.note`.
-        undoes: The id of the record that the step takes back.
-        path: The note itself; empty where it could not be written.
-        since: When it was written, in nanoseconds of the file system's clock.
+        undoes: The id of the record that the step undoes.
+        path: The note itself; empty if it could not be written.
+        since: The time of writing, in nanoseconds of the file system's clock.
     """
 
     record: str
@@ -63,20 +63,20 @@ class Unfinished:
 
     @property
     def words(self) -> str:
-        """What was asked, for a sentence."""
+        """The request, for a sentence."""
         return f"{self.request.action} {' '.join(self.request.texts)} ({self.request.manager})"
 
     @property
     def is_masked(self) -> bool:
-        """True where a credential was left out, so that only the user can ask for it again."""
+        """True if a credential was left out, so that only the user can request it again."""
         return any(MASK in text for text in _texts(self.request))
 
     def is_of(self, request: Request) -> bool:
-        """Return True where the request is the same, but for credentials."""
+        """Return True if the request is the same, apart from credentials."""
         return bool(plain(self.request) == plain(request))
 
     def half_done(self, environment: Environment) -> tuple[str, ...]:
-        """Return what is half done, a sentence each; none where all is whole."""
+        """Return a sentence for each thing half done; none if all is whole."""
         manager = managers.get(self.request.manager)
         return manager.half_done(environment, self.marks, self.since)
 
@@ -88,14 +88,14 @@ class Unfinished:
                 os.unlink(self.path)
 
     def leave(self) -> None:
-        """Have the note stand for what is to be finished."""
+        """Keep the note for what must still be finished."""
         _at_work.discard(self.path)
 
 
 def note(plan: Plan, record: str, context: Context, before: PackageSet, undoes: str) -> Unfinished:
-    """Write down what is about to be done, on disk before this returns.
+    """Note a change before it begins, on disk before this returns.
 
-    A prefix that this user cannot write to has no note: pip installs beside it then.
+    A prefix that this user cannot write to has no note: pip then installs elsewhere.
 
     Raises:
         CommandFailed: There is no space, or the disk fails.
@@ -118,7 +118,7 @@ def note(plan: Plan, record: str, context: Context, before: PackageSet, undoes: 
 
 
 def find(prefix: str) -> list[Unfinished]:
-    """Return the notes that nobody is at work on any more, the oldest first."""
+    """Return the notes without a running process, the oldest first."""
     try:
         with os.scandir(prefix) as entries:
             names = [entry.name for entry in entries if _NAME in entry.name]
@@ -132,7 +132,7 @@ def find(prefix: str) -> list[Unfinished]:
 
 
 def packages_before(prefix: str) -> PackageSet:
-    """Return what there was before changes that were cut off; empty where none was."""
+    """Return the packages before interrupted changes; empty without such changes."""
     found = {p.key: p for left in reversed(find(prefix)) for p in left.before.packages}
     return PackageSet(tuple(found.values()))
 

@@ -20,10 +20,10 @@ _RENAME_EXCHANGE = 2  # renameat2(2), Linux 3.15
 
 
 def write_file(path: str | Path, content: bytes | str, *, mode: int | None = None) -> None:
-    """Replace a file at once, and have it on the disk before this returns.
+    """Replace a file at once, and flush it to disk before this returns.
 
     The new content goes into a temporary file in the same folder, which then takes the name. The
-    file keeps its mode and, where this user may set it, its owner; a symbolic link stays, and what
+    file keeps its mode and, if this user may set it, its owner; a symbolic link stays, and what
     it points to is replaced. A device or a pipe is written to as it is.
 
     Args:
@@ -89,7 +89,7 @@ def replace_folder(target: str | Path, fill: Callable[[str], object]) -> None:
 
 
 def sync_folder(folder: str | Path) -> None:
-    """Have a folder's new and changed names on the disk; where that is not possible, do without."""
+    """Flush a folder's new and changed names to disk, if that is possible."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -99,9 +99,9 @@ def sync_folder(folder: str | Path) -> None:
 
 
 def sweep(folder: str, name: str) -> None:
-    """Remove the drafts that killed processes left of files whose names begin so.
+    """Remove drafts that killed processes left, of files whose names begin with ``name``.
 
-    A draft's name holds its machine and its process: those of another machine cannot be seen, and
+    A draft's name has its machine and process: those of another machine cannot be seen, and
     stay.
     """
     with contextlib.suppress(OSError):
@@ -137,7 +137,7 @@ def _mode(old: os.stat_result | None) -> int:
 
 
 def _exchange(one: str, other: str) -> None:
-    """Swap two paths, in one step where the file system can."""
+    """Swap two paths, in one step if the file system can."""
     libc = ctypes.CDLL(None, use_errno=True)
     rename = getattr(libc, "renameat2", None)
     names = (os.fsencode(one), os.fsencode(other))

@@ -55,7 +55,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class NoLocks:
-    """There are no locks where the file lies.
+    """The result if the file's folder has no locks.
 
     Attributes:
         why: In words, a sentence without its full stop.
@@ -116,7 +116,7 @@ def _unanswered(folder: str) -> NoLocks:
 
 
 class _Attempt:
-    """One wait for a lock in a thread of its own, which may be left."""
+    """One wait for a lock in its own thread, which may be abandoned."""
 
     def __init__(self, name: str, mode: int, deadline: float) -> None:
         self._name, self._mode, self._deadline = name, mode, deadline
@@ -140,7 +140,7 @@ class _Attempt:
             self._ended.set()
 
     def result(self, seconds: float) -> Lock | Held | OSError | None:
-        """Return what came of it; None, and no lock then or later, where it took too long."""
+        """Return the outcome; None, and no lock then or later, if it took too long."""
         try:
             self._ended.wait(seconds)
         finally:  # after an interrupt too; what it holds then goes with it
@@ -195,7 +195,7 @@ def _is(file: int, name: str) -> bool:
 
 
 def _note(file: int) -> None:
-    """Leave word of who took it, for one who waits and cannot see us."""
+    """Note the holder in the file, for a process that waits and cannot see us."""
     note = f"{os.getpid()} {os.uname().nodename}\n".encode()
     with contextlib.suppress(OSError):
         if os.pread(file, len(note) + 1, 0) != note:
@@ -204,7 +204,7 @@ def _note(file: int) -> None:
 
 
 def _holder(file: int) -> Held:
-    """Return who holds the lock: by the kernel's list of locks, else by the note in the file.
+    """Return the lock's holder, from the kernel's list of locks, or else the note in the file.
 
     A line of /proc/locks has the process in its fifth field and DEVICE:INODE in its sixth; one of
     another process namespace is not listed (proc_locks(5)).

@@ -1,4 +1,4 @@
-"""One way to run a program: on a terminal of its own, streamed, interruptible, never prompting."""
+"""One way to run a program: on its own terminal, streamed, interruptible, never prompting."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ def run(
     secrets: tuple[str, ...] = (),
     risk: str = "",
 ) -> int:
-    """Run a program on a terminal of its own and hand on what it writes, as it comes.
+    """Run a program on its own terminal and pass on its output, as it comes.
 
-    Its stdin is the null device. An interrupt (SIGINT where this is the main thread, a
+    Its stdin is the null device. An interrupt (SIGINT if this is the main thread, a
     KeyboardInterrupt anywhere) is passed on as Ctrl-C, and the program is waited for; a second one
     sends SIGTERM, a third SIGKILL. An ``output`` that raises is not called again, and the program
     runs to its end all the same.
 
     Args:
-        command: What to run.
-        output: Takes its words, carriage returns and colours included, line ends as newlines.
-        secrets: Masked in what it writes, beside the credentials of its own arguments.
-        risk: What ending it in the middle can leave behind, one sentence.
+        command: The command.
+        output: Called with its output, with carriage returns and colours, line ends as newlines.
+        secrets: Texts to mask in its output, besides the credentials of its own arguments.
+        risk: A sentence on what ending it early can leave behind.
 
     Returns:
         The exit status as a shell gives it: 128 plus the signal that ended it.
@@ -110,7 +110,7 @@ def capture(command: Command, *, timeout: float | None = None) -> Captured:
     For programs that change nothing: an interrupted one is ended without further questions.
 
     Args:
-        command: What to run.
+        command: The command.
         timeout: Seconds it may take; without one there is no limit.
 
     Raises:

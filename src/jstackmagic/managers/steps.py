@@ -125,7 +125,7 @@ class Carrier(Protocol):
         """
 
     def run(self, planned: Sequence[Planned]) -> list[Done]:
-        """Do what was planned, as one transaction; nothing if it is a dry run.
+        """Carry out plans as one transaction; nothing in a dry run.
 
         Raises:
             CommandFailed: A manager failed; later steps were not begun.

@@ -1,6 +1,6 @@
 """The names of packages: import names, PyPI's and conda-forge's names, Debian's libraries.
 
-The two data files of this folder are read when they are first asked for: after an import failed, or
+The two data files of this folder are read when first needed: after an import failed, or
 when a name is completed or checked. ``NOTICE.txt`` names their sources.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 POPULAR = 3000
-"""The number of most used packages whose names are worth squatting on by a typing error."""
+"""The number of most used packages that a typosquatter may imitate."""
 
 _SHORTEST = 5  # letters; of shorter names too many are one slip apart
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
@@ -73,7 +73,7 @@ def _rank() -> dict[str, int]:
 
 @lru_cache(maxsize=1)
 def _from_conda() -> dict[str, str]:
-    """conda-forge's name → PyPI's; where several are one there, the most used."""
+    """Return conda-forge's names → PyPI's; of several for one name the most used."""
     rank, last = _rank(), len(_rank())
     found: dict[str, str] = {}
     for package, conda in names().conda.items():
@@ -188,11 +188,11 @@ def _slips(name: str) -> Iterator[str]:
 
 
 def nearest(name: str, candidates: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Known names that are spelled much like one, the nearest first; a few, or none.
+    """Return a few known names with a similar spelling, the nearest first.
 
     Args:
-        name: What was written.
-        candidates: Among which; the much used packages if not said.
+        name: The name as written.
+        candidates: The names to search; by default the much used packages.
     """
     from difflib import get_close_matches
 
@@ -214,8 +214,8 @@ class Libraries:
     """The Debian packages of shared libraries.
 
     Attributes:
-        made: The day the file was made.
-        source: The release whose lists it was made from.
+        made: The date of the file.
+        source: The release whose lists it is made from.
         packages: Library → package.
     """
 

@@ -157,7 +157,7 @@ CONDA_ONLY = {
     "libmambapy": "libmambapy",
     "openmm": "openmm",
 }
-"""Import name → conda-forge's package, of what no wheel brings."""
+"""Import name → conda-forge's package, for modules that no wheel has."""
 
 MOVED = {
     "sklearn.externals.joblib": "joblib is a package of its own now: import joblib",
@@ -177,7 +177,7 @@ MOVED = {
     "IPython.nbformat": "it is the package nbformat since IPython 4",
     "IPython.parallel": "it is the package ipyparallel since IPython 4",
 }
-"""Well-known modules that are not where they were."""
+"""Well-known modules that have moved."""
 
 SEVERAL = {"twitter": ("twitter", "python-twitter")}
 """Imports that several packages of PyPI bring, not the same library: that of the name first."""

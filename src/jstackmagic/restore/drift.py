@@ -1,4 +1,4 @@
-"""Drift: what is not as it was in the beginning, and which of it the records explain."""
+"""Drift: the differences from the beginning, and the records that explain them."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def drift_of(
     ledger: Ledger,
     image: Callable[[], Witness | None],
 ) -> Drift:
-    """Compare what is here with the beginning, and each difference with the records.
+    """Compare the packages with the beginning, and each difference with the records.
 
     Args:
         environment: The environment.
-        managers: Whose packages.
+        managers: The managers.
         ledger: The records.
-        image: Returns what the image of this container brought; None if nothing knows.
+        image: Returns the packages of this container's image; None if unknown.
     """
     import os
 
@@ -150,7 +150,7 @@ def _ours(
 def _shared(
     environment: Environment, here: PackageSet, found: list[Difference], ledger: Ledger
 ) -> list[Difference]:
-    """Explain what jstackmagic brought by the record of what needs it, too."""
+    """Explain jstackmagic's dependencies by the records that also need them."""
     import os
 
     from ..where.ours import OWN, needs_of, reached

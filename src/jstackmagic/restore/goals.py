@@ -1,6 +1,6 @@
-"""Making environments what a history says: its net, asked for in as few runs as there can be.
+"""Bring environments to a history's net, in as few runs as possible.
 
-Nothing here touches the disk; ``replay.py`` does, with what this module finds out.
+Nothing here touches the disk; ``replay.py`` does, with this module's results.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def _place_of(step: Step) -> str:
 def requests(
     goal: Goal, manager: ManagerName, here: PackageSet, exactness: Exactness
 ) -> list[Request]:
-    """Return what one manager has to be asked to reach a goal; nothing if all is there.
+    """Return one manager's requests to reach a goal; nothing if it is reached.
 
     Args:
-        goal: What the history wants.
-        manager: Which.
+        goal: The history's goal.
+        manager: The manager.
         here: The packages now.
-        exactness: How exactly.
+        exactness: The exactness.
     """
     remove = goal.to_remove(manager, here, exactness)
     asked = [Request("remove", manager, read_all(manager, remove))] if remove else []

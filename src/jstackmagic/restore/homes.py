@@ -1,4 +1,4 @@
-"""One home, several images: what the history has of another image than the one that runs now."""
+"""One home, several images: records of another image than the one that runs now."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ class Home:
 
 
 def at_home(history: History, command: str, *, every: bool = False) -> Home:
-    """Leave out what was installed in another image than the one that runs now.
+    """Leave out the installs in another image than the one that runs now.
 
-    An image is another where its name is, whatever its tag and its registry: a newer build of the
-    same image wants what its predecessor had. What is here all the same counts, and so does what
-    was done in an image that was built of this very history.
+    An image is another one if its name differs, apart from tag and registry: a newer build of the
+    same image needs what its predecessor had. Packages that are here all the same count, and so do
+    installs in an image that was built from this history.
 
     Args:
         history: The history.
-        command: What includes the rest, for a sentence.
+        command: The command that includes the rest, for a sentence.
         every: Leave nothing out.
     """
     from ..history.built import built_image
@@ -86,7 +86,7 @@ def _name(image: str) -> str:
 
 
 class _Here:
-    """The names of what is installed here, each place read once."""
+    """The names of the installed packages, each place read once."""
 
     def __init__(self) -> None:
         self._names: dict[str, frozenset[str]] = {}
@@ -165,7 +165,7 @@ def _some(names: list[str]) -> str:
 
 
 def _here(prefix: str) -> tuple[str, frozenset[str]]:
-    """Return the Python at a prefix, its minor version, and the names of what is installed."""
+    """Return the minor version of a prefix's Python, and the names of its packages."""
     try:
         environment = detect(prefix)
     except UnknownEnvironment:

@@ -1,4 +1,4 @@
-"""The start-up hook: what a server's start runs, so that a new container gets everything back."""
+"""The start-up hook, which a server's start runs, so that a new container gets everything back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOLDER = Path("/usr/local/bin/before-notebook.d")
 """The Docker Stacks' folder of scripts that run before the server (``run-hooks.sh``)."""
 
 NAME = "50-jstackmagic"
-"""Without ``.sh``: that they would source, and run this as a program of its own."""
+"""Without ``.sh``, so that the Docker Stacks run it as a program and do not source it."""
 
 _SECONDS = 20
 """Seconds that a server's start may wait for us; it does not wait for the replay itself."""
@@ -98,14 +98,14 @@ def remove(path: Path) -> bool:
 
 
 def run(history: Callable[[], History], *, keep: bool) -> list[str]:
-    """Note what the image brought, then start the replay, which would change that.
+    """Note the image's packages, then start the replay, which changes them.
 
     Args:
-        history: Returns the history, or raises where the settings that name it are wrong.
+        history: Returns the history, or raises if the settings that name it are wrong.
         keep: Have the replay keep all packages' archives.
 
     Returns:
-        What was done and what could not be, a sentence each: no error keeps a server from starting.
+        A sentence for each thing that was done or failed: no error keeps a server from starting.
     """
     said = []
     try:
@@ -125,7 +125,7 @@ def _reason(error: Exception) -> str:
 
 
 def _environments() -> list[Environment]:
-    """Return those a kernel or a conda name stands for, and the one that we run in ourselves."""
+    """Return the environments with a kernel or a conda name, and our own."""
     found = [environment.detect()]
     found += [each.environment for each in kernels.environments()]
     for name in environment.known_names():

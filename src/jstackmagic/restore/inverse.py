@@ -1,6 +1,6 @@
-"""Taking back: from what records saw on disk to what has to be asked to have it as it was.
+"""Undo: from the changes that records saw on disk to the requests that reverse them.
 
-Nothing here touches the disk; ``undo.py`` does, with what this module finds out.
+Nothing here touches the disk; ``undo.py`` does, with this module's results.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Inverse:
         return gone | {package.key: package for package in self.returns}
 
     def change(self, here: PackageSet, manager: ManagerName) -> Change:
-        """Return what it will come to, of one manager's packages."""
+        """Return the resulting change of one manager's packages."""
         returns = [package for package in self.returns if package.manager == manager]
         return Change(
             added=tuple(new for new in returns if new.key not in here),
@@ -67,13 +67,13 @@ class Inverse:
 
 
 def inverse(moves: Mapping[Key, Move], here: PackageSet, prefix: str, origins: Origins) -> Inverse:
-    """Return what has to be done at one prefix.
+    """Return the changes needed at one prefix.
 
     Args:
-        moves: What the records came to, everywhere.
+        moves: The records' changes, everywhere.
         here: The packages now.
-        prefix: Which place is meant; empty for what apt installed.
-        origins: What the history knows of packages.
+        prefix: The place's prefix; empty for apt's packages.
+        origins: The packages' origins according to the history.
     """
     returns, goes, moved = [], [], []
     for (where, manager, name), move in moves.items():
@@ -93,10 +93,10 @@ def inverse(moves: Mapping[Key, Move], here: PackageSet, prefix: str, origins: O
 
 
 def requests(inverse: Inverse, origins: Origins, spelling: Spelling) -> list[Request]:
-    """Return what the managers are asked, in an order that works.
+    """Return the requests to the managers, in an order that works.
 
-    What conda has to bring back comes before what conda has to take away, so that nothing is taken
-    along that needed it; the others' go first and come last, since they stand on conda's.
+    conda's installs come before its removals, so that no dependent package is removed
+    along; the others' removals come first and their installs last, as they build on conda's.
     """
     first, *above = of_environment()
     asked = [request for manager in reversed(above) for request in _removal(manager, inverse)]

@@ -1,6 +1,6 @@
 """Archives kept in the home volume: with them a replay needs no network, and nothing is solved.
 
-They lie beside the history, in ``kept``, a folder for each manager that can keep any.
+They are next to the history, in ``kept``, with a folder for each manager that can keep any.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Taken:
     """The outcome of keeping packages.
 
     Attributes:
-        files: What is kept now and was not.
-        left_out: What cannot be kept, and why, a sentence each.
+        files: The newly kept files.
+        left_out: A sentence for each package that cannot be kept, with the reason.
     """
 
     files: tuple[Path, ...] = ()
@@ -51,7 +51,7 @@ class Store:
     """The packages that are kept.
 
     Args:
-        folder: Where.
+        folder: The folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,7 +59,7 @@ class Store:
 
     @classmethod
     def beside(cls, history: History) -> Store:
-        """Return what is kept beside a history."""
+        """Return the store next to a history."""
         return cls(history.path.parent / "kept")
 
     @cached_property
@@ -67,18 +67,18 @@ class Store:
         return {manager: get(manager).archives(self.folder) for manager in names()}
 
     def file_of(self, package: Package) -> Path | None:
-        """Return what is kept of a package; None if nothing is."""
+        """Return the kept file of a package; None without one."""
         archives = self._archives[package.manager]
         return None if archives is None else archives.of(package)
 
     def serve(
         self, requests: Sequence[Request], goal: Goal, here: PackageSet, environment: Environment
     ) -> list[Request] | None:
-        """Return the same requests, made to do with what is kept; None if that is not enough.
+        """Return the same requests, using only kept files; None if they are not enough.
 
         Args:
-            requests: Of one manager, the exact packages there were.
-            goal: What they come from.
+            requests: One manager's requests for exact packages.
+            goal: The goal they belong to.
             here: The packages now.
             environment: The environment.
         """
@@ -90,17 +90,17 @@ class Store:
 
     @contextmanager
     def offered(self, environment: Environment) -> Iterator[None]:
-        """Have the managers look at what is kept, those that can."""
+        """Let the managers find the kept files, if they can."""
         with ExitStack() as stack:
             for archives in filter(None, self._archives.values()):
                 stack.enter_context(archives.offered(environment))
             yield
 
     def take(self, goal: Goal, environment: Environment, console: Console) -> Taken:
-        """Keep what a history brought to one place, of what is there; what is kept is left alone.
+        """Keep the installed packages of a history in one place; files already kept are left alone.
 
         Args:
-            goal: What the history says of the place.
+            goal: The history's goal for the place.
             environment: The place.
             console: Shows the progress.
 

@@ -75,9 +75,9 @@ class Rebuilt:
     """The outcome of a replay.
 
     Attributes:
-        done: Each step as it went.
-        notes: What the user should know, a sentence each.
-        kept: What was kept for the next one, a sentence; empty if that was not asked.
+        done: The steps with their outcome.
+        notes: A sentence for each thing that the user should know.
+        kept: A sentence on what was kept for the next one; empty if not requested.
     """
 
     done: tuple[Done, ...]
@@ -86,12 +86,12 @@ class Rebuilt:
 
 
 def replay(ledger: Ledger, wanted: ReplayOptions, carrier: Carrier, store: Store) -> Rebuilt:
-    """Find out what is missing, and bring it, one place after the other.
+    """Install what is missing, one place after the other.
 
     Args:
-        ledger: What there should be.
-        wanted: How to go about it.
-        carrier: Who plans, runs and records.
+        ledger: The ledger to reach.
+        wanted: The options.
+        carrier: Plans, runs and records.
         store: The kept archives.
 
     Raises:
@@ -141,12 +141,12 @@ def alone(history: Path, *, dry_run: bool) -> Iterator[None]:
 
 @dataclass
 class Site:
-    """One environment, or the system, and what it is to hold.
+    """One environment, or the system, and its goal.
 
     Attributes:
-        goal: What it is to hold.
-        environment: It, once it is there.
-        prefix: Where it is, or is to be made.
+        goal: Its goal.
+        environment: The environment, once it exists.
+        prefix: Its prefix, or its future prefix.
     """
 
     goal: Goal
@@ -198,7 +198,7 @@ def _sites(goals: Sequence[Goal], wanted: ReplayOptions, console: Console) -> li
 
 
 class Rebuild:
-    """One replay: the places in turn, each manager in turn, and what came of it."""
+    """One replay: the places in turn, each manager in turn, and the outcome."""
 
     def __init__(
         self, carrier: Carrier, wanted: ReplayOptions, sites: Sequence[Site], store: Store
@@ -219,7 +219,7 @@ class Rebuild:
         self._progress = None if wanted.dry_run else Progress(wanted.log)
 
     def carry_out(self) -> Rebuilt:
-        """Return every place, the next also where one fails.
+        """Carry out every place, also after one has failed.
 
         Raises:
             CommandFailed: Some of it failed; says what.
@@ -296,7 +296,7 @@ class Rebuild:
                 return
 
     def _bring_kept(self, place: Site, requests: Sequence[Request], here: PackageSet) -> bool:
-        """Return whether what is kept in the home volume did."""
+        """Return whether the files kept in the home volume were enough."""
         environment = place.environment
         assert environment is not None
         served = self._store.serve(requests, place.goal, here, environment)
@@ -359,7 +359,7 @@ class Rebuild:
         requests: Sequence[Request],
         environment: Environment,
     ) -> Iterator[Planned]:
-        """Yield the steps; for another history's, each remembered as it was asked there."""
+        """Yield the steps; those of another history are recorded as requested there."""
         installs = [request for request in requests if request.action == "install"]
         removals = [request for request in requests if request.action == "remove"]
         asked = goal.asked(manager) if self._foreign else []

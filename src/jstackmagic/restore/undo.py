@@ -1,4 +1,4 @@
-"""Taking back: which records, what that takes in each place, what is unavailable, doing it."""
+"""Undo: choose the records, plan the changes in each place, and carry them out."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ _OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}
 
 @dataclass(frozen=True, slots=True)
 class UndoOptions:
-    """The records to take back, as the user chose them.
+    """The records to undo, as the user chose them.
 
     Attributes:
         id: A transaction or one record of it; empty for the last one.
-        to: The transaction to go back to; empty if none is.
-        force: Take back what can be taken back.
+        to: The transaction to go back to; empty without one.
+        force: Undo what can be undone.
         dry_run: Do nothing.
         record_only: Move no packages.
-        apart: Leave a place that cannot be brought back exactly, and bring back the others: for a
+        apart: Leave a place that cannot be restored exactly, and restore the others: for a
             transaction that failed. The guards are not asked, since it is as it was before.
     """
 
@@ -63,9 +63,9 @@ class Undone:
     """The outcome of an undo.
 
     Attributes:
-        records: What was taken back.
-        done: Each step as it went.
-        problems: What is not as it was, a sentence each.
+        records: The records that were undone.
+        done: The steps with their outcome.
+        problems: A sentence for each thing that is not as it was.
     """
 
     records: tuple[Record, ...]
@@ -74,11 +74,11 @@ class Undone:
 
 
 def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
-    """Find out what it takes, say what is not available any more, and do it.
+    """Plan an undo, report what is no longer available, and carry it out.
 
     Raises:
-        UsageError: There is nothing to take back, or it was taken back already.
-        Stopped: It cannot be taken back exactly, and is not forced.
+        UsageError: There is nothing to undo, or it was undone already.
+        Stopped: It cannot be undone exactly, and is not forced.
         CommandFailed: A manager failed.
         Interrupted: The user interrupted it.
     """
@@ -173,7 +173,7 @@ def _check_ended(chosen: Iterable[Record], *, force: bool) -> None:
 
 
 def _by_place(chosen: Iterable[Record]) -> dict[str, list[Record]]:
-    """Return the records by prefix, empty for apt; where the last ones were made comes first."""
+    """Return the records by prefix (empty for apt), the place of the last ones first."""
     import os
 
     places: dict[str, list[Record]] = {}
@@ -187,15 +187,15 @@ def _by_place(chosen: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 class Reversal:
-    """One environment, or the system, and the records that are to be taken back there.
+    """One environment, or the system, and the records to undo there.
 
     Args:
-        prefix: Of the environment; empty for what apt installed.
-        records: The newest first.
-        moves: What became of packages, everywhere, since the point to go back to.
-        origins: What the history knows of packages.
-        carrier: Who plans and guards.
-        disk: Whether packages are to move, rather than the records alone.
+        prefix: The environment's prefix; empty for apt's packages.
+        records: The records, the newest first.
+        moves: The changes of packages, everywhere, since the point to go back to.
+        origins: The packages' origins according to the history.
+        carrier: Plans and guards.
+        disk: Whether to move packages, and not only the records.
     """
 
     def __init__(
@@ -245,7 +245,7 @@ class Reversal:
         return read_packages(self.environment, of_environment() if self._prefix else of_system())
 
     def check(self, *, force: bool, guarded: bool = True) -> list[str]:
-        """Plan everything; return what is not available as it was.
+        """Plan everything; return a sentence for each thing that is unavailable as it was.
 
         Raises:
             Stopped: A guard stopped it.
@@ -274,7 +274,7 @@ class Reversal:
         return []
 
     def _stripped(self) -> tuple[Package, ...]:
-        """Conda's packages whose files pip replaced by those of a distribution that goes now."""
+        """Return conda's packages whose files a distribution that is removed now had replaced."""
         names = {package.name for package in self._wanted.goes if package.manager == "pip"}
         if not names or not self.environment.is_conda:
             return ()
@@ -283,7 +283,7 @@ class Reversal:
         return tuple(package for package in owners if package.key not in after)
 
     def _wishes_of(self, packages: Iterable[Package]) -> list[Wish]:
-        """Return what was asked for, of packages as they were."""
+        """Return the requested ones of the earlier packages."""
         from ..managers import get
         from ..managers.goal import Wish
 
@@ -365,7 +365,7 @@ class Reversal:
         return found
 
     def _exact(self, request: Request) -> Request:
-        """Conda's own word for taking away what is named and nothing else."""
+        """Return a request that makes conda remove only what is named."""
         if request.manager == "conda" and request.action == "remove":
             return replace(request, options=("--force",))
         return request
@@ -409,7 +409,7 @@ class Reversal:
     # Afterwards
 
     def settle(self, console: Console) -> list[str]:
-        """Put back what no request can; what is not as it was after all.
+        """Restore what no request can; return sentences on what is still not as it was.
 
         Raises:
             CommandFailed: conda's own package cannot be linked again.
@@ -439,7 +439,7 @@ def _moved_since(now: Package | None, left: Package | None) -> str:
 
 
 def _surplus(plan: Plan, wanted: Inverse) -> Iterator[str]:
-    """Yield what a plan would do beyond what is wanted, or otherwise."""
+    """Yield the changes of a plan beyond, or other than, the wanted ones."""
     if plan.change is None:
         return
     after = wanted.after()

@@ -1,6 +1,6 @@
-"""The record held against the managers' own view and against the disk: three witnesses.
+"""Compare the record, the managers' own view and the disk: three witnesses.
 
-Nothing is changed, and no index is asked. It starts the managers, so that it is on no hot path.
+Nothing is changed, and no index is asked. It starts the managers, so it runs only on request.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Witnessed:
 
     @property
     def agrees(self) -> bool:
-        """Return whether all who were asked say the same."""
+        """Return whether all available witnesses agree."""
         told = self.disk if self.told == NOT_ASKED else self.told
         return self.record == told == self.disk and self.hashes[0] == self.hashes[1]
 
@@ -63,8 +63,8 @@ class Verification:
     """The outcome of a verification.
 
     Attributes:
-        packages: Each package that the records speak of.
-        notes: Which witness could not be asked, and the reason.
+        packages: The packages in the records.
+        notes: The witnesses that could not be asked, with the reason.
     """
 
     packages: tuple[Witnessed, ...] = ()
@@ -77,13 +77,13 @@ class Verification:
 
 
 def verify(history: Sequence[Record], chosen: Sequence[Record]) -> Verification:
-    """Hold what records say against what the managers say and what lies on disk.
+    """Compare the records with the managers' view and the disk.
 
-    A package that a later record moved is held against the last of them.
+    A package that a later record moved is compared with the last record.
 
     Args:
-        history: All records, which say what was seen last.
-        chosen: Those whose packages are looked at.
+        history: All records, for the last state seen.
+        chosen: The records whose packages to compare.
     """
     seen: dict[tuple[str, ManagerName, str], Package] = {}
     for holding in fold(history).holdings:
@@ -103,7 +103,7 @@ def verify(history: Sequence[Record], chosen: Sequence[Record]) -> Verification:
 
 
 def _spoken_of(records: Iterable[Record]) -> Iterator[tuple[str, ManagerName, str]]:
-    """Yield the packages that records changed or asked for, each with its environment."""
+    """Yield the packages that records changed or requested, each with its environment."""
     for record in records:
         if record.outcome is None or record.undoes:
             continue

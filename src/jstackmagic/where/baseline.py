@@ -1,4 +1,4 @@
-"""The packages before anybody changed an environment: what a drift is measured from."""
+"""The packages before the first change of an environment, from which a drift is measured."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Baseline:
     """The packages that were there at the start.
 
     Attributes:
-        packages: Of the managers of which it is known.
-        told_by: How it is known, a phrase for each of these managers.
+        packages: The packages of the managers with evidence.
+        told_by: The evidence, a phrase for each of these managers.
     """
 
     packages: PackageSet = field(default_factory=PackageSet)
@@ -86,8 +86,8 @@ class Witness(Protocol):
         """Return one manager's packages in the beginning; None if it did not see them.
 
         Args:
-            environment: Where; apt's packages are the system's.
-            manager: Whose.
+            environment: The environment; apt's packages are the system's.
+            manager: The manager.
             here: That manager's packages as they are now.
         """
 
@@ -121,8 +121,8 @@ class Snapshot:
     """The packages at a container's start, as its start-up hook saw them.
 
     Attributes:
-        machine: Which container, or which boot of a machine, it is of.
-        time: When it was taken, ISO 8601, local time.
+        machine: Its container, or the boot of its machine.
+        time: Its time, ISO 8601, local time.
         prefixes: The conda and pip packages of each environment.
         system: The Debian packages.
     """
@@ -175,7 +175,7 @@ def take_snapshot(environments: Iterable[Environment]) -> bool:
 
 
 def read_snapshot() -> Snapshot | None:
-    """Return the snapshot of this very container; None without one."""
+    """Return the snapshot of this container; None without one."""
     import msgspec
 
     path = _snapshot_file()
@@ -259,7 +259,7 @@ def _revisions(prefix: str) -> list[_Revision]:
 def _by_revisions(
     mine: Iterable[Package], revisions: list[_Revision], begun: float | None
 ) -> tuple[list[Package], str]:
-    """Return what the first revision left, or the last one before this container began."""
+    """Return the packages of the first revision, or of the last before this container began."""
     ours = [revision for revision in revisions[1:] if begun is None or revision.time > begun]
     base = revisions[: len(revisions) - len(ours)]
     stems: set[str] = set()

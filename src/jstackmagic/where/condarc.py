@@ -23,7 +23,7 @@ from ..model.errors import NOTHING_CHANGED, InvalidSpec, JStackMagicError
 ChannelPriority = Literal["strict", "flexible", "disabled"]
 
 DEFAULTS = "defaults"
-"""The multichannel that conda fell back on, up to 25.9, where no channel was configured."""
+"""The default multichannel of conda up to 25.9, if no channel was configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ class CondaConfig:
 
     Attributes:
         channels: In priority order; empty if none is configured.
-        pkgs_dirs: Package caches, the preferred one first; conda's own where none is configured.
-        envs_dirs: Where named environments lie, in the order that conda looks a name up in.
+        pkgs_dirs: Package caches, the preferred one first; by default conda's own.
+        envs_dirs: The folders of named environments, in conda's search order.
         ssl_verify: Whether certificates are checked, or the path of a bundle of certificates, or
             ``"truststore"`` for the system's.
         proxy_servers: URL scheme, or scheme and host, to the proxy's URL.
         files: The files that were read, the weakest first.
-        unhonoured: Settings that would change an install and have no field here: whoever installs
+        unhonoured: Settings that would change an install and have no field here: an engine
             without conda does not honour them.
     """
 
@@ -115,7 +115,7 @@ _SCALARS = _names("""
 _PATHS = _names("envs_dirs pkgs_dirs")
 
 _LITERAL = _names("aggressive_update_packages channel_priority pinned_packages")
-"""The settings in which conda leaves ``$NAME`` as it stands."""
+"""The settings in which conda does not expand ``$NAME``."""
 
 _HARMLESS = {
     **dict.fromkeys(
@@ -288,7 +288,7 @@ def _is_configuration(path: str) -> bool:
 
 
 def _build_folders(root_prefix: str | None, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield where conda-build puts what it built: the channel called "local"."""
+    """Yield the output folders of conda-build: the channel called "local"."""
     root = root_prefix and f"{root_prefix}/conda-bld"
     for folder in (environ.get("CONDA_BLD_PATH"), root, "~/conda-bld"):
         if folder:
@@ -314,7 +314,7 @@ def _settings_of_file(path: str, _mtime_ns: int, _size: int) -> Mapping[str, Val
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A setting, or a part of one, as it is written, and the flag in the comment behind it.
+    """A setting, or a part of one, as written, and the flag in the comment behind it.
 
     Scalars stay text: what they mean depends on the setting, not on YAML's guess.
     """
@@ -340,11 +340,11 @@ def parse(text: str, source: str) -> Mapping[str, Value]:
     """Return the settings of a condarc file.
 
     Args:
-        text: What the file holds.
+        text: The file's text.
         source: Its path, for errors.
 
     Raises:
-        JStackMagicError: It is not YAML, or no mapping.
+        JStackMagicError: It is not YAML, or not a mapping.
     """
     # Importing PyYAML takes longer than all of detection: what conda itself writes is read without.
     plain = _parse_plain(text)
@@ -590,7 +590,7 @@ class _Settings:
         )
 
     def strings(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Return a merged list; `default` where no source has one, which an empty list is not."""
+        """Return a merged list; `default` if no source has one (an empty list counts as one)."""
         if name not in self._entries:
             return default
         return self._texts_of(name, self._entries[name])
@@ -634,7 +634,7 @@ class _Settings:
 
 
 def _up_to_final(entries: list[_Entry]) -> list[_Entry]:
-    """Return the entries up to the first that is flagged final: what is stronger does not count."""
+    """Return the entries up to the first one flagged final: stronger ones do not count."""
     for index, entry in enumerate(entries):
         if entry.value.flag == "final":
             return entries[: index + 1]
@@ -770,7 +770,7 @@ def channel_urls(channel: str, config: CondaConfig) -> tuple[str, ...]:
 
 
 def channel_name(url: str, config: CondaConfig) -> str:
-    """Return what people call the channel at `url`: its name where it has one, else its base URL.
+    """Return the usual name of the channel at `url`: its name, or else its base URL.
 
     >>> channel_name("https://conda.anaconda.org/conda-forge/linux-64", CondaConfig())
     'conda-forge'
@@ -788,7 +788,7 @@ def channel_name(url: str, config: CondaConfig) -> str:
 
 
 def _location(url: str, config: CondaConfig) -> str:
-    """Return what a custom channel lies under; conda takes the alias where that is not a URL."""
+    """Return the location of a custom channel; if it is not a URL, conda takes the alias."""
     return (url if _SCHEME.match(url) else config.channel_alias).rstrip("/")
 
 

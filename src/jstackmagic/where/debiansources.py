@@ -20,7 +20,7 @@ class DebianSource:
 
     Attributes:
         file: Its path.
-        places: What it names, credentials masked.
+        places: Its URLs, with credentials masked.
         keys: The files of the keys that it is signed by.
         components: The components it turns on, such as ``contrib``.
     """
@@ -41,8 +41,8 @@ def added_sources(root: Path = Path("/"), since: float | None = None) -> tuple[D
     """Return the files of sources that are newer than the container.
 
     Args:
-        root: What to take for the root folder.
-        since: Seconds since 1970; by default when the first process started.
+        root: The root folder.
+        since: Seconds since 1970; by default the start of the first process.
     """
     if since is None:
         try:
@@ -75,7 +75,7 @@ _LINE = re.compile(
 
 
 def _read(text: str, file: str) -> DebianSource:
-    """Read one-line and deb822 sources (sources.list(5)); what is disabled does not count."""
+    """Read one-line and deb822 sources (sources.list(5)), without disabled ones."""
     places: list[str] = []
     keys: list[str] = []
     components: list[str] = []

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 def detect(prefix: str | Path | None = None) -> Environment:
-    """Find out about an environment from its files alone: no process is started.
+    """Return an environment, from its files alone: no process is started.
 
     Args:
-        prefix: Its prefix; None for the environment that this very process runs in, which is what
-            ``sys.prefix`` says and never ``CONDA_PREFIX``: a kernel inherits that from its server.
+        prefix: Its prefix; None for the environment of this process, which is
+            ``sys.prefix``, never ``CONDA_PREFIX``: a kernel inherits that from its server.
 
     Raises:
         UnknownEnvironment: There is no environment at that prefix.
@@ -75,7 +75,7 @@ def known_names() -> tuple[str, ...]:
 
 
 def is_conda_prefix(prefix: str) -> bool:
-    """Return whether a conda environment lies at `prefix`.
+    """Return whether there is a conda environment at `prefix`.
 
     conda's own test is the history file, which neither rattler nor pixi need have written.
     """
@@ -308,7 +308,7 @@ def _reads_mambarc(executable: CondaExecutable | None) -> bool:
 
 
 def _root_by_location(prefix: str) -> str | None:
-    """ROOT, where the prefix is ``ROOT/envs/NAME``."""
+    """Return ROOT, if the prefix is ``ROOT/envs/NAME``."""
     folder, name = os.path.split(os.path.dirname(prefix))
     if name == "envs" and (is_conda_prefix(folder) or os.path.isdir(f"{folder}/pkgs")):
         return folder
@@ -466,11 +466,11 @@ class _Python:
 
 
 def _python_of(prefix: str, version: str | None = None) -> _Python | None:
-    """Return the Python of a prefix: the running one's facts from itself, another's from its files.
+    """Return a prefix's Python: the running one's facts from itself, another's from files.
 
     Args:
         prefix: The environment's.
-        version: What its metadata says; None if that says nothing.
+        version: The version in its metadata, if any.
     """
     if prefix == sys.prefix:
         version = sys.version.split()[0].rstrip("+")
@@ -520,7 +520,7 @@ def _site_packages_on_disk(prefix: str, version: str) -> tuple[str, ...]:
 
 
 def _version_on_disk(prefix: str, executable: str) -> str | None:
-    """X.Y, from what the interpreter's link leads to, or else from the newest ``lib/pythonX.Y``."""
+    """Return X.Y from the interpreter's link target, or else the newest ``lib/pythonX.Y``."""
     match = re.search(r"\d+\.\d+", os.path.basename(os.path.realpath(executable)))
     if match:
         return match[0]
@@ -587,5 +587,5 @@ def _existing(folders: Iterable[str]) -> tuple[str, ...]:
 
 
 def _all_writable(paths: Iterable[str]) -> bool:
-    """Return whether this user may write; even root may not where the file system is read-only."""
+    """Return whether this user may write; even root may not on a read-only file system."""
     return all(os.access(path, os.W_OK) for path in paths if os.path.exists(path))

@@ -53,11 +53,11 @@ class Host:
 
 
 def look(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> Host:
-    """Look around, without starting a process or asking a socket.
+    """Return this machine or container, without starting a process or asking a socket.
 
     Args:
         environ: The environment variables.
-        root: What to take for the root folder.
+        root: The root folder.
     """
     files = _Files(root)
     uid = os.geteuid()

@@ -1,9 +1,9 @@
-"""Kernelspec → Environment: which environment does a kernel of that name run in?
+"""Kernelspec → Environment: the environment of a kernel with a given name.
 
-Jupyter's data path is followed here, and not by way of jupyter_core: a terminal's environment need
-not have that, and what counts is the path of the *server*, whose prefix is not this process's. The
-order is that of ``jupyter_core.paths.jupyter_path``; ``argv`` means what jupyter_client's
-``KernelManager`` makes of it.
+Jupyter's data path is followed here, without jupyter_core: a terminal's environment need
+not have that, and the path of the *server* counts, whose prefix is not this process's. The
+order is that of ``jupyter_core.paths.jupyter_path``; ``argv`` is read as jupyter_client's
+``KernelManager`` does.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class KernelEnvironment(NamedTuple):
 
 
 def kernelspecs() -> dict[str, Kernelspec]:
-    """Return the kernelspecs by name: those the server offers, then those of this very environment.
+    """Return the kernelspecs by name: those of the server, then those of this environment.
 
     Folders with a ``kernel.json`` that cannot be read are left out, as Jupyter leaves them out.
     """
@@ -161,7 +161,7 @@ def _environment(spec: Kernelspec) -> Environment:
 
 
 def _started_by(spec: Kernelspec) -> str:
-    """Return that something else than the server decides where a kernel runs; empty for others.
+    """Return a sentence if another program than the server decides where a kernel runs.
 
     A ``kernel_provisioner`` is jupyter_client's, a ``process_proxy`` Enterprise Gateway's.
     """
@@ -215,7 +215,7 @@ def data_path() -> tuple[str, ...]:
 
 
 def _data_path_of(prefix: str) -> tuple[str, ...]:
-    """``jupyter_path()`` as a Jupyter at `prefix` sees it, and IPython's folder from before it."""
+    """Return ``jupyter_path()`` for a Jupyter at `prefix`, and IPython's older folder."""
     configured = os.environ.get("JUPYTER_PATH", "").split(os.pathsep)
     system = _system_folders()
     environment = [f"{prefix}/share/jupyter"]
@@ -334,7 +334,7 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _by_metadata(spec: Kernelspec) -> Environment | None:
-    """nb_conda_kernels writes down where the kernels it offers run."""
+    """Return the environment that nb_conda_kernels writes into its kernels' metadata."""
     prefix = spec.metadata.get("conda_env_path")
     return detect(prefix) if isinstance(prefix, str) and prefix else None
 
@@ -388,7 +388,7 @@ _MODULES = re.compile(
 
 
 def _by_command(argv: Sequence[str], seen: _Seen) -> Environment | None:
-    """Return the environment of what a command line comes to, through the wrappers in use."""
+    """Return the environment of a command line, through the usual wrappers."""
     if not argv:
         return None
     command, *arguments = argv
@@ -428,7 +428,7 @@ def _by_program(command: str, arguments: Sequence[str], seen: _Seen) -> Environm
 
 
 def _links(path: str) -> Iterator[str]:
-    """Yield a path, and what it links to, link by link: a link may lead through an environment."""
+    """Yield a path and its link targets one by one: a link may lead through an environment."""
     seen: set[str] = set()
     while path not in seen:
         seen.add(path)

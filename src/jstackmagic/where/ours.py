@@ -27,7 +27,7 @@ OWN: Key = ("pip", "jstackmagic")
 def only_ours(needs: Mapping[Key, Iterable[Key]], others: Collection[Key]) -> frozenset[Key]:
     """Return jstackmagic and the packages that nothing but jstackmagic needs.
 
-    conda's packages are never ours: pip, which brings jstackmagic, brings none of them.
+    conda's packages are never ours: pip, which installs jstackmagic, installs none of them.
 
     Args:
         needs: Every package of an environment, each with those that it needs.
@@ -60,8 +60,8 @@ def left_behind(
     Args:
         environment: The environment.
         here: Its packages before.
-        gone: Those that are removed.
-        recipe: What the records ask for, which stays; with what they say came along.
+        gone: The packages to remove.
+        recipe: The recorded requests and their dependencies, which stay.
     """
     needs = needs_of(environment, here)
     lost = reached(gone, needs)
@@ -86,8 +86,8 @@ def ours_in(
     Args:
         environment: The environment.
         here: Its packages.
-        others: The packages that a record asked for or that the base image brought. Those that a
-            person asked pip for are found by pip's own marks (``REQUESTED``); uv marks everything.
+        others: The packages that a record requested or the base image brought. Those that the
+            user requested from pip are found by pip's own marks (``REQUESTED``); uv marks everything.
     """
     if OWN not in here:
         return ()
@@ -108,8 +108,8 @@ def ours_here(
     Args:
         environment: The environment.
         here: Its packages.
-        recipe: What the records ask for.
-        image: Returns what the image of this container brought; None if nothing knows.
+        recipe: The recorded requests.
+        image: Returns the packages of this container's image; None if unknown.
     """
     from .baseline import container_start, of
 
@@ -136,7 +136,7 @@ def needs_of(environment: Environment, here: PackageSet) -> dict[Key, set[Key]]:
 def extras_here(environment: Environment, here: PackageSet) -> tuple[str, ...]:
     """Return the extras of jstackmagic all of whose requirements are installed.
 
-    pip does not write down which extras it was asked for.
+    pip does not record the requested extras.
     """
     names = {normalise(name) for _, name in here.by_key}
     plain = set(_own_requirements(environment, ()))
@@ -154,7 +154,7 @@ def _own_requirements(environment: Environment, extras: Collection[str]) -> Iter
 
 
 def asked_for(recipe: Recipe, prefix: str) -> set[Key]:
-    """Return the packages that the records ask for in an environment."""
+    """Return the packages that the records request in an environment."""
     return {
         (step.manager, each.name)
         for step in recipe.steps

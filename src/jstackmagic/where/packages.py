@@ -1,4 +1,4 @@
-"""Packages as they lie on disk: conda-meta, dist-info and dpkg's status file."""
+"""Packages on disk: conda-meta, dist-info and dpkg's status file."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def read_packages(
     *,
     root: Path = Path("/"),
 ) -> PackageSet:
-    """Read what is installed, from metadata on disk alone; no process is started.
+    """Read the installed packages from metadata on disk alone; no process is started.
 
     A Python distribution that conda installed is listed once, as conda's.
 
     Args:
-        environment: Whose conda records and distributions to read.
-        managers: Which to read.
-        root: Where the Debian system begins, for another system's file tree.
+        environment: The environment whose conda records and distributions to read.
+        managers: The managers to read.
+        root: The root of the Debian system, for another system's file tree.
     """
     found: list[Package] = []
     for manager in names() if managers is None else managers:
@@ -86,7 +86,7 @@ def conda_distributions(environment: Environment) -> dict[str, str]:
 
 
 def dpkg_folder(root: Path = Path("/")) -> Path:
-    """Return the folder of dpkg's database: here $DPKG_ADMINDIR, where that is set (dpkg(1))."""
+    """Return the folder of dpkg's database: here $DPKG_ADMINDIR, if it is set (dpkg(1))."""
     named = os.environ.get("DPKG_ADMINDIR") if root == Path("/") else None
     return Path(named) if named else root / "var/lib/dpkg"
 
@@ -132,7 +132,7 @@ def debian_owners(
 
 
 def metadata_of(package: Package, environment: Environment) -> tuple[str, ...]:
-    """Return what an installer wrote about a package: conda's record, a distribution's folder."""
+    """Return the metadata paths of a package: conda's record, a distribution's folder."""
     if package.manager == "conda":
         stem = f"{package.name}-{package.version}-{package.build}.json"
         path = os.path.join(environment.prefix, "conda-meta", stem)
@@ -174,7 +174,7 @@ def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
 
 
 def of_uv(environment: Environment) -> frozenset[tuple[ManagerName, str]]:
-    """Return the keys of the distributions that uv installed, all of them marked as asked for.
+    """Return the keys of the distributions that uv installed, which are all marked as requested.
 
     Source: uv writes ``REQUESTED`` for every distribution, pip for those on its command line.
     """
@@ -188,11 +188,11 @@ def read_requirements(
     *,
     only: str = "",
 ) -> Iterator[tuple[str, Requirement]]:
-    """Yield what the distributions of an environment require, each with its normalised name.
+    """Yield the requirements of an environment's distributions, each with the normalised name.
 
     Args:
-        environment: Whose; markers (PEP 508) are evaluated for its Python.
-        extras: Which extras to apply, by the normalised name of the distribution.
+        environment: The environment; markers (PEP 508) are evaluated for its Python.
+        extras: The extras to include, by the normalised name of the distribution.
         only: The one distribution to read, by its normalised name; all of them if empty.
     """
     python = environment.python or ""
