@@ -87,7 +87,7 @@ def ours_in(
         environment: The environment.
         here: Its packages.
         others: The packages that a record requested or the base image brought. Those that the
-            user requested from pip are found by pip's own marks (``REQUESTED``); uv marks everything.
+            user requested from pip are found by pip's marks (``REQUESTED``); uv marks everything.
     """
     if OWN not in here:
         return ()
