@@ -41,7 +41,7 @@ def for_programs(name: str, words: Sequence[str]) -> bool:
 
 
 def takes_options(name: str) -> bool:
-    """Return whether what follows ``--`` is for a manager; elsewhere it is what it looks like."""
+    """Return whether the words after ``--`` are for a manager; otherwise they are arguments."""
     return name in ("install", "remove", "replay", "capture")
 
 
@@ -79,14 +79,14 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
 
     Args:
         name: The verb.
-        words: Its arguments; what follows ``--`` is for the manager.
+        words: Its arguments; those after ``--`` are for the manager.
         session: The surface it was called from.
 
     Returns:
-        What it gave, and whether JSON was requested.
+        Its result, and whether JSON was requested.
 
     Raises:
-        JStackMagicError: As the verb does.
+        JStackMagicError: The verb raised it.
     """
     from ._help import HelpText
     from ._options import typed

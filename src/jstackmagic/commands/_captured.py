@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Capture(Result):
-    """The requests that the files held.
+    """The requests in the files.
 
     Attributes:
         captures: Every find, in the order they were read.
-        problems: Files that could not be read, or not whole, each with the reason.
-        files: How many were read.
+        problems: Files that could not be read (completely), each with the reason.
+        files: The number of files read.
         dry_run: Whether nothing was to be recorded.
     """
 

@@ -21,8 +21,8 @@ def transaction(session: Session, engines: Sequence[str] = (), **mode: Any) -> T
     """Return a transaction of this session.
 
     Args:
-        session: Whose history, policy and console it has.
-        engines: The names that ``--engine`` was given.
+        session: The session with its history, policy and console.
+        engines: The names from ``--engine``.
         mode: The other fields of a `Mode`.
     """
     from ..install.transaction import Mode, Transaction
@@ -57,12 +57,12 @@ def carry_out(
 def repair(
     environments: Iterable[Environment], engines: Sequence[str], session: Session, *, drop: bool
 ) -> ChangeResult:
-    """Finish what was cut off in some environments.
+    """Finish the interrupted changes in some environments.
 
     Args:
-        environments: Where.
-        engines: The names that ``--engine`` was given.
-        session: Whose history and console it has.
+        environments: The environments.
+        engines: The names from ``--engine``.
+        session: The session with its history and console.
         drop: Whether to give up what cannot be finished.
     """
     from ..managers import repairs

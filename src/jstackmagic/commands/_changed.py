@@ -22,7 +22,7 @@ class ChangeResult(Result):
 
     Attributes:
         done: The steps with their outcome.
-        notes: What was decided on the way, for the user.
+        notes: Notes for the user on decisions.
         verified: The result of ``--verify``; None without it.
     """
 

@@ -1,4 +1,4 @@
-"""Check whether files are what an export would write."""
+"""Check whether files equal an export's."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Checked(Result):
     """The outcome of the comparison.
 
     Attributes:
-        difference: What an export would change; empty if nothing.
-        files: What was compared.
-        notes: What was not.
+        difference: The changes an export would make; empty without any.
+        files: The compared files.
+        notes: Notes on what was not compared.
     """
 
     difference: str

@@ -1,7 +1,7 @@
 """Complete a word of a verb: for Tab in notebooks and terminals.
 
-Nothing here asks a network. Names of packages come from the names that jstackmagic brings, from
-what conda or rattler keep of their channels on this disk, and from what is installed.
+Nothing here asks a network. Names of packages come from jstackmagic's own list, from
+conda's and rattler's caches of their channels, and from the installed packages.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _innermost(
 ) -> tuple[
     argparse.ArgumentParser | argparse._SubParsersAction[argparse.ArgumentParser], list[str]
 ]:
-    """Return the parser of the sub-command that was named; the choice of one where none was."""
+    """Return the parser of the named sub-command, or the choice of one without a name."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for at, word in enumerate(words):

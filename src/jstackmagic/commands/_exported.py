@@ -73,11 +73,11 @@ class ExportedAll(Result):
     """A folder of all formats.
 
     Attributes:
-        rows: File, format and what it is, of those that were written.
-        missing: File and reason, of those that could not be.
-        written: Every file that was written, those beside them and the README too.
-        own: A sentence that says that none has jstackmagic itself; empty if none is due.
-        notes: What was left out of all of them, a sentence each.
+        rows: File, format and description of each written one.
+        missing: File and reason of each one that could not be written.
+        written: Every written file, with those next to them and the README.
+        own: A sentence that none has jstackmagic itself; empty if none is due.
+        notes: A sentence for each thing left out of all of them.
     """
 
     rows: tuple[tuple[str, str, str], ...]
@@ -90,7 +90,7 @@ class ExportedAll(Result):
     def of(
         cls, rendered: Sequence[Rendered], written: Sequence[Path], own: str, notes: Sequence[str]
     ) -> ExportedAll:
-        """Sum up what was rendered and written."""
+        """Return a summary of the rendered and written files."""
         return cls(
             rows=tuple((each.file, each.name, each.summary) for each in rendered if each.artifact),
             missing=tuple((each.file, each.reason) for each in rendered if not each.artifact),

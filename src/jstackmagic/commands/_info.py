@@ -30,7 +30,7 @@ class Info(Result):
     """Environments, and the host they are on.
 
     Attributes:
-        replay: How far the replay in this container is; None if there was none.
+        replay: The progress of the replay in this container; None without one.
     """
 
     environments: tuple[Environment, ...]

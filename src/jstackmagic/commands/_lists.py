@@ -58,9 +58,9 @@ class Lists(Groups):
 
 
 def _is_pips(path: str) -> bool:
-    """Return whether pip reads a list: one of its own, one far away, one that is not there.
+    """Return whether pip reads a list: one in its format, a remote one, a missing one.
 
-    One with a line that pip refuses or reads otherwise than it looks is read here, line by line.
+    One with a line that pip refuses or misreads is read here, line by line.
     """
     from ..capture import files
     from ..capture.files import requirements

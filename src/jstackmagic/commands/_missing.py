@@ -1,4 +1,4 @@
-"""``%envinstall --missing``: what a notebook imports and an environment does not have."""
+"""``%envinstall --missing``: the imports of a notebook that an environment lacks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HERE = ""
 
 
 def specs(notebook: str, environment: Environment, session: Session) -> tuple[list[str], list[str]]:
-    """Return what a notebook's imports need, and what is left out; the first is shown at once.
+    """Return the specs for a notebook's imports, which are shown at once, and those left out.
 
     Raises:
         UsageError: The notebook cannot be read, or none is known.
@@ -78,7 +78,7 @@ def _sources(path: str, session: Session, *, named: bool) -> Iterator[str]:
 
 
 def _python_of(source: str) -> str:
-    """Return a cell without what is IPython's in it; empty if all of it is another language's."""
+    """Return a cell without IPython's syntax; empty if it is in another language."""
     from ..capture.source import logical_lines
 
     if source.lstrip().startswith("%%"):

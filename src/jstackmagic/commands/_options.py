@@ -18,10 +18,10 @@ def option(
 
     Args:
         flags: As the user types them.
-        under: The title of the group that the help has it in.
-        either: A name that those share of which one may be given.
-        each: Returns the values that each have a flag of their own.
-        settings: As `argparse.ArgumentParser.add_argument` takes them; a function may return the
+        under: The title of its group in the help.
+        either: A name shared by options of which only one may be given.
+        each: Returns the values that each have their own flag.
+        settings: Arguments of `argparse.ArgumentParser.add_argument`; a function may return the
             ``choices``.
     """
     many = settings.get("action") == "append" or settings.get("nargs") in ("*", "+")
@@ -69,7 +69,7 @@ def declare(parser: argparse.ArgumentParser, kind: type) -> None:
 
 
 def typed(kind: type[T], args: argparse.Namespace) -> T:
-    """Return parsed words as the value that a verb declares; ``given`` has what is no field."""
+    """Return parsed words as the value that a verb declares; ``given`` has the others."""
     said = vars(args)
     names = {one.name for one in fields(kind)}  # type: ignore[arg-type]
     known = {name: value for name, value in said.items() if name in names}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Packages(Result):
-    """What some environments hold, of what was looked for."""
+    """The matching packages of some environments."""
 
     found: tuple[tuple[Environment, tuple[Package, ...]], ...]
     pattern: str = ""
@@ -67,11 +67,11 @@ def packages_in(environments: Sequence[Environment], pattern: str) -> Packages:
     """Return the packages whose names match, as ``conda list NAME`` looks for them.
 
     Args:
-        environments: Where.
+        environments: The environments.
         pattern: A regular expression, found anywhere in a name; empty for all.
 
     Raises:
-        UsageError: It is no regular expression.
+        UsageError: It is not a regular expression.
     """
     try:
         wanted = re.compile(pattern, re.IGNORECASE)

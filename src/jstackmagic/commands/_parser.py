@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class HelpWantedError(Exception):
-    """The user asked for the help, which is its text."""
+    """The user requested the help, which is its text."""
 
 
 class _Help(argparse.Action):
@@ -61,7 +61,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(made: Parser, words: list[str]) -> argparse.Namespace:
-    """Parse words; options may stand among the arguments, where argparse can do that."""
+    """Parse words; options may be among the arguments, if argparse can do that."""
     try:
         return made.parse_intermixed_args(words)
     except TypeError:  # argparse cannot mix options into a verb with sub-commands

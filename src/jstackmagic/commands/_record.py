@@ -24,7 +24,7 @@ class WholeRecords(Result):
 
     Attributes:
         records: The records.
-        with_log: Whether the managers' logs are to be seen at once.
+        with_log: Whether to show the managers' logs at once.
         taken_back: The ids of what was undone, each with that of the record that did.
     """
 
@@ -89,7 +89,7 @@ def when_of(record: Record) -> str:
 
 
 def where_of(record: Record) -> str:
-    """Return the place that a record is of, in words."""
+    """Return the place of a record, in words."""
     if is_system(record.request.manager):
         return "system"
     return record.environment.name or record.environment.prefix

@@ -23,8 +23,8 @@ class HistoryTable(Result):
     """The history as a table.
 
     Attributes:
-        records: What is shown, oldest first.
-        left_out: How many older ones are not.
+        records: The records to show, the oldest first.
+        left_out: The number of older ones that are not shown.
         path: The file.
         taken_back: The ids of what was undone, each with that of the record that did.
     """

@@ -78,7 +78,7 @@ class Target:
 
 @dataclass(frozen=True)
 class ByManager:
-    """The manager that is asked, where the specs do not say."""
+    """The manager for specs that name none."""
 
     manager: ManagerName | None = option(
         under="manager (spec by spec: conda:NAME pip:NAME apt:NAME)",
@@ -90,7 +90,7 @@ class ByManager:
 
 @dataclass(frozen=True)
 class FromSources:
-    """The places that packages are to come from."""
+    """The sources of packages."""
 
     channel: tuple[str, ...] = option(
         "-c", "--channel", action="append", help="a conda channel, first is strongest"
@@ -103,7 +103,7 @@ class FromSources:
     )
 
     def sources(self, usual: Sources, listed: Sources) -> Sources:
-        """Return what the line says before what a list says, and where neither does, the usual."""
+        """Return the line's sources before a list's, or if there are none, the usual ones."""
         said = Sources(self.channel, self.index_url, self.extra_index_url)
         return (said | listed).or_else(usual)
 

@@ -32,7 +32,7 @@ def records_of(
         console: Shows what in a file is not understood.
 
     Raises:
-        UsageError: There is no such file and no such image, or the image holds no history.
+        UsageError: There is no such file and no such image, or the image has no history.
     """
     path = path_of(source)
     if not path.exists():

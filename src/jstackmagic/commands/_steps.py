@@ -1,4 +1,4 @@
-"""A step of a change as it went, for people."""
+"""Display a step of a change with its outcome."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def parts_of(item: Done) -> Iterator[Part]:
-    """Yield what changed, what was there already, and what to know of it."""
+    """Yield the changes, the packages that were there already, and the notes."""
     plan, outcome = item.plan, item.outcome
     where = "the system" if is_system(plan.request.manager) else plan.environment.description
     if outcome is None:

@@ -1,4 +1,4 @@
-"""An error that no verb thought of: a few lines, all of it in a file, and how to report it."""
+"""An unexpected error: a few lines, all of it in a file, and how to report it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Unexpected(JStackMagicError):
 
 
 def unexpected(error: Exception) -> Exception:
-    """Return the error to show for one that is not ours; itself, where the user wants it whole."""
+    """Return the error to show for one that is not ours; itself, if the user wants it whole."""
     if os.environ.get(_VARIABLE):
         return error
     if isinstance(error, OSError) and error.strerror:

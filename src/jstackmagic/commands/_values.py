@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def values_of(
     action: argparse.Action, token: str, words: list[str], session: Session
 ) -> Iterable[str]:
-    """Return what an option or a positional argument takes; nothing if unknown."""
+    """Return the values of an option or a positional argument; nothing if unknown."""
     if action.choices is not None:
         return [str(choice) for choice in action.choices]
     match action.metavar:

@@ -40,7 +40,7 @@ class Options(Target, Groups):
 
 
 def run(options: Options, session: Session) -> Capture:
-    """Read the files, and record what was found as planned."""
+    """Read the files, and record the finds as planned."""
     paths = tuple(os.path.expanduser(path) for path in options.paths)
     _check(paths, options.group)
     captures, problems, files = read_into(

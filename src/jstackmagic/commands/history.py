@@ -62,7 +62,7 @@ class Options(Target):
 
 
 def run(options: Options, session: Session) -> Result:
-    """Read the history and show what was requested."""
+    """Read the history and show the chosen records."""
     history = History(IMAGE_HISTORY) if options.image else session.history
     if options.id and not options.verify:
         taken = history.ledger().taken_back()

@@ -66,7 +66,7 @@ _ELSEWHERE = (
 
 
 def run(options: Options, session: Session) -> HookResult:
-    """Install it, take it out, or do what it does."""
+    """Install, remove or run the hook."""
     if options.what == "run":
         return HookResult(tuple(hook.run(lambda: session.history, keep=options.keep)))
     folder = path_of(options.folder) if options.folder else FOLDER
@@ -86,10 +86,10 @@ def run(options: Options, session: Session) -> HookResult:
 
 @dataclass(frozen=True, repr=False)
 class HookResult(Result):
-    """The steps that were done, a sentence each.
+    """The outcome of the hook.
 
     Attributes:
-        sentences: What was done.
+        sentences: A sentence for each thing that was done.
         snippet: Lines for a start-up script; empty if they were written to a file.
     """
 

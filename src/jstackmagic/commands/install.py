@@ -69,7 +69,7 @@ class Options(Several, Lists, FromSources, Target, ByManager):
 
 
 def run(options: Options, session: Session) -> ChangeResult:
-    """Install what was requested into every target."""
+    """Install the requested packages into every target."""
     asked = _read(options, session)
     readings = options.readings()
     if options.repair:

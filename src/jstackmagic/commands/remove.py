@@ -45,7 +45,7 @@ class Options(Several, Target, ByManager):
 
 
 def run(options: Options, session: Session) -> ChangeResult:
-    """Remove what was named from every target."""
+    """Remove the named packages from every target."""
     from ..managers.steps import Step
 
     asked = read_specs(options.specs, manager=options.manager)
@@ -73,7 +73,7 @@ def run(options: Options, session: Session) -> ChangeResult:
 
 
 def _left_behind(steps: Sequence[Step], session: Session) -> Iterator[str]:
-    """Say which packages came along with what is removed, and nothing else needs."""
+    """Yield a note on dependencies of removed packages that nothing else needs."""
     recipe = fold(session.history.records())
     for step in steps:
         if step.request.manager != "pip" or step.environment is None:

@@ -106,7 +106,7 @@ class ReplayResult(ChangeResult):
     """The outcome of a replay.
 
     Attributes:
-        kept: What was kept for the next one, a sentence; empty if that was not asked.
+        kept: A sentence on what was kept for the next one; empty if not requested.
     """
 
     kept: str = ""

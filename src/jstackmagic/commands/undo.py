@@ -35,7 +35,7 @@ class Options(Mode):
 
 
 def run(options: Options, session: Session) -> UndoResult:
-    """Take back what was named, or the last transaction."""
+    """Undo the named records, or the last transaction."""
     from ..restore.undo import UndoOptions, undo
 
     # the guards are asked once, for all of it: one step alone would often look like harm

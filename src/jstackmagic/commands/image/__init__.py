@@ -62,7 +62,7 @@ class Options:
 
 
 def run(options: Options, session: Session) -> Result:
-    """Do what was requested."""
+    """Run the requested action."""
     module = _module(options.action)
     args = Namespace(**options.given)
     read = getattr(module.Options, "of", partial(typed, module.Options))

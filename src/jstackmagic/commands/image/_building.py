@@ -37,7 +37,7 @@ def build_context(
     """Build a context.
 
     Raises:
-        BuildFailed: With what to change, where the recipe is to blame.
+        BuildFailed: The build failed; the error says what to change if the recipe is the cause.
     """
     from ...image.engine.build import Asked, BuildFailed, blame, build, fetch
     from ...image.secrets import completed, pairs, read
@@ -61,7 +61,7 @@ def build_context(
 
 
 def existing(engine: Engine, context: Context) -> Built | None:
-    """Return the image that was built of this very recipe, if there is one."""
+    """Return the image that was built from this recipe, if there is one."""
     from ...image.engine.build import built_before
 
     return built_before(engine, context.default_tag, context.labels)

@@ -1,4 +1,4 @@
-"""An image of a container, and what it carries along."""
+"""An image of a container, and its files."""
 
 from __future__ import annotations
 

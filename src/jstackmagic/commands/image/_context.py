@@ -62,14 +62,14 @@ class Context:
 
 @contextlib.contextmanager
 def given(file: str, history: History) -> Iterator[Context]:
-    """The folder of a Dockerfile that the user has."""
+    """Yield the folder of the user's Dockerfile."""
     path = path_of(file).resolve()
     yield Context(folder=path.parent, default_tag=_tag("file", history), dockerfile=path.name)
 
 
 @contextlib.contextmanager
 def rendered(how: How, engine: Engine, history: History) -> Iterator[Context]:
-    """The recipe, rendered into a temporary folder for the image that it is to stand on.
+    """Yield the recipe, rendered into a temporary folder for its base image.
 
     Raises:
         ExportError: It cannot be rendered.
@@ -94,11 +94,11 @@ def write(
     """Write a context to a folder.
 
     Args:
-        folder: Where to; made if it is not there.
-        how: What to build on, and how.
-        history: What to build.
-        base: What to build on; None where no engine can be asked for it.
-        builder: What will build it; what is written for the classic one any other can build too.
+        folder: The folder; made if it does not exist.
+        how: The options of the build.
+        history: The history to build.
+        base: The base image; None if no engine can be asked for it.
+        builder: The builder; a context for the classic one suits any other, too.
 
     Raises:
         ExportError: It cannot be rendered or written.
@@ -162,7 +162,7 @@ def _add_history(folder: Path, history: History) -> None:
 
 
 def _tag(tag: str, history: History) -> Reference:
-    """Called after the history, which has a random name of its own."""
+    """Return the given tag, or one with the history's random name."""
     name = history_id(history.records()).partition(".")[0]
     return Reference(f"jstackmagic/{name or 'nothing-installed'}", tag)
 
@@ -216,9 +216,9 @@ def _can_write_caches(style: Style | None, base: Base | None) -> bool:
 
 
 def _style(variables: Mapping[str, str] | None) -> Style | None:
-    """The pattern that fits an image, by the variables that the Docker Stacks set.
+    """Return the pattern for an image, by the variables that the Docker Stacks set.
 
-    They have set NB_GID since August 2017; what was before is the legacy pattern's.
+    They have set NB_GID since August 2017; older images need the legacy pattern.
     """
     from ...where.host import look
 

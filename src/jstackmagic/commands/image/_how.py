@@ -25,7 +25,7 @@ class How:
     Attributes:
         base_image: The image to build on; None for this container's image.
         style: The Dockerfile's pattern; None for one that suits the base.
-        file: A Dockerfile to build as it stands; None for the recipe's.
+        file: A Dockerfile to build as it is; None for the recipe's.
         builder: The engine's builder; None for BuildKit if available.
         platform: Such as ``linux/arm64``; empty for the engine's own.
         no_cache: Whether to ignore earlier builds.
@@ -73,7 +73,7 @@ class How:
 
 
 def add_how(parser: argparse.ArgumentParser) -> None:
-    """Declare what is built, and how."""
+    """Declare the options of a build."""
     parser.add_argument("--from", dest="base_image", metavar="IMAGE", help="the base image")
     parser.add_argument("--style", choices=STYLES, help="the Dockerfile's pattern")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""An image made of layers: what goes into it, what does not, and the way to its registry."""
+"""An image made of layers: its content, what is left out, and the way to its registry."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Prepared:
 
     @property
     def unrecorded(self) -> tuple[str, ...]:
-        """Return what is on disk and in no layer, a word each."""
+        """Return the drifts that are in no layer, a word each."""
         return tuple(
             f"{each.package.manager}:{each.package.name} in {drift.where}"
             for drift in self.drifts
@@ -73,7 +73,7 @@ class Prepared:
 
 @contextlib.contextmanager
 def prepared(session: Session, said: str | None) -> Iterator[Prepared]:
-    """Yield what an image of the history is made of.
+    """Yield the parts of an image of the history.
 
     Raises:
         JStackMagicError: The base image is not known, or cannot be read.
@@ -134,9 +134,9 @@ def made(session: Session, prepared: Prepared, extra: Mapping[str, str]) -> Made
     """Pack the layers, and put them on the base.
 
     Args:
-        session: The call's.
-        prepared: What the image is made of.
-        extra: Labels to add.
+        session: The session of the call.
+        prepared: The parts of the image.
+        extra: The labels to add.
     """
     from ...display.progress import Progress
     from ...image.engine.labels import labels
@@ -176,7 +176,7 @@ def made(session: Session, prepared: Prepared, extra: Mapping[str, str]) -> Made
 
 @contextlib.contextmanager
 def sending(tag: str) -> Iterator[None]:
-    """Say of whatever goes wrong that the old image stands."""
+    """Add to any error that the old image is unchanged."""
     from ...image.registry.connection import RegistryError
 
     kept = f"{tag} is what it was."
@@ -198,7 +198,7 @@ def send_to(
     """Send an image to its registry.
 
     Raises:
-        JStackMagicError: It could not be sent; the tag is what it was.
+        JStackMagicError: It could not be sent; the tag is unchanged.
     """
     from ...image.layers.send import send
     from ...image.registry.client import opened
@@ -213,10 +213,10 @@ def send_to(
 
 
 def is_layered(how: How, tag: str | None, output: str | None) -> bool:
-    """Return whether a build makes layers: that was said, or nothing else can.
+    """Return whether a build makes layers: on request, or if there is no engine.
 
     Raises:
-        UsageError: That was said, with what only an engine can do.
+        UsageError: It was requested with options that only an engine can serve.
     """
     from ...model.reference import parse
 

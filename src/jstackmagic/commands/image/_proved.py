@@ -1,4 +1,4 @@
-"""A proof, and what one compares, as tables."""
+"""A proof and its comparisons, as tables."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Explained(Result):
 
 @dataclass(frozen=True, repr=False)
 class Proved(Result):
-    """The outcome of a proof; it is true where the two sides are equal."""
+    """The outcome of a proof; it is true if the two sides are equal."""
 
     proof: Proof
 
@@ -49,7 +49,7 @@ class Proved(Result):
 
     @property
     def exit_status(self) -> int:  # type: ignore[override]
-        """0 if the image holds exactly what is here."""
+        """0 if the image has exactly what is here."""
         return 0 if self.proof.equal else 1
 
     def summary(self) -> str:
@@ -59,7 +59,7 @@ class Proved(Result):
         return f"{self.proof.image} does not hold exactly what is here"
 
     def parts(self) -> Sequence[Part]:
-        """Return the verdict, what was compared, and every difference with what fixes it."""
+        """Return the verdict, the compared places, and every difference with its fix."""
         proof = self.proof
         compared = ", ".join(f"{name} ({count} packages)" for name, count in proof.compared)
         parts: list[Part] = [

@@ -1,4 +1,4 @@
-"""The result of ``%envimage push``, and how it looks."""
+"""The result of ``%envimage push``, and its display."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Pushed(Result):
 
     Attributes:
         tag: Its name.
-        prepared: What it is made of.
+        prepared: Its parts.
         digest: Its digest; empty if nothing was sent.
         size: Bytes that were sent or written.
-        how: How many layers went, in words.
+        how: The number of layers sent, in words.
         output: The layout that was written; empty if it went to a registry.
     """
 
@@ -38,7 +38,7 @@ class Pushed(Result):
 
     @property
     def exit_status(self) -> int:  # type: ignore[override]
-        """1 where no image can be made."""
+        """1 if no image can be made."""
         return 1 if self.prepared.gathered.faults else 0
 
     def summary(self) -> str:
@@ -46,7 +46,7 @@ class Pushed(Result):
         return self.output or (self.tag if self.digest else f"{self.tag} would be made")
 
     def parts(self) -> Sequence[Part]:
-        """Return the layers, what is in none of them, and what to do with it."""
+        """Return the layers, what is in none of them, and advice."""
         gathered, base = self.prepared.gathered, self.prepared.base
         rows = [
             (each.title, str(len(each.items)), size_text(each.size), str(len(each.gone)))

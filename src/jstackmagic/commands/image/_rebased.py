@@ -1,4 +1,4 @@
-"""One rebase after another, and what came of each."""
+"""One rebase after another, with their outcomes."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Outcome:
 
 
 class Rebasing:
-    """Rebases images on one base; what was read of a base is read once.
+    """Rebase images on one base; each base is read once.
 
     Args:
         new: The repository of the new base.
-        session: The call's.
+        session: The session of the call.
         dry_run: Whether to send nothing, and to read manifests alone.
     """
 
@@ -164,11 +164,11 @@ class Rebased(Result):
 
     @property
     def exit_status(self) -> int:  # type: ignore[override]
-        """1 where an image could not be put there."""
+        """1 if an image could not be rebased."""
         return int(any(each.state == "no" for each in self.outcomes))
 
     def summary(self) -> str:
-        """Return how many are there."""
+        """Return how many images were rebased."""
         there = sum(each.state != "no" for each in self.outcomes)
         return (
             f"{there} of {len(self.outcomes)} {'can be' if self.dry_run else 'are'} on {self.onto}"

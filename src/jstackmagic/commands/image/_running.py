@@ -32,7 +32,7 @@ class Running(Result):
 
     @property
     def url(self) -> str:
-        """Return where it is reached, with its token."""
+        """Its URL, with its token."""
         return self.server.url
 
     def summary(self) -> str:

@@ -93,8 +93,8 @@ class BuiltImage(Result):
 
     Attributes:
         built: The image.
-        base: What it was built on; empty for a Dockerfile that was given.
-        digest: What its registry calls it, if it was pushed.
+        base: Its base image; empty for a given Dockerfile.
+        digest: Its digest in the registry, if it was pushed.
         notes: Sentences the user should read.
     """
 
@@ -108,7 +108,7 @@ class BuiltImage(Result):
         return self.built.tag
 
     def parts(self) -> Sequence[Part]:
-        """Return what was built, and what to do with it."""
+        """Return the image, and what to do with it."""
         built = self.built
         facts = [
             ("image", built.image_id.rpartition(":")[2][:12]),

@@ -46,13 +46,13 @@ def run(options: Options, session: Session) -> Images:
 
 @dataclass(frozen=True, repr=False)
 class Images(Result):
-    """The images that there are, and the servers.
+    """The images and the servers.
 
     Attributes:
         images: The images that were made from this history, or from any.
-        servers: The servers that it started, or anybody.
+        servers: The servers that it started, or all.
         history: The name of this history.
-        bases: What the images were built on, where the engine has it.
+        bases: The base images that the engine has.
     """
 
     images: tuple[Image, ...]

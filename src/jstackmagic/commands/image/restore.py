@@ -50,7 +50,7 @@ def run(options: Options, session: Session) -> Restored:  # noqa: ARG001
 
 @dataclass(frozen=True, repr=False)
 class Restored(Result):
-    """The paths that were put back, and the image that says how they were."""
+    """The restored paths, and the image they are from."""
 
     paths: tuple[str, ...]
     image: str

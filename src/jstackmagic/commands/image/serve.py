@@ -139,7 +139,7 @@ def _own_image(engine: Engine, session: Session) -> str:
 
 
 def _on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
-    """Return where a folder lies on the engine's host, and what to say of it."""
+    """Return a folder's path on the engine's host, and notes on it."""
     from ...image.engine.container import this_container
     from ...where.host import look
 
