@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SIMPLE = re.compile(r"\$(?:(\w+|[@*])|\{(\w+|[@*])\})")
 _ARRAY = re.compile(r"\$\{(\w+)\[[@*]\]\}")
 _SPLIT = re.compile(rf"{_ARRAY.pattern}|\$@|\$\{{@\}}")
-"""What the shell makes several words of, even between quotes."""
+"""Expansions that become several words, even between quotes."""
 _OTHERWISE = re.compile(r"\$\{(\w+)(:?)([-=+])(.*)\}", re.DOTALL)
 
 _ENVIRONMENT = re.compile(

@@ -100,7 +100,7 @@ class Format:
         files: The path that the file usually has in a repository, with the options for it; a
             format of several files has several.
         render: Pure: the same recipe and options give the same bytes. Takes the recipe and each
-            rendered option as a keyword, and raises `ExportError` where the format cannot hold
+            rendered option as a keyword, and raises `ExportError` if the format cannot express
             something of the recipe.
         options: The user's options.
         needs: Its inputs besides the recipe, each with the option that calls for it; an empty

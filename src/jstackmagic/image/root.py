@@ -38,7 +38,7 @@ _IN_FLIGHT = 64  # files whose hash is being computed
 _KEPT_ROOTS = 3
 _KEPT_HERE = 2
 _last: dict[str, tuple[tuple[int, int], dict[str, Entry], dict[str, bytes], list[str]]] = {}
-"""What this process read last, with inode and size of the file: a proof asks for a base thrice."""
+"""The last files read, with their inode and size: a proof reads a base three times."""
 
 _FORMAT = 2
 """The format of kept files; raise it when `Entry`, `Root` or the patterns change."""

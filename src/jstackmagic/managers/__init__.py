@@ -83,7 +83,7 @@ class Engine(Protocol):
     """A program or library that does a manager's work."""
 
     shows_progress: ClassVar[bool] = False
-    """Whether planning shows its progress."""
+    """True if planning shows its progress."""
 
     def plan(self, request: Request, environment: Environment) -> Plan:
         """Return the exact commands and their change; touch nothing.
@@ -232,7 +232,7 @@ class Manager(Protocol):
     # A change that was cut off; see install/unfinished.py
 
     def note(self, plan: Plan) -> Mapping[str, tuple[str, ...]]:
-        """Return what will tell what a change left over, if it is cut off; cheap."""
+        """Return marks to find later what an interrupted change left over; cheap."""
         return {}
 
     def half_done(

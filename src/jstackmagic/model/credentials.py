@@ -96,7 +96,7 @@ _MARKS = (
     *("jwt", "bearer", "session", "cookie", "curl", "wget", "gh", "gl", "pypi-", "xox", "hf_"),
     *("dckr_", "npm_", "sk-", "aiza", "sg.", "akia", "asia", "ya29", "eyj"),
 )
-"""What every pattern needs something of: most texts have nothing, and are done."""
+"""Text that every pattern needs some of: most texts have none of it, and are done."""
 
 
 def mask(text: str) -> str:

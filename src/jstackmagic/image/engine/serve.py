@@ -25,7 +25,7 @@ _TOKEN = re.compile(r"[?&]token=([^\s&]+)")
 _PAUSE = 0.2  # seconds between two looks at whether the server answers
 _STOP_SECONDS = 10
 _HEARD_SECONDS = 5.0
-"""How long a server that says it serves may be out of reach: from a container without a network
+"""Seconds that a server which says it serves may be unreachable: from a container without a network
 nothing can be reached, and the server is not to blame."""
 
 _TOKEN_SECONDS = 30.0

@@ -1,8 +1,8 @@
-"""What a pip or a uv that was cut off leaves: half of a package, two of one, files of none.
+"""Find what an interrupted pip or uv leaves: half packages, double ones, files without one.
 
-Both write a package's RECORD (PEP 376, PEP 627) last, with their INSTALLER in it, and both take a
-package away file by file. So a distribution whose RECORD names no INSTALLER was never finished, and
-one whose files are not as its RECORD says is half there, however whole its METADATA looks.
+Both write a package's RECORD (PEP 376, PEP 627) last, with their INSTALLER in it, and both remove a
+package file by file. So a distribution whose RECORD names no INSTALLER was never finished, and
+one whose files differ from its RECORD is half there, even if its METADATA looks whole.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 Marks = dict[str, tuple[str, ...]]
 
-_PAUSE = 60 * 10**9  # nanoseconds without a new file, after which new files are somebody else's
+_PAUSE = 60 * 10**9  # nanoseconds without a new file, after which new files are not the change's
 _TICK = 10**7  # nanoseconds by which a file's time may lie before the note's: a clock's tick
 
 
 def note(plan: Plan) -> Marks:
-    """Return the names that a change is about, their files, and what lies beside them.
+    """Return the names in a change, their files, and the entries next to them.
 
-    Nothing where the user's own options lead it out of the environment.
+    Nothing if the user's own options lead it out of the environment.
     """
     environment = plan.environment
     if landed(plan.request, environment):
@@ -59,8 +59,8 @@ class Left:
     """What is left over.
 
     Attributes:
-        broken: What is wrong with each distribution that is not whole, by name.
-        folders: The metadata of those.
+        broken: The fault of each distribution that is not whole, by name.
+        folders: The metadata folders of those.
         files: Files that belong to them, or to no distribution.
         emptied: Folders that the change may have left empty.
     """
@@ -72,12 +72,12 @@ class Left:
 
 
 def left_over(environment: Environment, marks: Mapping[str, tuple[str, ...]], since: int) -> Left:
-    """Find what a change that was cut off left half done.
+    """Find what an interrupted change left half done.
 
     Args:
-        environment: Where.
-        marks: As `note` gave them.
-        since: When it began, in nanoseconds of the file system's clock.
+        environment: The environment.
+        marks: The result of `note`.
+        since: Its start, in nanoseconds of the file system's clock.
     """
     names = set(marks.get("names", ()))
     by_name: dict[str, list[_Metadata]] = {}
@@ -106,7 +106,7 @@ def left_over(environment: Environment, marks: Mapping[str, tuple[str, ...]], si
 
 
 def sentences(left: Left, environment: Environment) -> tuple[str, ...]:
-    """Say what is left over."""
+    """Return a sentence for each thing left over."""
     said = [f"{name}: {why}" for name, why in left.broken.items()]
     own = tuple(f"{folder}{os.sep}" for folder in left.folders)
     files = [file for file in left.files if not file.startswith(own)]
@@ -118,7 +118,7 @@ def sentences(left: Left, environment: Environment) -> tuple[str, ...]:
 
 
 def clear(left: Left) -> None:
-    """Take away what is left over, and the folders that it leaves empty."""
+    """Remove what is left over, and the folders that are then empty."""
     folders = {*left.emptied}
     for file in left.files:
         folders.add(os.path.dirname(file))
@@ -151,8 +151,8 @@ class _Metadata:
 
     Attributes:
         folder: Its path.
-        changed: When an entry of it last came or went, in nanoseconds.
-        rows: Of its RECORD, with paths made absolute; None where it has none.
+        changed: The time of the last change of its entries, in nanoseconds.
+        rows: The rows of its RECORD, with absolute paths; None without one.
         whole: Whether its METADATA names it.
     """
 
@@ -218,7 +218,7 @@ def _bytes(path: str) -> bytes | None:
 
 
 def _wrong(several: list[_Metadata]) -> str:
-    """Return what is wrong with a distribution; empty where it is whole."""
+    """Return a distribution's fault; empty if it is whole."""
     if several[1:]:
         return f"two of it: {', '.join(sorted(os.path.basename(each.folder) for each in several))}"
     (one,) = several
@@ -257,10 +257,10 @@ def _strays(
     since: int,
     kept: Collection[str],
 ) -> list[str]:
-    """Return what came with the change and belongs to nothing.
+    """Return files of the change that belong to no distribution.
 
-    That is looked for in what is new beside the packages and in the folders that the change was
-    about, and is as new as the change: what somebody put there later stays.
+    They are among the new entries next to the packages and in the folders that the change was
+    about, and as new as the change: files that were added later stay.
     """
     known = set(marks.get("entries", ()))
     new = [path for path in _entries(environment) if path not in known] if known else []
@@ -285,7 +285,7 @@ def _strays(
 
 
 def _top(file: str, environment: Environment) -> str:
-    """Return the entry beside the packages that a file lies in; empty where it lies elsewhere."""
+    """Return the entry next to the packages that contains a file; empty for other files."""
     for place in _places(environment):
         if file.startswith(f"{place}{os.sep}"):
             return os.path.join(place, file[len(place) + 1 :].partition(os.sep)[0])
