@@ -387,13 +387,14 @@ SHOWS = {
     },
     "image": {
         "build analysis:2026-11": "Built … analysis:2026-11",
+        "push registry.example.com/team/analysis:2026-11": "fails: RegistryError … example.com",
         "prove": "holds exactly what is here",
         "prove analysis:2026-11 --deep": "analysis:2026-11 holds exactly what is here",
         "prove --file Dockerfile": "holds exactly what is here",
         "run analysis:2026-11": "/?token=",
         "list": "analysis:2026-11",
         "stop": "Stopped",
-        "commit snapshot": "Nobody can tell later … snapshot",
+        "commit snapshot": "Later, nobody can say … snapshot",
         "suggest": "No other of the Docker Stacks has more of what was installed",
     },
     "info": {
@@ -502,7 +503,9 @@ def run_verbs(reader: Reader, verbs: Iterable[str]) -> None:
             reader.cell("%envimage build analysis:2026-11").check()
         for words, code in found.items():
             if isinstance(reader, There) or not _THERE.search(f"{verb} {words}"):
-                example = Example(0, "ipython3", code, "shows", SHOWS[verb][words], HERE)
+                shows = SHOWS[verb][words].removeprefix("fails: ")
+                mark = "shows" if shows == SHOWS[verb][words] else "fails"
+                example = Example(0, "ipython3", code, mark, shows, HERE)
                 if verb == "hook" and isinstance(reader, There):  # its user is not root
                     seen = reader.commands(for_terminal(code), user="root")
                 else:

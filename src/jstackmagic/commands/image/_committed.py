@@ -60,7 +60,7 @@ class CommittedImage(Result):
             parts.append(Text("Look at the first row before you give it to anybody.", "warning"))
         parts.append(
             Text(
-                "Nobody can tell later how it came about, nor build it anew."
+                "Later, nobody can say how it was made or build it again."
                 f" The lasting way: %envimage build {image.tag}",
                 "warning",
             )
