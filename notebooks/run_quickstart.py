@@ -66,7 +66,7 @@ def run(path: Path) -> nbformat.NotebookNode:
     (FOLDER / "channels").mkdir()
     (FOLDER / "channels/demo").symlink_to(channel.folder)
     url = (FOLDER / "channels/demo").as_uri()
-    (home / ".condarc").write_text(f"channels: [{url!r}]\n")
+    (root.prefix / ".condarc").write_text(f"channels: [{url!r}]\n")  # as an image brings it
     write_kernelspec(home / ".local/share/jupyter/kernels/chapter", prefix)
     notebook = nbformat.read(path, as_version=4)
     if not (shutil.which("apt-get") and has_sudo()):
@@ -80,7 +80,6 @@ def run(path: Path) -> nbformat.NotebookNode:
     client.execute(
         env=clean_environ(
             HOME=str(home),
-            CONDARC=str(home / ".condarc"),
             JSTACKMAGIC_HISTORY=str(home / "history.jsonl"),
             XDG_CACHE_HOME=str(home / ".cache"),
             XDG_RUNTIME_DIR=str(home / "run"),  # nothing of another's replay

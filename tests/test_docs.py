@@ -387,7 +387,7 @@ SHOWS = {
     },
     "image": {
         "build analysis:2026-11": "Built … analysis:2026-11",
-        "push registry.example.com/team/analysis:2026-11": "fails: RegistryError … example.com",
+        "push registry.example.com/team/analysis:2026-11": "fails: UsageError … which image this",
         "prove": "holds exactly what is here",
         "prove analysis:2026-11 --deep": "analysis:2026-11 holds exactly what is here",
         "prove --file Dockerfile": "holds exactly what is here",

@@ -64,7 +64,7 @@ def test_the_committed_outputs_tell_the_whole_story() -> None:
     assert "does not hold exactly what is here" in said["drift"]
     assert said["status"] == "1"
     assert re.search(r"http://127\.0\.0\.1:\d+/\?token=…", said["run"])
-    assert "Nobody can tell later" in said["commit"]
+    assert "nobody can say how it was made" in said["commit"]
     assert "scipy-notebook has dill already" in said["suggest"]
     text = NOTEBOOK.read_text()
     assert os.path.expanduser("~") not in text

@@ -363,7 +363,7 @@ def test_the_classic_builder_gets_no_secret(stacks_image: str, make: Callable[..
 def test_what_is_no_platform_or_label_starts_nothing(
     asked: dict[str, object], stacks_image: str, make: Callable[..., Built]
 ) -> None:
-    with pytest.raises(UsageError, match="is no "):
+    with pytest.raises(UsageError, match="is not "):
         make(f"FROM {stacks_image}\n", **asked)
 
 

@@ -15,7 +15,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import zstandard
 
 from jstackmagic.managers.conda.rattler import journal
 from jstackmagic.managers.conda.rattler.harm import check_archive_contents, check_unpacked
@@ -79,7 +78,10 @@ def package(
     tarfile.open(fileobj=empty, mode="w").close()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("metadata.json", '{"conda_pkg_format_version": 2}')
-        packed = zstandard.ZstdCompressor().compress
+        if sys.version_info >= (3, 14):
+            from compression.zstd import compress as packed
+        else:
+            from backports.zstd import compress as packed
         file.writestr(f"pkg-{name}-1.0-0.tar.zst", packed(raw.getvalue()))
         file.writestr(f"info-{name}-1.0-0.tar.zst", packed(raw.getvalue()))
     return archive

@@ -426,5 +426,5 @@ def test_a_user_with_sudo_installs_through_it(
 
 def test_a_system_without_apt_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Stopped, match="no Debian or Ubuntu"):
+    with pytest.raises(Stopped, match="not Debian or Ubuntu"):
         apt.manager().plan(install("hello"), SYSTEM)

@@ -12,7 +12,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from ..model.text import legible, readable
+from ..model.text import readable
 from .parts import SIGNS, Code, Fold, Table, Text
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _part(part: Part) -> str:
     if isinstance(part, Table):
         return _table(part)
     if isinstance(part, Code):
-        text = html.escape(legible(part.text)) if part.is_key else _escaped(part.text)
+        text = _escaped(part.text)
         return f"<pre>{text}</pre>"
     if isinstance(part, Fold):
         return fold(_escaped(part.title), f"<pre>{_escaped(part.text)}</pre>")

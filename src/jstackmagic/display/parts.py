@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..model.text import TURNING, legible, readable
+from ..model.text import TURNING, readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,15 +25,9 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Lines to copy as they are.
-
-    Attributes:
-        text: The lines.
-        is_key: Whether a credential in it is what the user requested: a server's own token.
-    """
+    """Lines to copy as they are."""
 
     text: str
-    is_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +108,7 @@ def _text_of(part: Part, words: Callable[[str], str]) -> str:
     if isinstance(part, Table):
         return _text_table(part)
     if isinstance(part, Code):
-        return legible(part.text) if part.is_key else readable(part.text)
+        return readable(part.text)
     return readable(words(part.title if isinstance(part, Fold) else part.text))
 
 

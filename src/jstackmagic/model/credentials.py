@@ -149,10 +149,16 @@ def mask_words(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(shown)
 
 
+class Key(str):
+    """A text whose credential is what the user requested, as a server's URL with its token."""
+
+    __slots__ = ()
+
+
 def mask_values(value: Any) -> Any:
     """Return the values of a JSON document with every text in it masked, lists as command lines."""
     if isinstance(value, str):
-        return mask(value)
+        return value if isinstance(value, Key) else mask(value)
     if isinstance(value, dict):
         return {key: mask_values(item) for key, item in value.items()}
     if not isinstance(value, (list, tuple)):

@@ -26,9 +26,9 @@ def readable(text: str) -> str:
     >>> readable("six\x1b[2J==1\x1b]0;title\x07.0\r")
     'six==1.0'
     """
-    from .credentials import mask
+    from .credentials import Key, mask
 
-    return mask(legible(text))
+    return legible(text) if isinstance(text, Key) else mask(legible(text))
 
 
 def legible(text: str) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from ...display import Code, Result, Text
 from ...image.engine.serve import Server
@@ -42,10 +40,10 @@ class Running(Result):
         return (
             *(Text(note, "warning") for note in self.notes),
             Text(f"{self.server.image} answers:", "good"),
-            Code(self.server.url, is_key=True),
+            Code(self.server.url),
             *((Text(f"Its work is {self.work}.", "quiet"),) if self.work else ()),
             Text(f"Stop it: %envimage stop {self.server.name}", "quiet"),
         )
 
     def to_json(self) -> Any:
-        return {**msgspec.to_builtins(self.server), "work": self.work, "notes": list(self.notes)}
+        return {**asdict(self.server), "work": self.work, "notes": list(self.notes)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -95,5 +95,5 @@ class Images(Result):
             "history": self.history,
             "images": msgspec.to_builtins(self.images),
             "bases": msgspec.to_builtins(self.bases),
-            "servers": msgspec.to_builtins(self.servers),
+            "servers": [asdict(server) for server in self.servers],
         }

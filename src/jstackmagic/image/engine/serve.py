@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ...model.credentials import Key
 from ...model.errors import JStackMagicError, UsageError
 from .client import speaking
 from .labels import HISTORY, RECIPE, SERVER, STARTED_BY
@@ -263,7 +264,7 @@ def _server(engine: Engine, container: Any) -> Server:
         id=container.id,
         name=container.name,
         image=container.labels.get(SERVER, ""),
-        url=url,
+        url=Key(url),
         ports=published,
         status=container.status,
         history=container.labels.get(STARTED_BY, ""),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -58,7 +59,7 @@ def _unpack(blocks: Iterator[bytes]) -> Iterator[bytes]:
     if first.startswith(b"\x1f\x8b"):
         yield from _gzip(first, blocks)
     elif first.startswith(_ZSTANDARD):
-        yield from _zstandard(first, blocks)
+        yield from _zstd(first, blocks)
     else:
         yield first
         yield from blocks
@@ -82,20 +83,21 @@ def _gzip(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
         raise RegistryError(f"{_DAMAGED}: {error}") from error
 
 
-def _zstandard(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _zstd(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack Zstandard of one frame or several."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+
+    packed, unpacking = first, zstd.ZstdDecompressor()
     try:
-        import zstandard
-    except ImportError:
-        raise RegistryError(
-            "A layer is packed with Zstandard, which Python cannot read by itself.",
-            advice="python -m pip install 'jstackmagic[image]'",
-        ) from None
-    unpacking = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
-    try:
-        yield unpacking.decompress(first)
-        for block in blocks:
-            yield unpacking.decompress(block)
-    except zstandard.ZstdError as error:
+        while packed:
+            yield unpacking.decompress(packed)
+            packed = (unpacking.unused_data if unpacking.eof else b"") or next(blocks, b"")
+            if unpacking.eof and packed:
+                unpacking = zstd.ZstdDecompressor()
+    except zstd.ZstdError as error:
         raise RegistryError(f"{_DAMAGED}: {error}") from error
 
 

@@ -223,7 +223,7 @@ def _read_archive(path: str, _mtime_ns: int, _size: int) -> Archive:
             sha256=get_pkg_details(path)["sha256"],
             depends=tuple(index.get("depends") or ()),  # type: ignore[arg-type]
         )
-    except Exception as error:  # tarfile, zipfile, zstandard, json: each has errors of its own
+    except Exception as error:  # tarfile, zipfile, zstd, json: each has errors of its own
         _invalid(path, f"is not a package archive: {error or type(error).__name__}")
 
 

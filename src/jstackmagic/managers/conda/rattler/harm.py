@@ -12,6 +12,7 @@ import json
 import os
 import posixpath
 import re
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -49,7 +50,7 @@ def check_archive_contents(path: str) -> None:
                             raise _refused(path, fault)
     except CommandFailed:
         raise
-    except Exception as error:  # tarfile, zipfile, bz2, zstandard: each has errors of its own
+    except Exception as error:  # tarfile, zipfile, bz2, zstd: each has errors of its own
         raise CommandFailed(
             f"{path} cannot be unpacked: {error or type(error).__name__}",
             kept=NOTHING_CHANGED,
@@ -127,12 +128,15 @@ def _tars(file: Any) -> Iterator[IO[bytes]]:
     if not isinstance(file, zipfile.ZipFile):
         yield cast("IO[bytes]", bz2.BZ2File(file))
         return
-    import zstandard
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
 
     for name in file.namelist():
         if name.endswith(".tar.zst"):
             with file.open(name) as packed:
-                yield zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+                yield cast("IO[bytes]", zstd.ZstdFile(packed))
 
 
 def _limit(size: int) -> int:
