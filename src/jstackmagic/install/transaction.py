@@ -145,14 +145,19 @@ class Transaction:
                 done.append(self._finish(left, Step(left.request, environment)))
         return done
 
-    def settle(self, prefix: str) -> None:
+    def settle(self, prefix: str) -> bool:
         """Remove what an interrupted change left half done, and end its record.
+
+        Returns:
+            True where there was such a change.
 
         Raises:
             CommandFailed: It cannot be removed.
         """
-        for left in () if self.mode.dry_run else unfinished.find(prefix):
+        found = () if self.mode.dry_run else tuple(unfinished.find(prefix))
+        for left in found:
             self._take_away(left, detect(prefix))
+        return bool(found)
 
     def _take_away(self, left: Unfinished, environment: Environment) -> None:
         self.console.say(f"Cleaning up after what was cut off: {left.words}")

@@ -102,11 +102,14 @@ class Carrier(Protocol):
 
     console: Console
 
-    def settle(self, prefix: str) -> None:
-        """Take away what an earlier change that was cut off left half done, and end its record.
+    def settle(self, prefix: str) -> bool:
+        """Remove what an interrupted change of an environment left half done, and end its record.
+
+        Returns:
+            True where there was such a change.
 
         Raises:
-            CommandFailed: It cannot be taken away.
+            CommandFailed: It cannot be removed.
         """
 
     def guard(self, plan: Plan) -> None:

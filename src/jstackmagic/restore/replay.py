@@ -100,8 +100,10 @@ def replay(ledger: Ledger, wanted: ReplayOptions, carrier: Carrier, store: Store
         Interrupted: The user interrupted it.
     """
     sites = _sites(goals(ledger), wanted, carrier.console)
-    for prefix in dict.fromkeys(site.prefix for site in sites if site.environment):
-        carrier.settle(prefix or "")
+    prefixes = dict.fromkeys(site.prefix for site in sites if site.environment)
+    settled = [prefix for prefix in prefixes if carrier.settle(prefix)]
+    for site in sites:
+        site.was_cut_off = site.prefix in settled
     return Rebuild(carrier, wanted, sites, store).carry_out()
 
 
@@ -147,11 +149,13 @@ class Site:
         goal: Its goal.
         environment: The environment, once it exists.
         prefix: Its prefix, or its future prefix.
+        was_cut_off: Whether a change was cut off there, so that its marks may be missing.
     """
 
     goal: Goal
     environment: Environment | None
     prefix: str
+    was_cut_off: bool = False
 
     @property
     def managers(self) -> tuple[ManagerName, ...]:
@@ -339,9 +343,11 @@ class Rebuild:
         self._done += self._carrier.run(planned)
         if self._dry_run and any(each.plan.commands for each in planned):
             self._pending.append(place)
-        if self._dry_run or not planned or place.environment is None:
-            return
         managers = {each.plan.request.manager for each in planned}
+        if place.was_cut_off:
+            managers |= set(place.managers)
+        if self._dry_run or not managers or place.environment is None:
+            return
         if place.goal.ref is not None:  # its Python may be another now, or be there only now
             place.environment = detect(place.prefix)
         wishes = (wish for wish in place.goal.wishes(exactness) if wish.manager in managers)
