@@ -47,6 +47,22 @@ def test_a_verb_is_small() -> None:
     assert not long
 
 
+def test_a_docstring_begins_with_a_verb_or_a_noun() -> None:
+    """Not with a question: see docs/style.md."""
+    asking = [
+        f"{path.name}: {docstring.splitlines()[0]}"
+        for path in (ROOT / "src" / TOP).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        and re.match(r"(What|Whether|Where|Which|How|Who|Why|When)\b", docstring := _said(node))
+    ]
+    assert not asking
+
+
+def _said(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    return ast.get_docstring(node) or ""
+
+
 def test_a_verb_reaches_the_history_through_few_modules() -> None:
     between = _between("commands.install", "history.file")
     assert "install.transaction" in between

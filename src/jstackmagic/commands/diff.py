@@ -4,7 +4,7 @@ Examples:
     %envdiff                  # the running kernel's environment, and the system's packages
     %envdiff --name other
     %envdiff --unexplained    # only what no record explains
-    %envdiff --adopt          # record what nobody recorded
+    %envdiff --adopt          # record what no record explains
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a request wants: its packages, places and options, from every source of them.
+"""The wants of a request: its packages, places and options, from every source of them.
 
 The policy checks it. A manager fills it from its own language: specs, lists in lists, the
 metadata of archives and projects, options behind two dashes, variables and configuration files.

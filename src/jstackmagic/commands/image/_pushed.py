@@ -67,7 +67,7 @@ class Pushed(Result):
         if unrecorded:
             shown = ", ".join(unrecorded[:_MOST])
             more = f" and {len(unrecorded) - _MOST} more" if len(unrecorded) > _MOST else ""
-            words = f"Here and in no layer, since nobody recorded it: {shown}{more}."
+            words = f"Here and in no layer, since no record has it: {shown}{more}."
             parts.append(Text(f"{words} Record it: %envdiff --adopt", "warning"))
         return parts
 

@@ -1,6 +1,6 @@
 """Make an image of this container as it stands, and say what that carries along.
 
-It is the quick way, and nobody can tell later what is in it; build is the lasting one.
+It is quick, but later nobody can say what is in it. Build makes it permanent.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def note(plan: Plan) -> Marks:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What is left over.
+    """The remains of a change that was interrupted.
 
     Attributes:
         broken: The fault of each distribution that is not whole, by name.
