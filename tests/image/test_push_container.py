@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 import shutil
@@ -58,7 +59,9 @@ def kernel(
     docker_engine: DockerClient, jstackmagic_image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Kernel]:
     folder = tmp_path_factory.mktemp("hub")
-    gateway = docker_engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    config = docker_engine.networks.get("bridge").attrs["IPAM"]["Config"][0]
+    first = next(ipaddress.ip_network(config["Subnet"]).hosts())
+    gateway = config.get("Gateway", str(first))  # not said before a container has run
     try:
         skopeo = program("skopeo")
         served = registry(folder, login=True, tls=True, host=gateway)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...display import Code, Result, Text
 from ...image.engine.serve import Server
+from ...model.credentials import Key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ class Running(Result):
         return (
             *(Text(note, "warning") for note in self.notes),
             Text(f"{self.server.image} answers:", "good"),
-            Code(self.server.url),
+            Code(Key(self.server.url)),
             *((Text(f"Its work is {self.work}.", "quiet"),) if self.work else ()),
             Text(f"Stop it: %envimage stop {self.server.name}", "quiet"),
         )
