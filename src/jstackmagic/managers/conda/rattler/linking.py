@@ -63,6 +63,7 @@ async def _install(prefix: str, plan: Journal, wire: Wire) -> Sequence[str]:
     import rattler
     from rattler.exceptions import InstallerError, IoError, LinkError, TransactionError
 
+    _drop_empty_records(prefix, plan)
     there = records(prefix)
     new = [journal.as_record(item.record) for item in plan.link]
     names = {str(record.name.normalized) for record in new}
@@ -91,6 +92,15 @@ async def _install(prefix: str, plan: Journal, wire: Wire) -> Sequence[str]:
                 advice=f"When the cause is fixed, finish it: {repair_line(prefix)}",
             ) from None
     return reporter.failed
+
+
+def _drop_empty_records(prefix: str, plan: Journal) -> None:
+    """Remove the empty records of what is to be linked: rattler leaves them on a full disk."""
+    for item in plan.link:
+        name, version, build = (item.record[key] for key in ("name", "version", "build"))
+        path = Path(prefix, "conda-meta", f"{name}-{version}-{build}.json")
+        if path.exists() and path.stat().st_size == 0:
+            path.unlink()
 
 
 def _stem(record: PrefixRecord) -> str:
