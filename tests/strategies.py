@@ -14,12 +14,12 @@ from jstackmagic.model.recipe import Item, Recipe, Step
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
+from support.records import BASE
 
 # a busy machine is no failure
 settings.register_profile("jstackmagic", deadline=None, max_examples=60)
 settings.load_profile("jstackmagic")
 
-BASE = EnvironmentRef(kind="conda-base", name="base", prefix="/opt/conda", python="3.13.1")
 SECOND = EnvironmentRef(
     kind="conda-named", name="python310", prefix="/opt/conda/envs/python310", python="3.10.14"
 )

@@ -35,6 +35,7 @@ from jstackmagic.model.request import Request
 from jstackmagic.model.written import written
 from jstackmagic.session import Session
 from strategies import BASE, SECOND, outcomes, requests, texts
+from support.records import append_only
 
 SIX = Request("install", "pip", ("six",))
 DONE = Outcome("ok", 0, 1.5, change=Change(added=(Package("pip", "six", "1.17.0"),)))
@@ -435,7 +436,7 @@ class TestTrouble:
         (tmp_path / "file").write_text("")
         history = History(tmp_path / "file/history.jsonl")
         with pytest.raises(HistoryError, match="cannot be written") as raised:
-            begin_only(history)
+            append_only(history, Context())
         assert raised.value.kept == "Nothing was started."
         assert "JSTACKMAGIC_HISTORY" in raised.value.advice[0]
         with pytest.raises(HistoryError, match="cannot be read"):
@@ -449,12 +450,12 @@ class TestTrouble:
     def test_a_read_only_folder(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o500)
         with pytest.raises(HistoryError, match="Permission denied"):
-            begin_only(History(tmp_path / "history.jsonl"))
+            append_only(History(tmp_path / "history.jsonl"), Context())
 
     def test_a_full_disk(self, history: History) -> None:
         history.path.symlink_to("/dev/full")
         with pytest.raises(HistoryError, match="No space left") as raised:
-            begin_only(history)
+            append_only(history, Context())
         assert "Free some space" in raised.value.advice[0]
 
     def test_a_disk_that_takes_half_a_line_is_left_as_it_was(self, history: History) -> None:
@@ -484,20 +485,6 @@ class TestTrouble:
         with pytest.raises(HistoryError) as raised:
             history.end(record, DONE)
         assert "The change itself stays" in raised.value.kept
-
-
-def begin_only(history: History) -> Record:
-    """One append and nothing else."""
-    return history.note(
-        "running",
-        SIX,
-        BASE,
-        transaction="ab12cd34",
-        step=1,
-        engine="pip",
-        commands=(),
-        context=Context(),
-    )
 
 
 def with_every_string(noun: object, text: str) -> object:

@@ -7,11 +7,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from docker.types import Mount
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from support.engine import host
+from support import stacks
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -75,16 +74,7 @@ def histories(draw: st.DrawFn) -> list[str]:
 def test_the_image_of_any_history_is_equal(
     docker_engine: DockerClient, jstackmagic_image: str, history: list[str]
 ) -> None:
-    socket = Mount("/var/run/docker.sock", host().removeprefix("unix://"), type="bind")
-    container = docker_engine.containers.run(
-        jstackmagic_image,
-        ["start.sh", "sleep", "infinity"],
-        entrypoint=["tini", "-g", "--"],
-        detach=True,
-        user="root",
-        environment={"GRANT_SUDO": "yes"},
-        mounts=[socket],
-    )
+    container = stacks.idle(docker_engine, jstackmagic_image)
 
     def do(words: str, *, fails: bool = False) -> str:
         command = ["bash", "-c", f"jstackmagic {words}"]

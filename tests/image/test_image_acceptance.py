@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from docker.types import Mount
 
 from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image.engine import labels
 from jstackmagic.image.engine.client import connect
 from jstackmagic.image.engine.serve import wait
+from support import stacks
 from support.engine import host
 from support.machine import Unavailable, program
 from support.served import ServedKernel
@@ -68,19 +68,7 @@ def live(
     work.chmod(0o777)
     engine = connect({"DOCKER_HOST": host()})
     own = TAG
-    mounts = [
-        Mount("/var/run/docker.sock", host().removeprefix("unix://"), type="bind"),
-        Mount("/home/jovyan/work", str(work), type="bind"),
-    ]
-    container = docker_engine.containers.run(
-        jstackmagic_image,
-        detach=True,
-        user="root",
-        environment={"GRANT_SUDO": "yes"},
-        ports={"8888/tcp": None},
-        mounts=mounts,
-        labels={labels.SERVER: "tests"},
-    )
+    container = stacks.serving(docker_engine, jstackmagic_image, work)
     try:
         from jstackmagic.image.engine.serve import _server
 

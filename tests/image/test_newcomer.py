@@ -8,11 +8,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from docker.types import Mount
 
-from jstackmagic.image.engine import labels
 from jstackmagic.image.engine.client import connect
 from jstackmagic.image.engine.serve import _server, wait
+from support import stacks
 from support.engine import host
 from support.served import ServedKernel
 
@@ -36,19 +35,7 @@ def test_the_first_proof_holds_with_and_without_us(
     base = f"--from {stacks_image}"
     wheel = shutil.copy(jstackmagic_wheel, work)
     engine = connect({"DOCKER_HOST": host()})
-    mounts = [
-        Mount("/var/run/docker.sock", host().removeprefix("unix://"), type="bind"),
-        Mount("/home/jovyan/work", str(work), type="bind"),
-    ]
-    container = docker_engine.containers.run(
-        stacks_image,
-        detach=True,
-        user="root",
-        environment={"GRANT_SUDO": "yes"},
-        ports={"8888/tcp": None},
-        mounts=mounts,
-        labels={labels.SERVER: "tests"},
-    )
+    container = stacks.serving(docker_engine, stacks_image, work)
     try:
         server = wait(engine, _server(engine, container), seconds=60)
         with ServedKernel(server.url) as kernel:

@@ -12,9 +12,8 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from docker.types import Mount
 
-from support.engine import host
+from support import stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -221,16 +220,7 @@ def lines(proof: Mapping[str, Any]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def live(docker_engine: DockerClient, jstackmagic_image: str) -> Iterator[Live]:
-    socket = Mount("/var/run/docker.sock", host().removeprefix("unix://"), type="bind")
-    container = docker_engine.containers.run(
-        jstackmagic_image,
-        ["start.sh", "sleep", "infinity"],
-        entrypoint=["tini", "-g", "--"],
-        detach=True,
-        user="root",
-        environment={"GRANT_SUDO": "yes"},
-        mounts=[socket],
-    )
+    container = stacks.idle(docker_engine, jstackmagic_image)
     try:
         live = Live(docker_engine, container.id)
         live.do("jstackmagic install --conda pymongo=4.10.1")

@@ -22,16 +22,14 @@ from jstackmagic.history.who import context
 from jstackmagic.io import locks
 from jstackmagic.io.locks import Held, Lock, take
 from jstackmagic.model.errors import HistoryError
-from jstackmagic.model.request import Request
-from strategies import BASE
 from support.nolocks import environ
+from support.records import append_only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.nolocks import Failure
 
-SIX = Request("install", "pip", ("six",))
 
 WRITE = """
 import sys, time, warnings
@@ -40,7 +38,7 @@ from jstackmagic.history.file import History
 from jstackmagic.history.who import context
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
-from strategies import BASE
+from support.records import BASE
 history = History(Path(sys.argv[1]))
 for n in range(int(sys.argv[3])):
     request = Request("install", "pip", ("x" * (n * 997 % 9000) + "six",))
@@ -75,19 +73,6 @@ def held(path: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         holder.kill()
         holder.wait()
-
-
-def begin(history: History) -> str:
-    return history.note(
-        "running",
-        SIX,
-        BASE,
-        transaction="ab12cd34",
-        step=1,
-        engine="pip",
-        commands=(),
-        context=context(),
-    ).id
 
 
 class TestTaking:
@@ -174,7 +159,7 @@ class TestOtherErrors:
         lock = tmp_path / "history.jsonl.lock"
         lock.touch(mode=0o000)
         with pytest.raises(HistoryError, match="lock: Permission denied"):
-            begin(History(path))
+            append_only(History(path), context())
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
     @pytest.mark.parametrize("mode", [0o600, 0o644])
@@ -234,16 +219,16 @@ class TestHistory:
         with held(Path(f"{history_file}.lock")) as holder:
             began = time.monotonic()
             with pytest.warns(HistoryWarning, match=f"held for 0 s by process {holder.pid} "):
-                name = begin(history)
+                name = append_only(history, context()).id
             assert 0.3 <= time.monotonic() - began < 2
             began = time.monotonic()
             with pytest.warns(HistoryWarning):
-                begin(history)
+                append_only(history, context())
             assert time.monotonic() - began < 0.3, "it is waited for once"
             assert [record.id for record in history.records()] == [name]
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            begin(history)
+            append_only(history, context())
 
     @pytest.mark.parametrize("failure", ["held", "ENOLCK"])
     def test_twenty_writers_without_the_lock_lose_nothing(
@@ -276,7 +261,7 @@ class TestHistory:
 
     def test_reading_never_waits(self, history_file: Path) -> None:
         history = History(history_file)
-        name = begin(history)
+        name = append_only(history, context()).id
         with history_file.open("ab") as file:
             file.write(b'{"v":1,"event":"beg')
         with held(Path(f"{history_file}.lock")):
@@ -290,7 +275,7 @@ class TestHistory:
         self, history_file: Path, tmp_path: Path
     ) -> None:
         history = History(history_file)
-        name = begin(history)
+        name = append_only(history, context()).id
         with history_file.open("ab") as file:
             file.write(b'{"v":1,"event":"beg')
         victim = tmp_path / "victim"
@@ -304,7 +289,7 @@ class TestHistory:
         self, history_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         history = History(history_file)
-        name = begin(history)
+        name = append_only(history, context()).id
         before = history_file.read_bytes()
 
         def refuse(_: int) -> None:
@@ -313,7 +298,7 @@ class TestHistory:
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", refuse)
             with pytest.raises(HistoryError, match="Input/output error") as caught:
-                begin(history)
+                append_only(history, context())
         assert caught.value.kept == "Nothing was started."
         assert history_file.read_bytes() == before
         assert [record.id for record in history.records()] == [name]
@@ -322,7 +307,7 @@ class TestHistory:
         self, history_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         history = History(history_file)
-        begin(history)
+        append_only(history, context())
 
         def refuse(*_: object) -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -331,5 +316,5 @@ class TestHistory:
             patch.setattr(os, "fsync", refuse)
             patch.setattr(os, "ftruncate", refuse)
             with pytest.raises(HistoryError) as caught:
-                begin(history)
+                append_only(history, context())
         assert "The line was written" in caught.value.kept

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
+from docker.types import Mount
 
 from . import cache
 from .locks import held
@@ -68,6 +69,11 @@ def engine() -> Iterator[DockerClient]:
 def host() -> str:
     """How the engine is reached, as DOCKER_HOST says it."""
     return cache.ENVIRON.get("DOCKER_HOST") or f"unix://{SOCKET}"
+
+
+def socket() -> Mount:
+    """The engine's socket, where a container looks for it."""
+    return Mount("/var/run/docker.sock", host().removeprefix("unix://"), type="bind")
 
 
 def _connect(host: str) -> DockerClient:

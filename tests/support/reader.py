@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
-from docker.types import Mount
 
-from jstackmagic.image.engine import labels
 from jstackmagic.image.engine.client import connect
 from jstackmagic.image.engine.serve import _server, wait
 
@@ -26,6 +24,7 @@ from .engine import host
 from .kernels import Kernel, write_kernelspec
 from .machine import program
 from .served import ServedKernel
+from .stacks import serving
 from .wheels import WheelIndex
 
 if TYPE_CHECKING:
@@ -246,18 +245,7 @@ class There(Reader):
             path.chmod(0o777 if path.is_dir() else 0o666)
 
     def __enter__(self) -> There:
-        self._container = self._client.containers.run(
-            self._image,
-            detach=True,
-            user="root",
-            environment={"GRANT_SUDO": "yes", "GIT_COMMIT": "3f9a1c0"},
-            ports={"8888/tcp": None},
-            mounts=[
-                Mount("/var/run/docker.sock", host().removeprefix("unix://"), type="bind"),
-                Mount("/home/jovyan/work", str(self.folder), type="bind"),
-            ],
-            labels={labels.SERVER: "tests"},
-        )
+        self._container = serving(self._client, self._image, self.folder, GIT_COMMIT="3f9a1c0")
         self._stack.callback(self._container.remove, force=True, v=True)
         engine = connect({"DOCKER_HOST": host()})
         self._stack.callback(engine.client.close)

@@ -12,8 +12,9 @@ from jstackmagic.model.request import Request
 from jstackmagic.session import Session
 
 if TYPE_CHECKING:
+    from jstackmagic.history.file import History
     from jstackmagic.model.packages import ManagerName
-    from jstackmagic.model.record import Record
+    from jstackmagic.model.record import Context, Record
 
 BASE = EnvironmentRef(kind="conda-base", name="base", prefix="/opt/conda", python="3.13.1")
 
@@ -33,3 +34,17 @@ def remember(manager: ManagerName, specs: tuple[str, ...], name: str, version: s
         context=context(),
     )
     return history.end(record, Outcome("ok", 0, 0.1, Change(added=(package,)), (package,)))
+
+
+def append_only(history: History, who: Context) -> Record:
+    """Append the beginning of an install of six: one write and nothing else."""
+    return history.note(
+        "running",
+        Request("install", "pip", ("six",)),
+        BASE,
+        transaction="ab12cd34",
+        step=1,
+        engine="pip",
+        commands=(),
+        context=who,
+    )

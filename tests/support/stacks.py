@@ -20,9 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
+from docker.types import Mount
+
+from jstackmagic.image.engine import labels
 
 from . import cache, channel, environments, standin_mamba, tiers
 from .channel import SHEBANG, ChannelBuilder, File
+from .engine import socket
 from .locks import held
 from .machine import Unavailable, as_root, program
 
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from docker import DockerClient
+    from docker.models.containers import Container
 
 REPOSITORY = "jstackmagic-tests"
 _SOURCE = Path(__file__).with_name("stacks_image")
@@ -265,6 +270,35 @@ def _libraries(packages: Path) -> list[str]:
     outside += [path.removeprefix("/usr") for path in outside]
     owners = subprocess.run(["dpkg", "-S", *outside], check=False, capture_output=True, text=True)
     return sorted({line.split(":")[0] for line in owners.stdout.splitlines()})
+
+
+# Containers of it
+
+
+def serving(client: DockerClient, image: str, work: Path, **variables: str) -> Container:
+    """A server with sudo, the engine's socket, and a folder for its work; remove it in the end."""
+    return client.containers.run(
+        image,
+        detach=True,
+        user="root",
+        environment={"GRANT_SUDO": "yes", **variables},
+        ports={"8888/tcp": None},
+        mounts=[socket(), Mount("/home/jovyan/work", str(work), type="bind")],
+        labels={labels.SERVER: "tests"},
+    )
+
+
+def idle(client: DockerClient, image: str) -> Container:
+    """One that waits for commands, with sudo and the engine's socket; remove it in the end."""
+    return client.containers.run(
+        image,
+        ["start.sh", "sleep", "infinity"],
+        entrypoint=["tini", "-g", "--"],
+        detach=True,
+        user="root",
+        environment={"GRANT_SUDO": "yes"},
+        mounts=[socket()],
+    )
 
 
 # The rest

@@ -36,6 +36,28 @@ def flag(*flags: str, **settings: Any) -> Any:
     return option(*flags, action="store_true", **settings)
 
 
+def by_name(under: str) -> Any:
+    """Declare the target by its name, in a group of options of which one may be given."""
+    return option(
+        *("-n", "--name"),
+        under=under,
+        either="target",
+        metavar="ENV",
+        help="a conda environment, by name",
+    )
+
+
+def by_prefix(under: str) -> Any:
+    """Declare the target by its prefix; see `by_name`."""
+    return option(
+        *("-p", "--prefix"),
+        under=under,
+        either="target",
+        metavar="PATH",
+        help="any environment, by its prefix",
+    )
+
+
 def declare(parser: argparse.ArgumentParser, kind: type) -> None:
     """Declare the options of a dataclass to a parser."""
     places: dict[str, argparse._ActionsContainer] = {"": parser}

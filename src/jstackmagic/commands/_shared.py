@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..model.managers import names
 from ..model.packages import ManagerName
 from ..model.sources import Sources
-from ._options import flag, option
+from ._options import by_name, by_prefix, flag, option
 
 if TYPE_CHECKING:
     from ..model.environment import Environment
@@ -20,20 +20,8 @@ _TARGET = "target (the running kernel's environment, if not said)"
 class Target:
     """The environments that a verb serves."""
 
-    name: str | None = option(
-        *("-n", "--name"),
-        under=_TARGET,
-        either="target",
-        metavar="ENV",
-        help="a conda environment, by name",
-    )
-    prefix: str | None = option(
-        *("-p", "--prefix"),
-        under=_TARGET,
-        either="target",
-        metavar="PATH",
-        help="any environment, by its prefix",
-    )
+    name: str | None = by_name(_TARGET)
+    prefix: str | None = by_prefix(_TARGET)
     kernel: str | None = option(
         "--kernel",
         under=_TARGET,

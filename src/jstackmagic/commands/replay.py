@@ -24,7 +24,7 @@ from ..model.ledger import Ledger
 from ._change import transaction
 from ._changed import ChangeResult
 from ._mode import Rehearsal
-from ._options import flag, option
+from ._options import by_name, by_prefix, flag, option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,20 +45,8 @@ class Options(Rehearsal):
         metavar="FILE_OR_IMAGE",
         help="another history; a Dockerfile or another file of packages; an image",
     )
-    name: str | None = option(
-        *("-n", "--name"),
-        under=_TARGET,
-        either="target",
-        metavar="ENV",
-        help="a conda environment, by name",
-    )
-    prefix: str | None = option(
-        *("-p", "--prefix"),
-        under=_TARGET,
-        either="target",
-        metavar="PATH",
-        help="any environment, by its prefix",
-    )
+    name: str | None = by_name(_TARGET)
+    prefix: str | None = by_prefix(_TARGET)
     all_images: bool = flag("--all-images", help="also what other images than this had")
     keep: bool = flag("--keep", help="keep all packages' archives for the next time")
     log: str | None = option("--log", metavar="FILE", help="where the managers' own words go")

@@ -44,6 +44,11 @@ class Package:
         return (self.manager, self.name)
 
     @property
+    def stem(self) -> str:
+        """Return NAME-VERSION-BUILD, as conda calls its record and its archive."""
+        return f"{self.name}-{self.version}-{self.build}"
+
+    @property
     def identity(self) -> tuple[str, ...]:
         """Return what makes two packages of one name the same package."""
         return (self.version, self.build, self.source, self.sha256)

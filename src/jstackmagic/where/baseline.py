@@ -265,7 +265,7 @@ def _by_revisions(
     stems: set[str] = set()
     for revision in base:
         stems = (stems - revision.removed) | revision.added
-    there = {f"{p.name}-{p.version}-{p.build}": p for p in mine}
+    there = {package.stem: package for package in mine}
     words = "conda's history before this container" if len(base) > 1 else "conda's first revision"
     return [there.get(stem) or _package_of(stem) for stem in sorted(stems)], words
 
@@ -289,8 +289,7 @@ def metadata_of(package: Package, environment: Environment) -> str | None:
     from .packages import files_of
 
     if package.manager == "conda":
-        stem = f"{package.name}-{package.version}-{package.build}"
-        return f"{environment.prefix}/conda-meta/{stem}.json"
+        return f"{environment.prefix}/conda-meta/{package.stem}.json"
     if package.manager == "apt":
         return _dpkg_list(package)
     if package.manager != "pip":

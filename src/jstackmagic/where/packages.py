@@ -134,8 +134,7 @@ def debian_owners(
 def metadata_of(package: Package, environment: Environment) -> tuple[str, ...]:
     """Return the metadata paths of a package: conda's record, a distribution's folder."""
     if package.manager == "conda":
-        stem = f"{package.name}-{package.version}-{package.build}.json"
-        path = os.path.join(environment.prefix, "conda-meta", stem)
+        path = os.path.join(environment.prefix, "conda-meta", f"{package.stem}.json")
         return (path,) if os.path.isfile(path) else ()
     if package.manager != "pip":
         path = os.path.join(
@@ -157,8 +156,7 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
 def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
     """Return the absolute paths that a conda or pip package owns; empty without a record."""
     if package.manager == "conda":
-        stem = f"{package.name}-{package.version}-{package.build}.json"
-        path = Path(environment.prefix, "conda-meta", stem)
+        path = Path(environment.prefix, "conda-meta", f"{package.stem}.json")
         if not path.is_file():
             return ()
         record = _cached([str(path)], _read_conda_record)[0]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...display import Code, Result, Text
 from ...image.engine.serve import Server
-from ...model.credentials import Key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +40,7 @@ class Running(Result):
         return (
             *(Text(note, "warning") for note in self.notes),
             Text(f"{self.server.image} answers:", "good"),
-            Code(Key(self.server.url)),
+            Code(self.server.url),
             *((Text(f"Its work is {self.work}.", "quiet"),) if self.work else ()),
             Text(f"Stop it: %envimage stop {self.server.name}", "quiet"),
         )

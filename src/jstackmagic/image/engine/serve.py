@@ -89,6 +89,10 @@ class Server:
     history: str = ""
     is_reached: bool = True
 
+    def __post_init__(self) -> None:
+        """Let the URL keep its token wherever it is shown."""
+        object.__setattr__(self, "url", Key(self.url))
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -264,7 +268,7 @@ def _server(engine: Engine, container: Any) -> Server:
         id=container.id,
         name=container.name,
         image=container.labels.get(SERVER, ""),
-        url=Key(url),
+        url=url,
         ports=published,
         status=container.status,
         history=container.labels.get(STARTED_BY, ""),

@@ -214,8 +214,7 @@ class Ways:
             )
             return found is not None and found[1] == package.version
         if package.manager == "conda":
-            stem = f"{package.name}-{package.version}-{package.build}.json"
-            return f"{side.in_image}/conda-meta/{stem}" in self.base.entries
+            return f"{side.in_image}/conda-meta/{package.stem}.json" in self.base.entries
         spelt = re.compile(
             rf"{re.escape(side.in_image)}/.*-packages/"
             rf"{re.sub('[-_.]+', '[-_.]+', package.name)}-{re.escape(package.version)}"
@@ -323,9 +322,8 @@ def unreadable(side: Side, ways: Ways | None = None) -> Iterator[str]:
     for place, packages in (("here", side.here), ("in the image", side.image)):
         for package in packages.packages if packages else ():
             if package.manager == "conda" and not package.source:
-                stem = f"{package.name}-{package.version}-{package.build}.json"
                 prefix = side.environment.prefix if side.environment else ""
-                fix = ways.read_again(f"{prefix}/conda-meta/{stem}", place)
+                fix = ways.read_again(f"{prefix}/conda-meta/{package.stem}.json", place)
                 yield f"The record of {package.name} in {side.name} {place} cannot be read. {fix}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import sys
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -57,47 +56,29 @@ def _unpack(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Unpack a layer by its first bytes: OCI has gzip, Zstandard and plain archives."""
     first = next(blocks, b"")
     if first.startswith(b"\x1f\x8b"):
-        yield from _gzip(first, blocks)
+        yield from _members(first, blocks, lambda: zlib.decompressobj(_GZIP), zlib.error)
     elif first.startswith(_ZSTANDARD):
-        yield from _zstd(first, blocks)
+        from ...io.zstd import ZstdDecompressor, ZstdError
+
+        yield from _members(first, blocks, ZstdDecompressor, ZstdError)
     else:
         yield first
         yield from blocks
 
 
-def _gzip(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack gzip of one member or several: seekable layers have one a file."""
-    packed, unpacking = first, zlib.decompressobj(_GZIP)
+def _members(
+    packed: bytes, blocks: Iterator[bytes], new: Callable[[], Any], damaged: type[Exception]
+) -> Iterator[bytes]:
+    """Unpack one member (or frame) or several: seekable layers have one a file."""
+    unpacking = new()
     try:
         while packed:
             yield unpacking.decompress(packed)
-            packed = unpacking.unused_data
+            packed = unpacking.unused_data if unpacking.eof else b""
+            packed = packed or next(blocks, b"")
             if unpacking.eof and packed:
-                unpacking = zlib.decompressobj(_GZIP)
-            elif not packed:
-                packed = next(blocks, b"")
-                if unpacking.eof and packed:
-                    unpacking = zlib.decompressobj(_GZIP)
-        yield unpacking.flush()
-    except zlib.error as error:
-        raise RegistryError(f"{_DAMAGED}: {error}") from error
-
-
-def _zstd(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack Zstandard of one frame or several."""
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-
-    packed, unpacking = first, zstd.ZstdDecompressor()
-    try:
-        while packed:
-            yield unpacking.decompress(packed)
-            packed = (unpacking.unused_data if unpacking.eof else b"") or next(blocks, b"")
-            if unpacking.eof and packed:
-                unpacking = zstd.ZstdDecompressor()
-    except zstd.ZstdError as error:
+                unpacking = new()
+    except damaged as error:
         raise RegistryError(f"{_DAMAGED}: {error}") from error
 
 

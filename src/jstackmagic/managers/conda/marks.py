@@ -39,6 +39,5 @@ def mark(there: Iterable[Package], wanted: Mapping[str, Wish], environment: Envi
 
 def words(package: Package, environment: Environment) -> str:
     """Return the user's spec for a package while it was installed, or ""."""
-    stem = f"{package.name}-{package.version}-{package.build}"
-    known = condahistory.requested(environment.prefix, while_there=stem)
+    known = condahistory.requested(environment.prefix, while_there=package.stem)
     return known.get(package.name, "")

@@ -72,7 +72,7 @@ def relink(packages: Sequence[Package], environment: Environment, console: Conso
     from .rattler import journal
 
     prefix = environment.prefix
-    stems = tuple(_stem(package) for package in packages)
+    stems = tuple(package.stem for package in packages)
     journal.write(
         prefix,
         journal.Journal(
@@ -101,9 +101,5 @@ def _linked(record: dict[str, Any]) -> Any:
 
 
 def _record(package: Package, environment: Environment) -> dict[str, Any]:
-    path = Path(environment.prefix, "conda-meta", f"{_stem(package)}.json")
+    path = Path(environment.prefix, "conda-meta", f"{package.stem}.json")
     return dict(json.loads(path.read_bytes()))
-
-
-def _stem(package: Package) -> str:
-    return f"{package.name}-{package.version}-{package.build}"

@@ -12,7 +12,6 @@ import json
 import os
 import posixpath
 import re
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -128,15 +127,12 @@ def _tars(file: Any) -> Iterator[IO[bytes]]:
     if not isinstance(file, zipfile.ZipFile):
         yield cast("IO[bytes]", bz2.BZ2File(file))
         return
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
+    from ....io.zstd import ZstdFile
 
     for name in file.namelist():
         if name.endswith(".tar.zst"):
             with file.open(name) as packed:
-                yield cast("IO[bytes]", zstd.ZstdFile(packed))
+                yield cast("IO[bytes]", ZstdFile(packed))
 
 
 def _limit(size: int) -> int:

@@ -49,6 +49,11 @@ class Linked:
     archive: str
     requested: tuple[str, ...] = ()
 
+    @property
+    def stem(self) -> str:
+        """Return NAME-VERSION-BUILD, its name in ``conda-meta``."""
+        return f"{self.record['name']}-{self.record['version']}-{self.record['build']}"
+
 
 @dataclass(frozen=True, slots=True)
 class Journal:
@@ -153,7 +158,7 @@ def check(prefix: str, *, locked: bool = False) -> None:
 def left_as(prefix: str, journal: Journal) -> list[str]:
     """Return the state of each package after the interruption."""
     there = {path.stem for path in Path(prefix, "conda-meta").glob("*.json")}
-    comes = {_stem(item.record) for item in journal.link}
+    comes = {item.stem for item in journal.link}
     gone = [stem for stem in journal.unlink if stem not in there and stem not in comes]
     stays = [stem for stem in journal.unlink if stem in there and stem not in comes]
     linked = sorted(comes & there)
@@ -168,10 +173,6 @@ def left_as(prefix: str, journal: Journal) -> list[str]:
         )
         if stems
     ]
-
-
-def _stem(record: dict[str, Any]) -> str:
-    return f"{record['name']}-{record['version']}-{record['build']}"
 
 
 # The lock

@@ -97,8 +97,7 @@ async def _install(prefix: str, plan: Journal, wire: Wire) -> Sequence[str]:
 def _drop_empty_records(prefix: str, plan: Journal) -> None:
     """Remove the empty records of what is to be linked: rattler leaves them on a full disk."""
     for item in plan.link:
-        name, version, build = (item.record[key] for key in ("name", "version", "build"))
-        path = Path(prefix, "conda-meta", f"{name}-{version}-{build}.json")
+        path = Path(prefix, "conda-meta", f"{item.stem}.json")
         if path.exists() and path.stat().st_size == 0:
             path.unlink()
 
