@@ -119,15 +119,19 @@ def capture(command: Command, *, timeout: float | None = None) -> Captured:
     """
     # Files, not pipes: a grandchild that holds them does not keep us waiting.
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        process = subprocess.Popen(
-            [_find(command), *command.argv[1:]],
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            env=_environ(command),
-            start_new_session=True,
-        )
+        process: subprocess.Popen[bytes] | None = None
         try:
+            with _Interrupts() as interrupts:  # none between the program's start and its name here
+                process = subprocess.Popen(
+                    [_find(command), *command.argv[1:]],
+                    stdin=subprocess.DEVNULL,
+                    stdout=stdout,
+                    stderr=stderr,
+                    env=_environ(command),
+                    start_new_session=True,
+                )
+            if interrupts.take():
+                raise KeyboardInterrupt
             process.wait(timeout)
         except KeyboardInterrupt:
             _end(process)
@@ -384,8 +388,10 @@ def _shell_status(returncode: int) -> int:
     return returncode if returncode >= 0 else 128 - returncode
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes] | None) -> None:
     """End a program's whole group, politely first; no zombie is left."""
+    if process is None:  # never started
+        return
     try:
         with contextlib.suppress(ProcessLookupError, PermissionError, subprocess.TimeoutExpired):
             os.killpg(process.pid, signal.SIGINT)
