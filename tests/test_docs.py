@@ -424,6 +424,12 @@ SHOWS = {
         "pip:twitter apt:tree": "− tree … − twitter",
         "--name other six": "environment other … − six",
     },
+    "report": {
+        "": "1 person … graphviz",
+        "homes --by seconds --since 30d": "2 people … pip:twitter",
+        "homes --image '*base-notebook*' --at-least 5": "0 people",
+        "homes -o report.html": "Wrote report.html",
+    },
     "replay": {
         "": "+ dnspython",
         "--dry-run": "Everything that the history says is there already",
@@ -451,6 +457,7 @@ BEFORE = {
         f"%envexport dockerfile --output Dockerfile --from {IMAGE}",
     ],
     "remove": ["%envinstall pymongo", "%envinstall --name other six"],
+    "report": ["%envinstall --record-only apt:graphviz"],
     "replay": ["%envinstall --record-only dnspython pip:isort"],
     "undo": [
         "%envinstall demo-tool pip:toolz",

@@ -23,6 +23,7 @@ from .debs import without
 from .engine import host
 from .kernels import Kernel, write_kernelspec
 from .machine import program
+from .people import Home
 from .served import ServedKernel
 from .stacks import serving
 from .wheels import WheelIndex
@@ -82,7 +83,9 @@ _NOTEBOOKS = {
 
 
 def lay_out(folder: Path) -> None:
-    """Puts there what the pages speak of: notebooks, lists of packages, a project."""
+    """Puts there what the pages speak of: notebooks, lists of packages, a project, homes."""
+    for name in ("ada", "bob"):
+        Home(folder / "homes", name).installs("pip", "twitter", "1.19.6")
     for name, text in _FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)

@@ -12,6 +12,7 @@ EXTRAS = {
     "tomli_w": ("tomli-w", "formats"),
     "pypi_simple": ("pypi-simple", "formats"),
     "h2": ("h2", "image"),
+    **{name: (name, "hub") for name in ("alembic", "jinja2", "jupyterhub", "pygal", "sqlalchemy")},
 }
 """By the name that is imported: the distribution, and the extra of jstackmagic that brings it."""
 

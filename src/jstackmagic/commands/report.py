@@ -1,0 +1,101 @@
+"""Report what many people install, what it costs at every start, and what would spare it.
+
+A folder may hold the users' homes, be one, or hold history files. Nothing in it is written, and no
+link in it is followed. Without a folder it is this user's own history.
+
+Examples:
+    %envreport                                  # this history
+    %envreport homes --by seconds --since 30d
+    %envreport homes --image '*base-notebook*' --at-least 5
+    %envreport homes -o report.html             # or report.csv, report.json
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timezone
+from typing import TYPE_CHECKING
+
+from ..export._artifact import write_text
+from ..history.select import moment
+from ..io.reading import path_of
+from ..model.errors import UsageError
+from ..report.folders import USUAL, histories, report_on
+from ..report.person import Filter
+from ..report.shown import ORDERS, Report, coarse
+from ._options import option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..display import Result
+    from ..session import Session
+
+
+@dataclass(frozen=True)
+class Options:
+    """The histories to count, those of their records, and the form of the report."""
+
+    folders: tuple[str, ...] = option(nargs="*", metavar="FOLDER", help="homes, or histories")
+    history: str = option(
+        "--history",
+        default=USUAL,
+        metavar="PATH",
+        help="the history's path in a home (default: %(default)s)",
+    )
+    since: str | None = option("--since", metavar="TIME", help="2026-11-01, 90m, 8h, 7d")
+    until: str | None = option("--until", metavar="TIME", help="likewise")
+    image: str = option("--image", default="", metavar="PATTERN", help="of people in an image")
+    environment: str = option(
+        "-n", "--name", default="", metavar="PATTERN", help="of environments, by name or prefix"
+    )
+    by: str = option("--by", choices=tuple(ORDERS), default="people", help="what ranks packages")
+    at_least: int = option(
+        "--at-least",
+        type=int,
+        default=1,
+        metavar="K",
+        help="leave out counts of fewer people, and give the others in steps of K",
+    )
+    limit: int = option(
+        "--limit", type=int, default=20, metavar="N", help="rows of a table (default 20; 0 is all)"
+    )
+    output: str | None = option(
+        "-o", "--output", metavar="FILE", help="write FILE.html, FILE.csv or FILE.json"
+    )
+
+
+def run(options: Options, session: Session) -> Result:
+    """Count, and show or write the report."""
+    own = session.history.source
+    folders = [path_of(each) for each in options.folders] or ([own] if own.is_file() else [])
+    since, until = map(_recorded, (options.since, options.until))
+    wanted = Filter(since, until, options.image, options.environment)
+    tally = report_on(histories(folders, options.history), wanted)
+    report = Report(coarse(tally, options.at_least), options.by, options.limit, options.at_least)
+    return _written(report, options.output) if options.output else report
+
+
+def _recorded(time: str | None) -> str:
+    """Return a time as records write it; empty without one."""
+    when = moment(time)
+    return when.astimezone(timezone.utc).isoformat(timespec="milliseconds")[:23] if when else ""
+
+
+def _written(report: Report, output: str) -> Report:
+    from ..display import json_text
+
+    path = path_of(output)
+    forms: dict[str, Callable[[], str]] = {
+        ".html": report.to_html,
+        ".csv": report.to_csv,
+        ".json": lambda: json_text(report),
+    }
+    if path.suffix not in forms:
+        raise UsageError(
+            f"A report is written as .html, .csv or .json, and {path.name} is none of them.",
+            kept="Nothing was written.",
+            advice="%envreport FOLDER -o report.html",
+        )
+    write_text(path, forms[path.suffix]())
+    return replace(report, written=str(path))

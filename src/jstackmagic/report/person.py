@@ -1,0 +1,394 @@
+"""One person's history, read line by line and folded into counts.
+
+Only the fields that are counted are decoded. What the fold keeps grows with the packages that one
+person named, never with the lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from ..history.lines import SCHEMA
+from ..model.environment import EnvironmentRef
+from ..model.managers import is_system, names, place
+from ..model.sources import Sources
+from ..model.spec import MatchSpec, Requirement, read
+from ..model.text import counted
+from .tally import Failure, Tally, Use, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from ..model.spec import Spec
+    from .tally import Name
+
+MAX_LINE = 8 * 2**20
+"""Bytes of a line; a manager's log of 5,500 lines, the most that is kept, has one."""
+
+MAX_NAMES = 20_000
+"""Packages of one person; an image with all of Anaconda has some 600."""
+
+_MAX_OPEN = 10_000  # records begun and not ended
+_MAX_TEXT = 300  # characters of a spec, a version, an image or a reason
+_SOON = timedelta(hours=1)
+WHY = "why: "
+"""The beginning of a record's note with the user's reason."""
+
+_CAUSES = (
+    ("not found", r"no matching distribution|packagesnotfound|unable to locate|nothing provides|"
+                  r"could not find a version|no candidates|not available from current channels|"
+                  r"not found in the package registry|has no installation candidate|404"),
+    ("conflict", r"resolutionimpossible|unsatisfiable|conflict|incompatible|no solution found|"
+                 r"unmet dependencies"),
+    ("no space", r"no space left|disk quota|errno 28"),
+    ("no right to", r"permission denied|not permitted|errno 13|are you root|needs root|sudo"),
+    ("network", r"timed? ?out|connection|temporary failure|could not resolve|ssl|proxy|unreach"),
+    ("build failed", r"failed building|subprocess-exited|build (?:backend|failed)|gcc|g\+\+|cmake|"
+                     r"compil|metadata-generation-failed|\.h: no such file"),
+)  # fmt: skip
+_CAUSE = [(name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _CAUSES]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The records that count.
+
+    Attributes:
+        since: Only from this time on, ISO 8601 in UTC as records have it; empty for all.
+        until: Only up to this time.
+        image: A pattern of the images.
+        environment: A pattern of the environments, by name or prefix.
+    """
+
+    since: str = ""
+    until: str = ""
+    image: str = ""
+    environment: str = ""
+
+    def __contains__(self, line: Line) -> bool:
+        where = line.environment
+        return (
+            (not self.since or line.time >= self.since)
+            and (not self.until or line.time <= self.until)
+            and (not self.image or fnmatchcase(line.context.image, self.image))
+            and (
+                not self.environment
+                or fnmatchcase(where.name or "", self.environment)
+                or fnmatchcase(where.prefix, self.environment)
+            )
+        )
+
+
+class _Request(msgspec.Struct, gc=False):
+    action: str
+    manager: str
+    specs: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+
+
+class _Package(msgspec.Struct, gc=False):
+    manager: str
+    name: str
+    version: str = ""
+    size: int | None = None
+
+
+class _Change(msgspec.Struct, gc=False):
+    added: tuple[_Package, ...] = ()
+
+
+class _Outcome(msgspec.Struct, gc=False):
+    status: str
+    seconds: float = 0.0
+    change: _Change = msgspec.field(default_factory=_Change)
+    resolved: tuple[_Package, ...] = ()
+    message: str = ""
+
+
+class _Context(msgspec.Struct, gc=False):
+    image: str = ""
+
+
+_NOWHERE = EnvironmentRef("system", None, "", None)
+
+
+class Line(msgspec.Struct, gc=False):
+    """The fields of a history's line that are counted."""
+
+    v: int
+    event: str
+    id: str
+    time: str
+    request: _Request | None = None
+    environment: EnvironmentRef = _NOWHERE
+    context: _Context = msgspec.field(default_factory=_Context)
+    outcome: _Outcome | None = None
+    undoes: str = ""
+    notes: tuple[str, ...] = ()
+
+
+_decode = msgspec.json.Decoder(Line).decode
+
+
+class Unusable(Exception):
+    """A history cannot be counted; the text is the reason."""
+
+
+@dataclass(slots=True)
+class _Bad:
+    long: int = 0
+    newer: int = 0
+    broken: int = 0
+
+    def reasons(self) -> Iterator[str]:
+        if self.long:
+            yield f"{counted(self.long, 'line')} of more than {MAX_LINE // 2**20} MB"
+        if self.newer:
+            yield f"{counted(self.newer, 'line')} of another schema version"
+        if self.broken:
+            yield f"{counted(self.broken, 'line')} of no record"
+
+
+class _Standing(NamedTuple):
+    time: str
+    seconds: float
+    bytes: int
+    version: str
+    way: tuple[EnvironmentRef, Sources, tuple[str, ...]]
+
+
+@dataclass(slots=True)
+class _Mine:
+    """One person's use of a package."""
+
+    installs: int = 0
+    withdrawn: bool = False
+    removed: bool = False
+    asked: set[str] = field(default_factory=set)
+
+
+class Person:
+    """The fold of one history.
+
+    Args:
+        wanted: The records that count.
+    """
+
+    def __init__(self, wanted: Filter) -> None:
+        self._wanted = wanted
+        self._open: dict[str, Line] = {}
+        self._mine: dict[Name, _Mine] = {}
+        self._standing: dict[tuple[str, str, str], _Standing] = {}
+        self._failures: Counter[tuple[str, str, str]] = Counter()
+        self._waits: dict[Name, tuple[str, tuple[str, ...]]] = {}
+        self._images: set[str] = set()
+        self._count = 0
+        self._bad = _Bad()
+
+    def read(self, file: BinaryIO) -> None:
+        """Read a history.
+
+        Raises:
+            Unusable: It names more packages than any person could.
+            OSError: It cannot be read.
+        """
+        cut = False
+        for raw in iter(partial(file.readline, MAX_LINE), b""):
+            if not raw.endswith(b"\n"):
+                # of a line too long, or the last one, which is being written
+                self._bad.long += len(raw) == MAX_LINE and not cut
+                cut = True
+            elif cut:
+                cut = False
+            else:
+                self.take(raw)
+
+    def take(self, raw: bytes) -> None:
+        """Take one line in, or count it as bad.
+
+        Raises:
+            Unusable: There are more packages than any person could name.
+        """
+        try:
+            line = _decode(raw)
+        except (ValueError, RecursionError):
+            self._bad.broken += bool(raw.strip())
+            return
+        if line.v != SCHEMA:
+            self._bad.newer += 1
+        elif line.event == "end":
+            self._end(line)
+        elif line.request is None or line.request.manager not in _known():
+            self._bad.broken += 1
+        elif line in self._wanted:
+            self._begin(line)
+
+    def _begin(self, line: Line) -> None:
+        self._count += 1
+        if line.context.image:
+            self._images.add(line.context.image[:_MAX_TEXT])
+        if line.event == "begin":
+            self._open[line.id] = line
+            if len(self._open) > _MAX_OPEN:
+                del self._open[next(iter(self._open))]
+        elif line.event == "planned":
+            self._plan(line)
+        elif line.event == "found" and line.outcome:
+            self._apply(line, line.outcome)
+        if len(self._mine) + len(self._failures) > MAX_NAMES:
+            raise Unusable(f"it names more than {MAX_NAMES} packages")
+
+    def _end(self, line: Line) -> None:
+        start = self._open.get(line.id)
+        if start is None or line.outcome is None:
+            return
+        if line.outcome.status == "ok":  # what failed may be finished since
+            del self._open[line.id]
+        self._apply(start, line.outcome)
+
+    def _plan(self, line: Line) -> None:
+        assert line.request is not None
+        if line.request.action != "install" or not is_system(line.request.manager):
+            return
+        why = tuple(n.removeprefix(WHY)[:_MAX_TEXT] for n in line.notes if n.startswith(WHY))
+        for spec in _specs(line):
+            if spec.name:
+                self._waits.setdefault((line.request.manager, spec.name), (line.time, why))
+
+    def _apply(self, line: Line, outcome: _Outcome) -> None:
+        request = line.request
+        assert request is not None
+        manager = request.manager
+        specs = [spec for spec in _specs(line) if spec.name]
+        if outcome.status != "ok":
+            cause = cause_of(outcome.message) if outcome.status == "failed" else "interrupted"
+            for spec in specs:
+                self._failures[manager, spec.name, cause] += 1
+        elif request.action == "remove":
+            for spec in specs:
+                self._remove(line, spec.name)
+        else:
+            self._install(line, outcome, specs)
+
+    def _install(self, line: Line, outcome: _Outcome, specs: list[Spec]) -> None:
+        request = line.request
+        assert request is not None
+        if not specs:
+            return
+        manager, where = request.manager, line.environment
+        share = 1 / len(specs)
+        seconds = min(max(outcome.seconds, 0.0), 86_400.0) * share
+        size = sum(min(max(each.size or 0, 0), 2**40) for each in outcome.change.added)
+        versions = {each.name: each.version for each in outcome.resolved}
+        sources = Sources(request.channels, request.index_url, request.extra_index_urls)
+        for spec in specs:
+            name = spec.name
+            mine = self._mine.setdefault((manager, name), _Mine())
+            if not line.undoes:
+                mine.installs += 1
+                mine.asked.add(_version_of(spec))
+            self._waits.pop((manager, name), None)
+            if spec.place:
+                continue  # what one person has in a file is nothing for an image of all
+            got = versions.get(name, "")[:_MAX_TEXT]
+            self._standing[place(manager, where.prefix), manager, name] = _Standing(
+                line.time, seconds, int(size * share), got, (where, sources, spec.extras)
+            )
+
+    def _remove(self, line: Line, name: str) -> None:
+        assert line.request is not None
+        manager = line.request.manager
+        self._waits.pop((manager, name), None)
+        stood = self._standing.pop((place(manager, line.environment.prefix), manager, name), None)
+        mine = self._mine.setdefault((manager, name), _Mine())
+        if stood is None:
+            mine.removed = True
+        elif _is_soon(stood.time, line.time):
+            mine.withdrawn = True
+
+    def tally(self, called: str = "") -> Tally:
+        """Return the counts of this person.
+
+        Args:
+            called: The file's name, for what was skipped.
+        """
+        found = Tally(users=bool(self._count), records=self._count, images=Counter(self._images))
+        found.skipped = [(called, reason) for reason in self._bad.reasons()]
+        for name, mine in self._mine.items():
+            found.uses[name] = Use(
+                users=bool(mine.installs),
+                installs=mine.installs,
+                withdrawn=mine.withdrawn,
+                removed=mine.removed and not mine.installs,
+                asked=Counter(mine.asked),
+            )
+        counted = set()
+        for (_, manager, package), stands in self._standing.items():
+            use = found.uses[manager, package]
+            use.seconds += stands.seconds
+            use.bytes += stands.bytes
+            if (manager, package) not in counted:
+                counted.add((manager, package))
+                use.standing = 1
+                use.got[stands.version] += 1
+                use.ways[stands.way] += 1
+        for kind, times in self._failures.items():
+            found.failures[kind] = Failure(1, times)
+        for name, (time, why) in self._waits.items():
+            found.waits[name] = Wait(1, _day(time), why)
+        return found
+
+
+def cause_of(message: str) -> str:
+    """Return the kind of a failure by the manager's last words; no word of theirs is in it."""
+    return next((name for name, pattern in _CAUSE if pattern.search(message)), "another reason")
+
+
+def _known() -> tuple[str, ...]:
+    return names()
+
+
+def _specs(line: Line) -> list[Spec]:
+    assert line.request is not None
+    manager, texts = line.request.manager, line.request.specs
+    return [read(manager, text) for text in texts if len(text) <= _MAX_TEXT]
+
+
+def _version_of(spec: Spec) -> str:
+    return spec.version if isinstance(spec, (Requirement, MatchSpec)) else ""
+
+
+def _is_soon(then: str, now: str) -> bool:
+    try:
+        return _moment(now) - _moment(then) <= _SOON
+    except (ValueError, TypeError):
+        return False
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _day(time: str) -> str:
+    return time[:10] if re.fullmatch(r"\d{4}-\d\d-\d\d", time[:10]) else ""
+
+
+def count(file: Any, called: str, wanted: Filter) -> Tally:
+    """Return the counts of one open history; what cannot be used is named in it."""
+    person = Person(wanted)
+    try:
+        person.read(file)
+    except Unusable as error:
+        return Tally(skipped=[(called, str(error))])
+    return person.tally(called)

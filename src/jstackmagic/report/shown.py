@@ -1,0 +1,339 @@
+"""The report as tables, for a terminal, a notebook, a page, a spreadsheet or a program."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from base64 import b64encode
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ..display import Part, Result, Table, Text, size_text
+from ..model.extras import is_here, line
+from ..model.text import counted, readable
+from .tally import Failure, Tally, Use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .tally import Name
+
+ORDERS: dict[str, Callable[[Use], float]] = {
+    "people": lambda use: use.users,
+    "installs": lambda use: use.installs,
+    "seconds": lambda use: use.seconds,
+    "bytes": lambda use: use.bytes,
+}
+"""What packages can be ranked by."""
+
+_VERSIONS = 3  # of a package, the most asked for
+_SKIPPED = 20  # that are named
+
+
+def coarse(tally: Tally, least: int) -> Tally:
+    """Return the counts without those under `least` people, the others in steps of it.
+
+    The steps keep the difference of two reports, as of two days, from counting one person out.
+    Times and sizes keep two digits.
+    """
+    if least <= 1:
+        return tally
+
+    def step(count: int) -> int:
+        return count - count % least
+
+    def some(counter: Counter[Any]) -> Counter[Any]:
+        return Counter({key: step(n) for key, n in counter.items() if n >= least})
+
+    uses: dict[Name, Use] = {}
+    for name, use in tally.uses.items():
+        shown = step(use.standing)
+        kept = Use(
+            users=step(use.users),
+            installs=step(use.installs) if use.users >= least else 0,
+            standing=shown,
+            seconds=_digits(use.seconds) if shown else 0.0,
+            bytes=int(_digits(use.bytes)) if shown else 0,
+            withdrawn=step(use.withdrawn),
+            removed=step(use.removed),
+            asked=some(use.asked),
+            got=some(use.got),
+            ways=some(use.ways),
+        )
+        if kept.users or kept.removed:
+            uses[name] = kept
+    return Tally(
+        users=step(tally.users),
+        records=step(tally.records) if tally.users >= least else 0,
+        uses=uses,
+        failures={
+            kind: Failure(step(each.users), step(each.times))
+            for kind, each in tally.failures.items()
+            if each.users >= least
+        },
+        waits={
+            name: replace(each, users=step(each.users), since="", why=())
+            for name, each in tally.waits.items()
+            if each.users >= least
+        },
+        images=some(tally.images),
+        skipped=tally.skipped,
+    )
+
+
+def _digits(number: float) -> float:
+    return float(f"{number:.1e}")
+
+
+@dataclass(frozen=True, repr=False)
+class Report(Result):
+    """The counts over many histories.
+
+    Attributes:
+        tally: The counts, as they may be shown.
+        by: What ranks the packages, one of `ORDERS`.
+        limit: The most rows of a table; 0 for all.
+        least: The fewest people that a count may be of.
+        written: The file that it was written to; empty if it is only shown.
+    """
+
+    tally: Tally
+    by: str = "people"
+    limit: int = 20
+    least: int = 1
+    written: str = ""
+
+    def summary(self) -> str:
+        return f"{_people(self.tally.users)}, {counted(self.tally.records, 'record')}"
+
+    def parts(self) -> Sequence[Part]:
+        parts: list[Part] = [Text(f"{self.summary()}.")]
+        if self.least > 1:
+            parts.append(
+                Text(
+                    f"Counts of fewer than {self.least} people are left out, and the others are in"
+                    f" steps of {self.least}.",
+                    "quiet",
+                )
+            )
+        parts += [table for table in self.tables() if table.rows]
+        parts += [Text(f"Not read: {path}: {why}.", "warning") for path, why in self._skipped()]
+        left = len(self.tally.skipped) - _SKIPPED
+        parts += [Text(f"and {left} more that were not read, or not whole.", "warning")] * (
+            left > 0
+        )
+        return [*parts, *([Text(f"Wrote {self.written}")] if self.written else [])]
+
+    def _skipped(self) -> Sequence[tuple[str, str]]:
+        return self.tally.skipped[:_SKIPPED]
+
+    def ranked(self, by: str = "") -> list[tuple[Name, Use]]:
+        """Return the packages that people installed, the first costs most."""
+        order = ORDERS[by or self.by]
+        used = [item for item in self.tally.uses.items() if item[1].users]
+        return sorted(used, key=lambda item: (-order(item[1]), item[0]))
+
+    def tables(self) -> Sequence[Table]:
+        """Return the report's tables, empty ones as well."""
+        tally = self.tally
+        withdrawn = [(name, use) for name, use in tally.uses.items() if use.withdrawn]
+        unwanted = [(name, use) for name, use in tally.uses.items() if use.removed]
+        return (
+            self._table(
+                (
+                    *("Package", "People", "Installs", "At every start", "Time then"),
+                    *("Disk then", "Asked for"),
+                ),
+                (
+                    (
+                        _called(name),
+                        f"{use.users:,}",
+                        f"{use.installs:,}",
+                        f"{use.standing:,}",
+                        duration(use.seconds),
+                        size_text(use.bytes or None),
+                        _versions(use),
+                    )
+                    for name, use in self.ranked()
+                ),
+                "What people install, and what it costs each time that all of their servers start",
+            ),
+            self._table(
+                ("Package", "Why", "People", "Times"),
+                (
+                    (f"{manager}:{name}", why, f"{each.users:,}", f"{each.times:,}")
+                    for (manager, name, why), each in _by_users(tally.failures.items())
+                ),
+                "What fails",
+            ),
+            self._table(
+                ("Package", "People"),
+                (
+                    (_called(name), f"{use.withdrawn:,}")
+                    for name, use in sorted(withdrawn, key=lambda item: -item[1].withdrawn)
+                ),
+                "What is removed again within an hour",
+            ),
+            self._table(
+                ("Package", "People", "Since", "Reasons"),
+                (
+                    (_called(name), f"{wait.users:,}", wait.since, "; ".join(wait.why))
+                    for name, wait in _by_users(tally.waits.items())
+                ),
+                "Requests that wait for an image",
+            ),
+            self._table(
+                ("Package", "People"),
+                (
+                    (_called(name), f"{use.removed:,}")
+                    for name, use in sorted(unwanted, key=lambda item: -item[1].removed)
+                ),
+                "What people remove that they did not install",
+            ),
+            self._table(
+                ("Image", "People"),
+                ((image, f"{users:,}") for image, users in tally.images.most_common()),
+                "The images that people start from",
+            ),
+        )
+
+    def _table(
+        self, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], caption: str
+    ) -> Table:
+        found = tuple(rows)
+        shown = found[: self.limit] if self.limit > 0 else found
+        more = f" (the first {len(shown)} of {len(found):,})" if len(shown) < len(found) else ""
+        return Table(columns, shown, caption + more)
+
+    def to_json(self) -> Any:
+        """Return all of it: no table is cut off."""
+        tally = self.tally
+        return {
+            "people": tally.users,
+            "records": tally.records,
+            "at_least": self.least,
+            "packages": [
+                {
+                    "manager": manager, "name": name, "people": use.users,
+                    "installs": use.installs, "at_every_start": use.standing,
+                    "seconds": round(use.seconds, 1), "bytes": use.bytes,
+                    "withdrawn": use.withdrawn, "removed": use.removed,
+                    "asked": dict(use.asked.most_common()), "got": dict(use.got.most_common()),
+                }
+                for (manager, name), use in (
+                    *self.ranked(),
+                    *((name, use) for name, use in tally.uses.items() if not use.users),
+                )
+            ],
+            "failures": [
+                {"manager": manager, "name": name, "why": why, "people": each.users,
+                 "times": each.times}
+                for (manager, name, why), each in _by_users(tally.failures.items())
+            ],
+            "waiting": [
+                {"manager": manager, "name": name, "people": wait.users, "since": wait.since,
+                 "why": list(wait.why)}
+                for (manager, name), wait in _by_users(tally.waits.items())
+            ],
+            "images": dict(tally.images.most_common()),
+            "skipped": [{"file": file, "why": why} for file, why in tally.skipped],
+        }  # fmt: skip
+
+    def to_csv(self) -> str:
+        """Return every table, one below the other, for a spreadsheet."""
+        text = io.StringIO()
+        writer = csv.writer(text)
+        for table in replace(self, limit=0).tables():
+            writer.writerow(("", *table.columns))
+            writer.writerows((table.caption, *map(_inert, row)) for row in table.rows)
+        return text.getvalue()
+
+    def to_html(self) -> str:
+        """Return a page of its own, without a script."""
+        return document("What people install", self.body())
+
+    def body(self) -> str:
+        """Return the content of a page: the charts and the tables behind them."""
+        from ..display.html import as_html
+
+        return "".join(map(picture, self.charts())) + as_html(self.parts())
+
+    def charts(self) -> Sequence[tuple[str, bytes]]:
+        """Return the charts, each with its title, as SVG; nothing without the library."""
+        if not is_here("pygal"):
+            return ()
+        from .charts import bars
+
+        people = [(_called(name), use.users) for name, use in self.ranked("people")[:12]]
+        seconds = [(_called(n), use.seconds / 60) for n, use in self.ranked("seconds")[:12]]
+        wanted = (("People who install it", people), ("Minutes at every start", seconds))
+        return [(title, bars(title, rows)) for title, rows in wanted if any(n for _, n in rows)]
+
+
+def without_charts() -> str:
+    """Return a sentence that says how to get charts; empty where there are some."""
+    return "" if is_here("pygal") else f"There are no charts without pygal: {line('hub')}"
+
+
+def picture(chart: tuple[str, bytes]) -> str:
+    """Return a chart as an image, in which nothing can run; the tables have the same numbers."""
+    title, drawn = chart
+    source = f"data:image/svg+xml;base64,{b64encode(drawn).decode()}"
+    return f'<img class="chart" src="{source}" alt="{html.escape(title)}; the table has all of it">'
+
+
+def document(title: str, body: str) -> str:
+    """Return an HTML page that is light or dark as its reader's system is."""
+    called = html.escape(readable(title))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{called}</title><style>{PAGE}</style></head>"
+        f"<body><main><h1>{called}</h1>{body}</main></body></html>\n"
+    )
+
+
+PAGE = (
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;padding:1em;max-width:75em}"
+    "img.chart{width:min(100%,36em);height:auto;vertical-align:top}"
+)
+"""The style of a page around what `jstackmagic.display.html` draws."""
+
+
+def _by_users(items: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    return sorted(items, key=lambda item: (-item[1].users, item[0]))
+
+
+def _called(name: Name) -> str:
+    return ":".join(name)
+
+
+def _versions(use: Use) -> str:
+    shown = [
+        f"{version or 'any'} ({count:,})" for version, count in use.asked.most_common(_VERSIONS)
+    ]
+    return ", ".join([*shown, *(["…"] if len(use.asked) > _VERSIONS else [])])
+
+
+def _people(count: int) -> str:
+    return f"{count:,} {'person' if count == 1 else 'people'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people.
+
+    >>> duration(0.4), duration(90), duration(9000)
+    ('0.4 s', '1.5 min', '2.5 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds else ""
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:,.1f} h"
+
+
+def _inert(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell[:1] in tuple("=+-@\t\r") else readable(cell)
