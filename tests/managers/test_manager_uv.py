@@ -219,7 +219,7 @@ def test_pips_own_configuration_is_handed_on(
     assert versions(bare) == {"app": "2.0", "library": "1.0"}
     assert other_index.requests == []
     assert all(f"127.0.0.1:{index.port}" in package.url for package in change.added)
-    told = words + repr(change) + repr(plan.commands) + repr(plan.detail.argv)  # type: ignore[attr-defined]
+    told = words + repr(change) + repr(plan.commands) + repr([each.argv for each in plan.detail])  # type: ignore[attr-defined]
     assert "s3cret" not in told
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", f"/no/such/folder {index.folder}")

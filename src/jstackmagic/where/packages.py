@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..model.managers import metadata_path, names, reader_of
 from ..model.packages import CondaDetail, ManagerName, Package, PackageSet, normalise
+from .distributions import Distribution, metadata_in, text_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -71,18 +72,26 @@ def read_details(prefix: str | Path) -> tuple[CondaDetail, ...]:
     return tuple(sorted((record.detail for record in records), key=lambda detail: detail.name))
 
 
-def read_distributions(environment: Environment) -> tuple[Package, ...]:
-    """Return the Python distributions of an environment that conda does not own."""
-    return tuple(item.package for item in _distributions(environment) if not item.by_conda)
+def read_distributions(environment: Environment, only: str = "") -> tuple[Package, ...]:
+    """Return the Python distributions of an environment that conda does not own.
+
+    Args:
+        environment: The environment.
+        only: The normalised name of the only one to read; all of them if empty.
+    """
+    return tuple(item.package for item in _named(only, environment) if not item.by_conda)
 
 
-def conda_distributions(environment: Environment) -> dict[str, str]:
+def find_distribution(name: str, folders: Iterable[str]) -> Distribution | None:
+    """Return the distribution that an import would find in some folders, as it is now."""
+    paths = (path for folder in folders for path in metadata_in(folder, normalise(name)))
+    found = map(Distribution.read, paths)
+    return next((item for item in found if item is not None), None)
+
+
+def conda_distributions(environment: Environment, only: str = "") -> dict[str, str]:
     """Return the versions of the Python distributions that conda installed, by normalised name."""
-    return {
-        item.package.name: item.package.version
-        for item in _distributions(environment)
-        if item.by_conda
-    }
+    return {item.name: item.version for item in _named(only, environment) if item.by_conda}
 
 
 def dpkg_folder(root: Path = Path("/")) -> Path:
@@ -114,9 +123,9 @@ def debian_owners(
     """
     wanted = set(names)
     paths = {
-        item.path: item.package
+        item.path: item
         for item in _distributions(environment)
-        if item.package.name in wanted and item.path.startswith("/usr/lib/python3")
+        if item.name in wanted and item.path.startswith("/usr/lib/python3")
     }
     found: dict[str, tuple[str, str]] = {}
     folder = root / "var/lib/dpkg/info"
@@ -124,10 +133,10 @@ def debian_owners(
     for listing in listings if paths else ():
         if len(found) == len(paths):
             break
-        lines = set(_text(listing).splitlines())
-        for path, package in paths.items():
+        lines = set(text_in(listing).splitlines())
+        for path, item in paths.items():
             if path in lines:
-                found[package.name] = (package.version, listing.stem.partition(":")[0])
+                found[item.name] = (item.version, listing.stem.partition(":")[0])
     return found
 
 
@@ -141,7 +150,7 @@ def metadata_of(package: Package, environment: Environment) -> tuple[str, ...]:
             environment.prefix, metadata_path(package.manager).format(name=package.name)
         )
         return (path,) if os.path.isfile(path) else ()
-    found = (item.path for item in _distributions(environment) if item.package.name == package.name)
+    found = (item.path for item in _named(package.name, environment))
     return tuple(
         path for folder in found for path in (folder, *(each.path for each in _entries(folder)))
     )
@@ -162,12 +171,8 @@ def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
         record = _cached([str(path)], _read_conda_record)[0]
         return tuple(os.path.join(environment.prefix, file) for file in record.files)
     if package.manager == "pip":
-        for item in _distributions(environment):
-            if item.package.name == package.name and not item.by_conda:
-                folder = os.path.dirname(item.path)
-                return tuple(
-                    os.path.normpath(os.path.join(folder, file)) for file, _ in item.record
-                )
+        own = (item.files for item in _named(package.name, environment) if not item.by_conda)
+        return next(own, ())
     return ()
 
 
@@ -177,7 +182,7 @@ def of_uv(environment: Environment) -> frozenset[tuple[ManagerName, str]]:
     Source: uv writes ``REQUESTED`` for every distribution, pip for those on its command line.
     """
     found = _distributions(environment)
-    return frozenset(item.package.key for item in found if item.installer == "uv")
+    return frozenset(item.package.key for item in found if item.is_uvs)
 
 
 def read_requirements(
@@ -195,10 +200,8 @@ def read_requirements(
     """
     python = environment.python or ""
     markers = {"python_full_version": python, "python_version": ".".join(python.split(".")[:2])}
-    for item in _distributions(environment):
-        name = item.package.name
-        if only not in ("", name):
-            continue
+    for item in _named(only, environment):
+        name = item.name
         wanted = ("", *(extras or {}).get(name, ()))
         for requirement in filter(None, map(_requirement, item.requires)):
             marker = requirement.marker
@@ -208,8 +211,7 @@ def read_requirements(
 
 def extras_of(name: str, environment: Environment) -> tuple[str, ...]:
     """Return the extras that an installed distribution offers, by its normalised name."""
-    found = (item.extras for item in _distributions(environment) if item.package.name == name)
-    return next(found, ())
+    return next((item.extras for item in _named(name, environment)), ())
 
 
 @lru_cache(maxsize=20_000)
@@ -242,23 +244,15 @@ def _read_cached(read: Callable[[str], _T], path: str, _mtime: int, _size: int) 
     return read(path)
 
 
-def _scan(folder: str, suffixes: tuple[str, ...]) -> Iterator[str]:
-    try:
-        with os.scandir(folder) as entries:
-            # a "~name" folder is what pip could not finish removing
-            yield from (
-                entry.path
-                for entry in entries
-                if entry.name.endswith(suffixes) and not entry.name.startswith("~")
-            )
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return
-
-
 def _conda_records(prefix: str | Path) -> list[str]:
-    records = _scan(os.path.join(prefix, "conda-meta"), (".json",))
+    folder = os.path.join(prefix, "conda-meta")
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
     # NAME-VERSION-BUILD.json; other tools leave JSON files of their own there
-    return [path for path in records if os.path.basename(path).count("-") >= 2]
+    records = (name for name in names if name.endswith(".json") and name.count("-") >= 2)
+    return [os.path.join(folder, name) for name in records if not name.startswith("~")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,24 +341,9 @@ def _conda_record(content: bytes, stem: str) -> _CondaRecord:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Distribution:
-    package: Package
-    path: str
-    by_conda: bool
-    installer: str
-    requires: tuple[str, ...]
-    extras: tuple[str, ...]
-    record: tuple[tuple[str, int], ...]
-
-
-def _distributions(environment: Environment) -> list[_Distribution]:
-    entries = [
-        entry
-        for folder in environment.site_packages
-        for entry in _scan(folder, (".dist-info", ".egg-info"))
-    ]
-    found = [item for item in _cached(entries, _read_distribution) if item is not None]
+def _distributions(environment: Environment, only: str = "") -> list[Distribution]:
+    paths = [path for folder in environment.site_packages for path in metadata_in(folder, only)]
+    found = [item for item in _cached(paths, Distribution.read) if item is not None]
     if not environment.is_conda or not any(item.path.endswith(".egg-info") for item in found):
         return found
     # conda's egg-info has no INSTALLER file to name its owner
@@ -376,92 +355,12 @@ def _distributions(environment: Environment) -> list[_Distribution]:
     return [replace(item, by_conda=item.by_conda or item.path in owned) for item in found]
 
 
-def _read_distribution(path: str) -> _Distribution | None:
-    """Return one ``*.dist-info`` or ``*.egg-info``; None for one that names nothing."""
-    folder = Path(path)
-    if folder.is_file():  # distutils wrote a bare file
-        metadata = _text(folder)
-    else:
-        metadata = _text(folder / "METADATA") or _text(folder / "PKG-INFO")
-    name, version = _header(metadata, "Name"), _header(metadata, "Version")
-    if not name or not version:
-        return None
-    record = _read_record(_text(folder / "RECORD"))
-    installer = _text(folder / "INSTALLER").strip()
-    source, sha256, editable = _direct_url(_text(folder / "direct_url.json"))
-    return _Distribution(
-        package=Package(
-            manager="pip",
-            name=normalise(name),
-            version=version,
-            source=source,
-            sha256=sha256,
-            size=sum(size for _, size in record) or None,
-            requested=(folder / "REQUESTED").exists(),
-            editable=editable,
-        ),
-        path=path,
-        by_conda=installer == "conda",
-        installer=installer,
-        requires=_headers(metadata, "Requires-Dist") or _requires_of_egg(folder),
-        extras=_headers(metadata, "Provides-Extra"),
-        record=record,
-    )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return ""
-
-
-def _header(metadata: str, field: str) -> str:
-    return next(iter(_headers(metadata, field)), "")
-
-
-def _headers(metadata: str, field: str) -> tuple[str, ...]:
-    lines = rf"^{field}:[ \t]*(.+(?:\n[ \t].*)*?)[ \t]*$"  # a long one may be folded
-    found = re.findall(lines, metadata.split("\n\n", 1)[0], re.MULTILINE)
-    return tuple(" ".join(each.split()) for each in found)
-
-
-def _requires_of_egg(folder: Path) -> tuple[str, ...]:
-    if not (folder / "requires.txt").is_file():  # setuptools' own form, in an egg-info alone
-        return ()
-    from importlib.metadata import PathDistribution
-
-    return tuple(PathDistribution(folder).requires or ())
-
-
-def _read_record(text: str) -> tuple[tuple[str, int], ...]:
-    import csv
-
-    rows = (row for row in csv.reader(text.splitlines()) if row)
-    return tuple((row[0], int(row[2]) if len(row) > 2 and row[2].isdigit() else 0) for row in rows)
-
-
-def _direct_url(text: str) -> tuple[str, str, bool]:
-    """Return the URL, sha256 and editable flag of PEP 610's ``direct_url.json``."""
-    if not text:
-        return "", "", False
-    import json
-
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return "", "", False
-    url = str(data.get("url", ""))
-    vcs = data.get("vcs_info") or {}
-    if vcs:
-        url = f"{vcs.get('vcs', 'git')}+{url}@{vcs.get('commit_id', '')}"
-    if data.get("subdirectory"):
-        url += f"#subdirectory={data['subdirectory']}"
-    archive = data.get("archive_info") or {}
-    sha256 = (archive.get("hashes") or {}).get("sha256", "")
-    if not sha256 and str(archive.get("hash", "")).startswith("sha256="):
-        sha256 = archive["hash"].removeprefix("sha256=")
-    return url, sha256, bool((data.get("dir_info") or {}).get("editable"))
+def _named(name: str, environment: Environment) -> list[Distribution]:
+    """Return the distributions of a normalised name, by their folders' names; or all of them."""
+    found = _distributions(environment, only=name)
+    if found or not name:
+        return found
+    return [item for item in _distributions(environment) if item.name == name]
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -474,10 +373,10 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=4)
 def _read_debian(folder: Path, marks: Path, *_stamps: int) -> tuple[Package, ...]:
-    native = _text(folder / "arch").split("\n", 1)[0].strip()
+    native = text_in(folder / "arch").split("\n", 1)[0].strip()
     automatic = _automatic(marks)
     found = []
-    for fields in _paragraphs(_text(folder / "status")):
+    for fields in _paragraphs(text_in(folder / "status")):
         if fields.get("Status", "").split()[-1:] != ["installed"]:
             continue
         name, architecture = fields["Package"], fields.get("Architecture", "")
@@ -502,7 +401,7 @@ def _read_debian(folder: Path, marks: Path, *_stamps: int) -> tuple[Package, ...
 def _automatic(path: Path) -> set[tuple[str, str]]:
     return {
         (fields.get("Package", ""), fields.get("Architecture", ""))
-        for fields in _paragraphs(_text(path))
+        for fields in _paragraphs(text_in(path))
         if fields.get("Auto-Installed") == "1"
     }
 

@@ -8,7 +8,6 @@ one whose files differ from its RECORD is half there, even if its METADATA looks
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
 import os
 import shutil
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...model.packages import normalise
+from ...where.distributions import record_rows
 from ...where.packages import conda_distributions, files_of, read_distributions
 from .landing import landed
 from .marks import asked_names
@@ -205,8 +205,8 @@ def _rows(folder: str, place: str) -> tuple[tuple[str, str], ...] | None:
     text = _bytes(os.path.join(folder, "RECORD"))
     if text is None:
         return None
-    rows = (row for row in csv.reader(text.decode(errors="replace").splitlines()) if len(row) > 1)
-    return tuple((os.path.normpath(os.path.join(place, row[0])), row[1]) for row in rows)
+    rows = record_rows(text.decode(errors="replace"))
+    return tuple((row.below(place), row.digest) for row in rows)
 
 
 def _bytes(path: str) -> bytes | None:

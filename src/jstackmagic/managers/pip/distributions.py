@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ...model.packages import Package, normalise
 from ...model.spec import Constraint, Spec, read
-from ...where.packages import conda_distributions, read_conda, read_distributions
+from ...where.packages import (
+    conda_distributions,
+    find_distribution,
+    read_conda,
+    read_distributions,
+)
 from .config import UNREADABLE, configured
 from .spec import installed_from, plain_requirements
 
@@ -24,33 +28,13 @@ if TYPE_CHECKING:
 
     from ...model.environment import Environment
     from ...model.request import Request
+    from ...where.distributions import Distribution
 
 _CHANGES_THE_QUESTION = {
     *("editable", "force-reinstall", "ignore-installed", "requirement", "upgrade"),
     UNREADABLE,
 }
 """pip's own settings that make it do more than add what is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """The facts about a distribution that a requirement depends on.
-
-    Attributes:
-        name: As its author writes it.
-        version: As its metadata gives it.
-        requires: Its own requirements.
-        folder: The folder that its files are relative to.
-        owner: The manager that installed it.
-        direct: Whether it was installed from a URL or a path (PEP 610).
-    """
-
-    name: str
-    version: str
-    requires: tuple[str, ...]
-    folder: str
-    owner: Literal["conda", "pip"]
-    direct: bool
 
 
 def satisfied(request: Request, environment: Environment) -> tuple[Package, ...] | None:
@@ -89,10 +73,10 @@ def _plain(specs: Iterable[Spec]) -> list[Requirement] | None:
 
 def _present(name: str, environment: Environment) -> Package | None:
     """Return an installed package; only its own metadata is read unless its origin matters."""
-    found = find(name, environment.site_packages)
-    if found is None or found.direct:
+    found = find_distribution(name, environment.site_packages)
+    if found is None or found.text("direct_url.json"):
         return serving(read("pip", name), environment)
-    return Package(manager=found.owner, name=normalise(name), version=found.version)
+    return Package("conda" if found.by_conda else "pip", found.name, found.version)
 
 
 def _all_there(
@@ -115,7 +99,7 @@ def _all_there(
         marker = requirement.marker
         if marker is not None and not marker.evaluate({**markers, "extra": wanted_by}):
             continue
-        found = find(requirement.name, environment.site_packages)
+        found = find_distribution(requirement.name, environment.site_packages)
         if found is None or requirement.url:
             return False
         try:
@@ -150,40 +134,16 @@ def _markers(environment: Environment) -> dict[str, str]:
     }
 
 
-def find(name: str, folders: Iterable[str]) -> Installed | None:
-    """Return the distribution that an import would find, from its own metadata alone."""
-    from email.parser import HeaderParser
-    from importlib.metadata import distributions
-
-    for found in distributions(name=normalise(name), path=list(folders)):
-        metadata = found.read_text("METADATA")
-        text = metadata or found.read_text("PKG-INFO") or found.read_text("") or ""
-        headers = HeaderParser().parsestr(text.partition("\n\n")[0])
-        if not headers["Name"] or not headers["Version"]:
-            continue  # what an interrupted pip left behind
-        installer = (found.read_text("INSTALLER") or "").strip()
-        requires = headers.get_all("Requires-Dist", []) if metadata else found.requires or []
-        return Installed(
-            name=headers["Name"],
-            version=headers["Version"],
-            requires=tuple(requires),
-            folder=str(found.locate_file("")),
-            owner="conda" if installer == "conda" else "pip",
-            direct=found.read_text("direct_url.json") is not None,
-        )
-    return None
-
-
 def serving(spec: Spec, environment: Environment) -> Package | None:
     """Return the package that a spec names, or that was installed from its place."""
     name = spec.name
-    if name and find(name, environment.site_packages) is None:
+    if name and find_distribution(name, environment.site_packages) is None:
         return None
     place = installed_from(spec)
-    for package in read_distributions(environment):
-        if package.name == name or (not name and place and package.source.startswith(place)):
+    for package in read_distributions(environment, only=name):
+        if name or (place and package.source.startswith(place)):
             return package
-    version = conda_distributions(environment).get(name)
+    version = conda_distributions(environment, only=name).get(name)
     if version is None:
         return None
     for package in read_conda(environment.prefix):
@@ -195,7 +155,7 @@ def serving(spec: Spec, environment: Environment) -> Package | None:
 # The user site
 
 
-def shadowed(environment: Environment, names: Iterable[str]) -> tuple[Installed, ...]:
+def shadowed(environment: Environment, names: Iterable[str]) -> tuple[Distribution, ...]:
     """Return the distributions of these names in the user site, which precedes the environment's.
 
     A virtual environment has no user site.
@@ -203,7 +163,7 @@ def shadowed(environment: Environment, names: Iterable[str]) -> tuple[Installed,
     folder = user_site(environment)
     if folder is None or not os.path.isdir(folder):
         return ()
-    found = (find(name, [folder]) for name in sorted(set(names)))
+    found = (find_distribution(name, [folder]) for name in sorted(set(names)))
     return tuple(item for item in found if item is not None)
 
 
@@ -226,7 +186,7 @@ def version_on_disk(environment: Environment) -> Version | None:
     """Return the version of an environment's own pip; None if it has none that can be read."""
     from packaging.version import InvalidVersion, Version
 
-    pip = find("pip", environment.site_packages)
+    pip = find_distribution("pip", environment.site_packages)
     try:
         return Version(pip.version) if pip is not None else None
     except InvalidVersion:

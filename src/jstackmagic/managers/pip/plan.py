@@ -90,9 +90,9 @@ class OfPip(Engine, ABC):
     @staticmethod
     def _shadows(plan: Plan, names: set[str]) -> tuple[str, ...]:
         return tuple(
-            f"{item.name} {item.version} in {item.folder}, your user site, comes before the "
+            f"{item.title} {item.version} in {item.folder}, your user site, comes before the "
             "environment: it is what will be imported. To remove it: "
-            f"!{shlex.quote(str(plan.environment.executable))} -m pip uninstall --yes {item.name}"
+            f"!{shlex.quote(str(plan.environment.executable))} -m pip uninstall --yes {item.title}"
             for item in shadowed(plan.environment, names)
         )
 

@@ -8,7 +8,6 @@ import re
 import tarfile
 import zipfile
 import zlib
-from email.parser import HeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -28,6 +27,7 @@ from ...model.spec import (
     split_hashes,
 )
 from ...model.wanted import Wanted, options, plain_place, told_apart
+from ...where.distributions import header, headers
 from .config import configured
 from .effective import is_ours
 
@@ -234,7 +234,7 @@ def _metadata(path: Path, extras: Sequence[str]) -> tuple[str, list[str]]:
         text = _in_tar(path)
     if not text:
         raise ValueError("it has no metadata")
-    return _of_headers(text.decode("utf-8", "replace"), extras)
+    return _of_headers(text.decode("utf-8", "replace").replace("\r\n", "\n"), extras)
 
 
 def _in_tar(path: Path) -> bytes:
@@ -247,13 +247,12 @@ def _in_tar(path: Path) -> bytes:
 
 
 def _of_headers(text: str, extras: Sequence[str]) -> tuple[str, list[str]]:
-    message = HeaderParser().parsestr(text)
     needs = []
-    for need in message.get_all("Requires-Dist", []):
+    for need in headers(text, "Requires-Dist"):
         extra = re.search(r"\bextra\s*==\s*['\"]([\w.-]+)", need)
         if extra is None or normalise(extra[1]) in map(normalise, extras):
             needs.append(need)
-    return str(message.get("Name", "")), needs
+    return header(text, "Name"), needs
 
 
 def _of_project(folder: Path, extras: Sequence[str]) -> tuple[str, list[str]]:

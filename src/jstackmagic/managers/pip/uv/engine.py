@@ -105,7 +105,7 @@ class Uv(OfPip):
         removal = plan_removal(request, environment)
         names = [package.name for package in removal.change.removed] if removal.change else []
         command = _command(environment, "uninstall", _uvterms.Terms(), *names)
-        return replace(removal, engine=self.engine, detail=command)
+        return replace(removal, engine=self.engine, detail=(command,))
 
     def _plan_install(self, request: Request, environment: Environment) -> Plan:
         terms = _uvterms.translate(environment, request)
@@ -132,21 +132,17 @@ class Uv(OfPip):
             engine=self.engine,
             commands=(install_command(request, environment),),
             change=change,
-            detail=command,
+            detail=(*_from_cache(new, terms, request, environment), command),
         )
 
     def run(self, plan: Plan, console: Console) -> int:
         """Run uv, or pip if the plan is pip's; see ``Engine.run``."""
         if self._instead is not None:
             return self._instead.run(plan, console)
-        command = plan.detail
-        assert isinstance(command, Command)
-        secrets = (*_secrets(command), *secrets_in_files(plan.request))
-        if not console.terminal:  # a notebook would show each state of uv's bars as lines
-            command = replace(command, argv=(*command.argv[:3], "--no-progress", *command.argv[3:]))
+        assert isinstance(plan.detail, tuple)
         with ThreadPoolExecutor(1) as beside:  # it never takes longer than uv itself
             locked = beside.submit(_locked, _coming(plan), plan.request, plan.environment)
-            status = process.run(command, console.write, secrets=secrets)
+            status = _run_one(plan.detail, console, secrets_in_files(plan.request))
             self._known[plan.environment.prefix] = locked.result()
         if status == 0 and not all(_is_finished(p, plan.environment) for p in _coming(plan)):
             console.say("uv could not write the list of a package's files.")
@@ -199,6 +195,34 @@ def _command(environment: Environment, verb: str, terms: _uvterms.Terms, *specs:
             name for name in os.environ if name.startswith("UV_") and not _KEPT.fullmatch(name)
         ),
     )
+
+
+def _from_cache(
+    new: Sequence[Package], terms: _uvterms.Terms, request: Request, environment: Environment
+) -> Iterator[Command]:
+    """Yield the install of just these versions from uv's cache, which resolves nothing again.
+
+    It fails before it changes anything where an archive is not there yet. Nothing is yielded if
+    more than a name and a version decides which archive is meant.
+    """
+    by_name = not any(spec.hashes or url_of(spec) for spec in request.specs)
+    if by_name and "--require-hashes" not in terms.words and "UV_NO_CACHE" not in terms.variables:
+        pins = (f"{package.name}=={package.version}" for package in new)
+        words = ("--no-progress", "--no-deps", "--offline")
+        yield _command(environment, "install", terms, *words, *pins)
+
+
+def _run_one(commands: Sequence[Command], console: Console, secrets: tuple[str, ...]) -> int:
+    """Run commands until one succeeds; the words of the others are dropped, but for the last."""
+    *quick, last = commands
+    for command in quick:
+        words: list[str] = []
+        if process.run(command, words.append, secrets=(*_secrets(command), *secrets)) == 0:
+            console.write("".join(words))
+            return 0
+    if not console.terminal:  # a notebook would show each state of uv's bars as lines
+        last = replace(last, argv=(*last.argv[:3], "--no-progress", *last.argv[3:]))
+    return process.run(last, console.write, secrets=(*_secrets(last), *secrets))
 
 
 def _coming(plan: Plan) -> list[Package]:

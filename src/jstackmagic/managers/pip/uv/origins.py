@@ -18,10 +18,12 @@ from ....io import process
 from ....model.credentials import mask
 from ....model.documents import parse_toml
 from ....model.packages import Package, normalise
+from ....where.distributions import headers
+from ....where.packages import find_distribution
 from ..plan import index_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from ....model.environment import Environment
     from ....model.plan import Command
@@ -150,18 +152,10 @@ def _file(place: str) -> str:
 
 def _installed_tags(package: Package, folders: Iterable[str]) -> frozenset[str]:
     """Return the tags in the WHEEL file of an installed distribution."""
-    from importlib.metadata import distributions
-
-    for found in distributions(name=package.name, path=list(folders)):
-        text = found.read_text("WHEEL") or ""
-        return frozenset(_expanded(text)) if found.version == package.version else frozenset()
-    return frozenset()
-
-
-def _expanded(text: str) -> Iterator[str]:
     from packaging.tags import parse_tag
 
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip().lower() == "tag":
-            yield from map(str, parse_tag(value.strip()))
+    found = find_distribution(package.name, folders)
+    if found is None or found.version != package.version:
+        return frozenset()
+    tags = headers(found.text("WHEEL"), "Tag")
+    return frozenset(str(each) for tag in tags for each in parse_tag(tag))

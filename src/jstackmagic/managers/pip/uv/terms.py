@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from ....model.credentials import mask
 from ....model.spec import Constraint, Listing, Spec
+from ....where.packages import find_distribution
 from ..config import UNREADABLE, Setting, configured
-from ..distributions import find, serving, user_site
+from ..distributions import serving, user_site
 from ..landing import LANDING
 from ..spec import plain_requirements
 
@@ -150,13 +151,8 @@ def _kept(request: Request, environment: Environment) -> Iterator[str]:
 
 
 def _has_record(name: str, environment: Environment) -> bool:
-    there = find(name, environment.site_packages)
-    if there is None:
-        return False
-    stem = re.sub(r"[-_.]+", "[-_.]", there.name)
-    folder = Path(there.folder)
-    wanted = re.compile(rf"{stem}-.*\.dist-info", re.IGNORECASE)
-    return any(wanted.fullmatch(path.parent.name) for path in folder.glob("*.dist-info/RECORD"))
+    there = find_distribution(name, environment.site_packages)
+    return there is not None and bool(there.record)
 
 
 # Settings
