@@ -77,7 +77,9 @@ def _session_environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.setenv("PIP_CACHE_DIR", str(cache.ROOT / "pip"))
         patch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
         # pip asks a rustc that it finds for its version, at each run
-        folders = [f for f in os.environ["PATH"].split(os.pathsep) if not Path(f, "rustc").exists()]
+        folders = [
+            f for f in os.environ["PATH"].split(os.pathsep) if not shutil.which("rustc", path=f)
+        ]
         patch.setenv("PATH", os.pathsep.join(folders))
         patch.setenv("APT_CONFIG", str(dpkg.apt_config(tmp_path_factory.mktemp("apt"))))
         _set_home(patch, tmp_path_factory.mktemp("home"))

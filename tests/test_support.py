@@ -371,7 +371,9 @@ def test_a_skip_that_is_not_on_the_list_fails_the_run(
         f"import pytest\ndef test_it():\n    pytest.skip({reason!r})\n"
     )
     allowed = Path(__file__).with_name("skips.txt")
+    # with a base of its own: at its end it would remove what earlier runs have left in the other
     command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "support.skips", "test_it.py"]
+    command += ["--basetemp", str(tmp_path / "base"), "-p", "no:hypothesispytest"]
     done = subprocess.run(
         [*command, "--skips-allowed", str(allowed)],
         cwd=tmp_path,

@@ -104,16 +104,17 @@ class Machine:
         for program in (
             *("conda root/bin/mamba", "conda root/bin/python"),
             *("conda root/envs/python310/bin/python", "r env/bin/python", "venv/bin/python"),
-            *("bin/apt-get", "bin/python3", "bin/sudo"),
+            *("bin/apt-get", "bin/python3"),
         ):
-            self._add(program)
+            self._add(program, RECORDER.replace("LOG", f"'{self.log}'"))
+        self._add("bin/sudo", '#!/bin/sh\nexec "$@"\n')  # what a plain user's script calls
         (folder / "bin/mamba").symlink_to(self.conda / "bin/mamba")
         (self.conda / "conda-meta").mkdir()
 
-    def _add(self, program: str) -> None:
+    def _add(self, program: str, text: str) -> None:
         path = self.folder / program
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(RECORDER.replace("LOG", f"'{self.log}'"))
+        path.write_text(text)
         path.chmod(0o755)
 
     def here(self, recipe: Recipe) -> Recipe:

@@ -333,5 +333,8 @@ def test_a_find_in_a_notebook_says_file_cell_line_and_reason(tmp_path: Path) -> 
 
 
 def _is_shell(install: str, frame: str) -> bool:
-    """Return whether bash runs it: ``eval`` removes the quotes, and then it is another command."""
+    """Return whether bash runs it: ``eval`` removes the quotes, and then it is another command;
+    ``$((…))`` is arithmetic."""
+    if "$({})" in frame and install.startswith("(") and install.endswith(")"):
+        return False
     return not ("eval {}" in frame and re.search("['\"(]", install))

@@ -280,6 +280,11 @@ def _as_archive(path: Path, fill: Callable[[Any], None]) -> None:
             open(descriptor, "wb") as file,
             tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive,
         ):
+            # else skopeo makes them, and gives them to root: only root may
+            for folder in ("blobs", "blobs/sha256"):
+                info = tarfile.TarInfo(folder)
+                info.type, info.mode = tarfile.DIRTYPE, 0o755
+                archive.addfile(info)
 
             def add(name: str, size: int, blocks: Iterator[bytes]) -> None:
                 info = tarfile.TarInfo(name)
