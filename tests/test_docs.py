@@ -428,7 +428,9 @@ SHOWS = {
         "": "1 person … graphviz",
         "homes --by seconds --since 30d": "2 people … pip:twitter",
         "homes --image '*base-notebook*' --at-least 5": "0 people",
-        "homes -o report.html": "Wrote report.html",
+        "homes -o report.html": "Wrote … report.html",
+        "homes --suggest --covers 80% -o next/Dockerfile": "Wrote … all installs superfluous",
+        "homes --against analysis:2026-11": "the replay has nothing to do for 0 of 2 recipes",
     },
     "replay": {
         "": "+ dnspython",
@@ -475,7 +477,7 @@ AFTER = {
 }
 
 _THERE = re.compile(
-    r"apt:|^replay .*analysis:|--image$|image |hook (install|install --keep|remove|run)$"
+    r"apt:|^(replay|report) .*analysis:|--image$|image |hook (install|install --keep|remove|run)$"
 )
 """The examples that are for a container of the Docker Stacks."""
 
@@ -529,7 +531,9 @@ def test_every_example_of_a_verb_does_what_it_says(here: Here, full_root: Root) 
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("verbs", [("image",), ("history", "hook", "install", "remove", "replay")])
+@pytest.mark.parametrize(
+    "verbs", [("image",), ("history", "hook", "install", "remove", "replay", "report")]
+)
 def test_and_so_does_every_example_that_needs_a_container(
     verbs: tuple[str, ...], there: There
 ) -> None:

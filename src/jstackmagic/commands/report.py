@@ -8,28 +8,31 @@ Examples:
     %envreport homes --by seconds --since 30d
     %envreport homes --image '*base-notebook*' --at-least 5
     %envreport homes -o report.html             # or report.csv, report.json
+    %envreport homes --suggest --covers 80% -o next/Dockerfile   # the next image
+    %envreport homes --against analysis:2026-11 # for whom the replay has nothing to do there
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timezone
 from typing import TYPE_CHECKING
 
-from ..export._artifact import write_text
 from ..history.select import moment
 from ..io.reading import path_of
-from ..model.errors import UsageError
 from ..report.folders import USUAL, histories, report_on
 from ..report.person import Filter
 from ..report.shown import ORDERS, Report, coarse
-from ._options import option
+from ..report.suggest import suggest
+from ._next import against, dockerfile, share
+from ._options import flag, option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..display import Result
     from ..session import Session
+
+
+_NEXT = "the next image"
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,23 @@ class Options:
         "--limit", type=int, default=20, metavar="N", help="rows of a table (default 20; 0 is all)"
     )
     output: str | None = option(
-        "-o", "--output", metavar="FILE", help="write FILE.html, FILE.csv or FILE.json"
+        "-o", "--output", metavar="FILE", help="write FILE.html, .csv or .json; or a Dockerfile"
+    )
+    suggest: bool = flag(
+        "--suggest", under=_NEXT, help="the Dockerfile of an image that spares people installs"
+    )
+    covers: str = option(
+        "--covers",
+        under=_NEXT,
+        default="80%",
+        metavar="SHARE",
+        help="of all installs (default: %(default)s)",
+    )
+    base_image: str = option(
+        "--from", under=_NEXT, default="", metavar="IMAGE", help="the base (default: most people's)"
+    )
+    against: str | None = option(
+        "--against", under=_NEXT, metavar="IMAGE", help="hold it against the recipes"
     )
 
 
@@ -69,33 +88,20 @@ def run(options: Options, session: Session) -> Result:
     """Count, and show or write the report."""
     own = session.history.source
     folders = [path_of(each) for each in options.folders] or ([own] if own.is_file() else [])
+    found = histories(folders, options.history)
+    if options.against:
+        return against(options.against, found)
     since, until = map(_recorded, (options.since, options.until))
     wanted = Filter(since, until, options.image, options.environment)
-    tally = report_on(histories(folders, options.history), wanted)
+    tally = report_on(found, wanted)
+    if options.suggest:
+        suggestion = suggest(tally, share(options.covers), options.at_least)
+        return dockerfile(suggestion, options.base_image, options.output)
     report = Report(coarse(tally, options.at_least), options.by, options.limit, options.at_least)
-    return _written(report, options.output) if options.output else report
+    return report.write(path_of(options.output)) if options.output else report
 
 
 def _recorded(time: str | None) -> str:
     """Return a time as records write it; empty without one."""
     when = moment(time)
     return when.astimezone(timezone.utc).isoformat(timespec="milliseconds")[:23] if when else ""
-
-
-def _written(report: Report, output: str) -> Report:
-    from ..display import json_text
-
-    path = path_of(output)
-    forms: dict[str, Callable[[], str]] = {
-        ".html": report.to_html,
-        ".csv": report.to_csv,
-        ".json": lambda: json_text(report),
-    }
-    if path.suffix not in forms:
-        raise UsageError(
-            f"A report is written as .html, .csv or .json, and {path.name} is none of them.",
-            kept="Nothing was written.",
-            advice="%envreport FOLDER -o report.html",
-        )
-    write_text(path, forms[path.suffix]())
-    return replace(report, written=str(path))

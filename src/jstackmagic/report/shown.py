@@ -10,13 +10,16 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..display import Part, Result, Table, Text, size_text
+from ..display import Part, Result, Table, Text, json_text, size_text
+from ..io.files import write_file
+from ..model.errors import UsageError
 from ..model.extras import is_here, line
 from ..model.text import counted, readable
 from .tally import Failure, Tally, Use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from .tally import Name
 
@@ -124,7 +127,11 @@ class Report(Result):
         parts += [Text(f"and {left} more that were not read, or not whole.", "warning")] * (
             left > 0
         )
-        return [*parts, *([Text(f"Wrote {self.written}")] if self.written else [])]
+        if self.written:
+            parts.append(Text(f"Wrote {self.written}"))
+            bare = self.written.endswith(".html") and not is_here("pygal")
+            parts += [Text(f"It has no charts without pygal: {line('hub')}")] * bare
+        return parts
 
     def _skipped(self) -> Sequence[tuple[str, str]]:
         return self.tally.skipped[:_SKIPPED]
@@ -250,6 +257,31 @@ class Report(Result):
             writer.writerows((table.caption, *map(_inert, row)) for row in table.rows)
         return text.getvalue()
 
+    def write(self, path: Path) -> Report:
+        """Write it in the form that the file's name ends with; return it with that noted.
+
+        Raises:
+            UsageError: It is no such form, or the file cannot be written.
+        """
+        forms: dict[str, Callable[[], str]] = {
+            ".html": self.to_html,
+            ".csv": self.to_csv,
+            ".json": lambda: json_text(self),
+        }
+        if path.suffix not in forms:
+            raise UsageError(
+                f"A report is written as .html, .csv or .json, and {path.name} is none of them.",
+                kept="Nothing was written.",
+                advice="%envreport FOLDER -o report.html",
+            )
+        try:
+            write_file(path, forms[path.suffix]())
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be written: {error.strerror}.", kept="Nothing was written."
+            ) from None
+        return replace(self, written=str(path))
+
     def to_html(self) -> str:
         """Return a page of its own, without a script."""
         return document("What people install", self.body())
@@ -270,11 +302,6 @@ class Report(Result):
         seconds = [(_called(n), use.seconds / 60) for n, use in self.ranked("seconds")[:12]]
         wanted = (("People who install it", people), ("Minutes at every start", seconds))
         return [(title, bars(title, rows)) for title, rows in wanted if any(n for _, n in rows)]
-
-
-def without_charts() -> str:
-    """Return a sentence that says how to get charts; empty where there are some."""
-    return "" if is_here("pygal") else f"There are no charts without pygal: {line('hub')}"
 
 
 def picture(chart: tuple[str, bytes]) -> str:
