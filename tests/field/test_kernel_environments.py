@@ -269,6 +269,6 @@ def test_a_throw_away_environment_is_named_before_anything_goes_in(
 ) -> None:
     prefix = make_venv(tmp_path / folder)
     facts = verb("info", "-p", prefix).parts()
-    assert bool(said) is ("kept by another" in str(facts))
+    assert bool(said) is ("temporary" in str(facts))
     notes = verb("install", "--dry-run", "-p", prefix, "--pip", "six").done[0].plan.notes
     assert any(said in note for note in notes) if said else not notes

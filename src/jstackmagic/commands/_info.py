@@ -76,22 +76,22 @@ def _facts(environment: Environment, engines: Sequence[Worker]) -> Iterator[tupl
     yield "prefix", environment.prefix
     yield "Python", environment.python or "none"
     if environment.base:
-        yield "stands on", environment.base
+        yield "made with", environment.base
     if environment.is_conda:
         conda = environment.conda
         yield (
-            "conda is",
-            f"{conda.path} ({conda.tool}, found by: {conda.found})" if conda else "not in reach",
+            "conda program",
+            f"{conda.path} ({conda.tool}, found by: {conda.found})" if conda else "not found",
         )
         for number, channel in enumerate(environment.channels, start=1):
             yield f"channel {number}", f"{mask(channel.channel)} (from: {channel.source})"
         if environment.pins:
             yield "pinned", ", ".join(environment.pins)
     for each in engines:
-        yield f"{each.manager}'s work is done by", f"{each.name or 'nothing'}: {mask(each.why)}"
+        yield f"{each.manager} engine", f"{each.name or 'none'} ({mask(each.why)})"
     if environment.temporary:
-        yield "kept by another", environment.temporary
-    yield "can be written to", "yes" if environment.writable else "no"
+        yield "temporary", environment.temporary
+    yield "writable", "yes" if environment.writable else "no"
     if environment.frozen is not None:
         yield "frozen", environment.frozen or "yes"
     if environment.externally_managed is not None:
@@ -101,7 +101,7 @@ def _facts(environment: Environment, engines: Sequence[Worker]) -> Iterator[tupl
 def _host_facts(host: Host) -> Iterator[tuple[str, str]]:
     yield "user", f"{host.user} (root)" if host.is_root else host.user
     yield "sudo without a password", f"{host.sudo} ({host.sudo_reason})"
-    yield "container", host.runtime or "none that shows"
+    yield "container", host.runtime or "none detected"
     if host.container_id:
         yield "container id", host.container_id[:12]
     if host.image:

@@ -86,7 +86,7 @@ class Pip(Manager):
                 )
             return Choice(self.name, "uv", environment, "you chose it", asked=True)
         if reasons:
-            why = f"uv would not do the same: {reasons}"
+            why = f"uv would not do the same: {reasons}" if uv.is_here() else reasons
             return Choice(self.name, "pip", environment, why)
         return Choice(self.name, "uv", environment, "it does the same here as pip would")
 

@@ -80,7 +80,7 @@ def unserved(environment: Environment, request: Request | None = None) -> tuple[
         request: The request; without one, any plain request.
     """
     if _program() is None:
-        return ("there is no uv",)
+        return ("there is no uv here",)
     return _uvterms.translate(environment, request).reasons
 
 
