@@ -153,6 +153,7 @@ def is_popular(package: str) -> bool:
     return _rank().get(normalise(package), POPULAR) < POPULAR
 
 
+@lru_cache(maxsize=1024)
 def slip_of(package: str) -> str | None:
     """Return the popular package that an unknown name is one typing error away from, if any.
 

@@ -151,8 +151,11 @@ def metadata_in(folder: str, only: str = "") -> list[str]:
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
     # a "~name" folder is what pip could not finish removing
-    found = (name for name in names if name.endswith(_KINDS) and not name.startswith("~"))
-    return [os.path.join(folder, name) for name in found if only in ("", _name_in(name))]
+    found = [name for name in names if name.endswith(_KINDS) and not name.startswith("~")]
+    if only:
+        first = only[0]
+        found = [name for name in found if name[0].lower() == first and _name_in(name) == only]
+    return [os.path.join(folder, name) for name in found]
 
 
 def _name_in(file: str) -> str:

@@ -150,10 +150,18 @@ def metadata_of(package: Package, environment: Environment) -> tuple[str, ...]:
             environment.prefix, metadata_path(package.manager).format(name=package.name)
         )
         return (path,) if os.path.isfile(path) else ()
-    found = (item.path for item in _named(package.name, environment))
+    found = (item.path for item in distributions_of_package(package, environment))
     return tuple(
         path for folder in found for path in (folder, *(each.path for each in _entries(folder)))
     )
+
+
+def distributions_of_package(package: Package, environment: Environment) -> list[Distribution]:
+    """Return the distributions of a package's name, those of its version alone if there are any."""
+    name = f"{package.name.replace('-', '_')}-{package.version}.dist-info"
+    paths = (os.path.join(folder, name) for folder in environment.site_packages)
+    exact = [item for item in _cached(paths, Distribution.read) if item is not None]
+    return exact or _named(package.name, environment)
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
@@ -171,8 +179,8 @@ def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
         record = _cached([str(path)], _read_conda_record)[0]
         return tuple(os.path.join(environment.prefix, file) for file in record.files)
     if package.manager == "pip":
-        own = (item.files for item in _named(package.name, environment) if not item.by_conda)
-        return next(own, ())
+        found = distributions_of_package(package, environment)
+        return next((item.files for item in found if not item.by_conda), ())
     return ()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -98,10 +99,17 @@ def _files(environment: Environment, environ: Mapping[str, str]) -> Iterator[str
         yield named
 
 
-def _settings(path: str) -> Iterator[tuple[str, Setting]]:
-    """Yield the settings of one file, each with its section."""
-    if not os.path.exists(path):
-        return
+def _settings(path: str) -> tuple[tuple[str, Setting], ...]:
+    """Return the settings of one file, each with its section."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return _read(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=32)
+def _read(path: str, _mtime_ns: int, _size: int) -> tuple[tuple[str, Setting], ...]:
     from configparser import Error, RawConfigParser
 
     parser = RawConfigParser()
@@ -109,8 +117,9 @@ def _settings(path: str) -> Iterator[tuple[str, Setting]]:
         with open(path, encoding="utf-8") as file:
             parser.read_file(file)
     except (Error, OSError, UnicodeDecodeError) as error:
-        yield "global", Setting(UNREADABLE, str(error), path)
-        return
-    for section in parser.sections():
-        for key, value in parser.items(section):
-            yield section, Setting(_name(key), value, path)
+        return (("global", Setting(UNREADABLE, str(error), path)),)
+    return tuple(
+        (section, Setting(_name(key), value, path))
+        for section in parser.sections()
+        for key, value in parser.items(section)
+    )

@@ -75,7 +75,8 @@ def _present(name: str, environment: Environment) -> Package | None:
     """Return an installed package; only its own metadata is read unless its origin matters."""
     found = find_distribution(name, environment.site_packages)
     if found is None or found.text("direct_url.json"):
-        return serving(read("pip", name), environment)
+        (package,) = serving([read("pip", name)], environment).values()
+        return package
     return Package("conda" if found.by_conda else "pip", found.name, found.version)
 
 
@@ -134,22 +135,22 @@ def _markers(environment: Environment) -> dict[str, str]:
     }
 
 
-def serving(spec: Spec, environment: Environment) -> Package | None:
-    """Return the package that a spec names, or that was installed from its place."""
-    name = spec.name
-    if name and find_distribution(name, environment.site_packages) is None:
-        return None
-    place = installed_from(spec)
-    for package in read_distributions(environment, only=name):
-        if name or (place and package.source.startswith(place)):
-            return package
-    version = conda_distributions(environment, only=name).get(name)
-    if version is None:
-        return None
-    for package in read_conda(environment.prefix):
-        if package.name == name:
-            return package
-    return Package(manager="conda", name=name, version=version)
+def serving(specs: Iterable[Spec], environment: Environment) -> dict[Spec, Package | None]:
+    """Return, for each spec, the package that it names, or that was installed from its place."""
+    own = read_distributions(environment)
+    by_name = {package.name: package for package in reversed(own)}
+    by_conda = conda_distributions(environment)
+
+    def find(spec: Spec) -> Package | None:
+        name, place = spec.name, installed_from(spec)
+        if not name:
+            return next((each for each in own if place and each.source.startswith(place)), None)
+        if name in by_name or name not in by_conda:
+            return by_name.get(name)
+        records = {package.name: package for package in read_conda(environment.prefix)}
+        return records.get(name) or Package("conda", name, by_conda[name])
+
+    return {spec: find(spec) for spec in specs}
 
 
 # The user site

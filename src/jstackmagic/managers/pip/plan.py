@@ -64,7 +64,7 @@ class OfPip(Engine, ABC):
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         """Return the distributions that serve the specs now; see ``Engine.resolved``."""
-        found = (serving(spec, environment) for spec in request.specs)
+        found = serving(request.specs, environment).values()
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
     def explain(self, plan: Plan, change: Change) -> Change:
@@ -161,7 +161,7 @@ def plan_removal(request: Request, environment: Environment) -> Plan:
         Stopped: Nothing of it is there.
     """
     files = [spec for spec in request.specs if isinstance(spec, RequirementsFile)]
-    found = {spec: serving(spec, environment) for spec in request.specs if spec not in files}
+    found = serving((spec for spec in request.specs if spec not in files), environment)
     missing = [spec.text for spec, package in found.items() if package is None]
     specs = [spec for spec in request.specs if spec.text not in missing]
     if not specs:
@@ -234,10 +234,9 @@ def index_of(url: str, request: Request, environment: Environment) -> str:
 def foreseen(new: Iterable[Package], environment: Environment) -> Change:
     """Return what would change where these packages came."""
     new = tuple(new)
-    old = {package.name: serving(read("pip", package.name), environment) for package in new}
+    old = serving((read("pip", package.name) for package in new), environment)
+    pairs = list(zip(old.values(), new, strict=True))
     return Change(
-        added=tuple(package for package in new if old[package.name] is None),
-        changed=tuple(
-            (before, package) for package in new if (before := old[package.name]) is not None
-        ),
+        added=tuple(package for before, package in pairs if before is None),
+        changed=tuple((before, package) for before, package in pairs if before is not None),
     )

@@ -19,11 +19,11 @@ from ....model.credentials import mask
 from ....model.documents import parse_toml
 from ....model.packages import Package, normalise
 from ....where.distributions import headers
-from ....where.packages import find_distribution
+from ....where.packages import distributions_of_package
 from ..plan import index_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from ....model.environment import Environment
     from ....model.plan import Command
@@ -102,7 +102,7 @@ def _archive(item: dict[str, Any], package: Package, environment: Environment) -
     if "archive" in item:
         return dict(item["archive"])
     wheels = list(item.get("wheels") or ())
-    tags = _installed_tags(package, environment.site_packages)
+    tags = _installed_tags(package, environment)
     if tags:
         same = [wheel for wheel in wheels if _tags_of(wheel) == tags]
         if len(same) == 1:
@@ -150,12 +150,11 @@ def _file(place: str) -> str:
     return unquote(place.partition("#")[0].rpartition("/")[2])
 
 
-def _installed_tags(package: Package, folders: Iterable[str]) -> frozenset[str]:
+def _installed_tags(package: Package, environment: Environment) -> frozenset[str]:
     """Return the tags in the WHEEL file of an installed distribution."""
     from packaging.tags import parse_tag
 
-    found = find_distribution(package.name, folders)
-    if found is None or found.version != package.version:
-        return frozenset()
-    tags = headers(found.text("WHEEL"), "Tag")
+    found = distributions_of_package(package, environment)
+    exact = (item for item in found if item.version == package.version)
+    tags = next((headers(item.text("WHEEL"), "Tag") for item in exact), ())
     return frozenset(str(each) for tag in tags for each in parse_tag(tag))

@@ -140,8 +140,9 @@ def _kept(request: Request, environment: Environment) -> Iterator[str]:
     """Yield why uv cannot do a removal: it uses RECORD alone."""
     if request.options:
         yield f"{' '.join(request.options)} is for pip"
+    there = serving(request.specs, environment)
     for spec in request.specs:
-        found = None if isinstance(spec, Listing) else serving(spec, environment)
+        found = there[spec]
         if isinstance(spec, Listing):
             yield f"{spec} names a file"
         elif found is not None and found.manager == "conda":
