@@ -414,6 +414,23 @@ class TestAsConda:
         assert all((prefix / name).is_file() for name in data["files"])
         assert journal.read(str(prefix)) is None
 
+    def test_the_bytecode_is_made_once_for_a_python(
+        self, make: Callable[..., Path], packages: Path
+    ) -> None:
+        compiled = f"{SITE_PACKAGES}/__pycache__/app_tool.{BYTECODE}"
+        one, other, third = (make("python", name=name) for name in ("one", "other", "third"))
+        change(one, "app")
+        settled(one)
+        change(other, "app")
+        assert bytecode.is_made(str(other))
+        assert (other / compiled).samefile(one / compiled)
+        # what is not of this very source is made again
+        os.utime(next(packages.glob("app-*/site-packages/app_tool.py")), (1, 1))
+        change(third, "app")
+        settled(third)
+        assert not (third / compiled).samefile(one / compiled)
+        assert (third / compiled).read_bytes()[8:12] == b"\1\0\0\0"
+
     def test_no_mark_of_another_tool(self, make: Callable[..., Path]) -> None:
         prefix = make("python")
         (prefix / "CACHEDIR.TAG").unlink(missing_ok=True)

@@ -1,16 +1,22 @@
-"""Byte-compile linked packages as conda does, while the user goes on."""
+"""Byte-compile linked packages as conda does, while the user goes on.
+
+Bytecode is kept with the package that it was made of, in the package cache, for the next
+environment with the same Python: it names its source relative to the prefix, with its time and
+size.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import subprocess
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping, Sequence
 
     from .records import PythonLayout
 
@@ -46,8 +52,59 @@ def is_made(prefix: str) -> bool:
     return not os.path.exists(os.path.join(prefix, _LIST))
 
 
+def link_kept(prefix: str, python: PythonLayout, folder: str, sources: Sequence[str]) -> list[str]:
+    """Link the bytecode that is kept with a package; return the modules without any.
+
+    Args:
+        prefix: The environment.
+        python: Its Python.
+        folder: The package's folder in the cache.
+        sources: Its modules, relative to the prefix.
+    """
+    kept = _kept(folder, python)
+    if not kept.is_dir():
+        return list(sources)
+    return [source for source in sources if not _link(kept, prefix, source, python)]
+
+
+def _kept(folder: str, python: PythonLayout) -> Path:
+    return Path(folder, f".bytecode-{python.version}")
+
+
+def _link(kept: Path, prefix: str, source: str, python: PythonLayout) -> bool:
+    compiled = python.bytecode_of(source)
+    try:
+        with open(kept / compiled, "rb") as file:
+            header = file.read(16)
+        status = os.stat(os.path.join(prefix, source))
+        # PEP 552: no flags, then the source's time and size; anything else is made again
+        if header[4:] != struct.pack("<III", 0, int(status.st_mtime), status.st_size):
+            return False
+        _link_file(kept / compiled, Path(prefix, compiled))
+    except (OSError, struct.error):
+        return False
+    return True
+
+
+def _link_file(there: Path, here: Path) -> None:
+    here.parent.mkdir(parents=True, exist_ok=True)
+    os.link(there, here)
+
+
+def _keep(prefix: str, python: PythonLayout, packages: Mapping[str, Sequence[str]]) -> None:
+    """Keep new bytecode with its packages, as far as their folders take hard links."""
+    for folder, sources in packages.items():
+        for compiled in map(python.bytecode_of, sources):
+            with contextlib.suppress(OSError):
+                _link_file(Path(prefix, compiled), _kept(folder, python) / compiled)
+
+
 def compile_behind(
-    prefix: str, python: PythonLayout, sources: Iterable[str], done: Callable[[], None]
+    prefix: str,
+    python: PythonLayout,
+    sources: Sequence[str],
+    packages: Mapping[str, Sequence[str]],
+    done: Callable[[], None],
 ) -> None:
     """Compile modules in a process that outlives this call, and this process if need be.
 
@@ -57,15 +114,18 @@ def compile_behind(
     Args:
         prefix: The environment.
         python: Its Python.
-        sources: The modules, relative to the prefix.
+        sources: Modules of no package in the cache, relative to the prefix.
+        packages: The modules of each package, by its folder in the cache.
         done: Called in a thread when it is done, with any outcome.
     """
-    Path(prefix, _LIST).write_text("".join(f"{source}\n" for source in sources))
+    every = (*sources, *(source for several in packages.values() for source in several))
+    Path(prefix, _LIST).write_text("".join(f"{source}\n" for source in every))
     process = _start(prefix, python)
 
     def wait() -> None:
         if process is not None:
             process.wait()
+            _keep(prefix, python, packages)
         done()
 
     # A daemon: a kernel that is restarted meanwhile does not wait.

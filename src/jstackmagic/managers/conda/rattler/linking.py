@@ -185,23 +185,26 @@ def _finish(prefix: str, plan: Journal, config: CondaConfig, lock: Lock | NoLock
     _sweep(prefix, plan)
     there = records(prefix)
     python = PythonLayout.of(there.values())
-    sources = bytecode.left(prefix, python)
+    stale = bytecode.left(prefix, python)
+    packages: dict[str, list[str]] = {}
     for item in plan.link:
         record = there[str(item.record["name"]).lower()]
-        sources += conform(
+        sources = conform(
             prefix, record, archive=item.archive, requested=item.requested, python=python
         )
+        if python is not None:
+            packages[item.folder] = bytecode.link_kept(prefix, python, item.folder, sources)
     for name, requested in plan.requested.items():
         if name in there:
             note_requested(prefix, there[name], requested)
     _write_history(prefix, plan, config)
     _register(prefix)
     journal.clear(prefix)
-    if python is None or not sources:
+    if python is None or not (stale or any(packages.values())):
         bytecode.forget(prefix)
         lock.release()
     else:
-        bytecode.compile_behind(prefix, python, sources, lock.release)
+        bytecode.compile_behind(prefix, python, stale, packages, lock.release)
 
 
 def _sweep(prefix: str, plan: Journal) -> None:

@@ -112,11 +112,11 @@ class PythonLayout:
     """The Python of a prefix, as far as its packages depend on it.
 
     Attributes:
-        minor: ``"3.12"``.
+        version: ``"3.12.4"``.
         site_packages: Relative to the prefix.
     """
 
-    minor: str
+    version: str
     site_packages: str
 
     @classmethod
@@ -124,10 +124,15 @@ class PythonLayout:
         """Return the layout of a set of packages; None without Python."""
         for record in records:
             if record.name.normalized == "python":
-                minor = ".".join(str(record.version).split(".")[:2])
+                version = str(record.version)
                 path = record.python_site_packages_path
-                return cls(minor, path or f"lib/python{minor}/site-packages")
+                return cls(version, path or f"lib/python{_minor(version)}/site-packages")
         return None
+
+    @property
+    def minor(self) -> str:
+        """Return ``"3.12"``."""
+        return _minor(self.version)
 
     def bytecode_of(self, source: str) -> str:
         """Return the path of a source file's bytecode."""
@@ -141,6 +146,10 @@ class PythonLayout:
         """Return the Python modules among a package's files."""
         root = f"{self.site_packages}/"
         return [file for file in files if file.startswith(root) and file.endswith(".py")]
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
 
 
 def all_paths(record: PrefixRecord, python: PythonLayout | None) -> PrefixRecord:
