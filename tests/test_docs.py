@@ -441,6 +441,14 @@ SHOWS = {
         "--name other": "environment other … + dnspython",
         "--keep": "kept",
     },
+    "sync": {
+        "": "fails: UsageError … This notebook is connected to no cluster",
+        "client": "fails: UsageError … There is no variable client",
+        "--dry-run": "fails: UsageError … This notebook is connected to no cluster",
+        "--prove": "fails: UsageError … This notebook is connected to no cluster",
+        "--via index": "fails: UsageError … This notebook is connected to no cluster",
+        "--force": "fails: UsageError … This notebook is connected to no cluster",
+    },
     "undo": {
         "--dry-run": "Would run … − dnspython",
         "": "− dnspython",

@@ -80,7 +80,13 @@ def _session(shell: InteractiveShell, settings: JStackMagic) -> Session:
     def set_exit_code(status: int) -> None:
         shell.user_ns["_exit_code"] = status
 
-    return Session(magic=True, cells=cells, on_exit_status=set_exit_code, settings=settings.policy)
+    return Session(
+        magic=True,
+        cells=cells,
+        variables=lambda: shell.user_ns,
+        on_exit_status=set_exit_code,
+        settings=settings.policy,
+    )
 
 
 def register(shell: InteractiveShell) -> None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +43,7 @@ class Session:
         cell: The body of a cell magic.
         notebook: The notebook's path, where the surface knows it.
         cells: Returns the source of the cells that this kernel ran.
+        variables: Returns the notebook's variables.
         shown: The surface's console; None shows nothing.
         on_exit_status: Takes the exit status of every command that ran.
         settings: Returns the policy as the settings are now.
@@ -52,6 +53,7 @@ class Session:
     cell: str | None = None
     notebook: str = ""
     cells: Callable[[], Sequence[str]] = tuple
+    variables: Callable[[], Mapping[str, Any]] = dict
     shown: Console | None = None
     on_exit_status: Callable[[int], None] = _ignore
     settings: Callable[[], Policy] = policy_of_files

@@ -17,6 +17,8 @@ from ..model.written import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..model.plan import OnWorker
+
 
 @dataclass(frozen=True, repr=False)
 class WholeRecords(Result):
@@ -78,6 +80,7 @@ def _facts(record: Record) -> Sequence[tuple[str, str]]:
         ("kernel", context.kernel),
         ("container", context.container),
         ("image", context.image),
+        *(("on", _on(each)) for each in (outcome.workers if outcome else ())),
         ("virtual packages", ", ".join(context.virtual)),
     )
     return [(name, value) for name, value in facts if value]
@@ -90,6 +93,15 @@ def when_of(record: Record) -> str:
 
 def where_of(record: Record) -> str:
     """Return the place of a record, in words."""
+    if record.context.cluster:
+        return record.context.cluster
     if is_system(record.request.manager):
         return "system"
     return record.environment.name or record.environment.prefix
+
+
+def _on(change: OnWorker) -> str:
+    """Return what changed on a worker, in words."""
+    moves = ((each.name, (each.old, each.new or "removed")) for each in change.swaps)
+    swaps = (f"{name} {' → '.join(filter(None, versions))}" for name, versions in moves)
+    return f"{change.worker}, {change.host} {change.prefix}: {', '.join(swaps)}"

@@ -46,7 +46,7 @@ class HistoryTable(Result):
             (
                 record.id,
                 when_of(record),
-                _what(record),
+                what_of(record),
                 where_of(record),
                 record.request.manager if record.request.specs else "",
                 _result(record) + ", taken back" * (record.id in self.taken_back),
@@ -67,13 +67,16 @@ class HistoryTable(Result):
         return plain(self.records, whole=True)
 
 
-def _what(record: Record) -> str:
+def what_of(record: Record) -> str:
+    """Return what was asked, in words; of an undo of a sync, the record that it takes back."""
     if not record.request.specs:
-        return " ".join(" ".join(record.commands).split())
+        return " ".join(" ".join(record.commands).split()) or f"undo {record.undoes}"
     return f"{record.request.action} {' '.join(record.request.texts)}"
 
 
 def _result(record: Record) -> str:
     if record.status != "ok" or record.outcome is None:
         return record.status
+    if record.context.cluster:
+        return counted(len(record.outcome.workers), "worker")
     return count_text(record.outcome.change) or "already there"

@@ -19,6 +19,7 @@ from ._change import transaction
 from ._changed import ChangeResult
 from ._mode import Mode
 from ._options import option
+from ._records import what_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ class Options(Mode):
 
 def run(options: Options, session: Session) -> UndoResult:
     """Undo the named records, or the last transaction."""
-    from ..restore.undo import UndoOptions, undo
+    from ..restore.undo import UndoOptions, chosen, undo
 
     # the guards are asked once, for all of it: one step alone would often look like harm
     carrier = transaction(
@@ -49,8 +50,15 @@ def run(options: Options, session: Session) -> UndoResult:
         dry_run=options.dry_run,
         record_only=options.record_only,
     )
+    there: tuple[str, ...] = ()
+    moves = not (options.dry_run or options.record_only)
+    if moves and any(record.context.cluster for record in session.history.records()):
+        from ._workers import taken_back
+
+        there = taken_back(chosen(wanted, session.history), session)
     undone = undo(wanted, session.history, carrier)
-    return UndoResult(done=undone.done, notes=undone.problems, taken_back=undone.records)
+    notes = (*there, *undone.problems)
+    return UndoResult(done=undone.done, notes=notes, taken_back=undone.records)
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,8 +75,7 @@ class UndoResult(ChangeResult):
         head = [
             Text(
                 f"{'Took back' if self._did else 'Would take back'} {record.id}: "
-                f"{record.request.action} {' '.join(record.request.texts)} "
-                f"({record.request.manager})"
+                f"{what_of(record)} ({record.context.cluster or record.request.manager})"
             )
             for record in self.taken_back
         ]

@@ -13,6 +13,8 @@ EXTRAS = {
     "pypi_simple": ("pypi-simple", "formats"),
     "h2": ("h2", "image"),
     **{name: (name, "hub") for name in ("alembic", "jinja2", "jupyterhub", "pygal", "sqlalchemy")},
+    "distributed": ("distributed", "dask"),
+    "ipyparallel": ("ipyparallel", "ipyparallel"),
 }
 """By the name that is imported: the distribution, and the extra of jstackmagic that brings it."""
 

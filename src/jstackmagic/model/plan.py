@@ -61,6 +61,40 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Swap:
+    """One distribution that changed on a cluster's worker.
+
+    Attributes:
+        name: Its normalised name.
+        old: The version before; empty if it was not there.
+        new: The version after; empty if it was removed.
+        back: The archive on that host that brings back what was there, as `workers` knows it.
+    """
+
+    name: str
+    old: str = ""
+    new: str = ""
+    back: dict[str, str | int | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OnWorker:
+    """The changes on one worker of a cluster.
+
+    Attributes:
+        worker: Its address or number.
+        host: Its host.
+        prefix: Its environment there.
+        swaps: The changes.
+    """
+
+    worker: str
+    host: str
+    prefix: str
+    swaps: tuple[Swap, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The outcome of a step, observed on disk.
 
@@ -72,6 +106,7 @@ class Outcome:
         resolved: For each spec that names a package, the package that now serves it.
         message: The manager's last lines, if it failed.
         log: The manager's output, as a terminal finally shows it, without colours.
+        workers: What changed on a cluster's workers, if it was a sync.
     """
 
     status: OutcomeStatus
@@ -81,3 +116,4 @@ class Outcome:
     resolved: tuple[Package, ...] = ()
     message: str = ""
     log: str = ""
+    workers: tuple[OnWorker, ...] = ()

@@ -19,6 +19,7 @@ class Context:
     Attributes:
         process: An identifier that a later process with the same ``pid`` does not have.
         virtual: The virtual packages by which conda chooses builds here (CEP 26): ``__cuda=12.4``.
+        cluster: The kind and the address of the cluster whose workers it was done on.
     """
 
     user: str = ""
@@ -31,6 +32,7 @@ class Context:
     image: str = ""
     jstackmagic: str = ""
     virtual: tuple[str, ...] = ()
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,16 @@ def _problems_at(place: Reversal, wanted: UndoOptions) -> list[str]:
 # Which
 
 
+def chosen(wanted: UndoOptions, history: History) -> list[Record]:
+    """Return the records that an undo would take back, the oldest first.
+
+    Raises:
+        UsageError: There is nothing to undo, or it was undone already.
+        Stopped: One has not ended.
+    """
+    return _chosen(wanted, history, history.ledger())[0]
+
+
 def _chosen(
     wanted: UndoOptions, history: History, ledger: Ledger
 ) -> tuple[list[Record], list[Record]]:

@@ -1,0 +1,125 @@
+"""Dask's workers: archives go to the scheduler once, and from there to each host once."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..model.errors import UsageError
+from . import dask_worker, worker
+from .cluster import Lost, shipped, source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .cargo import Cargo
+
+LIBRARY = "distributed"
+SCHEMES = ("tcp", "tls", "ws", "wss", "inproc")
+_SECONDS = 60.0  # for the tasks of a worker that is to be restarted, and for its return
+
+
+def of(value: Any) -> Dask | None:
+    """Return a client, or the cluster it belongs to, as a cluster."""
+    if hasattr(value, "get_client") and hasattr(value, "scheduler_address"):
+        value = value.get_client()
+    if not hasattr(value, "run_on_scheduler") or getattr(value, "status", "") != "running":
+        return None
+    if value.asynchronous:
+        raise UsageError(
+            "This Client is asynchronous: its calls return to no one here.",
+            kept="Nothing was sent.",
+            advice="Make one that is not: Client(address)",
+        )
+    return Dask(value)
+
+
+def at(address: str) -> Dask:
+    """Connect to a scheduler.
+
+    Raises:
+        UsageError: It does not answer.
+    """
+    from distributed import Client
+
+    try:
+        connect: Any = Client
+        return Dask(connect(address, timeout=10, set_as_default=False))
+    except OSError as error:
+        raise UsageError(
+            f"No scheduler answers at {address}: {error}", kept="Nothing was sent."
+        ) from None
+
+
+class Dask:
+    """A client of `dask.distributed`."""
+
+    kind = "dask"
+    own = frozenset({"dask", "distributed"})
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._sent = shipped(dask_worker)
+        self._source = source()
+        self.name = str(client.scheduler.address)
+
+    def workers(self) -> Sequence[str]:
+        found: list[str] = self._on_scheduler("addresses")
+        return found
+
+    def _on_scheduler(self, function: str, *args: Any) -> Any:
+        return self._client.run_on_scheduler(self._sent[function], *args)
+
+    def _run(self, function: str, *args: Any, on: Iterable[str] | None) -> Mapping[str, Any]:
+        workers = list(self.workers() if on is None else on)
+        if not workers:
+            return {}
+        found = self._client.run(
+            self._sent[function], *args, workers=workers, on_error="return", nanny=False
+        )
+        return {
+            each: Lost(f"it went away ({type(answer).__name__}: {answer})")
+            if isinstance(answer := found.get(each, OSError("no answer")), BaseException)
+            else answer
+            for each in workers
+        }
+
+    def call(self, function: str, *args: Any, on: Iterable[str] | None = None) -> Mapping[str, Any]:
+        return self._run("look", self._source, function, args, on=on)
+
+    def bring(self, cargo: Cargo, on: Iterable[str]) -> Mapping[str, Any]:
+        if cargo.order["via"] == "cluster":
+            there = set(self._on_scheduler("serve", {}))
+            fresh = {r["sha256"]: r for r in cargo.rows if r["sha256"] not in there}
+            for sha256, row in fresh.items():  # one at a time: none is in memory twice
+                self._on_scheduler("serve", {sha256: Path(worker.path_of(row)).read_bytes()})
+        return self._run("bring", self._source, cargo.order, on=on)
+
+    def later(self, cargo: Cargo) -> str:
+        plugin = self._sent["Plugin"](self._source, cargo.order, list(self.workers()))
+        self._client.register_plugin(plugin, name=plugin.name)
+        return "Workers that are started later get the same."
+
+    def restart(self, workers: Iterable[str]) -> Mapping[str, str]:
+        left = set(workers)
+        why: dict[str, str] = {}
+        end = time.monotonic() + _SECONDS
+        going: set[str] = set()
+        while left and time.monotonic() < end:
+            free = left - set(self._on_scheduler("busy"))
+            found = self._run("restart", on=free) if free else {}
+            why |= {w: a.words if isinstance(a, Lost) else a for w, a in found.items() if a}
+            going |= free - why.keys()
+            left -= free
+            if left:
+                time.sleep(0.1)
+        why |= dict.fromkeys(left, "it is busy, and keeps its modules until it is restarted")
+        while going & set(self.workers()) and time.monotonic() < end:
+            time.sleep(0.05)
+        return why
+
+    def sent(self) -> int:
+        """Return the bytes of archives that the scheduler has sent to workers."""
+        found: int = self._on_scheduler("counted")
+        return found

@@ -1,0 +1,387 @@
+"""Bring a cluster's workers to what this environment has, and compare them with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ..model.plan import OnWorker, Outcome, Swap
+from ..model.request import Request
+from ..model.text import counted
+from ..where.environment import detect
+from . import worker
+from .cargo import Cargo, order
+from .cluster import Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ..display.console import Console
+    from ..history.file import History
+    from ..model.environment import EnvironmentRef
+    from ..model.record import Context, Record
+    from .cluster import Cluster
+
+_RETURN = 30.0  # seconds in which a worker that went away may be started again
+_POLL = 0.1  # seconds
+
+
+@dataclass(frozen=True)
+class Row:
+    """One worker, and how it went there.
+
+    Attributes:
+        worker: Its address or number.
+        facts: The result of `worker.look`; empty if it gave no answer.
+        brought: The changes: name, version before, version after.
+        would: Likewise, in a dry run.
+        failed: What failed, a sentence; empty if nothing did.
+        words: Sentences on what else is to be known.
+    """
+
+    worker: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    brought: tuple[tuple[str, str, str], ...] = ()
+    would: tuple[tuple[str, str, str], ...] = ()
+    failed: str = ""
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One package that a worker has otherwise than the kernel.
+
+    Attributes:
+        worker: The worker.
+        name: The package, or ``Python`` or ``platform``.
+        here: What the kernel has.
+        there: What the worker has.
+        sent: Whether a sync would send it.
+    """
+
+    worker: str
+    name: str
+    here: str
+    there: str
+    sent: bool = True
+
+
+@dataclass(frozen=True)
+class Synced:
+    """The outcome of a sync.
+
+    Attributes:
+        rows: The workers.
+        changes: The changes on their disks, for the record.
+        seconds: Its duration.
+    """
+
+    rows: tuple[Row, ...]
+    changes: tuple[OnWorker, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> tuple[Row, ...]:
+        """The workers where something failed."""
+        return tuple(row for row in self.rows if row.failed)
+
+
+def sync(
+    cluster: Cluster,
+    cargo: Cargo,
+    console: Console,
+    *,
+    dry_run: bool = False,
+    on: Iterable[str] | None = None,
+    begin: Callable[[], None] = lambda: None,
+) -> Synced:
+    """Bring every worker to an order, those that are started later included.
+
+    Args:
+        cluster: The cluster.
+        cargo: The order and its archives.
+        console: Shows how far it is.
+        dry_run: Only look, and say what would be done.
+        on: The workers; None for all, and for later ones.
+        begin: Called before the first change.
+    """
+    begun = time.monotonic()
+    before = dict(cluster.call("look", on=on))
+    for words in _foreign(cargo.order, before):
+        console.say(words)
+    if dry_run:
+        return Synced(tuple(_foretold(name, cargo, facts) for name, facts in before.items()))
+    later = cluster.later(cargo) if on is None else ""
+    waiting = [name for name, facts in before.items() if _has_work(cargo, facts)]
+    if waiting:
+        begin()
+        size = f"{cargo.size / 1e6:.1f} MB"
+        console.say(f"Sending {counted(len(cargo.rows), 'package')} ({size}) to {cluster.kind} …")
+    found = dict(cluster.bring(cargo, waiting)) if waiting else {}
+    _follow(cluster, cargo, before, found)
+    rows, changes = [], []
+    for name, facts in before.items():
+        answer = found.get(name)
+        rows.append(_row(name, facts, answer))
+        if answer is not None and not isinstance(answer, Lost) and answer["done"]:
+            changes.append(_change(name, answer))
+    rows = _restarted(cluster, before, found, rows)
+    if later and rows:
+        console.say(later)
+    return Synced(tuple(rows), tuple(changes), round(time.monotonic() - begun, 3))
+
+
+def _has_work(cargo: Cargo, facts: Any) -> bool:
+    if isinstance(facts, Lost):
+        return False
+    plan = worker.todo(cargo.order, facts)
+    elsewhere = facts["place"] != cargo.order["place"]
+    return any(plan.values()) or (cargo.order["again"] and elsewhere)
+
+
+def _foreign(wanted: Mapping[str, Any], before: Mapping[str, Any]) -> Iterable[str]:
+    """Yield a sentence for each other Python or platform, before anything is sent."""
+    facts = [each for each in before.values() if not isinstance(each, Lost)]
+    kinds = {(each["python"], each["platform"]) for each in facts}
+    for python, platform in sorted(kinds - {(wanted["python"], wanted["platform"])}):
+        yield (
+            f"There are workers with Python {python} on {platform}, and Python here is "
+            f"{wanted['python']} on {wanted['platform']}: they get pure wheels alone."
+        )
+
+
+def _follow(cluster: Cluster, cargo: Cargo, before: dict[str, Any], found: dict[str, Any]) -> None:
+    """Bring the workers that were started in place of those that went away meanwhile."""
+    lost = [name for name, answer in found.items() if isinstance(answer, Lost)]
+    end = time.monotonic() + _RETURN
+    while lost and time.monotonic() < end:
+        if fresh := [name for name in cluster.workers() if name not in before]:
+            looked = cluster.call("look", on=fresh)
+            before |= looked
+            found |= cluster.bring(cargo, fresh)
+            for name in lost[: len(fresh)]:
+                before.pop(name)
+            del lost[: len(fresh)]
+        else:
+            time.sleep(_POLL)
+
+
+def _foretold(name: str, cargo: Cargo, facts: Any) -> Row:
+    if isinstance(facts, Lost):
+        return Row(name, failed=facts.words)
+    plan = worker.todo(cargo.order, facts)
+    there = facts["packages"]
+    rows = [*plan["wheels"], *plan["conda"]]
+    would = [(r["name"], there.get(r["name"], {}).get("version", ""), r["version"]) for r in rows]
+    would += [(gone, there[gone]["version"], "") for gone in plan["remove"]]
+    return Row(name, facts, would=tuple(would), words=_cannot(plan["cannot"]))
+
+
+def _cannot(pairs: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(f"{name}: {reason}" for name, reason in pairs)
+
+
+def _row(name: str, facts: Any, answer: Any) -> Row:
+    for each in (facts, answer):
+        if isinstance(each, Lost):
+            return Row(name, {} if each is facts else facts, failed=each.words)
+    if answer is None:
+        return Row(name, facts)
+    words = [f"waited for {answer['waited']}"] if answer["waited"] else []
+    if answer["facts"]["folder"]:
+        words.append(f"its environment is read-only: in {answer['facts']['folder']}")
+    failed = "; ".join((*filter(None, [answer["failed"]]), *_cannot(answer["cannot"])))
+    brought = tuple((done[0], done[1], done[2]) for done in answer["done"])
+    return Row(name, answer["facts"], brought, (), failed, tuple(words))
+
+
+def _change(name: str, answer: Mapping[str, Any]) -> OnWorker:
+    facts = answer["facts"]
+    swaps = tuple(Swap(each[0], each[1], each[2], each[3] or {}) for each in answer["done"])
+    return OnWorker(name, facts["host"], facts["prefix"], swaps)
+
+
+def stale(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the distributions that a worker had imported and that have changed since."""
+    now = after["packages"]
+    return tuple(
+        name
+        for name, package in before["packages"].items()
+        if package["loaded"] and now.get(name, {}).get("print") != package["print"]
+    )
+
+
+def _restarted(
+    cluster: Cluster,
+    before: Mapping[str, Any],
+    found: Mapping[str, Any],
+    rows: Sequence[Row],
+) -> list[Row]:
+    """Restart the workers that have stale modules, and say so in their rows."""
+    changed = {
+        name: names
+        for name, answer in found.items()
+        if name in before
+        and not isinstance(answer, Lost)
+        and bool(names := stale(before[name], answer["facts"]))
+    }
+    why = cluster.restart(changed) if changed else {}
+
+    def noted(row: Row) -> Row:
+        if row.worker not in changed:
+            return row
+        reason = why.get(row.worker)
+        words = f"not restarted: {reason}" if reason else "restarted"
+        names = ", ".join(changed[row.worker])
+        return replace(row, words=(*row.words, f"{words} ({names} was imported)"))
+
+    return [noted(row) for row in rows]
+
+
+# Comparing
+
+
+def compare(cluster: Cluster, cargo: Cargo) -> tuple[Row, ...]:
+    """Look at every worker, hashing the files of what a sync sends; nothing is changed."""
+    names = [row["name"] for row in cargo.order["wheels"]]
+    found = cluster.call("look", names)
+    return tuple(
+        Row(name, failed=facts.words) if isinstance(facts, Lost) else Row(name, facts)
+        for name, facts in found.items()
+    )
+
+
+def differences(
+    wanted: Mapping[str, Any], here: Mapping[str, Any], rows: Iterable[Row]
+) -> tuple[Difference, ...]:
+    """Return each package that a worker has otherwise than the kernel, and its Python.
+
+    Args:
+        wanted: The order, which a sync sends.
+        here: The result of `worker.look` in the kernel.
+        rows: The workers, as `compare` found them.
+    """
+    found = []
+    for row in rows:
+        if row.facts and row.facts["place"] != wanted["place"]:
+            found += [Difference(row.worker, *each) for each in _differing(wanted, here, row.facts)]
+    return tuple(found)
+
+
+def _differing(
+    wanted: Mapping[str, Any], here: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str, bool]]:
+    for what in ("python", "platform"):
+        if facts[what] != wanted[what]:
+            yield what, wanted[what], facts[what], False
+    there = facts["packages"]
+    for row in wanted["wheels"]:
+        if words := _otherwise(row, there.get(row["name"]), facts["wrong"].get(row["name"], ())):
+            yield row["name"], row["version"], words, True
+    for row in wanted["conda"]:
+        record = facts["conda"].get(row["name"])
+        if record != [row["version"], row["build"]]:
+            has = " ".join(record or ["not there"])
+            yield row["name"], f"{row['version']} {row['build']}", has, True
+    sent = {row["name"] for row in (*wanted["wheels"], *wanted["conda"])}
+    for name in sorted((here["packages"].keys() & there.keys()) - sent):
+        versions = here["packages"][name]["version"], there[name]["version"]
+        if versions[0] != versions[1]:
+            yield (name, *versions, False)
+
+
+def _otherwise(row: Mapping[str, Any], there: Any, wrong: Sequence[str]) -> str:
+    """Return how a worker has a wheel otherwise; empty if it is the same."""
+    if there is None:
+        return "not there"
+    if there["version"] != row["version"]:
+        return str(there["version"])
+    if there["print"] != row["print"]:
+        return f"another build of {there['version']}"
+    return f"changed: {', '.join(wrong[:3])}{' …' * (len(wrong) > 3)}" if wrong else ""
+
+
+# On record
+
+
+def on_record(
+    cluster: Cluster,
+    cargo: Cargo,
+    console: Console,
+    history: History,
+    context: Context,
+    ref: EnvironmentRef,
+    command: str,
+    transaction: str = "",
+) -> tuple[Synced, Record | None]:
+    """Sync, with a record of it where there is anything to do; see `sync`.
+
+    Args:
+        cluster: The cluster.
+        cargo: The order and its archives.
+        console: Shows how far it is.
+        history: The history.
+        context: Who asks.
+        ref: The kernel's environment.
+        command: The line that the user typed.
+        transaction: The transaction that it belongs to; empty for one of its own.
+    """
+    begun: list[Record] = []
+
+    def begin() -> None:
+        known = [r for r in history.records() if transaction and r.transaction == transaction]
+        begun.append(
+            history.note(
+                "running",
+                Request("install", "pip", ()),
+                ref,
+                transaction=transaction or history.new_transaction(),
+                step=len(known) + 1,
+                engine=cluster.kind,
+                commands=(command,),
+                context=replace(context, cluster=f"{cluster.kind} {cluster.name}"),
+            )
+        )
+
+    try:
+        synced = sync(cluster, cargo, console, begin=begin)
+    except BaseException as error:
+        for record in begun:
+            history.end(record, Outcome("interrupted", 130, 0.0, message=str(error)))
+        raise
+    if not begun:
+        return synced, None
+    words = "\n".join(f"{row.worker}: {row.failed}" for row in synced.failed)
+    outcome = Outcome(
+        "failed" if words else "ok", bool(words), synced.seconds, message=words,
+        workers=synced.changes,
+    )  # fmt: skip
+    return synced, history.end(begun[0], outcome)
+
+
+def take_back(cluster: Cluster, record: Record, console: Console) -> Iterator[str]:
+    """Bring workers back to what they had before a sync; yield what cannot be, a sentence each."""
+    assert record.outcome is not None
+    looked = cluster.call("look")
+    for change in record.outcome.workers:
+        on = {
+            name: facts
+            for name, facts in looked.items()
+            if not isinstance(facts, Lost)
+            and (facts["host"], facts["prefix"]) == (change.host, change.prefix)
+        }
+        if not on:
+            yield f"No worker is in {change.prefix} of {change.host} now: it stays as it is there."
+            continue
+        facts = next(iter(on.values()))
+        lost = [swap.name for swap in change.swaps if swap.old and not swap.back]
+        if lost:
+            yield f"{change.worker}: what it had of {', '.join(lost)} is not kept, and stays away."
+        goes = [swap.name for swap in change.swaps if not swap.old]
+        comes = [swap.back for swap in change.swaps if swap.back]
+        words = {"python": facts["python"], "platform": facts["platform"]}
+        wanted = order(detect(), wheels=comes, remove=goes, **words)
+        undone = sync(cluster, Cargo(wanted), console, on=on)
+        yield from (f"{row.worker}: {row.failed}." for row in undone.failed)

@@ -1,0 +1,302 @@
+"""The worker's side alone, in environments that have nothing of ours."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jstackmagic.where.environment import detect
+from jstackmagic.workers import worker
+from jstackmagic.workers.cargo import order, row_of
+from jstackmagic.workers.cluster import source
+from jstackmagic.workers.sync import Row, differences, stale
+from support.clusters import site_of, there
+from support.environments import make_venv, uv
+from support.wheels import build_wheel
+
+FACTS: dict[str, Any] = {
+    "place": ["host", 1, 2],
+    "python": "3.12",
+    "platform": "linux-x86_64",
+    "folder": "",
+    "conda": {},
+    "wrong": {},
+    "packages": {},
+}
+ORDER: dict[str, Any] = {
+    "place": ["host", 1, 1],
+    "python": "3.12",
+    "platform": "linux-x86_64",
+    "wheels": [],
+    "conda": [],
+    "remove": [],
+    "via": "cluster",
+    "again": False,
+}
+
+
+def wheel(name: str, made: str = "p", *, pure: bool = True) -> dict[str, Any]:
+    return {"name": name, "version": "2", "print": made, "pure": pure}
+
+
+def has(version: str, made: str, **more: Any) -> dict[str, Any]:
+    return {"version": version, "print": made, "owner": "pip", "loaded": False, **more}
+
+
+# Plans, as plain values
+
+
+@pytest.mark.parametrize(
+    ("facts", "wheels", "cannot"),
+    [
+        ({}, ["pure", "native"], []),
+        ({"packages": {"pure": has("2", "p"), "native": has("2", "other")}}, ["native"], []),
+        (
+            {"packages": {"pure": has("2", "p")}, "wrong": {"pure": ["a.py"]}},
+            ["pure", "native"],
+            [],
+        ),
+        ({"python": "3.11"}, ["pure"], ["native"]),
+        ({"platform": "linux-aarch64"}, ["pure"], ["native"]),
+        ({"place": ["host", 1, 1]}, [], []),  # the kernel's own environment, whatever it has
+    ],
+)
+def test_a_worker_gets_what_it_lacks_and_can_run(
+    facts: dict[str, Any], wheels: list[str], cannot: list[str]
+) -> None:
+    wanted = {**ORDER, "wheels": [wheel("pure"), wheel("native", pure=False)]}
+    plan = worker.todo(wanted, {**FACTS, **facts})
+    assert [row["name"] for row in plan["wheels"]] == wheels
+    assert [name for name, _ in plan["cannot"]] == cannot
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({}, "no conda environment"),
+        ({"conda": {"python": ["3.12", "0"]}, "folder": "/f"}, "read-only"),
+        ({"conda": {"python": ["3.11", "0"]}, "python": "3.11"}, "Python 3.12"),
+        ({"conda": {"python": ["3.12", "0"]}}, ""),
+    ],
+)
+def test_conda_packages_go_to_condas_environments(facts: dict[str, Any], reason: str) -> None:
+    row = {"name": "graphviz", "version": "9", "build": "h0", "noarch": False}
+    plan = worker.todo({**ORDER, "conda": [row]}, {**FACTS, **facts})
+    assert [row["name"] for row in plan["conda"]] == ([] if reason else ["graphviz"])
+    assert reason in "".join(words for _, words in plan["cannot"])
+
+
+def test_what_differs_is_named_and_what_is_beside_it() -> None:
+    wanted = {**ORDER, "wheels": [wheel(name) for name in ("gone", "old", "other", "hurt", "same")]}
+    there = {
+        "old": has("1", "x"),
+        "other": has("2", "x"),
+        "hurt": has("2", "p"),
+        "same": has("2", "p"),
+        "tornado": has("6.4", "x"),
+    }
+    facts = {**FACTS, "packages": there, "wrong": {"hurt": ["hurt.py"]}, "python": "3.11"}
+    here = {"packages": {"tornado": has("6.5", "y"), "jupyter": has("1", "y")}}
+    found = differences(wanted, here, [Row("w1", facts)])
+    assert [(each.name, each.there, each.sent) for each in found] == [
+        ("python", "3.11", False),
+        ("gone", "not there", True),
+        ("old", "1", True),
+        ("other", "another build of 2", True),
+        ("hurt", "changed: hurt.py", True),
+        ("tornado", "6.4", False),
+    ]
+
+
+def test_what_was_imported_and_changed_is_stale() -> None:
+    before = {"packages": {n: has("1", "p", loaded=n != "idle") for n in ("idle", "on", "kept")}}
+    after = {"packages": {"kept": has("1", "p"), "on": has("2", "q"), "idle": has("2", "q")}}
+    assert stale(before, after) == ("on",)
+
+
+# Wheels
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    return make_venv(tmp_path / "worker", pip=False)
+
+
+def ordered(prefix: Path, *rows: dict[str, Any], **more: Any) -> dict[str, Any]:
+    elsewhere = {"place": ["elsewhere", 0, 0]}
+    return order(detect(prefix), wheels=list(rows), **elsewhere, **more)
+
+
+def test_a_wheel_made_of_what_is_installed_installs_to_the_same(
+    tmp_path: Path, prefix: Path
+) -> None:
+    """Also of one that pip or uv spread out: scripts, data, a module beside a package."""
+    made = build_wheel(
+        tmp_path,
+        "spread-out",
+        "1.0+local.1",
+        modules={
+            "spread/__init__.py": "",
+            "lonely.py": "here = True\n",
+            "spread_out-1.0+local.1.data/scripts/run-me": "#!python\nprint('ran')\n",
+            "spread_out-1.0+local.1.data/data/share/spread/table.txt": "1\n",
+            "spread_out-1.0+local.1.data/purelib/extra.py": "",
+        },
+        scripts={"turn": "spread:main"},
+    )
+    first = make_venv(tmp_path / "first", pip=False)
+    uv("pip", "install", made, prefix=first)
+    (info,) = site_of(first).glob("*.dist-info")
+    row = there(first, "pack", str(info))
+    assert row["file"] == made.name
+    assert row["print"] == row_of(made)["print"]
+
+    done = there(prefix, "install", ordered(prefix, row))
+    assert (done["failed"], done["done"]) == ("", [["spread-out", "", "1.0+local.1", None]])
+    assert done["facts"]["packages"]["spread-out"]["print"] == row["print"]
+    for name in ("bin/run-me", "bin/turn", "share/spread/table.txt"):
+        ours, theirs = (root / name for root in (prefix, first))
+        assert ours.exists() == theirs.exists()
+    assert subprocess.check_output([prefix / "bin/run-me"]) == b"ran\n"
+    # uv removes it whole: the list of its files is right
+    uv("pip", "uninstall", "spread-out", prefix=prefix)
+    left = [path.name for path in prefix.rglob("*") if path.is_file()]
+    assert not {"lonely.py", "extra.py", "table.txt", "run-me", "turn", "__init__.py"} & set(left)
+
+
+def test_an_update_takes_the_old_files_away_and_can_be_undone(tmp_path: Path, prefix: Path) -> None:
+    old = row_of(build_wheel(tmp_path, "gear", "1", modules={"gear.py": "", "teeth.py": ""}))
+    new = row_of(build_wheel(tmp_path, "gear", "2"))
+    there(prefix, "install", ordered(prefix, old))
+    done = there(prefix, "install", ordered(prefix, new))
+    (change,) = done["done"]
+    assert change[:3] == ["gear", "1", "2"]
+    assert not (site_of(prefix) / "teeth.py").exists()
+
+    back = there(prefix, "install", ordered(prefix, change[3]))
+    assert back["facts"]["packages"]["gear"]["print"] == old["print"]
+    gone = there(prefix, "install", ordered(prefix, remove=["gear"]))
+    assert gone["failed"] == ""
+    assert sorted(path.name for path in site_of(prefix).iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", ["RECORD", "INSTALLER"])
+def test_what_was_cut_off_is_finished(tmp_path: Path, prefix: Path, kept: str) -> None:
+    """A process that was killed before the list of files was written, or while removing."""
+    row = row_of(build_wheel(tmp_path, "gear", "1"))
+    there(prefix, "install", ordered(prefix, row))
+    (info,) = site_of(prefix).glob("*.dist-info")
+    for path in (*info.iterdir(), site_of(prefix) / "gear.py"):
+        if path.name != kept:
+            path.unlink()
+    done = there(prefix, "install", ordered(prefix, row, again=True))
+    assert done["failed"] == ""
+    assert not there(prefix, "look", ["gear"])["wrong"]
+    assert (site_of(prefix) / "gear.py").exists()
+
+
+def test_what_was_changed_there_is_seen_and_put_back(tmp_path: Path, prefix: Path) -> None:
+    row = row_of(build_wheel(tmp_path, "gear", "1"))
+    there(prefix, "install", ordered(prefix, row))
+    (site_of(prefix) / "gear.py").write_text("evil = True\n")
+    assert there(prefix, "look", ["gear"])["wrong"] == {"gear": ["gear.py"]}
+    assert there(prefix, "install", ordered(prefix, row))["done"] == []  # it looks the same
+    there(prefix, "install", ordered(prefix, row, again=True))
+    assert there(prefix, "look", ["gear"])["wrong"] == {}
+
+
+# What is not let in
+
+
+def test_an_archive_that_was_changed_is_not_installed(tmp_path: Path, prefix: Path) -> None:
+    row = row_of(build_wheel(tmp_path, "gear", "1"))
+    path = Path(worker.path_of(row))
+    path.write_bytes(path.read_bytes() + b" ")
+    assert there(prefix, "lacking", ordered(prefix, row)) == [row]
+    done = there(prefix, "install", ordered(prefix, row))
+    assert "gear-1-py3-none-any.whl is not what was sent" in done["failed"]
+    with pytest.raises(ValueError, match="its hash is another"):
+        worker.keep(row, b"something else")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("../outside.py", "outside of its folder"), ("gear.py", "was changed")],
+)
+def test_a_wheel_that_lies_is_not_installed(
+    tmp_path: Path, prefix: Path, name: str, says: str
+) -> None:
+    made = build_wheel(tmp_path / "good", "gear", "1")
+    bad = tmp_path / made.name
+    with zipfile.ZipFile(made) as good, zipfile.ZipFile(bad, "w") as archive:
+        for each in good.namelist():
+            archive.writestr(name if each == "gear.py" else each, good.read(each) + b"# more\n"
+                             if each == "gear.py" else good.read(each))  # fmt: skip
+    done = there(prefix, "install", ordered(prefix, row_of(bad)))
+    assert says in done["failed"]
+    assert not list(prefix.rglob("outside*"))
+    assert not list(prefix.rglob("gear*"))
+
+
+@pytest.mark.parametrize("file", ["../x.whl", "a/b.whl", ".hidden", "$(rm).whl", "a b.whl"])
+def test_a_name_of_an_archive_is_no_path(file: str) -> None:
+    with pytest.raises(ValueError, match="is no name of an archive"):
+        worker.path_of({"sha256": "0" * 64, "file": file})
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ("c.JStackMagic.deny = ['ge*']", "forbids it"),
+        ("c = get_config()\nc.JStackMagic.deny.append('pip:gear')", "forbids it"),
+        ("c.JStackMagic.allow = ['other']", "not among the packages"),
+        ("c.JStackMagic.managers = ['conda']", "does not allow pip"),
+        ("c.JStackMagic.locked = ['index_url']", "has locked index_url"),
+        ("c.JStackMagic.deny = [", "cannot be read"),
+        ("c.Other.thing = 1\nc.JStackMagic.deny = ['conda:gear']", ""),
+    ],
+)
+def test_the_administrator_of_the_worker_has_a_say(
+    tmp_path: Path, prefix: Path, config: str, says: str
+) -> None:
+    row = {**row_of(build_wheel(tmp_path, "gear", "1")), "asked": True}
+    path = prefix / "etc/ipython/ipython_config.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(config)
+    done = there(prefix, "install", ordered(prefix, row))
+    assert says in done["failed"] + "".join(words for _, words in done["cannot"])
+    assert bool(done["done"]) is (not says)
+
+
+# Where the environment may not be written to
+
+
+def test_a_frozen_environment_gets_a_folder_on_its_path(tmp_path: Path, prefix: Path) -> None:
+    (prefix / "conda-meta").mkdir()
+    (prefix / "conda-meta/frozen").touch()
+    row = row_of(build_wheel(tmp_path, "gear", "1"))
+    before = {path: path.stat().st_mtime_ns for path in prefix.rglob("*")}
+    done = there(prefix, "install", ordered(prefix, row))
+    folder = done["facts"]["folder"]
+    assert (done["failed"], Path(folder, "gear.py").exists()) == ("", True)
+    assert {path: path.stat().st_mtime_ns for path in prefix.rglob("*")} == before
+    # a process that is started later looks there as well
+    assert "gear" in there(prefix, "look")["packages"]
+
+
+def test_two_on_one_environment_take_turns_and_say_so(tmp_path: Path, prefix: Path) -> None:
+    rows = [row_of(build_wheel(tmp_path, f"gear{number}", "1")) for number in range(30)]
+    code = f"names = {{'__name__': 'w'}}\nexec({source()!r}, names)\nimport json, sys\n"
+    code += f"print(json.dumps(names['install']({ordered(prefix, *rows)!r})))"
+    words = [prefix / "bin/python", "-c", code]
+    started = [subprocess.Popen(words, stdout=subprocess.PIPE) for _ in range(2)]
+    done = [json.loads(process.communicate(timeout=60)[0]) for process in started]
+    assert [each["failed"] for each in done] == ["", ""]
+    assert sorted(len(each["done"]) for each in done) == [0, 30]
+    idle = next(each for each in done if not each["done"])
+    assert not idle["waited"] or "process" in idle["waited"]
