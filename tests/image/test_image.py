@@ -20,15 +20,14 @@ from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
 
 from jstackmagic.cli import main
-from jstackmagic.commands.image._context import Context, _style
 from jstackmagic.commands.image._running import Running
-from jstackmagic.commands.image.serve import _mount, _port
 from jstackmagic.display.console import Plain
 from jstackmagic.display.html import as_html
 from jstackmagic.display.parts import as_text
 from jstackmagic.history.built import note_image
 from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image import family, suggest
+from jstackmagic.image.context import Context, _style
 from jstackmagic.image.engine import commit, labels
 from jstackmagic.image.engine.build import StepLines, blame
 from jstackmagic.image.engine.buildlog import Log, fields
@@ -36,6 +35,7 @@ from jstackmagic.image.engine.client import EngineError, NoEngine, connect, spea
 from jstackmagic.image.engine.container import Container, Mount
 from jstackmagic.image.engine.restore import restore
 from jstackmagic.image.engine.serve import Server
+from jstackmagic.image.engine.words import mount, port
 from jstackmagic.image.prove.coverage import COVERAGE
 from jstackmagic.image.prove.proof import Proof, Side, absent, differences, same, unreadable
 from jstackmagic.image.secrets import completed, pairs
@@ -823,7 +823,7 @@ def test_a_servers_url_is_shown_with_its_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "port"),
+    ("text", "published"),
     [
         ("8888", ("8888/tcp", "", None)),
         ("8889:8888", ("8888/tcp", "", 8889)),
@@ -831,23 +831,23 @@ def test_a_servers_url_is_shown_with_its_token() -> None:
         ("127.0.0.1::8888", ("8888/tcp", "127.0.0.1", None)),
     ],
 )
-def test_a_port_is_read_as_docker_does(text: str, port: tuple[str, str, int | None]) -> None:
-    assert _port(text) == port
+def test_a_port_is_read_as_docker_does(text: str, published: tuple[str, str, int | None]) -> None:
+    assert port(text) == published
 
 
 @pytest.mark.parametrize("text", ["", "x", "8888:", "99999", "1:2:3:4", "-1:8888"])
 def test_what_is_no_port_starts_nothing(text: str) -> None:
     with pytest.raises(UsageError, match="not a port"):
-        _port(text)
+        port(text)
 
 
 def test_a_mount_is_read_as_docker_does() -> None:
-    assert _mount("/data") == ("/data", "", False)
-    assert _mount("/data:/home/jovyan") == ("/data", "/home/jovyan", False)
-    assert _mount("/data:/x:ro") == ("/data", "/x", True)
+    assert mount("/data") == ("/data", "", False)
+    assert mount("/data:/home/jovyan") == ("/data", "/home/jovyan", False)
+    assert mount("/data:/x:ro") == ("/data", "/x", True)
     for text in ("/data:home", "/data:/x:z"):
         with pytest.raises(UsageError, match="not a mount"):
-            _mount(text)
+            mount(text)
 
 
 # What a failed step says

@@ -22,9 +22,9 @@ import pytest
 import requests
 
 from jstackmagic.cli import main
-from jstackmagic.commands.image._context import _first_base
 from jstackmagic.display.console import Plain, quiet
 from jstackmagic.history.file import IMAGE_HISTORY
+from jstackmagic.image.context import _first_base
 from jstackmagic.image.engine import labels
 from jstackmagic.image.engine.build import Asked, BuildFailed, build, fetch, push
 from jstackmagic.image.engine.client import EngineError, connect

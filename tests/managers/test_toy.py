@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.image.prove.files import tree_of
+from jstackmagic.image.packages import packages_of
 from jstackmagic.image.prove.proof import Side, differences
 from jstackmagic.image.root import Root, apply, archive
 from jstackmagic.model import managers
@@ -127,9 +127,8 @@ def test_prove_reads_it_in_an_image(venv: Environment) -> None:
     held.seek(0)
     root = Root()
     apply(root, archive(held))
-    with tree_of(root) as tree:
-        image = tree.packages(venv.prefix)
-        assert not tree.path(f"{venv.prefix}/share").exists()
+    assert f"{venv.prefix}/share/toys.txt" not in root.contents
+    image = packages_of(root, venv.prefix)
     side = Side(venv.ref, venv.prefix, here, image)
     (found,) = differences(side, Session().history.records())
     assert found.here is not None

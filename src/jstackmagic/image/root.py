@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
@@ -26,7 +26,7 @@ from ..io.files import write_file
 from ..model import managers
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from ..model.managers import Listed
 
@@ -98,15 +98,20 @@ class Root:
         entries: By absolute path; the root folder itself is not among them.
         contents: The content of the files that say what is installed, by absolute path.
         unread: A sentence for each thing that could not be read, with the reason.
+        derived: What others worked out of the entries, until these change.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
+    derived: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
-    @cached_property
+    @property
     def _paths(self) -> list[str]:
-        return sorted(self.entries)
+        if "paths" not in self.derived:
+            self.derived["paths"] = sorted(self.entries)
+        found: list[str] = self.derived["paths"]
+        return found
 
     def below(self, folder: str) -> Iterator[str]:
         """Yield the paths below a folder, in order."""
@@ -162,8 +167,8 @@ class Root:
         self.changed()
 
     def changed(self) -> None:
-        """Forget the order of the paths, after `entries` was changed."""
-        self.__dict__.pop("_paths", None)
+        """Forget what was worked out, after `entries` was changed."""
+        self.derived.clear()
 
 
 Opener = Callable[[], BinaryIO]
@@ -265,14 +270,11 @@ def archive(stream: BinaryIO, *, above: str = "/") -> Changes:
     from concurrent.futures import ThreadPoolExecutor
 
     changes = Changes()
-    waiting: deque[tuple[str, Entry, Future[tuple[str, str]]]] = deque()
+    waiting: deque[tuple[str, Entry | Future[Entry]]] = deque()
 
     def finish() -> None:
-        path, entry, computed = waiting.popleft()
-        digest, body = computed.result()
-        if changes.root.entries.get(path) is entry:
-            compiled = (body, entry.body[1]) if entry.body else None
-            changes.root.entries[path] = _with_hash(entry, digest, compiled)
+        path, found = waiting.popleft()
+        changes.root.entries[path] = found if isinstance(found, Entry) else found.result()
 
     links: list[tuple[str, str]] = []
     with (
@@ -293,12 +295,9 @@ def archive(stream: BinaryIO, *, above: str = "/") -> Changes:
             elif member.islnk():
                 links.append((path, _path(above, member.linkname)))
             else:
-                entry, content = _entry(member, opened, path, changes.root)
-                changes.root.entries[path] = entry
-                if content is not None:
-                    waiting.append((path, entry, pool.submit(_hashes, content, entry)))
-                    if len(waiting) > _IN_FLIGHT:
-                        finish()
+                waiting.append((path, _entry(member, opened, path, changes.root, pool)))
+                if len(waiting) > _IN_FLIGHT:
+                    finish()
         while waiting:
             finish()
     for path, target in links:
@@ -331,29 +330,19 @@ def _mark(changes: Changes, path: str, name: str) -> None:
 
 
 def _entry(
-    member: tarfile.TarInfo, opened: tarfile.TarFile, path: str, root: Root
-) -> tuple[Entry, bytes | None]:
-    """Return an entry without its hash, and its content; that of a huge file is hashed here."""
-    kind: Kind = (
-        "file"
-        if member.isfile()
-        else "folder"
-        if member.isdir()
-        else "link"
-        if member.issym()
-        else "other"
+    member: tarfile.TarInfo,
+    opened: tarfile.TarFile,
+    path: str,
+    root: Root,
+    pool: ThreadPoolExecutor,
+) -> Entry | Future[Entry]:
+    """Return an entry; that of a file comes once its content is hashed."""
+    kind: Kind = "folder" if member.isdir() else "link" if member.issym() else "other"
+    made = partial(
+        Entry, mode=member.mode & 0o7777, uid=member.uid, gid=member.gid, time=int(member.mtime)
     )
-    entry = Entry(
-        kind,
-        member.mode & 0o7777,
-        member.uid,
-        member.gid,
-        member.size if kind == "file" else 0,
-        member.linkname if kind == "link" else "",
-        time=int(member.mtime),
-    )
-    if kind != "file":
-        return entry, None
+    if not member.isfile():
+        return made(kind, target=member.linkname if kind == "link" else "")
     file = opened.extractfile(member)
     assert file is not None
     if member.size > _LARGEST:
@@ -362,32 +351,18 @@ def _entry(
         digest = hashlib.sha256()
         while block := file.read(BUFFER):
             digest.update(block)
-        return _with_hash(entry, digest.hexdigest(), None), None
+        return made("file", size=member.size, sha256=digest.hexdigest())
     content = file.read()
     if _is_kept(path) or _MAY_BE_LINKED.fullmatch(path):
         root.contents[path] = content
-    if path.endswith(".pyc"):
-        entry = _with_hash(entry, "", ("", content[:16]))
-    return entry, content
 
+    def hashed() -> Entry:
+        body = None
+        if path.endswith(".pyc"):
+            body = hashlib.sha256(content[16:]).hexdigest(), content[:16]
+        return made("file", size=member.size, sha256=hashlib.sha256(content).hexdigest(), body=body)
 
-def _with_hash(entry: Entry, sha256: str, body: tuple[str, bytes] | None) -> Entry:
-    return Entry(
-        entry.kind,
-        entry.mode,
-        entry.uid,
-        entry.gid,
-        entry.size,
-        entry.target,
-        sha256,
-        entry.time,
-        body,
-    )
-
-
-def _hashes(content: bytes, entry: Entry) -> tuple[str, str]:
-    body = hashlib.sha256(content[16:]).hexdigest() if entry.body else ""
-    return hashlib.sha256(content).hexdigest(), body
+    return pool.submit(hashed)
 
 
 def hashes_of(path: str) -> tuple[str, tuple[str, bytes] | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,23 +13,36 @@ from ...model.errors import ExportError, JStackMagicError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ...image.context import Context, Rendering
     from ...image.engine.build import Built
     from ...image.engine.client import Engine
     from ...model.reference import Reference
     from ...session import Session
-    from ._context import Context
     from ._how import How
+
+FOLDER = "jstackmagic-image"
+"""The folder for the context, in the working folder, if no engine is available."""
 
 
 def context_of(
     how: How, engine: Engine, session: Session
 ) -> contextlib.AbstractContextManager[Context]:
     """Return what to build: the Dockerfile that the user has, or the recipe's."""
-    from ._context import given, rendered
+    from ...image.context import given, rendered
 
     if how.file:
-        return given(how.file, session.history)
-    return rendered(how, engine, session.history)
+        return contextlib.nullcontext(given(how.file, session.history))
+    return rendered(_rendering(how, session), engine, session.history, how.builder)
+
+
+def _rendering(how: How, session: Session) -> Rendering:
+    from ...export._own import Own
+    from ...export.dockerfile import render
+    from ...image.context import Rendering
+
+    recipe = session.history.ledger().recipe()
+    own = Own.of(recipe).step() if how.with_jstackmagic else None
+    return Rendering(partial(render, recipe, own=own), how.base_image, how.style)
 
 
 def build_context(
@@ -60,13 +74,6 @@ def build_context(
         raise BuildFailed(error.problem, kept=error.kept, advice=advice) from error
 
 
-def existing(engine: Engine, context: Context) -> Built | None:
-    """Return the image that was built from this recipe, if there is one."""
-    from ...image.engine.build import built_before
-
-    return built_before(engine, context.default_tag, context.labels)
-
-
 @contextlib.contextmanager
 def build_engine(session: Session, how: How, tag: str | None) -> Iterator[Engine]:
     """Yield the engine; if none is available, write the folder to build elsewhere instead."""
@@ -85,15 +92,15 @@ def build_engine(session: Session, how: How, tag: str | None) -> Iterator[Engine
 def _without_engine(
     session: Session, how: How, tag: str, error: JStackMagicError
 ) -> JStackMagicError:
+    from ...image.context import write
     from ...image.engine.client import NoEngine
-    from ._context import FOLDER, write
 
     if how.file:
         folder = os.path.dirname(how.file) or "."
         elsewhere = f"Build it where an engine is: docker build --tag {tag} -f {how.file} {folder}"
         return NoEngine(error.problem, kept=error.kept, advice=(elsewhere, *error.advice))
     try:
-        write(Path(FOLDER), how, session.history)
+        write(Path(FOLDER), _rendering(how, session), session.history)
     except ExportError as reason:
         kept = f"The folder to build elsewhere was not written: {reason.problem}"
         return NoEngine(error.problem, kept=kept, advice=(*reason.advice, *error.advice))

@@ -26,15 +26,12 @@ class Explained(Result):
     """The comparisons at each depth."""
 
     def summary(self) -> str:
-        """Return one line."""
         return "what a proof compares"
 
     def parts(self) -> Sequence[Part]:
-        """Return the table."""
         return (Table(("What", "Compared", "With --deep as well"), COVERAGE),)
 
     def to_json(self) -> Any:
-        """Return the rows."""
         return [dict(zip(("what", "shallow", "deep"), row, strict=True)) for row in COVERAGE]
 
 
@@ -49,17 +46,14 @@ class Proved(Result):
 
     @property
     def exit_status(self) -> int:  # type: ignore[override]
-        """0 if the image has exactly what is here."""
-        return 0 if self.proof.equal else 1
+        return int(not self.proof.equal)
 
     def summary(self) -> str:
-        """Equal or not, in one line."""
         if self.proof.equal:
-            return f"{self.proof.image} holds exactly what is here"
-        return f"{self.proof.image} does not hold exactly what is here"
+            return f"{self.proof.image} holds exactly {self.proof.reference}"
+        return f"{self.proof.image} does not hold exactly {self.proof.reference}"
 
     def parts(self) -> Sequence[Part]:
-        """Return the verdict, the compared places, and every difference with its fix."""
         proof = self.proof
         compared = ", ".join(f"{name} ({count} packages)" for name, count in proof.compared)
         parts: list[Part] = [
@@ -71,10 +65,7 @@ class Proved(Result):
         if proof.differences:
             parts.append(_difference_table(proof.differences))
         if proof.facts:
-            rows = tuple(
-                (fact.where, fact.kind, fact.name, fact.here, fact.image, fact.mend)
-                for fact in proof.facts
-            )
+            rows = tuple((f.where, f.kind, f.name, f.here, f.image, f.mend) for f in proof.facts)
             columns = ("Where", "What", "Name", "Here", "In the image", "How to fix it")
             parts.append(Table(columns, rows))
         if proof.files:
@@ -94,7 +85,6 @@ class Proved(Result):
         return parts
 
     def to_json(self) -> Any:
-        """Return the verdict and the whole proof."""
         return {"equal": self.proof.equal, **msgspec.to_builtins(self.proof)}
 
 

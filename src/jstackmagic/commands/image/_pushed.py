@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...display import Fold, Result, Table, Text, size_text
-from ._layers import Prepared
+from ...image.layers.making import Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ class Pushed(Result):
     Attributes:
         tag: Its name.
         prepared: Its parts.
+        unrecorded: What is here and in no layer, a word each.
         digest: Its digest; empty if nothing was sent.
         size: Bytes that were sent or written.
         how: The number of layers sent, in words.
@@ -31,6 +32,7 @@ class Pushed(Result):
 
     tag: str
     prepared: Prepared
+    unrecorded: tuple[str, ...] = ()
     digest: str = ""
     size: int = 0
     how: str = ""
@@ -42,11 +44,9 @@ class Pushed(Result):
         return 1 if self.prepared.gathered.faults else 0
 
     def summary(self) -> str:
-        """Return its name, or that it would be made."""
         return self.output or (self.tag if self.digest else f"{self.tag} would be made")
 
     def parts(self) -> Sequence[Part]:
-        """Return the layers, what is in none of them, and advice."""
         gathered, base = self.prepared.gathered, self.prepared.base
         rows = [
             (each.title, str(len(each.items)), size_text(each.size), str(len(each.gone)))
@@ -63,16 +63,15 @@ class Pushed(Result):
             parts += [Text("Nothing was sent.", "quiet")]
             parts += [Fold("The files (in a terminal: --json)", "\n".join(files))]
         parts += [Text(sentence, "warning") for sentence in (*gathered.faults, *gathered.notes)]
-        unrecorded = self.prepared.unrecorded
-        if unrecorded:
-            shown = ", ".join(unrecorded[:_MOST])
-            more = f" and {len(unrecorded) - _MOST} more" if len(unrecorded) > _MOST else ""
+        if self.unrecorded:
+            shown = ", ".join(self.unrecorded[:_MOST])
+            left = len(self.unrecorded) - _MOST
+            more = f" and {left} more" if left > 0 else ""
             words = f"Here and in no layer, since no record has it: {shown}{more}."
             parts.append(Text(f"{words} Record it: %envdiff --adopt", "warning"))
         return parts
 
     def to_json(self) -> Any:
-        """Return the layers with their files, and what is in none."""
         gathered = self.prepared.gathered
         return {
             "image": self.tag,
@@ -92,5 +91,5 @@ class Pushed(Result):
             ],
             "faults": gathered.faults,
             "notes": gathered.notes,
-            "unrecorded": list(self.prepared.unrecorded),
+            "unrecorded": list(self.unrecorded),
         }

@@ -6,130 +6,98 @@ Without a TAG it is called after the history. Nothing is sent anywhere without -
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from ...display import Result, Table, Text, size_text
-from ...image.engine.build import Built
+from ...model.errors import UsageError
+from ...model.reference import parse, parse_tag
+from .._options import flag, option
 from ._building import build_context, build_engine, context_of
-from ._how import How, add_how
+from ._built import BuiltImage
+from ._how import How
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
-    from ...display import Part
     from ...session import Session
     from ._pushed import Pushed
 
 
 @dataclass(frozen=True)
-class Options:
-    """The options, as the user gave them, under their names."""
+class Options(How):
+    """The image to build, and what to do with it."""
 
-    tag: str | None
-    push: bool
-    how: How
-    output: str | None = None
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Options:
-        """Read the parsed words."""
-        return cls(tag=args.tag, push=args.push, how=How.of(args), output=args.output)
-
-
-HELP = "build the recipe"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("tag", nargs="?", metavar="TAG", help="what to call it")
-    add_how(parser)
-    parser.add_argument("--push", action="store_true", help="push it to its registry as well")
-    parser.add_argument(
+    tag: str | None = option(nargs="?", metavar="TAG", help="what to call it")
+    push: bool = flag("--push", help="push it to its registry as well")
+    output: str | None = option(
         "--output",
         metavar="FILE.tar|FOLDER",
         help="write a layout of OCI's, without an engine",
     )
 
 
+HELP = "build the recipe"
+
+
 def run(options: Options, session: Session) -> BuiltImage | Pushed:
     """Do it."""
-    from ._layers import is_layered
-
-    if is_layered(options.how, options.tag, options.output):
-        from . import push as pushing
-
-        session.console.say("The image is made of layers from the record, without an engine.")
-        asked = pushing.Options(
-            str(options.tag), options.how.base_image, options.output, labels=options.how.labels
-        )
-        return pushing.run(asked, session)
     from ...history.built import note_image
     from ...image.engine.build import push
-    from ...model.reference import parse_tag
 
+    if _is_layered(options):
+        return _layered(options, session)
     tag = parse_tag(options.tag) if options.tag else None
-    how = options.how
-    how.check()
+    options.check()
     with (
-        build_engine(session, how, options.tag) as engine,
-        context_of(how, engine, session) as context,
+        build_engine(session, options, options.tag) as engine,
+        context_of(options, engine, session) as context,
     ):
-        built = build_context(how, session, engine, context, tag)
+        built = build_context(options, session, engine, context, tag)
         digest = ""
         if options.push:
             digest = push(engine, parse_tag(built.tag), console=session.console)
-    if not how.file:
+    if not options.file:
         name = f"{parse_tag(built.tag).name}@{digest}" if digest else built.tag
         note_image(name, session.history, base=context.base)
     return BuiltImage(built=built, base=context.base, digest=digest, notes=context.notes)
 
 
-@dataclass(frozen=True, repr=False)
-class BuiltImage(Result):
-    """An image that was built.
+def _layered(options: Options, session: Session) -> Pushed:
+    from . import push
 
-    Attributes:
-        built: The image.
-        base: Its base image; empty for a given Dockerfile.
-        digest: Its digest in the registry, if it was pushed.
-        notes: Sentences the user should read.
+    session.console.say("The image is made of layers from the record, without an engine.")
+    asked = push.Options(
+        tag=str(options.tag),
+        base_image=options.base_image,
+        output=options.output,
+        labels=options.labels,
+    )
+    return push.run(asked, session)
+
+
+def _is_layered(how: Options) -> bool:
+    """Return whether a build makes layers: on request, or if there is no engine.
+
+    Raises:
+        UsageError: It was requested with options that only an engine can serve.
     """
+    if how.way == "engine" or how.builder:
+        return False
+    only_engine = how.file or how.secrets or how.platform or how.no_cache or how.with_jstackmagic
+    named = bool(how.tag) and (bool(how.output) or bool(parse(str(how.tag)).registry))
+    if how.way == "layers":
+        if only_engine or not named:
+            raise UsageError(
+                "Layers are made of what is here: without --file, --secret, --platform, --no-cache"
+                " and --with-jstackmagic, and for REGISTRY/NAME:TAG or --output.",
+                kept="Nothing was built.",
+            )
+        return True
+    return named and not only_engine and (bool(how.output) or not _has_engine())
 
-    built: Built
-    base: str = ""
-    digest: str = ""
-    notes: tuple[str, ...] = ()
 
-    def summary(self) -> str:
-        """Its name."""
-        return self.built.tag
+def _has_engine() -> bool:
+    from ...image.engine.client import NoEngine, connect
 
-    def parts(self) -> Sequence[Part]:
-        """Return the image, and what to do with it."""
-        built = self.built
-        facts = [
-            ("image", built.image_id.rpartition(":")[2][:12]),
-            ("built on", self.base),
-            ("size", size_text(built.size)),
-            ("took", f"{built.seconds:.1f} s with {built.builder}"),
-            ("steps", f"{built.steps}, {built.cached} of them from an earlier build"),
-            ("pushed as", self.digest),
-        ]
-        rows = tuple((name, value) for name, value in facts if value)
-        return (
-            Table(("Built", built.tag), rows, facts=True),
-            *(Text(note, "warning") for note in self.notes),
-            Text(f"Does it hold what is here? %envimage prove {built.tag}", "quiet"),
-        )
-
-    def to_json(self) -> Any:
-        """Return the image, its base and the notes."""
-        return {
-            **msgspec.to_builtins(self.built),
-            "base": self.base,
-            "digest": self.digest,
-            "notes": list(self.notes),
-        }
+    try:
+        connect().close()
+    except NoEngine:
+        return False
+    return True

@@ -31,12 +31,10 @@ HELP = "make an image of this container"
 
 def run(options: Options, session: Session) -> CommittedImage:
     """Do it."""
-    from datetime import datetime, timezone
-
     from ...image.engine.commit import commit
     from ...image.engine.container import base_of, this_container
-    from ...image.engine.labels import labels
-    from ...image.prove.compare import everything_here
+    from ...image.engine.labels import labels_now
+    from ...image.prove.sides import everything_here
     from ...model.reference import parse_tag
     from ...where.host import look
 
@@ -57,13 +55,7 @@ def run(options: Options, session: Session) -> CommittedImage:
             container,
             tag,
             prefixes=[each.prefix for each in everything_here().environments],
-            labels=labels(
-                recipe="",
-                records=history.records(),
-                base=base.reference,
-                base_digest=base.digest,
-                now=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            ),
+            labels=labels_now("", history.records(), base.reference, base.digest),
             history=history.content(),
             clean=options.clean,
         )

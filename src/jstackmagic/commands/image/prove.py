@@ -2,132 +2,119 @@
 
 Without a TAG, the image of this history is built first. The image's files are read; nothing of
 ours is needed in it. Inside a container every environment counts, and the system; outside, the
-environment of this process, the target, or with --container another container. The exit status is
-1 where anything differs or could not be read.
+environment of this process, the target, or with --container another container. With --history the
+image is compared with what a history says, whatever is here. The exit status is 1 where anything
+differs or could not be read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ...model.environment import Environment
 from ...model.errors import UsageError
 from ...model.reference import parse, parse_tag
-from .._options import declare, typed
+from .._options import flag, option
 from .._shared import Target
-from ._building import build_context, build_engine, context_of, existing
-from ._how import How, add_how
+from ._building import build_context, build_engine, context_of
+from ._how import How
 from ._proved import Explained, Proved
 
 if TYPE_CHECKING:
-    import argparse
-
     from ...image.engine.client import Engine
-    from ...image.prove.compare import Here
+    from ...image.prove.sides import Here
     from ...session import Session
 
 
 @dataclass(frozen=True)
-class Options:
-    """The options, as the user gave them, under their names."""
+class Options(Target, How):
+    """The image to compare, and what with."""
 
-    tag: str | None
-    deep: bool
-    explain: bool
-    container: str
-    targets: tuple[Environment, ...]  # empty for everything here
-    how: How
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Options:
-        """Read the parsed words."""
-        target = typed(Target, args)
-        chosen = target.environments() if target.is_said else ()
-        return cls(args.tag, args.deep, args.explain, args.container, chosen, How.of(args))
+    tag: str | None = option(nargs="?", metavar="TAG", help="the image (default: this history's)")
+    deep: bool = flag("--deep", help="compare every file and import what was added, too")
+    explain: bool = flag("--explain", help="say what each depth compares; nothing is compared")
+    container: str = option(
+        "--container", default="", metavar="NAME", help="compare with this container, from outside"
+    )
+    recorded: str | None = option(
+        "--history",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="compare with what this history says (without FILE, the one in the image)",
+    )
 
 
 HELP = "compare an image with what is here"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("tag", nargs="?", metavar="TAG", help="the image (default: this history's)")
-    add_how(parser)
-    parser.add_argument(
-        "--deep", action="store_true", help="compare every file and import what was added, too"
-    )
-    parser.add_argument(
-        "--explain", action="store_true", help="say what each depth compares; nothing is compared"
-    )
-    parser.add_argument(
-        "--container", default="", metavar="NAME", help="compare with this container, from outside"
-    )
-    declare(parser, Target)
-
-
 def run(options: Options, session: Session) -> Proved | Explained:
     """Do it."""
     from ...image.prove.brought import brought_here
-    from ...image.prove.compare import prove, target_of
-    from ._layers import from_registry, is_in_registry
+    from ...image.prove.compare import prove
+    from ...image.prove.sides import everything_here, from_registry, is_in_registry, target_of
 
     if options.explain:
         return Explained()
     if options.tag:
         parse(options.tag)
-    how = options.how
-    how.check()
-    records = session.history.records()
-    if options.tag and not (how.file or options.container) and is_in_registry(options.tag):
-        target, here = from_registry(options.tag, options.targets, session)
-        return Proved(prove(target, here, records, deep=options.deep, console=session.console))
-    with build_engine(session, how, options.tag) as engine:
+    options.check()
+    if options.recorded is not None:
+        return _recorded(options, session, options.recorded)
+    compared = partial(
+        prove, records=session.history.records(), deep=options.deep, console=session.console
+    )
+    if options.tag and not (options.file or options.container) and is_in_registry(options.tag):
+        target, base = from_registry(options.tag, session.console)
+        here = _chosen(options) or everything_here()
+        here = here.on(base.root) if base else here
+        return Proved(compared(target, here))
+    with build_engine(session, options, options.tag) as engine:
         here = _here(options, engine)
         image = _image(options, engine, session)
         target = target_of(engine, image, base=here.started_from)
-        proof = prove(
-            target,
-            here,
-            records,
-            deep=options.deep,
-            console=session.console,
-            brought=brought_here,
+        return Proved(compared(target, here, brought=brought_here))
+
+
+def _recorded(options: Options, session: Session, file: str) -> Proved:
+    from ...image.prove.recorded import prove_recorded, records_of
+    from ...image.prove.sides import with_base
+
+    if not options.tag or options.container or options.is_said or options.file:
+        raise UsageError(
+            "--history compares one image with a history, and nothing of here.",
+            kept="Nothing was compared.",
+            advice="%envimage prove TAG --history, or --history FILE",
         )
-    return Proved(proof)
+    target, base = with_base(options.tag, session.console)
+    return Proved(prove_recorded(target, base, records_of(target, file), deep=options.deep))
+
+
+def _chosen(options: Options) -> Here | None:
+    from ...image.prove.sides import Here
+
+    return Here(options.environments(), whole=False) if options.is_said else None
 
 
 def _here(options: Options, engine: Engine) -> Here:
     from ...image.engine.container import named_container
-    from ...image.prove.compare import Here, everything_here, in_container, seen_by
+    from ...image.prove.sides import everything_here, in_container, seen_by
 
     if options.container:
         return in_container(engine, named_container(engine, options.container))
-    if options.targets:
-        return Here(options.targets, whole=False)
-    return seen_by(engine, everything_here())
+    return _chosen(options) or seen_by(engine, everything_here())
 
 
 def _image(options: Options, engine: Engine, session: Session) -> str:
     """Return the image to compare with: the one that was named, or one that is built now."""
-    from ...image.engine.build import exists, similar
+    from ...image.engine.build import built_before, named_image
 
-    how = options.how
-    if options.tag and not how.file:
-        if not exists(engine, options.tag):
-            near = similar(engine, options.tag)
-            raise UsageError(
-                f"There is no image {options.tag}.",
-                kept="Nothing was built.",
-                advice=(
-                    *(f"Did you mean: %envimage prove {name}" for name in near),
-                    f"Build it first: %envimage build {options.tag}",
-                ),
-            )
-        return options.tag
+    if options.tag and not options.file:
+        return named_image(engine, options.tag)
     tag = parse_tag(options.tag) if options.tag else None
-    with context_of(how, engine, session) as context:
+    with context_of(options, engine, session) as context:
         # a given Dockerfile may have changed since its image was built
-        again = tag or how.file or how.no_cache
-        built = None if again else existing(engine, context)
-        return (built or build_context(how, session, engine, context, tag)).tag
+        again = tag or options.file or options.no_cache
+        built = None if again else built_before(engine, context.default_tag, context.labels)
+        return (built or build_context(options, session, engine, context, tag)).tag

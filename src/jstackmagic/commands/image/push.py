@@ -6,94 +6,99 @@ which only what the registry lacks is sent. Nothing else of this container goes 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...io.reading import path_of
-from ...model.errors import UsageError
+from ...model.errors import JStackMagicError, UsageError
+from .._options import flag, option
 
 if TYPE_CHECKING:
-    import argparse
-
+    from ...image.layers.base import Base
     from ...session import Session
     from ._pushed import Pushed
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options, as the user gave them, under their names."""
+    """The image to send."""
 
-    tag: str
-    base_image: str | None = None
-    output: str | None = None
-    dry_run: bool = False
-    labels: tuple[str, ...] = ()
-    share: str = ""
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Options:
-        """Read the parsed words."""
-        return cls(
-            args.tag,
-            args.base_image,
-            args.output,
-            args.dry_run,
-            tuple(args.label),
-            share=args.share,
-        )
+    tag: str = option(metavar="REGISTRY/NAME:TAG", help="where to, and what to call it")
+    base_image: str | None = option("--from", metavar="IMAGE", help="the base image")
+    output: str | None = option(
+        "--output", metavar="FILE.tar|FOLDER", help="write it as a layout of OCI's instead"
+    )
+    share: str = option(
+        "--share",
+        default="",
+        metavar="NAME",
+        help="a repository of that registry that everybody's layers are put into and taken from",
+    )
+    dry_run: bool = flag("--dry-run", help="only show what would be sent")
+    labels: tuple[str, ...] = option(
+        "--label", action="append", metavar="NAME=VALUE", help="to put on the image"
+    )
 
 
 HELP = "send an image to a registry, without an engine"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("tag", metavar="REGISTRY/NAME:TAG", help="where to, and what to call it")
-    parser.add_argument("--from", dest="base_image", metavar="IMAGE", help="the base image")
-    parser.add_argument(
-        "--output", metavar="FILE.tar|FOLDER", help="write it as a layout of OCI's instead"
-    )
-    parser.add_argument(
-        "--share", default="", metavar="NAME",
-        help="a repository of that registry that everybody's layers are put into and taken from",
-    )  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true", help="only show what would be sent")
-    parser.add_argument(
-        "--label", action="append", default=[], metavar="NAME=VALUE", help="to put on the image"
-    )
-
-
 def run(options: Options, session: Session) -> Pushed:
     """Do it."""
     from ...history.built import note_image
+    from ...image.layers.making import made, prepared, send_to, sending
     from ...image.layers.send import write_layout
     from ...image.secrets import pairs
     from ...model.reference import parse_tag
-    from ._layers import made, prepared, send_to, sending
     from ._pushed import Pushed
 
-    tag, extra = parse_tag(options.tag), pairs(options.labels)
+    tag, extra, console = parse_tag(options.tag), pairs(options.labels), session.console
     if not (tag.registry or options.output):
         raise UsageError(
             f"{tag} names no registry.",
             kept="Nothing was sent.",
             advice=f"Say which: REGISTRY/{tag}, or --output FILE.tar",
         )
-    with prepared(session, options.base_image) as found:
+    with prepared(session.history, options.base_image, console) as found:
+        unrecorded = _unrecorded(session, found.base)
         if options.dry_run:
-            return Pushed(str(tag), found)
+            return Pushed(str(tag), found, unrecorded)
         found.check()
         with sending(str(tag)):
-            image = made(session, found, extra)
+            image = made(found, session.history.records(), extra, console)
         if options.output:
             path = path_of(options.output)
             with sending(str(path)):
                 size = write_layout(
                     image.image, path, tag, found.base.registry, image.packing, image.pack,
-                    console=session.console,
+                    console=console,
                 )  # fmt: skip
-            return Pushed(str(tag), found, image.image.digest, size, output=str(path))
-        sent = send_to(tag, found.base, image, session, share=options.share)
+            return Pushed(str(tag), found, unrecorded, image.image.digest, size, output=str(path))
+        sent = send_to(tag, found.base, image, console, share=options.share)
         note_image(f"{tag.name}@{sent.digest}", session.history)
         how = f"{sent.layers} layers sent, {sent.mounted} taken from other repositories"
-        return Pushed(str(tag), found, sent.digest, sent.size, how)
+        return Pushed(str(tag), found, unrecorded, sent.digest, sent.size, how)
+
+
+def _unrecorded(session: Session, base: Base) -> tuple[str, ...]:
+    """Return what is here and in no layer, since no record has it."""
+    from ...image.layers.base import Witness
+    from ...model.managers import of_environment, of_system
+    from ...restore.drift import drift_of
+    from ...where.environment import detect
+    from ...where.host import look
+
+    ledger, witness = session.history.ledger(), Witness(base)
+    environments = {detect().prefix: detect()}
+    for prefix in filter(None, ledger.places()):
+        with contextlib.suppress(JStackMagicError):
+            environments.setdefault(prefix, detect(prefix))
+    places = [(each, of_environment()) for each in environments.values()]
+    if look().runtime is not None:  # elsewhere the system is another than the image's
+        places.append((detect(), of_system()))
+    return tuple(
+        f"{each.package.manager}:{each.package.name} in {drift.where}"
+        for drift in (drift_of(*place, ledger, lambda: witness) for place in places)
+        for each in drift.unexplained
+    )

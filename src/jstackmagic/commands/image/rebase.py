@@ -5,72 +5,44 @@ It is checked first whether that is right. --all takes a file of images, one a l
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...model.errors import JStackMagicError, Stopped, UsageError
+from ...model.errors import UsageError
+from .._options import flag, option
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
-    from ...model.reference import Reference
     from ...session import Session
     from ._rebased import Rebased
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options, as the user gave them, under their names."""
+    """The images to rebase."""
 
-    images: tuple[str, ...]
-    onto: str
-    listed: str | None = None
-    dry_run: bool = False
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Options:
-        """Read the parsed words."""
-        return cls(tuple(args.images), args.onto, args.all, args.dry_run)
+    images: tuple[str, ...] = option(nargs="*", metavar="REGISTRY/NAME:TAG", help="which")
+    onto: str = option("--onto", required=True, metavar="BASE", help="the new base image")
+    all: str | None = option("--all", metavar="FILE", help="a list of images, one a line")
+    dry_run: bool = flag("--dry-run", help="only say what would become of each")
 
 
 HELP = "put an image's layers on a newer base"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("images", nargs="*", metavar="REGISTRY/NAME:TAG", help="which")
-    parser.add_argument("--onto", required=True, metavar="BASE", help="the new base image")
-    parser.add_argument("--all", metavar="FILE", help="a list of images, one a line")
-    parser.add_argument("--dry-run", action="store_true", help="only say what would become of each")
-
-
 def run(options: Options, session: Session) -> Rebased:
     """Do it."""
-    from ...image.registry.client import opened
+    from ...image.layers.rebasing import rebase
     from ...model.reference import parse, parse_tag
-    from ._rebased import Outcome, Rebased, Rebasing
+    from ._rebased import Rebased
 
-    names = [*options.images, *(_listed(options.listed) if options.listed else ())]
+    names = [*options.images, *(_listed(options.all) if options.all else ())]
     if not names:
         raise UsageError("Say which image, or --all FILE.", kept="Nothing was sent.")
     tags = [parse_tag(name) for name in names]
-    with ExitStack() as stack:
-        new = stack.enter_context(opened(parse(options.onto)))
-        rebasing = Rebasing(new, session, dry_run=options.dry_run)
-
-        def one(tag: Reference) -> Outcome:
-            try:
-                return rebasing.rebase(tag)
-            except JStackMagicError as error:
-                if len(tags) == 1 and not isinstance(error, Stopped):
-                    raise
-                return Outcome(str(tag), "no", (error.problem,))
-
-        found = tuple(map(one, tags))
-        rebasing.close()
-    return Rebased(options.onto, found, dry_run=options.dry_run)
+    found = rebase(tags, parse(options.onto), session.console, dry_run=options.dry_run)
+    return Rebased(options.onto, tuple(found), dry_run=options.dry_run)
 
 
 def _listed(path: str) -> Sequence[str]:

@@ -165,17 +165,28 @@ def exists(engine: Engine, image: str) -> bool:
     return True
 
 
-def similar(engine: Engine, image: str) -> list[str]:
-    """Return the names of images that are spelt like one, the closest first.
+def named_image(engine: Engine, image: str) -> str:
+    """Return the name of an image that the engine has.
 
     Raises:
+        UsageError: It has none of that name; the error names those that are spelt like it.
         EngineError: The engine cannot be asked.
     """
     from difflib import get_close_matches
 
+    if exists(engine, image):
+        return image
     with speaking("The images cannot be listed"):
         tags = [tag for each in engine.client.api.images() for tag in each["RepoTags"] or ()]
-    return get_close_matches(image, tags, n=3, cutoff=0.8)
+    near = get_close_matches(image, tags, n=3, cutoff=0.8)
+    raise UsageError(
+        f"There is no image {image}.",
+        kept="Nothing was built.",
+        advice=(
+            *(f"Did you mean: %envimage prove {name}" for name in near),
+            f"Build it first: %envimage build {image}",
+        ),
+    )
 
 
 def built_before(engine: Engine, tag: Reference, labels: Mapping[str, str]) -> Built | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from ...history.built import history_id
@@ -53,6 +54,12 @@ def labels(
         VERSION: __version__,
     }
     return {key: value for key, value in found.items() if value}
+
+
+def labels_now(recipe: str, records: Sequence[Record], base: str, digest: str) -> dict[str, str]:
+    """Return the labels of an image that is made now; see `labels`."""
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return labels(recipe=recipe, records=records, base=base, base_digest=digest, now=now)
 
 
 def recipe_hash(text: str, base: str, files: Sequence[tuple[str, bytes]]) -> str:

@@ -10,45 +10,44 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...model.errors import Stopped
+from ..packages import packages_of
 from . import normal, system
-from .base import packages_of
 from .gather import HISTORY
 from .select import Contents, Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..registry.client import Descriptor, Image, Registry
+    from ..registry.client import Descriptor, Registry
     from ..root import Changes, Kind, Root
     from .assemble import OurLayer
+    from .base import Base
 
 _OWN_HISTORY = re.compile(r".*/conda-meta/history")
 
 
-def obstacles(
-    ours: Iterable[OurLayer], old: Image, new: Image, old_root: Root, new_root: Root
-) -> Iterator[str]:
+def obstacles(ours: Iterable[OurLayer], old: Base, new: Base) -> Iterator[str]:
     """Yield why our layers cannot be put on another base image, from the manifests.
 
     Args:
         ours: The layers.
         old: The base that they were made for.
         new: The other base.
-        old_root: The files of the first.
-        new_root: The files of the other.
     """
-    if old.platform != new.platform:
-        yield f"{new.name} is for {new.platform}, and the image for {old.platform}."
+    if old.image.platform != new.image.platform:
+        yield (
+            f"{new.image.name} is for {new.image.platform}, and the image for {old.image.platform}."
+        )
         return
     for layer in ours:
-        if not layer.manager or layer.manager == "dpkg":
+        if is_list(layer):
             continue
-        if layer.prefix and not _is_there(layer.prefix, new_root):
-            if _is_there(layer.prefix, old_root):
-                yield f"{new.name} has no environment {layer.prefix}."
+        if layer.prefix and not _is_there(layer.prefix, new.root):
+            if _is_there(layer.prefix, old.root):
+                yield f"{new.image.name} has no environment {layer.prefix}."
             continue
-        yield from _python(layer, new, new_root)
-        yield from _packages(layer, old_root, new_root)
+        yield from _python(layer, new)
+        yield from _packages(layer, old.root, new.root)
 
 
 def _is_there(prefix: str, root: Root) -> bool:
@@ -57,16 +56,17 @@ def _is_there(prefix: str, root: Root) -> bool:
     )
 
 
-def _python(layer: OurLayer, new: Image, root: Root) -> Iterator[str]:
+def _python(layer: OurLayer, new: Base) -> Iterator[str]:
     """Compare the minor version of Python, whose folder has the packages."""
     if not layer.python or any(name == "python" for name, _, _ in layer.packages):
         return
     library = re.compile(rf"{re.escape(layer.prefix)}/lib/python(\d+\.\d+)/(?:site|dist)-packages")
-    found = {match[1] for path in root.below(layer.prefix) if (match := library.fullmatch(path))}
+    below = new.root.below(layer.prefix)
+    found = {match[1] for path in below if (match := library.fullmatch(path))}
     if found and layer.python not in found:
         yield (
-            f"{layer.prefix} has Python {', '.join(sorted(found))} in {new.name}, and what was"
-            f" installed is for {layer.python}: install it again."
+            f"{layer.prefix} has Python {', '.join(sorted(found))} in {new.image.name}, and what"
+            f" was installed is for {layer.python}: install it again."
         )
 
 
@@ -76,8 +76,7 @@ def _packages(layer: OurLayer, old: Root, new: Root) -> Iterator[str]:
     bases = [
         {
             (p.manager, p.name): f"{p.version} {p.build}".rstrip()
-            for manager in managers
-            for p in packages_of(root, layer.prefix or "/", manager)
+            for p in packages_of(root, layer.prefix or "/", managers).packages
         }
         for root in (old, new)
     ]

@@ -14,10 +14,11 @@ from ...where.host import look
 from ..engine.client import Engine, connect, speaking
 from ..engine.container import Container, this_container
 from ..engine.roots import container_of, files_below, is_there
-from .files import DEBIAN, tree_of
+from ..packages import DEBIAN, packages_of
+from ..root import Root
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ...model.environment import Environment
     from ...model.packages import ManagerName, Package
@@ -78,13 +79,16 @@ class Brought:
             speaking("The image of this container cannot be read"),
             container_of(self.engine, self.container.image_id) as created,
         ):
-            if manager == "apt":
-                return self._debian(created)
             if manager == "pip":
                 return self._pip(created, environment, here)
+            prefix = os.path.realpath(environment.prefix)
             folder = os.path.dirname(metadata_path(manager).partition("{")[0])
-            name = "conda-meta" if manager == "conda" else folder
-            return self._below(name, created, environment, manager) if name else None
+            folder = "conda-meta" if manager == "conda" else folder
+            wanted = DEBIAN if manager == "apt" else (f"{prefix}/{folder}",) if folder else ()
+            root = self._files(created, wanted)
+            if not root.contents:
+                return None
+            return list(packages_of(root, prefix, (manager,)).packages)
 
     def _pip(
         self, created: str, environment: Environment, here: Sequence[Package]
@@ -99,29 +103,16 @@ class Brought:
             if kind != _ADDED and path.endswith(_METADATA) and os.path.dirname(path) in libraries
         ]
         prefix = os.path.realpath(environment.prefix)
-        found = (files_below(self.engine, created, path) for path in lost)
-        with tree_of(*(root for root in found if root)) as tree:
-            tree.libraries[prefix] = set(libraries)
-            was = [p for p in tree.packages(prefix).packages if p.manager == "pip"]
-        return [*kept, *was]
+        was = packages_of(self._files(created, lost), prefix, ("pip",))
+        return [*kept, *was.packages]
 
-    def _debian(self, created: str) -> list[Package] | None:
-        found = [files_below(self.engine, created, path) for path in DEBIAN]
-        if found[0] is None:
-            return None
-        with tree_of(*(root for root in found if root)) as tree:
-            return list(tree.debian().packages)
-
-    def _below(
-        self, name: str, created: str, environment: Environment, manager: ManagerName
-    ) -> list[Package] | None:
-        """Read one manager's packages from its own folder in a prefix; None if it has none."""
-        prefix = os.path.realpath(environment.prefix)
-        root = files_below(self.engine, created, f"{prefix}/{name}")
-        if root is None:
-            return None
-        with tree_of(root) as tree:
-            return [p for p in tree.packages(prefix).packages if p.manager == manager]
+    def _files(self, created: str, paths: Iterable[str]) -> Root:
+        root = Root()
+        for found in (files_below(self.engine, created, path) for path in paths):
+            if found is not None:
+                root.entries |= found.entries
+                root.contents |= found.contents
+        return root
 
     def _is_new(self, package: Package, environment: Environment) -> bool:
         """Return whether its metadata came, or changed, after the container was made."""

@@ -6,7 +6,6 @@ import json
 import os
 import posixpath
 import tempfile
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,144 +17,26 @@ from ...model.ledger import fold
 from ...model.managers import of_environment, of_system
 from ...model.packages import PackageSet
 from ...model.record import Record
-from ...where import kernels
-from ...where.environment import detect, find, known_names
-from ...where.host import look
+from ...where.environment import detect
 from ...where.ours import OWN, described, needs_of, ours_here
 from ...where.packages import read_details, read_packages
-from ..engine.client import Engine, speaking
-from ..engine.container import this_container
-from ..engine.labels import BASE
-from ..engine.roots import container_root, fetch, image_root
+from ..engine.roots import fetch
+from ..packages import packages_of, survey
 from ..root import Root
 from . import deep as deeply
 from .disk import disk_root
 from .facts import View, dangling, facts, kind_of, nameless, variables
-from .files import Tree, survey, tree_of
 from .proof import Proof, Side, Ways, absent, differences, unreadable
+from .sides import Here, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ...display.console import Console
-    from ...model.packages import Package
+    from ...model.environment import EnvironmentRef
+    from ...model.packages import ManagerName, Package
     from ...model.recipe import Recipe
-    from ..engine.container import Container
     from .brought import Brought
-
-
-@dataclass(frozen=True)
-class Here:
-    """This side of a comparison with an image.
-
-    Attributes:
-        environments: The environments to compare.
-        whole: Whether they are all there is: the image is this container's own, so that the
-            system counts too, and an environment that only one side has is a difference.
-        unread: A sentence for each thing that is unknown about them.
-        view: Their files; None if still to be read, from this machine's disk.
-        base: The root of the image that the container was started from; None if unknown.
-        away: Whether this side is in another container than this process.
-        mounted: Folders of the container that are not a part of it.
-        started_from: The id of the image that the container was started from.
-    """
-
-    environments: tuple[Environment, ...]
-    whole: bool
-    unread: tuple[str, ...] = ()
-    view: View | None = None
-    base: Root | None = None
-    away: bool = False
-    mounted: tuple[str, ...] = ()
-    started_from: str = ""
-
-
-@dataclass(frozen=True)
-class Target:
-    """An image to compare with, wherever it is.
-
-    Attributes:
-        name: Its usual name.
-        id: Its id, or its digest.
-        view: Its files and its configuration.
-        engine: The engine that can run it; None without one.
-    """
-
-    name: str
-    id: str
-    view: View
-    engine: Engine | None = None
-
-
-def everything_here() -> Here:
-    """Return every environment of this container; outside of one, this process's environment."""
-    running = detect()
-    if look().runtime is None:
-        return Here((running,), whole=False)
-    found = {os.path.realpath(running.prefix): running}
-    unread = []
-    for name in known_names():
-        try:
-            named = find(name=name)
-        except UnknownEnvironment as error:
-            unread.append(error.problem)
-            continue
-        found.setdefault(os.path.realpath(named.prefix), named)
-    for environment, _ in kernels.environments():
-        found.setdefault(os.path.realpath(environment.prefix), environment)
-    return Here(tuple(found.values()), whole=True, unread=tuple(unread))
-
-
-def seen_by(engine: Engine, here: Here) -> Here:
-    """Return this side as the engine sees it, if this is one of its containers.
-
-    Raises:
-        EngineError: The engine cannot be asked.
-    """
-    container = this_container(engine, look()) if here.whole else None
-    return _of_container(engine, container, here) if container else here
-
-
-def in_container(engine: Engine, container: Container) -> Here:
-    """Return another container as this side.
-
-    Raises:
-        EngineError: The engine cannot be asked.
-    """
-    here = Here((), whole=True, away=True)
-    return _of_container(engine, container, here)
-
-
-def _of_container(engine: Engine, container: Container, here: Here) -> Here:
-    with speaking(f"The image of {container.name} cannot be looked at"):
-        config = engine.client.api.inspect_image(container.image_id)["Config"]
-    return replace(
-        here,
-        view=View(container_root(engine, container.id), config),
-        base=image_root(engine, container.image_id),
-        mounted=tuple(mount.target for mount in container.mounts),
-        started_from=container.image_id,
-    )
-
-
-def target_of(engine: Engine, image: str, *, base: str = "") -> Target:
-    """Return an image that an engine has.
-
-    Args:
-        engine: The engine.
-        image: Its reference or id.
-        base: The image it may be built on.
-
-    Raises:
-        EngineError: There is no such image, or the engine cannot be asked.
-    """
-    with speaking(f"{image} cannot be looked at"):
-        inspected = engine.client.api.inspect_image(image)
-        below = base or (inspected["Config"].get("Labels") or {}).get(BASE, "")
-        if below and not engine.client.api.images(below, quiet=True) and not base:
-            below = ""
-    root = image_root(engine, inspected["Id"], base=below)
-    return Target(image, inspected["Id"], View(root, inspected["Config"]), engine)
 
 
 def prove(
@@ -181,19 +62,13 @@ def prove(
         EngineError: The engine cannot be asked.
     """
     console.say(f"Comparing with {target.name} …")
-    with ExitStack() as stack:
-        tree = stack.enter_context(tree_of(target.view.root))
-        ours = stack.enter_context(tree_of(here.view.root)) if here.away and here.view else None
-        one = _Comparison(target, here, tree, ours, tuple(records), deep=deep)
-        return one.proof(console, brought)
+    return _Comparison(target, here, tuple(records), deep=deep).proof(console, brought)
 
 
 @dataclass
 class _Comparison:
     target: Target
     here: Here
-    tree: Tree
-    ours: Tree | None
     records: tuple[Record, ...]
     deep: bool
     unread: list[str] = field(default_factory=list)
@@ -215,7 +90,7 @@ class _Comparison:
         }
         found = tuple(each for side in sides for each in differences(side, self.records, ways))
         explained = self._explained(sides, [(each.where, each.package.key) for each in found])
-        owned_elsewhere = _paths_of(explained, view, image)
+        owned_elsewhere = paths_of(explained, view, image)
         proof = Proof(
             image=self.target.name,
             image_id=self.target.id,
@@ -297,24 +172,23 @@ class _Comparison:
 
     def _sides(self, environments: Sequence[Environment]) -> list[Side]:
         """Return both sides of every environment and, in a whole comparison, of the system."""
-        sides = []
+        sides, root = [], self.target.view.root
+        prefixes, libraries = survey(root)
         for environment in environments:
-            in_image = self._place(environment)
-            there = in_image in self.tree.prefixes or in_image in self.tree.libraries
-            packages = self.tree.packages(in_image) if there else None
+            in_image = place_in(self.target.view, environment.ref)
+            there = in_image in prefixes or in_image in libraries
+            packages = packages_of(root, in_image) if there else None
             sides.append(Side(environment.ref, in_image, self._packages(environment), packages))
         if self.here.whole:
-            nowhere = Environment(kind="system", name=None, prefix="/")
-            ours = self.ours
-            debian = ours.debian() if ours else read_packages(nowhere, of_system())
-            there = "/var/lib/dpkg/status" in self.tree.root.contents
+            debian = self._packages(Environment(kind="system", name=None, prefix="/"), of_system())
+            there = "/var/lib/dpkg/status" in root.contents
             if debian.packages and not there:
                 self.unread.append(
                     "The image has no dpkg status file to read its Debian packages from."
                     f" Build again: {Ways(self.target.name).build}"
                 )
             elif debian.packages or there:
-                sides.append(Side(None, "/", debian, self.tree.debian()))
+                sides.append(Side(None, "/", debian, packages_of(root, "/", of_system())))
         return sides
 
     def _with_needs(self, side: Side, environments: Sequence[Environment]) -> Side:
@@ -342,38 +216,25 @@ class _Comparison:
                 needed.append(("conda", detail.name))
         return replace(side, needed_by=needed_by, knows_needs=True)
 
-    def _packages(self, environment: Environment) -> PackageSet:
-        if self.ours is not None:
-            return self.ours.packages(environment.prefix)
-        return read_packages(environment, of_environment())
-
-    def _place(self, environment: Environment) -> str:
-        """Return an environment's path in the image.
-
-        It is the path here or, seen from outside a container, the path in the recipe: in
-        the image's own conda root.
-        """
-        root = variables(self.target.view.config).get("CONDA_DIR")
-        candidates = [environment.prefix]
-        if root and environment.kind == "conda-base":
-            candidates.append(root)
-        elif root and environment.kind == "conda-named" and environment.name:
-            candidates.append(f"{root}/envs/{environment.name}")
-        found = (self.tree.root.resolve(candidate) for candidate in candidates)
-        return next((each for each in found if each is not None), environment.prefix)
+    def _packages(
+        self, environment: Environment, managers: tuple[ManagerName, ...] | None = None
+    ) -> PackageSet:
+        if self.here.away and self.here.view:
+            return packages_of(self.here.view.root, environment.prefix, managers)
+        return read_packages(environment, of_environment() if managers is None else managers)
 
     def _only_there(self, sides: Sequence[Side], ways: Ways) -> Iterator[str]:
         if not self.here.whole:
             return
         known = {side.in_image for side in sides}
-        prefixes, libraries = survey(self.tree.root)
+        prefixes, libraries = survey(self.target.view.root)
         for prefix in sorted(prefixes - known):
             yield (
                 f"The image has an environment {prefix}, which is not here."
                 f" Build again: {ways.build}"
             )
         for prefix in sorted(libraries.keys() - prefixes - known):
-            packages = self.tree.packages(prefix).packages
+            packages = packages_of(self.target.view.root, prefix).packages
             if packages:
                 yield (
                     f"The image has packages in {prefix}, where none are here:"
@@ -383,7 +244,7 @@ class _Comparison:
     def _lone(self, sides: Sequence[Side]) -> set[str]:
         """Return the prefixes of the environments that only one side has."""
         known = {side.in_image for side in sides}
-        prefixes, libraries = survey(self.tree.root)
+        prefixes, libraries = survey(self.target.view.root)
         found = {side.in_image for side in sides if side.image is None}
         return (found | ((prefixes | libraries.keys()) - known)) - {"/", "/usr"}
 
@@ -488,6 +349,22 @@ def _other_code(python: str, listing: Path, paths: Sequence[str]) -> Sequence[st
     return found
 
 
+def place_in(image: View, environment: EnvironmentRef) -> str:
+    """Return an environment's path in an image.
+
+    It is the path here or, seen from outside a container, the path in the recipe: in the image's
+    own conda root.
+    """
+    root = variables(image.config).get("CONDA_DIR")
+    candidates = [environment.prefix]
+    if root and environment.kind == "conda-base":
+        candidates.append(root)
+    elif root and environment.kind == "conda-named" and environment.name:
+        candidates.append(f"{root}/envs/{environment.name}")
+    found = (image.root.resolve(candidate) for candidate in candidates)
+    return next((each for each in found if each is not None), environment.prefix)
+
+
 def _names_of(prefixes: set[str]) -> Mapping[str, str]:
     """Return what conda calls the environments at some prefixes."""
     found = {}
@@ -501,11 +378,11 @@ def _names_of(prefixes: set[str]) -> Mapping[str, str]:
     return found
 
 
-def _paths_of(explained: set[tuple[str, tuple[str, str]]], here: View, image: View) -> set[str]:
+def paths_of(explained: Iterable[tuple[str, tuple[str, str]]], here: View, image: View) -> set[str]:
     """Return the files of the packages that differ: no fact of their own."""
-    if not explained:
-        return set()
     keys = {key for _, key in explained}
+    if not keys:
+        return set()
     return {
         path
         for view in (here, image)

@@ -158,6 +158,7 @@ class Proof:
             configuration, holds.
         beside: Our own packages that are here and not in the image, a sentence for each
             environment: they are not a difference.
+        reference: What the image was compared with, a phrase.
     """
 
     image: str
@@ -171,6 +172,7 @@ class Proof:
     deep: bool = False
     facts: tuple[Finding, ...] = ()
     beside: tuple[str, ...] = ()
+    reference: str = "what is here"
 
     @property
     def equal(self) -> bool:

@@ -7,12 +7,15 @@ import io
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from ..root import Layer
+from ...display.progress import Progress
+from ..root import Layer, Root, read
+from .client import this_platform
 from .connection import RegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from ...display.console import Console
     from .client import Descriptor, Image, Registry
 
 _GZIP = 31  # zlib's window bits for a gzip member
@@ -38,6 +41,27 @@ class RegistrySource:
             Layer(digest, lambda d=described, u=digest: _open(registry, d, u, told))  # type: ignore[misc]
             for digest, described in zip(image.diff_ids, image.layers, strict=True)
         )
+
+
+def image_of(registry: Registry) -> Image:
+    """Return the image that a reference names, for the platform of this machine."""
+    name = registry.name
+    return registry.image(name.digest or name.tag or "latest", this_platform())
+
+
+def read_root(registry: Registry, image: Image, console: Console) -> Root:
+    """Read the files of an image in a registry; layers that were read before are not sent again."""
+    total, done = sum(layer.size for layer in image.layers), 0
+
+    def told(size: int) -> None:
+        nonlocal done
+        done += size
+        console.progress(Progress("Reading", str(image.name), done, total, "bytes"))
+
+    try:
+        return read(RegistrySource(registry, image, told))
+    finally:
+        console.progress(None)
 
 
 def _open(

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ...history.built import history_id
-from ...history.file import IMAGE_HISTORY
-from ...image.engine.labels import BASE, HISTORY, labels, recipe_hash
-from ...io.reading import path_of
-from ...model.errors import ExportError
-from ...model.ledger import fold
-from ...model.recipe import Recipe
-from ...model.reference import Reference
+from ..history.built import history_id
+from ..history.file import IMAGE_HISTORY
+from ..io.reading import path_of
+from ..managers.page import Style
+from ..model.errors import ExportError
+from ..model.recipe import Recipe
+from ..model.reference import Reference
+from ..where.host import look
+from .engine.build import builder_of
+from .engine.container import base_of, named_base, this_container
+from .engine.labels import BASE, HISTORY, labels_now, recipe_hash
+from .suggest import likely_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ...history.file import History
-    from ...image.engine.build import Builder
-    from ...image.engine.client import Engine
-    from ...image.engine.container import Base
-    from ...managers.page import Style
-    from ...model.record import Record
-    from ._how import How
+    from ..history.file import History
+    from ..model.record import Record
+    from .engine.build import Builder
+    from .engine.client import Engine
+    from .engine.container import Base
 
-FOLDER = "jstackmagic-image"
-"""The folder for the context, in the working folder, if no engine is available."""
+Render = Callable[..., Any]
+"""Renders the recipe as a Dockerfile; see `jstackmagic.export.dockerfile.render`."""
 
 _HISTORY = "jstackmagic/history.jsonl"
 
@@ -60,15 +62,31 @@ class Context:
     secrets: Mapping[str, str] = field(default_factory=dict)
 
 
-@contextlib.contextmanager
-def given(file: str, history: History) -> Iterator[Context]:
-    """Yield the folder of the user's Dockerfile."""
+def given(file: str, history: History) -> Context:
+    """Return the folder of the user's Dockerfile."""
     path = path_of(file).resolve()
-    yield Context(folder=path.parent, default_tag=_tag("file", history), dockerfile=path.name)
+    return Context(folder=path.parent, default_tag=_tag("file", history), dockerfile=path.name)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A way to render a history.
+
+    Attributes:
+        render: Renders its recipe.
+        base_image: The base image; None for this container's.
+        style: The Dockerfile's pattern; None for one that suits the base.
+    """
+
+    render: Render
+    base_image: str | None = None
+    style: Style | None = None
 
 
 @contextlib.contextmanager
-def rendered(how: How, engine: Engine, history: History) -> Iterator[Context]:
+def rendered(
+    rendering: Rendering, engine: Engine, history: History, builder: Builder | None
+) -> Iterator[Context]:
     """Yield the recipe, rendered into a temporary folder for its base image.
 
     Raises:
@@ -76,16 +94,15 @@ def rendered(how: How, engine: Engine, history: History) -> Iterator[Context]:
         EngineError: The engine cannot be asked.
         UsageError: The engine does not offer the builder that was requested.
     """
-    from ...image.engine.build import builder_of
-
-    builder = builder_of(engine, how.builder)
+    chosen = builder_of(engine, builder)
     with tempfile.TemporaryDirectory(prefix="jstackmagic-image-") as folder:
-        yield write(Path(folder), how, history, _base(how, engine, history), builder=builder)
+        base = _base(rendering, engine, history.records())
+        yield write(Path(folder), rendering, history, base, builder=chosen)
 
 
 def write(
     folder: Path,
-    how: How,
+    rendering: Rendering,
     history: History,
     base: Base | None = None,
     *,
@@ -95,7 +112,7 @@ def write(
 
     Args:
         folder: The folder; made if it does not exist.
-        how: The options of the build.
+        rendering: How to render the recipe.
         history: The history to build.
         base: The base image; None if no engine can be asked for it.
         builder: The builder; a context for the classic one suits any other, too.
@@ -103,19 +120,12 @@ def write(
     Raises:
         ExportError: It cannot be rendered or written.
     """
-    from datetime import datetime, timezone
-
-    from ...export._own import Own
-    from ...export.dockerfile import render
-
     records = history.records()
-    recipe = fold(records)
-    reference = base.reference if base else _guessed_base(how, records)
-    style = how.style or _style(base.variables if base else None)
-    own = Own.of(recipe).step() if how.with_jstackmagic else None
-    artifact = plain = render(recipe, style=style, base_image=reference, own=own)
+    reference = base.reference if base else _guessed_base(rendering, records)
+    style = rendering.style or _style(base.variables if base else None)
+    artifact = plain = rendering.render(style=style, base_image=reference)
     if builder == "buildkit" and _can_write_caches(style, base):
-        artifact = render(recipe, style=style, base_image=reference, cache_mounts=True, own=own)
+        artifact = rendering.render(style=style, base_image=reference, cache_mounts=True)
     faults = artifact.check()
     if faults:
         raise ExportError(faults[0], kept="Nothing was built.", advice=faults[1:])
@@ -130,14 +140,8 @@ def write(
         folder=folder,
         default_tag=_tag("latest", history),
         base=reference,
-        recipe=recipe,
-        labels=labels(
-            recipe=identity,
-            records=records,
-            base=reference,
-            base_digest=base.digest if base else "",
-            now=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        ),
+        recipe=history.ledger().recipe(),
+        labels=labels_now(identity, records, reference, base.digest if base else ""),
         notes=tuple(plain.notes),
         secrets=artifact.secrets,
     )
@@ -167,18 +171,14 @@ def _tag(tag: str, history: History) -> Reference:
     return Reference(f"jstackmagic/{name or 'nothing-installed'}", tag)
 
 
-def _base(how: How, engine: Engine, history: History) -> Base | None:
-    from ...image.engine.container import base_of, named_base, this_container
-    from ...where.host import look
-
-    if how.base_image:
-        return named_base(engine, how.base_image)
-    records = history.records()
+def _base(rendering: Rendering, engine: Engine, records: Sequence[Record]) -> Base | None:
+    if rendering.base_image:
+        return named_base(engine, rendering.base_image)
     container = this_container(engine, look())
     if container is not None:
         base = base_of(engine, container)
         return _first_base(engine, base, records) or base
-    guessed = _guessed_base(how, records)
+    guessed = _guessed_base(rendering, records)
     return named_base(engine, guessed) if guessed else None
 
 
@@ -187,8 +187,6 @@ def _first_base(engine: Engine, base: Base, records: Sequence[Record]) -> Base |
 
     Otherwise each build would use the previous one as its base, and none could be repeated.
     """
-    from ...image.engine.container import named_base
-
     reference = base.labels.get(BASE)
     if not reference or base.labels.get(HISTORY) != history_id(records):
         return None
@@ -196,12 +194,9 @@ def _first_base(engine: Engine, base: Base, records: Sequence[Record]) -> Base |
     return first if first.image_id or first.digest else None
 
 
-def _guessed_base(how: How, records: Sequence[Record]) -> str:
+def _guessed_base(rendering: Rendering, records: Sequence[Record]) -> str:
     """Return the base that the user, the surroundings or the history name; empty if unknown."""
-    from ...image.suggest import likely_image
-    from ...where.host import look
-
-    said = how.base_image or look().image
+    said = rendering.base_image or look().image
     recorded = (each.context.image for each in reversed(records) if each.context.image)
     return said or next(recorded, "") or likely_image(records)
 
@@ -220,8 +215,6 @@ def _style(variables: Mapping[str, str] | None) -> Style | None:
 
     They have set NB_GID since August 2017; older images need the legacy pattern.
     """
-    from ...where.host import look
-
     if variables is None:
         return "stacks" if look().stacks else None
     if {"CONDA_DIR", "NB_UID", "NB_GID"} <= variables.keys():

@@ -1,0 +1,61 @@
+"""An image that was built, as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ...display import Result, Table, Text, size_text
+from ...image.engine.build import Built
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...display import Part
+
+
+@dataclass(frozen=True, repr=False)
+class BuiltImage(Result):
+    """An image that was built.
+
+    Attributes:
+        built: The image.
+        base: Its base image; empty for a given Dockerfile.
+        digest: Its digest in the registry, if it was pushed.
+        notes: Sentences the user should read.
+    """
+
+    built: Built
+    base: str = ""
+    digest: str = ""
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        return self.built.tag
+
+    def parts(self) -> Sequence[Part]:
+        built = self.built
+        facts = [
+            ("image", built.image_id.rpartition(":")[2][:12]),
+            ("built on", self.base),
+            ("size", size_text(built.size)),
+            ("took", f"{built.seconds:.1f} s with {built.builder}"),
+            ("steps", f"{built.steps}, {built.cached} of them from an earlier build"),
+            ("pushed as", self.digest),
+        ]
+        rows = tuple((name, value) for name, value in facts if value)
+        return (
+            Table(("Built", built.tag), rows, facts=True),
+            *(Text(note, "warning") for note in self.notes),
+            Text(f"Does it hold what is here? %envimage prove {built.tag}", "quiet"),
+        )
+
+    def to_json(self) -> Any:
+        return {
+            **msgspec.to_builtins(self.built),
+            "base": self.base,
+            "digest": self.digest,
+            "notes": list(self.notes),
+        }

@@ -1,0 +1,110 @@
+"""The environments of a root file system, and the packages that are installed in each."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..model.environment import Environment
+from ..model.errors import JStackMagicError
+from ..model.managers import is_system, of_environment
+from ..where.packages import read_packages
+from .root import LIBRARY, Root, is_cached
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..model.packages import ManagerName, PackageSet
+
+DEBIAN = ("/var/lib/dpkg/status", "/var/lib/dpkg/arch", "/var/lib/apt/extended_states")
+"""The files that say which Debian packages are installed."""
+
+_IS_LIBRARY = re.compile(rf"(?P<prefix>(?:/.*?)?)(?:/local)?/{LIBRARY}")
+_MARKER = re.compile(r"(?P<prefix>/.*?)/(?:conda-meta/(?:[^/]+\.json|history)|pyvenv\.cfg)")
+_METADATA = (".dist-info", ".egg-info")
+
+
+def survey(root: Root) -> tuple[set[str], dict[str, set[str]]]:
+    """Return the environments of a root, by prefix, and the library folders of each prefix."""
+    known = root.derived.get("survey")
+    if known is None:
+        known = root.derived["survey"] = _survey(root)
+    prefixes, libraries = known
+    return set(prefixes), {prefix: set(paths) for prefix, paths in libraries.items()}
+
+
+def _survey(root: Root) -> tuple[set[str], dict[str, set[str]]]:
+    prefixes: set[str] = set()
+    libraries: dict[str, set[str]] = {}
+    for path, entry in root.entries.items():
+        if path.endswith(("-packages", *_METADATA)):
+            folder = posixpath.dirname(path) if path.endswith(_METADATA) else path
+            is_folder = folder != path or entry.kind == "folder"
+            library = _IS_LIBRARY.fullmatch(folder) if is_folder else None
+            if library and not is_cached(folder):
+                libraries.setdefault(library["prefix"] or "/", set()).add(folder)
+        elif entry.kind != "folder" and path.endswith((".json", "/history", "/pyvenv.cfg")):
+            marked = _MARKER.fullmatch(path)
+            if marked and not is_cached(path):
+                prefixes.add(marked["prefix"])
+    return prefixes, libraries
+
+
+def packages_of(
+    root: Root, prefix: str, managers: Sequence[ManagerName] | None = None
+) -> PackageSet:
+    """Return the packages in one place of a root; of one root each is read once.
+
+    Args:
+        root: The root.
+        prefix: An environment's prefix; it does not matter for the system's packages.
+        managers: The packages' managers; by default those of environments.
+
+    Raises:
+        JStackMagicError: The metadata cannot be unpacked here.
+    """
+    managers = of_environment() if managers is None else managers
+    key = ("packages", prefix, tuple(managers))
+    if key not in root.derived:
+        try:
+            root.derived[key] = _read(root, prefix, managers)
+        except OSError as error:
+            raise JStackMagicError(
+                f"The image's metadata cannot be written to {tempfile.gettempdir()}:"
+                f" {error.strerror}.",
+                kept="Nothing was compared.",
+                advice="Name a folder with room for it: %env TMPDIR=FOLDER",
+            ) from error
+    found: PackageSet = root.derived[key]
+    return found
+
+
+def _read(root: Root, prefix: str, managers: Sequence[ManagerName]) -> PackageSet:
+    prefixes, libraries = survey(root)
+    with tempfile.TemporaryDirectory(prefix="jstackmagic-image-") as name:
+        folder = Path(name).resolve()
+        for path in DEBIAN if all(map(is_system, managers)) else _metadata(root, prefix, prefixes):
+            if path in root.contents:
+                target = Path(f"{folder}{path}")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(root.contents[path])
+        is_conda = any(path.endswith(".json") for path in root.children(f"{prefix}/conda-meta"))
+        there = Environment(
+            kind="conda-prefix" if is_conda else "venv",
+            name=None,
+            prefix=f"{folder}{prefix}",
+            site_packages=tuple(f"{folder}{path}" for path in sorted(libraries.get(prefix, ()))),
+        )
+        return read_packages(there, managers, root=folder)
+
+
+def _metadata(root: Root, prefix: str, prefixes: set[str]) -> Iterator[str]:
+    """Yield the files below a prefix that say what is installed there, and not further inside."""
+    start = prefix.rstrip("/") + "/"
+    inside = tuple(f"{other}/" for other in prefixes if other.startswith(start))
+    for path in root.contents:
+        if path.startswith(start) and not path.startswith((*inside, "/var/lib/dpkg/")):
+            yield path

@@ -1,0 +1,201 @@
+"""The two sides of a proof: this container or another, and an image of an engine or a registry."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ...model.environment import Environment
+from ...model.errors import JStackMagicError, UnknownEnvironment
+from ...model.reference import parse
+from ...where import kernels
+from ...where.environment import detect, find, known_names
+from ...where.host import look
+from ..engine.build import exists, named_image
+from ..engine.client import Engine, NoEngine, connect, speaking
+from ..engine.container import this_container
+from ..engine.labels import BASE, BASE_DIGEST
+from ..engine.roots import container_root, image_root
+from ..registry.client import opened
+from ..registry.source import image_of, read_root
+from ..root import Root
+from .facts import View
+
+if TYPE_CHECKING:
+    from ...display.console import Console
+    from ..engine.container import Container
+
+
+@dataclass(frozen=True)
+class Here:
+    """This side of a comparison with an image.
+
+    Attributes:
+        environments: The environments to compare.
+        whole: Whether they are all there is: the image is this container's own, so that the
+            system counts too, and an environment that only one side has is a difference.
+        unread: A sentence for each thing that is unknown about them.
+        view: Their files; None if still to be read, from this machine's disk.
+        base: The root of the image that the container was started from; None if unknown.
+        away: Whether this side is in another container than this process.
+        mounted: Folders of the container that are not a part of it.
+        started_from: The id of the image that the container was started from.
+    """
+
+    environments: tuple[Environment, ...]
+    whole: bool
+    unread: tuple[str, ...] = ()
+    view: View | None = None
+    base: Root | None = None
+    away: bool = False
+    mounted: tuple[str, ...] = ()
+    started_from: str = ""
+
+    def on(self, base: Root) -> Here:
+        """Return this side with the image that it was started from."""
+        return replace(self, base=base)
+
+
+@dataclass(frozen=True)
+class Target:
+    """An image to compare with, wherever it is.
+
+    Attributes:
+        name: Its usual name.
+        id: Its id, or its digest.
+        view: Its files and its configuration.
+        engine: The engine that can run it; None without one.
+    """
+
+    name: str
+    id: str
+    view: View
+    engine: Engine | None = None
+
+
+def everything_here() -> Here:
+    """Return every environment of this container; outside of one, this process's environment."""
+    running = detect()
+    if look().runtime is None:
+        return Here((running,), whole=False)
+    found = {os.path.realpath(running.prefix): running}
+    unread = []
+    for name in known_names():
+        try:
+            named = find(name=name)
+        except UnknownEnvironment as error:
+            unread.append(error.problem)
+            continue
+        found.setdefault(os.path.realpath(named.prefix), named)
+    for environment, _ in kernels.environments():
+        found.setdefault(os.path.realpath(environment.prefix), environment)
+    return Here(tuple(found.values()), whole=True, unread=tuple(unread))
+
+
+def seen_by(engine: Engine, here: Here) -> Here:
+    """Return this side as the engine sees it, if this is one of its containers.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    container = this_container(engine, look()) if here.whole else None
+    return _of_container(engine, container, here) if container else here
+
+
+def in_container(engine: Engine, container: Container) -> Here:
+    """Return another container as this side.
+
+    Raises:
+        EngineError: The engine cannot be asked.
+    """
+    here = Here((), whole=True, away=True)
+    return _of_container(engine, container, here)
+
+
+def _of_container(engine: Engine, container: Container, here: Here) -> Here:
+    with speaking(f"The image of {container.name} cannot be looked at"):
+        config = engine.client.api.inspect_image(container.image_id)["Config"]
+    return replace(
+        here,
+        view=View(container_root(engine, container.id), config),
+        base=image_root(engine, container.image_id),
+        mounted=tuple(mount.target for mount in container.mounts),
+        started_from=container.image_id,
+    )
+
+
+def target_of(engine: Engine, image: str, *, base: str = "") -> Target:
+    """Return an image that an engine has.
+
+    Args:
+        engine: The engine.
+        image: Its reference or id.
+        base: The image it may be built on.
+
+    Raises:
+        EngineError: There is no such image, or the engine cannot be asked.
+    """
+    with speaking(f"{image} cannot be looked at"):
+        inspected = engine.client.api.inspect_image(image)
+        below = base or (inspected["Config"].get("Labels") or {}).get(BASE, "")
+        if below and not engine.client.api.images(below, quiet=True) and not base:
+            below = ""
+    root = image_root(engine, inspected["Id"], base=below)
+    return Target(image, inspected["Id"], View(root, inspected["Config"]), engine)
+
+
+def is_in_registry(tag: str) -> bool:
+    """Return whether to look for an image in its registry: it names one, and no engine has it."""
+    if not parse(tag).registry:
+        return False
+    try:
+        with closing(connect()) as engine:
+            return not exists(engine, tag)
+    except NoEngine:
+        return True
+
+
+def from_registry(tag: str, console: Console) -> tuple[Target, View | None]:
+    """Return an image in a registry, and its base if that is still there.
+
+    Args:
+        tag: The image's name.
+        console: Shows the progress.
+
+    Raises:
+        RegistryError: It is missing or cannot be read.
+    """
+    with ExitStack() as stack:
+        registry = stack.enter_context(opened(parse(tag)))
+        image, base = image_of(registry), None
+        name, digest = image.labels.get(BASE, ""), image.labels.get(BASE_DIGEST, "")
+        if name and digest:
+            # an image whose base is gone is proved as well
+            with suppress(JStackMagicError):
+                below = stack.enter_context(opened(replace(parse(name), tag="", digest=digest)))
+                found = image_of(below)
+                base = View(read_root(below, found, console), found.settings)
+        root = read_root(registry, image, console)
+    return Target(tag, image.digest, View(root, image.settings)), base
+
+
+def with_base(tag: str, console: Console) -> tuple[Target, View | None]:
+    """Return an image, and its base if that is at hand.
+
+    Raises:
+        UsageError: There is no such image.
+        EngineError: The engine cannot be asked.
+        RegistryError: It is missing or cannot be read.
+    """
+    if is_in_registry(tag):
+        return from_registry(tag, console)
+    with closing(connect()) as engine:
+        target = target_of(engine, named_image(engine, tag))
+        base = (target.view.config.get("Labels") or {}).get(BASE, "")
+        if not base or not exists(engine, base):
+            return target, None
+        with speaking(f"{base} cannot be looked at"):
+            config = engine.client.api.inspect_image(base)["Config"]
+        return target, View(image_root(engine, base), config)
