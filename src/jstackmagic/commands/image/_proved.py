@@ -9,13 +9,12 @@ import msgspec
 
 from ...display import Result, Table, Text, channel_text
 from ...image.prove.coverage import COVERAGE
-from ...image.prove.proof import Proof
+from ...image.prove.proof import HERE, Proof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...display import Part
-    from ...image.prove.proof import Difference
     from ...model.packages import Package
 
 _MOST_FILES = 50
@@ -63,10 +62,10 @@ class Proved(Result):
         parts += [Text(sentence, "quiet") for sentence in proof.beside]
         parts += [Text(sentence, "warning") for sentence in (*proof.absent, *proof.unread)]
         if proof.differences:
-            parts.append(_difference_table(proof.differences))
+            parts.append(self._difference_table())
         if proof.facts:
             rows = tuple((f.where, f.kind, f.name, f.here, f.image, f.mend) for f in proof.facts)
-            columns = ("Where", "What", "Name", "Here", "In the image", "How to fix it")
+            columns = ("Where", "What", "Name", self._side, "In the image", "How to fix it")
             parts.append(Table(columns, rows))
         if proof.files:
             parts.append(
@@ -84,22 +83,25 @@ class Proved(Result):
         parts += [Text(f"Cannot be imported there: {line}", "warning") for line in proof.imports]
         return parts
 
+    @property
+    def _side(self) -> str:
+        return "Here" if self.proof.reference == HERE else "Recorded"
+
+    def _difference_table(self) -> Table:
+        rows = tuple(
+            (
+                difference.where,
+                f"{difference.package.manager}:{difference.package.name}",
+                _version(difference.here, difference.image),
+                _version(difference.image, difference.here),
+                difference.mend,
+            )
+            for difference in self.proof.differences
+        )
+        return Table(("Where", "Package", self._side, "In the image", "How to fix it"), rows)
+
     def to_json(self) -> Any:
         return {"equal": self.proof.equal, **msgspec.to_builtins(self.proof)}
-
-
-def _difference_table(differences: Sequence[Difference]) -> Table:
-    rows = tuple(
-        (
-            difference.where,
-            f"{difference.package.manager}:{difference.package.name}",
-            _version(difference.here, difference.image),
-            _version(difference.image, difference.here),
-            difference.mend,
-        )
-        for difference in differences
-    )
-    return Table(("Where", "Package", "Here", "In the image", "How to fix it"), rows)
 
 
 def _version(package: Package | None, other: Package | None) -> str:

@@ -91,12 +91,14 @@ class _Comparison:
         found = tuple(each for side in sides for each in differences(side, self.records, ways))
         explained = self._explained(sides, [(each.where, each.package.key) for each in found])
         owned_elsewhere = paths_of(explained, view, image)
+        known = {side.in_image for side in sides}
+        there = only_there(image.root, known, ways) if self.here.whole else ()
         proof = Proof(
             image=self.target.name,
             image_id=self.target.id,
             compared=tuple((side.name, len(side.here.packages)) for side in sides),
             differences=found,
-            absent=(*absent(sides, ways), *self._only_there(sides, ways)),
+            absent=(*absent(sides, ways), *there),
             unread=tuple(dict.fromkeys(self._unread(sides, view, image, ways))),
             facts=tuple(facts(view, image, ways, places=places, skipped=owned_elsewhere)),
             deep=self.deep,
@@ -223,24 +225,6 @@ class _Comparison:
             return packages_of(self.here.view.root, environment.prefix, managers)
         return read_packages(environment, of_environment() if managers is None else managers)
 
-    def _only_there(self, sides: Sequence[Side], ways: Ways) -> Iterator[str]:
-        if not self.here.whole:
-            return
-        known = {side.in_image for side in sides}
-        prefixes, libraries = survey(self.target.view.root)
-        for prefix in sorted(prefixes - known):
-            yield (
-                f"The image has an environment {prefix}, which is not here."
-                f" Build again: {ways.build}"
-            )
-        for prefix in sorted(libraries.keys() - prefixes - known):
-            packages = packages_of(self.target.view.root, prefix).packages
-            if packages:
-                yield (
-                    f"The image has packages in {prefix}, where none are here:"
-                    f" {', '.join(each.name for each in packages)}. Build again: {ways.build}"
-                )
-
     def _lone(self, sides: Sequence[Side]) -> set[str]:
         """Return the prefixes of the environments that only one side has."""
         known = {side.in_image for side in sides}
@@ -347,6 +331,21 @@ def _other_code(python: str, listing: Path, paths: Sequence[str]) -> Sequence[st
     except ValueError:
         return paths
     return found
+
+
+def only_there(image: Root, known: set[str], ways: Ways) -> Iterator[str]:
+    """Yield the environments of an image that are not among the known ones, a sentence each."""
+    prefixes, libraries = survey(image)
+    fix = f"Build again: {ways.build}"
+    for prefix in sorted(prefixes - known):
+        yield f"The image has an environment {prefix}, which is not here. {fix}"
+    for prefix in sorted(libraries.keys() - prefixes - known):
+        packages = packages_of(image, prefix).packages
+        if packages:
+            yield (
+                f"The image has packages in {prefix}, where none are here:"
+                f" {', '.join(each.name for each in packages)}. {fix}"
+            )
 
 
 def place_in(image: View, environment: EnvironmentRef) -> str:

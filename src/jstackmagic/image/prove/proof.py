@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from ...model.record import Record
 
+HERE = "what is here"
+
 FileState = Literal[
     "changed here",
     "changed in the image",
@@ -32,6 +34,7 @@ FileState = Literal[
     "other mode",
     "other owner",
     "hides its source",
+    "only in the image",
 ]
 
 
@@ -172,7 +175,7 @@ class Proof:
     deep: bool = False
     facts: tuple[Finding, ...] = ()
     beside: tuple[str, ...] = ()
-    reference: str = "what is here"
+    reference: str = HERE
 
     @property
     def equal(self) -> bool:

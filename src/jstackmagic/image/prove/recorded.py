@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from ...model.packages import Package, PackageSet, as_on_disk
 from ..packages import packages_of, survey
 from ..root import LIBRARY
 from . import deep as deeply
-from .compare import paths_of, place_in
+from .compare import only_there, paths_of, place_in
 from .facts import View, dangling, facts, nameless
 from .proof import FileDifference, Proof, Side, Ways, absent, differences, unreadable
 
@@ -92,7 +93,11 @@ def prove_recorded(
     places = {prefix: name for name, prefix in prefixes.items() if prefix}
     files = list(_own_files(image, explained, places, ways)) if deep else []
     rest: list[Finding] = []
+    lone: tuple[str, ...] = ()
     if base is not None:
+        prefixes_of_base, libraries = survey(base.root)
+        known = {*prefixes_of_base, *libraries, *(side.in_image for side in sides)}
+        lone = tuple(only_there(image.root, known, ways))
         new = {prefix for prefix in places if base.root.resolve(prefix) is None}
         skipped = paths_of(explained, base, image)
         rest = [
@@ -109,7 +114,7 @@ def prove_recorded(
         image_id=target.id,
         compared=tuple((side.name, len(side.here.packages)) for side in sides),
         differences=found,
-        absent=tuple(absent(sides, ways)),
+        absent=(*absent(sides, ways), *lone),
         unread=tuple(dict.fromkeys(_unread(image, sides, ways))),
         facts=tuple(rest),
         files=tuple(files),
@@ -202,9 +207,11 @@ def _of_base(
         lone=lone,
     )
     for each in deeply.contents(compared):
-        # an installer's script may have made it; in a library, Python would import it
-        if each.state != "not here" or _IN_LIBRARY.fullmatch(each.path):
+        if each.state != "not here":
             yield each
+        # an installer's script may have made others; in a library, Python would import it
+        elif _IN_LIBRARY.fullmatch(each.path):
+            yield replace(each, state="only in the image")
 
 
 def _is_below(path: str, folders: set[str]) -> bool:
