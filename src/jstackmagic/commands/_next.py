@@ -27,7 +27,7 @@ from ._exported import Exported
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..image.prove.files import Tree
+    from ..image.root import Root
     from ..managers.goal import Exactness, Goal
     from ..model.record import Record
     from ..model.request import Request
@@ -71,37 +71,34 @@ def against(image: str, found: Sequence[Found]) -> Against:
         EngineError: There is no such image, or the engine cannot be asked.
     """
     from ..image.engine.client import connect
-    from ..image.prove.compare import target_of
-    from ..image.prove.files import tree_of
+    from ..image.prove.sides import target_of
 
     engine = connect()
     people, exact, versions = 0, 0, 0
     left: Counter[str] = Counter()
-    with tree_of(target_of(engine, image).view.root) as tree:
-        there = _There(tree)
-        for home, path in found:
-            goals = there.goals(_records(home, path))
-            if not goals:
-                continue
-            people += 1
-            exact += not any(there.left(goals, "builds"))
-            names = {
-                f"{request.manager}:{spec.name or spec.text}"
-                for request in there.left(goals, "versions")
-                for spec in request.specs
-            }
-            versions += not names
-            left.update(names)
+    there = _There(target_of(engine, image).view.root)
+    for home, path in found:
+        goals = there.goals(_records(home, path))
+        if not goals:
+            continue
+        people += 1
+        exact += not any(there.left(goals, "builds"))
+        names = {
+            f"{request.manager}:{spec.name or spec.text}"
+            for request in there.left(goals, "versions")
+            for spec in request.specs
+        }
+        versions += not names
+        left.update(names)
     engine.client.close()
     return Against(image, people, exact, versions, tuple(left.most_common()))
 
 
 class _There:
-    """The packages of an image, read once."""
+    """The packages of an image."""
 
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
-        self._read: dict[str, PackageSet] = {"": tree.debian()}
+    def __init__(self, root: Root) -> None:
+        self._root = root
 
     def goals(self, records: Sequence[Record]) -> list[Goal]:
         from ..restore.goals import goals
@@ -117,10 +114,12 @@ class _There:
                 yield from requests(goal, manager, here, exactness)
 
     def _packages(self, prefix: str) -> PackageSet:
-        if prefix not in self._read:
-            there = prefix in self._tree.prefixes
-            self._read[prefix] = self._tree.packages(prefix) if there else PackageSet()
-        return self._read[prefix]
+        from ..image.packages import packages_of, survey
+
+        if not prefix:
+            return packages_of(self._root, "/", of_system())
+        known, _ = survey(self._root)
+        return packages_of(self._root, prefix) if prefix in known else PackageSet()
 
 
 def _records(home: str, path: str) -> Sequence[Record]:
