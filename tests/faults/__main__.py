@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .harness import Bench, Examination, summary
+from .harness import Bench, Examination, Point, row, summary
 from .scenes import OPERATIONS, Scene
 from .tracer import FAULTS
 
@@ -33,19 +33,24 @@ def main() -> None:
             chosen = found.sample(args.points, faults)
             if args.at:
                 chosen = [(fault, args.at) for fault in faults]
-            points = [found.point(*each) for each in chosen]
-        for point in points:
-            if point.problems or args.at:
-                print(f"  {point.fault} at {point.at} ({point.failed}), left it {point.first}")
-                print(*(f"    typed: {line}" for line in point.lines), sep="\n")
-                print(*(f"    WRONG: {problem[:400]}" for problem in point.problems), sep="\n")
-                if args.at:
-                    print(*point.said, sep="\n    ----\n")
+            points = []
+            for each in chosen:
+                points.append(found.point(*each))
+                _show(points[-1], whole=bool(args.at))
         seconds = time.monotonic() - began
-        print(
-            f"{operation.id}: {found.calls} calls, {summary(points)}; {seconds:.0f} s", flush=True
-        )
+        print(f"{operation.id}: {found.calls} calls, {summary(points)}; {seconds:.0f} s")
+        print(row(operation.id, found.calls, points), flush=True)
     bench.close()
+
+
+def _show(point: Point, *, whole: bool) -> None:
+    if not (point.problems or whole):
+        return
+    print(f"  {point.fault} at {point.at} ({point.failed}), left it {point.first}")
+    print(*(f"    typed: {line}" for line in point.lines), sep="\n")
+    print(*(f"    WRONG: {problem[:400]}" for problem in point.problems), sep="\n", flush=True)
+    if whole:
+        print(*point.said, sep="\n    ----\n")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import tracer
-from .tracer import Job, Run
+from .tracer import FAULTS, Job, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,14 +87,16 @@ def signature(scene: Scene) -> dict[str, str]:
     for folder in map(Path, scene.watched):
         for path in folder.rglob("*"):
             name = str(path.relative_to(scene.root))
-            if not _IGNORED.search(name):
+            removed = path.match("dpkg/info/*.list") and not path.with_suffix(".md5sums").exists()
+            if not (_IGNORED.search(name) or removed):
                 found[name] = _content(path)
     return found
 
 
 _IGNORED = re.compile(
     r"__pycache__|\.pyc$|\.lock$|conda-meta/history$|/history/|jstackmagic\.bytecode$|\.torn$"
-    r"|\.conda/environments\.txt$|/\.rustup"
+    r"|\.conda/environments\.txt$|/\.rustup|^system/var/(?:log|cache|lib/apt)/"
+    r"|^system/var/lib/dpkg/(?:.*-old$|lock|available|triggers/|status-new$|updates/tmp|tmp\.ci)"
 )
 
 
@@ -105,6 +107,9 @@ def _content(path: Path) -> str:
     if stat.S_ISDIR(mode):
         return "folder"
     data = path.read_bytes()
+    if path.match("dpkg/status"):  # with the lists of removed packages, as dpkg may keep them
+        stanzas = [each for each in data.strip().split(b"\n\n") if b" config-files" not in each]
+        data = b"\n\n".join(sorted(stanzas))
     if path.name == "RECORD":
         data = b"\n".join(line for line in sorted(data.splitlines()) if b".pyc," not in line)
     if path.parent.name == "conda-meta" and path.suffix == ".json" and data:
@@ -140,6 +145,12 @@ def broken(scene: Scene) -> Iterator[str]:
                 raw = hashlib.new(kind, path.read_bytes()).digest()
                 if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != digest:
                     yield f"{row[0]} has another hash"
+    for sums in scene.system.glob("var/lib/dpkg/info/*.md5sums"):
+        for line in sums.read_text().splitlines():
+            digest, _, name = line.partition("  ")
+            path = scene.system / name
+            if not path.exists() or hashlib.md5(path.read_bytes()).hexdigest() != digest:
+                yield f"{name} is missing, or not as dpkg installed it"
     for record in scene.prefix.glob("conda-meta/*.json"):
         if not record.stat().st_size:
             yield f"{record.name} is empty"
@@ -317,3 +328,13 @@ def summary(points: list[Point]) -> str:
         f"{len(points)} points ({states}); the same line again was enough at {lines[1]}, "
         f"one named line more at {sum(lines.values()) - lines[1]}; not right at {bad}"
     )
+
+
+def row(name: str, calls: int, points: list[Point]) -> str:
+    """Return a line of the table in docs/reliability.md."""
+    faults = Counter(point.fault for point in points)
+    wrong = Counter(point.fault for point in points if point.problems)
+    cells = [
+        f"{count - wrong[fault]} of {count}" if (count := faults[fault]) else "" for fault in FAULTS
+    ]
+    return f"| {' | '.join([name, str(calls), *cells])} |"

@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from support.channel import ChannelBuilder, File
+from support.debs import build_deb, make_repository, make_system
 from support.environments import create_environment, make_uv_venv, make_venv
 from support.wheels import build_wheel
 
 from . import tracer
 
-ENGINES = ("rattler", "uv", "pip")
+ENGINES = ("rattler", "uv", "pip", "apt")
 
 _FILES = {
     "{0}/__init__.py": "version = '{1}'\n",
@@ -68,7 +69,13 @@ class Scene:
 
     @property
     def watched(self) -> list[str]:
-        return [str(self.root / name) for name in ("env", "home", "work")]
+        names = ("env", "home", "work", "system")
+        return [str(self.root / name) for name in names if (self.root / name).exists()]
+
+    @property
+    def system(self) -> Path:
+        """A Debian system of its own, where the engine is apt."""
+        return self.root / "system"
 
     def save(self) -> None:
         """Keep the state that every run starts from."""
@@ -173,7 +180,34 @@ def make_packages(root: Path) -> None:
     builder.index()
 
 
+_SCRIPTS = {
+    "postinst": '#!/bin/sh\n[ "$1" != configure ] || touch "$DPKG_ROOT/usr/share/{0}/ready"\n',
+    "prerm": '#!/bin/sh\nrm -f "$DPKG_ROOT/usr/share/{0}/ready"\n',
+}
+"""Those of a Debian package, by its name."""
+
+
+def _make_system(scene: Scene) -> None:
+    debs = [
+        build_deb(
+            scene.root / "debs",
+            name,
+            version,
+            depends=needs,
+            files=_files(name, version, "usr/share/"),
+            scripts={key: text.replace("{0}", name) for key, text in _SCRIPTS.items()},
+        )
+        for version in ("1.0", "2.0")
+        for name, needs in (("app", f"library (>= {version})"), ("library", ""))
+    ]
+    scene.environ |= make_system(scene.system, make_repository(scene.root / "repository", *debs))
+
+
 def _environment(scene: Scene, engine: str) -> None:
+    if engine == "apt":
+        _make_system(scene)
+        make_uv_venv(scene.prefix)
+        return
     make_packages(scene.root)
     if engine == "rattler":
         channel = (scene.root / "channel").as_uri()
@@ -190,12 +224,14 @@ def _environment(scene: Scene, engine: str) -> None:
 
 
 def _line(engine: str, verb: str, scene: Scene, *words: str) -> list[str]:
+    if engine == "apt":
+        return [verb, "--prefix", str(scene.prefix), "--apt", *words]
     manager = "conda" if engine == "rattler" else "pip"
     return [verb, "--engine", engine, "--prefix", str(scene.prefix), f"--{manager}", *words]
 
 
 def _pin(engine: str, name: str, version: str) -> str:
-    return f"{name}{'=' if engine == 'rattler' else '=='}{version}"
+    return f"{name}{'=' if engine in ('rattler', 'apt') else '=='}{version}"
 
 
 def _install(engine: str) -> Callable[[Scene], list[str]]:
@@ -227,7 +263,8 @@ def _remove(engine: str) -> Callable[[Scene], list[str]]:
 def _undo(engine: str) -> Callable[[Scene], list[str]]:
     def ready(scene: Scene) -> list[str]:
         scene.do(*_upgrade(engine)(scene))
-        return ["undo", "--engine", engine, scene.last_id()]
+        chosen = () if engine == "apt" else ("--engine", engine)
+        return ["undo", *chosen, scene.last_id()]
 
     return ready
 
@@ -235,11 +272,12 @@ def _undo(engine: str) -> Callable[[Scene], list[str]]:
 def _replay(engine: str) -> Callable[[Scene], list[str]]:
     def ready(scene: Scene) -> list[str]:
         _environment(scene, engine)
-        clean = scene.root / "clean"
-        _copy(scene.prefix, clean)
-        scene.do(*_line(engine, "install", scene, _pin(engine, "app", "1.0")))
-        shutil.rmtree(scene.prefix)
-        clean.rename(scene.prefix)
+        changed, clean = scene.system if engine == "apt" else scene.prefix, scene.root / "clean"
+        _copy(changed, clean)
+        pins = [_pin(engine, name, "1.0") for name in ("app", "library")]
+        scene.do(*_line(engine, "install", scene, *pins[: 2 if engine == "apt" else 1]))
+        shutil.rmtree(changed)
+        clean.rename(changed)
         return ["replay", "--prefix", str(scene.prefix)]
 
     return ready

@@ -72,16 +72,21 @@ def repair(
     done: list[Done] = []
     notes: list[str] = []
     for environment in environments:
+        said: list[str] = []
         if drop:
-            notes += repairs([environment], session.console, drop=True)
-            try:
-                done += made.repair(environment)
-            except CommandFailed:  # as it was before: the record says what is there
-                made.settle(environment.prefix)
-        elif finished := made.repair(environment):
-            done += finished
-        else:
-            notes += repairs([environment], session.console)
+            said += repairs([environment], session.console, drop=True)
+        try:
+            finished = made.repair(environment)
+        except CommandFailed:
+            if not drop:
+                raise
+            finished = []
+            made.settle(environment.prefix)  # as it was before: the record says what is there
+        if not drop:
+            said += repairs([environment], session.console)
+        if not (finished or said):
+            said.append(f"Nothing was cut off in the {environment.description}.")
+        done, notes = [*done, *finished], [*notes, *said]
     return ChangeResult(done=tuple(done), notes=tuple(notes))
 
 

@@ -19,7 +19,7 @@ from ..model.credentials import mask
 from ..model.engines import Engines
 from ..model.environment import repair_line
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError, Stopped
-from ..model.managers import is_system, neighbours, position
+from ..model.managers import is_system, neighbours, place, position
 from ..model.packages import normalise
 from ..model.plan import Outcome, Plan
 from ..model.policy import Policy
@@ -114,20 +114,18 @@ class Transaction:
             Stopped: Something else was cut off and is half done.
         """
         done = []
-        for prefix in dict.fromkeys(step.environment.prefix for step in steps):
-            for left in unfinished.find(prefix):
+        for where, environment in {_place(step): step.environment for step in steps}.items():
+            for left in unfinished.find(where):
                 same = [
-                    step
-                    for step in steps
-                    if step.environment.prefix == prefix and left.is_of(step.request)
+                    step for step in steps if _place(step) == where and left.is_of(step.request)
                 ]
                 if same and not self.mode.dry_run:
                     steps.remove(same[0])
                     done.append(self._finish(left, same[0]))
-                elif half := left.half_done(detect(prefix)):
-                    raise _cut_off(left, prefix, half)
+                elif half := left.half_done(detect(environment.prefix)):
+                    raise _cut_off(left, where or "the system", environment.prefix, half)
                 elif not self.mode.dry_run:
-                    self._close(left, detect(prefix))
+                    self._close(left, detect(environment.prefix))
         return done
 
     def repair(self, environment: Environment) -> list[Done]:
@@ -137,7 +135,7 @@ class Transaction:
             CommandFailed: One cannot be finished.
         """
         done = []
-        for left in unfinished.find(environment.prefix):
+        for left in (*unfinished.find(environment.prefix), *unfinished.find("")):
             known = any(record.id == left.record for record in self.history.records())
             if left.undoes or left.is_masked or not known:
                 self._take_away(left, environment)
@@ -145,18 +143,11 @@ class Transaction:
                 done.append(self._finish(left, Step(left.request, environment)))
         return done
 
-    def settle(self, prefix: str) -> bool:
-        """Remove what an interrupted change left half done, and end its record.
-
-        Returns:
-            True where there was such a change.
-
-        Raises:
-            CommandFailed: It cannot be removed.
-        """
-        found = () if self.mode.dry_run else tuple(unfinished.find(prefix))
+    def settle(self, place: str) -> bool:
+        """Remove what an interrupted change left half done; see `Carrier.settle`."""
+        found = () if self.mode.dry_run else tuple(unfinished.find(place))
         for left in found:
-            self._take_away(left, detect(prefix))
+            self._take_away(left, detect(place or None))
         return bool(found)
 
     def _take_away(self, left: Unfinished, environment: Environment) -> None:
@@ -518,6 +509,10 @@ def _as_it_is_now(step: Step, *, rechoose: bool) -> Step:
     return replace(step, environment=now, choice=replace(step.choice, environment=there))
 
 
+def _place(step: Step) -> str:
+    return place(step.request.manager, step.environment.prefix)
+
+
 def _running(step: Step) -> bool:
     return imports.is_running(step.environment)
 
@@ -541,9 +536,9 @@ def _words_of(failure: JStackMagicError | None, log: Log) -> str:
     return without_colours(str(failure)) if failure else log.tail(_LAST_WORDS)
 
 
-def _cut_off(left: Unfinished, prefix: str, half: Sequence[str]) -> Stopped:
+def _cut_off(left: Unfinished, where: str, prefix: str, half: Sequence[str]) -> Stopped:
     return Stopped(
-        f"An earlier change of {prefix} was cut off: {left.words}\n" + "\n".join(half),
+        f"An earlier change of {where} was cut off: {left.words}\n" + "\n".join(half),
         kept=NOTHING_CHANGED,
         advice=(
             f"Finish it: {repair_line(prefix)}",

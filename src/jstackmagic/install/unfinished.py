@@ -1,8 +1,9 @@
 """A note of a change that is being made, which outlives a killed process and a failed manager.
 
-It is in the prefix, ``.jstackmagic.RECORD``, from before the manager starts until its result is
-known to be whole. It has the request, the packages before, and the manager's marks to find later
-what is left over; so the same request can be finished, and its record ended.
+It is in the prefix, or for the system in this container's own folder, as ``.jstackmagic.RECORD``,
+from before the manager starts until its result is known to be whole. It has the request, the
+packages before, and the manager's marks to find later what is left over; so the same request can
+be finished, and its record ended.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 from .. import managers
 from ..history.who import lives
 from ..io.files import sweep, write_file
+from ..io.runtime import is_ours, own_runtime_folder, runtime_folder
 from ..model.credentials import MASK
 from ..model.errors import NOTHING_CHANGED, CommandFailed
+from ..model.managers import place
 from ..model.packages import Package, PackageSet
 from ..model.record import Context
 from ..model.request import Request
@@ -100,41 +103,43 @@ def note(plan: Plan, record: str, context: Context, before: PackageSet, undoes: 
     Raises:
         CommandFailed: There is no space, or the disk fails.
     """
-    path = os.path.join(plan.environment.prefix, f"{_NAME}{record}")
     marks = managers.get(plan.request.manager).note(plan)
     left = Unfinished(record, plan.request, context, before, marks, undoes)
+    where = place(plan.request.manager, plan.environment.prefix)
     try:
+        path = os.path.join(where or own_runtime_folder(), f"{_NAME}{record}")
         write_file(path, _encoded(left), mode=0o644)
         since = os.stat(path).st_mtime_ns
     except OSError as error:
         if error.errno in _READ_ONLY:
             return left
         raise CommandFailed(
-            f"{plan.environment.prefix} cannot be written to: {error.strerror}.",
+            f"{where or error.filename} cannot be written to: {error.strerror}.",
             kept=NOTHING_CHANGED,
         ) from None
     _at_work.add(path)
     return replace(left, path=path, since=since)
 
 
-def find(prefix: str) -> list[Unfinished]:
-    """Return the notes without a running process, the oldest first."""
+def find(place: str) -> list[Unfinished]:
+    """Return the notes without a running process, the oldest first.
+
+    Args:
+        place: A prefix; empty for the system.
+    """
+    folder = place or str(runtime_folder())
     try:
-        with os.scandir(prefix) as entries:
+        with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if _NAME in entry.name]
     except OSError:
         return []
+    if not place and not is_ours(Path(folder)):
+        return []
     if any(name.startswith(f".{_NAME}") for name in names):
-        sweep(prefix, _NAME)
-    paths = [os.path.join(prefix, name) for name in names if name.startswith(_NAME)]
+        sweep(folder, _NAME)
+    paths = [os.path.join(folder, name) for name in names if name.startswith(_NAME)]
     found = [left for path in paths if path not in _at_work and (left := _read(path)) is not None]
     return sorted(found, key=lambda left: left.since)
-
-
-def packages_before(prefix: str) -> PackageSet:
-    """Return the packages before interrupted changes; empty without such changes."""
-    found = {p.key: p for left in reversed(find(prefix)) for p in left.before.packages}
-    return PackageSet(tuple(found.values()))
 
 
 def _read(path: str) -> Unfinished | None:

@@ -407,14 +407,16 @@ def workers(environment: Environment, engines: Engines) -> Iterator[Worker]:
 def repairs(
     environments: Iterable[Environment], console: Console, *, drop: bool = False
 ) -> Iterator[str]:
-    """Finish the interrupted installs, and yield a sentence for each place."""
+    """Finish what was cut off by whatever means, and yield a sentence for each place."""
+    environments = list(environments)
     for environment in environments:
-        for manager in map(get, listed.of_environment()):
-            works = manager.works_in(environment)
-            repaired = manager.repair(environment, console, drop=drop) if works else None
-            if repaired is not None:
-                said = "Finished what" if repaired else "Nothing"
-                yield f"{said} was cut off in the {environment.description}."
+        for name in listed.of_environment():
+            manager = get(name)
+            if manager.works_in(environment) and manager.repair(environment, console, drop=drop):
+                yield f"Finished what was cut off in the {environment.description}."
+    for name in listed.of_system():
+        if environments and get(name).repair(environments[0], console, drop=drop):
+            yield f"Finished what {name} was cut off in."
 
 
 def engine(

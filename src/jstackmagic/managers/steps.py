@@ -102,8 +102,11 @@ class Carrier(Protocol):
 
     console: Console
 
-    def settle(self, prefix: str) -> bool:
-        """Remove what an interrupted change of an environment left half done, and end its record.
+    def settle(self, place: str) -> bool:
+        """Remove what an interrupted change left half done, and end its record.
+
+        Args:
+            place: A prefix; empty for the system.
 
         Returns:
             True where there was such a change.

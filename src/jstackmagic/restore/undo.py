@@ -84,8 +84,8 @@ def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
     """
     ledger = history.ledger()
     if not wanted.record_only:
-        for prefix in filter(None, ledger.places()):
-            carrier.settle(prefix)
+        for place in ledger.places():
+            carrier.settle(place)
         ledger = history.ledger()
     chosen, seen = _chosen(wanted, history, ledger)
     origins, moves = ledger.origins(), Ledger.of(seen).moves()

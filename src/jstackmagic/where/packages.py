@@ -384,7 +384,7 @@ def _read_debian(folder: Path, marks: Path, *_stamps: int) -> tuple[Package, ...
     native = text_in(folder / "arch").split("\n", 1)[0].strip()
     automatic = _automatic(marks)
     found = []
-    for fields in _paragraphs(text_in(folder / "status")):
+    for fields in paragraphs(text_in(folder / "status")):
         if fields.get("Status", "").split()[-1:] != ["installed"]:
             continue
         name, architecture = fields["Package"], fields.get("Architecture", "")
@@ -409,7 +409,7 @@ def _read_debian(folder: Path, marks: Path, *_stamps: int) -> tuple[Package, ...
 def _automatic(path: Path) -> set[tuple[str, str]]:
     return {
         (fields.get("Package", ""), fields.get("Architecture", ""))
-        for fields in _paragraphs(text_in(path))
+        for fields in paragraphs(text_in(path))
         if fields.get("Auto-Installed") == "1"
     }
 
@@ -420,7 +420,8 @@ _FIELD = re.compile(
 )
 
 
-def _paragraphs(text: str) -> Iterator[dict[str, str]]:
+def paragraphs(text: str) -> Iterator[dict[str, str]]:
+    """Yield the fields of each package in a text of dpkg's, as far as they are used here."""
     for paragraph in text.split("\n\n"):
         fields = dict(_FIELD.findall(paragraph))
         if "Package" in fields:

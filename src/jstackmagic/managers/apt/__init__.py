@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ...display.console import Console
     from ...model.environment import Environment
     from ...model.packages import Package
-    from ...model.plan import Command
+    from ...model.plan import Command, Plan
     from ...model.request import Request
     from ...model.wanted import Wanted
     from .. import View
@@ -92,6 +92,44 @@ class Apt(Manager):
         from .engine import install_command
 
         return install_command(request)
+
+    def note(self, plan: Plan) -> Mapping[str, tuple[str, ...]]:
+        """Return the packages that are half installed already, and those that must stay."""
+        from .cutoff import note
+
+        return note(plan)
+
+    def half_done(
+        self, environment: Environment, marks: Mapping[str, tuple[str, ...]], since: int
+    ) -> tuple[str, ...]:
+        """Read dpkg's own notes."""
+        from .cutoff import sentences
+
+        return sentences(marks)
+
+    def finish(
+        self,
+        environment: Environment,
+        marks: Mapping[str, tuple[str, ...]],
+        since: int,
+        console: Console,
+    ) -> None:
+        """Have dpkg configure what is unpacked, or remove it again."""
+        from .engine import finish
+
+        finish(marks, console)
+
+    def repair(
+        self, environment: Environment, console: Console, *, drop: bool = False
+    ) -> bool | None:
+        """Finish what any apt-get or dpkg was cut off in."""
+        from .cutoff import sentences
+        from .engine import finish
+
+        if not sentences({}):
+            return False
+        finish({}, console)
+        return True
 
     def archives(self, kept: Path) -> Archives | None:
         """Return the archives that are kept."""

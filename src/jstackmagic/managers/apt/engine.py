@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ...display.console import Recording
 from ...io import process
+from ...model.environment import repair_line
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, InvalidSpec, Stopped
 from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
 from ...model.spec import read
 from ...where.packages import read_debian
 from .. import Engine
+from . import cutoff
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,7 +41,8 @@ LISTS_AGE = 24 * 3600
 LOCK_TIMEOUT = 120
 """Seconds to wait for another program that holds dpkg's lock, or the lists'."""
 
-_RISK = "A package may be half installed; `dpkg --configure -a`, as root, fixes it."
+_SILENT = ("env", "DEBIAN_FRONTEND=noninteractive")  # "env", because sudo resets the environment
+_RISK = "A package may be half installed; the same line again finishes it."
 
 # Debian Policy 5.6.1 and 5.6.12. Not a minus at the end: apt-get would take that for "remove it".
 _NAME = r"[a-z0-9](?:[a-z0-9+.-]*[a-z0-9+])(?::[a-z0-9-]+)?"
@@ -51,6 +54,7 @@ _SPEC = re.compile(
 _INST = re.compile(r"^Inst (\S+)(?: \[[^\]]*\])? \((\S+) [^\n]*?\[(\S+)\]\)", re.MULTILINE)
 _REMV = re.compile(r"^(?:Remv|Purg) (\S+) ", re.MULTILINE)
 _UNMET = re.compile(r"^The following packages have unmet dependencies:\n(?: .*\n)+", re.MULTILINE)
+_LOCKED = re.compile(r"lists/lock\b|is locked by another process")
 _PATTERN = re.compile(r"^Note, selecting .* for (?:regex|glob|task) '(.*)'$", re.MULTILINE)
 
 
@@ -71,6 +75,7 @@ class AptGet(Engine):
                 kept=NOTHING_CHANGED,
                 advice="Ask conda for it: %envinstall --conda …",
             )
+        _check_journal(environment)
         if request.action == "remove":
             return _plan_removal(request, environment)
         present = satisfied(request)
@@ -88,7 +93,7 @@ class AptGet(Engine):
         """Run apt-get; see ``Engine.run``."""
         for command in plan.commands:
             if command.argv[-2:] == ("apt-get", "update"):
-                status = _update(command, console)
+                status = patiently(command, console)
                 if status == 0:
                     _simulate(plan.request, plan.request.texts)  # refuses what it cannot do
             else:
@@ -113,6 +118,15 @@ def _are_enough(request: Request) -> bool:
     except CommandFailed:
         return False
     return True
+
+
+def _check_journal(environment: Environment) -> None:
+    if cutoff.is_interrupted():
+        raise Stopped(
+            "dpkg was interrupted, and apt-get refuses all work until that is finished.",
+            kept=NOTHING_CHANGED,
+            advice=f"Finish it: {repair_line(environment.prefix)}",
+        )
 
 
 # Specs
@@ -157,11 +171,10 @@ def _nearest(spec: str, action: str) -> Iterator[str]:
 # Commands
 
 
-def _apt_get(root: tuple[str, ...], verb: tuple[str, ...], words: tuple[str, ...]) -> Command:
-    # "env", because sudo resets the environment
-    silent = ("env", "DEBIAN_FRONTEND=noninteractive")
+def apt_get(root: tuple[str, ...], verb: tuple[str, ...], words: tuple[str, ...]) -> Command:
+    """Return a command of apt-get that asks nothing and waits for dpkg's lock."""
     lock = ("-o", f"DPkg::Lock::Timeout={LOCK_TIMEOUT}")
-    return Command((*root, *silent, "apt-get", *verb, *lock, *words))
+    return Command((*root, *_SILENT, "apt-get", *verb, *lock, *words))
 
 
 def install_command(request: Request, root: tuple[str, ...] = ()) -> Command:
@@ -172,7 +185,7 @@ def install_command(request: Request, root: tuple[str, ...] = ()) -> Command:
         root: The words before a command that needs root.
     """
     verb = ("install", "--yes", "--no-install-recommends")
-    return _apt_get(root, verb, (*request.texts, *request.options))
+    return apt_get(root, verb, (*request.texts, *request.options))
 
 
 def mark(there: Iterable[Package], wanted: Mapping[str, Wish]) -> None:
@@ -197,7 +210,7 @@ def _plan_removal(request: Request, environment: Environment) -> Plan:
     if not names:
         raise Stopped(f"Not installed: {', '.join(missing)}.", kept="There is nothing to remove.")
     words = (*names, *request.options)
-    command = _apt_get(_rights(request), ("remove", "--yes"), words)
+    command = apt_get(_rights(request), ("remove", "--yes"), words)
     return Plan(
         request=request,
         environment=environment,
@@ -214,6 +227,19 @@ def _rights(request: Request) -> tuple[str, ...]:
     Raises:
         Stopped: This user cannot become root without a password.
     """
+    again = shlex.join([f"apt:{spec}" for spec in request.texts])
+    return rights(f"or keep it for the image: %env{request.action} --record-only {again}")
+
+
+def rights(otherwise: str) -> tuple[str, ...]:
+    """Return what goes before a command that needs root.
+
+    Args:
+        otherwise: A line of advice for who cannot become root.
+
+    Raises:
+        Stopped: This user cannot become root without a password.
+    """
     if os.geteuid() == 0:
         return ()
     sudo = ("sudo", "-n")
@@ -223,19 +249,18 @@ def _rights(request: Request) -> tuple[str, ...]:
 
     host = look()
     reason = host.sudo_reason if host.sudo == "no" else "sudo wants a password"
-    again = shlex.join([f"apt:{spec}" for spec in request.texts])
     raise Stopped(
         f"apt needs root, and {host.user} cannot become root: {reason}.",
         kept=NOTHING_CHANGED,
         advice=(
             "Start the container with the right to: docker run -e GRANT_SUDO=yes --user root …",
-            f"or keep it for the image: %env{request.action} --record-only {again}",
+            otherwise,
         ),
     )
 
 
-def _update(command: Command, console: Console) -> int:
-    """Fetch the lists; wait where another program does so, for that lock has no timeout of apt's.
+def patiently(command: Command, console: Console) -> int:
+    """Run a command again while another program has a lock for which apt has no timeout.
 
     Raises:
         Interrupted: While waiting, too.
@@ -245,19 +270,51 @@ def _update(command: Command, console: Console) -> int:
     while True:
         recording = Recording(console)
         status = process.run(command, recording.write)
-        held = status != 0 and f"{LISTS}/lock" in recording.log.text
+        held = status != 0 and _LOCKED.search(recording.log.text)
         if not held or time.monotonic() + pause > deadline:
             return status
-        console.write(
-            f"Another program fetches apt's lists: waiting, at most {LOCK_TIMEOUT} seconds.\n"
-        )
+        what = "fetches apt's lists" if "lists" in held[0] else "is at dpkg"
+        console.write(f"Another program {what}: waiting, at most {LOCK_TIMEOUT} seconds.\n")
         try:
             time.sleep(pause)
         except KeyboardInterrupt:
             raise Interrupted(
-                "Interrupted while waiting for apt's lists.", kept=NOTHING_CHANGED
+                "Interrupted while waiting for another program.", kept=NOTHING_CHANGED
             ) from None
         pause = min(2 * pause, 10)
+
+
+def finish(marks: Mapping[str, tuple[str, ...]], console: Console) -> None:
+    """Configure what is unpacked; take away what is new and cannot be finished.
+
+    Raises:
+        CommandFailed: Something that was there before cannot be finished.
+        Stopped: This user cannot become root.
+    """
+    if not cutoff.sentences(marks):
+        return
+    root = rights("To finish it, as root: dpkg --configure -a")
+    # no question about a changed configuration file
+    dpkg = (*root, *_SILENT, "dpkg", "--force-confdef", "--force-confold")
+    configure = Command((*dpkg, "--configure", "-a"))
+    fix = ("install", "--reinstall", "--fix-broken", "--no-remove", "--yes")
+    archives = {Path(file).name.partition("_")[0]: file for file in marks.get("files", ())}
+    patiently(configure, console)
+    if half := cutoff.half():
+        again = [archives.get(name, name) for name in half if half[name][1] == "reinstreq"]
+        patiently(apt_get(root, fix, ("--no-install-recommends", *again)), console)
+        patiently(configure, console)
+    if "there" in marks:
+        new = [name for name in cutoff.half() if name not in (*marks["there"], *marks["known"])]
+        if new:
+            patiently(Command((*dpkg, "--remove", "--force-remove-reinstreq", *new)), console)
+    left = cutoff.sentences(marks)
+    if left:
+        raise CommandFailed(
+            f"dpkg cannot finish what was cut off: {'; '.join(left)}.",
+            kept="The other packages of the system are as they were.",
+            advice="Its own words are above; what is in its way must be fixed as root.",
+        )
 
 
 # Archives
