@@ -51,6 +51,7 @@ class Scene:
             "XDG_CACHE_HOME": str(self.root / "cache"),
             "XDG_CONFIG_HOME": str(self.root / "home/.config"),
             "XDG_DATA_HOME": str(self.root / "home/.local/share"),
+            "XDG_RUNTIME_DIR": str(self.root / "home/run"),
             "CONDARC": str(self.root / "home/.condarc"),
             "JSTACKMAGIC_HISTORY": str(self.root / "home/history/history.jsonl"),
             "UV_CACHE_DIR": str(self.root / "cache/uv"),
@@ -285,7 +286,7 @@ def _replay(engine: str) -> Callable[[Scene], list[str]]:
 
 def _repair(engine: str) -> Callable[[Scene], list[str]]:
     def ready(scene: Scene) -> list[str]:
-        _kill_at(60, scene, _install(engine)(scene))
+        _kill_at(150 if engine == "apt" else 60, scene, _install(engine)(scene))
         return ["install", "--repair", "--prefix", str(scene.prefix)]
 
     return ready

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...where.packages import dpkg_folder, paragraphs, read_debian
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ...model.plan import Plan
 
@@ -30,28 +31,43 @@ def note(plan: Plan) -> Marks:
     change = plan.change
     known = [old for old, _ in change.changed] if change else read_debian()
     return {
-        "known": tuple(half()),
+        "known": tuple(each.name for each in half()),
         "there": tuple(package.name for package in known),
         "files": tuple(os.path.abspath(spec.place) for spec in plan.request.specs if spec.place),
     }
 
 
-def half() -> dict[str, Sequence[str]]:
-    """Return the status of each half-installed package, by name.
+@dataclass(frozen=True, slots=True)
+class Half:
+    """A half-installed package.
 
-    Its words are dpkg's: the wish, whether it must be installed again, the state (dpkg-query(1)).
+    Attributes:
+        name: Its name.
+        version: The version that dpkg was at; empty if it was at none yet.
+        state: Its state in words, such as "half configured".
+        again: Whether it must be unpacked again.
     """
+
+    name: str
+    version: str
+    state: str
+    again: bool
+
+
+def half() -> list[Half]:
+    """Return the half-installed packages, as dpkg's status and journal have them."""
     folder = dpkg_folder()
-    states: dict[str, list[str]] = {}
+    found: dict[str, Half] = {}
     for file in (folder / "status", *journal()):
         with suppress(OSError):
             for fields in paragraphs(file.read_text(errors="replace")):
-                states[fields["Package"]] = fields.get("Status", "").split()
-    return {
-        name: words
-        for name, words in states.items()
-        if len(words) == 3 and (words[2] not in _WHOLE or words[1] == "reinstreq")
-    }
+                _, flag, state = (*fields.get("Status", "").split(), "", "", "")[:3]
+                name, again = fields["Package"], flag == "reinstreq"
+                found.pop(name, None)
+                if state and (state not in _WHOLE or again):
+                    version = fields.get("Version", "")
+                    found[name] = Half(name, version, state.replace("-", " "), again)
+    return list(found.values())
 
 
 def journal() -> list[Path]:
@@ -83,9 +99,5 @@ def _is_at_work() -> bool:
 def sentences(marks: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Return what a change left half done; `Manager.half_done` has more on this."""
     known = marks.get("known", ())
-    found = tuple(
-        f"{name} is {words[2].replace('-', ' ')}"
-        for name, words in half().items()
-        if name not in known
-    )
+    found = tuple(f"{each.name} is {each.state}" for each in half() if each.name not in known)
     return found or (("dpkg was interrupted",) if is_interrupted() else ())

@@ -301,11 +301,13 @@ def finish(marks: Mapping[str, tuple[str, ...]], console: Console) -> None:
     archives = {Path(file).name.partition("_")[0]: file for file in marks.get("files", ())}
     patiently(configure, console)
     if half := cutoff.half():
-        again = [archives.get(name, name) for name in half if half[name][1] == "reinstreq"]
+        named = ((each, f"{each.name}={each.version}".rstrip("=")) for each in half if each.again)
+        again = [archives.get(each.name, name) for each, name in named]
         patiently(apt_get(root, fix, ("--no-install-recommends", *again)), console)
         patiently(configure, console)
     if "there" in marks:
-        new = [name for name in cutoff.half() if name not in (*marks["there"], *marks["known"])]
+        stay = {*marks["there"], *marks["known"]}
+        new = [each.name for each in cutoff.half() if each.name not in stay]
         if new:
             patiently(Command((*dpkg, "--remove", "--force-remove-reinstreq", *new)), console)
     left = cutoff.sentences(marks)
