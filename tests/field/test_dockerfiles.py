@@ -94,8 +94,52 @@ def test_advice_names_no_path_of_the_image(evil: Path, context: Path) -> None:
     _, reasons = read(context, f"RUN pip install $(cat {evil})\n")
     assert "only in the image" in reasons[0]
     assert "%envinstall" not in reasons[0]
-    text = f"COPY requirements.txt {evil}\nRUN pip install $(cat {evil})\n"
+    text = f"COPY requirements.txt {evil}\nRUN pip install $(head -3 {evil})\n"
     assert f"-f {context}/requirements.txt" in read(context, text)[1][0]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pip install $(cat {file})",
+        "pip install `cat {file}`",
+        "pip install $(grep -v '^#' {file} | tr '\\n' ' ')",
+        "xargs -a {file} pip install",
+        "xargs -n1 pip install < {file}",
+        "cat {file} | xargs pip install",
+        "PKGS=$(cat {file}) && pip install $PKGS",
+        "cp {file} /b.txt && pip install -r /b.txt",
+        "grep -v '^#' {file} > /b.txt && pip install -r /b.txt",
+    ],
+)
+def test_a_list_of_the_context_that_a_shell_hands_over_is_read(
+    command: str, evil: Path, context: Path
+) -> None:
+    (context / "requirements.txt").write_text("six\n")
+    text = f"COPY requirements.txt {evil}\nRUN {command.format(file=evil)}\n"
+    assert read(context, text) == ([("six",)], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "asked"),
+    [
+        ("echo flask >> /r.txt", [("six", "flask")]),
+        ("printf 'a\\nb\\n' | tee -a /r.txt", [("six", "a", "b")]),
+        ("sed -i s/six/idna/ /r.txt", []),
+        ("patch /r.txt < p.diff", []),
+        ("mv /other.txt /r.txt", [("idna",)]),
+        ("sed s/six/idna/ /r.txt", None),  # prints, and changes nothing
+        ("cat /r.txt", None),
+    ],
+)
+def test_what_a_line_makes_of_a_copied_list(
+    change: str, asked: list[tuple[str, ...]] | None, context: Path
+) -> None:
+    (context / "other.txt").write_text("idna\n")
+    copies = "COPY requirements.txt /r.txt\nCOPY other.txt /other.txt\n"
+    found, reasons = read(context, f"{copies}RUN {change} && pip install -r /r.txt\n")
+    assert found == ([(f"-r {context}/requirements.txt",)] if asked is None else asked)
+    assert bool(reasons) is (asked == [])
 
 
 def test_a_clone_is_its_url(evil: Path, context: Path) -> None:
@@ -132,6 +176,46 @@ def test_a_stage_is_copied_in_part(context: Path) -> None:
     asked, reasons = read(context, text)
     assert asked == [(f"-r {context}/requirements.txt",)]
     assert "image.example.com/x" in reasons[0]
+
+
+def test_a_secret_on_pips_settings_is_said_for_its_run_alone(context: Path) -> None:
+    mount = "--mount=type=secret,id=pip,target=/etc/pip.conf"
+    path = context / "Dockerfile"
+    path.write_text(f"FROM base\nRUN {mount} pip install six\nRUN pip install idna\n")
+    six, idna = files.read(path).found
+    assert "/etc/pip.conf" in six.note
+    assert not idna.note
+
+
+def test_settings_that_are_mounted_count_for_their_run_alone(context: Path) -> None:
+    (context / "pip.conf").write_text("[global]\nindex-url = https://i.example.com/simple\n")
+    mount = "--mount=type=bind,source=pip.conf,target=/etc/pip.conf"
+    path = context / "Dockerfile"
+    path.write_text(f"FROM base\nRUN {mount} pip install six\nRUN pip install idna\n")
+    six, idna = files.read(path).requests
+    assert six.sources.index_url == "https://i.example.com/simple"
+    assert not idna.sources
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'ENTRYPOINT ["pip", "install", "late"]',
+        "CMD pip install late && jupyter lab",
+        "HEALTHCHECK --interval=5m CMD pip install late",
+    ],
+)
+def test_what_runs_in_a_container_is_listed(line: str, context: Path) -> None:
+    asked, reasons = read(context, f"RUN pip install six\n{line}\nRUN pip install idna\n")
+    assert asked == [("six",), ("idna",)]
+    assert "in a container, and not in the image" in reasons[0]
+
+
+def test_copied_with_its_parents(context: Path) -> None:
+    (context / "a").mkdir()
+    (context / "a/r.txt").write_text("idna\n")
+    text = "COPY --parents a/r.txt /tmp/\nRUN pip install -r /tmp/a/r.txt\n"
+    assert read(context, text)[0] == [(f"-r {context}/a/r.txt",)]
 
 
 # B16: patterns
@@ -186,6 +270,32 @@ def test_nothing_above_the_context_is_copied(evil: Path, context: Path) -> None:
 )
 def test_add_of_what_lies_elsewhere(add: str, command: str, asked: str, context: Path) -> None:
     assert read(context, f"ADD {add}\nRUN pip install {command}\n") == ([(asked,)], [])
+
+
+@pytest.mark.parametrize(
+    ("fetch", "asked"),
+    [
+        ("wget https://h.example.com/a/r.txt", "/r.txt"),
+        ("wget -qO /r.txt https://h.example.com/a/r.txt", "/r.txt"),
+        ("wget -q -P /tmp https://h.example.com/a/r.txt", "/tmp/r.txt"),
+        ("curl -fsSL https://h.example.com/a/r.txt -o /r.txt", "/r.txt"),
+        ("curl -LO https://h.example.com/a/r.txt?raw=1", "/r.txt"),
+        ("curl -s https://h.example.com/a/r.txt > /l.txt", "/l.txt"),
+    ],
+)
+def test_a_list_that_a_line_downloads_is_its_url(fetch: str, asked: str, context: Path) -> None:
+    found, reasons = read(context, f"RUN {fetch} && pip install -r {asked}\n")
+    assert [each[0].partition("?")[0] for each in found] == ["-r https://h.example.com/a/r.txt"]
+    assert not reasons
+
+
+def test_what_apt_takes_no_url_for_is_said(context: Path) -> None:
+    add = "ADD https://h.example.com/x.deb /x.deb\nRUN apt-get install -y /x.deb\n"
+    curl = "RUN curl -LO https://h.example.com/y.deb && apt-get install -y ./y.deb\n"
+    asked, reasons = read(context, add + curl)
+    assert not asked
+    assert "it comes from https://h.example.com/x.deb" in reasons[0]
+    assert "it comes from https://h.example.com/y.deb" in reasons[-1]
 
 
 def test_an_archive_that_is_unpacked_is_said(context: Path) -> None:

@@ -224,6 +224,78 @@ class TestIndexAndPath:
         assert "/opt/tool/bin" in find.note
 
     @pytest.mark.parametrize(
+        ("before", "said"),
+        [
+            ("module load python/3.11", "module load python/3.11"),
+            ("ml Anaconda3", "ml Anaconda3"),
+            ("pyenv shell 3.9.1", "pyenv shell"),
+            ("module load gcc/12 cuda/12.1", ""),
+            ("module list", ""),
+            ("module load python/3.11; source /opt/venv/bin/activate", ""),
+        ],
+    )
+    def test_a_module_that_may_bring_a_python_is_said(self, before: str, said: str) -> None:
+        (find,) = script(f"{before}\npip install six")
+        assert said in find.note
+        assert bool(find.note) is bool(said)
+
+    @pytest.mark.parametrize(
+        ("text", "prefix"),
+        [
+            ("workon lab; pip install six", "~/.virtualenvs/lab"),
+            ("export WORKON_HOME=/v; workon lab; pip install six", "/v/lab"),
+            ("pyenv activate lab; pip install six", "~/.pyenv/versions/lab"),
+            ("uv run pip install six", "/w/.venv"),
+            ("uv run --project /p pip install six", "/p/.venv"),
+            ("/opt/mc/bin/conda install -y six", "/opt/mc"),
+            ("/opt/mc/condabin/mamba install -y six", "/opt/mc"),
+            ("/opt/mc/bin/conda install -y -p /e six", "/e"),
+            ("conda activate lab; /opt/mc/bin/conda install -y six", "lab"),
+            ("/usr/bin/conda install -y six", ""),
+            ("/usr/local/bin/micromamba install -y six", ""),
+            ("micromamba install -y -r /opt/mm -n base six", "/opt/mm"),
+            ("micromamba install -y -r /opt/mm -n x six", "/opt/mm/envs/x"),
+            ("export MAMBA_ROOT_PREFIX=/opt/mm; micromamba install -y six", "/opt/mm"),
+        ],
+    )
+    def test_other_ways_to_name_it(self, text: str, prefix: str) -> None:
+        (find,) = script(text)
+        assert where(find) == prefix
+
+    @pytest.mark.parametrize(
+        ("before", "install", "said"),
+        [
+            ("export PIP_CONFIG_FILE=/x/pip.conf", "pip install a", "/x/pip.conf"),
+            ("export CONDARC=$HERE/c", "conda install -y a", "$HERE/c"),
+            (
+                "export CONDA_CHANNEL_PRIORITY=strict",
+                "conda install -y a",
+                "channel_priority strict",
+            ),
+            ("export CONDA_OVERRIDE_CUDA=12.1", "mamba install -y a", "override_cuda 12.1"),
+            ("export PYTHONUSERBASE=/x", "pip install --user a", "lands below /x"),
+            ("export PIP_CONFIG_FILE=/dev/null", "pip install a", ""),
+            ("export CONDA_CHANNEL_PRIORITY=flexible CONDA_EXE=/c", "conda install -y a", ""),
+            ("export PYTHONUSERBASE=/x", "pip install a", ""),
+        ],
+    )
+    def test_variables_that_set_what_no_request_holds(
+        self, before: str, install: str, said: str
+    ) -> None:
+        (find,) = script(f"{before}\n{install}")
+        assert asked([find]) == ["a"]
+        assert said in find.note
+        assert bool(find.note) is bool(said)
+
+    def test_a_file_that_a_variable_names_is_read_where_it_is_seen(self) -> None:
+        (find,) = script(
+            f"printf '[global]\\nindex-url={self.INDEX}\\n' > /x/p.conf\n"
+            "export PIP_CONFIG_FILE=/x/p.conf\npip install a"
+        )
+        assert find.request is not None
+        assert find.request.sources.index_url == self.INDEX
+
+    @pytest.mark.parametrize(
         "path", ["/usr/local/cuda/bin:$PATH", "$HOME/.local/bin:$PATH", "$PATH:/opt/c/envs/x/bin"]
     )
     def test_other_folders_do_not_take_it_away(self, path: str) -> None:

@@ -9,7 +9,7 @@ the last three are pure.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     # a find is never read back from JSON, so nothing resolves this at run time, and every
@@ -39,6 +39,20 @@ class Target:
     made: bool = False
 
 
+class Origin(NamedTuple):
+    """The place that a line fetches something from.
+
+    Attributes:
+        url: A repository, or a file.
+        revision: The repository's; None if known only at run time.
+        is_file: Whether it is a file that a program downloads.
+    """
+
+    url: str
+    revision: str | None = ""
+    is_file: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """One install or removal that was found in a text.
@@ -53,7 +67,7 @@ class Found:
         note: A note for the reader: what the shell does with it and what was probably meant, or
             its options that no request can express.
         extras: The extras of a project's list that it requests; ``*`` is all of them.
-        clones: The repositories that lines before it cloned, as `state.Machine` has them.
+        fetched: What lines before it cloned or downloaded, as `machine.Machine` has it.
         written: The texts of the lists among its specs that lines before it wrote.
     """
 
@@ -64,5 +78,5 @@ class Found:
     reason: str = ""
     note: str = ""
     extras: tuple[str, ...] = ()
-    clones: tuple[tuple[str, tuple[str, str | None]], ...] = ()
+    fetched: tuple[tuple[str, Origin], ...] = ()
     written: tuple[tuple[str, str], ...] = ()

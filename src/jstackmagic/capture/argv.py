@@ -16,10 +16,11 @@ from ..model.request import Action, Request
 from ..model.slips import repeated_verb
 from ..model.spec import CONDA_ARCHIVE, PIP_ARCHIVE, read_all
 from . import Found, Target
+from .machine import Machine
 from .programs import listed as listed
 from .programs import program_name as program_name
 from .shell import Word
-from .state import Machine, expanded
+from .state import expanded
 
 if TYPE_CHECKING:
     from ..model.packages import ManagerName
@@ -220,7 +221,7 @@ class Call:
         """
         folder = os.path.dirname(word.text)
         prefix, bin_folder = os.path.split(folder)
-        if bin_folder != "bin" or not prefix:
+        if bin_folder not in ("bin", "condabin") or not prefix:
             chosen = self.elsewhere if word.holes else self.reaching
             return chosen(interpreter=word.text)
         if not os.path.isabs(prefix) and not word.holes and self.folder is not None:
@@ -239,7 +240,7 @@ class Call:
             request=request,
             target=self.target,
             note=" ".join(part for part in (self.note, note) if part),
-            clones=tuple(self.machine.clones.items()),
+            fetched=tuple(self.machine.fetched.items()),
             written=tuple(
                 (spec.place, text)
                 for spec in request.specs
@@ -307,7 +308,8 @@ class Call:
         if word.holes:
             from .handed import file_of
 
-            files = [file_of(script) for script in word.scripts]
+            scripts = (*word.scripts, *(hole[2:-1] for hole in word.holes if hole[:2] == "$("))
+            files = [file_of(script) for script in dict.fromkeys(scripts)]
             files += [self.origins.get(hole, "") for hole in word.holes]
             lines = [f" The line for it: {line_for(manager, file)}" for file in files if file]
             return unknown(word) + "".join(lines)

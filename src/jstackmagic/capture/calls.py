@@ -509,6 +509,9 @@ class _Visitor(ast.NodeVisitor):
             return Argv((*KERNEL_PIP, *(self._words(first) or ())))
         if name == "asyncio.create_subprocess_exec":
             return Argv(tuple(_word(argument) for argument in arguments))
+        if name == "exec" and isinstance(first, ast.Call):
+            read = re.fullmatch(r"open\('([^']+)'.*\)\.read\(\)", ast.unparse(first))
+            return Magic("run", read[1]) if read else None
         other = other_reason(name, arguments, node.keywords)
         if other:
             return Other(other)

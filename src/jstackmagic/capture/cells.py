@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from . import Found, Target, calls
 from .argv import listed
 from .blocks import alternatives
-from .effects import path_of
 from .lines import DOWNLOADERS, READERS, recognise, recognise_call
-from .others import OTHERS, julia_reason, r_reason
+from .others import IN_CODE, OTHERS, julia_reason, r_reason
 from .own import envinstall, envremove
 from .shell import Command, Word, parse
 from .source import Line, logical_lines
@@ -52,7 +51,7 @@ _TIMED = ("time", "timeit", "prun", "memit", "capture", "debug", "mprun", "lprun
 _PYTHON_CELLS = (*_TIMED, "python", "python2", "python3", "pypy", "pypy3")
 _TEXT_CELLS = listed(
     """
-    html HTML javascript js latex markdown svg SVG perl ruby cython css sql
+    html HTML javascript js latex markdown svg SVG cython css sql
     writetemplate octave fortran
     """
 )
@@ -87,6 +86,7 @@ class CellReader:
         self.notebook = notebook
         self._names = calls.Names()
         self._values: dict[str, ast.expr | None] = {}
+        self._running: set[str] = set()
 
     @property
     def folder(self) -> str | None:
@@ -139,6 +139,7 @@ class CellReader:
     def _cell(self, name: str, rest: str, body: str, *, line: int) -> Iterator[Found]:
         """Yield the finds under a cell magic, whose body begins at ``line``."""
         if name == "script":
+            rest = re.sub(r"^(?:--(?:(?:out|err|proc)[ =]\S+|\S+)\s+)*", "", rest)
             name = _interpreter(rest)
             if name in ("sudo", "env", "nice", "conda", "su"):
                 end = "END_OF_CELL"
@@ -161,6 +162,11 @@ class CellReader:
                 envinstall(rest, body, command=command, folder=self.folder, unsaid=self.unsaid),
                 line - 2,
             )
+        elif name in ("perl", "ruby"):
+            for number, text in enumerate(body.split("\n"), start=line):
+                if IN_CODE.search(text):
+                    reason = f"%%{name} runs it, in a way that is not read here."
+                    yield Found(text.strip(), number, reason=reason)
         elif name not in _TEXT_CELLS:
             reason = f"It stands under %%{name}, and what that does with it is not known here."
             for found in _moved(self._python(body), line - 1):
@@ -171,9 +177,9 @@ class CellReader:
         words = rest.split()
         names = [word.strip("'\"") for word in words if not word.startswith("-")]
         if names:
-            path = path_of(Word(names[0]), self.state)
+            path = self.state.path_of(Word(names[0]))
             by = f"%%writefile, line {line - 1},"
-            reason = self.state.wrote(path, body, append="-a" in words, by=by)
+            reason = self.state.machine.wrote(path, body, append="-a" in words, by=by)
             if reason:
                 yield Found(f"%%writefile {rest}", line - 1, reason=reason)
 
@@ -294,8 +300,8 @@ class CellReader:
             found = recognise(rest, state=self.state, braces=True, command=typed)
         elif name in ("R", "julia"):
             found = foreign(name, rest, 1, command=typed)
-        elif name == "run" and re.search(r"install|setup|requirement|depend", rest):
-            found = iter([Found(typed, reason=f"What {rest} installs is not seen here.")])
+        elif name == "run":
+            found = self._run(rest, typed)
         elif name in ("cd", "pushd"):
             self.state.folder = _changed(rest, self.folder)
         elif name == "popd":
@@ -307,6 +313,20 @@ class CellReader:
         elif name == "envremove":
             found = envremove(rest, command=typed, folder=self.folder, unsaid=self.unsaid)
         yield from _moved(found, line - 1)
+
+    def _run(self, rest: str, typed: str) -> Iterator[Found]:
+        """Yield the finds of a script that ``%run`` reads into this session."""
+        names = [word for word in rest.split() if not word.startswith("-")]
+        name = names[0].strip("'\"") if names else ""
+        path = self.state.path_of(Word(name))
+        text = self.state.machine.text(path) if name.endswith((".py", ".ipy")) else None
+        if text is not None and path not in self._running:
+            self._running.add(path)
+            for found in self.read(text):
+                yield replace(found, line=1)
+            self._running.discard(path)
+        elif text is None and re.search(r"install|setup|requirement|depend", name):
+            yield Found(typed, reason=f"What {name} installs is not seen here.")
 
     def _conda(self, name: str, rest: str, typed: str) -> Iterator[Found]:
         """IPython's ``%conda`` takes the quotes off and gives the line to a shell as it is then."""

@@ -101,7 +101,11 @@ def conda(call: Call) -> Iterator[Found]:
 
 def aimed(call: Call, given: Given) -> Call:
     """Return the call with the environment that its options name."""
-    for name, hint in (("--name", "name"), ("--prefix", "prefix")):
+    root, name = given.last("--root-prefix"), given.last("--name")
+    if root:
+        own = root if name in ("", "base") else f"{root}/envs/{name}"
+        call = call.elsewhere(interpreter=call.words[0].text, prefix=own)
+    for name, hint in (("--name", "name"), ("--prefix", "prefix"))[bool(root) :]:
         value = given.last(name)
         if value:
             if hint == "prefix" and not given.values(name)[-1].holes:
@@ -125,6 +129,7 @@ def _beyond_packages(verb: str, given: Given) -> str:
 
 
 def _ask(call: Call, verb: str, given: Given, specs: list[tuple[str, Word]]) -> Iterator[Found]:
+    call = replace(call, machine=call.machine.seen_by("conda", call.variables))
     kept = given.only(_KEPT)
     channels = given.values("--channel")
     unclear = call.unclear([*channels, *(word for _, word in kept.items)])
@@ -201,7 +206,7 @@ def _configured(state: State, way: str, key: str, values: list[Word], line: int)
     if key != "channels":
         if way in ("--remove", "--remove-key"):
             return
-        state.conda_setting(key, " ".join(word.text for word in values), by=by)
+        state.machine.conda_setting(key, " ".join(word.text for word in values), by=by)
         return
     machine = state.machine
     texts = {word.text for word in values}

@@ -87,7 +87,7 @@ def apt(call: Call) -> Iterator[Found]:
 
 
 _DPKG = Options.of(
-    valued="--admindir --root --instdir",
+    valued="--admindir --root --instdir --add-architecture",
     flags="""
     -i/--install -r/--remove -P/--purge -R/--recursive -E/--skip-same-version
     -G/--refuse-downgrade -s/--status -l/--list -L/--listfiles -S/--search -c/--contents
@@ -102,7 +102,9 @@ def dpkg(call: Call) -> Iterator[Found]:
     specs = [("", word) for word in given.words]
     if given.has("--simulate"):
         return
-    if given.has("--install"):
+    if given.has("--add-architecture"):
+        yield call.unread("It adds an architecture to the system, which a request cannot say.")
+    elif given.has("--install"):
         if given.has("--recursive"):
             yield call.unread("It installs every package in a folder.")
         else:

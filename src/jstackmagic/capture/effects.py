@@ -6,9 +6,11 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from . import Origin, Target
 from .argv import Options, listed
+from .machine import unknown_value
 from .shell import Redirection, Word
-from .state import expanded, joined, unknown_value
+from .state import expanded, has_no_python, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +24,8 @@ ASSIGNING = ("export", "declare", "local", "readonly", "typeset")
 
 _SETTING_FILE = re.compile(
     r"(pip\.conf|pip\.ini|\.?condarc|\.mambarc|uv\.toml|/conda-meta/pinned|\.bashrc|\.bash_profile"
-    r"|\.profile|bash\.bashrc|/etc/profile(?:\.d/.*)?|/apt/(?:sources\.list|preferences|apt\.conf|trusted|auth).*)$"
+    r"|\.profile|bash\.bashrc|/etc/profile(?:\.d/.*)?|/keyrings/.*"
+    r"|/apt/(?:sources\.list|preferences|apt\.conf|trusted|auth).*)$"
 )
 _HARMLESS = re.compile(
     r"(conda\.sh|mamba\.sh|micromamba\.sh|nvm\.sh|\.cargo/env|os-release|lsb-release"
@@ -57,25 +60,13 @@ def assign(state: State, name: str, value: Word, *, adds: bool = False) -> None:
     state.define(name, value, export=known)
 
 
-def path_of(word: Word, state: State) -> str:
-    """Return a file's path as the state has it."""
-    path = re.sub(r"^\$\{?HOME\}?(?=/)", "~", word.text)
-    path = expanded(path, state.home) if state.home else path
-    if word.holes or path.startswith(("~", "/")) or state.folder is None:
-        return path
-    return os.path.normpath(os.path.join(state.folder, path))
-
-
 # Commands
 
 
 def of_command(call: Call, state: State) -> bool:
     """Apply what a command of the shell or a tool sets; return False for other commands."""
     effect = _EFFECTS.get(call.program)
-    if effect is None:
-        return False
-    effect(call, state)
-    return True
+    return effect is not None and effect(call, state) is not False
 
 
 def _cd(call: Call, state: State) -> None:
@@ -153,24 +144,26 @@ def _git(call: Call, state: State) -> None:
     given = _GIT.read(word for word in call.arguments if word.text != "--recurse-submodules")
     words = given.words
     verb = words[0].text if words else ""
-    folder = path_of(Word(given.last("-C")), state) if given.last("-C") else state.folder
-    clones = state.machine.clones
+    folder = state.path_of(Word(given.last("-C"))) if given.last("-C") else state.folder
+    fetched = state.machine.fetched
     if verb == "clone" and len(words) > 1 and folder is not None:
         url = words[1].text
         name = re.split(r"[/:]", url.rstrip("/"))[-1].removesuffix(".git")
         into = words[2] if len(words) > 2 else Word(name)
         if not (words[1].holes or into.holes):
-            path = os.path.join(folder, path_of(into, state))
-            clones[path] = (url, given.last("--branch"))
+            path = os.path.join(folder, state.path_of(into))
+            fetched[path] = Origin(url, given.last("--branch"))
     elif verb in ("checkout", "switch", "reset") and folder is not None:
         if any(word.text == "--" for word in call.arguments):  # what follows are files
             return
         made = given.has("--branch", "-B", "--config")  # -b, -c: a new name for what is there
         revision = next(iter(words[1:]), None)
-        for path, (url, _) in clones.items():
-            if folder == path or folder.startswith(f"{path}/"):
+        for path, origin in fetched.items():
+            if not origin.is_file and f"{folder}/".startswith(f"{path}/"):
                 known = revision is not None and not revision.holes and not made
-                clones[path] = (url, revision.text if known and revision else None)
+                fetched[path] = origin._replace(
+                    revision=revision.text if known and revision else None
+                )
 
 
 def joined_by_blanks(words: Sequence[Word]) -> Word:
@@ -183,11 +176,42 @@ def joined_by_blanks(words: Sequence[Word]) -> Word:
     return joined(parts)
 
 
+def _module(call: Call, state: State) -> None:
+    """Apply ``module load NAME`` and its short form ``ml NAME``, ``spack load NAME``."""
+    words = [word.text for word in call.arguments if not word.text.startswith("-")]
+    if words[:1] and (words[0] in ("load", "add", "swap", "switch") or call.program == "ml"):
+        brought = [word for word in words if not has_no_python(word)]
+        if set(brought) - {"load", "add", "swap", "switch"}:
+            line = f"{call.program} {' '.join(words)}"
+            state.doubt = f"{line} before it, line {call.line}, may bring a Python of its own."
+
+
+def _workon(call: Call, state: State) -> None:
+    """Apply virtualenvwrapper's ``workon NAME`` and ``mkvirtualenv NAME``."""
+    names = [word.text for word in call.arguments if not word.text.startswith("-")]
+    if names:
+        home = state.variables.get("WORKON_HOME", Word("~/.virtualenvs")).text
+        state.activate(Target(prefix=f"{home}/{names[-1]}"), conda=False)
+
+
+def _pyenv(call: Call, state: State) -> bool:
+    """Apply ``pyenv activate NAME``, ``pyenv shell VERSION``; return False for other verbs."""
+    words = [word.text for word in call.arguments]
+    if words[:1] == ["activate"] and len(words) > 1:
+        state.activate(Target(prefix=f"~/.pyenv/versions/{words[1]}"), conda=False)
+    elif words[:1] and words[0] in ("shell", "local", "global"):
+        said = f"pyenv {' '.join(words)}"
+        state.doubt = f"{said} before it, line {call.line}, chooses the Python."
+    else:
+        return False
+    return True
+
+
 def _virtualenv(call: Call, state: State) -> None:
     """Apply ``virtualenv DIR``; its options do not matter here."""
     words = _VENV.read(call.arguments).words
     if words and not words[0].holes:
-        state.machine.made.add(path_of(words[0], state))
+        state.machine.made.add(state.path_of(words[0]))
     elif words:
         state.machine.made.add(words[0].text)
 
@@ -212,6 +236,9 @@ _EFFECTS: dict[str, Callable[[Call, State], object]] = {
     "let": _let,
     "set": _set,
     "git": _git,
+    **dict.fromkeys(("module", "ml"), _module),
+    **dict.fromkeys(("workon", "mkvirtualenv"), _workon),
+    "pyenv": _pyenv,
     "virtualenv": _virtualenv,
 }
 
@@ -232,7 +259,7 @@ def of_tool(call: Call, state: State) -> bool:
         return True
     if call.program == "uv" and texts[:1] == ["venv"]:
         words = _VENV.read(call.arguments).words[1:]
-        state.machine.made.add(path_of(words[0] if words else Word(".venv"), state))
+        state.machine.made.add(state.path_of(words[0] if words else Word(".venv")))
         return True
     return False
 
@@ -244,101 +271,107 @@ def _pip_config(call: Call, state: State) -> None:
         return
     key = words[2].text.partition(".")[2] or words[2].text
     if words[1].text == "set" and len(words) > 3:
-        state.pip_setting(key, words[3])
+        state.machine.pip_setting(key, words[3])
     elif words[1].text == "unset":
-        state.pip_setting(key, None)
+        state.machine.pip_setting(key, None)
 
 
 # Files
-
-
-def printed(call: Call, redirections: Sequence[Redirection], state: State) -> str | None:
-    """Return what a command prints; None if known only at run time."""
-    words = list(call.arguments)
-    if call.program == "cat":
-        body = document(redirections, state)
-        if body is not None:
-            return f"{body}\n"
-        if len(words) == 1:
-            return state.machine.text(path_of(words[0], state))
-        return None
-    if call.program == "printf" and words:
-        form, *values = (word.text for word in words)
-        form = _unescaped(form)
-        count = len(re.findall(r"%[sbdq]", form))
-        if "%" in re.sub(r"%[sbdq]", "", form) or (values and not count):
-            return None
-        if not count:
-            return form
-        pieces = re.split(r"%[sbdq]", form)
-        text = ""
-        for at in range(0, max(len(values), 1), count):
-            given = [*values[at : at + count], *[""] * count][:count]
-            text += "".join(map("".join, zip(pieces, [*given, ""], strict=True)))
-        return text
-    if call.program != "echo":
-        return None
-    end = "\n"
-    while words and re.fullmatch(r"-[neE]+", words[0].text):
-        end = "" if "n" in words.pop(0).text else end
-    return _unescaped(" ".join(word.text for word in words)) + end
-
-
-def _unescaped(text: str) -> str:
-    return text.replace("\\n", "\n").replace("\\t", "\t")
-
-
-def document(redirections: Sequence[Redirection], state: State) -> str | None:
-    """Return the text that a command is given by ``<<`` or ``<<<``; None without one.
-
-    Where its delimiter is not quoted, this shell fills in its variables before the command sees
-    them: one that is not known is left as ``${NAME:?}``, which nothing later takes for its own.
-    """
-    documents = [r for r in redirections if r.operator in ("<<", "<<-")]
-    strings = [r for r in redirections if r.operator == "<<<"]
-    if not documents:
-        return state.value(strings[-1].target).text if strings else None
-    last = documents[-1]
-    if last.target.quoted:
-        return last.body
-
-    def value(match: re.Match[str]) -> str:
-        if match[0].startswith("\\"):
-            return match[0][1:]
-        name = match[1] or match[2]
-        known = state.variables.get(name)
-        return f"${{{name}:?}}" if known is None or known.holes else known.text
-
-    return re.sub(r"\\[$`\\]|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", value, last.body)
 
 
 def written(
     call: Call, state: State, piped: str | None, redirections: Sequence[Redirection]
 ) -> Iterator[str]:
     """Apply the files that a call writes; yield the reasons to list it for."""
-    text = piped if call.program == "tee" else printed(call, redirections, state)
+    text = state.printed(call.words, redirections, piped)
     by = f"{call.program}, line {call.line},"
     outputs = [r for r in redirections if r.operator in (">", ">>", ">|", "1>", "1>>", "&>")]
     files = [(r.target, ">>" in r.operator) for r in outputs]
     if call.program == "tee":
         appends = any(word.text in ("-a", "--append") for word in call.arguments)
-        text = document(redirections, state) if text is None else text
         files += [(word, appends) for word in call.arguments if not word.text.startswith("-")]
-    elif call.program in _CHANGERS:
-        changed = [word for word in call.arguments if _SETTING_FILE.search(word.text)]
-        files += [(word, False) for word in changed]
-        text = None
-    for word, appends in files:
-        path = path_of(state.value(word), state)
-        if not path.startswith("/dev/"):
-            reason = state.wrote(path, text, append=appends, by=by)
+    else:
+        for word, known in _changed(call, state):
+            reason = state.machine.wrote(state.path_of(word), known, by=by)
             if reason:
                 yield reason
+    for word, appends in files:
+        path = state.path_of(state.value(word))
+        if not path.startswith("/dev/"):
+            reason = state.machine.wrote(path, text, append=appends, by=by)
+            if reason:
+                yield reason
+    for path, url in _downloaded(call, state, [word for word, _ in files]):
+        if not is_setting(path):
+            state.machine.files.pop(path, None)
+            state.machine.fetched[path] = Origin(url, is_file=True)
     if call.program == "debconf-set-selections":
         yield "It answers Debian's questions in advance, which a request cannot say."
     elif call.program == "apt-key" and any(word.text == "add" for word in call.arguments):
         yield "It has apt trust another source, which a request cannot say."
 
 
-_CHANGERS = listed("sed cp mv install ln curl wget gpg patch rsync perl crudini")
-"""Programs that change a file in a way that is not followed; for a settings file, that is noted."""
+_COPIERS = listed("cp mv install ln")
+_CHANGERS = _COPIERS | listed("sed curl wget gpg patch rsync perl crudini")
+"""Programs that change a file; how, is followed for a plain copy alone."""
+
+
+def _changed(call: Call, state: State) -> Iterator[tuple[Word, str | None]]:
+    """Yield the files that a program changes, with the text of a copy."""
+    if call.program not in _CHANGERS:
+        return
+    options = [word.text for word in call.arguments if word.text.startswith("-")]
+    names = [word for word in call.arguments if word.text not in options]
+    if call.program in ("sed", "perl"):
+        names = names if any(re.match(r"-\w*i|--in-place", each) for each in options) else []
+    if call.program in _COPIERS and len(names) == 2:
+        source, target = names
+        text = state.machine.text(state.path_of(source))
+        if target.text.endswith("/"):
+            target = Word(target.text + os.path.basename(source.text), target.holes)
+        if text is not None or is_setting(target.text):
+            yield target, text
+        names = names[:1] if call.program == "mv" else []
+    fetches = call.program in _DOWNLOADS
+    for word in names:
+        known = not fetches and state.machine.text(state.path_of(word)) is not None
+        if known or is_setting(word.text):
+            yield word, None
+
+
+_DOWNLOADS = {
+    "wget": Options.of(
+        valued="""
+        -O/--output -P/--folder --directory-prefix/--folder -o/--log -a/--append-output -t/--tries
+        -T/--timeout -U/--user-agent --header -e/--execute -i/--input-file
+        --output-document/--output
+        """,
+        flags="-q/--quiet -c/--continue -n -N/--remote-name",
+    ),
+    "curl": Options.of(
+        valued="""
+        -o/--output -H/--header -d/--data -u/--user -X/--request -A/--user-agent -e/--referer
+        -b/--cookie -m/--max-time --retry --retry-delay --connect-timeout --output-dir/--folder
+        -x/--proxy --cacert -w/--write-out
+        """,
+        flags="-O/--remote-name -L/--location -s/--silent -S/--show-error -f/--fail -k/--insecure",
+    ),
+}
+"""The programs that download a file, and their options."""
+
+
+def _downloaded(call: Call, state: State, written: Sequence[Word]) -> Iterator[tuple[str, str]]:
+    """Yield the path and the URL of each file that a program downloads."""
+    table = _DOWNLOADS.get(call.program)
+    if table is None:
+        return
+    given = table.read(call.arguments)
+    urls = [word for word in given.words if "://" in word.text and not word.holes]
+    output, folder = given.last("--output"), given.last("--folder")
+    named = written[-1].text if written and output in ("", "-") else output
+    if call.program == "curl" and not (named or given.has("--remote-name")):
+        return
+    for url in urls[:1] if named else urls:
+        name = named or os.path.basename(re.split(r"[?#]", url.text, maxsplit=1)[0])
+        if name and name != "-":
+            yield state.path_of(Word(os.path.join(folder, name))), url.text

@@ -1,11 +1,15 @@
-"""Lists that a shell hands over: ``$(cat FILE)``, ``xargs < FILE``, ``while read``."""
+"""Lists that a shell hands over, such as ``$(cat FILE)``, and what filters leave of them."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from .programs import listed, program_name
 from .shell import Command, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PASSING = listed("cat grep egrep sed awk tr cut head tail sort uniq echo tee dos2unix xargs")
 """Programs that pass a file's lines on."""
@@ -26,3 +30,75 @@ def file_of(script: str) -> str:
         if last is not None and re.search(r"\.[A-Za-z]{2,5}$|[\w-]+/[\w.-]+$", last.text):
             return "" if last.holes else last.text
     return ""
+
+
+# Texts
+
+
+def unescaped(text: str) -> str:
+    """Return a text with what ``echo -e`` and ``printf`` make of its backslashes."""
+    return text.replace("\\n", "\n").replace("\\t", "\t")
+
+
+def formatted(words: list[str]) -> str | None:
+    """Return what ``printf`` prints; None for a format that is not followed."""
+    if not words:
+        return None
+    form, *values = words
+    pieces = re.split(r"%[sbdq]", unescaped(form))
+    count = len(pieces) - 1
+    if any("%" in piece for piece in pieces) or (values and not count):
+        return None
+    text = "" if count else pieces[0]
+    for at in range(0, max(len(values), 1) if count else 0, count or 1):
+        given = [*values[at : at + count], *[""] * count][:count]
+        text += "".join(map("".join, zip(pieces, [*given, ""], strict=True)))
+    return text
+
+
+def _grep(text: str, pattern: str, options: list[str]) -> str | None:
+    """Return the lines that ``grep`` leaves; None for options or a pattern that is not followed."""
+    letters = "".join(option.lstrip("-") for option in options)
+    extended = "E" in letters or "P" in letters
+    if set(letters) - set("vEPiehs") or (not extended and re.search(r"(?<!\\)[(|+?{]", pattern)):
+        return None
+    python = pattern.replace("[[:space:]]", r"\s").replace("[:space:]", r"\s")
+    try:
+        wanted = re.compile(python if extended else python.replace("\\|", "|"))
+    except re.error:
+        return None
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if bool(wanted.search(line)) != ("v" in letters))
+
+
+def _without_comments(text: str, pattern: str, options: list[str]) -> str | None:
+    """Return the text after ``sed`` took the comments out; None for another command."""
+    if options == ["-i"] or not re.fullmatch(r"/\^?(\\s\*)?#/d|s/(\s|\\s)?\*?#\.\*//g?", pattern):
+        return None
+    return re.sub(r"(?m)[ \t]*#.*$", "", text)
+
+
+def _translated(text: str, words: str, options: list[str]) -> str | None:
+    """Return the text after ``tr`` changed the white space; None for other characters."""
+    wanted = re.fullmatch(r"(\\r)?(\\n)? ?(\s|,|\\n)?", words)
+    if wanted is None or (options and options != ["-d"]):
+        return None
+    if options:
+        return text.replace("\r", "") if words == "\\r" else None
+    return re.sub(r"\s+", " ", text) if not words.endswith(",") else None
+
+
+def _plain(text: str, _pattern: str, options: list[str]) -> str | None:
+    return None if options else text
+
+
+FILTERS: dict[str, tuple[Callable[[str, str, list[str]], str | None], int]] = {
+    **dict.fromkeys(("cat", "xargs", "dos2unix"), (_plain, 0)),
+    "tee": (lambda text, _, _options: text, 0),
+    "grep": (_grep, 1),
+    "egrep": (lambda text, pattern, options: _grep(text, pattern, [*options, "-E"]), 1),
+    "sed": (_without_comments, 1),
+    "tr": (_translated, 2),
+    "sort": (lambda text, _, _options: "".join(sorted(text.splitlines(keepends=True))), 0),
+}
+"""Programs that pass on a text that is known, some of it left out; how many words are no files."""

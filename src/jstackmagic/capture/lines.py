@@ -14,9 +14,10 @@ from .blocks import Course, Pipe
 from .conda_tools import conda, configure
 from .debian_tools import apt, dpkg
 from .handed import file_of
+from .machine import BASH_FILES
 from .python_tools import pip, pipx, uv
 from .shell import MAX_DEPTH, Command, Operator, Redirection, Word, parse
-from .state import BASH_FILES, State
+from .state import State
 from .wrappers import CONDAS, unwrapped
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ READERS: dict[str, Callable[[Call], Iterator[Found]]] = {
     "apt": apt,
     "apt-get": apt,
     "aptitude": apt,
+    "apt-fast": apt,
+    "nala": apt,
     "dpkg": dpkg,
 }
 """The programs whose requests can be read."""
@@ -178,7 +181,7 @@ class _Walker:
         files = files if login else []
         start = state.variables.get("BASH_ENV")
         if start is not None and shell == "bash" and not login:
-            files = [path for path in (effects.path_of(start, state),) if path]
+            files = [path for path in (state.path_of(start),) if path]
         yield from state.machine.doubts.get("shell", ()) if login else ()
         for path in files:
             text, before = state.machine.text(path), state.target
@@ -350,7 +353,7 @@ class _Walker:
             if finds:
                 return
         texts = [word.text for word in call.arguments if word.quoted and " " in word.text]
-        texts.append(effects.document(redirections, state) or "")
+        texts.append(state.document(redirections) or "")
         if any(
             others.IN_CODE.search(t) or any(self._nested(t, call, state.snapshot())) for t in texts
         ):
@@ -389,7 +392,7 @@ class _Walker:
 
     def _is_script(self, word: Word, state: State) -> bool:
         """Return whether a program called by its path is a shell's script."""
-        text = state.machine.text(effects.path_of(word, state))
+        text = state.machine.text(state.path_of(word))
         if text is None:
             return word.text.endswith(".sh")
         return effects.shell_of(text) in ("", *SHELLS)
@@ -398,8 +401,8 @@ class _Walker:
         """Yield the finds of a script that this same shell reads."""
         if not call.arguments or _activates(call, state):
             return
-        path = effects.path_of(call.arguments[0], state)
-        text = self._substituted(call.arguments[0], call, state)
+        path = state.path_of(call.arguments[0])
+        text = self._substituted(call.arguments[0], state)
         text = state.machine.text(path) if text is None else text
         if any(_fetches(inner) for inner in call.arguments[0].scripts):
             yield call.unread(_FROM_NETWORK)
@@ -422,7 +425,7 @@ class _Walker:
             else:
                 yield from self._process(script.text, call, state)
             return
-        body = effects.document(redirections, state)
+        body = state.document(redirections)
         if file is not None:
             if any(_fetches(inner) for inner in file.scripts):
                 yield call.unread(_FROM_NETWORK)
@@ -437,20 +440,17 @@ class _Walker:
 
     def _file(self, file: Word, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds of a script file; an unseen one is listed if it may install."""
-        text = self._substituted(file, call, state)
-        text = state.machine.text(effects.path_of(file, state)) if text is None else text
+        text = self._substituted(file, state)
+        text = state.machine.text(state.path_of(file)) if text is None else text
         if text is not None:
             yield from self._process(text, call, state, typed="")
         elif state.closed or _MAY_INSTALL.search(os.path.basename(file.text)):
             yield call.unread(f"What the script {file.text} installs is not seen here.")
 
-    def _substituted(self, word: Word, call: Call, state: State) -> str | None:
+    def _substituted(self, word: Word, state: State) -> str | None:
         """Return the text of ``<(echo …)``; None if known only at run time."""
-        items = parse(word.scripts[0]) if len(word.scripts) == 1 else ()
-        if len(items) != 1 or not isinstance(items[0], Command) or word.text not in word.holes:
-            return None
-        words = tuple(each for word in items[0].words for each in state.words(word))
-        return effects.printed(replace(call, words=words), items[0].redirections, state)
+        alone = len(word.scripts) == 1 and word.text in word.holes
+        return state.output(word.scripts[0]) if alone else None
 
     def _piped(self, call: Call, pipe: Pipe) -> Call:
         """Return the call with the whole pipeline as typed."""
@@ -461,7 +461,7 @@ class _Walker:
     ) -> Iterator[Found]:
         """Yield the finds of an interpreter: the module it runs is the program."""
         inner, file = _module(call)
-        body = effects.document(redirections, state)
+        body = state.document(redirections)
         code = _code(call)
         if inner is not None:
             if not (effects.of_module(inner, state) or effects.of_tool(inner, state)):
@@ -474,7 +474,7 @@ class _Walker:
         elif file is not None and os.path.basename(file.text) == "get-pip.py":
             yield call.unread("It installs pip, which a request cannot say.")
         elif file is not None:
-            text = state.machine.text(effects.path_of(file, state))
+            text = state.machine.text(state.path_of(file))
             if text is not None and others.IN_CODE.search(text):
                 yield from self._python_code(text, call, state)
             elif text is None and re.search(r"install|require|depend|bootstrap", file.text):
@@ -518,10 +518,9 @@ class _Walker:
                 call, inner = inner, unwrapped(inner, state, None, ())
             named = [program_name(word) for word in call.words] if call else []
             fetched = fetched or (named[:1] != ["echo"] and not set(named).isdisjoint(DOWNLOADERS))
-            if call is not None and call.words and call.program == "tee" and pipe:
-                text = pipe.text
-            elif call is not None and call.words:
-                text = effects.printed(call, command.redirections, state)
+            if call is not None and call.words:
+                given = pipe.text if pipe else None
+                text = state.printed(call.words, command.redirections, given)
         return Pipe(start, command.end, fetched, text, file or (pipe.file if pipe else ""))
 
     # -- what the shell makes of a line that was meant otherwise
@@ -732,5 +731,8 @@ def _aimed(call: Call, state: State, name: str) -> Call:
         state = state.subshell()
         state.define("PATH", call.variables["PATH"])
     target, note = state.aim(name, call.variables)
-    bare = "/" not in call.words[0].text and not call.words[0].holes
+    program = call.words[0]
+    bare = "/" not in program.text and not program.holes
+    if name in ("conda", "mamba") and target == state.root and not program.text.startswith("/usr/"):
+        target = call.by(program).target if not bare else target  # its own base
     return replace(call, target=target, system=state.target).noting(note if bare else "")

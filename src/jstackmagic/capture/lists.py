@@ -14,14 +14,15 @@ from ..model.errors import UsageError
 from ..model.spec import Constraint, RequirementsFile
 from ..model.spec import read as read_spec
 from .argv import repository
-from .state import clone_of
+from .machine import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..model.packages import ManagerName
     from ..model.request import Request
     from ..model.spec import Spec
-    from . import Found
+    from . import Found, Origin
     from .files import Format, Reading
 
 _LISTS = (Constraint, RequirementsFile)
@@ -37,7 +38,8 @@ def expand(found: Found) -> Iterator[Found]:
     if request is None:
         yield found
         return
-    request = replace(request, specs=tuple(_from_clone(spec, found) for spec in request.specs))
+    specs = tuple(_from_origin(spec, request.manager, found) for spec in request.specs)
+    request = replace(request, specs=specs)
     missing = [spec for spec in request.specs if not os.path.exists(local_path(spec) or "/")]
     lists = {
         spec: reading
@@ -57,8 +59,9 @@ def expand(found: Found) -> Iterator[Found]:
     missing = [spec for spec in missing if spec not in written]
     if missing:
         paths = ", ".join(map(local_path, missing))
-        origins = {clone_of(local_path(spec), dict(found.clones))[0] for spec in missing}
-        cloned = "".join(f" It comes from {url}, which the lines clone." for url in origins if url)
+        origins = [origin_of(local_path(spec), dict(found.fetched)) for spec in missing]
+        urls = dict.fromkeys(each[0].url for each in origins if each)
+        cloned = "".join(f" It comes from {url}, which the lines fetch." for url in urls)
         yield replace(found, request=None, reason=f"There is no {paths} here.{cloned}")
 
 
@@ -106,13 +109,28 @@ def listed_in(
     yield from listed_by(found, request, path, reading)
 
 
-def _from_clone(spec: Spec, found: Found) -> Spec:
-    """Return a project that is not here as the repository that the lines before it cloned."""
+def _from_origin(spec: Spec, manager: ManagerName, found: Found) -> Spec:
+    """Return what is not here by the URL that the lines before it fetch it from."""
     path = local_path(spec)
-    url, revision, below = clone_of(path, dict(found.clones)) if path else ("", None, "")
-    if not url or revision is None or os.path.exists(path) or isinstance(spec, _LISTS):
-        return spec
-    return read_spec("pip", repository(url, revision, below))
+    fetched = origin_of(path, dict(found.fetched)) if path and not os.path.exists(path) else None
+    url = fetched_url(*fetched, manager, is_list=isinstance(spec, _LISTS)) if fetched else ""
+    flag = f"{str(spec).split(maxsplit=1)[0]} " if isinstance(spec, _LISTS) else ""
+    return read_spec(manager, flag + url) if url else spec
+
+
+def fetched_url(origin: Origin, below: str, manager: str, *, is_list: bool) -> str:
+    """Return the URL by which a manager takes a fetched file or project; empty if it takes none.
+
+    >>> fetched_url(Origin("https://h.example/p.git", "v1"), "sub", "pip", is_list=False)
+    'git+https://h.example/p.git@v1#subdirectory=sub'
+    >>> fetched_url(Origin("https://h.example/a.txt", is_file=True), "", "conda", is_list=True)
+    ''
+    """
+    if origin.revision is None or manager == "apt":
+        return ""
+    if origin.is_file:
+        return "" if is_list and manager != "pip" else origin.url
+    return "" if is_list or manager != "pip" else repository(origin.url, origin.revision, below)
 
 
 def local_path(spec: Spec) -> str:

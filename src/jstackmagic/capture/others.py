@@ -23,21 +23,20 @@ OTHERS: dict[str, tuple[str, ...]] = {
         entry.partition("=")
         for entry in listed(
             """
-            add-apt-repository= apk=add apt-add-repository= asdf=install,plugin brew=install,tap
-            bun=add,install,i bundle=install cabal=install cargo=install checkinstall=
-            cmake=--install,install code-server=--install-extension composer=install,require
-            conda-lock=install conda-unpack= cpan= cpanm= deno=add,install dnf=install
-            dotnet=add easy_install= emerge= ensurepip= flatpak=install flit=install fpm=install
-            gdebi= gem=install go=install,get guix=install hatch=env helm=install
-            luarocks=install make=install mamba-lock=install meson=install microdnf=install
-            mim=install,uninstall ninja=install nix-env=-i,-iA,--install npm=install,i,ci,add
-            nvm=install opam=install pacman=-S,-Sy,-Syu,-U pdm=add,install,sync pip-sync=
-            pipenv=install,sync,uninstall pixi=add,install,global
+            add-apt-repository= anaconda-project=prepare apk=add apt-add-repository=
+            asdf=install,plugin brew=install,tap bun=add,install,i bundle=install cabal=install
+            cargo=install checkinstall= cmake=--install,install code-server=--install-extension
+            composer=install,require conda-lock=install conda-project=install,prepare conda-unpack=
+            cpan= cpanm= deno=add,install dnf=install dotnet=add easy_install= emerge= ensurepip=
+            flatpak=install flit=install fpm=install gdebi= gem=install go=install,get guix=install
+            hatch=env helm=install luarocks=install make=install mamba-lock=install meson=install
+            microdnf=install mim=install,uninstall ninja=install nix-env=-i,-iA,--install
+            npm=install,i,ci,add nvm=install opam=install pacman=-S,-Sy,-Syu,-U
+            pdm=add,install,sync pip-sync= pipenv=install,sync,uninstall pixi=add,install,global
             playwright=install,install-deps pnpm=add,install,i poetry=add,install,remove,sync
-            pyenv=install raco=pkg rustup=install,toolchain,component,target
-            rye=add,sync,install snap=install spack=install spacy=download stack=install
-            tlmgr=install vcpkg=install yarn=add,install,global yum=install,localinstall
-            zypper=install,in
+            pyenv=install raco=pkg rustup=install,toolchain,component,target rye=add,sync,install
+            snap=install spack=install spacy=download stack=install tdnf=install tlmgr=install
+            vcpkg=install yarn=add,install,global yum=install,localinstall zypper=install,in
             """
         )
     )
@@ -136,8 +135,27 @@ def _reason(call: Call, name: str, texts: list[str]) -> str:
         if not meant or any(text in meant or text.startswith("install-") for text in wanted):
             if {"--help", "-h", "--version"} & set(texts):
                 return ""
-            return f"A request is for conda, pip or apt; {name} is none of them."
+            return (
+                f"A request is for conda, pip or apt; {name} is none of them.{_line(name, texts)}"
+            )
     return ""
+
+
+_LISTS = {
+    "conda-lock": "conda-lock.yml",
+    "pip-sync": "requirements.txt",
+    "poetry": "pyproject.toml",
+    "pdm": "pyproject.toml",
+}
+"""The lists that these install, where none is named."""
+
+
+def _line(name: str, texts: list[str]) -> str:
+    """Return the line of ours for an installer of a list; empty for one of packages by name."""
+    if name not in _LISTS or {"add", "remove"} & set(texts[:2]):
+        return ""
+    files = [text for text in texts if re.search(r"\.(?:txt|in|ya?ml|lock)$", text)]
+    return f" The line for it: %envinstall -f {(files or [_LISTS[name]])[-1]}"
 
 
 def _r(_call: Call, texts: list[str]) -> str:
@@ -159,7 +177,20 @@ def _littler(_call: Call, texts: list[str]) -> str:
 
 
 def _julia(_call: Call, texts: list[str]) -> str:
-    return julia_reason(" ".join(texts))
+    files = [text for text in texts if re.search(r"(?:install|deps|setup)[^/]*\.jl$", text)]
+    unseen = f"What the Julia script {files[0]} installs is not seen here." if files else ""
+    return julia_reason(" ".join(texts)) or unseen
+
+
+def _copied(_call: Call, texts: list[str]) -> str:
+    if len(texts) < 2 or not re.search(r"(?:site|dist)-packages", texts[-1]):
+        return ""
+    return f"It copies files into {texts[-1]}; a request is for conda, pip or apt."
+
+
+def _apt_mark(_call: Call, texts: list[str]) -> str:
+    held = "hold" in texts[:2]
+    return "apt keeps them at their versions, which no request can say." if held else ""
 
 
 def _mim(_call: Call, texts: list[str]) -> str:
@@ -214,6 +245,10 @@ SPECIAL = {
     "tar": _unpacked,
     "7z": _unpacked,
     "gdown": _gdown,
+    "cp": _copied,
+    "mv": _copied,
+    "rsync": _copied,
+    "apt-mark": _apt_mark,
     "jupyter": _jupyter,
 }
 

@@ -17,6 +17,7 @@ from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import Change, ManagerName, PackageSet
 from ..where.environment import detect, find, is_conda_prefix
 from ..where.packages import dpkg_folder, read_packages
+from .wrappers import CONDAS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -185,15 +186,16 @@ def _prefix_of(found: Found, *, folder: str, environ: Mapping[str, str]) -> str 
     path = environ.get("PATH", os.defpath)
     if _KERNELS_OWN.search(target.prefix or target.interpreter):
         return sys.prefix
+    word = Template(target.interpreter).safe_substitute(environ)
+    program = os.path.basename(word)
+    base = os.path.dirname(os.path.dirname(target.interpreter))
+    if program in CONDAS and not target.name and target.prefix in ("", base):
+        return _prefix_of_conda(word, environ)
     if target.prefix:
         prefix = Template(target.prefix).safe_substitute(environ)
         return os.path.join(folder, os.path.expanduser(prefix))
     if target.name:
         return _prefix_of_name(target.name)
-    word = Template(target.interpreter).safe_substitute(environ)
-    program = os.path.basename(word)
-    if re.fullmatch(r"conda|mamba|micromamba", program):
-        return _prefix_of_conda(word, environ)
     if program == "uv":
         return _prefix_of_uv(found.command, folder=folder, environ=environ)
     if os.path.isdir(os.path.join(folder, word)):

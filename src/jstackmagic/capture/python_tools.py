@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..model.buildvariables import FOR_A_BUILD
 from ..model.sources import Sources
-from .argv import Call, Given, Options, listed
+from .argv import Call, Given, Options, line_for, listed
 from .shell import Word
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def pip(call: Call) -> Iterator[Found]:
     call = call.by(python[-1]) if python else call
     verb = given.words[0]
     if verb.text == "install":
+        call = replace(call, machine=call.machine.seen_by("pip", call.variables))
         call = call.noting(*call.machine.doubts.get("pip", ()), _unexported(call, "PIP_"))
         call, settings = _settled(call, "PIP_", PIP)
         settings = () if given.has("--isolated") else settings
@@ -174,6 +175,9 @@ def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[
         return
     extra = [_url(word.text) for word in given.values("--extra-index-url", "--index")]
     variables, unclear_variables = _build_variables(call)
+    base = call.variables.get("PYTHONUSERBASE")
+    if base is not None and given.has("--user"):
+        call = call.noting(f"It lands below {base.text}, which PYTHONUSERBASE names.")
     sources = Sources(
         index_url=_url(given.last("--index-url", "--default-index")),
         extra_index_urls=tuple(dict.fromkeys(extra)),
@@ -197,7 +201,7 @@ def _url(index: str) -> str:
 
 _IN_PASSING = re.compile(
     r"TMP|TMPDIR|TEMP|\w*PROXY|\w*_proxy|PATH|HOME|USER|SHELL|TERM|LANG|LC_\w+|TZ|PWD|COLUMNS|PS1"
-    r"|DEBIAN_FRONTEND|PIP_\w+|UV_\w+|PYTHON(?:UNBUFFERED|WARNINGS|DONTWRITEBYTECODE|IOENCODING)"
+    r"|DEBIAN_FRONTEND|PIP_\w+|UV_\w+|PYTHON(?:USERBASE|PATH|UNBUFFERED|WARNINGS|DONTWRITEBYTECODE|IOENCODING)"
     r"|XDG_\w+|SSL_\w+|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|GIT_\w+|VIRTUAL_ENV|CONDA_\w+|MAMBA_\w+"
     r"|SUDO_\w+|NEEDRESTART_\w+|LD_LIBRARY_PATH|LD_PRELOAD|MAX_JOBS|MAKEFLAGS"
 )
@@ -305,7 +309,8 @@ def uv(call: Call) -> Iterator[Found]:
     call, settings = _settled(call, "UV_", UV)
     python = given.values("--python") or tuple(w for n, w in settings if n == "--python" and w)
     if python:
-        call = call.by(python[-1])
+        version = re.fullmatch(r"\d+(?:\.\d+)*", python[-1].text)
+        call = call.by(Word(f"python{version[0]}") if version else python[-1])
     elif verb[0] == "pip" and given.has("--system"):
         call = replace(call, target=replace(call.system, interpreter=call.target.interpreter))
     call = call.noting(*call.machine.doubts.get("uv", ()), _unexported(call, "UV_"))
@@ -318,9 +323,13 @@ def uv(call: Call) -> Iterator[Found]:
     elif verb[0] == "remove":
         yield from call.ask("remove", "pip", _specs(given.without_verbs(1)))
     elif verb[:2] in (("pip", "sync"), ("tool", "upgrade"), ("python", "install")):
-        yield call.unread(f"uv {' '.join(verb[:2])} is not a request for packages by name.")
+        reason = f"uv {' '.join(verb[:2])} is not a request for packages by name."
+        lists = verb[2:] if verb[1] == "sync" else ()
+        lines = [f" The line for it: {line_for('pip', file)}" for file in lists[:1]]
+        yield call.unread(reason + "".join(lines))
     elif verb[0] == "sync":
-        yield call.unread("uv sync installs what the project's lock file says.")
+        line = "Without the lock it is: %envinstall -f pyproject.toml"
+        yield call.unread(f"uv sync installs what the project's lock file says. {line}")
     elif verb[0] == "tool" and verb[1:2] in (("install",), ("uninstall",)):
         yield from _applications(call, _PIPX[verb[1]], given.words[2:], "~/.local/share/uv/tools")
 

@@ -14,13 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..model.documents import parse_yaml
-from ..model.errors import InvalidSpec
 from . import Target
-from .shell import Command, Word, parse
+from .handed import FILTERS, formatted, unescaped
+from .machine import Machine, same, unknown_value
+from .programs import program_name
+from .shell import Command, Operator, Word, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from .shell import Redirection
 
 _SIMPLE = re.compile(r"\$(?:(\w+|[@*])|\{(\w+|[@*])\})")
 _ARRAY = re.compile(r"\$\{(\w+)\[[@*]\]\}")
@@ -48,25 +51,9 @@ _NO_PYTHON = re.compile(
 )
 """Folders of PATH without a pip of an environment."""
 
-BASH_FILES = (".bashrc", ".bash_profile", ".profile", ".bash_login", "bash.bashrc", ".zshrc")
-_PIP_FILES = ("pip.conf", "pip.ini")
-_CONDA_FILES = (".condarc", "condarc", ".mambarc")
 
-
-def unknown_value(name: str) -> Word:
-    """Return a value known only at run time: the variable itself."""
-    hole = f"${name}" if re.fullmatch(r"\w+", name) else name
-    return Word(hole, holes=(hole,), quoted=True)
-
-
-def clone_of(
-    path: str, clones: Mapping[str, tuple[str, str | None]]
-) -> tuple[str, str | None, str]:
-    """Return a path's cloned repository, its revision, and the path in it."""
-    for folder, (url, revision) in reversed(list(clones.items())):
-        if path == folder or path.startswith(f"{folder}/"):
-            return url, revision, path[len(folder) + 1 :]
-    return "", "", ""
+_NESTED = 4
+"""The most substitutions within one that is worked out."""
 
 
 def expanded(path: str, home: str) -> str:
@@ -78,6 +65,11 @@ def expanded(path: str, home: str) -> str:
     if home and (path == "~" or path.startswith("~/")):
         return home + path[1:]
     return os.path.expanduser(path)
+
+
+def has_no_python(name: str) -> bool:
+    """Return whether a folder or a module is known for other things than a Python."""
+    return _NO_PYTHON.search(name) is not None
 
 
 def word_of(text: str) -> Word:
@@ -101,46 +93,6 @@ def joined(words: Iterable[Word]) -> Word:
         text += word.text
         pattern, quoted = pattern or word.pattern, quoted or word.quoted
     return Word(text, tuple(holes), (), pattern, quoted, spans=tuple(spans))
-
-
-@dataclass
-class Machine:
-    """State that outlasts a shell: settings, and files that were written.
-
-    Attributes:
-        pip: Options by ``pip config`` and ``pip.conf``, by their long names.
-        channels: By ``conda config`` and ``.condarc``, the first is strongest.
-        files: The text of files that were written; None if unknown.
-        made: Prefixes of virtual environments that were made.
-        clones: For a folder, the repository cloned there and the revision; None if known
-            only at run time.
-        doubts: For a manager's name, what cannot be followed and may change its work.
-        look: Returns the text of a file that no line wrote; None for an unseen one.
-    """
-
-    pip: dict[str, Word] = field(default_factory=dict)
-    channels: tuple[Word, ...] = ()
-    files: dict[str, str | None] = field(default_factory=dict)
-    made: set[str] = field(default_factory=set)
-    clones: dict[str, tuple[str, str | None]] = field(default_factory=dict)
-    doubts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    look: Callable[[str], str | None] | None = None
-
-    def copy(self) -> Machine:
-        """Return a copy for a branch."""
-        own = ("pip", "files", "made", "clones", "doubts")
-        return replace(self, **{name: getattr(self, name).copy() for name in own})
-
-    def text(self, path: str) -> str | None:
-        """Return a file's text; None if it is not seen."""
-        if path in self.files or self.look is None:
-            return self.files.get(path)
-        return self.look(path)
-
-    def doubt(self, manager: str, sentence: str) -> None:
-        """Note what cannot be followed; each later find of that manager says so."""
-        known = self.doubts.get(manager, ())
-        self.doubts[manager] = tuple(dict.fromkeys((*known, sentence)))
 
 
 @dataclass
@@ -229,7 +181,7 @@ class State:
     def _join(self, other: State) -> None:
         names = dict.fromkeys((*self.variables, *other.variables))
         for name in names:
-            if not _same(self.variables.get(name), other.variables.get(name)):
+            if not same(self.variables.get(name), other.variables.get(name)):
                 self.variables[name] = unknown_value(name)
         self.exported |= other.exported
         self.folder = self.folder if self.folder == other.folder else None
@@ -238,25 +190,7 @@ class State:
             self.doubt = "Which environment is active there is only known when it runs."
             self.target = self.conda = Target()
         self.doubt = self.doubt or other.doubt
-        mine, theirs = self.machine, other.machine
-        for option in dict.fromkeys((*mine.pip, *theirs.pip)):
-            if not _same(mine.pip.get(option), theirs.pip.get(option)):
-                mine.pip[option] = unknown_value(f"pip config {option[2:]}")
-        if [word.text for word in mine.channels] != [word.text for word in theirs.channels]:
-            longer = max(mine.channels, theirs.channels, key=len)
-            names_ = ", ".join(word.text for word in longer)
-            mine.doubt("conda", f"Whether conda's channels are {names_}, only the run can tell.")
-            mine.channels = min(mine.channels, theirs.channels, key=len)
-        for path in dict.fromkeys((*mine.files, *theirs.files)):
-            if mine.files.get(path) != theirs.files.get(path):
-                mine.files[path] = None
-        mine.made |= theirs.made
-        for folder, (url, revision) in theirs.clones.items():
-            same = mine.clones.setdefault(folder, (url, revision)) == (url, revision)
-            mine.clones[folder] = (url, revision if same else None)
-        for manager, sentences in theirs.doubts.items():
-            for sentence in sentences:
-                mine.doubt(manager, sentence)
+        self.machine.join(other.machine)
 
     # -- variables
 
@@ -350,6 +284,10 @@ class State:
     def _lookup(self, hole: str) -> Word | None:
         if self.python is not None and (told := self.python(hole)) is not None:
             return told
+        if hole[:1] == "`" or (hole.startswith("$(") and hole[2:3] != "("):
+            nested = hole.count("$(") + hole.count("`") > _NESTED
+            text = None if nested else self.output(hole[1:-1] if hole[0] == "`" else hole[2:-1])
+            return None if text is None else Word(text.rstrip("\n"))
         simple = _SIMPLE.fullmatch(hole)
         if simple:
             return self.variables.get(simple[1] or simple[2])
@@ -378,6 +316,91 @@ class State:
             return None
         return Word(re.sub(r"""^(["'])(.*)\1$""", r"\2", text, flags=re.DOTALL))
 
+    # -- files, and what commands print
+
+    def path_of(self, word: Word) -> str:
+        """Return a file's path as seen from the working folder."""
+        path = re.sub(r"^\$\{?HOME\}?(?=/)", "~", word.text)
+        path = expanded(path, self.home) if self.home else path
+        if word.holes or path.startswith(("~", "/")) or self.folder is None:
+            return path
+        return os.path.normpath(os.path.join(self.folder, path))
+
+    def output(self, script: str) -> str | None:
+        """Return what a command substitution prints; None if known only at run time."""
+        text: str | None = None
+        for item in parse(script, braces=self.python is not None):
+            if isinstance(item, Operator):
+                if item.text != "|":
+                    return None
+                continue
+            words = [each for word in item.words for each in self.words(word)]
+            text = self.printed(words, item.redirections, text)
+            if text is None or any(word.holes for word in words):
+                return None
+        return text
+
+    def printed(
+        self, words: Sequence[Word], redirections: Sequence[Redirection], piped: str | None = None
+    ) -> str | None:
+        """Return what a command prints; None if known only at run time.
+
+        Args:
+            words: The command.
+            redirections: Its redirections.
+            piped: The text that flows into it; None without one.
+        """
+        program = program_name(words[0]) if words else "cat"
+        arguments = list(words[1:])
+        if program == "echo":
+            end = "\n"
+            while arguments and re.fullmatch(r"-[neE]+", arguments[0].text):
+                end = "" if "n" in arguments.pop(0).text else end
+            return unescaped(" ".join(word.text for word in arguments)) + end
+        if program == "printf":
+            return formatted([word.text for word in arguments])
+        if program == "pwd":
+            return self.folder
+        filtered, patterns = FILTERS.get(program, (None, 0))
+        if filtered is None:
+            return None
+        options = [word.text for word in arguments if word.text.startswith("-")]
+        arguments = [word for word in arguments if word.text not in options]
+        pattern, text = " ".join(word.text for word in arguments[:patterns]), piped
+        arguments = [] if program == "tee" else arguments[patterns:]
+        inputs = [each.target for each in redirections if each.operator == "<"]
+        if arguments or inputs:
+            texts = [self.machine.text(self.path_of(file)) for file in arguments or inputs[-1:]]
+            text = "".join(each for each in texts if each is not None)
+            if None in texts:
+                return None
+        elif (body := self.document(redirections)) is not None:
+            text = f"{body}\n"
+        return None if text is None else filtered(text, pattern, options)
+
+    def document(self, redirections: Sequence[Redirection]) -> str | None:
+        """Return the text that a command is given by ``<<`` or ``<<<``; None without one.
+
+        Where its delimiter is not quoted, this shell fills in its variables before the command sees
+        them: one that is not known is left as ``${NAME:?}``, which nothing later takes for its own.
+        """
+        documents = [each for each in redirections if each.operator in ("<<", "<<-")]
+        strings = [each for each in redirections if each.operator == "<<<"]
+        if not documents:
+            return self.value(strings[-1].target).text if strings else None
+        last = documents[-1]
+        if last.target.quoted:
+            return last.body
+
+        def value(match: re.Match[str]) -> str:
+            if match[0].startswith("\\"):
+                return match[0][1:]
+            name = match[1] or match[2]
+            known = self.variables.get(name)
+            return f"${{{name}:?}}" if known is None or known.holes else known.text
+
+        return re.sub(r"\\[$`\\]|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", value, last.body)
+
     # -- where programs go
 
     def _path(self, value: Word) -> None:
@@ -403,7 +426,7 @@ class State:
     def _kind(self, prefix: str) -> str:
         if prefix in self.machine.made or _PREFIXES.fullmatch(prefix):
             return "environment"
-        if _NO_PYTHON.search(prefix) and not re.search(r"envs/[^/]+$", prefix):
+        if has_no_python(prefix) and not re.search(r"envs/[^/]+$", prefix):
             return "other"
         last = "/".join(prefix.rsplit("/", 2)[1:])
         names = (last, os.path.basename(prefix))
@@ -441,7 +464,11 @@ class State:
             variables: The variables it sees.
         """
         if program in ("conda", "mamba", "micromamba"):
-            return self._aim_of_conda(variables)
+            root = variables.get("MAMBA_ROOT_PREFIX") if program == "micromamba" else None
+            target, note = self._aim_of_conda(variables)
+            if target == Target() and root is not None and not root.holes:
+                return Target(prefix=root.text), note
+            return target, note
         if program == "uv":
             active = variables.get("VIRTUAL_ENV")
             system = variables.get("UV_SYSTEM_PYTHON")
@@ -471,106 +498,6 @@ class State:
                 return Target(prefix=default.text), note
             return Target(name=default.text), note
         return self.root, ""
-
-    # -- files and settings
-
-    def wrote(
-        self, path: str, text: str | None, *, append: bool = False, by: str = "a line"
-    ) -> str:
-        """Note that a file was written, and apply it if it is a settings file.
-
-        Args:
-            path: Its path.
-            text: Its text; None if unknown.
-            append: Whether the text is appended.
-            by: The writer, for messages: ``COPY``, ``echo``.
-
-        Returns:
-            The reason for listing it if it adds a source to apt; otherwise empty.
-        """
-        name, files = os.path.basename(path), self.machine.files
-        if append and text is not None:
-            before = files.get(path, "")
-            text = None if before is None else f"{before}{text}"
-        files[path] = text
-        if name in _PIP_FILES or path.endswith("pip/config"):
-            self._pip_file(path, text, by)
-        elif name in _CONDA_FILES or path.endswith("/condarc.d"):
-            self._conda_file(path, text, by)
-        elif name == "uv.toml":
-            self.machine.doubt("uv", f"{by} writes {path}, whose settings are not followed.")
-        elif name == "pinned" and "conda-meta" in path:
-            self.machine.doubt("conda", f"{by} writes {path}, whose pins are not followed.")
-        elif name in BASH_FILES and text is None:
-            self.machine.doubt("shell", f"{by} changes {path}, in a way that is not followed.")
-        elif re.search(r"/apt/(sources\.list|preferences|apt\.conf|trusted|auth)", path):
-            return f"It changes what apt installs from ({path}); a request for apt cannot say that."
-        return ""
-
-    def _pip_file(self, path: str, text: str | None, by: str) -> None:
-        from configparser import ConfigParser, Error
-
-        if text is None:
-            self.machine.doubt("pip", f"{by} changes {path}: what pip reads there is not seen.")
-            return
-        parser = ConfigParser(interpolation=None)
-        try:
-            parser.read_string(text)
-        except Error:
-            self.machine.doubt("pip", f"{by} writes {path}, which pip cannot read.")
-            return
-        for section in ("global", "install"):
-            if parser.has_section(section):
-                for key, value in parser.items(section):
-                    self.pip_setting(key, Word(" ".join(value.split())))
-
-    def pip_setting(self, key: str, value: Word | None) -> None:
-        """Apply a setting of pip's by its name; None removes it."""
-        option = "--" + key.lower().replace("_", "-").lstrip("-")
-        if value is None:
-            self.machine.pip.pop(option, None)
-        else:
-            self.machine.pip[option] = value
-
-    def _conda_file(self, path: str, text: str | None, by: str) -> None:
-        try:
-            data = None if text is None else parse_yaml(text, path)
-        except InvalidSpec:
-            data = None
-        if data is None and text is not None and not text.strip():
-            return
-        if not isinstance(data, dict):
-            doubt = f"{by} changes {path}: what conda reads there is not seen."
-            self.machine.doubt("conda", doubt)
-            return
-        channels = data.get("channels")
-        if isinstance(channels, str):
-            channels = [channels]
-        if isinstance(channels, list):
-            self.machine.channels = tuple(Word(str(channel)) for channel in channels)
-        for key, value in data.items():
-            self.conda_setting(str(key), str(value), by=path)
-
-    def conda_setting(self, key: str, value: str, *, by: str) -> None:
-        """Apply a setting of conda's other than channels, with a note if it changes a result."""
-        if key in _CONDA_MATTERS and not (
-            key == "channel_priority" and value.lower() in ("flexible", "true")
-        ):
-            shown = f"{key} {value}".strip()
-            self.machine.doubt("conda", f"{by} sets conda's {shown}, which no request holds.")
-
-
-_CONDA_MATTERS = (
-    *("channel_priority", "channel_alias", "custom_channels", "custom_multichannels"),
-    *("default_channels", "pinned_packages", "disallowed_packages", "subdir", "subdirs"),
-    *("override_channels_enabled", "use_only_tar_bz2", "envs_dirs", "envs_path"),
-)
-
-
-def _same(one: Word | None, other: Word | None) -> bool:
-    return (one is None) == (other is None) and (
-        one is None or other is None or (one.text, one.holes) == (other.text, other.holes)
-    )
 
 
 def _elements(array: Word | None) -> Word | None:

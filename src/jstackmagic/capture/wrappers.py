@@ -83,7 +83,11 @@ def unwrapped(
     if name in _WRAPPERS:
         return _wrapped(call, name, state)
     if name == "uv" and arguments and arguments[0].text == "run":
-        return replace(call, words=UV.read(arguments[1:], leading=True).words)
+        given = UV.read(arguments[1:], leading=True)
+        if call.folder is not None and not given.has("--active"):
+            project = given.last("--project", "--directory") or "."
+            call = call.elsewhere(prefix=call.path(f"{project}/.venv"))
+        return replace(call, words=given.words)
     if name in CONDAS:
         table = conda_options(name, arguments)
         words = table.read(arguments, leading=True).words
@@ -141,7 +145,7 @@ def _fed(call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Red
     given = _XARGS.read(call.arguments, leading=True)
     inputs = [each.target.text for each in redirections if each.operator == "<"]
     file = given.last("--arg-file") or (inputs[-1] if inputs else "")
-    text = pipe.text if pipe and not file else state.machine.files.get(file)
+    text = pipe.text if pipe and not file else state.machine.text(state.path_of(Word(file)))
     if text is not None and not given.has("--replace"):
         try:
             words = tuple(Word(each) for each in shlex.split(text))

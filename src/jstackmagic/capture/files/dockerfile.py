@@ -19,8 +19,9 @@ from ..argv import repository
 from ..effects import is_setting
 from ..lines import recognise, recognise_argv
 from ..lists import listed_in, local_path
+from ..machine import origin_of
 from ..shell import Command, Word, parse
-from ..state import State, clone_of, word_of
+from ..state import State, word_of
 from . import Reading
 from ._finds import has, text_of
 from ._image import ImageFiles, Origin, context_of, in_context
@@ -51,7 +52,8 @@ _OPTION = r"(?:-r|-c|-e|--requirement|--constraint|--editable)"
 _ABSOLUTE = re.compile(
     rf"^(?:[ \t]*(?:- )?(?:{_OPTION}[ \t=]*)?(?:file:)?/|[^#\n]*@[ \t]*file:).*", re.MULTILINE
 )
-_ASIDE = ("ADD", "COPY", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD")
+_LATER = ("HEALTHCHECK", "ENTRYPOINT", "CMD")
+_ASIDE = ("ADD", "COPY", "VOLUME", "STOPSIGNAL", *_LATER)
 
 
 def recognises(path: Path) -> bool:
@@ -247,6 +249,7 @@ class _Runner:
         self.files = ImageFiles(base.files if base else None)
         self.shell: list[str] = list(base.shell) if base else []
         self.triggers: list[_Instruction] = []
+        self.mounted: list[str] = []
         self.inherited = base.triggers if base else []
         self.state = base.state.snapshot() if base else State(folder="/", closed=True)
         self.state.machine.look = self._text
@@ -291,6 +294,8 @@ class _Runner:
                 self.shell = _strings(text) or []
             elif instruction.name in ("COPY", "ADD"):
                 self._copy(instruction)
+            elif instruction.name in _LATER:
+                yield from self._in_a_container(instruction)
             elif instruction.name == "ONBUILD" and (match := _INSTRUCTION.match(text)):
                 name = match["name"].upper()
                 self.triggers.append(replace(instruction, name=name, text=match["rest"]))
@@ -305,10 +310,28 @@ class _Runner:
                 yield replace(found, request=None, reason=reason)
 
     def _run(self, instruction: _Instruction) -> Iterator[Found]:
-        lasting = ImageFiles(self.files)
+        lasting, machine = ImageFiles(self.files), self.state.machine
+        before = machine.copy()
         for found in self._found(instruction):
             yield from self._resolved(found)
         self.files = lasting  # a mount is there for its RUN alone
+        if any(map(is_setting, self.mounted)):
+            machine.pip, machine.channels, machine.doubts = (
+                before.pip,
+                before.channels,
+                before.doubts,
+            )
+        for path in self.mounted:
+            machine.files.pop(path, None)
+
+    def _in_a_container(self, instruction: _Instruction) -> Iterator[Found]:
+        """Yield the finds of what runs when a container of the image does."""
+        state, self.state = self.state, self.state.snapshot()
+        text = re.sub(r"^CMD\s+", "", instruction.text.strip())
+        for found in self._found(replace(instruction, text=text)):
+            reason = f"{instruction.name} runs it in a container, and not in the image."
+            yield replace(found, request=None, reason=reason)
+        self.state = state
 
     def _become(self, user: str) -> None:
         if "HOME" in self.state.origins:  # ENV has set it
@@ -354,7 +377,7 @@ class _Runner:
                 body = body if mark["quote"] else self._filled(body)
                 self._add(path, Origin(text=body))
                 if is_setting(path):
-                    self.state.wrote(path, body, by=by)
+                    self.state.machine.wrote(path, body, by=by)
             elif instruction.name == "ADD" and _is_git(source):
                 url, _, ref = source.partition("#")
                 ref, _, below = ref.partition(":")
@@ -363,9 +386,12 @@ class _Runner:
                 name = posixpath.basename(urlsplit(source).path)
                 self._add(posixpath.join(target, name) if into else target, Origin(url=source))
             else:
-                self._copy_local(instruction, source, target, into)
+                parents = "--parents" in flags[0]
+                self._copy_local(instruction, source, target, into, parents=parents)
 
-    def _copy_local(self, instruction: _Instruction, source: str, target: str, into: bool) -> None:
+    def _copy_local(
+        self, instruction: _Instruction, source: str, target: str, into: bool, *, parents: bool
+    ) -> None:
         places = in_context(self.context, source)
         for place in places:
             if instruction.name == "ADD" and _ARCHIVE.search(place):
@@ -374,6 +400,8 @@ class _Runner:
                 continue
             inside = (into or len(places) > 1) and not os.path.isdir(place)
             path = posixpath.join(target, os.path.basename(place)) if inside else target
+            if parents:
+                path = posixpath.join(target, os.path.relpath(place, self.context))
             self._add(path, Origin(place=place))
             self._wrote(path, place, instruction)
 
@@ -394,18 +422,28 @@ class _Runner:
         self.state.machine.files.pop(path, None)
 
     def _mount(self, flags: str) -> None:
+        self.mounted = []
         for mount in re.findall(r"--mount=(\S+)", self._filled(flags)):
             keys = dict(part.partition("=")[::2] for part in mount.split(","))
             target = keys.get("target") or keys.get("dst") or keys.get("destination")
-            if keys.get("type", "bind") != "bind" or not target:
+            kind = keys.get("type", "bind")
+            if kind not in ("bind", "secret") or not target:
                 continue
             target = posixpath.join(self.state.folder or "/", target)
+            self.mounted.append(target)
+            if kind == "secret":
+                by = f"The secret {keys.get('id', '')}"
+                if is_setting(target):
+                    self.state.machine.wrote(target, None, by=by)
+                continue
             source = keys.get("source") or keys.get("src") or "."
             if "from" in keys:
                 self._copy_from(keys["from"], source, target, False)
             else:
                 for place in in_context(self.context, source):
                     self.files.add(target, Origin(place=place))
+                    if is_setting(target):
+                        self.state.machine.wrote(target, text_or_none(place), by="RUN --mount")
 
     def _wrote(self, path: str, place: str, instruction: _Instruction) -> None:
         """Apply a file that is copied, and a folder's: settings of pip's and conda's count."""
@@ -416,7 +454,7 @@ class _Runner:
                     self._wrote(posixpath.join(path, file.name), str(file), instruction)
         elif is_setting(path):
             by = f"{instruction.name}, line {instruction.line},"
-            self.state.wrote(path, text_or_none(place), by=by)
+            self.state.machine.wrote(path, text_or_none(place), by=by)
 
     def _found(self, instruction: _Instruction) -> Iterator[Found]:
         text, line = instruction.text, instruction.line
@@ -468,7 +506,10 @@ class _Runner:
                 lost.append(f"{path} names a path of the image, which is never one here: {line}")
             elif origin.place:
                 kept.append(read_spec(request.manager, str(spec).replace(path, origin.place, 1)))
-            elif origin.url and is_list and (request.manager != "pip" or "git+" in origin.url):
+            elif origin.url and (
+                request.manager == "apt"
+                or (is_list and (request.manager != "pip" or "git+" in origin.url))
+            ):
                 lost.append(f"{path} is only in the image: it comes from {origin.url}.")
             elif origin.url:
                 flag = f"{str(spec).split(maxsplit=1)[0]} " if is_list else ""
@@ -526,12 +567,14 @@ class _Runner:
         if path in written:
             text = written[path]
             return Origin(text=text, reason="" if text is not None else "A line writes it.")
-        url, revision, below = clone_of(path, dict(found.clones) if found else {})
-        if url and revision is None:
-            return Origin(reason=f"Which revision of {url} is there is known only when it runs.")
-        if url:
-            return Origin(url=repository(url, revision or "", below))
-        return self.files.origin(path)
+        fetched = origin_of(path, dict(found.fetched) if found else {})
+        if fetched is None:
+            return self.files.origin(path)
+        origin, below = fetched
+        if origin.revision is None:
+            return Origin(reason=f"Which {origin.url} is there is known only when it runs.")
+        url = origin.url if origin.is_file else repository(origin.url, origin.revision, below)
+        return Origin(url=url)
 
 
 def _absolute(place: str) -> str:
