@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..display import Part, Result, Table, Text
 from ..history.progress import Status
+from ..install.unfinished import HalfDone
 from ..managers import Worker
 from ..model.credentials import mask
 from ..model.environment import Environment
@@ -14,7 +16,6 @@ from ..where.host import Host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
 _KINDS = {
     "conda-base": "conda environment (base)",
     "conda-named": "conda environment",
@@ -30,12 +31,16 @@ class Info(Result):
     """Environments, and the host they are on.
 
     Attributes:
+        half_done: What was cut off in each environment.
+        system_half_done: What was cut off of the system's packages.
         replay: The progress of the replay in this container; None without one.
     """
 
     environments: tuple[Environment, ...]
     host: Host
     engines: tuple[tuple[Worker, ...], ...]
+    half_done: tuple[tuple[HalfDone, ...], ...] = ()
+    system_half_done: tuple[HalfDone, ...] = ()
     replay: Status | None = None
     notes: tuple[str, ...] = ()
 
@@ -54,7 +59,8 @@ class Info(Result):
         facts = [*_host_facts(self.host)]
         facts += [("replay", str(self.replay))] if self.replay else []
         here = Table(("Here", ""), tuple(facts), facts=True)
-        return (*tables, here, *(Text(note, "warning") for note in self.notes))
+        cut_off = map(_cut_off, itertools.chain(*self.half_done, self.system_half_done))
+        return (*tables, here, *(Text(note, "warning") for note in (*cut_off, *self.notes)))
 
     def to_json(self) -> Any:
         import json
@@ -62,9 +68,16 @@ class Info(Result):
         import msgspec
 
         data = msgspec.to_builtins(
-            {"environments": self.environments, "host": self.host, "replay": self.replay}
+            {
+                "environments": self.environments,
+                "host": self.host,
+                "half_done": self.system_half_done,
+                "replay": self.replay,
+            }
         )
-        for environment, engines in zip(data["environments"], self.engines, strict=True):
+        every = zip(data["environments"], self.engines, self.half_done, strict=True)
+        for environment, engines, left in every:
+            environment["half_done"] = msgspec.to_builtins(left)
             environment["engines"] = {
                 each.manager: {"engine": each.name or None, "why": each.why} for each in engines
             }
@@ -96,6 +109,12 @@ def _facts(environment: Environment, engines: Sequence[Worker]) -> Iterator[tupl
         yield "frozen", environment.frozen or "yes"
     if environment.externally_managed is not None:
         yield "externally managed", environment.externally_managed.split("\n", 1)[0]
+
+
+def _cut_off(found: HalfDone) -> str:
+    what = found.change or "a change that another program began"
+    left = "; ".join(found.left) or "nothing is half there, and its record has no end"
+    return f"Cut off: {what}: {left}.\n  → Finish it: {found.line}"
 
 
 def _host_facts(host: Host) -> Iterator[tuple[str, str]]:

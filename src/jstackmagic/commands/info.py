@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..history.progress import status
+from ..install.unfinished import half_done
 from ..managers import workers
 from ..where.host import look
 from ._info import Info
@@ -45,6 +46,8 @@ def run(options: Options, session: Session) -> Info | Packages:
         return packages_in(environments, options.packages)
     return Info(
         environments=environments,
+        half_done=tuple(map(half_done, environments)),
+        system_half_done=half_done(environments[0], system=True) if environments else (),
         host=look(),
         replay=status(),
         engines=tuple(tuple(workers(each, engines)) for each in environments),

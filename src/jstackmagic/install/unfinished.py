@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -22,8 +23,9 @@ from ..history.who import lives
 from ..io.files import sweep, write_file
 from ..io.runtime import is_ours, own_runtime_folder, runtime_folder
 from ..model.credentials import MASK
+from ..model.environment import repair_line
 from ..model.errors import NOTHING_CHANGED, CommandFailed
-from ..model.managers import place
+from ..model.managers import of_environment, of_system, place
 from ..model.packages import Package, PackageSet
 from ..model.record import Context
 from ..model.request import Request
@@ -140,6 +142,39 @@ def find(place: str) -> list[Unfinished]:
     paths = [os.path.join(folder, name) for name in names if name.startswith(_NAME)]
     found = [left for path in paths if path not in _at_work and (left := _read(path)) is not None]
     return sorted(found, key=lambda left: left.since)
+
+
+@dataclass(frozen=True, slots=True)
+class HalfDone:
+    """Something that was cut off, as a user is shown it.
+
+    Attributes:
+        change: The request, in words; empty if no note has it.
+        record: The id of its record; likewise.
+        left: A sentence for each thing half done; none if only its record is not ended.
+        line: The line that finishes it.
+    """
+
+    change: str
+    record: str
+    left: tuple[str, ...]
+    line: str
+
+
+def half_done(environment: Environment, *, system: bool = False) -> tuple[HalfDone, ...]:
+    """Return what was cut off in an environment, or in the system; nothing is changed.
+
+    A manager is asked without a note, too: conda's journal and dpkg's tell of others' changes.
+    """
+    line = repair_line(environment.prefix)
+    notes = find("" if system else environment.prefix)
+    found = [HalfDone(left.words, left.record, left.half_done(environment), line) for left in notes]
+    for name in of_system() if system else of_environment():
+        manager = managers.get(name)
+        if manager.works_in(environment) and all(n.request.manager != name for n in notes):
+            left = manager.half_done(environment, {}, sys.maxsize)
+            found += [HalfDone("", "", left, line)] if left else []
+    return tuple(found)
 
 
 def _read(path: str) -> Unfinished | None:

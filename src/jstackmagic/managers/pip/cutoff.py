@@ -79,6 +79,8 @@ def left_over(environment: Environment, marks: Mapping[str, tuple[str, ...]], si
         marks: The result of `note`.
         since: Its start, in nanoseconds of the file system's clock.
     """
+    if not marks:  # a change that led out of the environment
+        return Left({}, (), ())
     names = set(marks.get("names", ()))
     by_name: dict[str, list[_Metadata]] = {}
     for found in _metadata(environment):

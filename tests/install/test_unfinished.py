@@ -1,0 +1,141 @@
+"""What was cut off is shown where a user looks, with the line that finishes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jstackmagic import commands
+from jstackmagic.install.unfinished import note
+from jstackmagic.managers.apt import cutoff
+from jstackmagic.managers.conda.rattler import journal
+from jstackmagic.model.packages import Change, Package, PackageSet
+from jstackmagic.model.plan import Plan
+from jstackmagic.model.record import Context
+from jstackmagic.model.request import Request
+from jstackmagic.model.spec import read_all
+from jstackmagic.session import Session
+from jstackmagic.where.environment import detect
+from support.debs import build_deb, make_repository, make_system
+from support.environments import make_uv_venv
+from support.verbs import verb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def info(prefix: Path) -> tuple[str, dict[str, Any]]:
+    result, _ = commands.execute("info", ["--prefix", str(prefix)], Session())
+    return str(result), result.to_json()
+
+
+def test_a_half_installed_distribution_is_shown_with_its_line(tmp_path: Path) -> None:
+    prefix = make_uv_venv(tmp_path / "my env")
+    environment = detect(prefix)
+    change = Change(added=(Package("pip", "half", "1.0"),))
+    plan = Plan(Request("install", "pip", read_all("pip", ["half"])), environment, "uv", (), change)
+    note(plan, "a1b2c3d4.1", Context(), PackageSet(), "").leave()
+    (site,) = map(type(prefix), environment.site_packages)
+    (site / "half-1.0.dist-info").mkdir()
+    shown, data = info(prefix)
+    assert "Cut off: install half (pip): half: it has no METADATA." in shown
+    line = f"%envinstall --repair --prefix '{prefix}'"
+    assert f"Finish it: {line}" in shown
+    (found,) = data["environments"][0]["half_done"]
+    assert found["record"] == "a1b2c3d4.1"
+    assert found["line"] == line
+    assert found["left"] == ["half: it has no METADATA"]
+    verb("install", "--repair", "--prefix", prefix)
+    assert "Cut off" not in info(prefix)[0]
+
+
+def test_a_journal_of_conda_is_shown_without_a_note(conda_env: Callable[..., Path]) -> None:
+    prefix = conda_env("python")
+    assert info(prefix)[1]["environments"][0]["half_done"] == []
+    plan = journal.Journal(argv=("conda", "remove", "python"), unlink=("python-3-0",))
+    assert asdict(plan)
+    journal.write(str(prefix), plan)
+    (found,) = info(prefix)[1]["environments"][0]["half_done"]
+    assert found["left"] == ["Removed: python-3-0"]
+
+
+needs_dpkg = pytest.mark.skipif(shutil.which("dpkg") is None, reason="there is no dpkg")
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Debian system of this test's own, without a package."""
+    deb = build_deb(tmp_path, "half", files={"usr/share/half/x": "x"})
+    environ = make_system(tmp_path / "system", make_repository(tmp_path / "repository", deb))
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "system"
+
+
+def stanza(state: str, name: str = "half") -> str:
+    return (
+        f"Package: {name}\nStatus: {state}\nMaintainer: n <n@example.org>\nArchitecture: all\n"
+        "Version: 1.0\nDescription: made for a test\n"
+    )
+
+
+@needs_dpkg
+@pytest.mark.parametrize(
+    ("status", "journal", "said"),
+    [
+        ("install ok half-configured", "", ("half is half configured",)),
+        ("install reinstreq half-installed", "", ("half is half installed",)),
+        ("install ok triggers-pending", "", ("half is triggers pending",)),
+        ("install reinstreq installed", "", ("half is installed",)),
+        ("install ok unpacked", "install ok installed", ("dpkg was interrupted",)),
+        ("install ok installed", "install ok unpacked", ("half is unpacked",)),
+        # traps: whole, removed with its settings kept, and on hold
+        ("install ok installed", "", ()),
+        ("deinstall ok config-files", "", ()),
+        ("hold ok installed", "", ()),
+    ],
+)
+def test_dpkg_says_what_is_half_there(
+    status: str, journal: str, said: tuple[str, ...], system: Path
+) -> None:
+    dpkg = system / "var/lib/dpkg"
+    (dpkg / "status").write_text(stanza(status))
+    if journal:
+        (dpkg / "updates/0000").write_text(stanza(journal))
+    assert cutoff.sentences({}) == said
+    assert cutoff.sentences({"known": ("half",)}) == (("dpkg was interrupted",) if journal else ())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="apt-get needs root")
+@needs_dpkg
+@pytest.mark.parametrize("again", ["install", "repair", "another"])
+def test_an_interrupted_dpkg_is_finished_by_the_line_that_is_named(
+    again: str, system: Path, tmp_path: Path
+) -> None:
+    prefix = make_uv_venv(tmp_path / "env")
+    subprocess.run(["apt-get", "install", "--yes", "half"], check=True, capture_output=True)
+    status = system / "var/lib/dpkg/status"
+    status.write_text(status.read_text().replace("ok installed", "ok half-configured"))
+    (system / "var/lib/dpkg/updates/0000").write_text(
+        stanza("install reinstreq half-installed", "half")
+    )
+    shown, data = info(prefix)
+    assert data["half_done"][0]["left"] == ["half is half installed"]
+    line = f"--repair --prefix {prefix}"
+    assert line in shown
+    if again != "repair":
+        words = ["apt:half"] if again == "install" else ["apt:nothing-like-it"]
+        with pytest.raises(Exception, match="dpkg was interrupted") as caught:
+            verb("install", "--prefix", prefix, *words)
+        assert line in str(caught.value)
+    result = json.dumps(verb("install", "--repair", "--prefix", prefix).to_json())
+    assert "Finished what apt was cut off in" in result
+    assert info(prefix)[1]["half_done"] == []
+    assert "ok installed" in status.read_text()
