@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jstackmagic.where.packages import read_debian
 
 from . import cache
 from .locks import held
@@ -52,16 +57,72 @@ def apt_get(*words: str | Path) -> None:
 
 
 def apt_config(folder: Path) -> Path:
-    """Writes the machine's settings of apt into `folder`, with a place for what apt makes of its
-    lists: Docker's Debian has none, and apt parses them all anew each time. Manual pages are left
-    out, as in Debian's slim images: man-db would index all there are. Returns the file."""
+    """Write the machine's settings of apt into `folder`, for tests; return the file.
+
+    Left out is what costs and shows nothing: hooks of the machine's own, `sync`, and manual pages
+    (as in Debian's slim images: man-db would index all there are). What apt makes of its lists is
+    kept, which Docker's Debian forbids, and they are short.
+    """
     parts = folder / "apt.conf.d"
     parts.mkdir()
     for part in Path("/etc/apt/apt.conf.d").glob("*"):
-        if "pkgcache" not in part.read_text():
+        if not re.search("pkgcache|-Invoke", part.read_text()):
             (parts / part.name).symlink_to(part)
-    caches = [f'Dir::Cache::{name} "{folder / name}.bin";' for name in ("pkgcache", "srcpkgcache")]
-    leave_out = 'DPkg::Options:: "--path-exclude=/usr/share/man/*";'
+    settings = {"Dir::Etc::parts": parts}
+    settings |= {f"Dir::Cache::{name}": folder / f"{name}.bin" for name in _CACHES}
+    short = _short_lists()
+    if short:
+        lists = shutil.copytree(short, folder / "lists", copy_function=os.link)
+        (lists / "partial").mkdir()
+        settings["Dir::State::lists"] = lists
     file = folder / "apt.conf"
-    file.write_text("\n".join([f'Dir::Etc::parts "{parts}";', *caches, leave_out, ""]))
+    lines = [f'{name} "{value}";' for name, value in settings.items()]
+    options = ("--force-unsafe-io", "--path-exclude=/usr/share/man/*")
+    lines += [f'DPkg::Options:: "{option}";' for option in options]
+    file.write_text("\n".join([*lines, ""]))
     return file
+
+
+_CACHES = ("pkgcache", "srcpkgcache")
+_LISTS = Path("/var/lib/apt/lists")
+_ASKED = ("build-essential", "graphviz", "hello", "libpq-dev", "tree")
+"""What tests ask Debian's archive for, beside what is installed."""
+
+
+def _short_lists() -> Path | None:
+    """Return a folder with apt's lists of what tests ask for and what that needs, as Debian's have
+    60,000 packages, which apt reads again after each change; None where there are no lists."""
+    files = [path for path in sorted(_LISTS.glob("*")) if path.is_file() and path.name != "lock"]
+    if not any("_Packages" in path.name for path in files):
+        return None
+    installed = {package.name for package in read_debian()}
+
+    def make(folder: Path) -> None:
+        full: dict[str, dict[str, list[str]]] = {}  # by file and name
+        for path in files:
+            name, packages, _ = path.name.partition("_Packages")
+            if not packages:
+                shutil.copy(path, folder)
+                continue
+            shown = subprocess.run(
+                ["/usr/lib/apt/apt-helper", "cat-file", path], check=True, capture_output=True
+            )
+            here = full.setdefault(name + packages, {})
+            for stanza in shown.stdout.decode().split("\n\n"):
+                here.setdefault(_field("Package", stanza), []).append(stanza)
+        wanted, waiting = set(), {*_ASKED, *installed}
+        while waiting:
+            wanted |= waiting
+            found = [s for here in full.values() for name in waiting for s in here.get(name, ())]
+            needs = " ".join(_field("(?:Pre-)?Depends", stanza) for stanza in found)
+            waiting = set(re.findall(r"(?<![(=.:])\b[a-z0-9][a-z0-9+.-]+", needs)) - wanted
+        for name, here in full.items():
+            kept = [stanza for each in sorted(wanted) for stanza in here.get(each, ())]
+            (folder / name).write_text("\n\n".join([*kept, ""]))
+
+    stamps = [(path.name, path.stat().st_mtime_ns) for path in files]
+    return cache.kept("apt-lists", (stamps, _ASKED), make)
+
+
+def _field(pattern: str, stanza: str) -> str:
+    return " ".join(re.findall(rf"^{pattern}: (.*)$", stanza, re.MULTILINE))
