@@ -71,9 +71,9 @@ def _paths(change: Change, environment: Environment) -> Iterator[str]:
     for package in (*change.added, *(new for _, new in change.changed)):
         if package.manager not in ("conda", "pip"):
             continue
-        for path in (*files_of(package, environment), *metadata_of(package, environment)):
-            yield path
-            folder = os.path.dirname(path)
+        paths = (*files_of(package, environment), *metadata_of(package, environment))
+        yield from paths
+        for folder in {path.rpartition("/")[0] for path in paths}:
             while folder.startswith(f"{root}/") and folder not in folders:
                 folders.add(folder)
                 folder = os.path.dirname(folder)

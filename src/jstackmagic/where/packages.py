@@ -177,7 +177,7 @@ def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
         if not path.is_file():
             return ()
         record = _cached([str(path)], _read_conda_record)[0]
-        return tuple(os.path.join(environment.prefix, file) for file in record.files)
+        return tuple(f"{environment.prefix}/{file}" for file in record.files)
     if package.manager == "pip":
         found = distributions_of_package(package, environment)
         return next((item.files for item in found if not item.by_conda), ())

@@ -363,10 +363,21 @@ def _is_whole(package: str) -> bool:
     try:
         if not Path(package, "info", "paths.json").exists():
             return False
-        names = check_unpacked(package)
-        return all(os.path.lexists(os.path.join(package, name)) for name in names)
+        return set(check_unpacked(package)) <= set(_below(package))
     except (OSError, ValueError, KeyError, CommandFailed):
         return False
+
+
+def _below(folder: str) -> Iterator[str]:
+    """Yield what is below a folder, relative to it."""
+    waiting = [""]
+    while waiting:
+        inside = waiting.pop()
+        with os.scandir(f"{folder}/{inside}") as entries:
+            for entry in entries:
+                yield f"{inside}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(f"{inside}{entry.name}/")
 
 
 def _check(path: str, record: RepoDataRecord) -> None:

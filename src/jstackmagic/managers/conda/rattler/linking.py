@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ from ....model.errors import CommandFailed
 from ..spec import record_paths, records
 from . import bytecode, condahistory, journal
 from .records import PythonLayout, all_paths, conform, distribution, note_requested
+from .repodata import client_of, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ async def link(
     tag = Path(prefix, "CACHEDIR.TAG")
     tagged = tag.exists()
     try:
-        failed = await _install(prefix, plan, wire)
+        failed = await _install(prefix, plan, config, wire)
     finally:
         if not tagged:  # rattler's mark: backups would leave the environment out
             tag.unlink(missing_ok=True)
@@ -59,7 +59,7 @@ async def link(
     return failed
 
 
-async def _install(prefix: str, plan: Journal, wire: Wire) -> Sequence[str]:
+async def _install(prefix: str, plan: Journal, config: CondaConfig, wire: Wire) -> Sequence[str]:
     import rattler
     from rattler.exceptions import InstallerError, IoError, LinkError, TransactionError
 
@@ -83,6 +83,7 @@ async def _install(prefix: str, plan: Journal, wire: Wire) -> Sequence[str]:
                 package_cache=_package_cache(plan.link, spare),
                 execute_link_scripts=True,  # as conda does
                 show_progress=False,
+                client=client_of(network_of(config)),  # a new one would read all certificates
                 reporter=cast("InstallerReporter", reporter),
             )
         except (InstallerError, LinkError, TransactionError, IoError) as error:
@@ -236,8 +237,7 @@ def _write_history(prefix: str, plan: Journal, config: CondaConfig) -> None:
     path = os.path.join(prefix, "conda-meta", "history")
     if os.path.exists(path) and os.path.getsize(path) > plan.history_size:
         return  # an attempt that was cut off came this far
-    there = (json.loads(path.read_bytes()) for path in map(Path, record_paths(prefix)))
-    after = {distribution(data, config) for data in there}
+    after = {distribution(path, config) for path in record_paths(prefix)}
     condahistory.append(
         prefix,
         condahistory.entry(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -51,18 +50,33 @@ def _bare(url: str) -> str:
     return re.sub(r"/t/[^/]+(?=/)", "", url, count=1)
 
 
-def distribution(data: Mapping[str, Any], config: CondaConfig) -> str:
+@dataclass
+class _Named:
+    """The fields of a record that name the package; the rest is skipped unread."""
+
+    name: str
+    version: str
+    build: str
+    subdir: str
+    channel: str | None = None
+
+
+def distribution(path: str, config: CondaConfig) -> str:
     """Return a package as in conda's history: ``conda-forge/noarch::six-1.17.0-pyhd8ed1ab_0``.
 
     Args:
-        data: Its record in ``conda-meta``.
+        path: Its record in ``conda-meta``.
         config: The configuration with the channels' names.
     """
+    import msgspec
+
     from ....where.condarc import channel_name
 
-    channel, subdir = data.get("channel") or UNKNOWN_CHANNEL, data["subdir"]
-    name = channel if channel == UNKNOWN_CHANNEL else channel_name(channel, config)
-    return f"{name}/{subdir}::{data['name']}-{data['version']}-{data['build']}"
+    named = msgspec.json.decode(Path(path).read_bytes(), type=_Named)
+    channel = named.channel or UNKNOWN_CHANNEL
+    if channel != UNKNOWN_CHANNEL:
+        channel = channel_name(channel, config)
+    return f"{channel}/{named.subdir}::{named.name}-{named.version}-{named.build}"
 
 
 def spelling(spec: CondaSpec, record: RepoDataRecord | None) -> str:
@@ -199,7 +213,7 @@ def conform(
         Its Python modules, relative to the prefix, whose bytecode the record promises.
     """
     path = path_of(prefix, record)
-    data = json.loads(Path(path).read_bytes())
+    data = _read(path)
     data |= source_of(record)
     for key in ("arch", "platform"):  # said by the subdir
         data.pop(key, None)
@@ -223,7 +237,7 @@ def conform(
 def note_requested(prefix: str, record: PrefixRecord, requested: Sequence[str]) -> None:
     """Note in the record of a package that stays that the user asked for it."""
     path = path_of(prefix, record)
-    data = json.loads(Path(path).read_bytes())
+    data = _read(path)
     if data.get("requested_specs") != list(requested):
         _note_requested(data, requested)
         _write(path, data)
@@ -242,6 +256,12 @@ def _add_bytecode(data: dict[str, Any], files: Sequence[str]) -> None:
     new = [file for file in files if file not in known]
     data["files"] += new
     data["paths_data"]["paths"] += [{"_path": file, "path_type": "pyc_file"} for file in new]
+
+
+def _read(path: str) -> dict[str, Any]:
+    import msgspec
+
+    return dict(msgspec.json.decode(Path(path).read_bytes()))
 
 
 def _write(path: str, data: Mapping[str, Any]) -> None:
