@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from distributed import Client, LocalCluster
 
+from jstackmagic.model.record import Context
+from jstackmagic.session import Session
+from jstackmagic.where.environment import detect
 from jstackmagic.workers.dask import Dask
-from jstackmagic.workers.sync import compare, differences, sync
-from support.clusters import CONSOLE, cargo_of, processes, worker_env
+from jstackmagic.workers.sync import compare, differences, on_record, sync, take_back
+from support.clusters import CONSOLE, cargo_of, processes, site_of, until, worker_env
 from support.verbs import verb
 from support.warm import warm_venv
 
@@ -70,7 +77,7 @@ def install(kernel: Path, index: WheelIndex, *specs: str) -> None:
     verb("install", "--prefix", kernel, "--index-url", index.url, "--pip", *specs)
 
 
-def use(name: str, client: Client, **more: Any) -> list[Any]:
+def use(name: str, client: Client) -> list[Any]:
     """What a task on each worker finds."""
 
     def version() -> Any:
@@ -82,7 +89,7 @@ def use(name: str, client: Client, **more: Any) -> list[Any]:
             return None
 
     workers = list(client.scheduler_info(n_workers=-1)["workers"])
-    return client.gather([client.submit(version, workers=[w], pure=False, **more) for w in workers])
+    return client.gather([client.submit(version, workers=[w], pure=False) for w in workers])
 
 
 def test_every_worker_gets_it_and_so_does_a_later_one(
@@ -111,8 +118,81 @@ def test_every_worker_gets_it_and_so_does_a_later_one(
     # once a host, however many workers it has
     assert cluster.sent() == cargo.size
 
+    before = cluster.workers()
     start(started, client, worker_env(tmp_path / "later"))
     client.wait_for_workers(4, timeout=60)
     assert use("gear", client) == ["3.0"] * 4
     assert sync(cluster, cargo, CONSOLE).changes == ()
-    client.retire_workers([cluster.workers()[-1]])
+    client.retire_workers([name for name in cluster.workers() if name not in before])
+    until(lambda: len(cluster.workers()) == 3)
+
+
+def test_a_changed_worker_is_named_and_put_back(
+    client: Client, prefixes: list[Path], kernel: Path, wheel_index: WheelIndex
+) -> None:
+    wheel_index.add("cog", "1")
+    install(kernel, wheel_index, "cog")
+    cluster, cargo = Dask(client), cargo_of(kernel)
+    sync(cluster, cargo, CONSOLE)
+    (site_of(prefixes[1]) / "cog.py").write_text("evil = True\n")
+
+    (found,) = differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
+    places = {row.worker: row.facts["prefix"] for row in compare(cluster, cargo)}
+    assert (places[found.worker], found.there) == (str(prefixes[1]), "changed: cog.py")
+
+    again = replace(cargo, order={**cargo.order, "again": True})
+    done = sync(cluster, again, CONSOLE)
+    assert [bool(row.brought) for row in done.rows].count(True) == 1
+    assert not differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
+
+
+def test_what_was_imported_is_restarted_and_an_undo_brings_back_what_was_there(
+    client: Client, prefixes: list[Path], kernel: Path, wheel_index: WheelIndex
+) -> None:
+    for version in ("1", "2"):
+        wheel_index.add("wheelie", version)
+    install(kernel, wheel_index, "wheelie==1")
+    cluster = Dask(client)
+    sync(cluster, cargo_of(kernel), CONSOLE)
+    assert use("wheelie", client) == ["1"] * 3
+
+    install(kernel, wheel_index, "wheelie==2")
+    history = Session().history
+    synced, record = on_record(
+        cluster, cargo_of(kernel), CONSOLE, history, Context(), detect(kernel).ref, "%envsync"
+    )
+    assert all("restarted (wheelie was imported)" in row.words for row in synced.rows)
+    until(lambda: len(cluster.workers()) == 3)
+    assert use("wheelie", client) == ["2"] * 3
+
+    assert record is not None
+    assert record.context.cluster == f"dask {client.scheduler.address}"
+    (read,) = history.get(record.id)
+    assert [swap.old for on in read.outcome.workers for swap in on.swaps] == ["1"] * 3
+    assert list(take_back(cluster, read, CONSOLE, cargo_of(kernel))) == []
+    until(lambda: len(cluster.workers()) == 3)
+    assert use("wheelie", client) == ["1"] * 3
+
+
+def test_a_worker_that_is_killed_in_the_middle_comes_back_right(
+    client: Client, prefixes: list[Path], kernel: Path, wheel_index: WheelIndex
+) -> None:
+    names = [f"spoke{number:02}" for number in range(40)]
+    for name in names:
+        modules = {f"{name}/{part}.py": f"x = {part}\n" * 50 for part in range(10)}
+        wheel_index.add(name, "1", modules={f"{name}/__init__.py": "", **modules})
+    install(kernel, wheel_index, *names)
+    cluster, cargo = Dask(client), cargo_of(kernel)
+    victim = next(f for f in cluster.call("look").values() if f["prefix"] == str(prefixes[2]))
+
+    def kill() -> None:
+        until(lambda: list(site_of(prefixes[2]).glob("spoke*/5.py")))
+        os.kill(victim["pid"], signal.SIGKILL)
+
+    with ThreadPoolExecutor(1) as threads:
+        killed = threads.submit(kill)
+        done = sync(cluster, cargo, CONSOLE)
+        killed.result()
+    assert [row.failed for row in done.rows] == [""] * 3
+    assert victim["pid"] not in [row.facts["pid"] for row in done.rows]
+    assert not differences(cargo.order, {"packages": {}}, compare(cluster, cargo))

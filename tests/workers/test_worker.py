@@ -45,7 +45,14 @@ def wheel(name: str, made: str = "p", *, pure: bool = True) -> dict[str, Any]:
 
 
 def has(version: str, made: str, **more: Any) -> dict[str, Any]:
-    return {"version": version, "print": made, "owner": "pip", "loaded": False, **more}
+    return {
+        "version": version,
+        "print": made,
+        "owner": "pip",
+        "loaded": False,
+        "stale": False,
+        **more,
+    }
 
 
 # Plans, as plain values
@@ -114,9 +121,9 @@ def test_what_differs_is_named_and_what_is_beside_it() -> None:
 
 
 def test_what_was_imported_and_changed_is_stale() -> None:
-    before = {"packages": {n: has("1", "p", loaded=n != "idle") for n in ("idle", "on", "kept")}}
-    after = {"packages": {"kept": has("1", "p"), "on": has("2", "q"), "idle": has("2", "q")}}
-    assert stale(before, after) == ("on",)
+    before = {"packages": {n: has("1", "p", loaded=n != "idle") for n in ("idle", "on", "gone")}}
+    after = {"packages": {"idle": has("2", "q"), "on": has("2", "q", loaded=True, stale=True)}}
+    assert stale(before, after) == ("gone", "on")
 
 
 # Wheels
@@ -217,7 +224,7 @@ def test_an_archive_that_was_changed_is_not_installed(tmp_path: Path, prefix: Pa
     row = row_of(build_wheel(tmp_path, "gear", "1"))
     path = Path(worker.path_of(row))
     path.write_bytes(path.read_bytes() + b" ")
-    assert there(prefix, "lacking", ordered(prefix, row)) == [row]
+    assert there(prefix, "lacking", ordered(prefix, row))[1] == [row]
     done = there(prefix, "install", ordered(prefix, row))
     assert "gear-1-py3-none-any.whl is not what was sent" in done["failed"]
     with pytest.raises(ValueError, match="its hash is another"):

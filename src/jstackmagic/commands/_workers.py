@@ -102,5 +102,5 @@ def taken_back(records: Iterable[Record], session: Session) -> tuple[str, ...]:
     for record in syncs:
         cluster = clusters[record.context.cluster]
         assert cluster is not None
-        found += take_back(cluster, record, session.console)
+        found += take_back(cluster, record, session.console, loaded(cluster, session))
     return tuple(found)

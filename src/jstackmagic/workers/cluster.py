@@ -9,13 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.errors import UsageError
+from . import worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .cargo import Cargo
 
-KINDS = ("dask",)
+KINDS = ("dask", "ipyparallel")
 """The modules of this package that each know one kind of cluster."""
 
 
@@ -70,16 +71,30 @@ class Cluster(Protocol):
 
 def source() -> str:
     """Return the text of the worker's side."""
-    from . import worker
-
     return inspect.getsource(worker)
 
 
-def shipped(module: Any) -> dict[str, Any]:
-    """Return a module's content as of ``__main__``, which every pickler sends by value."""
+def shipped(*modules: Any) -> dict[str, Any]:
+    """Return modules' content as of ``__main__``, which every pickler sends by value."""
     names: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile(inspect.getsource(module), module.__file__, "exec"), names)  # noqa: S102
+    for module in modules:
+        exec(compile(inspect.getsource(module), module.__file__, "exec"), names)  # noqa: S102
     return names
+
+
+def by_host(cluster: Cluster, cargo: Cargo, on: Sequence[str]) -> Mapping[str, Any]:
+    """Send archives to one worker of each host that lacks them, and have all install them."""
+    answers = cluster.call("lacking", cargo.order, on=on)
+    hosts: dict[str, tuple[str, dict[str, Any]]] = {}
+    for name, answer in answers.items():
+        if not isinstance(answer, Lost):
+            rows = hosts.setdefault(str(answer[0]), (name, {}))[1]
+            rows |= {row["sha256"]: row for row in answer[1]}
+    for name, rows in hosts.values():
+        for row in rows.values():
+            with open(worker.path_of(row), "rb") as file:
+                cluster.call("keep", row, file.read(), on=[name])
+    return cluster.call("install", cargo.order, on=on)
 
 
 def find(named: str, namespace: Mapping[str, Any]) -> Cluster:
@@ -94,7 +109,7 @@ def find(named: str, namespace: Mapping[str, Any]) -> Cluster:
     """
     if named:
         value = namespace.get(named, sys.modules.get("ray") if named == "ray" else None)
-        if value is None and ("://" in named or named.endswith(".json")):
+        if value is None and "://" in named:
             return _at(named)
         found = _cluster_of(value)
         if found is None:
@@ -161,7 +176,7 @@ def _at(address: str) -> Cluster:
     """Connect to a cluster that a terminal's user named by its address."""
     scheme = address.partition("://")[0]
     for module in _modules():
-        if scheme in module.SCHEMES or (address.endswith(".json") and not module.SCHEMES):
+        if scheme in module.SCHEMES:
             cluster: Cluster = module.at(address)
             return cluster
     raise UsageError(f"No kind of cluster has an address like {address}.", kept="Nothing was sent.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..model.errors import UsageError
-from . import dask_worker, worker
+from . import call, dask_worker, worker
 from .cluster import Lost, shipped, source
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Dask:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._sent = shipped(dask_worker)
+        self._sent = shipped(call, dask_worker)
         self._source = source()
         self.name = str(client.scheduler.address)
 
@@ -102,22 +102,28 @@ class Dask:
         return "Workers that are started later get the same."
 
     def restart(self, workers: Iterable[str]) -> Mapping[str, str]:
-        left = set(workers)
+        """Restart half of them at a time: the others hold their data meanwhile."""
+        every = list(workers)
+        count = max(1, len(every) // 2)
         why: dict[str, str] = {}
-        end = time.monotonic() + _SECONDS
+        for start in range(0, len(every), count):
+            why |= self._restart(set(every[start : start + count]))
+        return why
+
+    def _restart(self, left: set[str]) -> Mapping[str, str]:
+        why: dict[str, str] = {}
         going: set[str] = set()
+        count, end = len(self.workers()), time.monotonic() + _SECONDS
         while left and time.monotonic() < end:
             free = left - set(self._on_scheduler("busy"))
             found = self._run("restart", on=free) if free else {}
             why |= {w: a.words if isinstance(a, Lost) else a for w, a in found.items() if a}
             going |= free - why.keys()
             left -= free
-            if left:
-                time.sleep(0.1)
-        why |= dict.fromkeys(left, "it is busy, and keeps its modules until it is restarted")
-        while going & set(self.workers()) and time.monotonic() < end:
+            time.sleep(0.1 * bool(left))
+        while time.monotonic() < end and (len(now := self.workers()) < count or going & {*now}):
             time.sleep(0.05)
-        return why
+        return why | dict.fromkeys(left, "it is busy, and keeps its modules until it is restarted")
 
     def sent(self) -> int:
         """Return the bytes of archives that the scheduler has sent to workers."""

@@ -1,6 +1,6 @@
 """Dask's side of a sync: what its scheduler and its workers run, sent there by value.
 
-It imports nothing of ours, since the workers may not have it.
+It imports nothing of ours, since the workers may not have it; `call` is sent along.
 """
 
 from __future__ import annotations
@@ -9,19 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-
-def call(source: str, name: str, args: Any) -> Any:
-    """Call a function of the module that is given as text, made once in each process."""
-    import hashlib
-    import sys
-    import types
-
-    key = "_jstackmagic_worker_" + hashlib.sha256(source.encode()).hexdigest()[:16]
-    if key not in sys.modules:
-        module = types.ModuleType(key)
-        exec(compile(source, key, "exec"), module.__dict__)  # noqa: S102
-        sys.modules[key] = module
-    return getattr(sys.modules[key], name)(*args)
+    from .call import call  # noqa: TC004 - it is sent along
 
 
 async def look(source: str, name: str, args: Any) -> Any:
@@ -46,7 +34,7 @@ async def bring(source: str, order: Any, dask_worker: Any) -> Any:
             place = await there("store")
             turn = call(source, "locked", (place,))
             await loop.run_in_executor(None, stack.enter_context, turn)  # one of a host fetches
-            for row in await there("lacking", order):
+            for row in (await there("lacking", order))[1]:
                 data = await dask_worker.scheduler.jstackmagic_archive(sha256=row["sha256"])
                 if data is None:
                     raise ValueError(f"{row['file']} is no longer with the scheduler")

@@ -204,28 +204,21 @@ def _change(name: str, answer: Mapping[str, Any]) -> OnWorker:
 
 
 def stale(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the distributions that a worker had imported and that have changed since."""
+    """Return the distributions that a worker has imported and that have changed since."""
     now = after["packages"]
-    return tuple(
-        name
-        for name, package in before["packages"].items()
-        if package["loaded"] and now.get(name, {}).get("print") != package["print"]
-    )
+    gone = [n for n, each in before["packages"].items() if each["loaded"] and n not in now]
+    return (*gone, *(name for name, each in now.items() if each["stale"]))
 
 
 def _restarted(
-    cluster: Cluster,
-    before: Mapping[str, Any],
-    found: Mapping[str, Any],
-    rows: Sequence[Row],
+    cluster: Cluster, before: Mapping[str, Any], found: Mapping[str, Any], rows: Sequence[Row]
 ) -> list[Row]:
     """Restart the workers that have stale modules, and say so in their rows."""
     changed = {
         name: names
-        for name, answer in found.items()
-        if name in before
-        and not isinstance(answer, Lost)
-        and bool(names := stale(before[name], answer["facts"]))
+        for name, facts in before.items()
+        if not isinstance(facts, Lost) and not isinstance(answer := found.get(name), Lost)
+        if (names := stale(facts, answer["facts"] if answer else facts))
     }
     why = cluster.restart(changed) if changed else {}
 
@@ -355,15 +348,28 @@ def on_record(
         return synced, None
     words = "\n".join(f"{row.worker}: {row.failed}" for row in synced.failed)
     outcome = Outcome(
-        "failed" if words else "ok", bool(words), synced.seconds, message=words,
+        "failed" if words else "ok", int(bool(words)), synced.seconds, message=words,
         workers=synced.changes,
     )  # fmt: skip
     return synced, history.end(begun[0], outcome)
 
 
-def take_back(cluster: Cluster, record: Record, console: Console) -> Iterator[str]:
-    """Bring workers back to what they had before a sync; yield what cannot be, a sentence each."""
+def take_back(cluster: Cluster, record: Record, console: Console, cargo: Cargo) -> Iterator[str]:
+    """Bring workers back to what they had before a sync; yield what cannot be, a sentence each.
+
+    Args:
+        cluster: The cluster.
+        record: The record of the sync.
+        console: Shows how far it is.
+        cargo: What workers that are started later get, but for what the sync brought.
+    """
     assert record.outcome is not None
+    names = {swap.name for change in record.outcome.workers for swap in change.swaps}
+    wheels, conda = (
+        [row for row in cargo.order[kind] if row["name"] not in names]
+        for kind in ("wheels", "conda")
+    )
+    cluster.later(Cargo({**cargo.order, "wheels": wheels, "conda": conda}))
     looked = cluster.call("look")
     for change in record.outcome.workers:
         on = {

@@ -70,9 +70,9 @@ def look(deep: Iterable[str] = ()) -> Facts:
     place = folder()
     _reach(place)
     loaded = {
-        path
-        for path in (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-        if isinstance(path, str)
+        path: name.partition(".")[0]
+        for name, module in list(sys.modules.items())
+        if isinstance(path := getattr(module, "__file__", None), str)
     }
     packages, wrong = {}, {}
     for site in _sites():
@@ -80,13 +80,17 @@ def look(deep: Iterable[str] = ()) -> Facts:
             name = _normal(os.path.basename(info).split("-")[0])
             if name in packages:
                 continue  # the first on the path is imported
-            rows = rows_of(info)
+            rows, made = _listed(info)
+            version = os.path.basename(info)[: -len(".dist-info")].partition("-")[2]
+            files = (os.path.join(site, row[0]) for row in rows)
+            top = next((loaded[file] for file in files if file in loaded), "")
             packages[name] = {
-                "version": os.path.basename(info)[: -len(".dist-info")].partition("-")[2],
-                "print": fingerprint(rows),
+                "version": version,
+                "print": made,
                 "owner": _text(os.path.join(info, "INSTALLER")).strip(),
                 "info": info,
-                "loaded": any(os.path.join(site, row[0]) in loaded for row in rows),
+                "loaded": bool(top),
+                "stale": bool(top) and _is_stale(name, made, version, top, info),
             }
             if name in deep:
                 wrong[name] = _changed(site, rows)
@@ -140,22 +144,49 @@ def infos(site: str) -> list[str]:
     return []
 
 
-_read_rows: dict[str, tuple[int, int, list[list[str]]]] = {}
+_read_lists: dict[str, tuple[int, int, list[list[str]], str]] = {}
 
 
-def rows_of(info: str) -> list[list[str]]:
-    """Return the rows of a distribution's list of files, read again where it has changed."""
+def _listed(info: str) -> tuple[list[list[str]], str]:
+    """Return a distribution's list of files, and its fingerprint; read once until it changes."""
     path = os.path.join(info, "RECORD")
     try:
         stamp = os.stat(path)
     except OSError:
-        return []
-    known = _read_rows.get(path)
-    if known and known[:2] == (stamp.st_mtime_ns, stamp.st_ino):
-        return known[2]
-    rows = [row for row in csv.reader(io.StringIO(_text(path))) if len(row) > 1]
-    _read_rows[path] = (stamp.st_mtime_ns, stamp.st_ino, rows)
-    return rows
+        return [], ""
+    known = _read_lists.get(path)
+    if known is None or known[:2] != (stamp.st_mtime_ns, stamp.st_ino):
+        rows = [row for row in csv.reader(io.StringIO(_text(path))) if len(row) > 1]
+        known = (stamp.st_mtime_ns, stamp.st_ino, rows, fingerprint(rows))
+        _read_lists[path] = known
+    return known[2:]
+
+
+def rows_of(info: str) -> list[list[str]]:
+    """Return the rows of a distribution's list of files (PEP 376)."""
+    return _listed(info)[0]
+
+
+_imported: dict[str, str] = {}
+
+
+def _is_stale(name: str, made: str, version: str, top: str, info: str) -> bool:
+    """Return whether a distribution has changed since this process imported it.
+
+    It is known from the last look on. Before it, a module's own version decides, if the
+    distribution was installed after this process was started.
+    """
+    if _imported.setdefault(name, made) != made:
+        return True
+    own = getattr(sys.modules.get(top), "__version__", version)
+    return own != version and os.stat(os.path.join(info, "RECORD")).st_mtime > _started()
+
+
+def _started() -> float:
+    """Return when this process was started, in seconds since the epoch (proc(5))."""
+    ticks = int(_text("/proc/self/stat").rpartition(")")[2].split()[19])
+    boot = re.search(r"^btime (\d+)", _text("/proc/stat"), re.MULTILINE)
+    return int(boot[1]) + ticks / os.sysconf("SC_CLK_TCK") if boot else 0.0
 
 
 def _text(path: str) -> str:
@@ -314,12 +345,11 @@ def is_kept(row: Row) -> bool:
         return False
 
 
-def lacking(order: Order) -> list[Row]:
-    """Return the rows of an order whose archives this worker needs and its host has not."""
-    if order["via"] == "index":
-        return []
-    plan = todo(order, look())
-    return [row for row in (*plan["wheels"], *plan["conda"]) if not is_kept(row)]
+def lacking(order: Order) -> list[Any]:
+    """Return which folder of archives this is, and the rows that this worker needs of it."""
+    plan = todo(order, look()) if order["via"] == "cluster" else {"wheels": [], "conda": []}
+    rows = [row for row in (*plan["wheels"], *plan["conda"]) if not is_kept(row)]
+    return [identity(store()), rows]
 
 
 def keep(row: Row, data: bytes) -> None:

@@ -1,0 +1,82 @@
+"""ipyparallel's engines: archives go to one engine of each host, and all of them install."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..model.errors import UsageError
+from . import call
+from .cluster import Lost, by_host, shipped, source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .cargo import Cargo
+
+LIBRARY = "ipyparallel"
+SCHEMES = ("ipcontroller",)
+_SECONDS = 900.0  # for one call, a wait for another engine of the same environment included
+
+
+def of(value: Any) -> Engines | None:
+    """Return a client, or a view of one, as a cluster."""
+    client = getattr(value, "client", value)
+    return Engines(client) if hasattr(client, "direct_view") and not client._closed else None
+
+
+def at(address: str) -> Engines:
+    """Connect to a controller by its connection file: ``ipcontroller:///path/to/file.json``.
+
+    Raises:
+        UsageError: It does not answer.
+    """
+    import ipyparallel
+
+    try:
+        client = ipyparallel.Client(address.partition("://")[2], timeout=10)
+    except (OSError, ipyparallel.TimeoutError) as error:
+        raise UsageError(
+            f"No controller answers at {address}: {error}", kept="Nothing was sent."
+        ) from None
+    return Engines(client)
+
+
+class Engines:
+    """A client of ipyparallel."""
+
+    kind = "ipyparallel"
+    own = frozenset({"ipyparallel"})
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._call = shipped(call)["call"]
+        self._source = source()
+        self.name = str(client._config["registration"])
+
+    def workers(self) -> Sequence[str]:
+        return [str(number) for number in self._client.ids]
+
+    def call(self, function: str, *args: Any, on: Iterable[str] | None = None) -> Mapping[str, Any]:
+        asked = {
+            each: self._client[int(each)].apply_async(self._call, self._source, function, args)
+            for each in (self.workers() if on is None else on)
+        }
+        return {each: _answer(result) for each, result in asked.items()}
+
+    def bring(self, cargo: Cargo, on: Iterable[str]) -> Mapping[str, Any]:
+        return by_host(self, cargo, list(on))
+
+    def later(self, cargo: Cargo) -> str:
+        return "Engines that are started later in another environment: %envsync again."
+
+    def restart(self, workers: Iterable[str]) -> Mapping[str, str]:
+        words = "ipyparallel restarts engines all together: cluster.restart_engines()"
+        return dict.fromkeys(workers, words)
+
+
+def _answer(result: Any) -> Any:
+    """Return what an engine answered."""
+    try:
+        return result.get(_SECONDS)
+    except Exception as error:  # of the engine, or of its connection
+        return Lost(f"it went away ({type(error).__name__}: {str(error).splitlines()[0]})")
