@@ -16,11 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jstackmagic.io import archives
 from jstackmagic.managers.conda.rattler import journal
 from jstackmagic.managers.conda.rattler.harm import check_archive_contents, check_unpacked
+from jstackmagic.managers.pip.wanted import check_archives
 from jstackmagic.model.errors import CommandFailed
+from jstackmagic.model.request import Request
+from jstackmagic.model.spec import read_all
+from jstackmagic.where.environment import detect
+from support.environments import make_venv
 from support.verbs import verb
 from support.warm import warm_conda
+from support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,9 +152,10 @@ class TestArchives:
 
     @pytest.mark.parametrize("form", FORMATS)
     def test_a_bomb(self, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        bomb = package(tmp_path, form=form, size=300 * 2**20)
-        assert bomb.stat().st_size < 2**20
-        with pytest.raises(CommandFailed, match="unpacks to more than 256 MB") as caught:
+        monkeypatch.setattr(archives, "_ROOM", 2**20)
+        bomb = package(tmp_path, form=form, size=3 * 2**20)
+        assert bomb.stat().st_size < 10_000
+        with pytest.raises(CommandFailed, match="unpacks to more than 1 MB") as caught:
             check_archive_contents(str(bomb))
         assert "JSTACKMAGIC_MAX_UNPACKED" in caught.value.advice[0]
         monkeypatch.setenv("JSTACKMAGIC_MAX_UNPACKED", "1G")
@@ -160,6 +168,100 @@ class TestArchives:
             path.write_bytes(content)
             with pytest.raises(CommandFailed, match="cannot be unpacked"):
                 check_archive_contents(str(path))
+
+
+def wheel(folder: Path, *members: tuple[str, bytes], link: str = "", script: str = "x") -> Path:
+    """Writes a wheel with members that no builder would put there."""
+    made = build_wheel(folder, "bad", "1.0", scripts={script: "bad:main"})
+    with zipfile.ZipFile(made, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        if link:
+            info = zipfile.ZipInfo("bad_link")
+            info.external_attr = 0o120777 << 16
+            archive.writestr(info, link)
+    return made
+
+
+def sdist(folder: Path, *members: Member, size: int = 0) -> Path:
+    """Writes an sdist with members that no builder would put there."""
+    made = folder / "bad-1.0.tar.gz"
+    text = b"Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n"
+    with tarfile.open(made, "w:gz", compresslevel=1) as tar:
+        for name, details in (("bad-1.0/PKG-INFO", {}), *members):
+            member = tarfile.TarInfo(name)
+            for key, value in details.items():
+                setattr(member, key, value)
+            member.size = 0 if details else len(text)
+            tar.addfile(member, io.BytesIO(text))
+        if size:
+            member = tarfile.TarInfo("bad-1.0/zeros")
+            member.size = size
+            tar.addfile(member, _Zeros())  # type: ignore[arg-type]
+    return made
+
+
+class TestDistributions:
+    """Wheels and sdists of this machine, which pip and uv unpack."""
+
+    @staticmethod
+    def check(path: Path) -> None:
+        """Looks at it as an install does, in a list among others."""
+        listed = path.parent / "list.txt"
+        listed.write_text(f"six\n{path}\n")
+        for spec in (str(path), f"-r {listed}", f"bad @ {path.as_uri()}"):
+            check_archives(Request("install", "pip", read_all("pip", [spec])), detect())
+
+    @pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "bad-1.0.data/data/../../../evil"])
+    def test_a_member_that_leads_out(self, name: str, tmp_path: Path) -> None:
+        for made in (wheel(tmp_path, (name, b"x")), sdist(tmp_path, (f"bad-1.0/../{name}", {}))):
+            with pytest.raises(CommandFailed, match="is refused: a member is"):
+                self.check(made)
+
+    def test_a_link_that_leads_out(self, tmp_path: Path) -> None:
+        for made in (
+            wheel(tmp_path, link="/etc"),
+            sdist(tmp_path, ("bad-1.0/l", {**SYMLINK, "linkname": "../../../etc"})),
+        ):
+            with pytest.raises(CommandFailed, match="which lies outside"):
+                self.check(made)
+
+    def test_a_bomb(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(archives, "_ROOM", 2**20)
+        size = 4 * 2**20
+        for made in (wheel(tmp_path, ("zeros", bytes(size))), sdist(tmp_path, size=size)):
+            with pytest.raises(CommandFailed, match=r"unpacks to more than \d MB") as caught:
+                self.check(made)
+            assert "JSTACKMAGIC_MAX_UNPACKED" in caught.value.advice[0]
+            monkeypatch.setenv("JSTACKMAGIC_MAX_UNPACKED", "1G")
+            self.check(made)
+            monkeypatch.delenv("JSTACKMAGIC_MAX_UNPACKED")
+
+    def test_a_bomb_that_lies_about_its_size(self, tmp_path: Path) -> None:
+        made = wheel(tmp_path, ("zeros", bytes(3 * 2**20)))
+        true, untrue = (size.to_bytes(4, "little") for size in (3 * 2**20, 10))
+        made.write_bytes(made.read_bytes().replace(true, untrue))
+        with pytest.raises(CommandFailed, match="cannot be unpacked"):
+            self.check(made)
+
+    @pytest.mark.parametrize("script", ["../evil", "/tmp/evil", "python", "python3.11"])
+    def test_a_script_in_the_place_of_another(self, script: str, tmp_path: Path) -> None:
+        with pytest.raises(CommandFailed, match="it has a script"):
+            self.check(wheel(tmp_path, script=script))
+
+    def test_what_only_looks_like_it_is_taken(self, tmp_path: Path) -> None:
+        self.check(wheel(tmp_path, ("a..b/c", b""), link="bad.py", script="python-thing"))
+        inside = ("bad-1.0/a/l", {**SYMLINK, "linkname": "../PKG-INFO"})
+        self.check(sdist(tmp_path, ("bad-1.0/..x", {}), ("./bad-1.0/y", {}), inside))
+
+    @pytest.mark.parametrize("engine", ["uv", "pip"])
+    def test_the_environment_stays_as_it_was(self, engine: str, tmp_path: Path) -> None:
+        prefix = make_venv(tmp_path / "env")
+        bad = wheel(tmp_path, ("../evil", b"x"))
+        done = install(prefix, "--engine", engine, "--pip", bad)
+        assert done.returncode == 1
+        assert "is refused" in done.stderr, done.stderr
+        assert not list(prefix.glob("lib/python*/site-packages/bad*"))
 
 
 class TestLists:

@@ -31,8 +31,7 @@ class Info(Result):
     """Environments, and the host they are on.
 
     Attributes:
-        half_done: What was cut off in each environment.
-        system_half_done: What was cut off of the system's packages.
+        half_done, system_half_done: What was cut off.
         replay: The progress of the replay in this container; None without one.
     """
 
@@ -59,7 +58,7 @@ class Info(Result):
         facts = [*_host_facts(self.host)]
         facts += [("replay", str(self.replay))] if self.replay else []
         here = Table(("Here", ""), tuple(facts), facts=True)
-        cut_off = map(_cut_off, itertools.chain(*self.half_done, self.system_half_done))
+        cut_off = map(str, itertools.chain(*self.half_done, self.system_half_done))
         return (*tables, here, *(Text(note, "warning") for note in (*cut_off, *self.notes)))
 
     def to_json(self) -> Any:
@@ -67,14 +66,8 @@ class Info(Result):
 
         import msgspec
 
-        data = msgspec.to_builtins(
-            {
-                "environments": self.environments,
-                "host": self.host,
-                "half_done": self.system_half_done,
-                "replay": self.replay,
-            }
-        )
+        told = {"environments": self.environments, "host": self.host, "replay": self.replay}
+        data = msgspec.to_builtins({**told, "half_done": self.system_half_done})
         every = zip(data["environments"], self.engines, self.half_done, strict=True)
         for environment, engines, left in every:
             environment["half_done"] = msgspec.to_builtins(left)
@@ -109,12 +102,6 @@ def _facts(environment: Environment, engines: Sequence[Worker]) -> Iterator[tupl
         yield "frozen", environment.frozen or "yes"
     if environment.externally_managed is not None:
         yield "externally managed", environment.externally_managed.split("\n", 1)[0]
-
-
-def _cut_off(found: HalfDone) -> str:
-    what = found.change or "a change that another program began"
-    left = "; ".join(found.left) or "nothing is half there, and its record has no end"
-    return f"Cut off: {what}: {left}.\n  → Finish it: {found.line}"
 
 
 def _host_facts(host: Host) -> Iterator[tuple[str, str]]:

@@ -160,6 +160,12 @@ class HalfDone:
     left: tuple[str, ...]
     line: str
 
+    def __str__(self) -> str:
+        """Return it as a sentence, and the line."""
+        what = self.change or "a change that another program began"
+        left = "; ".join(self.left) or "nothing is half there, and its record has no end"
+        return f"Cut off: {what}: {left}.\n  → Finish it: {self.line}"
+
 
 def half_done(environment: Environment, *, system: bool = False) -> tuple[HalfDone, ...]:
     """Return what was cut off in an environment, or in the system; nothing is changed.

@@ -25,6 +25,7 @@ class Wanted:
         nameless: Specs without a package's name.
         places: The sources of packages: the setting that covers it, and the place.
         beyond: Parts that cannot be followed.
+        files: The archives of this machine, by path.
     """
 
     names: list[tuple[str, str]] = field(default_factory=list)
@@ -32,6 +33,7 @@ class Wanted:
     nameless: list[tuple[str, str]] = field(default_factory=list)
     places: list[tuple[str, str, str]] = field(default_factory=list)
     beyond: list[tuple[str, str]] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
     def name(self, name: str, text: str, where: str) -> None:
         """Add a package by its name, or a spec without one."""

@@ -60,7 +60,11 @@ def half() -> list[Half]:
     found: dict[str, Half] = {}
     for file in (folder / "status", *journal()):
         with suppress(OSError):
-            for fields in paragraphs(file.read_text(errors="replace")):
+            text = file.read_text(errors="replace")
+            if file.name == "status":  # megabytes of what is whole
+                parts = text.split("\n\n")
+                text = "\n\n".join(part for part in parts if " ok installed\n" not in part)
+            for fields in paragraphs(text):
                 _, flag, state = (*fields.get("Status", "").split(), "", "", "")[:3]
                 name, again = fields["Package"], flag == "reinstreq"
                 found.pop(name, None)

@@ -21,6 +21,7 @@ from .config import configured
 from .distributions import satisfied, serving, shadowed, version_on_disk
 from .landing import VARIABLES, check_landing, landed, set_off
 from .spec import arguments, check_specs
+from .wanted import check_archives
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,6 +55,7 @@ class OfPip(Engine, ABC):
         present = satisfied(request, environment)
         if present is not None:
             return nothing_to_do(request, environment, present, self.engine)
+        check_archives(request, environment)
         return self._plan_install(request, environment)
 
     @abstractmethod

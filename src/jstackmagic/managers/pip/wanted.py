@@ -8,10 +8,12 @@ import re
 import tarfile
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from ...io.archives import check_archive, leaves, refused
 from ...io.reading import path_of, text_of
 from ...model.documents import parse_toml
 from ...model.errors import JStackMagicError
@@ -97,6 +99,38 @@ def wanted(request: Request, environment: Environment) -> Wanted:
     return reader.found
 
 
+def check_archives(request: Request, environment: Environment) -> None:
+    """Refuse a wheel or an sdist of this machine that is a bomb, or would write elsewhere.
+
+    uv leaves out a wheel's members that lead outside, and says nothing; pip lets a script take the
+    place of the environment's Python.
+
+    Raises:
+        CommandFailed: It is refused.
+    """
+    if not any(spec.place for spec in request.specs):
+        return
+    for path in dict.fromkeys(wanted(request, environment).files):
+        check_archive(path, advice="Fetch it again, or take another one.")
+        if path.endswith(".whl"):
+            _check_scripts(path)
+
+
+def _check_scripts(path: str) -> None:
+    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",), strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if re.fullmatch(r"[^/]+\.dist-info/entry_points\.txt", name):
+                with suppress(configparser.Error):
+                    parser.read_string(archive.read(name).decode("utf-8", "replace"))
+    for section in ("console_scripts", "gui_scripts"):
+        for script in parser[section] if parser.has_section(section) else ():
+            if leaves(script) or "/" in script or re.fullmatch(r"python[\d.]*", script):
+                advice = "Whoever built it should know; another version may do."
+                raise refused(path, f"it has a script {script!r}", advice=advice)
+
+
 class _Reader:
     """Add the content of lists to ``found``; a list that includes itself is read once."""
 
@@ -133,6 +167,8 @@ class _Reader:
                 found.needs.append((_name_of_repository(spec.place), where))
             found.name(name, spec.text, where)
             return
+        if path.is_file():
+            found.files.append(str(path))
         try:
             name, needs = _metadata(path, spec.extras)
         except _UNREADABLE as error:
