@@ -449,6 +449,14 @@ SHOWS = {
         "--via index": "fails: UsageError … This notebook is connected to no cluster",
         "--force": "fails: UsageError … This notebook is connected to no cluster",
     },
+    "request": {
+        'apt:libgl1 --why "OpenCV needs it"': "libgl1",
+        "": "apt:libgl1 … OpenCV needs it",
+    },
+    "shared": {
+        "": "0 lines sent. No service is set",
+        "--details no": "stay here",
+    },
     "undo": {
         "--dry-run": "Would run … − dnspython",
         "": "− dnspython",

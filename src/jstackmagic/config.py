@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _NAMES = (
     *("capture", "conda_engine", "pip_engine", "on_missing", "managers", "allow", "deny"),
-    *("channels", "index_url", "extra_index_urls", "history", "locked"),
+    *("channels", "index_url", "extra_index_urls", "history", "hub_url", "locked"),
 )
 
 
@@ -110,6 +110,15 @@ class JStackMagic(SingletonConfigurable):
         "unless this is locked. Empty: in the platform's user data folder."
     ).tag(config=True)
 
+    hub_url = Unicode(
+        help="The hub's jstackmagic service: records are sent there in the background, and its "
+        "policy is followed. $JSTACKMAGIC_HUB_URL is the default. Empty: nothing is sent."
+    ).tag(config=True)
+
+    @default("hub_url")
+    def _hub_url(self) -> str:
+        return os.environ.get("JSTACKMAGIC_HUB_URL", "")
+
     locked = List(
         Enum(_NAMES),
         help="Settings that keep the values of this file; it counts in the system's and the "
@@ -164,6 +173,7 @@ class JStackMagic(SingletonConfigurable):
             history=self._value("history"),
             locked=tuple(self._fixed),
             told_in=self._told_in,
+            hub_url=self._value("hub_url"),
         )
 
     def _value(self, name: str) -> Any:

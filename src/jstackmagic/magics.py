@@ -13,9 +13,14 @@ from .model.errors import JStackMagicError, UsageError
 from .session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from .display import Result
+    from .sending.outbox import Outbox, Sender
+
+_senders: list[Sender] = []
 
 
 class Magic:
@@ -53,6 +58,8 @@ class Magic:
             session = self.session.now(cell=cell, notebook=_notebook(self.shell), shown=shown)
             result, as_json = commands.execute(self.verb, split_words(line), session)
             shown.result(result, as_json=as_json)
+            for sentence in _news(session):
+                shown.say(sentence)
         return result
 
     @property
@@ -68,6 +75,21 @@ class Magic:
 def _notebook(shell: InteractiveShell) -> str:
     """Return the notebook's path where VS Code gives it; elsewhere the environment has it."""
     return str(shell.user_ns.get("__vsc_ipynb_file__", ""))
+
+
+def _outbox(session: Session) -> Outbox | None:
+    """Return where records go from here; None without a service."""
+    if not (url := session.policy.hub_url):
+        return None
+    from .sending.outbox import Outbox
+
+    return Outbox(session.history.path, url)
+
+
+def _news(session: Session) -> Sequence[str]:
+    """Return what was decided on this user's requests since they were last told."""
+    outbox = _outbox(session)
+    return outbox.news() if outbox else ()
 
 
 def _session(shell: InteractiveShell, settings: JStackMagic) -> Session:
@@ -104,12 +126,26 @@ def register(shell: InteractiveShell) -> None:
         return complete(verb, words, token, session.now(), body=body)
 
     live.start(shell, settings, lambda: session.now().history)
+    _start_sending(session)
     hints.start(shell, mode=lambda: str(settings.on_missing), policy=settings.policy)
     completion.start(shell, complete)
 
 
+def _start_sending(session: Session) -> None:
+    """Send records in the background, if a service is set now."""
+    if not session.now().policy.hub_url:
+        return
+    from .sending.outbox import Sender
+
+    sender = Sender(lambda: _outbox(session.now()))
+    sender.start()
+    _senders.append(sender)
+
+
 def unregister(shell: InteractiveShell) -> None:
     """Take out what ``register`` put in."""
+    while _senders:
+        _senders.pop().stop()
     completion.stop(shell)
     hints.stop()
     live.stop(shell)

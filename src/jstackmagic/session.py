@@ -83,7 +83,12 @@ class Session:
         Raises:
             JStackMagicError: A configuration file cannot be read, or sets a bad value.
         """
-        return self.settings()
+        policy = self.settings()
+        if not policy.hub_url:
+            return policy
+        from .sending.policy import with_served
+
+        return with_served(policy, self._path(policy))
 
     @cached_property
     def history(self) -> History:
@@ -94,10 +99,16 @@ class Session:
         """
         from .history import file
 
-        path = file.default_path(self.policy.history, locked="history" in self.policy.locked)
+        path = self._path(self.policy)
         if path not in self._histories:
             self._histories[path] = file.History(path, before=file.IMAGE_HISTORY)
         return self._histories[path]
+
+    @staticmethod
+    def _path(policy: Policy) -> Path:
+        from .history.file import default_path
+
+        return default_path(policy.history, locked="history" in policy.locked)
 
     def context(self) -> Context:
         """Return who asks, for the records."""

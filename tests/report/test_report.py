@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from jstackmagic.display import json_text
+from jstackmagic.model.causes import cause_of
 from jstackmagic.model.errors import UsageError
 from jstackmagic.report import folders, person
 from jstackmagic.report.folders import USUAL, histories, report_on
@@ -223,7 +224,7 @@ def test_a_folder_may_be_a_home_hold_homes_or_hold_histories(homes: Path, tmp_pa
     ],
 )
 def test_why_something_failed_in_no_words_of_a_user_s(message: str, cause: str) -> None:
-    assert person.cause_of(message) == cause
+    assert cause_of(message) == cause
 
 
 # Shown

@@ -8,8 +8,8 @@ Examples:
     %envreport homes --by seconds --since 30d
     %envreport homes --image '*base-notebook*' --at-least 5
     %envreport homes -o report.html             # or report.csv, report.json
-    %envreport homes --suggest --covers 80% -o next/Dockerfile   # the next image
-    %envreport homes --against analysis:2026-11 # for whom the replay has nothing to do there
+    %envreport homes --suggest --covers 80% -o next/Dockerfile  # the next image
+    %envreport homes --against analysis:2026-11  # for whom the replay has nothing to do there
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from ..report.folders import USUAL, histories, report_on
 from ..report.person import Filter
 from ..report.shown import ORDERS, Report, coarse
 from ..report.suggest import suggest
-from ._next import against, dockerfile, share
+from ._against import against
+from ._next import dockerfile, share
 from ._options import flag, option
 
 if TYPE_CHECKING:

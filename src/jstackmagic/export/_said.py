@@ -36,7 +36,8 @@ def said(records: Iterable[Record]) -> tuple[str, ...]:
 
 
 def _sentences(record: Record, asked: set[str]) -> Iterator[str]:
-    command = " ".join(" ".join(record.commands[:1]).split())
+    asked_for = f"{record.request.manager}: {' '.join(record.request.texts)}"
+    command = " ".join(" ".join(record.commands[:1] or (asked_for,)).split())
     command = command if len(command) <= _WIDTH else f"{command[: _WIDTH - 1]}…"
     file = os.path.basename(record.context.notebook)
     where = f"{command} ({file})" if file else command

@@ -53,6 +53,7 @@ class Mode:
         force: Go on if a guard would stop.
         thorough: Have every manager report its change in advance, also if no guard asks.
         engines: The engines for the managers' work.
+        notes: Notes for what is only recorded.
     """
 
     dry_run: bool = False
@@ -60,6 +61,7 @@ class Mode:
     force: bool = False
     thorough: bool = False
     engines: Engines = field(default_factory=Engines)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -385,6 +387,7 @@ class Transaction:
                 transaction=transaction,
                 step=number,
                 context=self.context,
+                notes=self.mode.notes,
             )
             plan = Plan(request=step.request, environment=step.environment, engine="", commands=())
             done.append(Done(plan=plan, record=record))

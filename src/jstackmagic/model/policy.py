@@ -39,6 +39,8 @@ class Policy:
         history: The history file; empty for the usual place.
         locked: The settings that a notebook cannot change.
         told_in: The administrator's files with any of these settings; for the error's text.
+        hub_url: The hub's service, which records are sent to; empty for none.
+        reasons: Why packages are denied, by the pattern.
     """
 
     managers: tuple[str, ...] = field(default_factory=names)
@@ -49,6 +51,8 @@ class Policy:
     history: str = ""
     locked: tuple[str, ...] = ()
     told_in: str = ""
+    hub_url: str = ""
+    reasons: tuple[tuple[str, str], ...] = ()
 
     def check_manager(self, manager: ManagerName) -> None:
         """Stop a request to a manager that is not allowed.
@@ -81,7 +85,8 @@ class Policy:
         """
         for name, where in (*wanted.names, *wanted.needs):
             if _matches(self.deny, manager, name):
-                raise _stopped(f"{name} may not be installed here{_in(where)}.", self)
+                why = self._reason(manager, name)
+                raise _stopped(f"{name} may not be installed here{_in(where)}{why}", self)
         for name, where in wanted.names if self.allow else ():
             if not _matches(self.allow, manager, name):
                 raise _stopped(
@@ -107,6 +112,11 @@ class Policy:
             raise _stopped(
                 f"{mask(text)} could bring in what is not allowed here{_in(where)}.", self
             )
+
+    def _reason(self, manager: ManagerName, name: str) -> str:
+        """Return the end of a sentence: the reason if one was given."""
+        why = [said for pattern, said in self.reasons if _matches((pattern,), manager, name)]
+        return f": {why[0].rstrip('.')}." if why else "."
 
     def _locks(self, manager: ManagerName) -> tuple[str, ...]:
         of_manager = {"conda": ("channels",), "pip": ("index_url", "extra_index_urls")}

@@ -9,6 +9,9 @@ from .environment import EnvironmentRef
 from .plan import Outcome
 from .request import Request
 
+WHY = "why: "
+"""The beginning of a note that has the user's reason for a request."""
+
 Status = Literal["ok", "failed", "interrupted", "running", "planned", "found", "seen"]
 
 

@@ -9,20 +9,24 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..history.file import History
 from ..model.collector import collector_paused
-from ..model.errors import UsageError
+from ..model.errors import HistoryError, UsageError
 from .person import count
 from .tally import Tally, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
+    from ..model.record import Record
     from .person import Filter
 
 USUAL = ".local/share/jstackmagic/history.jsonl"
@@ -138,3 +142,23 @@ def _down(parents: Sequence[str]) -> Iterator[str]:
         if each in ("", ".", ".."):
             raise OSError(0, "its path climbs")
         yield each
+
+
+def records_of(home: str, path: str) -> Sequence[Record]:
+    """Return the whole records of another user's history; nothing if it cannot be read.
+
+    A copy is read, since reading may set a torn line aside.
+    """
+    try:
+        with os.fdopen(opened(home, path), "rb") as file:
+            content = file.read(MAX_FILE)
+    except OSError:
+        return ()
+    with tempfile.TemporaryDirectory(prefix="jstackmagic-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        copy = Path(folder, "history.jsonl")
+        copy.write_bytes(content)
+        try:
+            return History(copy).records()
+        except HistoryError:
+            return ()

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from ..history.lines import SCHEMA
+from ..model.causes import cause_of
 from ..model.environment import EnvironmentRef
 from ..model.managers import is_system, names, place
+from ..model.record import WHY
 from ..model.sources import Sources
 from ..model.spec import MatchSpec, Requirement, read
 from ..model.text import counted
@@ -40,22 +42,6 @@ MAX_NAMES = 20_000
 _MAX_OPEN = 10_000  # records begun and not ended
 _MAX_TEXT = 300  # characters of a spec, a version, an image or a reason
 _SOON = timedelta(hours=1)
-WHY = "why: "
-"""The beginning of a record's note with the user's reason."""
-
-_CAUSES = (
-    ("not found", r"no matching distribution|packagesnotfound|unable to locate|nothing provides|"
-                  r"could not find a version|no candidates|not available from current channels|"
-                  r"not found in the package registry|has no installation candidate|404"),
-    ("conflict", r"resolutionimpossible|unsatisfiable|conflict|incompatible|no solution found|"
-                 r"unmet dependencies"),
-    ("no space", r"no space left|disk quota|errno 28"),
-    ("no right to", r"permission denied|not permitted|errno 13|are you root|needs root|sudo"),
-    ("network", r"timed? ?out|connection|temporary failure|could not resolve|ssl|proxy|unreach"),
-    ("build failed", r"failed building|subprocess-exited|build (?:backend|failed)|gcc|g\+\+|cmake|"
-                     r"compil|metadata-generation-failed|\.h: no such file"),
-)  # fmt: skip
-_CAUSE = [(name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _CAUSES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +92,7 @@ class _Package(msgspec.Struct, gc=False):
 
 class _Change(msgspec.Struct, gc=False):
     added: tuple[_Package, ...] = ()
+    removed: tuple[_Package, ...] = ()
 
 
 class _Outcome(msgspec.Struct, gc=False):
@@ -259,9 +246,9 @@ class Person:
 
     def _plan(self, line: Line) -> None:
         assert line.request is not None
-        if line.request.action != "install" or not is_system(line.request.manager):
-            return
         why = tuple(n.removeprefix(WHY)[:_MAX_TEXT] for n in line.notes if n.startswith(WHY))
+        if line.request.action != "install" or not (why or is_system(line.request.manager)):
+            return
         for spec in _specs(line):
             if spec.name:
                 self._waits.setdefault((line.request.manager, spec.name), (line.time, why))
@@ -348,11 +335,6 @@ class Person:
         for name, (time, why) in self._waits.items():
             found.waits[name] = Wait(1, _day(time), why)
         return found
-
-
-def cause_of(message: str) -> str:
-    """Return the kind of a failure by the manager's last words; no word of theirs is in it."""
-    return next((name for name, pattern in _CAUSE if pattern.search(message)), "another reason")
 
 
 def _known() -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from ..model.sources import Sources
 from ..model.spec import read
 from ..model.text import counted
 from .shown import duration
-from .tally import Name, Use
+from .tally import Name, Use, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ class Suggestion:
     baked: Sequence[tuple[Name, Use]]
     left: Sequence[tuple[Name, Use]]
     unwanted: Sequence[tuple[Name, Use]]
-    waits: Sequence[Name]
+    waits: Sequence[tuple[Name, Wait]]
     covered: float
 
     @property
@@ -66,7 +66,11 @@ class Suggestion:
             f" people start{weighs}."
         )
         if self.waits:
-            yield f"People wait for: {_some([':'.join(name) for name in self.waits])}."
+            texts = [
+                ":".join(name) + f" ({'; '.join(wait.why)})" * bool(wait.why)
+                for name, wait in self.waits
+            ]
+            yield f"People wait for: {_some(texts)}."
         if self.left:
             yield f"Left out, installed by few: {_some(_counts(self.left, 'users'))}."
         if self.unwanted:
@@ -95,10 +99,11 @@ def suggest(tally: Tally, covers: float, least: int = 1) -> Suggestion:
             baked.append((name, use))
             covered += use.installs
     chosen = {name for name, _ in baked}
-    waits = [n for n, wait in tally.waits.items() if wait.users >= least and n not in chosen]
+    waits = [each for each in tally.waits.items() if each[1].users >= least]
+    waits = [each for each in waits if each[0] not in chosen and is_system(each[0][0])]
     unwanted = [(n, use) for n, use in tally.uses.items() if use.removed >= least]
     return Suggestion(
-        recipe=_recipe(baked, waits),
+        recipe=_recipe(baked, [name for name, _ in waits]),
         image=next(iter([name for name, _ in tally.images.most_common(1)]), ""),
         baked=baked,
         left=[(name, use) for name, use in known if name not in chosen],

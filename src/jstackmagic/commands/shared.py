@@ -1,0 +1,76 @@
+"""Show what of the history was sent to the hub's service, to the letter.
+
+Nothing is sent without a service, which the administrator sets. Names of environments and
+notebooks and URLs go only where the administrator asks for them and the user says --details yes.
+
+Examples:
+    %envshared
+    %envshared --details no
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..display import Fold, Part, Result, Text
+from ..model.text import counted
+from ..sending.outbox import Outbox
+from ._options import option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..session import Session
+
+
+@dataclass(frozen=True)
+class Options:
+    """The consent, if it is to change."""
+
+    details: str | None = option(
+        "--details", choices=("yes", "no"), help="let names and URLs go, or not"
+    )
+
+
+def run(options: Options, session: Session) -> Shared:
+    """Read the outbox."""
+    outbox = Outbox(session.history.path, session.policy.hub_url)
+    state = outbox.state()
+    if options.details:
+        state.details = options.details == "yes"
+        outbox.keep(state)
+    return Shared(outbox.url, tuple(outbox.sent()), state.details)
+
+
+@dataclass(frozen=True, repr=False)
+class Shared(Result):
+    """The lines that were sent.
+
+    Attributes:
+        url: The service; empty if there is none.
+        lines: Every line, as it was sent.
+        details: Whether the user lets names and URLs go.
+    """
+
+    url: str
+    lines: tuple[dict[str, Any], ...]
+    details: bool
+
+    def summary(self) -> str:
+        return f"{counted(len(self.lines), 'line')} sent"
+
+    def parts(self) -> Sequence[Part]:
+        to = f" to {self.url}" if self.url else ""
+        none = "" if self.url else " No service is set, and nothing is sent."
+        kept = "may go" if self.details else "stay here"
+        parts: list[Part] = [
+            Text(f"{self.summary()}{to}.{none}"),
+            Text(f"Names of environments and notebooks, and URLs, {kept}."),
+        ]
+        text = "\n".join(json.dumps(line, ensure_ascii=False) for line in self.lines)
+        return [*parts, *([Fold("Each line: %envshared --json", text)] if text else [])]
+
+    def to_json(self) -> Any:
+        return {"url": self.url, "details": self.details, "lines": list(self.lines)}

@@ -1,0 +1,1 @@
+"""A kernel's side of the hub's service: records go there, a policy and decisions come back."""
