@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.io.files import replace_folder, write_file
+from jstackmagic.io.files import replace_folder, sweep, write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,3 +102,19 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     replace_folder(tmp_path / "another", fills)
     assert [path.name for path in folder.iterdir()] == ["new"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["another", "project"]
+
+
+def test_drafts_of_dead_processes_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    host, dead = os.uname().nodename[:40].replace(".", "_"), 2**22 + 1
+    stale = [f".a.json.{host}-{dead}.x1.partial", f".b-1.0.json.{host}-{dead}.x2.partial"]
+    kept = [
+        f".a.json.{host}-{os.getpid()}.x3.partial",
+        f".a.json.elsewhere-{dead}.x4.partial",
+        *(".partial", "a.json.partial", ".other.partial", "a.json"),
+    ]
+    for name in (*stale, *kept):
+        (tmp_path / name).touch()
+    sweep(str(tmp_path), "b-1.0.json.")
+    assert {path.name for path in tmp_path.iterdir()} == {stale[0], *kept}
+    sweep(str(tmp_path), "")
+    assert {path.name for path in tmp_path.iterdir()} == {*kept}

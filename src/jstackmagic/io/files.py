@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -105,16 +106,12 @@ def sweep(folder: str, name: str) -> None:
     stay.
     """
     with contextlib.suppress(OSError):
+        draft = re.compile(rf"\.{re.escape(name)}(?:.*\.)?{re.escape(_host())}-(\d+)\.\w+\{_DRAFT}")
         with os.scandir(folder) as entries:
-            drafts = [
-                entry.path
-                for entry in entries
-                if entry.name.endswith(_DRAFT) and entry.name.startswith(f".{name}")
-            ]
-        for path in drafts:
-            host, _, pid = path.split(".")[-3].rpartition("-")
-            if host == _host() and not os.path.exists(f"/proc/{pid}"):
-                shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+            drafts = [(entry, found) for entry in entries if (found := draft.fullmatch(entry.name))]
+        for entry, found in drafts:
+            if not os.path.exists(f"/proc/{found[1]}"):
+                shutil.rmtree(entry.path) if entry.is_dir() else os.unlink(entry.path)
 
 
 def _draft(folder: str, name: str) -> str:
