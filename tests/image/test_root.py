@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jstackmagic.image.root import Layer, kept, read
+from jstackmagic.image.root import Layer, Root, kept, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,6 +106,29 @@ def test_the_children_of_a_folder_are_all_of_them() -> None:
 def test_a_layer_takes_away(members: list[tuple[str, object]], left: list[str]) -> None:
     root = read(Layers((BASE, layer("sha256:2", *members))))
     assert [path.rpartition("/")[2] for path in root.below("/opt/conda/lib/six")] == left
+
+
+def test_the_kernel_marks_all_that_is_gone_by_links_to_one_device() -> None:
+    """A kernel since 5.8 shares the device: in an archive all but the first are hard links."""
+    first, second = "opt/conda/lib/six/a.py", "usr/bin/tini"
+    members = (
+        (first, {"type": tarfile.CHRTYPE}),
+        (second, {"type": tarfile.LNKTYPE, "linkname": first}),
+    )
+    root = read(Layers((BASE, layer("sha256:2", *members))))
+    assert "/usr/bin/tini" not in root.entries
+    assert list(root.below("/opt/conda/lib/six")) == ["/opt/conda/lib/six/b.py"]
+    assert root.unread == []
+
+
+def test_a_hard_link_may_lead_to_a_layer_below() -> None:
+    def linked(to: str) -> Root:
+        member = ("usr/bin/init", {"type": tarfile.LNKTYPE, "linkname": to})
+        return read(Layers((BASE, layer(f"sha256:{to}", member))))
+
+    root = linked("usr/bin/tini")
+    assert root.entries["/usr/bin/init"] == root.entries["/usr/bin/tini"]
+    assert "/usr/bin/init is another name of /gone" in linked("gone").unread[0]
 
 
 def test_what_takes_metadata_away_takes_its_content() -> None:

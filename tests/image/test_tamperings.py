@@ -1,6 +1,6 @@
 """Equal means equal: each tampering is named at the depth where it belongs, with what fixes it.
 
-All of them are done to one image, and all that can be done here to one container, so that four
+All of them are done to one image, and all that can be done here to one container, so that a few
 proofs serve the module.
 """
 
@@ -16,7 +16,7 @@ import pytest
 from support import stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from docker import DockerClient
 
@@ -175,26 +175,38 @@ CONFIGURATION = {
 }
 
 
+OUT_OF_SIGHT = {
+    *("a compiled file that hides its source", "a Debian package's file replaced"),
+    *("the mode of a pip file", "the owner of a pip file"),
+    *("/etc/localtime", "a program of no package"),
+}
+"""Tamperings that a proof from the history alone does not see: it knows no modes and owners of what
+was installed, no content of Debian's files, and not what scripts write."""
+
+
 class Live:
     """A container with packages that were recorded, and an image that was built of them."""
 
     def __init__(self, client: DockerClient, container: str) -> None:
         self.container = client.containers.get(container)
 
-    def do(self, command: str, *, user: str = "jovyan", fails: bool = False) -> str:
-        words = ["bash", "-c", command]
+    def do(self, *commands: str, user: str = "jovyan", fails: bool = False) -> str:
+        """Runs commands one after another, each in a shell of its own."""
+        words = ["bash", "-ec", "".join(f"(\n{command}\n)\n" for command in commands)]
         status, output = self.container.exec_run(words, user=user, workdir="/home/jovyan")
-        assert fails or status == 0, f"{command}\n{output.decode()}"
+        assert fails or status == 0, f"{commands}\n{output.decode()}"
         return str(output.decode())
 
-    def type(self, line: str) -> str:
-        """Types what the advice says, in a terminal."""
-        if line.startswith("!"):
-            return self.do(line[1:])
-        return self.do(re.sub(r"^%env(\w+)", r"jstackmagic \1", line))
+    def type(self, lines: Iterable[str]) -> None:
+        """Types what the advice says, in a terminal: files to put back in one line."""
+        restore = "%envimage restore "
+        paths = [line.removeprefix(restore) for line in lines if line.startswith(restore)]
+        rest = [line for line in lines if not line.startswith(restore)]
+        typed = [restore + " ".join(paths)] * bool(paths) + rest
+        self.do(*(re.sub(r"^%env", "jstackmagic ", line.lstrip("!")) for line in typed))
 
     def prove(self, image: str, *options: str) -> Any:
-        words = " ".join(("jstackmagic image prove --json", *options, image))
+        words = " ".join(("jstackmagic image prove --json", image, *options))
         said = self.do(f"{words} 2> /dev/null", fails=True)
         return json.loads(said)
 
@@ -210,12 +222,13 @@ def rows(proof: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def lines(proof: Mapping[str, Any]) -> list[str]:
-    """What the proof says to type, each once."""
-    found = [re.search(r".*(?:: |\s)([%!]\S+ .*)$", row) for row in rows(proof)]
-    silent = [row for row, line in zip(rows(proof), found, strict=True) if line is None]
+def lines(named: Iterable[str]) -> list[str]:
+    """What the rows of a proof say to type, each once; a build comes last."""
+    found = {row: re.search(r".*(?:: |\s)([%!]\S+ .*)$", row) for row in named}
+    silent = [row for row, line in found.items() if line is None]
     assert silent == []
-    return list(dict.fromkeys(each[1] for each in found if each))
+    typed = dict.fromkeys(line[1] for line in found.values() if line)
+    return sorted(typed, key=lambda line: line.startswith("%envimage build"))
 
 
 @pytest.fixture(scope="module")
@@ -223,9 +236,7 @@ def live(docker_engine: DockerClient, jstackmagic_image: str) -> Iterator[Live]:
     container = stacks.idle(docker_engine, jstackmagic_image)
     try:
         live = Live(docker_engine, container.id)
-        live.do("jstackmagic install --conda pymongo=4.10.1")
-        live.do("jstackmagic install --pip twitter==1.19.6")
-        live.do("jstackmagic install --apt hello")
+        live.do("jstackmagic install conda:pymongo=4.10.1 pip:twitter==1.19.6 apt:hello")
         live.do(f"jstackmagic image build {GOOD}")
         yield live
     finally:
@@ -237,17 +248,19 @@ def live(docker_engine: DockerClient, jstackmagic_image: str) -> Iterator[Live]:
 @pytest.fixture(scope="module")
 def tampered(live: Live) -> dict[str, list[str]]:
     """What each depth says of the image with all tamperings."""
-    steps = "".join(
-        f"RUN {json.dumps(['bash', '-c', each.command])}\n" for each in TAMPERINGS.values()
+    script = "".join(f"(\n{each.command}\n)\n" for each in TAMPERINGS.values())
+    run = json.dumps(["bash", "-ec", script])
+    text = f"FROM {GOOD}\nUSER root\nRUN {run}\n" + "".join(f"{c}\n" for c in CONFIGURATION)
+    live.do(
+        f"mkdir -p tampered && cat > tampered/Dockerfile <<'END'\n{text}END",
+        f"jstackmagic image build {BAD} -f tampered/Dockerfile && rm -r tampered",
     )
-    text = f"FROM {GOOD}\nUSER root\n{steps}" + "".join(f"{line}\n" for line in CONFIGURATION)
-    live.do(f"mkdir -p tampered && cat > tampered/Dockerfile <<'END'\n{text}END")
-    live.do(f"jstackmagic image build {BAD} -f tampered/Dockerfile && rm -r tampered")
-    return {"shallow": rows(live.prove(BAD)), "deep": rows(live.prove(BAD, "--deep"))}
+    depths = {"shallow": "", "deep": "--deep", "history": "--history --deep"}
+    return {depth: rows(live.prove(BAD, options)) for depth, options in depths.items()}
 
 
 def test_untampered_it_is_equal_at_every_depth(live: Live) -> None:
-    for options in ((), ("--deep",)):
+    for options in ((), ("--deep",), ("--history", "--deep")):
         proof = live.prove(GOOD, *options)
         assert proof["equal"], rows(proof)
         assert dict(proof["compared"])["base"] > 60
@@ -264,46 +277,46 @@ def test_each_tampering_is_named_where_it_belongs(
         if any(re.search(tampering.said, r) for r in found)
     }
     expected = {"deep"} if tampering.depth == "deep" else {"shallow", "deep"}
-    assert named == expected, "\n".join(tampered["deep"])
+    assert named - {"history"} == expected, "\n".join(tampered["deep"])
+    assert ("history" in named) != (name in OUT_OF_SIGHT), "\n".join(tampered["history"])
 
 
 @pytest.mark.parametrize("said", CONFIGURATION.values(), ids=list(CONFIGURATION))
 def test_a_changed_configuration_is_named(said: str, tampered: dict[str, list[str]]) -> None:
-    assert any(said in row for row in tampered["shallow"])
+    for depth in ("shallow", "history"):
+        assert any(said in row for row in tampered[depth])
 
 
 def test_what_was_done_to_the_image_is_undone_by_the_line_of_every_row(
     live: Live, tampered: dict[str, list[str]]
 ) -> None:
     assert len(tampered["deep"]) > len(TAMPERINGS)
-    proof = live.prove(BAD, "--deep")
-    typed = lines(proof)
+    typed = lines(tampered["deep"])
     assert typed == [f"%envimage build {BAD}"]
-    live.type(typed[0])
+    live.type(typed)
     assert rows(live.prove(BAD, "--deep")) == []
 
 
 def test_what_was_done_here_is_undone_by_the_line_of_every_row(live: Live) -> None:
     done = {name: each for name, each in TAMPERINGS.items() if each.here}
-    for name, each in done.items():
-        live.do(each.command, user="root" if name != "a pip package's file" else "jovyan")
-    # what conda, pip and apt did without a record, and what a removal leaves
-    live.do("pip install --quiet toolz==1.0.0")
-    live.do("sudo apt-get install --quiet --yes --no-install-recommends ed")
+    own = done.pop("a pip package's file")
+    live.do(*(each.command for each in done.values()), user="root")
     live.do(
-        "jstackmagic install --pip click-plugins==1.1.1 && jstackmagic remove --pip click-plugins"
+        own.command,
+        # what conda, pip and apt did without a record, and what a removal leaves
+        "pip install --quiet toolz==1.0.0",
+        "sudo apt-get install --quiet --yes --no-install-recommends ed",
+        "jstackmagic install --pip click-plugins==1.1.1",
+        "jstackmagic remove --pip click-plugins",
     )
-    proof = live.prove(GOOD, "--deep")
-    named = rows(proof)
+    named = rows(live.prove(GOOD, "--deep"))
     for name, each in done.items():
         assert any(re.search(each.said, row) for row in named), (name, named)
     assert any("pip:toolz" in row for row in named)
     assert any("pip:click Nothing here needs it any more" in row for row in named)
-    for _ in range(2):  # what was recorded is built, last
-        for line in sorted(lines(proof), key=lambda line: line.startswith("%envimage build")):
-            live.type(line)
-        live.type(f"%envimage build {GOOD}")
-        proof = live.prove(GOOD, "--deep")
-        if proof["equal"]:
+    for _ in range(2):
+        live.type([*lines(named), f"%envimage build {GOOD}"])
+        named = rows(live.prove(GOOD, "--deep"))
+        if not named:
             break
-    assert rows(proof) == []
+    assert named == []

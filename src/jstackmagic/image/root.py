@@ -40,7 +40,7 @@ _KEPT_HERE = 2
 _last: dict[str, tuple[tuple[int, int], dict[str, Entry], dict[str, bytes], list[str]]] = {}
 """The last files read, with their inode and size: a proof reads a base three times."""
 
-_FORMAT = 2
+_FORMAT = 3
 """The format of kept files; raise it when `Entry`, `Root` or the patterns change."""
 
 LIBRARY = r"lib(?:64)?/(?:python|pypy)[^/]*/(?:site|dist)-packages"
@@ -239,11 +239,13 @@ class Changes:
         root: What it has.
         gone: The paths that it removes from those below.
         opaque: Folders of which only what this layer has is left.
+        links: Further names of files (hard links), each with the first one.
     """
 
     root: Root = field(default_factory=Root)
     gone: set[str] = field(default_factory=set)
     opaque: set[str] = field(default_factory=set)
+    links: dict[str, str] = field(default_factory=dict)
 
 
 def apply(root: Root, changes: Changes) -> None:
@@ -254,6 +256,13 @@ def apply(root: Root, changes: Changes) -> None:
     root.entries.update(new.entries)
     root.contents.update(new.contents)
     root.unread += new.unread
+    for path, target in changes.links.items():
+        if path in new.entries or path in changes.gone:
+            continue
+        if target in root.entries:  # of a layer below
+            _link(root, path, target)
+        else:
+            root.unread.append(f"{path} is another name of {target}, which is not there.")
     root.changed()
 
 
@@ -276,7 +285,6 @@ def archive(stream: BinaryIO, *, above: str = "/") -> Changes:
         path, found = waiting.popleft()
         changes.root.entries[path] = found if isinstance(found, Entry) else found.result()
 
-    links: list[tuple[str, str]] = []
     with (
         # hashing leaves the interpreter to the thread that reads
         ThreadPoolExecutor(2) as pool,
@@ -293,18 +301,18 @@ def archive(stream: BinaryIO, *, above: str = "/") -> Changes:
             elif member.ischr() and (member.devmajor, member.devminor) == (0, 0):
                 changes.gone.add(path)
             elif member.islnk():
-                links.append((path, _path(above, member.linkname)))
+                changes.links[path] = _path(above, member.linkname)
             else:
                 waiting.append((path, _entry(member, opened, path, changes.root, pool)))
                 if len(waiting) > _IN_FLIGHT:
                     finish()
         while waiting:
             finish()
-    for path, target in links:
-        if target in changes.root.entries:
-            changes.root.entries[path] = changes.root.entries[target]
-            if _is_kept(path):
-                _copy_content(changes.root, path, target)
+    for path, target in changes.links.items():
+        if target in changes.gone:
+            changes.gone.add(path)  # the kernel makes one device, and links to it for the others
+        elif target in changes.root.entries:
+            _link(changes.root, path, target)
     for path in [path for path in changes.root.contents if not _is_kept(path)]:
         del changes.root.contents[path]
     return changes
@@ -314,10 +322,12 @@ def _path(above: str, name: str) -> str:
     return posixpath.normpath(posixpath.join("/", above, name.lstrip("/")))
 
 
-def _copy_content(root: Root, path: str, target: str) -> None:
-    if target in root.contents:
+def _link(root: Root, path: str, target: str) -> None:
+    """Give a file another name (a hard link)."""
+    root.entries[path] = root.entries[target]
+    if _is_kept(path) and target in root.contents:
         root.contents[path] = root.contents[target]
-    else:
+    elif _is_kept(path):
         root.unread.append(f"{path} is another name of {target}, which was not read.")
 
 

@@ -206,6 +206,7 @@ def _number(view: View, user: object) -> str:
 def _holds(here: View, image: View, ways: Ways) -> Iterator[Finding]:
     """Yield the Debian packages that apt holds at their version on one side alone."""
     one, other = (_wanted(view.content("/var/lib/dpkg/status")) for view in (here, image))
+    one = {**dict.fromkeys(other, "install"), **one}  # a package of one side alone is held there
     for name in sorted(one.keys() & other.keys()):
         if one[name] != other[name]:
             held = f"!sudo apt-mark unhold {shlex.quote(name)}"
