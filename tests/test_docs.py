@@ -356,6 +356,7 @@ SHOWS = {
         "--name other": "other",
         "--unexplained": "differs in … jstackmagic … and no difference",
         "--adopt": "All of it is in the history now",
+        "client": "fails: UsageError … There is no variable client",
     },
     "export": {
         "dockerfile": "FROM $BASE_IMAGE … 'twitter==",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 from ._changed import ChangeResult
 
@@ -41,7 +42,10 @@ def transaction(session: Session, engines: Sequence[str] = (), **mode: Any) -> T
 def carry_out(
     steps: Sequence[Step], options: Several, session: Session, notes: Sequence[str] = ()
 ) -> ChangeResult:
-    """Carry steps out as one transaction, as the options say."""
+    """Carry steps out as one transaction, as the options say: here, or on workers as well."""
+    if options.workers or options.cluster is not None:
+        everywhere = import_module("._everywhere", __package__)  # only now: it needs a cluster
+        return cast("ChangeResult", everywhere.carry_out(steps, options, session, notes))
     made = transaction(
         session,
         options.engine,

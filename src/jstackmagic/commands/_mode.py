@@ -42,3 +42,7 @@ class Several(Mode):
     keep_going: bool = flag(
         "--keep-going", help="keep the steps before one that fails, which are taken back without it"
     )
+    workers: bool = flag("--workers", help="likewise on the workers of the connected cluster")
+    cluster: str | None = option(
+        "--cluster", metavar="NAME", help="the variable that holds it, where there are several"
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..display import Part, Result, Table, Text
 from ..model.text import counted
 from ..workers.sync import Difference, Row
+from ._changed import ChangeResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,3 +103,16 @@ class Comparison(Result):
 
         found = msgspec.to_builtins(self.differences)
         return {"cluster": self.cluster, "differences": found, "notes": list(self.notes)}
+
+
+@dataclass(frozen=True, repr=False)
+class ChangedWithWorkers(ChangeResult):
+    """The outcome of an install or a removal, here and on a cluster's workers."""
+
+    workers: SyncResult | None = None
+
+    def parts(self) -> Sequence[Part]:
+        return [*super().parts(), *(self.workers.parts() if self.workers else ())]
+
+    def to_json(self) -> Any:
+        return {**super().to_json(), "workers": self.workers.to_json() if self.workers else None}

@@ -5,6 +5,7 @@ Examples:
     %envdiff --name other
     %envdiff --unexplained    # only what no record explains
     %envdiff --adopt          # record what no record explains
+    %envdiff client           # a cluster's workers, compared with this kernel
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from ..model.managers import of_environment, of_system
 from ..restore.drift import Drift, adopt, drift_of
 from ..restore.homes import at_home
 from ._drifts import Drifts
-from ._options import flag
+from ._options import flag, option
 from ._shared import Target
 
 if TYPE_CHECKING:
+    from ..display import Result
     from ..session import Session
 
 
@@ -29,14 +31,22 @@ if TYPE_CHECKING:
 class Options(Target):
     """The environment to compare, besides the system, and the action to take."""
 
+    cluster: str | None = option(
+        nargs="?", metavar="CLUSTER", help="compare its workers, file by file; see %%envsync"
+    )
     unexplained: bool = flag("--unexplained", help="only what no record explains")
     adopt: bool = flag(
         "--adopt", help="record what no record explains, so that the exports have it"
     )
 
 
-def run(options: Options, session: Session) -> Drifts:
-    """Compare every target with its beginning, and the system once."""
+def run(options: Options, session: Session) -> Result:
+    """Compare every target with its beginning, and the system once; or workers with this."""
+    if options.cluster is not None:
+        from ._workers import compared, connected, loaded
+
+        cluster = connected(options.cluster, session)
+        return compared(cluster, loaded(cluster, session))
     from ..image.prove.brought import brought_here
 
     history = session.history

@@ -29,6 +29,7 @@ _NO_NAME = re.compile(
 _ADVICE = re.compile(
     r"\b(?:pip3?|conda) install (?:-{1,2}[\w-]+ )*['\"`]?([A-Za-z0-9][\w.-]*\w)(\[[\w,-]+\])?"
 )
+_CLUSTERS = ("distributed", "ipyparallel", "pyspark", "ray")
 _DEPTH = 3  # folders up from where the notebook lies
 _FOLDERS = 30  # folders below each of those, and entries of each, that are looked at
 _ENTRIES = 200
@@ -74,7 +75,7 @@ def explain(error: BaseException, *, conda: bool, folder: str | None = None) -> 
         if library:
             return _of_library(library)
         if isinstance(each, ModuleNotFoundError) and each.name:
-            return _of_module(each, conda, folder)
+            return _of_worker(each.name) or _of_module(each, conda, folder)
         if isinstance(each, ImportError):
             found = _of_name(each, conda, folder)
             if found:
@@ -121,6 +122,14 @@ def _of_library(library: str) -> Hint | None:
 
 
 # Modules
+
+
+def _of_worker(module: str) -> Hint | None:
+    """Return the hint for what is here, and was missed where a cluster's worker imported it."""
+    root = module.partition(".")[0]
+    if any(library in sys.modules for library in _CLUSTERS) and module == root and _spec(root):
+        return Hint(root, f"{root} is here, and a worker of the cluster lacks it: %envsync")
+    return None
 
 
 def _of_module(error: ModuleNotFoundError, conda: bool, folder: str) -> Hint | None:

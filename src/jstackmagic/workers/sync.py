@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ..display import size_text
 from ..model.plan import OnWorker, Outcome, Swap
 from ..model.request import Request
 from ..model.text import counted
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _RETURN = 30.0  # seconds in which a worker that went away may be started again
 _POLL = 0.1  # seconds
+_INSTALLERS = {"pip", "setuptools", "uv", "wheel"}
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,10 @@ def sync(
     waiting = [name for name, facts in before.items() if _has_work(cargo, facts)]
     if waiting:
         begin()
-        size = f"{cargo.size / 1e6:.1f} MB"
-        console.say(f"Sending {counted(len(cargo.rows), 'package')} ({size}) to {cluster.kind} …")
+        what = f": {counted(len(cargo.rows), 'package')}, {size_text(cargo.size)}"
+        console.say(
+            f"Bringing {counted(len(waiting), 'worker')} in step{what * bool(cargo.rows)} …"
+        )
     found = dict(cluster.bring(cargo, waiting)) if waiting else {}
     _follow(cluster, cargo, before, found)
     rows, changes = [], []
@@ -279,7 +283,7 @@ def _differing(
             has = " ".join(record or ["not there"])
             yield row["name"], f"{row['version']} {row['build']}", has, True
     sent = {row["name"] for row in (*wanted["wheels"], *wanted["conda"])}
-    for name in sorted((here["packages"].keys() & there.keys()) - sent):
+    for name in sorted((here["packages"].keys() & there.keys()) - sent - _INSTALLERS):
         versions = here["packages"][name]["version"], there[name]["version"]
         if versions[0] != versions[1]:
             yield (name, *versions, False)

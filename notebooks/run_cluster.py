@@ -1,0 +1,112 @@
+"""Runs cluster.ipynb against a real Dask cluster: three workers, each in an environment of its own.
+
+The kernel's environment and the workers' are made on the spot, with a package index that has one
+small package; ``--write`` keeps the outputs in the notebook.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+from run_quickstart import REPOSITORY, build_wheel, keep, text_of
+
+sys.path.insert(0, str(REPOSITORY / "tests"))
+
+from support import cache
+from support.clusters import processes, until, worker_env
+from support.environments import make_venv, uv
+from support.kernels import clean_environ, write_kernelspec
+from support.locks import held
+from support.wheels import WheelIndex
+
+# a folder of a fixed name, so that the committed outputs do not change from run to run
+FOLDER = Path(tempfile.gettempdir(), "jstackmagic-cluster")
+NOTEBOOK = REPOSITORY / "notebooks" / "cluster.ipynb"
+
+_WORDCOUNT = '''\
+"""Counts words."""
+__version__ = "1.4"
+
+
+def count(text):
+    return len(text.split())
+'''
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="keep the outputs in the notebook")
+    write = parser.parse_args().write
+    with held(cache.ROOT / "cluster.lock", seconds=240):
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        FOLDER.mkdir()
+        try:
+            notebook = run(NOTEBOOK)
+        finally:
+            shutil.rmtree(FOLDER, ignore_errors=True)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            print(f"In: {cell.source}\n{text_of(cell)}\n")
+    if write:
+        keep(anonymous(notebook), "cluster")
+
+
+def run(path: Path) -> nbformat.NotebookNode:
+    """Execute the notebook beside a cluster and return it with its outputs."""
+    prefix, home = make_venv(FOLDER / "kernel"), FOLDER / "home"
+    wheel = build_wheel(FOLDER / "wheel")
+    uv("pip", "install", f"{wheel}[dask,fast]", "ipykernel", prefix=prefix)
+    write_kernelspec(home / ".local/share/jupyter/kernels/cluster", prefix)
+    os.environ |= {"HOME": str(home), "JUPYTER_PATH": str(home / ".local/share/jupyter")}
+    notebook = nbformat.read(path, as_version=4)
+    with WheelIndex(FOLDER / "index") as index, processes() as started:
+        index.add("wordcount", "1.4", modules={"wordcount.py": _WORDCOUNT})
+        file = FOLDER / "scheduler.json"
+        words = ("--port", "0", "--no-dashboard", "--scheduler-file", file, "--host", "127.0.0.1")
+        module = "distributed.cli.dask_"
+        started.start(sys.executable, "-m", f"{module}scheduler", *words)
+        until(file.exists)
+        for name in ("east", "north", "west"):
+            words = ("--nthreads", "1", "--no-dashboard", "--local-directory", FOLDER / name)
+            worker = worker_env(FOLDER / "workers" / name)
+            python = worker / "bin/python"
+            started.start(python, "-m", f"{module}worker", "--scheduler-file", file, *words)
+        client = NotebookClient(
+            notebook,
+            timeout=120,
+            kernel_name="cluster",
+            resources={"metadata": {"path": str(home)}},
+        )
+        client.execute(
+            env=clean_environ(
+                HOME=str(home),
+                PIP_INDEX_URL=index.url,
+                UV_DEFAULT_INDEX=index.url,
+                SCHEDULER=str(file),
+                JSTACKMAGIC_HISTORY=str(home / "history.jsonl"),
+                XDG_CACHE_HOME=str(home / ".cache"),
+                XDG_RUNTIME_DIR=str(home / "run"),
+            )
+        )
+    return notebook
+
+
+def anonymous(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return the notebook without this machine's name and this run's ports and ids."""
+    text = re.sub(rf"\\b{re.escape(socket.gethostname())}\\b", "host", nbformat.writes(notebook))
+    text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:40001", text)
+    return nbformat.reads(text, as_version=4)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""A change of install or remove, here and then on the workers of a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..install.imports import is_running
+from ..model.errors import NOTHING_CHANGED, UsageError
+from . import _change
+from ._synced import ChangedWithWorkers
+from ._workers import connected, loaded, synced
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..managers.steps import Step
+    from ..session import Session
+    from ._changed import ChangeResult
+    from ._mode import Several
+
+
+def carry_out(
+    steps: Sequence[Step], options: Several, session: Session, notes: Sequence[str]
+) -> ChangeResult:
+    """Carry steps out here, and on the workers in the same transaction.
+
+    Raises:
+        UsageError: No such cluster is connected, or a step is of another environment.
+        CommandFailed: It failed on a worker; here it stays done.
+    """
+    cluster = connected(options.cluster, session)
+    if any(not is_running(step.environment) for step in steps):
+        raise UsageError(
+            "Workers get what this kernel's environment has, and another one is named.",
+            kept=NOTHING_CHANGED,
+            advice="Leave out --name, --prefix and --kernel, or --workers.",
+        )
+    alone = replace(options, workers=False, cluster=None)
+    here = _change.carry_out(steps, alone, session, notes)
+    if options.dry_run or options.record_only:
+        note = f"Then, on the workers of {cluster.kind} {cluster.name}: what they lack of it."
+        return replace(here, notes=(*here.notes, note))
+    transaction = next((item.record.transaction for item in here.done if item.record), "")
+    removed = (step.request for step in steps if step.request.action == "remove")
+    gone = {spec.name for request in removed for spec in request.specs}
+    gone |= {package.name for package in here.change.removed}
+    cargo = loaded(cluster, session, remove=sorted(gone))
+    there = synced(cluster, cargo, session, "%envsync", transaction)
+    return ChangedWithWorkers(here.done, here.notes, workers=there)
