@@ -25,8 +25,8 @@ from jstackmagic.history.progress import Progress
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
-from support import standin_mamba
-from support.debs import build_deb
+from support import nolocks, standin_mamba
+from support.debs import build_deb, make_repository
 from support.environments import make_venv, uv
 from support.kernels import Kernel
 from support.projects import write_project
@@ -412,6 +412,54 @@ def test_apt_is_recorded_for_the_system(
     assert removed.outcome is not None
     assert name in [package.name for package in removed.outcome.change.removed]
     assert [line.endswith("(system)") for line in told(first) + told(second)] == [True, True]
+
+
+@pytest.mark.apt
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root adds a source")
+@pytest.mark.parametrize("install", ["!apt-get install -y -qq {name}", "%envinstall apt:{name}"])
+def test_a_package_of_an_added_source_is_exported_with_that_source(
+    kernel: Kernel, records: Callable[[], list[Record]], tmp_path: Path, install: str
+) -> None:
+    """E1: the base image lacks the source, so the export names its file."""
+    name, sources = "jstackmagic-test-tool", Path("/etc/apt/sources.list.d/jstackmagic-test.list")
+    repository = make_repository(tmp_path / "repository", build_deb(tmp_path, name))
+    (tmp_path / "lists/partial").mkdir(parents=True)
+    config = tmp_path / "apt.conf"
+    config.write_text(
+        f'Dir::Etc::sourcelist "{sources}";\nDir::Etc::sourceparts "-";\n'
+        f'Dir::State::lists "{tmp_path}/lists";\nDir::Cache::pkgcache "";\n'
+        'Dir::Cache::srcpkgcache "";\nAPT::Sandbox::User "root";\nDPkg::Lock::Timeout "100";\n'
+    )
+    before = f"os.environ['APT_CONFIG'] = {str(config)!r}"
+    source = f'!echo "deb [trusted=yes] copy:{repository} ./" > {sources} && apt-get update -qq'
+    try:
+        kernel.run(f"{before}\n{source}", timeout=120).check()
+        kernel.run(install.format(name=name), timeout=120).check()
+        (installed,) = (record for record in records() if record.status == "ok")
+        assert installed.request.texts == (name,)
+        for words in (("dockerfile", "--from", "base:1"), ("binder",), ("script",)):
+            notes = "\n".join(verb("export", *words).artifact.notes)
+            assert str(sources) in notes
+            assert f"copy:{repository}" in notes
+    finally:
+        kernel.run(f"!apt-get remove -y -qq {name}", timeout=120)
+        sources.unlink(missing_ok=True)
+
+
+def test_a_lock_that_is_never_given_holds_no_cell(
+    prefix: Path, index: WheelIndex, records: Callable[[], list[Record]], tmp_path: Path
+) -> None:
+    """F2: neither an idle cell nor a captured install hangs where flock(2) never returns."""
+    index.add("without-lock", "1.0")
+    variables = {**nolocks.environ(tmp_path, "hangs"), "PIP_INDEX_URL": index.url, **SPARING}
+    with Kernel(prefix, cwd=tmp_path, environ=variables) as kernel:
+        kernel.run("%load_ext jstackmagic").check()
+        kernel.run("1").check()
+        kernel.run("%pip install -q without-lock").check()
+        kernel.run("1").check()
+    assert [(record.status, record.request.texts) for record in records()] == [
+        ("ok", ("without-lock",))
+    ]
 
 
 def test_a_pip_of_the_servers_is_recorded_for_what_it_is_and_the_user_is_told(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jstackmagic.commands.image import _building
+from jstackmagic.commands.image._how import How
 from jstackmagic.history import progress
 from jstackmagic.history.built import note_image
 from jstackmagic.history.file import History
@@ -107,6 +109,14 @@ class TestEachImageHasItsOwn:
         made = verb("export", "--all", tmp_path / "all", "--from", "base:1")
         assert "tool-a: installed in the image lab/a:1" in str(made)
         assert names_of((tmp_path / "all" / "Dockerfile").read_text()) == {"tool-b"}
+
+    @pytest.mark.parametrize("every", [False, True])
+    def test_so_does_an_image_that_is_built(self, every: bool) -> None:
+        how = How(base_image="base:1", all_images=every)
+        made = _building.rendering(how, Session()).render(style="plain", base_image="base:1")
+        assert names_of(made.text) == ({"tool-a", "tool-b"} if every else {"tool-b"})
+        left_out = [note for note in made.notes if "%envimage build --all-images" in note]
+        assert bool(left_out) is not every
 
     def test_a_replay_does(
         self, prefix: Path, wheel_index: WheelIndex, monkeypatch: pytest.MonkeyPatch

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...model.errors import ExportError, JStackMagicError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ...export._artifact import Artifact
     from ...image.context import Context, Rendering
     from ...image.engine.build import Built
     from ...image.engine.client import Engine
@@ -32,17 +33,26 @@ def context_of(
 
     if how.file:
         return contextlib.nullcontext(given(how.file, session.history))
-    return rendered(_rendering(how, session), engine, session.history, how.builder)
+    return rendered(rendering(how, session), engine, session.history, how.builder)
 
 
-def _rendering(how: How, session: Session) -> Rendering:
+def rendering(how: How, session: Session) -> Rendering:
+    """Return how to render the records that count in the image that runs now."""
     from ...export._own import Own
     from ...export.dockerfile import render
     from ...image.context import Rendering
+    from ...model.ledger import Ledger
+    from ...restore.homes import at_home
 
-    recipe = session.history.ledger().recipe()
+    home = at_home(session.history, "%envimage build --all-images", every=how.all_images)
+    recipe = Ledger.of(home.records).recipe()
     own = Own.of(recipe).step() if how.with_jstackmagic else None
-    return Rendering(partial(render, recipe, own=own), how.base_image, how.style)
+
+    def noted(**options: Any) -> Artifact:
+        made = render(recipe, own=own, **options)
+        return replace(made, notes=(*home.notes, *made.notes))
+
+    return Rendering(noted, how.base_image, how.style)
 
 
 def build_context(
@@ -100,7 +110,7 @@ def _without_engine(
         elsewhere = f"Build it where an engine is: docker build --tag {tag} -f {how.file} {folder}"
         return NoEngine(error.problem, kept=error.kept, advice=(elsewhere, *error.advice))
     try:
-        write(Path(FOLDER), _rendering(how, session), session.history)
+        write(Path(FOLDER), rendering(how, session), session.history)
     except ExportError as reason:
         kept = f"The folder to build elsewhere was not written: {reason.problem}"
         return NoEngine(error.problem, kept=kept, advice=(*reason.advice, *error.advice))

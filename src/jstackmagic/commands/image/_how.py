@@ -31,6 +31,7 @@ class How:
         help="layers: without an engine (default: BuildKit, where it is offered)",
     )
     with_jstackmagic: bool = flag(FLAG, help="put jstackmagic there, too")
+    all_images: bool = flag("--all-images", help="also what other images than this had")
     platform: str = option("--platform", default="", metavar="OS/ARCH", help="such as linux/arm64")
     no_cache: bool = flag("--no-cache", help="take nothing of earlier builds")
     labels: tuple[str, ...] = option(
