@@ -1,4 +1,4 @@
-"""A package of a Debian source that the base image lacks: the export says which file and key."""
+"""E1: a package of a source that the base image lacks: the export says which file and key."""
 
 from __future__ import annotations
 

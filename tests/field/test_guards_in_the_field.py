@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 
 class TestAVerbTypedAsAPackage:
+    """A7: *install* is a package on public indexes, and never meant."""
+
     @pytest.mark.parametrize(
         ("words", "meant"),
         [
@@ -44,6 +46,15 @@ class TestAVerbTypedAsAPackage:
             (["%conda", "install", "numpy>=1.20"], "%envinstall 'numpy>=1.20'"),
             (["remove", "pandas"], "%envremove pandas"),
             (["uv", "add", "httpx"], "%envinstall httpx"),
+            (["Install", "pandas"], "%envinstall pandas"),
+            (["pip install six"], "%envinstall six"),
+            (["envinstall", "six"], "%envinstall six"),
+            (["envremove", "six"], "%envremove six"),
+            (["upgrade", "six"], "%envinstall --upgrade six"),
+            (["pipenv", "install", "six"], "%envinstall six"),
+            (["npm", "install", "left-pad"], "%envinstall left-pad"),
+            (["sudo", "dnf", "install", "graphviz"], "%envinstall graphviz"),
+            (["pip3.11", "install", "six"], "%envinstall six"),
         ],
     )
     def test_it_is_asked_about(self, words: list[str], meant: str, history_file: Path) -> None:
@@ -59,8 +70,19 @@ class TestAVerbTypedAsAPackage:
         assert not history_file.exists()
 
     @pytest.mark.parametrize(
+        "line",
+        ["python -m pip install six", "pip install --user six", "python3.11 -m pip install six"],
+    )
+    def test_also_with_options_of_the_manager_s(self, line: str, history_file: Path) -> None:
+        with pytest.raises(UsageError, match="Did you mean: %envinstall six"):
+            verb("install", *line.split())
+        assert not history_file.exists()
+
+    @pytest.mark.parametrize(
         ("words", "specs"),
         [
+            (["--pip", "npm", "six"], ["npm", "six"]),  # PyPI has a package of that name
+            (["--pip", "conda >=4", "six"], ["conda >=4", "six"]),
             (["--pip", "pip", "six"], ["pip", "six"]),  # pip itself is a package
             (["pip:install", "pip:six"], ["install", "six"]),  # the manager is named: it is meant
             (["--pip", "install==1.3.5", "six"], ["install==1.3.5", "six"]),
@@ -100,7 +122,7 @@ class TestAVerbTypedAsAPackage:
 
 
 class TestPins:
-    """``conda-meta/pinned`` holds what is asked; what is said names the pin, its file and date."""
+    """C2: ``conda-meta/pinned`` holds what is asked, and is named with its file and date."""
 
     def pin(self, prefix: Path, text: str) -> str:
         path = prefix / "conda-meta/pinned"
@@ -148,7 +170,7 @@ class TestPins:
 
 
 class TestCondasOwnHistory:
-    """Odd specs in it stop nothing, and an old wish that is in the way is named with its date."""
+    """C6: odd specs stop nothing, and an old wish that is in the way is named with its date."""
 
     ODD = (
         "['*[md5=0123456789abcdef0123456789abcdef]', 'six']",
@@ -194,6 +216,8 @@ SYSTEM = Environment(
 
 
 class TestDebiansDistributions:
+    """C3: what Debian installed is Debian's to change."""
+
     def plan(self, change: Change, where: Environment = SYSTEM) -> Plan:
         return Plan(Request("install", "pip", ("x",)), where, "pip", (), change=change)
 
@@ -252,7 +276,7 @@ def umask(number: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("mask", [0o027, 0o077])
 class TestModes:
-    """What root installs under a tight umask is for all who may enter the environment."""
+    """C4: What root installs under a tight umask is for all who may enter the environment."""
 
     def closed(self, prefix: Path) -> list[str]:
         """The files and folders that others cannot read."""

@@ -279,7 +279,9 @@ class TestAnotherPlatforms:
         reading = files.read(write("list.txt", "@EXPLICIT\n" + "\n".join(urls)))
         assert asked(reading) == [("conda", tuple(urls))]
 
-    def test_a_token_that_conda_masked(self, write: Callable[..., Path]) -> None:
+    def test_a_token_that_conda_masked(  # B8
+        self, write: Callable[..., Path]
+    ) -> None:
         url = "https://repo.example.com/t/<TOKEN>/channels/stable/noarch/my-1.0-0.conda"
         with pytest.raises(InvalidSpec, match="<TOKEN>"):
             files.read(write("list.txt", f"@EXPLICIT\n{url}\n"))

@@ -55,6 +55,8 @@ def rendered(
 
 
 class TestKinds:
+    """E5: an image is known by its tools, not by its variables."""
+
     def test_the_stacks_are_known_by_their_tools(self, tmp_path: Path) -> None:
         tools = (
             "/usr/local/bin/fix-permissions",
@@ -123,7 +125,7 @@ def test_a_user_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 class TestTheKernelspec:
-    """A volume over the home folder hides what the image has in it."""
+    """E4: A volume over the home folder hides what the image has in it."""
 
     RECIPE = Recipe((Step("conda", CHAPTER, install=(Item("six", "six", "1.17.0"),)),))
 

@@ -1,4 +1,4 @@
-"""One name, two packages: pip's graphviz is conda's python-graphviz."""
+"""E8: one name, two packages: pip's graphviz is conda's python-graphviz."""
 
 from __future__ import annotations
 

@@ -87,6 +87,8 @@ def names_of(text: str) -> set[str]:
 
 
 class TestEachImageHasItsOwn:
+    """F3: what one image had is not another's."""
+
     @pytest.fixture(autouse=True)
     def _two_images(
         self, prefix: Path, history_file: Path, monkeypatch: pytest.MonkeyPatch
@@ -113,9 +115,10 @@ class TestEachImageHasItsOwn:
     @pytest.mark.parametrize("every", [False, True])
     def test_so_does_an_image_that_is_built(self, every: bool) -> None:
         how = How(base_image="base:1", all_images=every)
-        made = _building.rendering(how, Session()).render(style="plain", base_image="base:1")
+        rendering = _building.rendering(how, Session())
+        made = rendering.render(style="plain", base_image="base:1")
         assert names_of(made.text) == ({"tool-a", "tool-b"} if every else {"tool-b"})
-        left_out = [note for note in made.notes if "%envimage build --all-images" in note]
+        left_out = [note for note in rendering.notes if "%envimage build --all-images" in note]
         assert bool(left_out) is not every
 
     def test_a_replay_does(

@@ -34,7 +34,7 @@ def holds(prefix: Path, name: str) -> bool:
 
 
 class TestWhereTo:
-    """The environment that is named is where it goes, or it stops and says which setting."""
+    """C1: The environment that is named is where it goes, or it stops and says which setting."""
 
     @pytest.mark.parametrize("engine", ["uv", "pip"])
     @pytest.mark.parametrize("variable", ["PIP_USER", "PIP_TARGET", "PIP_PREFIX"])
@@ -241,7 +241,7 @@ class TestBuildVariables:
 
 
 class TestTwoIndexes:
-    """The default index stays, whatever index another step had."""
+    """E7: The default index stays, whatever index another step had."""
 
     TORCH = Step("pip", VENV, install=(Item("torch==1.0+cpu"),), sources=Sources(index_url=MINE))
     SIX = Step("pip", VENV, install=(Item("six"),))

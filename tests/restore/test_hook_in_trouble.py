@@ -110,6 +110,8 @@ def stop(status: progress.Status | None) -> None:
 
 
 class TestADeadIndex:
+    """F4: the hook returns at once, and the work is given up in bounded time."""
+
     def test_the_server_does_not_wait_and_the_next_start_goes_on(
         self,
         new: Callable[[str], Path],

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from ..model.errors import UsageError
+from ..model.slips import check_verb
 from ..model.text import for_terminal
 
 if TYPE_CHECKING:
@@ -64,5 +65,9 @@ def parse(made: Parser, words: list[str]) -> argparse.Namespace:
     """Parse words; options may be among the arguments, if argparse can do that."""
     try:
         return made.parse_intermixed_args(words)
+    except UsageError:
+        if any(action.dest == "specs" for action in made._actions):
+            check_verb(words)  # python -m pip install six
+        raise
     except TypeError:  # argparse cannot mix options into a verb with sub-commands
         return made.parse_args(words)

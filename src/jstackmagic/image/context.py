@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from .engine.labels import BASE, HISTORY, labels_now, recipe_hash
 from .suggest import likely_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from ..history.file import History
     from ..model.record import Record
@@ -76,11 +76,13 @@ class Rendering:
         render: Renders its recipe.
         base_image: The base image; None for this container's.
         style: The Dockerfile's pattern; None for one that suits the base.
+        notes: A sentence for each part of the history that is left out.
     """
 
     render: Render
     base_image: str | None = None
     style: Style | None = None
+    notes: Sequence[str] = ()
 
 
 @contextlib.contextmanager
@@ -142,7 +144,7 @@ def write(
         base=reference,
         recipe=history.ledger().recipe(),
         labels=labels_now(identity, records, reference, base.digest if base else ""),
-        notes=tuple(plain.notes),
+        notes=(*rendering.notes, *plain.notes),
         secrets=artifact.secrets,
     )
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 _TOOLS = frozenset(
     (
-        *("sudo", "python", "python3", "-m", "pip", "pip3", "pipx", "uv", "poetry", "pixi"),
-        *("conda", "mamba", "micromamba", "apt", "apt-get", "aptitude"),
+        *("sudo", "python", "-m", "pip", "pipx", "uv", "poetry", "pixi"),
+        *("conda", "mamba", "micromamba", "apt", "apt-get", "aptitude", "pipenv", "pdm", "rye"),
+        *("npm", "yarn", "brew", "yum", "dnf", "apk", "gem", "cargo", "snap"),
     )
 )
 _INSTALL = ("install", "add")
@@ -37,9 +38,9 @@ def repeated_verb(words: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
     """
     bare = [word.lstrip("!%") for word in words]
     at = 0
-    while at < len(bare) and bare[at] in _TOOLS:
+    while at < len(bare) and bare[at].rstrip("0123456789.") in _TOOLS:
         at += 1
-    if at >= len(bare) or bare[at] not in VERBS:
+    if at >= len(bare) or bare[at].lower().removeprefix("env") not in VERBS:
         return None
     rest = tuple(word for word in words[at + 1 :] if not word.startswith("-"))
     return (bare[at], rest) if rest else None
@@ -47,6 +48,7 @@ def repeated_verb(words: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
 
 def magic_for(verb: str) -> str:
     """Return the magic that does what a verb says."""
+    verb = verb.lower().removeprefix("env")
     if verb in _REMOVE:
         return "%envremove"
     return "%envinstall --upgrade" if verb in _UPDATE else "%envinstall"
@@ -58,7 +60,7 @@ def check_verb(words: Sequence[str]) -> None:
     Raises:
         UsageError: The words begin with one.
     """
-    found = repeated_verb(words)
+    found = repeated_verb([part for word in words for part in word.split()])
     if found is None:
         return
     verb, rest = found

@@ -88,10 +88,13 @@ def public(text: str) -> str:
     'https://pypi.example.com/simple'
     >>> public("https://conda.example.com/t/****/lab"), public("https://e.example.com/x?token=1&a=b")
     ('https://conda.example.com/lab', 'https://e.example.com/x?a=b')
+    >>> public("t/****/lab::tool")  # a channel below conda's alias
+    'lab::tool'
     """
     masked = mask(text)
     if MASK not in masked:
         return text
     masked = masked.replace(f"://{MASK}@", "://").replace(f"/t/{MASK}", "")
+    masked = re.sub(rf"(?<![\w/])t/{re.escape(MASK)}/", "", masked)
     masked = re.sub(rf"(?<=[?&])\w+={re.escape(MASK)}(?:&|(?=$|[#\s'\"]))", "", masked)
     return re.sub(r"[?&](?=$|[#\s'\"])", "", masked)

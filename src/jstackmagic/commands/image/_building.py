@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...model.errors import ExportError, JStackMagicError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...export._artifact import Artifact
     from ...image.context import Context, Rendering
     from ...image.engine.build import Built
     from ...image.engine.client import Engine
@@ -41,18 +40,13 @@ def rendering(how: How, session: Session) -> Rendering:
     from ...export._own import Own
     from ...export.dockerfile import render
     from ...image.context import Rendering
-    from ...model.ledger import Ledger
+    from ...model.ledger import fold
     from ...restore.homes import at_home
 
     home = at_home(session.history, "%envimage build --all-images", every=how.all_images)
-    recipe = Ledger.of(home.records).recipe()
+    recipe = fold(home.records)
     own = Own.of(recipe).step() if how.with_jstackmagic else None
-
-    def noted(**options: Any) -> Artifact:
-        made = render(recipe, own=own, **options)
-        return replace(made, notes=(*home.notes, *made.notes))
-
-    return Rendering(noted, how.base_image, how.style)
+    return Rendering(partial(render, recipe, own=own), how.base_image, how.style, home.notes)
 
 
 def build_context(
