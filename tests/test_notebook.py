@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.debs import build_deb, make_repository, make_system
 from support.dpkg import apt_get
 from support.environments import uv
 from support.kernels import Cell, Kernel, Server, Sockets, clean_environ, write_kernelspec
@@ -501,3 +502,63 @@ def test_it_unloads_and_reloads_cleanly(kernel: Kernel) -> None:
     kernel.run("%unload_ext jstackmagic").check()
     assert "not found" in kernel.run("%envinfo").shown
     kernel.run("%load_ext jstackmagic\n%reload_ext jstackmagic\n%envinfo").check()
+
+
+FAILS_TO_BUILD = """
+import pathlib
+
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    made = pathlib.Path(folder, "broken-1.0.dist-info")
+    made.mkdir()
+    (made / "METADATA").write_text("Metadata-Version: 2.1\\nName: broken\\nVersion: 1.0\\n")
+    return made.name
+
+def build_wheel(folder, settings=None, metadata=None):
+    raise SystemExit("it does not build")
+"""
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file of an environment but bytecode, locks and conda's log of its changes."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and path.name not in ("history", ".lock", "jstackmagic.lock", "jstackmagic.bytecode")
+    }
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="apt-get needs root")
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="there is no apt-get")
+def test_nothing_stays_of_a_cell_whose_last_step_fails(
+    prefix: Path, wheel_index: WheelIndex, tmp_path: Path
+) -> None:
+    """apt, conda and pip in one cell: what the first two did is undone when pip fails."""
+    project = tmp_path / "broken"
+    project.mkdir()
+    (project / "backend.py").write_text(FAILS_TO_BUILD)
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    wheel_index.add("plain", "1.0")
+    tool = build_deb(tmp_path, "tool", files={"usr/share/tool/x": "x"})
+    system = tmp_path / "system"
+    environ = make_system(system, make_repository(tmp_path / "repository", tool))
+    with Kernel(prefix, cwd=tmp_path, environ=environ) as kernel:
+        kernel.run("%load_ext jstackmagic").check()
+        kernel.run(f"%envinstall --conda six={SIX[0]}").check()
+        before, status = content(prefix), (system / "var/lib/dpkg/status").read_bytes()
+        history = kernel.run("%envexport dockerfile --from example.com/x:1").check().shown
+        failed = kernel.run(
+            f"%%envinstall -i {wheel_index.url}\napt:\ntool\nconda:\nsix={SIX[1]}\ndemo-tool\n"
+            f"pip:\nplain\n{project}"
+        )
+        assert failed.error_name == "CommandFailed", failed.shown
+        assert "it does not build" in failed.shown
+        assert "Taken back: apt, conda." in failed.shown
+        assert content(prefix) == before
+        assert (system / "var/lib/dpkg/status").read_bytes() == status
+        assert not (system / "usr/share/tool").exists()
+        assert kernel.run("%envexport dockerfile --from example.com/x:1").check().shown == history
+        assert "Cut off" not in kernel.run("%envinfo").check().shown
