@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -223,7 +222,7 @@ def test_every_option_that_takes_a_value_is_recorded_with_it(
     paths = (f"-r {tmp_path}/list.txt", f"-c {tmp_path}/limits.txt", f"-e {project}")
     assert request.texts == (*paths, "by-link", "by-index")
     assert request.sources.index_url == index.url
-    assert {("--find-links", f"{tmp_path}/links")} & set(pairwise(request.options))
+    assert request.sources.find_links == (f"{tmp_path}/links",)
     assert install.outcome is not None
     added = {package.name: package.version for package in install.outcome.change.added}
     assert added == {"by-list": "1.0", "bypath": "1.0", "by-link": "2.0", "by-index": "1.0"}

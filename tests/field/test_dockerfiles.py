@@ -442,7 +442,7 @@ def test_a_folder_of_links_is_the_image_s(context: Path) -> None:
     path.write_text(f"FROM base\n{text}RUN pip install --no-index --find-links=/lost a\n")
     six, idna, lost = files.read(path).found
     assert six.request is not None
-    assert six.request.options == ("--find-links", f"{context}/wheels")
+    assert six.request.sources.find_links == (f"{context}/wheels",)
     assert idna.request is not None
     assert (idna.request.options, "/lost" in idna.note) == ((), True)
     assert (lost.request, "/lost" in lost.reason) == (None, True)

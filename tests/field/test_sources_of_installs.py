@@ -158,8 +158,8 @@ class TestSettingsOfAnotherCell:
         monkeypatch.setenv("PIP_NO_INDEX", "1")
         request = recorded("--prefix", prefix, "mytools")
         assert request.texts == (f"-c {tmp_path}/caps.txt", "mytools")
-        links = ("--find-links", "https://wheels.example.com/index.html")
-        assert request.options == (*links, "--no-index")
+        assert request.sources.find_links == ("https://wheels.example.com/index.html",)
+        assert request.options == ("--no-index",)
 
     def test_a_credential_stays_out_of_the_file(
         self, prefix: Path, history_file: Path, monkeypatch: pytest.MonkeyPatch

@@ -164,7 +164,8 @@ def test_a_hash_stays_with_its_requirement_and_pips_options_are_kept() -> None:
     assert asked.specs == (
         ("pip", "six == 1.17.0 ; python_version > '3' --hash=sha256:00 --hash=sha512:11"),
     )
-    assert asked.pip_options == ("--no-binary", ":all:", "--pre", "--find-links", "/srv/wheels")
+    assert asked.pip_options == ("--no-binary", ":all:", "--pre")
+    assert asked.sources.find_links == ("/srv/wheels",)
 
 
 @pytest.mark.parametrize(

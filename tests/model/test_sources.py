@@ -21,6 +21,7 @@ ALL = Sources(
     "https://p.example.com/simple",
     ("https://x.example.com/simple",),
     ("CMAKE_ARGS=-DX=ON",),
+    ("/w",),
 )
 
 
@@ -39,6 +40,7 @@ def test_the_first_text_counts_and_lists_add_up() -> None:
         ALL.index_url,
         ("https://x.example.com/simple", "https://y.example.com"),
         ALL.variables,
+        ALL.find_links,
     )
     assert Sources() | ALL == ALL == ALL | Sources()
 
@@ -84,8 +86,31 @@ def test_a_file_has_them_beside_the_other_fields(
         "index_url": "https://p.example.com/simple",
         "extra_index_urls": ["https://x.example.com/simple"],
         "variables": ["CMAKE_ARGS=-DX=ON"],
+        "find_links": ["/w"],
     }
     for written_as, sources in (({**rest, **said}, ALL), (rest, Sources())):
         line = msgspec.json.decode(msgspec.json.encode(written_as), type=written(noun))
         assert back(line).sources == sources
         assert plain(back(line)) == written_as
+
+
+@pytest.mark.parametrize(
+    ("manager", "options", "links", "rest"),
+    [
+        ("pip", ["--pre", "--find-links", "/w", "-f/x"], ("/w", "/x"), ("--pre",)),
+        (
+            "pip",
+            ["--find-links=https://l.example/", "-qf", "/w"],
+            ("https://l.example/", "/w"),
+            ("-q",),
+        ),
+        ("pip", ["--global-option", "-f", "--", "-f"], (), ("--global-option", "-f", "--", "-f")),
+        ("apt", ["-f", "/w"], (), ("-f", "/w")),
+    ],
+)
+def test_links_among_the_options_are_sources(
+    manager: str, options: list[str], links: tuple[str, ...], rest: tuple[str, ...]
+) -> None:
+    """Older histories have them there, and so has a line after its two dashes."""
+    request = Request("install", manager, (), options=tuple(options))
+    assert (request.sources.find_links, request.options) == (links, rest)

@@ -120,6 +120,8 @@ class Requirements:
             yield f"--index-url {self._index(first)}"
         for url in dict.fromkeys(extra):
             yield f"--extra-index-url {self._index(url)}"
+        for place in dict.fromkeys(place for step in steps for place in step.sources.find_links):
+            yield checked(public(f"--find-links {place}"))
         alone = all("--no-index" in step.options for step in steps)
         for step in steps:
             options = [word for word in step.options if alone or word != "--no-index"]

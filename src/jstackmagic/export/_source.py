@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .. import managers
 from ..history.built import built_image, built_on
 from ..history.file import History
 from ..io.reading import MAX_NOTEBOOK, bytes_of, path_of
@@ -17,13 +18,19 @@ from ..model.recipe import Recipe
 from ..model.record import Record
 from ..where.debiansources import added_sources
 from . import _holdings
-from ._links import without_local_links
 from ._own import Own
 from ._said import said
 
 if TYPE_CHECKING:
     from ._artifact import Artifact
     from ._format import Format
+
+
+def _portable(recipe: Recipe, records: Sequence[Record]) -> tuple[Recipe, tuple[str, ...]]:
+    """Return a recipe for other machines, and sentences on what will be missing there."""
+    pairs = [managers.get(step.manager).portable(step, records) for step in recipe.steps]
+    notes = dict.fromkeys(note for _, several in pairs for note in several)
+    return replace(recipe, steps=tuple(step for step, _ in pairs)), tuple(notes)
 
 
 class BaseFinder(Protocol):
@@ -73,7 +80,7 @@ class Source:
             UsageError: The file cannot be read, or is neither.
         """
         if file is None:
-            recipe, notes = without_local_links(fold(records), records)
+            recipe, notes = _portable(fold(records), records)
             return cls(_holdings.on_disk(recipe), records, history, True, (*left_out, *notes))
         path = path_of(file)
         try:

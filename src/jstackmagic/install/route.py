@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from .. import names
 from ..managers.steps import Step
-from ..model import managers
 from ..model.managers import is_system, of_environment
 from ..model.packages import normalise
-from ..model.request import Request
 from ..where.packages import read_packages
 
 if TYPE_CHECKING:
@@ -99,18 +97,7 @@ def steps_of(asked: Asked, environment: Environment) -> list[Step]:
         asked: The request, with a manager for every spec.
         environment: The environment.
     """
-    requests = (
-        Request(
-            action="install",
-            manager=manager,
-            specs=specs,
-            sources=asked.sources.of(manager),
-            options=asked.pip_options if manager == "pip" else (),
-        )
-        for manager in managers.names()
-        if (specs := asked.of(manager))
-    )
-    return [Step(request=request, environment=environment) for request in requests]
+    return [Step(request, environment) for request in asked.requests()]
 
 
 def once(steps: Iterable[Step], *, upgrade: bool, options: Iterable[str]) -> list[Step]:

@@ -243,6 +243,6 @@ def _reader() -> Any:
 def _texts(request: Request) -> tuple[str, ...]:
     sources = request.sources
     return (
-        *(*request.texts, *request.options, *sources.channels),
-        *(sources.index_url, *sources.extra_index_urls, *sources.variables),
+        *(*request.texts, *request.options, *sources.variables),
+        *(place for _, place in sources.given()),
     )

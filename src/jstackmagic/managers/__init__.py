@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..model.plan import Command, Plan
     from ..model.policy import Policy
     from ..model.recipe import Step
+    from ..model.record import Record
     from ..model.request import Request
     from ..model.sources import Sources
     from .goal import Exactness, Goal, Wish
@@ -311,6 +312,15 @@ class Manager(Protocol):
         Raises:
             ExportError: Something cannot be said safely.
         """
+
+    def portable(self, step: Step, records: Sequence[Record]) -> tuple[Step, tuple[str, ...]]:
+        """Return a step as another machine can follow it, and sentences on what it will lack.
+
+        Args:
+            step: A step of this manager.
+            records: The history that it is of.
+        """
+        return step, ()
 
     # What a person asked for, as the manager notes it
 

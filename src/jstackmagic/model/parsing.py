@@ -6,7 +6,6 @@ several could read, stays *unsaid*: the install verb decides, with the environme
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shlex
@@ -16,7 +15,9 @@ from typing import TYPE_CHECKING, NoReturn
 from . import managers
 from .credentials import mask
 from .errors import InvalidSpec, UsageError
+from .options import REQUIREMENTS, Option
 from .packages import ManagerName
+from .request import Request
 from .sources import Sources
 from .spec import CONDA_ARCHIVE, PIP_ARCHIVE, Spec, is_vcs, read_all, split_hashes
 
@@ -75,6 +76,14 @@ class Asked:
         return read_all(
             manager, dict.fromkeys(text for said, text in self.specs if said == manager)
         )
+
+    def requests(self) -> Iterator[Request]:
+        """Yield the install of each manager that was named, in the order in which they work."""
+        for manager in managers.names():
+            if specs := self.of(manager):
+                options = self.pip_options if manager == "pip" else ()
+                sources = self.sources.of(manager)
+                yield Request("install", manager, specs, sources=sources, options=options)
 
     @property
     def unsaid(self) -> tuple[str, ...]:
@@ -214,7 +223,7 @@ def read_requirement(line: str, *, folder: str = ".") -> Asked:
         return _read_option_line(line, folder)
     requirement, own, notes = own_options(line)
     if own:
-        _LineParser(prog="").error(f"{mask(line)!r} has options of its own")
+        _refuse(f"{mask(line)!r} has options of its own")
     return replace(_one_requirement(requirement, folder), notes=notes)
 
 
@@ -233,24 +242,17 @@ def own_options(line: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     start = re.search(r"(?:^|\s)-{1,2}\w", line)
     if start is None:
         return line, (), ()
-    parser = _option_parser()
-    parser.add_argument("--hash", action="append", default=[])
-    for option in _OF_ONE:
-        parser.add_argument(option, dest=option, action="append", default=[])
-    words = split_words(line[start.start() :])
-    options, stray = parser.parse_known_args(words)
-    if any(word.startswith("-") for word in stray):
-        parser.error(f"pip has no option {next(w for w in stray if w.startswith('-'))}")
-    own = tuple(w for option in _OF_ONE for v in getattr(options, option) for w in (option, v))
-    own = tuple({"-C": "--config-settings"}.get(word, word) for word in own)
-    dropped = [w for w in words if w.startswith("-") and w.partition("=")[0] not in _KEPT_OF_ONE]
+    found = _options_of(line[start.start() :])
+    hashes = "".join(f" --hash={option.value}" for option in found if option.name == "--hash")
+    kept = (option for option in found if option.name in _OF_ONE and option.name != "--hash")
+    own = tuple(word for option in kept for word in (option.name, option.value))
+    dropped = (option for option in found if option.name and option.name not in _OF_ONE)
     notes = tuple(
-        f"pip ignores {mask(word)} behind a requirement: it belongs on a line of its own."
-        for word in dropped
+        f"pip ignores {mask(option.words[0])} behind a requirement: it belongs on a line of its"
+        " own."
+        for option in dropped
     )
-    requirement = line[: start.start()].strip()
-    hashes = "".join(f" --hash={each}" for each in options.hash)
-    return requirement + hashes, own, notes
+    return line[: start.start()].strip() + hashes, own, notes
 
 
 def _one_requirement(text: str, folder: str) -> Asked:
@@ -280,62 +282,61 @@ def squeeze(requirement: str) -> str:
     return re.sub(r"\s+", "", requirement)
 
 
-_FLAGS = ("--no-index", "--pre", "--prefer-binary", "--require-hashes")
-_OF_ONE = ("--config-settings", "--config-setting", "-C", "--global-option", "--install-option")
-_KEPT_OF_ONE = ("--hash", *_OF_ONE)
-_VALUED = ("--find-links", "--no-binary", "--only-binary", "--trusted-host", "--use-feature")
+_OF_ONE = ("--hash", "--config-settings", "--global-option", "--install-option")
 
 
-class _LineParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(
-            f"A line cannot be read: {message}.",
-            kept="Nothing was started.",
-            advice="Save the list as a file and install it: %envinstall -r FILE",
-        )
+def _refuse(problem: str) -> NoReturn:
+    raise UsageError(
+        f"A line cannot be read: {problem}.",
+        kept="Nothing was started.",
+        advice="Save the list as a file and install it: %envinstall -r FILE",
+    )
 
 
-def _option_parser() -> _LineParser:
-    parser = _LineParser(prog="", add_help=False, allow_abbrev=False)
-    parser.add_argument("-r", "--requirement", action="append", default=[])
-    parser.add_argument("-e", "--editable", action="append", default=[])
-    parser.add_argument("-c", "--constraint", action="append", default=[])
-    parser.add_argument("-i", "--index-url", "--pypi-url", default="")
-    parser.add_argument("--extra-index-url", action="append", default=[])
-    for flag in _FLAGS:
-        parser.add_argument(flag, dest="others", action="append_const", const=flag, default=[])
-    parser.add_argument("-f", dest="find_links", action="append", default=[])
-    for option in _VALUED:
-        parser.add_argument(option, action="append", default=[])
-    return parser
+def _options_of(line: str) -> list[Option]:
+    """Return the options and words of a line of a requirements file.
+
+    Raises:
+        UsageError: pip knows no such option there, or one lacks its value.
+    """
+    found = list(REQUIREMENTS.read(split_words(line)))
+    for option in found:
+        if option.name and option.name not in REQUIREMENTS:
+            _refuse(f"pip has no option {option.words[0]}")
+        if option.name in REQUIREMENTS.valued and not option.value:
+            _refuse(f"{option.name} lacks its value")
+    return found
 
 
 def _read_option_line(line: str, folder: str) -> Asked:
     """Read a line of options as pip does; ``-c`` is a constraints file there, not a channel."""
-    options, stray = _option_parser().parse_known_args(split_words(line))
-    unknown = [word for word in stray if word.startswith("-")]
-    if unknown:
-        _LineParser(prog="").error(f"pip has no option {unknown[0]}")
-    notes = tuple(_stray(line, stray))
-    others = list(options.others)
-    for option in _VALUED:
-        values = getattr(options, option[2:].replace("-", "_"))
-        if option == "--find-links":
-            values = [
-                value if ":" in value else os.path.abspath(os.path.join(folder, value))
-                for value in values
-            ]
-        others += [word for value in values for word in (option, value)]
-    specs = [f"-r {path}" for path in options.requirement]
-    specs += [f"-c {path}" for path in options.constraint]
-    specs += [f"-e {path}" for path in options.editable]
+    sources = Sources()
+    others: list[str] = []
+    specs: list[str] = []
+    stray: list[str] = []
+    for name, value, words in _options_of(line):
+        match name:
+            case "":
+                stray.append(value)
+            case "--requirement" | "--constraint" | "--editable":
+                specs.append(f"-{name[2]} {value}")
+            case "--index-url":
+                sources = replace(sources, index_url=value)
+            case "--extra-index-url":
+                extra = (*sources.extra_index_urls, value)
+                sources = replace(sources, extra_index_urls=extra)
+            case "--find-links":
+                place = value if ":" in value else os.path.abspath(os.path.join(folder, value))
+                sources = replace(sources, find_links=(*sources.find_links, place))
+            case _ if name in _OF_ONE:
+                _refuse(f"pip has no option {words[0]}")
+            case _:
+                others += (name, value) if value else (name,)
     return replace(
         read_specs(specs, manager="pip", folder=folder),
-        sources=Sources(
-            index_url=options.index_url, extra_index_urls=tuple(options.extra_index_url)
-        ),
+        sources=sources,
         pip_options=tuple(others),
-        notes=notes,
+        notes=tuple(_stray(line, stray)),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from .credentials import mask
@@ -119,8 +119,8 @@ class Policy:
         return f": {why[0].rstrip('.')}." if why else "."
 
     def _locks(self, manager: ManagerName) -> tuple[str, ...]:
-        of_manager = {"conda": ("channels",), "pip": ("index_url", "extra_index_urls")}
-        return tuple(name for name in of_manager.get(manager, ()) if name in self.locked)
+        own = (each.name for each in fields(Sources) if each.metadata["manager"] == manager)
+        return tuple(name for name in own if name in self.locked)
 
 
 # Enforcing

@@ -78,6 +78,10 @@ class Step:
     def __post_init__(self) -> None:
         items = tuple(_read_item(self.manager, item) for item in self.install)
         object.__setattr__(self, "install", items)
+        if self.options:
+            sources, options = self.sources.taking(self.manager, self.options)
+            object.__setattr__(self, "sources", sources)
+            object.__setattr__(self, "options", options)
 
 
 def _read_item(manager: ManagerName, item: Item) -> Item:

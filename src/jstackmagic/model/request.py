@@ -22,7 +22,8 @@ class Request:
         specs: The specs in the user's order; a text among them is read.
         upgrade: Also move installed packages to the newest version allowed.
         sources: The sources of the packages.
-        options: The words after ``--``, passed to the manager as they are.
+        options: The words after ``--``, passed to the manager as they are; those that name a
+            source are one of the sources.
     """
 
     action: Action
@@ -34,6 +35,10 @@ class Request:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "specs", read_all(self.manager, self.specs))
+        if self.options:
+            sources, options = self.sources.taking(self.manager, self.options)
+            object.__setattr__(self, "sources", sources)
+            object.__setattr__(self, "options", options)
 
     @property
     def texts(self) -> tuple[str, ...]:

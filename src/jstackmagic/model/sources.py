@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from .credentials import MASK, mask
+from .options import INSTALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .packages import ManagerName
+
+
+def _of(manager: ManagerName, option: str = "") -> dict[str, str]:
+    return {"manager": manager, "option": option}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +28,16 @@ class Sources:
         channels: Extra conda channels, first is strongest.
         index_url: Replaces pip's index.
         extra_index_urls: Added to pip's index.
+        find_links: Folders and pages of archives that pip looks in besides.
         variables: What a build from source is to see, ``NAME=VALUE`` each: ``CMAKE_ARGS`` and the
             like, without which the very same version is another.
     """
 
-    channels: tuple[str, ...] = field(default=(), metadata={"manager": "conda"})
-    index_url: str = field(default="", metadata={"manager": "pip"})
-    extra_index_urls: tuple[str, ...] = field(default=(), metadata={"manager": "pip"})
-    variables: tuple[str, ...] = field(default=(), metadata={"manager": "pip"})
+    channels: tuple[str, ...] = field(default=(), metadata=_of("conda", "-c"))
+    index_url: str = field(default="", metadata=_of("pip", "--index-url"))
+    extra_index_urls: tuple[str, ...] = field(default=(), metadata=_of("pip", "--extra-index-url"))
+    variables: tuple[str, ...] = field(default=(), metadata=_of("pip"))
+    find_links: tuple[str, ...] = field(default=(), metadata=_of("pip", "--find-links"))
 
     def __bool__(self) -> bool:
         return self != _NONE
@@ -57,6 +64,45 @@ class Sources:
         """Return the ones that a manager reads."""
         kept = (each.name for each in fields(self) if each.metadata["manager"] == manager)
         return Sources(**{name: getattr(self, name) for name in kept})
+
+    def given(self) -> Iterator[tuple[str, str]]:
+        """Yield the managers' options for them, each with its value.
+
+        >>> list(Sources(index_url="https://x.example", find_links=("/w",)).given())
+        [('--index-url', 'https://x.example'), ('--find-links', '/w')]
+        """
+        for each in fields(self):
+            said, option = getattr(self, each.name), each.metadata["option"]
+            values = (said,) if isinstance(said, str) else said
+            yield from ((option, value) for value in values if option and value)
+
+    @property
+    def words(self) -> list[str]:
+        """The same as the words of a command line."""
+        return [word for pair in self.given() for word in pair]
+
+    def taking(
+        self, manager: ManagerName, options: tuple[str, ...]
+    ) -> tuple[Sources, tuple[str, ...]]:
+        """Return these with the sources that a manager's options name, and the other options.
+
+        >>> sources, options = Sources().taking("pip", ("--pre", "-f/w"))
+        >>> sources.find_links, options
+        (('/w',), ('--pre',))
+        """
+        table = INSTALL.get(manager)
+        if table is None or not table.sources or not options:
+            return self, options
+        found = list(table.read(options))
+        named = [each for each in found if each.name in table.sources]
+        if not named:
+            return self, options
+        sources = self
+        for each in named:
+            name = table.sources[each.name]
+            more: Any = {name: (*getattr(sources, name), each.value)}
+            sources = replace(sources, **more)
+        return sources, tuple(word for each in found if each not in named for word in each.words)
 
     def masked(self) -> Sources:
         """Return them as a file or a screen may have them, without a credential."""

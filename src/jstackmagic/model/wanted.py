@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 
 @dataclass
@@ -41,48 +37,6 @@ class Wanted:
             self.names.append((name, where))
         else:
             self.nameless.append((text, where))
-
-
-def told_apart(
-    words: Iterable[str], valued: frozenset[str], flags: frozenset[str]
-) -> Iterator[tuple[str, str]]:
-    """Separate options from other words, as getopt and optparse do.
-
-    Args:
-        words: A command line's words.
-        valued: The options with a value.
-        flags: The other options.
-
-    Yields:
-        An option's whole name and its value; for any other word an empty name and the word.
-    """
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if word == "--":
-            yield from (("", each) for each in rest)
-            return
-        if word.startswith("--"):
-            name, equals, value = word.partition("=")
-            meant = [known for known in valued | flags if known.startswith(name)]
-            name = meant[0] if name not in meant and len(meant) == 1 else name
-            if name in valued and not equals:
-                value = rest.pop(0) if rest else ""
-            yield name, value
-        elif word.startswith("-") and len(word) > 1:
-            for at, letter in enumerate(word[1:], start=1):
-                if f"-{letter}" in valued:
-                    value = word[at + 1 :].removeprefix("=")
-                    yield f"-{letter}", value or (rest.pop(0) if rest else "")
-                    break
-                yield f"-{letter}", ""
-        else:
-            yield "", word
-
-
-def options(text: str) -> frozenset[str]:
-    """Return the options of a text, apart by blanks."""
-    return frozenset(text.split())
 
 
 def plain_place(place: str) -> str:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from ...io.reading import beginning, text_of
 from ...model.errors import InvalidSpec
-from ...model.managers import names
-from ...model.request import Request
 from .. import Found, Target
 
 if TYPE_CHECKING:
@@ -105,17 +103,7 @@ def finds(asked: Asked, *, line: int = 0) -> Iterator[Found]:
         line: Its first line.
     """
     target = Target(name=asked.name)
-    for manager in names():
-        specs = asked.of(manager)
-        if not specs:
-            continue
-        request = Request(
-            "install",
-            manager,
-            specs,
-            sources=asked.sources.of(manager),
-            options=asked.pip_options if manager == "pip" else (),
-        )
+    for request in asked.requests():
         yield Found(command=" ".join(request.texts), line=line, request=request, target=target)
     for problem in asked.problems:
         yield Found(problem.text, problem.line, reason=problem.reason)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ...model.request import Request
+    from ...model.sources import Sources
     from ...model.spec import Spec
     from .. import Found, Target
 
@@ -518,12 +519,12 @@ class _Runner:
                 lists.append((path, origin.text or ""))
             else:
                 lost.append(f"{path} is only in the image: the Dockerfile writes it.")
-        options, notes = self._options(request, found)
-        if notes and "--no-index" in options:
+        sources, notes = self._sources(request, found)
+        if notes and "--no-index" in request.options:
             lost += notes
         elif any(not isinstance(spec, Constraint) for spec in kept):
             note = " ".join(filter(None, (found.note, *notes)))
-            asked = replace(request, specs=tuple(kept), options=options)
+            asked = replace(request, specs=tuple(kept), sources=sources)
             yield replace(found, request=asked, note=note)
         for path, text in lists:
             for each in listed_in(found, request, path, text, folder=self.state.folder or "/"):
@@ -531,25 +532,23 @@ class _Runner:
         if lost:
             yield replace(found, request=None, reason=" ".join(lost))
 
-    def _options(self, request: Request, found: Found) -> tuple[tuple[str, ...], list[str]]:
-        """Return the options with the folders of links as they are here, and what that loses."""
-        options: list[str] = []
+    def _sources(self, request: Request, found: Found) -> tuple[Sources, list[str]]:
+        """Return the sources with the folders of links as they are here, and what that loses."""
+        links: list[str] = []
         notes: list[str] = []
-        for option in request.options:
-            links = options[-1:] == ["--find-links"] and option.startswith(("/", "file:"))
-            path = option.removeprefix("file://") if links else ""
+        for place in request.sources.find_links:
+            path = place.removeprefix("file://") if place.startswith(("/", "file:")) else ""
             origin = self._origin(path, found) if path else None
             if origin is not None and origin.place:
-                options.append(origin.place)
+                links.append(origin.place)
             elif path:
-                options.pop()
                 notes.append(f"pip looks into {path} there, which is only in the image.")
             else:
-                options.append(option)
+                links.append(place)
         urls = (*request.sources.channels, request.sources.index_url)
         folders = [url for url in urls if url.startswith(("/", "file:"))]
         notes += [f"{url} is a folder of the image, and none here." for url in folders]
-        return tuple(options), notes
+        return replace(request.sources, find_links=tuple(links)), notes
 
     def _advice(self, reason: str) -> str:
         """Return a reason whose advice names the file; without the advice if it is not here."""

@@ -6,31 +6,23 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
+from ...model.options import APT
 from ...model.spec import LocalArchive, read
-from ...model.wanted import Wanted, options, told_apart
+from ...model.wanted import Wanted
 
 if TYPE_CHECKING:
     from ...model.request import Request
-
-_VALUED = options("-t --target-release --default-release -o --option -a --host-architecture")
-_FLAGS = options(
-    "-y --yes --assume-yes -q --quiet -f --fix-broken -m --fix-missing --no-install-recommends"
-    " --install-recommends --install-suggests --no-install-suggests --reinstall --only-upgrade"
-    " --no-upgrade --allow-unauthenticated --allow-downgrades --allow-remove-essential"
-    " --allow-change-held-packages --purge --no-remove --no-download -V --verbose-versions -s"
-    " --simulate --dry-run -d --download-only --mark-auto"
-)
 
 
 def wanted(request: Request) -> Wanted:
     """Read a request; see `Manager.wanted`."""
     found = Wanted()
     specs = list(request.specs)
-    for name, value in told_apart(request.options, _VALUED, _FLAGS):
-        if not name:
-            specs.append(read("apt", value))
-        elif name not in _VALUED | _FLAGS:
-            found.beyond.append((name, ""))
+    for option in APT.read(request.options):
+        if not option.name:
+            specs.append(read("apt", option.value))
+        elif option.name not in APT:
+            found.beyond.append((option.name, ""))
     for spec in specs:
         name = spec.name.partition(":")[0]
         if isinstance(spec, LocalArchive):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Stopped
 from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
+from ...model.sources import Sources
 from ...where.packages import read_packages
 from .. import Engine
 from .spec import (
@@ -224,7 +225,7 @@ def available(
     from ...io import process
 
     executable = _executable(environment)
-    where = [word for channel in channels for word in ("-c", channel)]
+    where = Sources(channels=tuple(channels)).words
     found: dict[str, tuple[str, ...]] = {}
     for spec in specs:
         command = Command((executable.path, "search", "--json", *where, spec))

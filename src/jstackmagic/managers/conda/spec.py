@@ -443,12 +443,11 @@ def command_lines(
         new = [spec for spec in named if spec not in there]
         install = ("install", "--yes")
         groups = [(("update", "--yes"), there), (install, new), (install, archives)]
-    channels = [word for channel in request.sources.channels for word in ("-c", channel)]
     return tuple(
         Command(
             (
                 *(program, *words, *environment.conda_target()),
-                *(channels if request.action == "install" else ()),
+                *(request.sources.of(request.manager).words if request.action == "install" else ()),
                 *(spec.text for spec in group),
                 *request.options,
             )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from ...io.reading import path_of, text_of
 from ...model.errors import JStackMagicError
+from ...model.options import CONDA
 from ...model.parsing import logical_lines
 from ...model.spec import LocalArchive, MatchSpec, RemoteArchive, RequirementsFile, Spec, read
-from ...model.wanted import Wanted, options, plain_place, told_apart
+from ...model.wanted import Wanted, plain_place
 from ...where.condarc import channel_urls
 
 if TYPE_CHECKING:
@@ -18,21 +19,6 @@ if TYPE_CHECKING:
 
     from ...model.environment import ConfiguredChannel, Environment
     from ...model.request import Request
-
-_CHANNEL = options("-c --channel")
-_VALUED = options(
-    "--solver --repodata-fn --subdir --platform -n --name -p --prefix --safety-checks"
-    " --extra-safety-checks --channel-priority --console --experimental"
-)
-_FLAGS = options(
-    "--no-deps --only-deps --freeze-installed --no-update-deps --no-update-dependencies -S"
-    " --update-deps --update-specs --satisfied-skip-solve --force-reinstall --override-channels"
-    " --strict-channel-priority --no-channel-priority --offline -k --insecure -v --verbose -q"
-    " --quiet -y --yes --json --debug --copy --no-pin --no-py-pin --clobber -d --dry-run"
-    " --download-only --show-channel-urls -C --use-index-cache --no-shortcuts --force"
-    " --force-remove"
-)
-"""Options that bring no package in, and say no place that one could come from."""
 
 
 def urls(channels: Iterable[str], environment: Environment) -> list[str]:
@@ -60,17 +46,16 @@ def wanted(request: Request, environment: Environment) -> Wanted:
     found = Wanted()
     channels = [(channel, "") for channel in request.sources.channels]
     specs: list[tuple[Spec, str]] = [(spec, "") for spec in request.specs]
-    for name, value in told_apart(
-        request.options, _VALUED | _CHANNEL | {"--file", "-f"}, _FLAGS | {"--use-local"}
-    ):
-        if name in _CHANNEL:
-            channels.append((value, ""))
-        elif name == "--use-local":
+    for option in CONDA.read(request.options):
+        if option.name == "--channel":
+            channels.append((option.value, ""))
+        elif option.name == "--use-local":
             found.places.append(("channels", "local", ""))
-        elif name in ("", "--file", "-f"):
-            specs.append((read("conda", f"--file {value}" if name else value), ""))
-        elif name not in _VALUED | _FLAGS:
-            found.beyond.append((name, ""))
+        elif option.name in ("", "--file"):
+            flag = "--file " if option.name else ""
+            specs.append((read("conda", f"{flag}{option.value}"), ""))
+        elif option.name not in CONDA:
+            found.beyond.append((option.name, ""))
     for spec, where in specs:
         for each, place in _listed(spec, where, found):
             channels += _one(each, place, found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...model.errors import NOTHING_CHANGED, Stopped
 from ...model.extras import line
 from .. import Choice, Engine, Manager
-from . import dockerfile, restore
+from . import dockerfile, links, restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +32,7 @@ class Pip(Manager):
     bring = staticmethod(restore.bring)
     write = staticmethod(dockerfile.write)
     make = staticmethod(dockerfile.make)
+    portable = staticmethod(links.without_local)
 
     def check(self, request: Request, environment: Environment) -> None:
         """Refuse what is not a requirement, file, place or constraint."""

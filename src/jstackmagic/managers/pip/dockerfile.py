@@ -103,6 +103,13 @@ def _indexes(step: Step, page: Page) -> tuple[str, list[str]]:
         variables += f'PIP_EXTRA_INDEX_URL="{values}" '
     public = [url for url in sources.extra_index_urls if url not in private]
     words += [f"--extra-index-url {quoted(url)}" for url in public]
+    for place in sources.find_links:
+        secret = holds_credential(place)
+        words.append(
+            f'--find-links "{page.secret("pip_option", place)}"'
+            if secret
+            else f"--find-links {quoted(place)}"
+        )
     words += [
         f'"{page.secret("pip_option", word)}"' if holds_credential(word) else quoted(word)
         for word in step.options

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...model.environment import Environment
     from ...model.request import Request
 
-_VALUED = ("find-links", "no-binary", "only-binary", "trusted-host")
+_VALUED = ("no-binary", "only-binary", "trusted-host")
 _FLAGS = ("no-index", "pre", "no-deps", "no-build-isolation", "require-hashes")
 
 
@@ -56,6 +56,10 @@ def effective(
                 dict.fromkeys((*(extra.words if extra else ()), *sources.extra_index_urls))
             ),
         )
+    links = settings["find-links"].words if "find-links" in settings else ()
+    sources = replace(
+        sources, find_links=tuple(dict.fromkeys((*map(_absolute, links), *sources.find_links)))
+    )
     variables = dict.fromkeys((*sources.variables, *set_here(environ, _at_start())))
     sources = replace(sources, variables=tuple(variables))
     limits = [
@@ -73,7 +77,7 @@ def _options(settings: Mapping[str, Setting], said: tuple[str, ...]) -> Iterator
     for name in _VALUED:
         for value in settings[name].words if name in settings else ():
             if value not in said:
-                yield from (f"--{name}", _absolute(value) if name == "find-links" else value)
+                yield from (f"--{name}", value)
     for name in _FLAGS:
         if name in settings and settings[name].is_on and f"--{name}" not in said:
             yield f"--{name}"

@@ -6,13 +6,12 @@ import os
 import sys
 import tempfile
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...io import process
 from ...io.files import sha256_of, write_file
-from ...model.credentials import MASK, mask
+from ...model.credentials import mask
 from ...model.errors import CommandFailed
 from ...model.packages import as_on_disk
 from ...model.plan import Command
@@ -99,8 +98,8 @@ class Wheels(Archives):
         return replace(
             installs[0],
             specs=tuple(dict.fromkeys(specs)),
-            sources=Sources(),
-            options=(*alone[:1], "--no-index", "--find-links", str(self.folder)),
+            sources=Sources(find_links=(str(self.folder),)),
+            options=(*alone[:1], "--no-index"),
         )
 
     def _has(self, spec: Spec, known: dict[str, Package]) -> bool:
@@ -151,9 +150,5 @@ def _index_words(package: Package, goal: Goal) -> tuple[str, ...]:
     came_by = goal.origins.request(package)
     if came_by is None:
         return ()
-    sources, options = came_by.sources, came_by.options
-    given = [("--index-url", url) for url in (sources.index_url,) if url]
-    given += [("--extra-index-url", url) for url in sources.extra_index_urls]
-    given += [pair for pair in pairwise(options) if pair[0] == "--find-links"]
-    words = [word for name, url in given if MASK not in url for word in (name, url)]
-    return (*words, *(option for option in options if option == "--no-index"))
+    alone = [option for option in came_by.options if option == "--no-index"]
+    return (*came_by.sources.unmasked().words, *alone)

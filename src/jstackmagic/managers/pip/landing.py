@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ...model.errors import NOTHING_CHANGED, Stopped
+from ...model.options import PIP
 from .config import configured
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ LANDING = frozenset((*PLACES, "user"))
 
 VARIABLES = tuple(f"PIP_{name.upper()}" for name in (*PLACES, "user"))
 
-_SHORT = {"-t": "--target"}
-
 
 def wished(options: tuple[str, ...]) -> dict[str, str]:
     """Return the places among a request's own options, by their names.
@@ -34,16 +33,8 @@ def wished(options: tuple[str, ...]) -> dict[str, str]:
     >>> wished(("--no-deps", "--target", "/x")), wished(("--user",)), wished(("-t=/x",))
     ({'target': '/x'}, {'user': ''}, {'target': '/x'})
     """
-    found = {}
-    words = iter(options)
-    for word in words:
-        flag, separator, value = word.partition("=")
-        name = _SHORT.get(flag, flag).removeprefix("--")
-        if name in PLACES and flag.startswith("-"):
-            found[name] = value if separator else next(words, "")
-        elif name == "user" and flag.startswith("--"):
-            found[name] = ""
-    return found
+    named = ((option.name.removeprefix("--"), option.value) for option in PIP.read(options))
+    return {name: value for name, value in named if name in LANDING}
 
 
 def set_off(environment: Environment, options: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

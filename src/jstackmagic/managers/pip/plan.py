@@ -146,9 +146,7 @@ def at_least(version: Version, least: str) -> bool:
 def install_command(request: Request, environment: Environment) -> Command:
     """Return the command line of pip for an install."""
     words = ["--upgrade"] if request.upgrade else []
-    words += ["--index-url", request.sources.index_url] if request.sources.index_url else []
-    for url in request.sources.extra_index_urls:
-        words += ["--extra-index-url", url]
+    words += request.sources.of(request.manager).words
     words += arguments(request.specs)
     command = pip_command(environment, "install", *words, *request.options)
     own = set_off(environment, request.options)
@@ -228,7 +226,8 @@ def index_of(url: str, request: Request, environment: Environment) -> str:
     for index in asked:
         if urlsplit(index).netloc.rpartition("@")[2] == host:
             return mask(index)
-    if not (asked or request.options or _SAYS_WHERE & configured(environment).keys()):
+    said = asked or request.sources.find_links or request.options
+    if not (said or _SAYS_WHERE & configured(environment).keys()):
         return "PyPI"
     return f"{urlsplit(url).scheme}://{host}" if host else ""
 

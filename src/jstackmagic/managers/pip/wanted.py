@@ -17,6 +17,7 @@ from ...io.archives import check_archive, leaves, refused
 from ...io.reading import path_of, text_of
 from ...model.documents import parse_toml
 from ...model.errors import JStackMagicError
+from ...model.options import PIP
 from ...model.packages import normalise
 from ...model.parsing import logical_lines, own_options, read_requirement
 from ...model.spec import (
@@ -28,7 +29,7 @@ from ...model.spec import (
     read,
     split_hashes,
 )
-from ...model.wanted import Wanted, options, plain_place, told_apart
+from ...model.wanted import Wanted, plain_place
 from ...where.distributions import header, headers
 from .config import configured
 from .effective import is_ours
@@ -39,34 +40,12 @@ if TYPE_CHECKING:
     from ...model.environment import Environment
     from ...model.request import Request
 
-_SPECS = {"-r": "-r", "--requirement": "-r", "-e": "-e", "--editable": "-e"} | dict.fromkeys(
-    ("-c", "--constraint"), "-c"
-)
+_SPECS = {"": "", "--requirement": "-r ", "--editable": "-e ", "--constraint": "-c "}
 _PLACES = {
-    "-i": "index_url",
     "--index-url": "index_url",
-    "--pypi-url": "index_url",
     "--extra-index-url": "extra_index_urls",
-    "-f": "find_links",
     "--find-links": "find_links",
 }
-_VALUED = options(
-    "--no-binary --only-binary --trusted-host -C --config-settings --config-setting --global-option"
-    " --build-option --upgrade-strategy --progress-bar --timeout --retries --resume-retries --cert"
-    " --client-cert --proxy --cache-dir --log --report --exists-action --root-user-action --target"
-    " -t --platform --python-version --abi --implementation --keyring-provider --use-feature --src"
-    " --use-deprecated --prefix --root --uploaded-prior-to"
-)
-_FLAGS = options(
-    "--pre --no-deps --user -U --upgrade --force-reinstall -I --ignore-installed --no-cache-dir"
-    " --no-build-isolation --break-system-packages --require-hashes --prefer-binary --no-index"
-    " --compile --no-compile -q --quiet -v --verbose --no-input --isolated --dry-run --use-pep517"
-    " --no-color --disable-pip-version-check --no-warn-script-location --no-warn-conflicts"
-    " --ignore-requires-python --require-virtualenv --no-clean --check-build-dependencies"
-    " --no-python-version-warning -y --yes"
-)
-"""Options that bring no package in, and say no place that one could come from."""
-
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA|[^/]+/PKG-INFO|PKG-INFO")
 _UNREADABLE = (
     *(OSError, ValueError, KeyError, EOFError, JStackMagicError),
@@ -79,16 +58,13 @@ _LIMIT = 1_000_000
 def wanted(request: Request, environment: Environment) -> Wanted:
     """Read a request, and all that it names, as pip would; see `Manager.wanted`."""
     reader = _Reader(Wanted())
-    sources = request.sources
-    for setting in ("index_url", "extra_index_urls"):
-        said = getattr(sources, setting)
-        for place in filter(None, (said,) if isinstance(said, str) else said):
-            reader.place(setting, place, "")
+    for option, place in request.sources.of("pip").given():
+        reader.place(_PLACES[option], place, "")
     for spec in request.specs:
         reader.spec(spec, "")
     reader.words(request.options, "", os.getcwd())
-    given = {name for name, _ in told_apart(request.options, _VALUED | _PLACES.keys(), _FLAGS)}
-    indexed = bool(sources.index_url or given & {"-i", "--index-url", "--pypi-url", "--no-index"})
+    given = {option.name for option in PIP.read(request.options)}
+    indexed = request.sources.index_url or given & {"--index-url", "--no-index"}
     for name, told in configured(environment).items():
         option = f"--{name}"
         if not is_ours(told, environment) or (name == "index-url" and indexed):
@@ -143,14 +119,13 @@ class _Reader:
         self.found.places.append((setting, plain_place(place), where))
 
     def words(self, words: Sequence[str], where: str, folder: str) -> None:
-        valued = _VALUED | _PLACES.keys() | _SPECS.keys()
-        for name, value in told_apart(words, valued, _FLAGS):
-            if not name or name in _SPECS:
-                flag = _SPECS.get(name, "")
-                self.spec(_absolute(f"{flag} {value}".strip(), folder), where)
+        for option in PIP.read(words):
+            name, value = option.name, option.value
+            if name in _SPECS:
+                self.spec(_absolute(f"{_SPECS[name]}{value}", folder), where)
             elif name in _PLACES:
                 self.place(_PLACES[name], value, where)
-            elif name not in valued | _FLAGS:
+            elif name not in PIP:
                 self.found.beyond.append((name, where))
 
     def spec(self, spec: Spec, where: str) -> None:
@@ -215,10 +190,8 @@ class _Reader:
                 self.spec(spec, path)
             elif spec.place:
                 self.found.places.append(("url", plain_place(spec.place), path))
-        if asked.sources.index_url:
-            self.place("index_url", asked.sources.index_url, path)
-        for url in asked.sources.extra_index_urls:
-            self.place("extra_index_urls", url, path)
+        for option, place in asked.sources.given():
+            self.place(_PLACES[option], place, path)
         self.words((*asked.pip_options, *own), path, folder)
 
 

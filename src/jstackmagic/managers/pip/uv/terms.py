@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ....model.credentials import mask
+from ....model.options import PIP
+from ....model.sources import Sources
 from ....model.spec import Constraint, Listing, Spec
 from ....where.packages import find_distribution
 from ..config import UNREADABLE, Setting, configured
@@ -77,14 +79,15 @@ def translate(environment: Environment, request: Request | None = None) -> Terms
         reasons += _of_file(Constraint(file, place=file))
     if request is not None:
         reasons += [reason for spec in request.specs for reason in _of_spec(spec)]
-        for name, value in _options(request):
+        for option in PIP.read(request.options):
+            name = option.name.removeprefix("--")
             if name in _FLAGS:
                 terms.words += _FLAGS[name]
             elif name in ("only-binary", "no-binary"):
-                for part in value.split(","):
+                for part in option.value.split(","):
                     terms.words += (f"--{name}", part)
             elif name not in _WHERE:
-                reasons.append(f"{name} is an option for pip")
+                reasons.append(f"{option.words[0]} is an option for pip")
         if any(spec.hashes for spec in request.specs):
             terms.words.append("--require-hashes")  # as pip, where one has a hash
         if request.upgrade and not reasons:
@@ -93,21 +96,7 @@ def translate(environment: Environment, request: Request | None = None) -> Terms
     return terms
 
 
-_WHERE = ("find-links", "no-index", "trusted-host")
-_VALUED = ("find-links", "no-binary", "only-binary", "trusted-host")
-
-
-def _options(request: Request) -> Iterator[tuple[str, str]]:
-    """Yield the options of a request, each with its value; unknown ones stay as written."""
-    words = iter(request.options)
-    for word in words:
-        name, _, value = word.removeprefix("--").partition("=")
-        if word.startswith("--") and name in _VALUED:
-            yield name, value or next(words, "")
-        elif word.startswith("--") and not value and (name in _FLAGS or name == "no-index"):
-            yield name, ""
-        else:
-            yield word, ""
+_WHERE = ("no-index", "trusted-host")
 
 
 # The environment
@@ -222,15 +211,15 @@ def places(environment: Environment, request: Request | None = None) -> Terms:
     def one(*names: str) -> str:
         return next((settings[name].value for name in names if name in settings), "")
 
-    index = (request.sources.index_url if request else "") or one("index-url")
-    extra = (*many("extra-index-url"), *(request.sources.extra_index_urls if request else ()))
-    options = list(_options(request)) if request else []
-
-    def said(name: str) -> tuple[str, ...]:
-        return (*many(name), *(value for option, value in options if option == name))
-
-    links = [link for link in said("find-links") if not _is_lost(link)]
-    if ("no-index", "") in options or (one("no-index") and settings["no-index"].is_on):
+    sources = request.sources if request else Sources()
+    index = sources.index_url or one("index-url")
+    extra = (*many("extra-index-url"), *sources.extra_index_urls)
+    options = list(PIP.read(request.options)) if request else []
+    hosts = [option.value for option in options if option.name == "--trusted-host"]
+    trusted = (*many("trusted-host"), *hosts)
+    links = [x for x in (*many("find-links"), *sources.find_links) if not _is_lost(x)]
+    alone = one("no-index") and settings["no-index"].is_on
+    if alone or any(option.name == "--no-index" for option in options):
         terms.words.append("--no-index")
     elif index:
         variables["UV_INDEX_URL"] = index
@@ -238,8 +227,8 @@ def places(environment: Environment, request: Request | None = None) -> Terms:
         variables["UV_EXTRA_INDEX_URL"] = " ".join(extra)
     if links:
         variables["UV_FIND_LINKS"] = ",".join(links)
-    if said("trusted-host"):
-        variables["UV_INSECURE_HOST"] = " ".join(said("trusted-host"))
+    if trusted:
+        variables["UV_INSECURE_HOST"] = " ".join(trusted)
     if one("keyring-provider") == "subprocess":
         variables["UV_KEYRING_PROVIDER"] = "subprocess"
     if one("no-cache-dir") and settings["no-cache-dir"].is_on:

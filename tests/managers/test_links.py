@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.export._links import without_local_links
+from jstackmagic.managers.pip.links import without_local
 from jstackmagic.model.environment import EnvironmentRef
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Step
 from jstackmagic.model.spec import read
 from support.environments import make_venv
 from support.verbs import verb
@@ -26,9 +26,8 @@ def step(*specs: str, options: tuple[str, ...], **known: str) -> Step:
 
 
 def links(one: Step) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
-    recipe, notes = without_local_links(Recipe((one,)), ())
-    (after,) = recipe.steps
-    return [item.text for item in after.install], after.options, notes
+    after, notes = without_local(one, ())
+    return [item.text for item in after.install], (*after.sources.words, *after.options), notes
 
 
 @pytest.mark.parametrize(
@@ -60,7 +59,7 @@ def test_what_an_index_gave_or_is_elsewhere_keeps_its_name(tmp_path: Path) -> No
     ]
     assert links(step("other", options=(option,)))[0] == ["other"]
     there = "--find-links=https://wheels.example/"
-    assert links(step("seven", options=(there,))) == (["seven"], (there,), ())
+    assert links(step("seven", options=(there,))) == (["seven"], tuple(there.split("=")), ())
 
 
 def test_a_folder_that_is_gone_is_said() -> None:

@@ -7,47 +7,36 @@ that was requested by its path does.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from ..model.packages import normalise
-from ..model.spec import Requirement, read
+from ...model.packages import normalise
+from ...model.recipe import Item
+from ...model.spec import Requirement, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ..model.packages import Package
-    from ..model.recipe import Item, Recipe, Step
-    from ..model.record import Record
-
-_OPTIONS = ("--find-links", "-f")
+    from ...model.packages import Package
+    from ...model.recipe import Step
+    from ...model.record import Record
 
 
-def without_local_links(
-    recipe: Recipe, records: Sequence[Record]
-) -> tuple[Recipe, tuple[str, ...]]:
+def without_local(step: Step, records: Sequence[Record]) -> tuple[Step, tuple[str, ...]]:
     """Replace names by the archives that came from a folder on this machine.
 
     Args:
-        recipe: The recipe.
-        records: The history it is the net of, for the requirements' packages.
+        step: A step of pip's.
+        records: The history it is of, for the requirements' packages.
 
     Returns:
-        The recipe without such folders, and sentences on missing ones.
+        The step without such folders, and sentences on missing ones.
     """
-    notes: list[str] = []
-    steps = tuple(
-        _followed(step, records, notes) if step.manager == "pip" else step for step in recipe.steps
-    )
-    return replace(recipe, steps=steps), tuple(dict.fromkeys(notes))
-
-
-def _followed(step: Step, records: Sequence[Record], notes: list[str]) -> Step:
-    folders, options = _split(step.options)
+    folders = [path for place in step.sources.find_links if (path := _local(place))]
     if not folders:
-        return step
+        return step, ()
+    notes: list[str] = []
     archives: dict[tuple[str, str], str] = {}
     for folder in folders:
         found = _archives(folder)
@@ -59,25 +48,9 @@ def _followed(step: Step, records: Sequence[Record], notes: list[str]) -> Step:
         archives = {**(found or {}), **archives}
     install = tuple(_placed(item, archives) for item in step.install)
     brought = _brought(step, records, archives) if install != step.install else ()
-    return replace(step, install=(*brought, *install), options=options)
-
-
-def _split(options: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Split pip's options into local folders of links, as paths, and the rest."""
-    folders: list[str] = []
-    rest: list[str] = []
-    words = iter(options)
-    for word in words:
-        name, equals, value = word.partition("=")
-        if re.match(r"-f[^=]", word):  # as pip takes it: -fPLACE
-            name, equals, value = "-f", "=", word[2:]
-        if name in _OPTIONS and not equals:
-            value = next(words, "")
-        if name in _OPTIONS and (path := _local(value)):
-            folders.append(path)
-        else:
-            rest += [word] if equals or name not in _OPTIONS else [word, value]
-    return folders, tuple(rest)
+    elsewhere = tuple(place for place in step.sources.find_links if not _local(place))
+    sources = replace(step.sources, find_links=elsewhere)
+    return replace(step, install=(*brought, *install), sources=sources), tuple(notes)
 
 
 def _local(place: str) -> str:
@@ -124,8 +97,6 @@ def _brought(
     step: Step, records: Sequence[Record], archives: Mapping[tuple[str, str], str]
 ) -> Iterator[Item]:
     """Yield the dependencies that came from a folder, too, and from nowhere else."""
-    from ..model.recipe import Item
-
     asked = {item.name for item in step.install}
     came: dict[str, Package] = {}
     for record in records:
