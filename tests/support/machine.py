@@ -34,6 +34,7 @@ _PACKAGES = {
     "libatomic.so.1": ("libatomic1",),  # of the Node.js that drives Chromium
     "mmdebstrap": ("mmdebstrap",),
     "openssl": ("openssl",),
+    "pg_ctlcluster": ("postgresql",),
     "podman": ("podman",),
     "skopeo": ("skopeo",),
     "ssh-keygen": ("openssh-client",),

@@ -34,7 +34,8 @@ class ServedKernel:
 
     def __init__(self, url: str, name: str = "python3") -> None:
         parts = urlsplit(url)
-        self._base = f"{parts.scheme}://{parts.netloc}"
+        path = parts.path if parts.path.startswith("/user/") else ""  # of a hub's
+        self._base = f"{parts.scheme}://{parts.netloc}{path.rstrip('/')}"
         self._token = parse_qs(parts.query)["token"][0]
         self._name = name
         self._headers = {"Authorization": f"token {self._token}"}

@@ -1,0 +1,194 @@
+"""The requests of programs: kernels, with their user's token, Prometheus, and the hub's spawner."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tornado.web import Finish, HTTPError, RequestHandler
+
+from ..model.errors import JStackMagicError
+from ..model.reference import parse
+from .store import checked
+
+if TYPE_CHECKING:
+    from jupyterhub.services.auth import HubOAuth
+
+    from .service import Service
+
+MAX_LINES = 1_000
+"""Lines of one request; a kernel sends half as many."""
+
+
+class Program(RequestHandler):
+    """A request with a token in its header; a cookie counts for nothing here."""
+
+    SUPPORTED_METHODS = ("GET", "POST")
+
+    @property
+    def service(self) -> Service:
+        """Return what the handlers share."""
+        found: Service = self.settings["service"]
+        return found
+
+    def check_xsrf_cookie(self) -> None:
+        """Accept: no page can make a browser send this header."""
+
+    async def asker(self) -> dict[str, Any]:
+        """Return who asks, as the hub knows them.
+
+        Raises:
+            HTTPError: The hub knows no such token.
+        """
+        auth: HubOAuth = self.settings["hub_auth"]
+        token = auth.get_token(self, in_cookie=False)
+        found = await auth.user_for_token(token, sync=False) if token else None
+        if found is None:
+            raise HTTPError(403, "no such token")
+        return dict(found)
+
+    async def user(self) -> str:
+        """Return the name of the user whose token it is.
+
+        Raises:
+            HTTPError: It is no user's.
+        """
+        asker = await self.asker()
+        if asker.get("kind") != "user":
+            raise HTTPError(403, "not a user's token")
+        return str(asker["name"])
+
+    def slow_down(self, seconds: float) -> NoReturn:
+        """Refuse for a while.
+
+        Raises:
+            Finish: The answer is written.
+        """
+        self.set_status(429)
+        self.set_header("Retry-After", str(int(seconds) + 1))
+        self.finish({"status": 429})
+        raise Finish
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """Say the status, and nothing of a program's inside."""
+        self.finish({"status": status_code})
+
+
+class Records(Program):
+    """``POST api/records``: a batch of lines, of the user whose token it is."""
+
+    async def post(self) -> None:
+        """Take them."""
+        user = await self.user()
+        try:
+            lines = json.loads(self.request.body)["records"]
+            if not isinstance(lines, list) or len(lines) > MAX_LINES:
+                raise HTTPError(413)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise HTTPError(400) from None
+        if wait := self.service.wait(user, len(lines)):
+            self.slow_down(wait)
+        good = []
+        for line in lines:
+            try:
+                good.append(checked(line))
+            except (ValueError, RecursionError):  # noqa: PERF203
+                continue
+        service, store = self.service, self.service.store
+        new = await service.work(store.take, user, good)
+        if new:
+            service.live.moved(store.number(user))
+        service.counts["taken"] += new
+        service.counts["refused"] += len(lines) - len(good)
+        self.write({"taken": new, "refused": len(lines) - len(good)})
+
+
+class Mine(Program):
+    """``GET api/mine``: the policy, and the decisions on the user's own requests."""
+
+    async def get(self) -> None:
+        """Return them."""
+        user = await self.user()
+        service = self.service
+        asked = await service.work(service.store.asked, user)
+        decisions = await service.work(service.store.decisions)
+        found = {
+            f"{manager}:{name}": {"state": said["state"], "why": said["why"]}
+            for (manager, name), said in decisions.items()
+            if (manager, name) in asked
+        }
+        self.write({"policy": service.served(), "decisions": found})
+
+
+class Images(Program):
+    """``GET api/images``: what a user may start from; ``POST``: an image that they pushed."""
+
+    async def get(self) -> None:
+        """Return the user's own images and those offered to all; a service names the user."""
+        asker = await self.asker()
+        name = str(asker["name"])
+        if asker.get("kind") == "service":
+            if name != os.environ.get("JUPYTERHUB_SERVICE_NAME"):  # its spawner has its token
+                raise HTTPError(403)
+            name = self.get_query_argument("user")
+        found = await self.service.work(self.service.store.images)
+        mine = [image for image, owner, offered in found if offered or owner == name]
+        self.write({"images": mine})
+
+    async def post(self) -> None:
+        """Take one."""
+        user = await self.user()
+        if wait := self.service.wait(user, 1):
+            self.slow_down(wait)
+        try:
+            image = json.loads(self.request.body)["image"]
+            parse(image)
+        except (ValueError, KeyError, TypeError, JStackMagicError):
+            raise HTTPError(400) from None
+        if len(image) > 300:
+            raise HTTPError(400)
+        await self.service.work(self.service.store.push, user, image)
+        self.write({})
+
+
+class Metrics(Program):
+    """``GET metrics``: totals, for a token that has the hub's scope ``read:metrics``."""
+
+    async def get(self) -> None:
+        """Return them in Prometheus' text format."""
+        asker = await self.asker()
+        if "read:metrics" not in asker.get("scopes", ()):
+            raise HTTPError(403)
+        service = self.service
+        people = len(await service.work(service.store.people))
+        waiting = len(list(service.live.waits()))
+        rows = (
+            ("people", "gauge", "People with records", people),
+            ("lines_taken_total", "counter", "Lines that were new", service.counts["taken"]),
+            ("lines_refused_total", "counter", "Lines of no use", service.counts["refused"]),
+            ("requests_waiting", "gauge", "Requests that wait", waiting),
+        )
+        self.set_header("Content-Type", "text/plain; version=0.0.4")
+        for name, kind, words, value in rows:
+            self.write(f"# HELP jstackmagic_{name} {words}.\n# TYPE jstackmagic_{name} {kind}\n")
+            self.write(f"jstackmagic_{name} {value}\n")
+
+
+class Health(RequestHandler):
+    """``GET health``: for whoever asks; the database answers, or it is an error."""
+
+    async def get(self) -> None:
+        """Ask the database."""
+        service: Service = self.settings["service"]
+        await service.work(service.store.ping)
+        self.write({"status": "ok"})
+
+
+API = (
+    ("api/records", Records),
+    ("api/mine", Mine),
+    ("api/images", Images),
+    ("metrics", Metrics),
+    ("health", Health),
+)

@@ -1,0 +1,173 @@
+"""The program ``jstackmagic-hub``: started by JupyterHub, or by hand with its variables."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
+from tornado.httpclient import AsyncHTTPClient, HTTPError
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from .api import API
+from .live import Live
+from .pages import PAGES
+from .service import LOG, Service
+from .store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tornado.web import RequestHandler
+
+MAX_BODY = 2**20
+"""Bytes of a request."""
+
+
+def application(service: Service, prefix: str, auth: HubOAuth) -> Application:
+    """Return the service's application.
+
+    Args:
+        service: What its handlers share.
+        prefix: The beginning of its paths, as JupyterHub's proxy routes them.
+        auth: Asks the hub who somebody is.
+    """
+    routes = [(prefix + path, handler) for path, handler in (*API, *PAGES)]
+    return Application(
+        [*routes, (prefix + "oauth_callback", HubOAuthCallbackHandler)],
+        service=service,
+        prefix=prefix,
+        hub_auth=auth,
+        cookie_secret=secrets.token_bytes(32),
+        xsrf_cookies=True,
+        log_function=_log,
+    )
+
+
+def _log(handler: RequestHandler) -> None:
+    request = handler.request
+    said = {
+        "method": request.method,
+        "path": request.path,
+        "status": handler.get_status(),
+        "ms": round(request.request_time() * 1000, 1),
+    }
+    LOG.info("request", extra={"said": said})
+
+
+class Structured(logging.Formatter):
+    """Log lines as JSON, one object each."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line."""
+        said = {
+            "time": self.formatTime(record),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "said", {}),
+        }
+        if record.exc_info:
+            said["error"] = self.formatException(record.exc_info)
+        return json.dumps(said)
+
+
+async def people_of_the_hub(api: str, token: str) -> set[str] | None:
+    """Return the names of the hub's users; None if it does not say, or may not."""
+    names: set[str] = set()
+    while True:
+        url = f"{api}/users?offset={len(names)}&limit=200"
+        try:
+            answer = await AsyncHTTPClient().fetch(url, headers={"Authorization": f"token {token}"})
+        except (HTTPError, OSError):
+            return None
+        page = [each["name"] for each in json.loads(answer.body)]
+        names.update(page)
+        if len(page) < 200:
+            return names
+
+
+async def keep_up(service: Service, days: float, pause: float) -> None:
+    """Take the counts again, again and again; drop what is old and who is gone every hour."""
+    api, token = os.environ.get("JUPYTERHUB_API_URL", ""), os.environ["JUPYTERHUB_API_TOKEN"]
+    next_tidy = 0.0
+    while True:
+        try:
+            dropped = 0
+            if time.monotonic() >= next_tidy:
+                next_tidy = time.monotonic() + max(3600.0 * (pause >= 1), pause)
+                dropped = await service.work(service.store.drop_older, days)
+                there = await people_of_the_hub(api, token)
+                for name in set(await service.work(service.store.people)) - (there or set()):
+                    if there is not None:
+                        service.live.forget(await service.work(service.store.erase, name))
+                        LOG.info("erased", extra={"said": {"why": "no user of the hub"}})
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, service.live.refresh, dropped > 0)
+        except Exception:
+            LOG.exception("keeping up failed")
+        await asyncio.sleep(pause)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until the end."""
+    asyncio.run(serve(_parsed(argv)))
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="jstackmagic-hub", description=__doc__)
+    parser.add_argument(
+        "--database", default="sqlite:///jstackmagic-hub.sqlite", help="as SQLAlchemy writes it"
+    )
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="JSON that kernels follow")
+    parser.add_argument("--advisories", type=Path, metavar="FOLDER", help="files of OSV's format")
+    parser.add_argument(
+        "--at-least", type=int, default=5, metavar="K", help="the fewest people of a count"
+    )
+    parser.add_argument(
+        "--keep-days", type=float, default=365, metavar="N", help="older records are deleted"
+    )
+    parser.add_argument(
+        "--lines-a-minute", type=int, default=20_000, metavar="N", help="that a user may send"
+    )
+    parser.add_argument(
+        "--pause", type=float, default=60, metavar="SECONDS", help="between two counts"
+    )
+    parser.add_argument(
+        "--token-seconds",
+        type=int,
+        default=30,
+        metavar="N",
+        help="how long an answer of the hub on a token holds",
+    )
+    return parser.parse_args(argv)
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Serve as JupyterHub's variables say, until the process ends."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Structured())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    store = Store(options.database)
+    service = Service(
+        store,
+        Live(store, options.at_least),
+        options.policy,
+        options.advisories,
+        options.lines_a_minute,
+    )
+    auth = HubOAuth.instance(cache_max_age=options.token_seconds)
+    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
+    server = HTTPServer(application(service, prefix, auth), max_body_size=MAX_BODY, xheaders=True)
+    url = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL", "http://127.0.0.1:10101"))
+    server.listen(url.port or 80, url.hostname or "127.0.0.1")
+    LOG.info("serving", extra={"said": {"prefix": prefix}})
+    await keep_up(service, options.keep_days, options.pause)

@@ -1,0 +1,75 @@
+"""The counts that the pages show: each person's, and their sum as of the last look.
+
+Nobody sees a count while it moves. The sum is taken every minute, over whoever sent something, and
+shown in steps of the fewest people: two looks differ by nobody, or by a step.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..report.shown import Report, coarse
+from ..report.tally import Tally, total
+from .store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass
+class Live:
+    """The counts.
+
+    Attributes:
+        store: The database.
+        least: The fewest people that a count may be of.
+        report: The report as of the last look.
+        body: The report as HTML.
+        everything: The sum without its steps, for what names no count.
+    """
+
+    store: Store
+    least: int
+    report: Report = field(default_factory=lambda: Report(Tally()))
+    body: str = ""
+    everything: Tally = field(default_factory=Tally)
+    _each: dict[int, tuple[str, Tally]] = field(default_factory=dict)
+    _moved: set[int] | None = None  # None before the first look: everybody
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def moved(self, person: int) -> None:
+        """Note that a person's counts are out of date."""
+        with self._lock:
+            if self._moved is not None:
+                self._moved.add(person)
+
+    def forget(self, person: int | None) -> None:
+        """Take a person out of the counts at once."""
+        if person is not None:
+            self._each.pop(person, None)
+            self._sum()
+
+    def refresh(self, everybody: bool = False) -> None:
+        """Take the sum again; it takes a while, and belongs into a thread."""
+        with self._lock:
+            moved, self._moved = self._moved, set()
+        if everybody:
+            moved = None
+        if moved is not None and not moved:
+            return
+        for number, name, tally in self.store.tallies(moved):
+            self._each[number] = (name, tally)
+        self._sum()
+
+    def _sum(self) -> None:
+        self.everything = total(tally for _, tally in list(self._each.values()))
+        self.report = Report(coarse(self.everything, self.least), limit=50, least=self.least)
+        self.body = self.report.body()
+
+    def waits(self) -> Iterator[tuple[str, str, str, str, str]]:
+        """Yield each request that waits: manager, package, person, day and reason."""
+        for name, tally in list(self._each.values()):
+            for (manager, package), wait in tally.waits.items():
+                yield manager, package, name, wait.since, "; ".join(wait.why)

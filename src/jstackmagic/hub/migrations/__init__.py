@@ -1,0 +1,1 @@
+"""The migrations of the database, which the service runs when it starts."""

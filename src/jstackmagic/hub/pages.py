@@ -1,0 +1,325 @@
+"""The pages: the administrator's, and each user's own. None needs a script."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections import Counter, defaultdict
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader
+from jupyterhub.services.auth import HubOAuthenticated
+from markupsafe import Markup
+from tornado.web import HTTPError, RequestHandler, authenticated
+
+from ..commands._next import dockerfile, share
+from ..display import Table, Text
+from ..display.html import STYLE, as_html
+from ..model.errors import JStackMagicError
+from ..report.shown import PAGE, Report, coarse
+from ..report.suggest import suggest
+from ..report.tally import Tally
+from .advisory import of_expression
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..display import Part
+    from .service import Service
+
+_OWN_LINES = 200  # that a user's own page shows
+
+
+def _hash(style: str) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
+
+
+POLICY = (
+    f"default-src 'none'; style-src {_hash(PAGE)} {_hash(STYLE)}; img-src data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""The content security policy: our own styles by their hash, pictures in the page, no script."""
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True
+    )
+
+
+class Page(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
+    """A page for whoever may use the service."""
+
+    @property
+    def service(self) -> Service:
+        """Return what the handlers share."""
+        found: Service = self.settings["service"]
+        return found
+
+    def set_default_headers(self) -> None:
+        """Let nothing run, be framed, or be kept."""
+        self.set_header("Content-Security-Policy", POLICY)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("Cache-Control", "no-store")
+
+    @property
+    def name(self) -> str:
+        """Return the reader's name."""
+        return str(self.current_user["name"])
+
+    @property
+    def is_admin(self) -> bool:
+        """Return whether the hub says that the reader administers it."""
+        return bool(self.current_user.get("admin"))
+
+    def show(self, title: str, parts: Sequence[Part] = (), **values: Any) -> None:
+        """Write a page."""
+        values.setdefault("body", as_html(parts) if parts else "")
+        values["body"] = Markup(values["body"])  # noqa: S704 - every text in it is escaped
+        template = _templates().get_template(values.pop("template", "page.html"))
+        self.write(
+            template.render(
+                title=title,
+                style=Markup(PAGE),  # noqa: S704
+                prefix=self.settings["prefix"],
+                xsrf=Markup(self.xsrf_form_html()),  # noqa: S704
+                admin=self.is_admin,
+                user=self.name,
+                **values,
+            )
+        )
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """Say the status, and nothing of the program's inside."""
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"{status_code}: {self._reason}\n")
+
+
+class Admin(Page):
+    """A page for the hub's administrators."""
+
+    async def prepare(self) -> None:
+        """Refuse everybody else.
+
+        Raises:
+            HTTPError: The reader is no administrator.
+        """
+        found = super().prepare()
+        if found is not None:
+            await found
+        if self.current_user and not self.is_admin:
+            raise HTTPError(403)
+
+
+class Home(Page):
+    """``/``: the report, or for everybody else their own page."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Show it."""
+        if not self.is_admin:
+            self.redirect(self.settings["prefix"] + "me")
+            return
+        self.show("What people install", body=self.service.live.body, template="report.html")
+
+
+class Package(Admin):
+    """``/package``: the versions that people had of a package, over time."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Show it."""
+        manager = self.get_query_argument("manager", "")
+        name = self.get_query_argument("name", "")
+        service = self.service
+        moves = await service.work(service.store.moves, manager, name)
+        now: dict[int, str] = {}
+        months: dict[str, Counter[str]] = defaultdict(Counter)
+        for person, version, time in moves:
+            now[person] = version
+            months[time[:7]] = Counter(each for each in now.values() if each)
+        least = service.live.least
+        rows = tuple(
+            (month, version, str(people - people % least))
+            for month, counts in sorted(months.items(), reverse=True)
+            for version, people in counts.most_common()
+            if people >= least
+        )
+        words = f"At the end of each month; counts of fewer than {least} people are left out."
+        table = Table(("Month", "Version", "People"), rows, f"{manager}:{name}, by version")
+        self.show(f"{manager}:{name}", [Text(words, "quiet"), table])
+
+
+class Advisory(Admin):
+    """``/advisory``: how many have an affected version; by the administrator's files, who."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Show it."""
+        said = self.get_query_argument("versions", "")
+        parts: list[Part] = []
+        service, least = self.service, self.service.live.least
+        if said:
+            try:
+                asked = of_expression(said)
+            except JStackMagicError as error:
+                parts.append(Text(str(error), "warning"))
+            else:
+                people = {
+                    each.person
+                    for each in await service.work(service.store.held, asked.package)
+                    if asked.affects(each.version)
+                }
+                count = len(people) - len(people) % least
+                words = (
+                    f"{count} people or a few more have" if count else f"Fewer than {least} have"
+                )
+                parts.append(Text(f"{words} {said} now."))
+        known, problems = service.known()
+        parts += [Text(problem, "warning") for problem in problems]
+        rows = []
+        for each in known:
+            for held in await service.work(service.store.held, each.package):
+                affected = each.affects(held.version)
+                if affected is not False:
+                    what = f"{held.manager}:{held.name} {held.version}"
+                    doubt = "" if affected else "cannot be compared"
+                    rows.append((each.id, what, held.person, each.summary, doubt))
+        if rows:
+            columns = ("Advisory", "Package", "Person", "What it is", "Doubt")
+            parts.append(Table(columns, tuple(sorted(rows)), "Affected now"))
+        elif known:
+            parts.append(Text(f"Nobody has what the {len(known)} advisories are about.", "good"))
+        self.show("Advisories", parts, template="advisory.html", versions=said)
+
+
+class Requests(Admin):
+    """``/requests``: what people ask for, to approve or refuse."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Show them."""
+        decisions = await self.service.work(self.service.store.decisions)
+        found: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
+        for manager, package, person, since, why in self.service.live.waits():
+            found[manager, package].append((person, since, why))
+        rows = [
+            {"manager": key[0], "name": key[1], "people": people, "said": decisions.get(key, {})}
+            for key, people in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+        ]
+        self.show("Requests", template="requests.html", rows=rows)
+
+    @authenticated
+    async def post(self) -> None:
+        """Enter a decision."""
+        state = self.get_body_argument("state")
+        manager, name = self.get_body_argument("manager"), self.get_body_argument("name")
+        if state not in ("approved", "refused") or len(manager) > 20 or len(name) > 300:
+            raise HTTPError(400)
+        why = self.get_body_argument("why", "")
+        await self.service.work(self.service.store.decide, manager, name, state, why, self.name)
+        self.redirect(self.settings["prefix"] + "requests", status=303)
+
+
+class Next(Admin):
+    """``/next``: the Dockerfile of the next image, with the requests that were approved."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Write it."""
+        live = self.service.live
+        decisions = await self.service.work(self.service.store.decisions)
+        everything = live.everything
+        approved = {
+            key: wait
+            for key, wait in everything.waits.items()
+            if decisions.get(key, {}).get("state") == "approved"
+        }
+        tally = Tally(everything.users, everything.records, everything.uses, waits=approved)
+        tally.images = everything.images
+        try:
+            covers = share(self.get_query_argument("covers", "80%"))
+            suggestion = suggest(tally, covers, live.least)
+            image = self.get_query_argument("from", "")
+            made = dockerfile(suggestion, image, None)
+        except JStackMagicError as error:
+            self.set_status(400)
+            self.show("The next image", [Text(str(error), "warning")], template="next.html")
+            return
+        notes = [Text(note) for note in made.artifact.notes]
+        self.show("The next image", notes, template="next.html", text=made.artifact.text)
+
+
+class Images(Admin):
+    """``/images``: the images that people pushed, to offer to everybody."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Show them."""
+        rows = await self.service.work(self.service.store.images)
+        self.show("Images", template="images.html", rows=rows)
+
+    @authenticated
+    async def post(self) -> None:
+        """Offer one, or no longer."""
+        offered = self.get_body_argument("offered") == "yes"
+        image, store = self.get_body_argument("image"), self.service.store
+        await self.service.work(lambda: store.offer(image, offered=offered))
+        self.redirect(self.settings["prefix"] + "images", status=303)
+
+
+class Me(Page):
+    """``/me``: all that there is of the reader, and its end."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Show it."""
+        service = self.service
+        lines = await service.work(service.store.lines, self.name, _OWN_LINES)
+        decisions = await service.work(service.store.decisions)
+        asked = await service.work(service.store.asked, self.name)
+        own = Tally()
+        for tally in await service.work(service.store.tally_of, self.name):
+            own.add(tally)
+        rows = tuple(
+            (line["time"], line["event"], _said(line)) for line in lines if line["event"] != "end"
+        )
+        requests = tuple(
+            (":".join(key), decisions.get(key, {}).get("state", "waits"),
+             decisions.get(key, {}).get("why", ""))
+            for key in sorted(asked)
+        )  # fmt: skip
+        parts: list[Part] = [*Report(coarse(own, 1), limit=0).parts()]
+        if requests:
+            parts.append(Table(("Request", "State", "Why"), requests, "Your requests"))
+        history = Table(("When", "Event", "What"), rows, "The latest that was sent")
+        self.show("Yours", [*parts, history], template="me.html")
+
+    @authenticated
+    async def post(self) -> None:
+        """Erase all of it."""
+        if self.get_body_argument("erase") != "yes":
+            raise HTTPError(400)
+        service = self.service
+        service.live.forget(await service.work(service.store.erase, self.name))
+        self.redirect(self.settings["prefix"] + "me", status=303)
+
+
+def _said(line: dict[str, Any]) -> str:
+    request = line.get("request") or {}
+    return f"{request.get('action')} {request.get('manager')}: {' '.join(request.get('specs', ()))}"
+
+
+PAGES = (
+    ("", Home),
+    ("package", Package),
+    ("advisory", Advisory),
+    ("requests", Requests),
+    ("next", Next),
+    ("images", Images),
+    ("me", Me),
+)

@@ -1,0 +1,93 @@
+"""The service behind the handlers: its database, counts, policy and limits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .advisory import of_folder
+from .live import Live
+from .store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .advisory import Advisory
+
+T = TypeVar("T")
+
+LOG = logging.getLogger("jstackmagic.hub")
+
+
+@dataclass
+class Allowance:
+    """The records and requests that one user may send: so many at once, refilled each second."""
+
+    most: float
+    rate: float
+    left: float
+    at: float = field(default_factory=time.monotonic)
+
+    def take(self, count: float) -> float:
+        """Take some; return 0, or the seconds to wait where there are too few."""
+        now = time.monotonic()
+        self.left = min(self.most, self.left + (now - self.at) * self.rate)
+        self.at = now
+        if count <= self.left:
+            self.left -= count
+            return 0.0
+        return max(1.0, (count - self.left) / self.rate)
+
+
+@dataclass
+class Service:
+    """The state that the handlers share.
+
+    Attributes:
+        store: The database.
+        live: The counts.
+        policy: The policy that kernels are served; a file that is read again when it changes.
+        advisories: A folder of OSV files; None without one.
+        counts: The counts for Prometheus.
+    """
+
+    store: Store
+    live: Live
+    policy: Path | None = None
+    advisories: Path | None = None
+    lines_a_minute: int = 20_000
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _allowances: dict[str, Allowance] = field(default_factory=dict)
+
+    async def work(self, call: Callable[..., T], *words: Any) -> T:
+        """Do what asks the database, beside the loop."""
+        return await asyncio.get_running_loop().run_in_executor(self.pool, call, *words)
+
+    def wait(self, user: str, count: int) -> float:
+        """Return the seconds that a user has to wait before sending so many lines; 0 for none."""
+        most = float(self.lines_a_minute)
+        allowance = self._allowances.setdefault(user, Allowance(most, most / 60, most))
+        return allowance.take(max(count, most / 600))
+
+    def served(self) -> dict[str, Any]:
+        """Return the policy."""
+        if self.policy is None:
+            return {}
+        try:
+            found = json.loads(self.policy.read_bytes())
+        except (OSError, ValueError) as error:
+            LOG.error("the policy cannot be read", extra={"said": {"why": str(error)}})
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def known(self) -> tuple[list[Advisory], list[str]]:
+        """Return the advisories of the folder, and what could not be read of it."""
+        return of_folder(self.advisories) if self.advisories else ([], [])

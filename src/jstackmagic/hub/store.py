@@ -1,0 +1,344 @@
+"""The service's database: SQLite by default, PostgreSQL where many write."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ..history.lines import SCHEMA
+from ..model.managers import names, place
+from ..model.spec import read
+from ..report.person import Filter, Line, Person
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from ..report.tally import Tally
+
+MAX_LINE = 64 * 1024
+"""Bytes of a line; a reduced one of 500 packages has half of it."""
+
+_ID = re.compile(r"[0-9a-f]{8}\.\d{1,4}")
+_TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_EVENTS = ("begin", "end", "planned", "found")
+_MAX_NAME = 300
+
+_decode = msgspec.json.Decoder(Line).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def now(days: float = 0) -> str:
+    """Return the time, or one so many days ago, as records write it."""
+    when = datetime.now(timezone.utc) - timedelta(days=days)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def checked(raw: object) -> Line:
+    """Return a line that a kernel sent, with the known fields alone.
+
+    Raises:
+        ValueError: It is no line of ours, or of another time, or too long.
+    """
+    text = _encode(raw)
+    if len(text) > MAX_LINE:
+        raise ValueError("too long")
+    line = _decode(text)
+    if line.v != SCHEMA or line.event not in _EVENTS or not _ID.fullmatch(line.id):
+        raise ValueError("no record")
+    if not _TIME.fullmatch(line.time) or line.time > now(-1):
+        raise ValueError("no time")
+    if line.event != "end" and (line.request is None or line.request.manager not in names()):
+        raise ValueError("no request")
+    if b"\\u0000" in text:  # which PostgreSQL keeps in no text
+        raise ValueError("no text")
+    return line
+
+
+@dataclass(frozen=True)
+class Held:
+    """A package that somebody has now."""
+
+    person: str
+    manager: str
+    name: str
+    version: str
+
+
+class Store:
+    """The database.
+
+    Args:
+        url: Its address, as SQLAlchemy writes it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = sa.create_engine(url, pool_pre_ping=True)
+        if self.engine.dialect.name == "sqlite":
+            sa.event.listen(self.engine, "connect", _set_up)
+        self._migrate()
+        meta = sa.MetaData()
+        meta.reflect(self.engine)
+        self._person, self._line = meta.tables["person"], meta.tables["line"]
+        self._held, self._move = meta.tables["held"], meta.tables["move"]
+        self._decision, self._image = meta.tables["decision"], meta.tables["image"]
+        self._people: dict[str, int] = {}
+
+    def _migrate(self) -> None:
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def _insert(self, table: sa.Table) -> Any:
+        """Return an insert that knows conflicts, which the standard does not."""
+        dialects: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql}
+        return dialects[self.engine.dialect.name].insert(table)
+
+    # Collecting
+
+    def person(self, name: str, connection: Connection) -> int:
+        """Return the number of a person, who is entered where new."""
+        if name not in self._people:
+            connection.execute(self._insert(self._person).on_conflict_do_nothing(), {"name": name})
+            asked = sa.select(self._person.c.id).where(self._person.c.name == name)
+            self._people[name] = connection.execute(asked).scalar_one()
+        return self._people[name]
+
+    def take(self, name: str, lines: Sequence[Line]) -> int:
+        """Enter one person's lines; those that are known already change nothing.
+
+        Returns:
+            The number of new lines.
+        """
+        if not lines:
+            return 0
+        with self.engine.begin() as connection:
+            who = self.person(name, connection)
+            rows = [
+                {"person_id": who, "record": each.id, "event": each.event, "time": each.time,
+                 "body": _encode(each)}
+                for each in lines
+            ]  # fmt: skip
+            columns = self._line.c
+            entered = self._insert(self._line).on_conflict_do_nothing()
+            found = connection.execute(
+                entered.returning(columns.record, columns.event, columns.time), rows
+            )
+            new = {tuple(row) for row in found}
+            fresh = [each for each in lines if (each.id, each.event, each.time) in new]
+            self._follow(who, fresh, connection)
+            return len(fresh)
+
+    def _follow(self, who: int, lines: Sequence[Line], connection: Connection) -> None:
+        """Enter which packages came and went."""
+        begun = {each.id: each for each in lines if each.event != "end"}
+        ended = [each.id for each in lines if each.event == "end" and each.id not in begun]
+        if ended:
+            line = self._line.c
+            asked = sa.select(line.body).where(
+                line.person_id == who, line.event == "begin", line.record.in_(ended)
+            )
+            begun |= {start.id: start for start in map(_decode, connection.scalars(asked))}
+        moves = []
+        for each in lines:
+            start = begun.get(each.id)
+            if each.outcome is None or start is None:
+                continue
+            change = each.outcome.change
+            for packages, here in ((change.removed, False), (change.added, True)):
+                for package in packages:
+                    if len(package.name) > _MAX_NAME or package.manager not in names():
+                        continue
+                    where = place(package.manager, start.environment.prefix)[:_MAX_NAME]
+                    moves.append(
+                        {"person_id": who, "place": where, "manager": package.manager,
+                         "name": package.name, "time": each.time,
+                         "version": package.version[:_MAX_NAME] if here else ""}
+                    )  # fmt: skip
+        if not moves:
+            return
+        insert = self._insert(self._held)
+        keys = ["person_id", "place", "manager", "name"]
+        last = {tuple(row[key] for key in keys): row for row in moves}
+        connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=keys,
+                set_={"version": insert.excluded.version, "time": insert.excluded.time},
+                where=insert.excluded.time >= self._held.c.time,
+            ),
+            list(last.values()),
+        )
+        kept = ("person_id", "manager", "name", "version", "time")
+        connection.execute(
+            sa.insert(self._move), [{key: row[key] for key in kept} for row in moves]
+        )
+
+    # Reading
+
+    def ping(self) -> None:
+        """Ask the database for nothing."""
+        with self.engine.connect() as connection:
+            connection.execute(sa.select(1))
+
+    def number(self, name: str) -> int:
+        """Return the number of a person who is entered."""
+        return self._people[name]
+
+    def asked(self, name: str) -> set[tuple[str, str]]:
+        """Return the packages that a person asked for, by manager and name."""
+        line, person = self._line.c, self._person.c
+        asked = (
+            sa.select(line.body)
+            .join_from(self._line, self._person)
+            .where(person.name == name, line.event == "planned")
+        )
+        with self.engine.connect() as connection:
+            starts = [_decode(body) for body in connection.scalars(asked)]
+        return {
+            (start.request.manager, read(start.request.manager, text).name)
+            for start in starts
+            if start.request
+            for text in start.request.specs
+        }
+
+    def tallies(self, people: Iterable[int] | None = None) -> Iterator[tuple[int, str, Tally]]:
+        """Yield the counts of each person; of some, or of all."""
+        asked = sa.select(self._person.c.id, self._person.c.name)
+        if people is not None:
+            asked = asked.where(self._person.c.id.in_(list(people)))
+        with self.engine.connect() as connection:
+            for number, name in connection.execute(asked).all():
+                line = self._line.c
+                body = sa.select(line.body).where(line.person_id == number)
+                person = Person(Filter())
+                for raw in connection.scalars(body.order_by(line.time, line.id)):
+                    person.take(raw)
+                yield number, name, person.tally(name)
+
+    def tally_of(self, name: str) -> list[Tally]:
+        """Return one person's counts, or nothing."""
+        with self.engine.connect() as connection:
+            asked = sa.select(self._person.c.id).where(self._person.c.name == name)
+            numbers = list(connection.scalars(asked))
+        return [tally for _, _, tally in self.tallies(numbers)]
+
+    def held(self, name: str) -> list[Held]:
+        """Return who has a package now, by its normalised name."""
+        held, person = self._held.c, self._person.c
+        asked = (
+            sa.select(person.name, held.manager, held.name, held.version)
+            .join_from(self._held, self._person)
+            .where(held.name == name, held.version != "")
+        )
+        with self.engine.connect() as connection:
+            return [Held(*row) for row in connection.execute(asked)]
+
+    def moves(self, manager: str, name: str) -> list[tuple[int, str, str]]:
+        """Return the person, version and time of each move of a package, in order of time."""
+        move = self._move.c
+        asked = (
+            sa.select(move.person_id, move.version, move.time)
+            .where(move.manager == manager, move.name == name)
+            .order_by(move.time, move.id)
+        )
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(asked)]
+
+    def lines(self, name: str, limit: int) -> list[dict[str, Any]]:
+        """Return one person's latest lines."""
+        line, person = self._line.c, self._person.c
+        asked = (
+            sa.select(line.body)
+            .join_from(self._line, self._person)
+            .where(person.name == name)
+            .order_by(line.time.desc(), line.id.desc())
+            .limit(limit)
+        )
+        with self.engine.connect() as connection:
+            return [msgspec.json.decode(body) for body in connection.scalars(asked)]
+
+    # Deciding
+
+    def decide(self, manager: str, name: str, state: str, why: str, by: str) -> None:
+        """Enter a decision on a request."""
+        said = {"state": state, "why": why[:500], "by": by, "time": now()}
+        insert = self._insert(self._decision).values(manager=manager, name=name, **said)
+        with self.engine.begin() as connection:
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["manager", "name"], set_=said)
+            )
+
+    def decisions(self) -> dict[tuple[str, str], dict[str, str]]:
+        """Return the decisions by manager and name."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.select(self._decision)).mappings().all()
+        return {
+            (row["manager"], row["name"]): {key: row[key] for key in ("state", "why", "by", "time")}
+            for row in rows
+        }
+
+    def push(self, name: str, image: str) -> None:
+        """Enter an image that a person pushed; the first who does keeps it."""
+        with self.engine.begin() as connection:
+            who = self.person(name, connection)
+            row = {"name": image, "person_id": who, "time": now(), "offered": False}
+            connection.execute(self._insert(self._image).on_conflict_do_nothing(), row)
+
+    def offer(self, image: str, *, offered: bool) -> None:
+        """Offer an image to everybody, or no longer."""
+        change = sa.update(self._image).where(self._image.c.name == image).values(offered=offered)
+        with self.engine.begin() as connection:
+            connection.execute(change)
+
+    def images(self) -> list[tuple[str, str, bool]]:
+        """Return the images: name, who pushed it, and whether it is offered to everybody."""
+        image = self._image.c
+        asked = sa.select(image.name, self._person.c.name, image.offered).join_from(
+            self._image, self._person
+        )
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(asked.order_by(image.name))]
+
+    # Erasing
+
+    def erase(self, name: str) -> int | None:
+        """Erase all that there is of a person; return the number that was theirs."""
+        with self.engine.begin() as connection:
+            asked = sa.select(self._person.c.id).where(self._person.c.name == name)
+            who: int | None = connection.execute(asked).scalar()
+            for table in (self._line, self._held, self._move, self._image):
+                connection.execute(sa.delete(table).where(table.c.person_id == who))
+            connection.execute(sa.delete(self._person).where(self._person.c.id == who))
+        self._people.pop(name, None)
+        return who
+
+    def people(self) -> list[str]:
+        """Return everybody's name."""
+        with self.engine.connect() as connection:
+            return list(connection.scalars(sa.select(self._person.c.name)))
+
+    def drop_older(self, days: float) -> int:
+        """Delete the lines and moves that are older; return how many lines."""
+        before = now(days)
+        with self.engine.begin() as connection:
+            connection.execute(sa.delete(self._move).where(self._move.c.time < before))
+            done = connection.execute(sa.delete(self._line).where(self._line.c.time < before))
+        return int(done.rowcount)
+
+
+def _set_up(connection: Any, _record: object) -> None:
+    for setting in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL"):
+        connection.execute(f"PRAGMA {setting}")

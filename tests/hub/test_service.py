@@ -1,0 +1,374 @@
+"""The service in a real hub: its proxy, people with their own servers and tokens, and attackers."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from jstackmagic.hub.spawner import Choice
+from jstackmagic.sending.outbox import Outbox, Unreachable
+from support.browser import chromium
+from support.hub import ADMIN, SERVICE, Hub, until
+from support.machine import Unavailable
+from support.people import Home
+from support.served import ServedKernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+OSV = {
+    "id": "PYSEC-0000-1",
+    "summary": "<b>Lets anybody in</b>",
+    "affected": [
+        {
+            "package": {"ecosystem": "PyPI", "name": "Jupyter_Server.Proxy"},
+            "ranges": [
+                {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "4.1.1"}]},
+                {"type": "GIT", "events": [{"introduced": "0"}]},
+            ],
+        }
+    ],
+}
+NASTY = "<script>alert(1)</script>"
+SQL = "x'); DROP TABLE person; --"
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    folder = tmp_path_factory.mktemp("hub")
+    (folder / "osv").mkdir()
+    (folder / "osv/one.json").write_text(json.dumps(OSV))
+    (folder / "osv/broken.json").write_text("{")
+    policy = {"deny": ["telnetlib3"], "reasons": {"telnetlib3": "Use ssh"}}
+    (folder / "policy.json").write_text(json.dumps(policy))
+    options = ("--pause", "0.3", "--at-least", "2", "--token-seconds", "1")
+    options += ("--policy", f"{folder}/policy.json", "--advisories", f"{folder}/osv")
+    try:
+        made = Hub(folder, *options, "--lines-a-minute", "3000")
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    with made as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def tokens(hub: Hub) -> dict[str, str]:
+    return {name: hub.token(name) for name in ("ada", "bob", "eve", "mallory")}
+
+
+@pytest.fixture(scope="module")
+def sent(hub: Hub, tokens: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The homes of three people, whose histories were sent."""
+    homes = tmp_path_factory.mktemp("homes")
+    for name in ("ada", "bob", "eve"):
+        home = Home(homes, name)
+        home.installs("pip", "jupyter-server-proxy", "4.1.0" if name == "eve" else "4.2.0")
+        home.installs("pip", "pandas>=2", "2.3")
+        if name != "eve":
+            home.waits("libgl1", f"{name} plots {NASTY}")
+        outbox = Outbox(home.history.path, hub.service, tokens[name])
+        outbox.fetch()
+        assert outbox.send() == len(home.history.content().splitlines())
+        assert outbox.send() == 0
+        assert outbox.state().policy["deny"] == ["telnetlib3"]
+    admin = hub.login(ADMIN)
+    until(lambda: "pip:pandas" in admin.get(f"{hub.service}/").text)
+    return homes
+
+
+@pytest.fixture(scope="module")
+def admin(hub: Hub) -> requests.Session:
+    return hub.login(ADMIN)
+
+
+def xsrf(page: requests.Response) -> str:
+    found = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
+    assert found, page.text
+    return found[1]
+
+
+def line(number: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "v": 1, "event": "planned", "id": f"{number:08x}.1", "time": "2026-11-02T09:14:03.512Z",
+        "request": {"action": "install", "manager": "apt", "specs": ["tree"]},
+        **changes,
+    }  # fmt: skip
+
+
+def post(hub: Hub, token: str, *lines: Any) -> requests.Response:
+    return hub.ask("api/records", token, "POST", json={"records": list(lines)})
+
+
+def test_the_administrator_sees_the_report_without_a_script(
+    hub: Hub, sent: Path, admin: requests.Session
+) -> None:
+    page = admin.get(f"{hub.service}/")
+    assert "<script" not in page.text
+    assert page.text.count("data:image/svg+xml;base64,") == 2
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    versions = admin.get(f"{hub.service}/package?manager=pip&name=jupyter-server-proxy").text
+    assert "4.2.0" in versions
+    assert "4.1.0" not in versions  # one person's
+    made = admin.get(f"{hub.service}/next?covers=100%25&from=base:1").text
+    assert "&#39;pandas==2.3&#39;" in made
+
+
+def test_a_request_is_decided_and_its_people_are_told_once(
+    hub: Hub, sent: Path, tokens: dict[str, str], admin: requests.Session
+) -> None:
+    page = until(lambda: (p := admin.get(f"{hub.service}/requests")) and "libgl1" in p.text and p)
+    assert "&lt;script&gt;" in page.text
+    said = {"manager": "apt", "name": "libgl1", "state": "approved", "why": f"Monday {NASTY}"}
+    answer = admin.post(f"{hub.service}/requests", data={**said, "_xsrf": xsrf(page)})
+    assert answer.status_code == 200
+    assert "<script" not in answer.text
+    assert "approved by" in answer.text
+    made = admin.get(f"{hub.service}/next?from=base:1").text
+    assert "&#39;libgl1&#39;" in made
+    outbox = Outbox(Home(sent, "ada").history.path, hub.service, tokens["ada"])
+    outbox.fetch()
+    assert outbox.news() == [f"Your request for apt:libgl1 was approved: Monday {NASTY}"]
+    outbox.fetch()
+    assert outbox.news() == []
+    other = Outbox(Home(sent, "eve").history.path, hub.service, tokens["eve"])
+    other.fetch()
+    assert other.news() == []  # who did not ask
+
+
+def test_advisories_name_people_and_an_expression_counts_them(
+    hub: Hub, sent: Path, admin: requests.Session
+) -> None:
+    page = admin.get(f"{hub.service}/advisory").text
+    assert "PYSEC-0000-1" in page
+    assert "eve" in page
+    assert "bob" not in page
+    assert "&lt;b&gt;Lets anybody in" in page
+    assert "broken.json cannot be read" in page
+
+    def asked(versions: str) -> str:
+        return admin.get(f"{hub.service}/advisory", params={"versions": versions}).text
+
+    assert "2 people or a few more have jupyter-server-proxy&gt;=4" in asked(
+        "jupyter-server-proxy>=4"
+    )
+    assert "Fewer than 2 have" in asked("jupyter-server-proxy<4.1.1")
+    assert "names no versions" in asked(SQL)
+
+
+def test_a_person_sees_their_own_and_nobody_else_s(hub: Hub, sent: Path) -> None:
+    eve = hub.login("eve")
+    page = eve.get(f"{hub.service}/")
+    assert page.url.endswith("/me")
+    assert "4.1.0" in page.text or "jupyter-server-proxy" in page.text
+    assert "libgl1" not in page.text
+    for path in ("requests", "advisory", "package?name=pandas&manager=pip", "next", "images"):
+        assert eve.get(f"{hub.service}/{path}").status_code == 403, path
+    data = {"manager": "apt", "name": "libgl1", "state": "refused", "_xsrf": xsrf(page)}
+    assert eve.post(f"{hub.service}/requests", data=data).status_code == 403
+    anybody = requests.get(f"{hub.service}/me", allow_redirects=False)
+    assert anybody.status_code == 302
+
+
+def test_a_form_from_elsewhere_changes_nothing(hub: Hub, sent: Path) -> None:
+    admin = hub.login(ADMIN)
+    data = {"manager": "apt", "name": "libgl1", "state": "refused", "why": "forged"}
+    for words in ({}, {"_xsrf": "2|guessed"}):
+        answer = admin.post(
+            f"{hub.service}/requests", data={**data, **words}, allow_redirects=False
+        )
+        assert answer.status_code in (302, 403)
+    assert "forged" not in admin.get(f"{hub.service}/requests").text
+
+
+def test_records_are_those_of_the_token_s_user(hub: Hub, tokens: dict[str, str]) -> None:
+    forged = line(1, user="ada", person="ada", context={"user": "ada", "image": "base:1"})
+    assert post(hub, tokens["mallory"], forged).json() == {"taken": 1, "refused": 0}
+    assert post(hub, tokens["mallory"], forged).json() == {"taken": 0, "refused": 0}  # replayed
+    with sqlite3.connect(hub.folder / "records.sqlite") as database:
+        rows = database.execute(
+            "select person.name, body from line join person on person.id = person_id"
+            " where record = '00000001.1'"
+        ).fetchall()
+    assert [name for name, _ in rows] == ["mallory"]
+    assert b"ada" not in rows[0][1]  # no unknown field is kept
+    for token in ("", "guessed", SERVICE):
+        assert post(hub, token, line(2)).status_code == 403
+    cookie = hub.login("mallory")
+    assert cookie.post(f"{hub.service}/api/records", json={"records": []}).status_code == 403
+
+
+def test_what_is_no_record_is_refused(hub: Hub, tokens: dict[str, str]) -> None:
+    wrong = [
+        3, None, {}, line(3, v=2), line(3, id="../x"), line(3, time="2099-01-01T00:00:00.000Z"),
+        line(3, time=SQL), line(3, event="seen"), line(3, request=None), line(3, notes=[7]),
+        line(3, request={"action": "install", "manager": SQL, "specs": []}),
+        line(3, notes=["x" * 70_000]), line(3, notes=["nul \0"]),
+    ]  # fmt: skip
+    assert post(hub, tokens["mallory"], *wrong).json() == {"taken": 0, "refused": len(wrong)}
+    raw = {"data": b"[" * 5_000, "headers": {}}
+    for body in (b"", b"{", b"[]", b'{"records": 3}', raw["data"]):
+        answer = hub.ask("api/records", tokens["mallory"], "POST", data=body)
+        assert answer.status_code in (400, 413), body
+
+
+def test_sql_and_script_in_every_field_are_text(
+    hub: Hub, tokens: dict[str, str], admin: requests.Session
+) -> None:
+    def hostile(number: int, text: str) -> list[dict[str, Any]]:
+        where = {"kind": "conda-base", "name": text, "prefix": f"/{text}", "python": text}
+        request = {"action": text, "manager": "pip", "specs": [text], "channels": [text]}
+        package = {"manager": "pip", "name": text, "version": text}
+        outcome = {"status": "ok", "seconds": 1.0, "message": text}
+        outcome |= {"change": {"added": [package], "removed": []}, "resolved": [package]}
+        begun = line(number, event="begin", request=request, environment=where,
+                     context={"image": text}, notes=[f"why: {text}"], undoes=text)  # fmt: skip
+        end = {key: begun[key] for key in ("v", "id", "time")} | {"event": "end"}
+        request = {"action": "install", "manager": "pip", "specs": [text, "./x"]}
+        planned = {**begun, "event": "planned", "request": request}
+        return [begun, {**end, "outcome": outcome}, planned]
+
+    for user in ("mallory", "bob"):
+        lines = [each for n, text in enumerate((NASTY, SQL), 10) for each in hostile(n, text)]
+        assert post(hub, tokens[user], *lines).json() == {"taken": 6, "refused": 0}
+    until(lambda: "DROP TABLE" in admin.get(f"{hub.service}/").text)
+    for path in ("", "requests", "images", "next", "me", f"package?manager=pip&name={SQL}"):
+        page = admin.get(f"{hub.service}/{path}")
+        assert page.status_code == 200, path
+        assert "<script" not in page.text, path
+    assert hub.ask("health", "").json() == {"status": "ok"}
+
+
+def test_too_much_is_stopped(hub: Hub, tokens: dict[str, str]) -> None:
+    many = [line(n + 100) for n in range(1_001)]
+    assert post(hub, tokens["mallory"], *many).status_code == 413
+    try:
+        answer = hub.ask("api/records", tokens["mallory"], "POST", data=b"x" * 2**21)
+        assert answer.status_code in (400, 413, 503)  # as the proxy says it
+    except requests.ConnectionError:
+        pass  # as tornado does it
+    answers = [post(hub, tokens["mallory"], *many[:900]) for _ in range(6)]
+    assert answers[0].status_code == 200
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert post(hub, tokens["bob"], line(5)).status_code == 200  # a user's own limit
+
+
+def test_a_token_that_was_revoked_is_no_token(hub: Hub) -> None:
+    made = hub.api("POST", "users/bob/tokens", json={})
+    assert hub.ask("api/mine", made["token"]).status_code == 200
+    hub.api("DELETE", f"users/bob/tokens/{made['id']}")
+    until(lambda: hub.ask("api/mine", made["token"]).status_code == 403)
+    outbox = Outbox(hub.folder / "none", hub.service, made["token"])
+    with pytest.raises(Unreachable, match="403"):
+        outbox.fetch()
+
+
+def test_images_are_offered_at_the_next_start(
+    hub: Hub, tokens: dict[str, str], admin: requests.Session
+) -> None:
+    image = "registry.example.com/lab/adas:1"
+    push = hub.ask("api/images", tokens["ada"], "POST", json={"image": image})
+    assert push.status_code == 200
+    for wrong in ({"image": "a b"}, {"image": 3}, {}, {"image": "-x"}):
+        answer = hub.ask("api/images", tokens["ada"], "POST", json=wrong)
+        assert answer.status_code == 400, wrong
+
+    class Spawner:
+        def __init__(self, name: str) -> None:
+            self.user = type("User", (), {"name": name})
+
+    choice = Choice(hub.service, SERVICE, "base:1")
+    usual = {"The usual image": "base:1"}
+    assert choice.allowed_images(Spawner("ada")) == {**usual, image: image}
+    assert choice.allowed_images(Spawner("bob")) == usual
+    page = admin.get(f"{hub.service}/images")
+    data = {"image": image, "offered": "yes", "_xsrf": xsrf(page)}
+    assert admin.post(f"{hub.service}/images", data=data).status_code == 200
+    assert choice.allowed_images(Spawner("bob")) == {**usual, image: image}
+    assert hub.ask("api/images?user=ada", f"{ADMIN}-token").status_code == 403
+    assert Choice("http://127.0.0.1:9", "", "base:1").allowed_images(Spawner("bob")) == usual
+
+
+def test_metrics_are_prometheus_s_and_for_whoever_may(hub: Hub, tokens: dict[str, str]) -> None:
+    answer = hub.ask("metrics", f"{ADMIN}-token")
+    found = {each.name: each for each in text_string_to_metric_families(answer.text)}
+    assert found["jstackmagic_people"].samples[0].value >= 1
+    assert found["jstackmagic_lines_taken"].type == "counter"
+    assert hub.ask("metrics", tokens["ada"]).status_code == 403
+
+
+def test_a_kernel_sends_in_the_background_and_follows_the_policy(hub: Hub) -> None:
+    """A real single-user server that the hub started, and a kernel in it."""
+    with hub.server("ada") as url, ServedKernel(url) as kernel:
+        kernel.run("%load_ext jstackmagic").check()
+        kernel.run('%envrequest apt:libnone9 --why "a test"').check()
+        kernel.run("import time").check()
+        until(lambda: "libnone9" in hub.login("ada").get(f"{hub.service}/me").text)
+        assert "libnone9" in kernel.run("%envshared --json").check().shown
+        stopped = kernel.run("%envinstall --record-only pip:telnetlib3")
+        assert stopped.error_name == "Stopped"
+        assert "Use ssh" in stopped.shown
+
+
+@pytest.mark.browser
+def test_the_pages_are_styled_under_their_own_policy(hub: Hub, sent: Path) -> None:
+    """In a browser, which refuses a style whose hash the policy does not name."""
+    try:
+        browser = chromium()
+        with browser as context:
+            page = context.pages[0]
+            said: list[str] = []
+            page.on("console", lambda message: said.append(message.text))
+            page.goto(f"{hub.url}/hub/login?next=/services/jstackmagic/")
+            page.fill("#username_input", ADMIN)
+            page.fill("#password_input", "a password of 32 letters or more")
+            page.press("#password_input", "Enter")
+            page.wait_for_url(f"{hub.service}/")
+            page.reload()
+            said.clear()
+            page.goto(f"{hub.service}/")
+            chart = page.get_by_role("img").first
+            assert chart.evaluate("image => image.complete && image.naturalWidth > 0")
+            table = page.get_by_role("table").first
+            assert table.evaluate("e => getComputedStyle(e).borderCollapse") == "collapse"
+            for scheme, dark in (("dark", True), ("light", False)):
+                page.emulate_media(color_scheme=scheme)
+                colour = page.evaluate("getComputedStyle(document.body).color")
+                assert (colour != "rgb(0, 0, 0)") is dark
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.tagName") == "A"
+            assert not [each for each in said if "Content Security Policy" in each]
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+def test_who_leaves_the_hub_or_asks_for_it_is_erased(hub: Hub, tokens: dict[str, str]) -> None:
+    def known() -> set[str]:
+        with sqlite3.connect(hub.folder / "records.sqlite") as database:
+            people = {name for (name,) in database.execute("select name from person")}
+            lines = database.execute(
+                "select count(*) from line where person_id not in (select id from person)"
+            )
+            assert lines.fetchone() == (0,)
+            return people
+
+    assert post(hub, hub.token("gone"), line(7)).json()["taken"] == 1
+    assert "gone" in known()
+    hub.api("DELETE", "users/gone")
+    until(lambda: "gone" not in known())
+    bob = hub.login("bob")
+    page = bob.get(f"{hub.service}/me")
+    assert bob.post(f"{hub.service}/me", data={"_xsrf": xsrf(page)}).status_code == 400
+    bob.post(f"{hub.service}/me", data={"erase": "yes", "_xsrf": xsrf(page)})
+    assert "bob" not in known()

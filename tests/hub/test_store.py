@@ -1,0 +1,135 @@
+"""The service's database, on SQLite and on PostgreSQL, and what it says of advisories."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jstackmagic.hub.advisory import of_expression, of_folder
+from jstackmagic.hub.live import Live
+from jstackmagic.hub.store import Held, Store, checked
+from jstackmagic.model.errors import UsageError
+from jstackmagic.sending.reduced import reduced
+from support.machine import Unavailable
+from support.people import Home
+from support.postgres import postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.cluster)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "sqlite":
+        yield Store(f"sqlite:///{tmp_path}/records.sqlite")
+        return
+    try:
+        with postgres() as url:
+            store = Store(url)
+            yield store
+            store.engine.dispose()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+def take(store: Store, home: Home) -> int:
+    raw = home.history.content().splitlines(keepends=True)
+    lines = [line for each in raw if (line := reduced(each, "salt"))]
+    return store.take(home.folder.name, [checked(json.loads(json.dumps(line))) for line in lines])
+
+
+def test_a_person_s_records_come_once_and_go_at_once(store: Store, tmp_path: Path) -> None:
+    ada, bob = Home(tmp_path, "ada"), Home(tmp_path, 'bob\'s "home"; --')
+    ada.installs("pip", "pandas", "2.3")
+    assert take(store, ada) == 2
+    ada.installs("pip", "pandas", "2.4")
+    ada.removes("conda", "numpy")
+    bob.installs("pip", "pandas", "2.3")
+    bob.waits("libgl1", "π")
+    assert take(store, ada) == 4
+    assert take(store, ada) == 0
+    assert take(store, bob) == 3
+    name = bob.folder.name
+    assert set(store.held("pandas")) == {
+        Held("ada", "pip", "pandas", "2.4"),
+        Held(name, "pip", "pandas", "2.3"),
+    }
+    assert [version for _, version, _ in store.moves("pip", "pandas")] == ["2.3", "2.4", "2.3"]
+    assert store.asked(name) == {("apt", "libgl1")}
+    assert store.held("numpy") == []
+    live = Live(store, 1)
+    live.refresh()
+    assert live.everything.uses["pip", "pandas"].users == 2
+    assert [row[:3] for row in live.waits()] == [("apt", "libgl1", name)]
+    live.forget(store.erase(name))
+    assert live.everything.uses["pip", "pandas"].users == 1
+    assert store.people() == ["ada"]
+    assert store.erase("nobody") is None
+    ada.removes("pip", "pandas", "2.4")
+    take(store, ada)
+    assert store.held("pandas") == []
+    assert store.drop_older(-1) == 8
+    live.refresh(everybody=True)
+    assert live.everything.records == 0
+
+
+def test_decisions_and_images(store: Store) -> None:
+    for state in ("refused", "approved"):
+        store.decide("apt", "libgl1", state, "x" * 900, "root")
+    (said,) = store.decisions().values()
+    assert (said["state"], said["by"], len(said["why"])) == ("approved", "root", 500)
+    store.push("ada", "lab/a:1")
+    store.push("bob", "lab/a:1")  # who came later does not take it
+    store.offer("lab/a:1", offered=True)
+    assert store.images() == [("lab/a:1", "ada", True)]
+    store.erase("ada")
+    assert store.images() == []
+
+
+def test_the_migrations_run_once_and_find_their_tables_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/records.sqlite"
+    store = Store(url)
+    store.push("ada", "lab/a:1")
+    assert Store(url).people() == ["ada"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "version", "affected"),
+    [
+        ("jupyter-server-proxy<4.1.1", "4.1.0", True),
+        ("jupyter-server-proxy<4.1.1", "4.1.1", False),
+        ("jupyter-server-proxy<4.1.1", "4.1.1rc1", True),
+        ("Jupyter_Server.Proxy", "1.0", True),
+        ("six>=1,<2", "2.0", False),
+        ("six", "1:2.1-3", None),  # Debian's, which compares in another way
+    ],
+)
+def test_an_expression(expression: str, version: str, affected: bool | None) -> None:
+    assert of_expression(expression).affects(version) is affected
+
+
+def test_osv_s_events(tmp_path: Path) -> None:
+    events = [
+        {"introduced": "1.0"},
+        {"fixed": "1.4"},
+        {"introduced": "2"},
+        {"last_affected": "2.3"},
+    ]
+    affected = {
+        "package": {"ecosystem": "PyPI", "name": "a"},
+        "ranges": [{"type": "ECOSYSTEM", "events": [*events, {"introduced": "3"}]}],
+        "versions": ["0.5"],
+    }
+    other = {"package": {"ecosystem": "npm", "name": "a"}}
+    osv = {"id": "X", "affected": [affected, other]}
+    (tmp_path / "a.json").write_text(json.dumps(osv))
+    (tmp_path / "b.json").write_text('{"affected": [{"package": {"ecosystem": "PyPI"}}]}')
+    ((found,), problems) = of_folder(tmp_path)
+    assert len(problems) == 1
+    bad = {"0.5", "1.0", "1.3", "2.3", "3.1"}
+    assert {v for v in (*bad, "0.9", "1.4", "2.4", "0.4") if found.affects(v)} == bad
+    with pytest.raises(UsageError):
+        of_expression("<4")

@@ -1,0 +1,234 @@
+"""A JupyterHub on this machine, with its real proxy, users, servers and our service."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from . import cache
+from .machine import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+PROXY = "configurable-http-proxy@5.0.1"
+ADMIN = "root-of-the-hub"
+SERVICE = "service-of-the-hub"
+_BIN = Path(sys.executable).parent
+_PATIENCE = 120.0  # seconds; a busy machine is slow
+
+_CONFIG = """
+c = get_config()  # noqa: F821
+c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
+c.JupyterHub.hub_port = {hub_port}
+c.JupyterHub.db_url = "sqlite:///{folder}/hub.sqlite"
+c.JupyterHub.cookie_secret_file = "{folder}/secret"
+c.ConfigurableHTTPProxy.command = ["{node}", "{proxy}"]
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy_port}"
+c.ConfigurableHTTPProxy.pid_file = "{folder}/proxy.pid"
+c.JupyterHub.authenticator_class = "dummy"
+c.DummyAuthenticator.password = "{password}"
+c.Authenticator.admin_users = {{"{admin}"}}
+c.Authenticator.allowed_users = {{"{admin}", "ada", "bob", "eve"}}
+c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = "{folder}/homes/{{username}}"
+c.Spawner.cmd = ["{bin}/jupyterhub-singleuser"]
+c.Spawner.args = ["--allow-root"]
+c.Spawner.environment = {{
+    "JSTACKMAGIC_HUB_URL": "http://127.0.0.1:{port}/services/jstackmagic",
+    "HOME": "{folder}/homes",
+}}
+c.JupyterHub.services = [
+    {{
+        "name": "jstackmagic",
+        "url": "http://127.0.0.1:{service_port}",
+        "api_token": "{service}",
+        "oauth_no_confirm": True,
+        "command": {command},
+        "environment": {{}},
+    }},
+    {{"name": "tests", "api_token": "{admin}-token"}},
+]
+c.JupyterHub.load_roles = [
+    {{"name": "jstackmagic", "scopes": ["list:users"], "services": ["jstackmagic"]}},
+    {{
+        "name": "tests",
+        "scopes": ["admin:users", "admin:servers", "tokens", "read:metrics", "list:users",
+                   "access:servers"],
+        "services": ["tests"],
+    }},
+    {{"name": "user", "scopes": ["self", "access:services!service=jstackmagic"]}},
+]
+"""
+
+
+def proxy() -> tuple[str, str]:
+    """The Node.js that npm came with, and the hub's proxy, installed by npm once.
+
+    Raises:
+        Unavailable: It cannot be installed here.
+    """
+    node, npm = _BIN / "node", _BIN / "npm"
+
+    def install(folder: Path) -> None:
+        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder]
+        environ = {**os.environ, "PATH": f"{_BIN}:{os.environ['PATH']}"}
+        done = subprocess.run([*command, PROXY], env=environ, capture_output=True, text=True)
+        if done.returncode:
+            raise Unavailable(f"npm cannot install the hub's proxy: {done.stderr[-300:]}")
+
+    kept = cache.kept("hub-proxy", [PROXY], install)
+    return str(node), str(kept / "node_modules/configurable-http-proxy/bin/configurable-http-proxy")
+
+
+def until(what: Callable[[], Any], seconds: float = _PATIENCE) -> Any:
+    """What a call returns as soon as it is true; raises after so many seconds."""
+    end = time.monotonic() + seconds
+    while True:
+        found = what()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        time.sleep(0.1)
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in found:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in found]
+
+
+class Hub:
+    """The hub: a context manager.
+
+    Args:
+        folder: Its state, the homes, and the service's database.
+        options: The service's further options.
+
+    Attributes:
+        url: Its address, through the proxy.
+        service: The service's, likewise.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        port, hub_port, proxy_port, service_port = free_ports(4)
+        self.url = f"http://127.0.0.1:{port}"
+        self.service = f"{self.url}/services/jstackmagic"
+        node, path = proxy()
+        database = f"sqlite:///{folder}/records.sqlite"
+        command = [f"{_BIN}/jstackmagic-hub", "--database", database, *options]
+        (folder / "homes").mkdir()
+        (folder / "jupyterhub_config.py").write_text(
+            _CONFIG.format(
+                port=port, hub_port=hub_port, proxy_port=proxy_port, service_port=service_port,
+                folder=folder, node=node, proxy=path, password="a password of 32 letters or more",
+                admin=ADMIN, bin=_BIN, service=SERVICE, command=command,
+            )
+        )  # fmt: skip
+
+    def __enter__(self) -> Hub:
+        log = (self.folder / "hub.log").open("w")
+        self._process = subprocess.Popen(
+            [_BIN / "jupyterhub", "-f", self.folder / "jupyterhub_config.py"],
+            cwd=self.folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "CONFIGPROXY_AUTH_TOKEN": "of-the-proxy"},
+            start_new_session=True,
+        )
+        try:
+            until(self._is_up)
+        except BaseException:
+            self.__exit__(None, None, None)
+            print(self.log())
+            raise
+        return self
+
+    def _is_up(self) -> bool:
+        assert self._process.poll() is None, self.log()
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.service}/health", timeout=5).status_code == 200
+        return False
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # the proxy outlives a hub that failed
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def log(self) -> str:
+        lines = (self.folder / "hub.log").read_text().splitlines()
+        return "\n".join(each for each in lines if "ConfigProxy" not in each)[-6000:]
+
+    # As a program
+
+    def api(self, method: str, path: str, **said: Any) -> Any:
+        """Asks the hub, as the administrator."""
+        headers = {"Authorization": f"token {ADMIN}-token"}
+        answer = requests.request(
+            method, f"{self.url}/hub/api/{path}", headers=headers, timeout=60, **said
+        )
+        assert answer.ok, (answer.status_code, answer.text)
+        return answer.json() if answer.content else None
+
+    def token(self, user: str, **said: Any) -> str:
+        """A new token of a user, who is made where new."""
+        with contextlib.suppress(AssertionError):
+            self.api("POST", f"users/{user}")
+        return str(self.api("POST", f"users/{user}/tokens", json=said)["token"])
+
+    def ask(self, path: str, token: str, method: str = "GET", **said: Any) -> requests.Response:
+        """Asks the service with a token."""
+        return requests.request(
+            method,
+            f"{self.service}/{path}",
+            headers={"Authorization": f"token {token}"},
+            timeout=60,
+            allow_redirects=False,
+            **said,
+        )
+
+    @contextlib.contextmanager
+    def server(self, user: str) -> Iterator[str]:
+        """A user's own server, by the hub; its address, with a token."""
+        token = self.token(user)
+        self.api("POST", f"users/{user}/server")
+        until(lambda: self.api("GET", f"users/{user}")["servers"].get("", {}).get("ready"))
+        yield f"{self.url}/user/{user}/?token={token}"
+        self.api("DELETE", f"users/{user}/server")
+
+    # As a person
+
+    def login(self, user: str) -> requests.Session:
+        """A browser's session, logged in at the hub and at the service."""
+        session = requests.Session()
+        page = session.get(f"{self.url}/hub/login", timeout=60)
+        assert page.ok, page.text
+        data = {"username": user, "password": "a password of 32 letters or more"}
+        data["_xsrf"] = session.cookies.get("_xsrf", path="/hub/") or ""
+        answer = session.post(
+            f"{self.url}/hub/login?next=/services/jstackmagic/me", data=data, timeout=60
+        )
+        assert answer.ok, (answer.status_code, answer.url, answer.text[-800:])
+        return session
