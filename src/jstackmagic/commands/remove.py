@@ -19,7 +19,7 @@ from ..model.ledger import fold
 from ..model.packages import ManagerName, PackageSet, normalise
 from ..model.parsing import read_specs
 from ..model.request import Request
-from ..model.spec import read_all
+from ..model.spec import read, read_all
 from ..where.ours import left_behind
 from ..where.packages import read_packages
 from ._change import carry_out
@@ -92,13 +92,13 @@ def _left_behind(steps: Sequence[Step], session: Session) -> Iterator[str]:
 
 
 def _owner(spec: str, here: PackageSet, environment: Environment) -> ManagerName:
-    if ("conda", spec.lower()) in here:
-        return "conda"
-    if ("pip", normalise(spec)) in here:
-        return "pip"
+    owners = [name for name in managers.names() if (name, read(name, spec).name) in here]
+    for owner in owners:
+        if not managers.is_system(owner):
+            return owner
     advice = "See what is there: %envhistory, or !conda list, !pip list"
-    if ("apt", spec) in here:
-        advice = f"It is a Debian package of the whole system: %envremove apt:{spec}"
+    if owners:
+        advice = f"It is a package of the whole system: %envremove {owners[0]}:{spec}"
     raise UsageError(
         f"{spec} is not installed in {environment.description}.",
         kept="Nothing was removed.",

@@ -9,9 +9,9 @@ from .. import managers
 from ..model.errors import NOTHING_CHANGED, Stopped
 from ..model.managers import is_system
 from ..model.packages import normalise
-from ..model.spec import Requirement
+from ..model.policy import is_listed
 from ..model.variants import build_text, cuda_of, is_cpu
-from ..where.packages import conda_distributions, debian_owners, read_distributions
+from ..where.packages import conda_distributions, read_distributions, read_packages
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -75,19 +75,18 @@ def check_plan(
     problems = [
         *_python(plan, running_prefix),
         *_keepers(plan),
-        *_over_conda(plan, over_conda),
         *_cuda_lost(plan),
     ]
+    harms = list(managers.get(plan.request.manager).harms(plan, over_conda))
     advice: tuple[str, ...] = ("To go on all the same, add --force",)
-    debian = list(_over_debian(plan))
-    if debian:
+    if harms and plan.environment.kind == "system":
         advice = (
             "Install it into a virtual environment: python3 -m venv ~/env && ~/env/bin/pip install"
             " ipykernel",
             *advice,
         )
-    if problems or debian:
-        raise Stopped("\n".join((*problems, *debian)), kept=NOTHING_CHANGED, advice=advice)
+    if problems or harms:
+        raise Stopped("\n".join((*problems, *harms)), kept=NOTHING_CHANGED, advice=advice)
 
 
 _refused: set[str] = set()
@@ -105,25 +104,15 @@ def check_names(
     Raises:
         Stopped: It is one typing error away from a popular package, and is not known itself.
     """
-    if request.manager != "pip" or request.action != "install":
-        return
-    from .. import names
-    from ..model.policy import is_listed
-
-    asked_of_index = (spec for spec in request.specs if isinstance(spec, Requirement))
-    slips = {spec.name: names.slip_of(spec.name) for spec in asked_of_index if not spec.place}
-    doubtful = {name: meant for name, meant in slips.items() if meant and name not in _refused}
+    manager = managers.get(request.manager)
+    slips = manager.slips(request) if request.action == "install" else {}
+    doubtful = {name: meant for name, meant in slips.items() if name not in _refused}
     if not doubtful:
         return
-    here = {package.name for package in read_distributions(environment)}
-    asked = {
-        spec.name
-        for record in history.records()
-        if record.request.manager == "pip" and record.status in ("ok", "planned", "found")
-        for spec in record.request.specs
-    }
+    here = {package.name for package in read_packages(environment, (manager.name,)).packages}
     for name, meant in doubtful.items():
-        if name in here or name in asked or is_listed(policy, "pip", name):
+        meant_so = history.ledger().has_named(manager.name, name)
+        if name in here or meant_so or is_listed(policy, manager.name, name):
             continue
         _refused.add(name)
         raise Stopped(
@@ -179,27 +168,6 @@ def _keepers(plan: Plan) -> Iterator[str]:
             yield f"This would downgrade {old.name} {old.version} to {new.version}."
 
 
-def _over_debian(plan: Plan) -> Iterator[str]:
-    """Yield Debian's distributions that pip would replace.
-
-    In a virtual environment pip leaves them alone, and its installs count only there.
-    """
-    change = plan.change
-    if plan.request.manager != "pip" or plan.environment.kind != "system" or change is None:
-        return
-    new = {p.name: p.version for p in (*change.added, *(pair[1] for pair in change.changed))}
-    gone = {package.name for package in change.removed}
-    owners = debian_owners({*new, *gone}, plan.environment)
-    for name, (version, debian) in owners.items():
-        if name in gone:
-            yield f"pip would remove {name} {version}, which Debian installed ({debian})."
-        elif new[name] != version:
-            yield (
-                f"pip would replace {name} {version}, which Debian installed ({debian}), "
-                f"by {new[name]}."
-            )
-
-
 def _cuda_lost(plan: Plan) -> Iterator[str]:
     """Yield the packages whose CUDA build would be replaced by one without CUDA."""
     for old, new in _lost(plan):
@@ -208,21 +176,3 @@ def _cuda_lost(plan: Plan) -> Iterator[str]:
                 f"This would replace the CUDA build of {old.name} ({build_text(old)}) by one for"
                 f" the CPU ({build_text(new)})."
             )
-
-
-def _over_conda(plan: Plan, allowed: Container[str]) -> Iterator[str]:
-    """Pip cannot remove what conda installed: it leaves a mixture of both behind."""
-    if plan.request.manager != "pip" or plan.change is None or not plan.environment.is_conda:
-        return
-    owned = conda_distributions(plan.environment)
-    touched = [*plan.change.added, *(new for _, new in plan.change.changed)]
-    for package in touched:
-        version = owned.get(package.name)
-        if version is not None and package.name not in allowed:
-            yield (
-                f"pip would overwrite {package.name} {version}, which conda installed, "
-                f"by {package.version}."
-            )
-    for package in plan.change.removed:
-        if package.name in owned:
-            yield f"pip would remove {package.name}, which conda installed."

@@ -10,6 +10,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from ..model.managers import is_system
 from ..where.packages import files_of, metadata_of
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _paths(change: Change, environment: Environment) -> Iterator[str]:
     root = environment.prefix.rstrip("/")
     folders: set[str] = set()
     for package in (*change.added, *(new for _, new in change.changed)):
-        if package.manager not in ("conda", "pip"):
+        if is_system(package.manager):
             continue
         paths = (*files_of(package, environment), *metadata_of(package, environment))
         yield from paths

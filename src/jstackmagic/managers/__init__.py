@@ -18,7 +18,7 @@ from ..model.packages import ManagerName
 from ..model.wanted import Wanted, plain_place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ..display.console import Console
@@ -191,6 +191,19 @@ class Manager(Protocol):
             exact: Whether it must also include the archives.
             console: Shows the progress.
         """
+
+    def slips(self, request: Request) -> Mapping[str, str]:
+        """Return requested names that are likely slips, each with the popular name it resembles."""
+        return {}
+
+    def harms(self, plan: Plan, allowed: Container[str]) -> Iterable[str]:
+        """Yield what a plan would do to packages of other managers, a sentence each.
+
+        Args:
+            plan: A plan of this manager.
+            allowed: The packages that may be replaced.
+        """
+        return ()
 
     def repair(
         self, environment: Environment, console: Console, *, drop: bool = False

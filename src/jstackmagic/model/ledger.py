@@ -88,6 +88,10 @@ class Ledger:
         standing = self._account(Net).asked(request.manager, place(request.manager, prefix))
         return {_masked(spec) for spec in request.texts} <= standing
 
+    def has_named(self, manager: ManagerName, name: str) -> bool:
+        """Return True if a package was requested by its name, whatever became of it since."""
+        return (manager, name) in self._account(_Names).asked
+
     def present(self) -> tuple[Present, ...]:
         """Return the packages that the records installed, each with its request.
 
@@ -213,6 +217,17 @@ def has_effect(record: Record) -> bool:
     if record.outcome is not None and record.outcome.change:
         return True
     return record.status in ("ok", "planned", "found")
+
+
+@dataclass
+class _Names:
+    """Every name that was requested and counted, in any environment."""
+
+    asked: set[tuple[ManagerName, str]] = field(default_factory=set)
+
+    def apply(self, record: Record, *, void: bool) -> None:
+        if record.status in ("ok", "planned", "found"):
+            self.asked |= {(record.request.manager, spec.name) for spec in record.request.specs}
 
 
 # What became of the packages

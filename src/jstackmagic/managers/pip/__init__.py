@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...model.errors import NOTHING_CHANGED, Stopped
 from ...model.extras import line
 from .. import Choice, Engine, Manager
-from . import dockerfile, links, restore
+from . import dockerfile, harm, links, restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +33,8 @@ class Pip(Manager):
     write = staticmethod(dockerfile.write)
     make = staticmethod(dockerfile.make)
     portable = staticmethod(links.without_local)
+    harms = staticmethod(harm.harms)
+    slips = staticmethod(harm.slips)
 
     def check(self, request: Request, environment: Environment) -> None:
         """Refuse what is not a requirement, file, place or constraint."""
