@@ -16,9 +16,9 @@ import pytest
 
 from jstackmagic import commands
 from jstackmagic.capture.lines import recognise
-from jstackmagic.install import guards
 from jstackmagic.install.guards import check_plan
 from jstackmagic.managers.conda.rattler import condahistory
+from jstackmagic.managers.pip import harm
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, Stopped, UsageError
 from jstackmagic.model.packages import Change, Package
@@ -225,7 +225,7 @@ class TestDebiansDistributions:
     def _blinker(self, monkeypatch: pytest.MonkeyPatch) -> None:
         owners = {"blinker": ("1.4", "python3-blinker")}
         monkeypatch.setattr(
-            guards,
+            harm,
             "debian_owners",
             lambda names, _: {name: owners[name] for name in names if name in owners},
         )
