@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,6 +104,44 @@ def test_a_dockerfile_for_pangeos_image_builds_there(
     users = [line for line in text.splitlines() if line.startswith("USER")]
     assert users == ["USER root", "USER ${NB_UID:-root}"]
     assert text.rindex("apt-get") < text.rindex("USER ${NB_UID:-root}")
+
+
+@pytest.mark.parametrize(
+    ("environ", "files", "program"),
+    [
+        (STACKS, ("/opt/conda/bin/conda",), "conda"),
+        ({**STACKS, "PATH": "/usr/bin"}, ("/opt/conda/bin/conda",), '"${CONDA_DIR}/bin/conda"'),
+        (PANGEO, ("/srv/conda/condabin/conda",), '"${CONDA_DIR}/condabin/conda"'),
+        ({**STACKS, "PATH": "/opt/bin"}, ("/opt/bin/micromamba",), "micromamba"),
+        ({**STACKS, "PATH": "/usr/bin"}, ("/opt/conda/condabin/mamba",),
+         '"${CONDA_DIR}/condabin/mamba"'),
+        ({**STACKS, "CONDA_DIR": "/opt/conda/"}, ("/opt/conda/bin/conda",), "conda"),
+    ],
+)  # fmt: skip
+def test_no_other_conda_is_called_than_the_one_that_is_there(
+    environ: dict[str, str],
+    files: tuple[str, ...],
+    program: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = rendered(monkeypatch, environ, image(tmp_path, *files), "--from", "x:1")
+    called = re.findall(r"(\S+) (?:install|create|clean) --(?:all )?(?:--)?yes", text)
+    condas = {each for each in called if "conda" in each or "mamba" in each}
+    assert condas == {program}
+
+
+def test_micromamba_s_base_is_said_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = EnvironmentRef("conda-base", "base", "/opt/conda", "3.12.1")
+    recipe = Recipe((Step("conda", base, install=(Item("six"),)),))
+    text = dockerfile.render(
+        recipe, style="plain", base_image="x:1", conda_program="micromamba"
+    ).text
+    assert "micromamba install --yes --prefix '/opt/conda'" in text
+    text = dockerfile.render(recipe, style="plain", base_image="x:1", conda_program="conda").text
+    assert "conda install --yes --name base" in text
 
 
 def test_without_a_base_image_it_asks_and_takes_no_other(

@@ -95,7 +95,7 @@ def _program(page: Page) -> str:
 
 
 def _downloads(page: Page) -> Downloads:
-    clean = _CLEAN.get(page.style, "conda clean --all --yes")
+    clean = _CLEAN.get(page.style, f"{_program(page)} clean --all --yes")
     return Downloads(clean=(clean,), variable="CONDA_PKGS_DIRS")
 
 
@@ -106,7 +106,7 @@ def _target(environment: EnvironmentRef, page: Page) -> str:
         return "" if is_base else f"-p {page.inside(environment)}"
     if page.style == "legacy" and environment.kind == "conda-named":
         return f"--name {called(environment)}"
-    if is_base and page.style != "script":
+    if is_base and page.style != "script" and _program(page) != "micromamba":
         return "--name root" if page.style == "legacy" else "--name base"
     return f"--prefix {page.inside(environment)}"
 
