@@ -399,6 +399,17 @@ pip config set global.index-url https://pypi.example.com/simple && pip install m
         (pip,) = script("curl -so ~/.config/pip/pip.conf https://x.example.com\npip install a")
         assert "pip.conf" in pip.note
 
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("[ -f x ] && echo six > r.sh; echo pip install six > s.sh; bash s.sh", ["six"]),
+            ("if x; then echo 'pip install six' > s.sh; fi; bash s.sh", ["six"]),
+            ("if x; then echo 'pip install a' > i.sh; else echo b > i.sh; fi; sh i.sh", ["?"]),
+        ],
+    )
+    def test_a_script_that_a_branch_writes(self, text: str, expected: list[str]) -> None:
+        assert asked(script(text)) == expected
+
     def test_in_a_branch_it_is_said(self) -> None:
         (find,) = script("if x; then conda config --add channels a; fi\nconda install -y b")
         assert find.request is not None

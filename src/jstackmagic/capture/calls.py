@@ -6,11 +6,12 @@ import ast
 import copy
 import re
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .argv import listed
 from .shell import Word
+from .state import joined, split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,12 +43,10 @@ _CONDACOLAB = (
 
 def other_reason(name: str, arguments: Sequence[ast.expr], keywords: Sequence[ast.keyword]) -> str:
     """Return why an installing call is not captured, with the line for it; empty for others."""
-    parts = _parts(arguments[0]) if arguments else None
-    if arguments and isinstance(arguments[0], (ast.List, ast.Tuple)):
-        parts = _joined(ast.Constant(" "), arguments[0])
-    clear = parts is not None and not any(part.hole for part in parts)
-    what = "".join(part.text for part in parts or ()) if clear else ""
-    version = next((_one_part(k.value).text for k in keywords if k.arg == "version"), "")
+    first = arguments[0] if arguments else ast.Constant(None)
+    text = _joined(ast.Constant(" "), first) or _text(first)
+    what = text.text if text is not None and not text.holes else ""
+    version = next((_whole(k.value).text for k in keywords if k.arg == "version"), "")
     spec = f"{what}=={version}" if version else what
     if name in ("micropip.install", "piplite.install"):
         reason = "It installs into the Python of the browser (Pyodide)"
@@ -73,14 +72,6 @@ KERNEL_PIP = (Word("{sys.executable}", holes=("{sys.executable}",)), Word("-m"),
 IPYTHON = "get_ipython()"
 _SHELL_METHODS = ("system", "getoutput", "system_raw", "system_piped")
 _GETTERS = ("get_ipython", "IPython.get_ipython", "IPython.core.getipython.get_ipython")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of a text: a literal, or an expression whose value is known only at run time."""
-
-    text: str
-    hole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +159,7 @@ class Event:
     what: What
     line: float
     typed: str = ""
-    folder: Part | None = None
+    folder: Word | None = None
 
 
 @dataclass
@@ -342,8 +333,8 @@ class _Visitor(ast.NodeVisitor):
         self.events.append(Event(Name(name, value), line))
 
     def _environ(self, name: ast.expr, value: ast.expr | None, line: int) -> None:
-        part = _one_part(self._known(name))
-        if part.hole:
+        part = _whole(self._known(name))
+        if part.holes:
             return
         word = None if value is None else _word(self._known(value))
         if self.branches and word is not None:
@@ -485,7 +476,7 @@ class _Visitor(ast.NodeVisitor):
                 what=what,
                 line=node.lineno,
                 typed=typed,
-                folder=None if folder is None else _one_part(folder),
+                folder=None if folder is None else _whole(folder),
             )
         )
 
@@ -520,8 +511,8 @@ class _Visitor(ast.NodeVisitor):
         elif name in ("os.unsetenv", "os.environ.pop"):
             self._environ(arguments[0], None, node.lineno)
         if name == "os.chdir":
-            part = _one_part(first)
-            return Folder(None if part.hole else part.text)
+            part = _whole(first)
+            return Folder(None if part.holes else part.text)
         base, _, method = name.rpartition(".")
         if base == IPYTHON or method in ("run_line_magic", "run_cell_magic"):
             return _ipython(method, [self._value(argument) for argument in arguments])
@@ -551,7 +542,7 @@ class _Visitor(ast.NodeVisitor):
         if not shell:
             return Argv(words)
         if len(words) == 1:
-            return Shelled(_escaped(_parts_of_word(words[0])))
+            return Shelled(_escaped(words[0]))
         reason = "With shell=True the first word alone is the command, and the others are not read."
         return Unread(Argv(words), reason)
 
@@ -567,7 +558,8 @@ class _Visitor(ast.NodeVisitor):
             return (*(left or (_word(node.left),)), *(right or (_word(node.right),)))
         if isinstance(node, ast.Call):
             text = _split_text(node)
-            return None if text is None else _split(_parts(text))
+            whole = None if text is None else _text(text)
+            return None if whole is None else tuple(split(whole))
         return None
 
 
@@ -578,7 +570,7 @@ def _is(node: ast.expr, value: object) -> bool:
 def _ipython(method: str, arguments: list[ast.expr]) -> What | None:
     if method in _SHELL_METHODS:
         return _shelled(arguments[0], by_ipython=True)
-    texts = ["".join(part.text for part in _parts(argument) or ()) for argument in arguments]
+    texts = [(_text(argument) or Word("")).text for argument in arguments]
     if method == "run_line_magic" and len(texts) > 1:
         return Magic(texts[0], texts[1])
     if method == "run_cell_magic" and len(texts) > 2:
@@ -589,112 +581,90 @@ def _ipython(method: str, arguments: list[ast.expr]) -> What | None:
     return Cell(texts[0]) if method in ("run_cell", "ex") else None
 
 
-# Texts: literals and holes
+# Texts: words whose holes are expressions
 
 
 def _shelled(node: ast.expr, *, by_ipython: bool = False) -> Shelled | None:
-    parts = _parts(node)
-    if parts is None:
+    text = _text(node)
+    if text is None:
         return None
-    if by_ipython and all(not part.hole for part in parts):
-        return Shelled("".join(part.text for part in parts))  # IPython fills the braces in
-    return Shelled(_escaped(parts))
+    # without a hole IPython itself fills the braces in
+    return Shelled(text.text if by_ipython and not text.holes else _escaped(text))
 
 
-def _escaped(parts: list[Part]) -> str:
+def _escaped(word: Word) -> str:
     return "".join(
-        part.text if part.hole else part.text.replace("{", "{{").replace("}", "}}")
-        for part in parts
+        piece if hole else piece.replace("{", "{{").replace("}", "}}")
+        for piece, hole, _ in word.pieces()
     )
 
 
-def _parts(node: ast.expr) -> list[Part] | None:
-    """Return a text in pieces; None if nothing of it is known."""
+def _text(node: ast.expr) -> Word | None:
+    """Return a text; None if nothing of it is known."""
     if isinstance(node, ast.Constant):
         known = isinstance(node.value, (str, int, float)) and not isinstance(node.value, bool)
-        return [Part(str(node.value))] if known else None
+        return Word(str(node.value), quoted=True) if known else None
     if isinstance(node, ast.JoinedStr):
-        return [part for value in node.values for part in _piece(value)]
+        return joined(map(_piece, node.values))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = _parts(node.left), _parts(node.right)
-        if left is None and right is None:
-            return None
-        return [*(left or [_hole(node.left)]), *(right or [_hole(node.right)])]
+        sides = (node.left, node.right)
+        return joined(map(_word, sides)) if any(map(_text, sides)) else None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
-        return _filled(_parts(node.left), r"%(?:\((\w+)\))?[-+ #0-9.]*[sdrif]")
+        return _filled(_text(node.left), r"%(?:\((\w+)\))?[-+ #0-9.]*[sdrif]")
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr == "format":
-            return _filled(_parts(node.func.value), r"\{(\w*)[^{}]*\}")
+            return _filled(_text(node.func.value), r"\{(\w*)[^{}]*\}")
         if node.func.attr == "join" and len(node.args) == 1:
             return _joined(node.func.value, node.args[0])
     return None
 
 
-def _piece(value: ast.expr) -> list[Part]:
+def _piece(value: ast.expr) -> Word:
     if not isinstance(value, ast.FormattedValue):
-        return _parts(value) or []
+        return _text(value) or Word("")
     plain = value.conversion == -1 and value.format_spec is None
-    return (_parts(value.value) if plain else None) or [_hole(value)]
+    return (_text(value.value) if plain else None) or _hole(value)
 
 
-def _hole(node: ast.AST) -> Part:
+def _hole(node: ast.AST) -> Word:
     inner = node.value if isinstance(node, ast.FormattedValue) else node
     text = ast.unparse(inner).replace("{", "(").replace("}", ")").replace("\n", " ")
-    return Part(f"{{{text}}}", hole=True)
+    return _hole_of(text)
 
 
-def _filled(parts: list[Part] | None, pattern: str) -> list[Part] | None:
+def _hole_of(text: str) -> Word:
+    return Word(f"{{{text}}}", (f"{{{text}}}",), quoted=True)
+
+
+def _filled(text: Word | None, pattern: str) -> Word | None:
     """Return a format's text, each of its fields a hole."""
-    if parts is None:
+    if text is None:
         return None
-    filled: list[Part] = []
-    for part in parts:
-        at = 0
-        for match in re.finditer(pattern, part.text):
-            hole = Part(f"{{{match[1] or '…'}}}", hole=True)
-            filled += [Part(part.text[at : match.start()]), hole]
-            at = match.end()
-        filled.append(Part(part.text[at:], hole=part.hole))
-    return filled
+    filled: list[Word] = []
+    at = 0
+    for match in re.finditer(pattern, text.text):
+        filled += [text.part(at, match.start()), _hole_of(match[1] or "…")]
+        at = match.end()
+    return joined([*filled, text.part(at, len(text.text))])
 
 
-def _joined(separator: ast.expr, items: ast.expr) -> list[Part] | None:
-    between = _parts(separator)
+def _joined(separator: ast.expr, items: ast.expr) -> Word | None:
+    between = _text(separator)
     if between is None or not isinstance(items, (ast.List, ast.Tuple)):
         return None
-    joined: list[Part] = []
-    for item in items.elts:
-        joined += [*(between if joined else []), *(_parts(item) or [_hole(item)])]
-    return joined
+    words = [each for item in items.elts for each in (between, _word(item))]
+    return joined(words[1:])
 
 
-def _one_part(node: ast.expr) -> Part:
-    parts = _parts(node)
-    if parts is None or any(part.hole for part in parts):
-        return _hole(node)
-    return Part("".join(part.text for part in parts))
-
-
-# Words
+def _whole(node: ast.expr) -> Word:
+    """Return a text that is known as a whole; otherwise its expression as a hole."""
+    text = _text(node)
+    return _hole(node) if text is None or text.holes else text
 
 
 def _word(node: ast.expr) -> Word:
-    parts = _parts(node)
-    return _word_of([_hole(node)] if parts is None else parts)
-
-
-def _word_of(parts: list[Part]) -> Word:
-    return Word(
-        text="".join(part.text for part in parts),
-        holes=tuple(part.text for part in parts if part.hole),
-        quoted=True,
-    )
-
-
-def _parts_of_word(word: Word) -> list[Part]:
-    pieces = re.split("(" + "|".join(map(re.escape, word.holes)) + ")", word.text)
-    known = set(word.holes)
-    return [Part(piece, hole=piece in known) for piece in (pieces if known else [word.text])]
+    text = _text(node)
+    return _hole(node) if text is None else replace(text, quoted=True)
 
 
 def _split_text(node: ast.Call) -> ast.expr | None:
@@ -704,17 +674,3 @@ def _split_text(node: ast.Call) -> ast.expr | None:
     if isinstance(node.func.value, ast.Name) and node.func.value.id == "shlex":
         return node.args[0] if node.args else None
     return node.func.value
-
-
-def _split(parts: list[Part] | None) -> tuple[Word, ...] | None:
-    if parts is None:
-        return None
-    words: list[list[Part]] = [[]]
-    for part in parts:
-        if part.hole:
-            words[-1].append(part)
-            continue
-        first, *others = re.split(r"\s+", part.text)
-        words[-1].append(Part(first))
-        words += [[Part(other)] for other in others]
-    return tuple(word for word in map(_word_of, words) if word.text)

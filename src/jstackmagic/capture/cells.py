@@ -245,7 +245,7 @@ class CellReader:
     def _found(self, event: calls.Event) -> Iterator[Found]:
         what, folder, typed = event.what, self.folder, event.typed
         if event.folder is not None:
-            folder = None if event.folder.hole else _entered(event.folder.text, folder)
+            folder = None if event.folder.holes else _entered(event.folder.text, folder)
         if isinstance(what, calls.Folder):
             self.state.folder = None if what.path is None else _entered(what.path, self.folder)
         elif isinstance(what, calls.Name):

@@ -444,7 +444,11 @@ class _Walker:
         text = state.machine.text(state.path_of(file)) if text is None else text
         if text is not None:
             yield from self._process(text, call, state, typed="")
-        elif state.closed or _MAY_INSTALL.search(os.path.basename(file.text)):
+        elif (
+            state.closed
+            or state.path_of(file) in state.machine.files
+            or _MAY_INSTALL.search(os.path.basename(file.text))
+        ):
             yield call.unread(f"What the script {file.text} installs is not seen here.")
 
     def _substituted(self, word: Word, state: State) -> str | None:

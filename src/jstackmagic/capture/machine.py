@@ -86,8 +86,12 @@ class Machine:
             self.doubt("conda", f"Whether conda's channels are {names}, only the run can tell.")
             self.channels = min(self.channels, other.channels, key=len)
         for path in dict.fromkeys((*self.files, *other.files)):
-            if self.files.get(path) != other.files.get(path):
+            # one that only a branch writes has that text, or is not there to be read
+            seen = self.look is not None and self.look(path) is not None
+            both = (path in self.files and path in other.files) or seen
+            if both and self.text(path) != other.text(path):
                 self.files[path] = None
+            self.files.setdefault(path, other.files.get(path))
         self.made |= other.made
         for path, origin in other.fetched.items():
             if self.fetched.setdefault(path, origin) != origin:

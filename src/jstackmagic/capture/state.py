@@ -254,7 +254,7 @@ class State:
             if not hole or (said and not _SPLIT.fullmatch(piece)) or value.text == piece:
                 lists[-1].append(value)
                 continue
-            parts = _split(value)
+            parts = split(value)
             lists[-1] += parts[:1]
             lists += [[part] for part in parts[1:]]
         if not lists[0] and not word.quoted and len(lists) == 1:
@@ -512,7 +512,7 @@ def _elements(array: Word | None) -> Word | None:
     return Word(" ".join(word.text for word in words))
 
 
-def _split(value: Word) -> list[Word]:
+def split(value: Word) -> list[Word]:
     """Split a value at the blanks outside of its holes."""
     marks = "".join(("\0" * len(piece)) if hole else piece for piece, hole, _ in value.pieces())
     return [value.part(match.start(), match.end()) for match in re.finditer(r"\S+", marks)]
