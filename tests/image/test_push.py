@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
+import signal
 import subprocess
 import sys
 import tarfile
@@ -19,6 +21,7 @@ import pytest
 from jstackmagic.image.registry.client import Descriptor, Image, Registry, this_platform
 from jstackmagic.image.registry.connection import Connection, RegistryError
 from jstackmagic.model.reference import parse_tag
+from support.environments import make_uv_venv, uv
 from support.machine import Unavailable, program
 from support.registries import PASSWORD, USER, Served, registry, tokens
 from support.rootfs import FILES, User, items_below, push_base
@@ -37,11 +40,9 @@ class Place:
     def __init__(self, served: Served, folder: Path) -> None:
         self.served, self.folder = served, folder
         self.environ = {"SSL_CERT_FILE": str(served.authority), "DOCKER_CONFIG": str(folder)}
-        self.env = folder / "srv/env"
-        uv = [sys.executable, "-m", "uv"]
-        subprocess.run(
-            [*uv, "venv", "-q", "--seed", "--python", sys.executable, self.env], check=True
-        )
+        self.env = make_uv_venv(folder / "srv/env")
+        (self.env / "share").mkdir()
+        (self.env / "share/data").write_bytes(random.Random(1).randbytes(300_000))
         self.install_plainly("six==1.15.0", "attrs==23.1.0")
         made = folder / "base"
         made.mkdir()
@@ -50,7 +51,7 @@ class Place:
         subprocess.run(["cp", "-a", self.env, self.saved], check=True)
 
     def install_plainly(self, *specs: str) -> None:
-        subprocess.run([self.env / "bin/pip", "install", "-q", *specs], check=True)
+        uv("pip", "install", "--link-mode", "copy", *specs, prefix=self.env)
 
     def restore(self) -> None:
         """Makes the environment what the base image has, as a new container would have it."""
@@ -227,62 +228,61 @@ def test_no_planted_secret_is_in_an_image(place: Place) -> None:
 
 
 KILLED = """
-import os, signal, sys, time
-import docker.auth, requests
-from jstackmagic import cli
-from jstackmagic.commands.image import push
-from jstackmagic.image.layers import making
+import os, signal, sys
+from http.client import HTTPConnection
+from jstackmagic.cli import main
 
-def begin(tag):
-    child = os.fork()
-    if child == 0:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os._exit(cli.main(["image", "push", tag, *sys.argv[1:]]))
-    return child
+left = int(sys.argv.pop(1))
 
-for line in sys.stdin:
-    tag, delay = line.split()
-    began = time.monotonic()
-    child = begin(tag)
-    if float(delay):
-        time.sleep(float(delay))
-        os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    print(time.monotonic() - began, flush=True)
+def counted(method):
+    def call(*words, **more):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return method(*words, **more)
+    return call
+
+for name in ("send", "getresponse"):
+    setattr(HTTPConnection, name, counted(getattr(HTTPConnection, name)))
+main()
+sys.stderr.write(f"left {left}")
 """
-"""Pushes, each killed after a while: forked, so that the imports are no part of it."""
+"""The program, killed before it sends its n-th piece to the registry or waits for an answer."""
 
 
 def test_killed_at_any_moment_the_old_tag_stands_and_the_next_push_ends_right(
-    place: Place,
+    place: Place, pytestconfig: pytest.Config
 ) -> None:
     user = place.user("unlucky")
     prefix = ("--prefix", str(place.env))
     user.say("install", *prefix, "pip:tabulate==0.9.0")
     old = push(user, place, "unlucky/x:1")["digest"]
     user.say("install", *prefix, "pip:toolz==0.12.1")
-    words = [sys.executable, "-c", KILLED, "--from", place.base]
-    with subprocess.Popen(
-        words, env=user.environ, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as pushing:
 
-        def push_for(name: str, seconds: float) -> float:
-            assert pushing.stdin is not None
-            assert pushing.stdout is not None
-            pushing.stdin.write(f"{place.served.address}/{name} {seconds}\n")
-            pushing.stdin.flush()
-            return float(pushing.stdout.readline())
+    def push_until(call: int, name: str) -> subprocess.CompletedProcess[str]:
+        words = [str(call), "image", "push", f"{place.served.address}/{name}", "--from", place.base]
+        return subprocess.run(
+            [sys.executable, "-c", KILLED, *words],
+            env=user.environ, capture_output=True, text=True, check=False,
+        )  # fmt: skip
 
-        whole = push_for("unlucky/measured:1", 0)
-        new = place.image("unlucky/measured:1").digest
-        seen = []
-        for number in range(1, 31):
-            push_for("unlucky/x:1", whole * number / 30)
-            found = place.image("unlucky/x:1").digest
-            assert found in (old, new)
-            if found not in seen:
-                seen.append(found)
-                place.archives("unlucky/x:1")  # all of it can be read
+    # as one goes on where another was killed, none has more calls than one that finds it all there
+    for _ in range(2):
+        done = push_until(10**6, "unlucky/measured:1")
+    calls = 10**6 - int(done.stderr.rpartition("left ")[2])
+    new = place.image("unlucky/measured:1").digest
+    asked = pytestconfig.getoption("--faults")
+    number = calls if asked == "all" else min(calls, 3 * int(asked))
+    killed = 0
+    for call in sorted({1 + at * (calls - 1) // (number - 1) for at in range(number)}):
+        status = push_until(call, "unlucky/x:1").returncode
+        assert status in (0, -signal.SIGKILL)
+        killed += status != 0
+        assert place.image("unlucky/x:1").digest in ((old, new) if status else (new,))
+        place.archives("unlucky/x:1")  # all of it can be read
+    print(f"{calls} calls, killed {killed} times of {number}")
+    assert killed > number // 2
     assert push(user, place, "unlucky/x:1")["digest"] == new
     assert place.image("unlucky/x:1").digest == new
 
