@@ -522,7 +522,7 @@ class Trouble(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        if cls.full and self.command == "PATCH":
+        if cls.full and self.command in ("PATCH", "PUT") and "/uploads/" in self.path:
             self.send_response(507)
             self.send_header("Content-Length", "0")
             self.end_headers()

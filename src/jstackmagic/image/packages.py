@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from ..model.environment import Environment
 from ..model.errors import JStackMagicError
 from ..model.managers import is_system, of_environment
-from ..where.packages import read_packages
+from ..model.packages import Package, PackageSet
+from ..where.packages import conda_package, read_packages
 from .root import LIBRARY, Root, is_cached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..model.packages import ManagerName, PackageSet
+    from ..model.packages import ManagerName
 
 DEBIAN = ("/var/lib/dpkg/status", "/var/lib/dpkg/arch", "/var/lib/apt/extended_states")
 """The files that say which Debian packages are installed."""
@@ -84,27 +85,58 @@ def packages_of(
 
 def _read(root: Root, prefix: str, managers: Sequence[ManagerName]) -> PackageSet:
     prefixes, libraries = survey(root)
+    found = _conda(root, prefix) if "conda" in managers else ()
+    others = [manager for manager in managers if manager != "conda"]
     with tempfile.TemporaryDirectory(prefix="jstackmagic-image-") as name:
         folder = Path(name).resolve()
-        for path in DEBIAN if all(map(is_system, managers)) else _metadata(root, prefix, prefixes):
+        folders = set[Path]()
+        for path in DEBIAN if all(map(is_system, others)) else _metadata(root, prefix, prefixes):
             if path in root.contents:
                 target = Path(f"{folder}{path}")
-                target.parent.mkdir(parents=True, exist_ok=True)
+                if target.parent not in folders:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    folders.add(target.parent)
                 target.write_bytes(root.contents[path])
-        is_conda = any(path.endswith(".json") for path in root.children(f"{prefix}/conda-meta"))
         there = Environment(
-            kind="conda-prefix" if is_conda else "venv",
+            kind="conda-prefix" if Path(f"{folder}{prefix}/conda-meta").exists() else "venv",
             name=None,
             prefix=f"{folder}{prefix}",
             site_packages=tuple(f"{folder}{path}" for path in sorted(libraries.get(prefix, ()))),
         )
-        return read_packages(there, managers, root=folder)
+        rest = read_packages(there, others, root=folder).packages
+    return PackageSet(tuple(sorted((*found, *rest), key=lambda package: package.key)))
+
+
+def _conda(root: Root, prefix: str) -> tuple[Package, ...]:
+    stems = {
+        path: posixpath.basename(path).removesuffix(".json")
+        for path in root.children(f"{prefix}/conda-meta")
+        if path.endswith(".json") and path in root.contents
+    }
+    # other tools leave files of their own there: conda's are NAME-VERSION-BUILD
+    return tuple(
+        conda_package(root.contents[path], stem)
+        for path, stem in stems.items()
+        if stem.count("-") > 1
+    )
 
 
 def _metadata(root: Root, prefix: str, prefixes: set[str]) -> Iterator[str]:
-    """Yield the files below a prefix that say what is installed there, and not further inside."""
+    """Yield the files below a prefix that say what is installed there, and not further inside.
+
+    Those of conda are left out, unless only they tell which ``*.egg-info`` is conda's.
+    """
     start = prefix.rstrip("/") + "/"
     inside = tuple(f"{other}/" for other in prefixes if other.startswith(start))
-    for path in root.contents:
-        if path.startswith(start) and not path.startswith((*inside, "/var/lib/dpkg/")):
+    paths = [
+        path
+        for path in root.contents
+        if path.startswith(start) and not path.startswith((*inside, "/var/lib/dpkg/"))
+    ]
+    eggs = any(".egg-info" in path for path in paths)
+    for path in paths:
+        folder, name = posixpath.split(path)
+        if name == "RECORD" or (folder == f"{start}conda-meta" and not eggs):
+            continue
+        if root.contents.get(f"{folder}/INSTALLER", b"").strip() != b"conda":
             yield path

@@ -115,18 +115,21 @@ class _Rebasing:
     ) -> Outcome:
         store, made, new = packing(), [], self._new
         source = RegistrySource(target, image)
+        # what lies below an environment is all that its layers have
+        moved = self._moved(old)
         for number, layer in enumerate(ours, len(image.layers) - len(ours)):
             if is_list(layer):
                 contents = carried_over(layer, target, image.layers[number], old, new.root)
                 made.append(OurLayer.of(contents, store.pack(contents)))
                 continue
-            with source.layers[number].open() as stream:
-                changes = archive(stream)
-                while stream.read(2**20):
-                    pass
-            found = tuple(clashes(changes, old, new.root))
-            if found:
-                return Outcome(str(tag), "no", found)
+            if any(path.startswith(f"{layer.prefix}/") for path in moved):
+                with source.layers[number].open() as stream:
+                    changes = archive(stream)
+                    while stream.read(2**20):
+                        pass
+                found = tuple(clashes(changes, old, new.root))
+                if found:
+                    return Outcome(str(tag), "no", found)
             made.append(layer)
         labels = {
             **image.labels,
@@ -136,3 +139,15 @@ class _Rebasing:
         built = assemble(new.image, made, labels, str(image.config.get("created", "")))
         sent = send_to(tag, new, Made(built, store, lambda _: None), self._console)
         return Outcome(str(tag), "done", (), sent.digest, sent.size)
+
+    def _moved(self, old: Root) -> set[str]:
+        """Return the paths of the new base that are otherwise in an older one, or are not there."""
+        known: set[str] | None = old.derived.get("moved")
+        if known is None:
+            known = old.derived["moved"] = {
+                path
+                for path, now in self._new.root.entries.items()
+                if (was := old.entries.get(path)) is None
+                or (was.kind, was.sha256, was.target) != (now.kind, now.sha256, now.target)
+            }
+        return known

@@ -83,10 +83,10 @@ def send(
     known = [*([share] if share else []), *([source.repository] if here else [])]
     known += [name for name in _noted(beside, target) if name not in known]
     known = [name for name in known if name != target.repository]
-    mounted = 0
+    mounted, there = 0, target.layers_of(tag)
     missing: list[Descriptor] = []
     for described in {each.digest: each for each in image.base}.values():
-        if described.urls or target.has(described.digest):
+        if described.urls or described.digest in there or target.has(described.digest):
             continue
         # of the base's layers only the base's own repository is sure to have them
         if here and target.mount(described.digest, source.repository):
@@ -96,7 +96,7 @@ def send(
     ours = {}
     for layer in image.ours:
         digest = layer.packed.digest
-        if target.has(digest):
+        if digest in there or target.has(digest):
             continue
         if any(_mounted(target, digest, name) for name in known):
             mounted += 1

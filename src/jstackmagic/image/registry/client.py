@@ -178,6 +178,14 @@ class Registry:
             )
         return Image(self.name, self.repository, digest, named, layers, config)
 
+    def layers_of(self, tag: str) -> set[str]:
+        """Return the digests of a tag's layers, which the repository has; none without the tag."""
+        with suppress(RegistryError):
+            _, content = self._manifest(tag)
+            found = _json(content, f"The manifest of {self.name}").get("layers")
+            return {str(each.get("digest")) for each in found or ()}
+        return set()
+
     def _manifest(self, reference: str) -> tuple[str, bytes]:
         accept = {"Accept": ", ".join((*_MANIFESTS, *INDEXES))}
         path = self._path(f"manifests/{reference}")
@@ -293,6 +301,12 @@ class Registry:
         size, scope = os.stat(path).st_size, self._scope("pull,push")
         place = f"{self.name.name}@{digest}"
         location, done = self._begun(_noted(notes).get(place, ""))
+        if size <= _CHUNK and not done:
+            with suppress(RegistryError):
+                self._finish(location, digest, path.read_bytes(), tries=1)
+                told(size)
+                return
+            location, done = self._begun("")
         told(done)
         with open(path, "rb") as file:
             drops = 0
@@ -322,13 +336,23 @@ class Registry:
                 told(len(part))
                 done += len(part)
                 _note(notes, place, location)
+        self._finish(location, digest)
+        _note(notes, place, "")
+
+    def _finish(self, location: str, digest: str, content: bytes = b"", **more: int) -> None:
+        """End an upload, with the whole blob where nothing of it was sent before."""
         query = f"{'&' if '?' in location else '?'}{urlencode({'digest': digest})}"
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": "0"}
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(content))}
         response = self.connection.ask(
-            "PUT", location + query, scope=scope, expect=(201, 204), headers=headers
+            "PUT",
+            location + query,
+            scope=self._scope("pull,push"),
+            expect=(201, 204),
+            headers=headers,
+            data=content,
+            **more,
         )
         response.close()
-        _note(notes, place, "")
         if response.headers.get("Docker-Content-Digest", digest) != digest:
             raise _lie(self.connection.registry, digest)
 
