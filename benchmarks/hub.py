@@ -1,4 +1,4 @@
-"""How long the report takes over many people's histories, and its memory.
+"""How long the report takes over many people's histories, and what the service takes in meanwhile.
 
     python benchmarks/hub.py [--users 5000] [--records 200]
 
@@ -8,12 +8,19 @@ The homes are made in a temporary folder, with lines as installs write them.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import resource
+import socket
+import subprocess
+import sys
 import tempfile
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib import request as http
 
 from jstackmagic.history.lines import encode
 from jstackmagic.history.who import context
@@ -23,6 +30,7 @@ from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
 from jstackmagic.report.folders import USUAL, histories, report_on
 from jstackmagic.report.person import Filter
+from jstackmagic.sending.reduced import reduced
 
 BASE = EnvironmentRef("conda-base", "base", "/opt/conda", "3.13.1")
 NAMES = 3_000  # packages that people choose from, a few of them far more often
@@ -81,22 +89,116 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, default=5_000)
     parser.add_argument("--records", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=20, help="that the service is sent to")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        size = fill(Path(folder), args.users, args.records)
-        print("| processes | people | records | files | report | more memory of this one |")
-        print("|---|---|---|---|---|---|")
-        for workers in (1, len(os.sched_getaffinity(0))):
-            before = peak()
-            started = time.perf_counter()
-            tally = report_on(histories([Path(folder)]), Filter(), workers=workers)
-            seconds = time.perf_counter() - started
-            assert tally.users == args.users, (tally.users, tally.skipped[:3])
-            print(
-                f"| {workers} | {tally.users:,} | {tally.records:,} | {size / 1e6:,.0f} MB "
-                f"| {seconds:.1f} s | {(peak() - before) / 1e6:.0f} MB |",
-                flush=True,
-            )
+        report(Path(folder), args.users, args.records)
+    with tempfile.TemporaryDirectory() as folder:
+        service(Path(folder), args.users, args.seconds)
+
+
+def report(folder: Path, users: int, records: int) -> None:
+    size = fill(folder, users, records)
+    print("| processes | people | records | files | report | CPU of this one | more memory |")
+    print("|---|---|---|---|---|---|---|")
+    for workers in (1, len(os.sched_getaffinity(0))):
+        before, busy, started = peak(), time.process_time(), time.perf_counter()
+        tally = report_on(histories([folder]), Filter(), workers=workers)
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
+        assert tally.users == users, (tally.users, tally.skipped[:3])
+        print(
+            f"| {workers} | {tally.users:,} | {tally.records:,} | {size / 1e6:,.0f} MB "
+            f"| {seconds:.1f} s | {busy:.1f} s | {(peak() - before) / 1e6:.0f} MB |",
+            flush=True,
+        )
+
+
+class Who(BaseHTTPRequestHandler):
+    """The hub's answer to who has a token: here the token is the name."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        name = self.headers.get("Authorization", "").partition(" ")[2]
+        said: object = []
+        if self.path.endswith("/user"):
+            said = {"kind": "user", "name": name, "admin": True, "scopes": ["access:services"]}
+        body = json.dumps(said).encode()
+        self.send_response(500 if self.path.endswith("=200") else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def service(folder: Path, users: int, seconds: float) -> None:
+    """Send batches as kernels do, and look at the report meanwhile."""
+    hub = ThreadingHTTPServer(("127.0.0.1", 0), Who)
+    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environ = {
+        "JUPYTERHUB_API_URL": f"http://127.0.0.1:{hub.server_port}/hub/api",
+        "JUPYTERHUB_API_TOKEN": "service",
+        "JUPYTERHUB_CLIENT_ID": "service-jstackmagic",
+        "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{port}",
+        "JUPYTERHUB_SERVICE_PREFIX": "/",
+        "JUPYTERHUB_OAUTH_ACCESS_SCOPES": '["access:services"]',
+    }
+    command = [Path(sys.executable).parent / "jstackmagic-hub", "--lines-a-minute", "10000000"]
+    core = min(os.sched_getaffinity(0))
+    process = subprocess.Popen(
+        ["taskset", "-c", str(core), *command, "--pause", "5"],
+        env={**os.environ, **environ},
+        cwd=folder,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        while _get(f"{url}health", "") is None:
+            time.sleep(0.1)
+        seed = random.Random(2)
+        lines = [line for n in range(4_000) for line in record(n, seed).splitlines()]
+        sent = [json.loads(json.dumps(reduced(line, "salt"))) for line in lines]
+        began, taken, waits, number = time.perf_counter(), 0, [], 0
+        while time.perf_counter() - began < seconds:
+            start = seed.randrange(0, len(sent) - 400) // 2 * 2
+            batch = [
+                {**line, "id": f"{number + at // 2:08x}.1"}
+                for at, line in enumerate(sent[start : start + 400])
+            ]
+            number += 200
+            body = json.dumps({"records": batch}).encode()
+            answer = _get(f"{url}api/records", f"user-{seed.randrange(users)}", body)
+            taken += json.loads(answer or b"{}").get("taken", 0)
+            asked = time.perf_counter()
+            assert _get(url, "root") is not None
+            waits.append(time.perf_counter() - asked)
+        took = time.perf_counter() - began
+        busy = sum(map(int, Path(f"/proc/{process.pid}/stat").read_text().split()[13:15]))
+        waits.sort()
+        print("\n| records taken | a second | a second of its CPU | report, 95 % within |")
+        print("|---|---|---|---|")
+        print(
+            f"| {taken // 2:,} | {taken / 2 / took:,.0f} "
+            f"| {taken / 2 / (busy / os.sysconf('SC_CLK_TCK')):,.0f} "
+            f"| {waits[int(len(waits) * 0.95)] * 1000:.0f} ms |"
+        )
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _get(url: str, token: str, body: bytes | None = None) -> bytes | None:
+    asked = http.Request(url, body, {"Authorization": f"token {token}"})
+    try:
+        with http.urlopen(asked, timeout=60) as answer:
+            return bytes(answer.read())
+    except OSError:
+        return None
 
 
 def peak() -> int:

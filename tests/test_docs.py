@@ -16,6 +16,7 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -25,8 +26,12 @@ import yaml
 from jstackmagic import commands
 from jstackmagic.commands._parser import parse
 from jstackmagic.history.file import History
+from jstackmagic.hub.app import _parsed
 from jstackmagic.image.engine import labels
+from jstackmagic.model.policy import Policy
 from jstackmagic.model.text import for_terminal
+from jstackmagic.sending.outbox import Outbox, Sent
+from jstackmagic.sending.policy import with_served
 from support import engine, stacks
 from support.examples import (
     BOTH,
@@ -312,10 +317,76 @@ def read_workflow(path: Path) -> None:
     parse(commands.parser(verb, magic=False), words)
 
 
+def read_hub_config(path: Path) -> None:
+    from jupyterhub.app import JupyterHub
+
+    hub = JupyterHub()
+    hub.load_config_file(str(path))
+    config = hub.config
+    if "services" in config.JupyterHub:
+        (service,) = config.JupyterHub.services.get_value([])
+        assert Path(service["command"][0]).name == "jstackmagic-hub"
+        _parsed(service["command"][1:])
+        roles = config.JupyterHub.load_roles.get_value([])
+        scopes = {scope for role in roles for scope in role["scopes"]}
+        assert {"list:users", "access:services!service=jstackmagic"} <= scopes
+        environment = config.Spawner.environment.get_value({})
+        assert environment["JSTACKMAGIC_HUB_URL"].startswith(service["url"])
+    else:
+        from dockerspawner import DockerSpawner
+
+        made = DockerSpawner(config=config, user=SimpleNamespace(name="ada"))
+        (name,) = made.allowed_images(made)  # the service does not answer
+        assert name == "The usual image"
+
+
+def read_hub_values(path: Path) -> None:
+    """Held against the chart's schema: singleuser here, the hub's part in the words of its own."""
+    said = yaml.safe_load(path.read_text())
+    schema = json.loads((REPOSITORY / "tests/schemas/z2jh.json").read_text())
+    jsonschema.Draft7Validator(schema).validate({"singleuser": said["singleuser"]})
+    jsonschema.Draft7Validator(HUB_SCHEMA).validate(said["hub"])
+
+
+HUB_SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "services": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string"}, "admin": {"type": "boolean"},
+                    "command": {"type": ["string", "array"]}, "url": {"type": "string"},
+                    "api_token": {"type": ["string", "null"]},
+                    "apiToken": {"type": ["string", "null"]},
+                },
+            },
+        },
+        "loadRoles": {"type": "object", "additionalProperties": {"type": "object"}},
+    },
+}  # fmt: skip
+"""The two properties of ``hub`` that the page has, as values.schema.yaml of the chart has them."""
+
+
+def read_policy(path: Path) -> None:
+    history = path.with_name("history.jsonl")
+    Outbox(history, "http://hub").keep(Sent(policy=json.loads(path.read_text())))
+    policy = with_served(Policy(hub_url="http://hub"), history)
+    assert policy.deny == ("telnetlib3",)
+    assert policy.reasons == (("telnetlib3", "Use ssh"),)
+    assert policy.locked == ("index_url", "extra_index_urls")
+
+
 READERS: dict[str, Callable[[Path], None]] = {
     ".github/workflows/image.yml": read_workflow,
     ".pre-commit-config.yaml": read_precommit,
     "history.jsonl": read_history,
+    "hub-values.yaml": read_hub_values,
+    "jupyterhub_config.d/images.py": read_hub_config,
+    "jupyterhub_config.d/jstackmagic.py": read_hub_config,
+    "policy.json": read_policy,
     "values.yaml": read_values,
 }
 """Who reads a file that no example of its page is about."""
@@ -452,7 +523,7 @@ SHOWS = {
     },
     "request": {
         'apt:libgl1 --why "OpenCV needs it"': "libgl1",
-        "": "apt:libgl1 … OpenCV needs it",
+        "": "apt:libgl1",
     },
     "shared": {
         "": "0 lines sent. No service is set",
@@ -549,7 +620,7 @@ def test_every_example_of_a_verb_does_what_it_says(here: Here, full_root: Root) 
 
 @pytest.mark.docker
 @pytest.mark.parametrize(
-    "verbs", [("image",), ("history", "hook", "install", "remove", "replay", "report")]
+    "verbs", [("image",), ("history", "hook", "install", "remove", "replay", "report", "request")]
 )
 def test_and_so_does_every_example_that_needs_a_container(
     verbs: tuple[str, ...], there: There

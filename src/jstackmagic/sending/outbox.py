@@ -170,6 +170,19 @@ class Outbox:
         state.decisions = found["decisions"]
         self.keep(state)
 
+    def push(self, image: str) -> str:
+        """Have an image that the user pushed offered at their next start; return a sentence.
+
+        Nothing hangs on it: a service that does not answer is only said.
+        """
+        if not self.url:
+            return ""
+        try:
+            self._ask("api/images", {"image": image})
+        except Unreachable as error:
+            return f"The hub does not know of it: {error}."
+        return "The hub offers it at your next start."
+
     def news(self) -> list[str]:
         """Return a sentence for each decision that the user has not been shown, once."""
         state = self.state()

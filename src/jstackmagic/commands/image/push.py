@@ -51,6 +51,7 @@ def run(options: Options, session: Session) -> Pushed:
     from ...image.layers.send import write_layout
     from ...image.secrets import pairs
     from ...model.reference import parse_tag
+    from ...sending.outbox import Outbox
     from ._pushed import Pushed
 
     tag, extra, console = parse_tag(options.tag), pairs(options.labels), session.console
@@ -78,6 +79,7 @@ def run(options: Options, session: Session) -> Pushed:
         sent = send_to(tag, found.base, image, console, share=options.share)
         note_image(f"{tag.name}@{sent.digest}", session.history)
         how = f"{sent.layers} layers sent, {sent.mounted} taken from other repositories"
+        session.console.say(Outbox(session.history.path, session.policy.hub_url).push(str(tag)))
         return Pushed(str(tag), found, unrecorded, sent.digest, sent.size, how)
 
 
