@@ -12,7 +12,7 @@ from .shell import Command, Operator, Word
 from .state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from . import Found
 
@@ -279,7 +279,7 @@ class Course:
         block = self._blocks[-1]
         if block.kind != "loop":
             return
-        end = self._end(at)
+        end = self._end(at, ("for", "while", "until", "select"), "done")
         body = [item for item in self.items[at:end] if isinstance(item, Command)]
         names = {name} if name else set()
         reads: set[str] = set()
@@ -301,24 +301,8 @@ class Course:
         for each in ({name} if name else reads) if file else ():
             block.state.origins[f"${each}"] = block.state.origins[f"${{{each}}}"] = file
 
-    def _end(self, at: int) -> int:
-        """Return the number of the item that ends the loop which the one at ``at`` begins."""
-        depth = 0
-        for number in range(at, len(self.items)):
-            item = self.items[number]
-            if not isinstance(item, Command):
-                continue
-            for word in item.words:
-                if word.quoted or word.text not in _KEYWORDS:
-                    break
-                depth += word.text in ("for", "while", "until", "select")
-                depth -= word.text == "done"
-            if depth <= 0:
-                return number
-        return len(self.items)
-
-    def _define(self, name: str, at: int) -> int:
-        """Keep a function's body for its call; return the position after it."""
+    def _end(self, at: int, opens: Container[str], closes: str) -> int:
+        """Return the number of the item that ends the block which the one at ``at`` begins."""
         depth = 0
         for number in range(at, len(self.items)):
             item = self.items[number]
@@ -326,17 +310,20 @@ class Course:
                 for word in item.words:
                     if word.quoted or word.text not in _KEYWORDS:
                         break
-                    depth += {"{": 1, "}": -1}.get(word.text, 0)
+                    depth += (word.text in opens) - (word.text == closes)
                 if depth <= 0:
-                    break
-        else:
-            number = len(self.items)
+                    return number
+        return len(self.items)
+
+    def _define(self, name: str, at: int) -> int:
+        """Keep a function's body for its call; return the position after it."""
+        end = self._end(at, "{", "}")
         first = self.items[at]
         assert isinstance(first, Command)
-        body = [replace(first, words=first.words[1:], defines=""), *self.items[at + 1 : number]]
+        body = [replace(first, words=first.words[1:], defines=""), *self.items[at + 1 : end]]
         self._blocks[-1].state.functions[name] = (self, body)
         self._uncalled.append((name, body))
-        return number + 1
+        return end + 1
 
 
 def _own(command: Command) -> tuple[Word, ...]:

@@ -9,12 +9,11 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from . import Found, Target, calls
+from . import Found, Target, calls, own
 from .argv import listed
 from .blocks import alternatives
 from .lines import DOWNLOADERS, READERS, recognise, recognise_call
 from .others import IN_CODE, OTHERS, julia_reason, r_reason
-from .own import envinstall, envremove
 from .shell import Command, Word, parse
 from .source import Line, logical_lines
 from .state import State
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..model.packages import ManagerName
+    from ..model.request import Action
     from .blocks import Path
 
 _NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)
@@ -157,11 +157,7 @@ class CellReader:
         elif name in _PYTHON_CELLS:
             yield from _moved(self.read(body), line - 1)
         elif name == "envinstall":
-            command = f"%%{name} {rest}".rstrip()
-            yield from _moved(
-                envinstall(rest, body, command=command, folder=self.folder, unsaid=self.unsaid),
-                line - 2,
-            )
+            yield from _moved(self._own(name, rest, body, f"%%{name} {rest}".rstrip()), line - 2)
         elif name in ("perl", "ruby"):
             for number, text in enumerate(body.split("\n"), start=line):
                 if IN_CODE.search(text):
@@ -308,11 +304,15 @@ class CellReader:
             self.state.folder = None
         elif name in _TIMED:
             found = self._timed(rest)
-        elif name == "envinstall":
-            found = envinstall(rest, None, command=typed, folder=self.folder, unsaid=self.unsaid)
-        elif name == "envremove":
-            found = envremove(rest, command=typed, folder=self.folder, unsaid=self.unsaid)
+        elif name in ("envinstall", "envremove"):
+            found = self._own(name, rest, None, typed)
         yield from _moved(found, line - 1)
+
+    def _own(self, name: str, rest: str, body: str | None, typed: str) -> Iterator[Found]:
+        action: Action = "remove" if name == "envremove" else "install"
+        return own.requests(
+            action, rest, body, command=typed, folder=self.folder, unsaid=self.unsaid
+        )
 
     def _run(self, rest: str, typed: str) -> Iterator[Found]:
         """Yield the finds of a script that ``%run`` reads into this session."""
@@ -336,8 +336,8 @@ class CellReader:
             yield Found(typed, reason=f"IPython cannot split the line: {error}.")
             return
         quotes = re.search("['\"]", rest)
-        own = Target(prefix="{sys.prefix}")
-        state = replace(self.state.subshell(), target=own, conda=own)
+        here = Target(prefix="{sys.prefix}")
+        state = replace(self.state.subshell(), target=here, conda=here)
         for found in recognise(" ".join([name, *words]), state=state, braces=True, command=typed):
             lost = f"IPython's %{name} loses the quotes. {found.note}".rstrip()
             yield replace(found, note=lost) if quotes and (found.note or found.reason) else found

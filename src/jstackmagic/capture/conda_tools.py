@@ -168,13 +168,17 @@ def configure(call: Call, state: State) -> bool:
     words = [word.text for word in given.words]
     if words[:1] != ["config"]:
         return False
-    verbs, keys = _CONFIG.read(call.arguments), list(words[1:])
-    for name, word in verbs.items:
-        if name in _WAYS and word is not None:
-            key = word.text
-            _configured(state, name, key, _after(verbs, word), call.line)
-    if keys[:1] and f"--{keys[0]}" in _WAYS and len(keys) > 1:  # micromamba's and mamba 2's verbs
-        _configured(state, f"--{keys[0]}", keys[1], list(given.words[3:]), call.line)
+    verbs = list(_CONFIG.read(call.arguments).without_verbs(1).items)
+    if len(words) > 2 and f"--{words[1]}" in _WAYS:  # micromamba's and mamba 2's verbs
+        verbs = [(f"--{words[1]}", given.words[2]), *(("", word) for word in given.words[3:])]
+    way, key, values = "", "", list[Word]()
+    for name, word in (*verbs, ("--end", None)):
+        if not name and word is not None:
+            values.append(word)
+            continue
+        if way:
+            _configured(state, way, key, values, call.line)
+        way, key, values = (name, word.text, []) if name in _WAYS and word else ("", "", [])
     return True
 
 
@@ -185,20 +189,6 @@ _CONFIG = Options.of(
     flags="--system --env --show --get --validate --describe --json",
 )
 _WAYS = ("--add", "--prepend", "--append", "--set", "--remove", "--remove-key")
-
-
-def _after(given: Given, option: Word) -> list[Word]:
-    """Return the words between an option's value and the next option."""
-    after: list[Word] = []
-    seen = False
-    for name, word in given.items:
-        if word is option:
-            seen = True
-        elif seen and name:
-            break
-        elif seen and word is not None:
-            after.append(word)
-    return after
 
 
 def _configured(state: State, way: str, key: str, values: list[Word], line: int) -> None:

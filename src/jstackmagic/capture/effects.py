@@ -81,29 +81,19 @@ def _cd(call: Call, state: State) -> None:
         state.folder = os.path.normpath(os.path.join(state.folder or "", path))
 
 
-def _export(call: Call, state: State) -> None:
-    unexports = any(word.text == "-n" for word in call.arguments)
+def _declare(call: Call, state: State) -> None:
+    """Apply ``export``, ``declare -x`` and their like."""
+    options = "".join(word.text for word in call.arguments if word.text.startswith("-"))
+    exports = call.program == "export" or "x" in options
     for word in call.arguments:
         match = ASSIGNMENT.match(word.text)
         name = match[1] if match else word.text
         if match:
             assign(state, name, word.tail(match.end()), adds=match[0].endswith("+="))
-        if unexports:
+        if call.program == "export" and "n" in options:
             state.exported.discard(name)
-        elif name in state.variables:
+        elif exports and name in state.variables:
             state.exported.add(name)
-
-
-def _declare(call: Call, state: State) -> None:
-    exports = any(re.fullmatch(r"-\w*x\w*", word.text) for word in call.arguments)
-    for word in call.arguments:
-        match = ASSIGNMENT.match(word.text)
-        if match:
-            assign(state, match[1], word.tail(match.end()))
-            if exports:
-                state.exported.add(match[1])
-        elif exports and word.text in state.variables:
-            state.exported.add(word.text)
 
 
 def _read(call: Call, state: State) -> None:
@@ -227,12 +217,11 @@ _VENV = Options.of(
 
 _EFFECTS: dict[str, Callable[[Call, State], object]] = {
     **dict.fromkeys(("cd", "pushd"), _cd),
-    **dict.fromkeys(("declare", "typeset", "local", "readonly"), _declare),
+    **dict.fromkeys(ASSIGNING, _declare),
     **dict.fromkeys(("read", "mapfile", "readarray", "getopts"), _read),
     "popd": lambda _, state: setattr(state, "folder", None),
     "unset": lambda call, state: state.unset(*(word.text for word in call.arguments)),
     "deactivate": lambda _, state: state.deactivate(),
-    "export": _export,
     "let": _let,
     "set": _set,
     "git": _git,

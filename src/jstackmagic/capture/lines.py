@@ -111,16 +111,7 @@ def recognise_argv(
     line: int = 1,
     command: str = "",
 ) -> Iterator[Found]:
-    """Yield the finds of one call whose words no shell has read.
-
-    Args:
-        words: The program and its arguments.
-        state: As for `recognise`.
-        folder: As for `recognise`.
-        target: As for `recognise`.
-        line: As for `recognise`.
-        command: The command as typed; by default the words, separated by blanks.
-    """
+    """Yield the finds of one call whose words no shell has read; see `recognise`."""
     if words:
         typed = command or " ".join(word.text for word in words)
         walker = _Walker("", braces=False, line=line, typed=typed, depth=0)
@@ -464,9 +455,8 @@ class _Walker:
         self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
     ) -> Iterator[Found]:
         """Yield the finds of an interpreter: the module it runs is the program."""
-        inner, file = _module(call)
+        inner, code, file = _given_to_python(call)
         body = state.document(redirections)
-        code = _code(call)
         if inner is not None:
             if not (effects.of_module(inner, state) or effects.of_tool(inner, state)):
                 yield from _program(inner, through_python=True)
@@ -653,31 +643,22 @@ def _is_download(command: Command) -> bool:
     return bool(command.words) and program_name(command.words[0]) in DOWNLOADERS
 
 
-def _module(call: Call) -> tuple[Call | None, Word | None]:
-    """Return the call of the module that ``python -m`` runs, or the script's file."""
+def _given_to_python(call: Call) -> tuple[Call | None, Word | None, Word | None]:
+    """Return what an interpreter runs: a module's call, the code behind ``-c``, or a file."""
     rest = list(call.arguments)
     while rest:
         word = rest.pop(0)
-        if word.text in ("-W", "-X") and rest:
-            rest.pop(0)
-        elif re.fullmatch(r"-[A-Za-z]*m", word.text) and rest:
-            return replace(call, words=tuple(rest)).by(call.words[0]), None
-        elif re.fullmatch(r"-m\w[\w.]*", word.text):
-            return replace(call, words=(word.tail(2), *rest)).by(call.words[0]), None
-        elif word.text in ("-", "-c") or not word.text.startswith("-"):
-            return None, word if word.text not in ("-", "-c") else None
-    return None, None
-
-
-def _code(call: Call) -> Word | None:
-    """Return what ``python -c`` runs."""
-    rest = list(call.arguments)
-    for at, word in enumerate(rest):
-        if not word.text.startswith("-"):
-            return None
-        if re.fullmatch(r"-[A-Za-z]*c", word.text):
-            return rest[at + 1] if at + 1 < len(rest) else None
-    return None
+        option = re.fullmatch(r"-[A-Za-z]*?([mc])(.*)", word.text, re.DOTALL)
+        if word.text in ("-W", "-X"):
+            del rest[:1]
+        elif option and (option[2] or rest):
+            value = word.tail(option.start(2)) if option[2] else rest.pop(0)
+            if option[1] == "c":
+                return None, value, None
+            return replace(call, words=(value, *rest)).by(call.words[0]), None, None
+        elif not word.text.startswith("-") or word.text == "-":
+            return None, None, None if word.text == "-" else word
+    return None, None, None
 
 
 def _activates(call: Call, state: State) -> bool:

@@ -33,28 +33,16 @@ _HOLE = re.compile(r"\{[^{}]+\}|\$\w+")
 _FLAGS = {"--requirement": "-r", "--constraint": "-c", "--editable": "-e"}
 
 
-def envinstall(
-    line: str, body: str | None, *, command: str, folder: str | None, unsaid: ManagerName
-) -> Iterator[Found]:
-    """Read ``%envinstall``, or ``%%envinstall`` if there is a body."""
-    yield from _read("install", line, body, command, folder, unsaid)
-
-
-def envremove(
-    line: str, *, command: str, folder: str | None, unsaid: ManagerName
-) -> Iterator[Found]:
-    """Read ``%envremove``."""
-    yield from _read("remove", line, None, command, folder, unsaid)
-
-
-def _read(
+def requests(
     action: Action,
     line: str,
     body: str | None,
+    *,
     command: str,
     folder: str | None,
     unsaid: ManagerName,
 ) -> Iterator[Found]:
+    """Read ``%envinstall``, with a body ``%%envinstall``, or ``%envremove``."""
     try:
         words = [Word(text, holes=tuple(_HOLE.findall(text))) for text in split_words(line)]
         cut = next((at for at, word in enumerate(words) if word.text == "--"), len(words))

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..model.documents import yaml_nodes
 from ..model.environment import ConfiguredChannel
@@ -97,9 +97,13 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_PLAIN_LISTS = _names("""
+    default_channels allowlist_channels denylist_channels aggressive_update_packages pinned_packages
+""")
+_SWITCHES = _names("add_anaconda_token offline override_channels_enabled")
+_TEXTS = _names("channel_alias client_ssl_cert client_ssl_cert_key")
 _LISTS = {
-    **dict.fromkeys(_names("channels default_channels allowlist_channels denylist_channels"), ","),
-    **dict.fromkeys(_names("aggressive_update_packages pkgs_dirs"), ","),
+    **dict.fromkeys((*_PLAIN_LISTS, "channels", "pkgs_dirs"), ","),
     "pinned_packages": "&",
     "envs_dirs": os.pathsep,
 }
@@ -107,10 +111,7 @@ _LISTS = {
 
 _MAPS = _names("custom_channels custom_multichannels proxy_servers")
 
-_SCALARS = _names("""
-    add_anaconda_token channel_alias channel_priority client_ssl_cert client_ssl_cert_key offline
-    override_channels_enabled ssl_verify
-""")
+_SCALARS = _SWITCHES | _TEXTS | {"channel_priority", "ssl_verify"}
 
 _PATHS = _names("envs_dirs pkgs_dirs")
 
@@ -492,28 +493,21 @@ def merge(
         envs.insert(0 if root_writable else 1, f"{root_prefix}/envs")
         pkgs.insert(0, f"{root_prefix}/pkgs")
     built_in = CondaConfig()
+    plain: dict[str, Any] = {
+        **{name: settings.strings(name, getattr(built_in, name)) for name in _PLAIN_LISTS},
+        **{name: settings.boolean(name, getattr(built_in, name)) for name in _SWITCHES},
+        **{name: settings.text(name) or getattr(built_in, name) for name in _TEXTS},
+    }
     return CondaConfig(
+        **plain,
         channels=settings.channels(),
-        default_channels=settings.strings("default_channels", built_in.default_channels),
-        channel_alias=settings.text("channel_alias") or built_in.channel_alias,
         custom_channels={**built_in.custom_channels, **settings.texts("custom_channels")},
         custom_multichannels={**settings.lists("custom_multichannels"), "local": local_channels},
         channel_priority=settings.channel_priority(),
-        pinned_packages=settings.strings("pinned_packages"),
-        aggressive_update_packages=settings.strings(
-            "aggressive_update_packages", built_in.aggressive_update_packages
-        ),
         pkgs_dirs=settings.strings("pkgs_dirs") or tuple(pkgs),
         envs_dirs=tuple(dict.fromkeys((*settings.strings("envs_dirs"), *envs))),
-        offline=settings.boolean("offline", default=False),
         ssl_verify=settings.ssl_verify(),
-        client_ssl_cert=settings.text("client_ssl_cert"),
-        client_ssl_cert_key=settings.text("client_ssl_cert_key"),
         proxy_servers=settings.texts("proxy_servers"),
-        override_channels_enabled=settings.boolean("override_channels_enabled", default=True),
-        add_anaconda_token=settings.boolean("add_anaconda_token", default=True),
-        allowlist_channels=settings.strings("allowlist_channels"),
-        denylist_channels=settings.strings("denylist_channels"),
         files=tuple(source.name for source in sources if "/" in source.name),
         unhonoured=tuple(_unhonoured(sources)),
     )
@@ -553,7 +547,7 @@ class _Settings:
         entry = self._strongest(name)
         return None if entry is None else self._expanded(name, _text(entry))
 
-    def boolean(self, name: str, *, default: bool) -> bool:
+    def boolean(self, name: str, default: bool) -> bool:
         entry = self._strongest(name)
         if entry is None:
             return default

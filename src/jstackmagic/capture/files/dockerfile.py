@@ -106,12 +106,14 @@ class _Instruction:
         text: The text after it, with its line continuations.
         line: Its first line.
         body: Its here-documents, with the lines that end them.
+        documents: Their texts, by the words that end them.
     """
 
     name: str
     text: str
     line: int
     body: str = ""
+    documents: dict[str, str] = field(default_factory=dict)
 
 
 def _instructions(text: str) -> Iterator[_Instruction]:
@@ -134,16 +136,19 @@ def _instructions(text: str) -> Iterator[_Instruction]:
         match = _INSTRUCTION.match(joined)
         if match is None:
             continue
-        name, rest, body = match["name"].upper(), match["rest"], []
+        name, rest, body = match["name"].upper(), match["rest"], list[str]()
+        documents: dict[str, str] = {}
         if name in ("RUN", "COPY", "ADD", "ONBUILD"):
             for mark in _HEREDOC.finditer(rest):
+                documents[mark["word"]] = ""
                 while at < len(lines):
-                    line = lines[at]
+                    body.append(lines[at])
+                    line = lines[at].lstrip("\t") if mark["dash"] else lines[at]
                     at += 1
-                    body.append(line)
-                    if (line.lstrip("\t") if mark["dash"] else line) == mark["word"]:
+                    if line == mark["word"]:
                         break
-        yield _Instruction(name, rest, start + 1, "\n".join(body))
+                    documents[mark["word"]] += f"{line}\n"
+        yield _Instruction(name, rest, start + 1, "\n".join(body), documents)
 
 
 @dataclass(frozen=True)
@@ -366,7 +371,6 @@ class _Runner:
         *sources, target = words
         into = len(sources) > 1 or target.endswith(("/", "."))
         target = posixpath.normpath(posixpath.join(self.state.folder, target))
-        texts = _documents(instruction)
         for source in sources:
             by = f"{instruction.name}, line {instruction.line},"
             mark = _HEREDOC.fullmatch(source)
@@ -374,7 +378,7 @@ class _Runner:
                 self._copy_from(stage[1], source, target, into)
             elif mark is not None:
                 path = posixpath.join(target, mark["word"]) if into else target
-                body = texts.get(mark["word"], "")
+                body = instruction.documents[mark["word"]]
                 body = body if mark["quote"] else self._filled(body)
                 self._add(path, Origin(text=body))
                 if is_setting(path):
@@ -584,21 +588,6 @@ def _absolute(place: str) -> str:
 
 def _is_git(source: str) -> bool:
     return re.match(r"(git@|git://|ssh://)|https?://\S+\.git(#|$)", source) is not None
-
-
-def _documents(instruction: _Instruction) -> dict[str, str]:
-    """Return an instruction's here-documents by the words that end them."""
-    texts: dict[str, str] = {}
-    lines = iter(instruction.body.split("\n"))
-    for mark in _HEREDOC.finditer(instruction.text):
-        body: list[str] = []
-        for line in lines:
-            line = line.lstrip("\t") if mark["dash"] else line
-            if line == mark["word"]:
-                break
-            body.append(line)
-        texts[mark["word"]] = "".join(f"{line}\n" for line in body)
-    return texts
 
 
 def named(target: Target) -> Target:

@@ -37,7 +37,7 @@ _SECRET = re.compile(r"://[^/\s]*\$\{([A-Z0-9_]+)\}[^/\s]*@")
 _CONDA_BUILD = re.compile(r"/(?:[^/]+_\d{8,}|[^/]*croot)/|/feedstock_root/|/conda-bld/")
 """A folder that conda-build made for one build: ``…/babel_1607110387436/work``."""
 
-_COMMAND = re.compile(
+_COMMAND = (
     r"[!%]?\s*(?:(?:python\S*\s+-m\s+)?pip\d?|conda|mamba|uv(?:\s+pip)?)\s+install\s+(?P<rest>.+)"
 )
 
@@ -134,7 +134,7 @@ def _read(line: _Line, base: str) -> tuple[Asked, tuple[str, ...]]:
         UsageError: pip would refuse it, or could not do it here.
     """
     text = line.text
-    reason = _cannot_work(text)
+    reason = _cannot_work(text) or (_meant(text) if text.startswith("- ") else "")
     if reason:
         raise UsageError(reason)
     # pip's rule: options name files from the list's own folder, requirements from here
@@ -188,41 +188,38 @@ def _is_readable(spec: str) -> bool:
     return True
 
 
+_NAME = r"([A-Za-z0-9][\w.-]*)"
+_MEANT = (
+    (r"(?:<{7}|={7}|>{7})(?: .*)?", "It is a mark of a merge conflict: choose one side, and take"
+     " the marks out."),
+    (r"-\s+(\S.*)", r"A list has no dashes before its items: write \1"),
+    (_COMMAND, r"A list holds packages, no commands: write \g<rest>"),
+    (rf"{_NAME}\s*=([<>])\s*(\S+)", r"Write \1\2=\3"),
+    (rf"([\w.-]+::){_NAME}(.*)", r"A channel is conda's: write \2, or %envinstall conda:\1\2\3"),
+    (rf"{_NAME}\s*=\s*([^=\s]+)(?:=[^=\s]+)?", r"It is conda's form: write \1==\2"),
+    (r"Package\s+Version.*|[-\s]+", "It is the heading of a table: pip list --format=freeze writes"
+     " a list."),
+    (rf"{_NAME}\s+\(?v?(\d[\w.!+-]*)\)?(?:\s.*)?", r"Write \1==\2"),
+)  # fmt: skip
+"""Lines that pip refuses, and what is meant."""
+
+
 def _meant(text: str) -> str:
     """Return the replacement for a line that pip refuses; empty if it is unclear."""
-    if re.match(r"(?:<{7}|={7}|>{7})(?: |$)", text):
-        return "It is a mark of a merge conflict: choose one side, and take the marks out."
-    command = _COMMAND.fullmatch(text)
-    if command:
-        return f"A list holds packages, no commands: write {command['rest']}"
-    reversed_ = re.fullmatch(r"([A-Za-z0-9][\w.-]*)\s*=([<>])\s*(\S+)", text)
-    if reversed_:
-        return f"Write {reversed_[1]}{reversed_[2]}={reversed_[3]}"
-    of_channel = re.fullmatch(r"[\w.-]+::([A-Za-z0-9][\w.-]*)(.*)", text)
-    if of_channel:
-        return f"A channel is conda's: write {of_channel[1]}, or %envinstall conda:{text}"
-    built = re.fullmatch(r"([A-Za-z0-9][\w.-]*)\s*=\s*([^=\s]+)(?:=[^=\s]+)?", text)
-    if built:
-        return f"It is conda's form: write {built[1]}=={built[2]}"
-    if re.fullmatch(r"Package\s+Version.*|[-\s]+", text):
-        return "It is the heading of a table: pip list --format=freeze writes a list."
-    row = re.fullmatch(r"([A-Za-z0-9][\w.-]*)\s+\(?v?(\d[\w.!+-]*)\)?(?:\s.*)?", text)
-    if row:
-        return f"Write {row[1]}=={row[2]}"
+    for pattern, said in _MEANT:
+        if match := re.fullmatch(pattern, text):
+            return match.expand(said)
     trailing = re.fullmatch(r"[\"']?([A-Za-z0-9][\w.\[\]-]*[^,\"';]*)[\"']?[,;]?", text)
     if trailing and trailing[1] != text and _is_readable(trailing[1].strip()):
         return f"Write {trailing[1].strip()}"
     words = text.replace(",", " ").split()
-    if len(words) > 1 and all(_is_readable(word) for word in words):
+    if len(words) > 1 and all(map(_is_readable, words)):
         return f"A line holds one requirement: write {len(words)} lines."
     return ""
 
 
 def _problem(line: _Line, error: UsageError, path: Path) -> Problem:
     reason = error.problem if line.reason else _meant(line.text) or error.problem
-    item = re.fullmatch(r"-\s+(\S.*)", line.text)
-    if item and not line.reason:
-        reason = f"A list has no dashes before its items: write {item[1]}"
     if line.file != path:
         reason = f"In {line.file.name}: {reason}"
     return Problem(line.text, reason, line.number)
