@@ -124,7 +124,7 @@ class Who(BaseHTTPRequestHandler):
         if self.path.endswith("/user"):
             said = {"kind": "user", "name": name, "admin": True, "scopes": ["access:services"]}
         body = json.dumps(said).encode()
-        self.send_response(500 if self.path.endswith("=200") else 200)
+        self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

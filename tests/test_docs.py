@@ -30,7 +30,7 @@ from jstackmagic.hub.app import _parsed
 from jstackmagic.image.engine import labels
 from jstackmagic.model.policy import Policy
 from jstackmagic.model.text import for_terminal
-from jstackmagic.sending.outbox import Outbox, Sent
+from jstackmagic.sending.outbox import Outbox
 from jstackmagic.sending.policy import with_served
 from support import engine, stacks
 from support.examples import (
@@ -372,7 +372,7 @@ HUB_SCHEMA = {
 
 def read_policy(path: Path) -> None:
     history = path.with_name("history.jsonl")
-    Outbox(history, "http://hub").keep(Sent(policy=json.loads(path.read_text())))
+    Outbox(history, "http://hub").keep(policy=json.loads(path.read_text()))
     policy = with_served(Policy(hub_url="http://hub"), history)
     assert policy.deny == ("telnetlib3",)
     assert policy.reasons == (("telnetlib3", "Use ssh"),)

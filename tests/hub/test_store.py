@@ -38,7 +38,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 def take(store: Store, home: Home) -> int:
     raw = home.history.content().splitlines(keepends=True)
     lines = [line for each in raw if (line := reduced(each, "salt"))]
-    return store.take(home.folder.name, [checked(json.loads(json.dumps(line))) for line in lines])
+    return store.take(home.folder.name, [checked(json.loads(json.dumps(line))) for line in lines])[
+        0
+    ]
 
 
 def test_a_person_s_records_come_once_and_go_at_once(store: Store, tmp_path: Path) -> None:
@@ -72,6 +74,7 @@ def test_a_person_s_records_come_once_and_go_at_once(store: Store, tmp_path: Pat
     take(store, ada)
     assert store.held("pandas") == []
     assert store.drop_older(-1) == 8
+    assert store.moves("pip", "pandas") == []
     live.refresh(everybody=True)
     assert live.everything.records == 0
 

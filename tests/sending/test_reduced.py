@@ -17,7 +17,7 @@ from jstackmagic.model.policy import Policy
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.report.person import Filter, Person
-from jstackmagic.sending.outbox import Outbox, Sent, Unreachable
+from jstackmagic.sending.outbox import Outbox, Unreachable
 from jstackmagic.sending.policy import with_served
 from jstackmagic.sending.reduced import reduced
 from jstackmagic.session import Session
@@ -125,17 +125,45 @@ def test_the_history_is_the_spool(ada: Home) -> None:
 
 def test_another_history_is_sent_from_its_beginning(ada: Home) -> None:
     outbox = Outbox(ada.history.path, "")
-    outbox.keep(Sent(at=ada.history.path.stat().st_size, salt="x"))
+    outbox.keep(at=ada.history.path.stat().st_size, salt="x")
     assert outbox.state().at
     assert len(outbox.sent()) == 2
     ada.history.path.write_text("{}\n")
     assert outbox.state().at == 0
 
 
+def test_a_user_s_no_outlives_a_batch_that_is_under_way(
+    ada: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox(ada.history.path, "http://hub")
+    outbox.keep(details=True, policy={"details": True})
+
+    def says_no_meanwhile(_self: Outbox, path: str, body: object = None) -> None:
+        assert "thesis" in json.dumps(body)
+        Outbox(ada.history.path, "").keep(details=False)
+
+    monkeypatch.setattr(Outbox, "_ask", says_no_meanwhile)  # in the place of another process
+    assert outbox.send() == 2
+    assert not outbox.state().details
+    assert "thesis" in json.dumps(outbox.sent())  # what went is shown as it went
+    ada.installs("pip", "six")
+    monkeypatch.setattr(Outbox, "_ask", lambda *_: None)
+    outbox.send()
+    assert "thesis" not in json.dumps(outbox.sent()[2:])
+
+
+def test_a_state_that_somebody_broke_is_a_new_one(ada: Home) -> None:
+    outbox = Outbox(ada.history.path, "")
+    for broken in ('{"policy": []}', '{"at": "x"}', "[", '{"decisions": {"a": 3}}'):
+        ada.history.path.with_name("history.jsonl.hub").write_text(broken)
+        assert outbox.state().at == 0
+        assert outbox.news() == []
+
+
 def test_a_decision_is_said_once(ada: Home) -> None:
     outbox = Outbox(ada.history.path, "")
     said = {"apt:libgl1": {"state": "refused", "why": "no plots"}}
-    outbox.keep(Sent(decisions=said))
+    outbox.keep(decisions=said)
     assert outbox.news() == ["Your request for apt:libgl1 was refused: no plots"]
     assert outbox.news() == []
 
@@ -147,16 +175,16 @@ def test_the_service_s_policy_is_on_top_with_its_reason(ada: Home) -> None:
         "locked": ["index_url", "history", "channels"], "unknown": 1,
     }  # fmt: skip
     path = ada.history.path
-    Outbox(path, "http://hub").keep(Sent(policy=served))
+    Outbox(path, "http://hub").keep(policy=served)
     policy = with_served(Policy(deny=("acme-*",), hub_url="http://hub"), path)
     assert policy.deny == ("acme-*", "telnetlib3")
     assert policy.managers == ("conda", "pip")
     assert policy.sources.channels == ("conda-forge",)
     assert policy.locked == ("index_url", "channels", "extra_index_urls")
     for wrong in ({}, {"deny": 3, "reasons": [], "index_url": 7}):
-        Outbox(path, "http://hub").keep(Sent(policy=wrong))
+        Outbox(path, "http://hub").keep(policy=wrong)
         assert with_served(Policy(), path) == Policy()
-    Outbox(Session().history.path, "http://hub").keep(Sent(policy=served))
+    Outbox(Session().history.path, "http://hub").keep(policy=served)
     denied = with_served(Policy(hub_url="http://hub"), Session().history.path)
     with pytest.raises(Stopped, match="telnetlib3 may not be installed here: Use ssh") as raised:
         verb("install", "--record-only", "pip:telnetlib3", policy=denied)
@@ -180,7 +208,7 @@ def test_a_request_is_recorded_with_its_reason_and_reaches_the_dockerfile() -> N
     assert "'libnone9'" in exported.text
     assert "apt: libnone9: why: OpenCV needs it" in exported.artifact.notes
     said = {"apt:libnone9": {"state": "approved", "why": "in the image of Monday"}}
-    Outbox(Session().history.path, "").keep(Sent(decisions=said))
+    Outbox(Session().history.path, "").keep(decisions=said)
     assert verb("request").to_json()[0]["state"] == "approved: in the image of Monday"
     with pytest.raises(UsageError, match="A reason needs a package"):
         verb("request", "--why", "nothing")

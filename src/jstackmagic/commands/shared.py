@@ -39,8 +39,8 @@ def run(options: Options, session: Session) -> Shared:
     outbox = Outbox(session.history.path, session.policy.hub_url)
     state = outbox.state()
     if options.details:
-        state.details = options.details == "yes"
-        outbox.keep(state)
+        outbox.keep(details=options.details == "yes")
+        state = outbox.state()
     return Shared(outbox.url, tuple(outbox.sent()), state.details)
 
 

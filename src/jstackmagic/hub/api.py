@@ -96,9 +96,9 @@ class Records(Program):
             except (ValueError, RecursionError):  # noqa: PERF203
                 continue
         service, store = self.service, self.service.store
-        new = await service.work(store.take, user, good)
+        new, person = await service.work(store.take, user, good)
         if new:
-            service.live.moved(store.number(user))
+            service.live.moved(person)
         service.counts["taken"] += new
         service.counts["refused"] += len(lines) - len(good)
         self.write({"taken": new, "refused": len(lines) - len(good)})

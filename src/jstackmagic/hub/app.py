@@ -80,19 +80,22 @@ class Structured(logging.Formatter):
         return json.dumps(said)
 
 
-async def people_of_the_hub(api: str, token: str) -> set[str] | None:
-    """Return the names of the hub's users; None if it does not say, or may not."""
+async def people_of_the_hub(api: str, token: str) -> set[str]:
+    """Return the names of the hub's users; nothing if it does not say, or may not.
+
+    A hub gives as many a page as its own settings say: only an empty page is the end.
+    """
     names: set[str] = set()
     while True:
         url = f"{api}/users?offset={len(names)}&limit=200"
         try:
             answer = await AsyncHTTPClient().fetch(url, headers={"Authorization": f"token {token}"})
         except (HTTPError, OSError):
-            return None
-        page = [each["name"] for each in json.loads(answer.body)]
-        names.update(page)
-        if len(page) < 200:
+            return set()
+        page = {each["name"] for each in json.loads(answer.body)}
+        if page <= names:
             return names
+        names |= page
 
 
 async def keep_up(service: Service, days: float, pause: float) -> None:
@@ -106,10 +109,10 @@ async def keep_up(service: Service, days: float, pause: float) -> None:
                 next_tidy = time.monotonic() + max(3600.0 * (pause >= 1), pause)
                 dropped = await service.work(service.store.drop_older, days)
                 there = await people_of_the_hub(api, token)
-                for name in set(await service.work(service.store.people)) - (there or set()):
-                    if there is not None:
-                        service.live.forget(await service.work(service.store.erase, name))
-                        LOG.info("erased", extra={"said": {"why": "no user of the hub"}})
+                known = set(await service.work(service.store.people))
+                for name in known - there if there else ():
+                    service.live.forget(await service.work(service.store.erase, name))
+                    LOG.info("erased", extra={"said": {"why": "no user of the hub"}})
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(None, service.live.refresh, dropped > 0)
         except Exception:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections import Counter, defaultdict
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -233,17 +234,12 @@ class Next(Admin):
         """Write it."""
         live = self.service.live
         decisions = await self.service.work(self.service.store.decisions)
-        everything = live.everything
-        approved = {
-            key: wait
-            for key, wait in everything.waits.items()
-            if decisions.get(key, {}).get("state") == "approved"
-        }
-        tally = Tally(everything.users, everything.records, everything.uses, waits=approved)
-        tally.images = everything.images
+        waits = live.everything.waits.items()
+        approved = {k: w for k, w in waits if decisions.get(k, {}).get("state") == "approved"}
+        tally = replace(live.report.tally, waits=approved)  # in steps, as everything that counts
         try:
             covers = share(self.get_query_argument("covers", "80%"))
-            suggestion = suggest(tally, covers, live.least)
+            suggestion = suggest(tally, covers)
             image = self.get_query_argument("from", "")
             made = dockerfile(suggestion, image, None)
         except JStackMagicError as error:

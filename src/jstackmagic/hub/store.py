@@ -117,14 +117,14 @@ class Store:
             self._people[name] = connection.execute(asked).scalar_one()
         return self._people[name]
 
-    def take(self, name: str, lines: Sequence[Line]) -> int:
+    def take(self, name: str, lines: Sequence[Line]) -> tuple[int, int]:
         """Enter one person's lines; those that are known already change nothing.
 
         Returns:
-            The number of new lines.
+            The number of new lines, and the number of the person; zeros without a line.
         """
         if not lines:
-            return 0
+            return 0, 0
         with self.engine.begin() as connection:
             who = self.person(name, connection)
             rows = [
@@ -140,7 +140,7 @@ class Store:
             new = {tuple(row) for row in found}
             fresh = [each for each in lines if (each.id, each.event, each.time) in new]
             self._follow(who, fresh, connection)
-            return len(fresh)
+            return len(fresh), who
 
     def _follow(self, who: int, lines: Sequence[Line], connection: Connection) -> None:
         """Enter which packages came and went."""
@@ -192,10 +192,6 @@ class Store:
         """Ask the database for nothing."""
         with self.engine.connect() as connection:
             connection.execute(sa.select(1))
-
-    def number(self, name: str) -> int:
-        """Return the number of a person who is entered."""
-        return self._people[name]
 
     def asked(self, name: str) -> set[tuple[str, str]]:
         """Return the packages that a person asked for, by manager and name."""
@@ -331,10 +327,11 @@ class Store:
             return list(connection.scalars(sa.select(self._person.c.name)))
 
     def drop_older(self, days: float) -> int:
-        """Delete the lines and moves that are older; return how many lines."""
+        """Delete what is older; return how many lines it was."""
         before = now(days)
         with self.engine.begin() as connection:
-            connection.execute(sa.delete(self._move).where(self._move.c.time < before))
+            for table in (self._move, self._held):
+                connection.execute(sa.delete(table).where(table.c.time < before))
             done = connection.execute(sa.delete(self._line).where(self._line.c.time < before))
         return int(done.rowcount)
 

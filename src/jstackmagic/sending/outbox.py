@@ -11,7 +11,7 @@ import os
 import threading
 import zlib
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,9 +78,11 @@ class Outbox:
 
     def state(self) -> Sent:
         """Return the state; that of a new one if the file cannot be read."""
+        import msgspec
+
         try:
-            found = Sent(**json.loads(self._file.read_bytes()))
-        except (OSError, ValueError, TypeError):
+            found = msgspec.json.decode(self._file.read_bytes(), type=Sent)
+        except (OSError, ValueError):
             import secrets
 
             return Sent(salt=secrets.token_hex(8))
@@ -88,8 +90,9 @@ class Outbox:
             found.at = 0  # another history, of which the service keeps what it knows already
         return found
 
-    def keep(self, state: Sent) -> None:
-        """Write the state."""
+    def keep(self, **changes: Any) -> None:
+        """Write changes of the state; what another kernel or verb has changed meanwhile stays."""
+        state = replace(self.state(), **changes)
         state.head = self._head(state.at)
         write_file(self._file, json.dumps(asdict(state)), mode=0o600)
 
@@ -116,8 +119,9 @@ class Outbox:
 
             state = self.state()
             details = state.details and bool(state.policy.get("details"))
+            modes = state.modes
             if details != _mode(state, state.at):
-                state.modes.append((state.at, details))
+                modes = [*modes, (state.at, details)]
             batch: list[dict[str, Any]] = []
             lines, at, size = 0, state.at, 0
             for raw in self._whole(state.at):
@@ -134,8 +138,7 @@ class Outbox:
             if batch:
                 self._ask("api/records", {"records": batch})
             if at != state.at:
-                state.at = at
-                self.keep(state)
+                self.keep(at=at, modes=modes, salt=state.salt)
             return lines
 
     def _whole(self, start: int, end: int | None = None) -> Iterator[bytes]:
@@ -165,10 +168,7 @@ class Outbox:
             Unreachable: The service does not answer.
         """
         found = self._ask("api/mine")
-        state = self.state()
-        state.policy = found["policy"]
-        state.decisions = found["decisions"]
-        self.keep(state)
+        self.keep(policy=found["policy"], decisions=found["decisions"])
 
     def push(self, image: str) -> str:
         """Have an image that the user pushed offered at their next start; return a sentence.
@@ -193,9 +193,9 @@ class Outbox:
         }
         if not new:
             return []
-        state.told = [f"{name} {said['state']}" for name, said in state.decisions.items()]
+        told = [f"{name} {said['state']}" for name, said in state.decisions.items()]
         with suppress(OSError):
-            self.keep(state)
+            self.keep(told=told)
         return [decided(name, said) for name, said in new.items()]
 
     def _ask(self, path: str, body: Any = None) -> Any:

@@ -8,6 +8,7 @@ came from a file, a folder or a repository.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from ..history.lines import SCHEMA, decode
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
     from ..model.packages import Package
     from ..model.spec import Spec
+
+
+_OF_ALL = ("/opt/", "/usr", "/srv/")
+"""The beginnings of prefixes that an image has for everybody."""
+
+_OWN = re.compile(r"(?:file:)?/*(?:home|root|tmp|Users|mnt|media)/")
+"""The beginning of a file that is one person's; a mirror in /srv is everybody's."""
 
 
 def reduced(raw: bytes, salt: str, *, details: bool = False) -> dict[str, Any] | None:
@@ -46,7 +54,7 @@ def reduced(raw: bytes, salt: str, *, details: bool = False) -> dict[str, Any] |
     request = request_of(line.request)
     sources = request.sources
     where = line.environment
-    base = where.kind in ("conda-base", "system") and not where.prefix.startswith("/home/")
+    base = where.kind in ("conda-base", "system") and where.prefix.startswith(_OF_ALL)
     mark = f"#{hashlib.sha256(f'{salt}{where.prefix}'.encode()).hexdigest()[:8]}"
     sent["request"] = {
         "action": request.action,
@@ -95,7 +103,7 @@ def _packages(packages: Iterable[Package]) -> list[dict[str, Any]]:
         {"manager": each.manager, "name": each.name, "version": each.version}
         | ({"size": each.size} if each.size else {})
         for each in packages
-        if not each.editable and not of_package(each).place
+        if not (each.editable or of_package(each).place or _OWN.match(each.url or each.source))
     ]
 
 
