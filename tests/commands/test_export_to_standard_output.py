@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +15,9 @@ import yaml
 from packaging.requirements import Requirement
 
 from jstackmagic import export
-from jstackmagic.cli import main
 from jstackmagic.model.recipefile import recipe_of
 from support.records import remember
+from support.verbs import command as in_this_process
 from support.wheels import build_wheel
 
 if sys.version_info >= (3, 11):
@@ -41,14 +39,11 @@ NEED_AN_ENVIRONMENT = {"conda-explicit", "conda-lock", "pylock"}  # with the arc
 
 
 def terminal(name: str, *words: object) -> subprocess.CompletedProcess[str]:
-    """Run the program: for conda as a process of its own, for the others its `main` here."""
+    """Run the program: for conda as a process of its own, for the others in this one."""
     command = ["export", name, *IMAGE.get(name, ()), *map(str, words)]
     if name == "conda":
         return subprocess.run([str(PROGRAM), *command], capture_output=True, text=True)
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        status = main(command)
-    return subprocess.CompletedProcess(command, status, out.getvalue(), err.getvalue())
+    return in_this_process(*command)
 
 
 @pytest.fixture

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import subprocess
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jstackmagic import commands
+from jstackmagic.cli import main
 from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
@@ -31,6 +35,18 @@ def verb(name: str, *words: object, policy: Policy | None = None) -> Any:
         session = session.now(settings=lambda: policy)
     result, _ = commands.execute(name, [str(word) for word in words], session)
     return result
+
+
+def command(*words: object) -> subprocess.CompletedProcess[str]:
+    """Runs the program in this process, as ``jstackmagic WORDS`` would be."""
+    out, err = io.StringIO(), io.StringIO()
+    argv = [str(word) for word in words]
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            status = main(argv)
+        except SystemExit as exit_:
+            status = int(exit_.code or 0)
+    return subprocess.CompletedProcess(argv, status, out.getvalue(), err.getvalue())
 
 
 def contents(prefix: Path) -> Mapping[str, object]:
