@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sqlite3
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from jstackmagic.hub.spawner import Choice
 from jstackmagic.sending.outbox import Outbox, Unreachable
 from support.browser import chromium
-from support.hub import ADMIN, SERVICE, Hub, until
-from support.machine import Unavailable
+from support.hub import ADMIN, SERVICE, Hub, free_ports, until
+from support.machine import Unavailable, program
 from support.people import Home
 from support.served import ServedKernel
 
@@ -306,6 +308,39 @@ def test_metrics_are_prometheus_s_and_for_whoever_may(hub: Hub, tokens: dict[str
     assert found["jstackmagic_people"].samples[0].value >= 1
     assert found["jstackmagic_lines_taken"].type == "counter"
     assert hub.ask("metrics", tokens["ada"]).status_code == 403
+
+
+def test_a_prometheus_scrapes_them(hub: Hub, sent: Path, tmp_path: Path) -> None:
+    """Debian's own, with the hub's token."""
+    try:
+        executable = program("prometheus")
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    (port,) = free_ports(1)
+    target = {
+        "job_name": "hub",
+        "scrape_interval": "1s",
+        "metrics_path": "/services/jstackmagic/metrics",
+        "authorization": {"type": "token", "credentials": f"{ADMIN}-token"},
+        "static_configs": [{"targets": [hub.url.removeprefix("http://")]}],
+    }
+    (tmp_path / "prometheus.yml").write_text(json.dumps({"scrape_configs": [target]}))
+    command = [executable, f"--config.file={tmp_path}/prometheus.yml"]
+    command += [f"--storage.tsdb.path={tmp_path}/data", f"--web.listen-address=127.0.0.1:{port}"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+    def scraped() -> bool:
+        with contextlib.suppress(requests.RequestException):
+            query = {"query": "jstackmagic_people > 0"}
+            found = requests.get(f"http://127.0.0.1:{port}/api/v1/query", params=query, timeout=5)
+            return bool(found.ok and found.json()["data"]["result"])
+        return False
+
+    try:
+        until(scraped)
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_a_kernel_sends_in_the_background_and_follows_the_policy(hub: Hub) -> None:

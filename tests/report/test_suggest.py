@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,6 +78,21 @@ def test_as_a_dockerfile(homes: Path, tmp_path: Path) -> None:
             verb("report", homes, "--suggest", "--covers", wrong)
 
 
+def in_container(client: DockerClient, image: str, script: str) -> str:
+    """What a user's commands show in a new container of an image."""
+    container = stacks.idle(client, image)
+    try:
+        status, shown = container.exec_run(
+            ["bash", "-c", f"export JSTACKMAGIC_HISTORY=$HOME/history.jsonl; {script}"],
+            user="jovyan",
+            workdir="/home/jovyan",
+        )
+        assert status == 0, shown.decode()
+        return str(shown.decode())
+    finally:
+        container.remove(force=True, v=True)
+
+
 @pytest.mark.docker
 def test_the_suggested_image_leaves_their_replays_nothing_to_do(
     docker_engine: DockerClient,
@@ -94,23 +110,13 @@ def test_the_suggested_image_leaves_their_replays_nothing_to_do(
     }
     tag = f"jstackmagic-tests/next-{os.getpid()}:1"
     for name, words in said.items():
-        container = stacks.idle(docker_engine, jstackmagic_image)
-        try:
-            home = f"/home/jovyan/homes/{name}"
-            script = (
-                f"mkdir -p {home} && JSTACKMAGIC_HISTORY={home}/{USUAL} jstackmagic {words}"
-                f" && cat {home}/{USUAL} >&2"
-            )
-            status, (out, lines) = container.exec_run(
-                ["bash", "-c", script], user="jovyan", demux=True
-            )
-            assert status == 0, (out, lines)
-            path = homes / name / USUAL
-            path.parent.mkdir(parents=True)
-            kept = [each for each in lines.splitlines(keepends=True) if each.startswith(b'{"v"')]
-            path.write_bytes(b"".join(kept))
-        finally:
-            container.remove(force=True, v=True)
+        shown = in_container(
+            docker_engine, jstackmagic_image, f"jstackmagic {words} && cat $JSTACKMAGIC_HISTORY"
+        )
+        path = homes / name / USUAL
+        path.parent.mkdir(parents=True)
+        kept = [each for each in shown.splitlines(keepends=True) if each.startswith('{"v"')]
+        path.write_text("".join(kept))
     file = tmp_path / "next/Dockerfile"
     words = ("--covers", "70%", "--from", jstackmagic_image, "-o", file)
     shown = str(verb("report", homes, "--suggest", *words))
@@ -120,6 +126,13 @@ def test_the_suggested_image_leaves_their_replays_nothing_to_do(
         found = verb("report", homes, "--against", tag)
         assert (found.people, found.exact, found.versions) == (3, 2, 2)
         assert found.left == (("conda:six", 1),)
+        assert "is there already" in in_container(
+            docker_engine,
+            tag,
+            f"echo {b64encode((homes / 'ada' / USUAL).read_bytes()).decode()} | base64 -d > h.jsonl"
+            " && python -c 'import twitter, pymongo'"
+            " && JSTACKMAGIC_HISTORY=$PWD/h.jsonl jstackmagic replay",
+        )
         before = verb("report", homes, "--against", jstackmagic_image)
         assert (before.exact, dict(before.left)["conda:pymongo"]) == (0, 2)
     finally:

@@ -35,6 +35,7 @@ _PACKAGES = {
     "mmdebstrap": ("mmdebstrap",),
     "openssl": ("openssl",),
     "pg_ctlcluster": ("postgresql",),
+    "prometheus": ("prometheus",),
     "podman": ("podman",),
     "skopeo": ("skopeo",),
     "ssh-keygen": ("openssh-client",),

@@ -122,19 +122,15 @@ class Report(Result):
                 )
             )
         parts += [table for table in self.tables() if table.rows]
-        parts += [Text(f"Not read: {path}: {why}.", "warning") for path, why in self._skipped()]
-        left = len(self.tally.skipped) - _SKIPPED
-        parts += [Text(f"and {left} more that were not read, or not whole.", "warning")] * (
-            left > 0
-        )
+        skipped = self.tally.skipped
+        parts += [Text(f"Not read: {path}: {why}.", "warning") for path, why in skipped[:_SKIPPED]]
+        if (left := len(skipped) - _SKIPPED) > 0:
+            parts.append(Text(f"and {left} more that were not read, or not whole.", "warning"))
         if self.written:
             parts.append(Text(f"Wrote {self.written}"))
             bare = self.written.endswith(".html") and not is_here("pygal")
             parts += [Text(f"It has no charts without pygal: {line('hub')}")] * bare
         return parts
-
-    def _skipped(self) -> Sequence[tuple[str, str]]:
-        return self.tally.skipped[:_SKIPPED]
 
     def ranked(self, by: str = "") -> list[tuple[Name, Use]]:
         """Return the packages that people installed, the first costs most."""
@@ -145,74 +141,52 @@ class Report(Result):
     def tables(self) -> Sequence[Table]:
         """Return the report's tables, empty ones as well."""
         tally = self.tally
-        withdrawn = [(name, use) for name, use in tally.uses.items() if use.withdrawn]
-        unwanted = [(name, use) for name, use in tally.uses.items() if use.removed]
         return (
             self._table(
+                "What people install, and what it costs each time that all of their servers start",
+                "Package|People|Installs|At every start|Time then|Disk then|Asked for",
                 (
-                    *("Package", "People", "Installs", "At every start", "Time then"),
-                    *("Disk then", "Asked for"),
-                ),
-                (
-                    (
-                        _called(name),
-                        f"{use.users:,}",
-                        f"{use.installs:,}",
-                        f"{use.standing:,}",
-                        duration(use.seconds),
-                        size_text(use.bytes or None),
-                        _versions(use),
-                    )
+                    (_called(name), use.users, use.installs, use.standing, duration(use.seconds),
+                     size_text(use.bytes or None), _versions(use))
                     for name, use in self.ranked()
                 ),
-                "What people install, and what it costs each time that all of their servers start",
             ),
             self._table(
-                ("Package", "Why", "People", "Times"),
+                "What fails",
+                "Package|Why|People|Times",
                 (
-                    (f"{manager}:{name}", why, f"{each.users:,}", f"{each.times:,}")
+                    (f"{manager}:{name}", why, each.users, each.times)
                     for (manager, name, why), each in _by_users(tally.failures.items())
                 ),
-                "What fails",
             ),
+            self._counts("What is removed again within an hour", "withdrawn"),
             self._table(
-                ("Package", "People"),
+                "Requests that wait for an image",
+                "Package|People|Since|Reasons",
                 (
-                    (_called(name), f"{use.withdrawn:,}")
-                    for name, use in sorted(withdrawn, key=lambda item: -item[1].withdrawn)
-                ),
-                "What is removed again within an hour",
-            ),
-            self._table(
-                ("Package", "People", "Since", "Reasons"),
-                (
-                    (_called(name), f"{wait.users:,}", wait.since, "; ".join(wait.why))
+                    (_called(name), wait.users, wait.since, "; ".join(wait.why))
                     for name, wait in _by_users(tally.waits.items())
                 ),
-                "Requests that wait for an image",
             ),
+            self._counts("What people remove that they did not install", "removed"),
             self._table(
-                ("Package", "People"),
-                (
-                    (_called(name), f"{use.removed:,}")
-                    for name, use in sorted(unwanted, key=lambda item: -item[1].removed)
-                ),
-                "What people remove that they did not install",
+                "The images that people start from", "Image|People", tally.images.most_common()
             ),
-            self._table(
-                ("Image", "People"),
-                ((image, f"{users:,}") for image, users in tally.images.most_common()),
-                "The images that people start from",
-            ),
-        )
+        )  # fmt: skip
 
-    def _table(
-        self, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], caption: str
-    ) -> Table:
-        found = tuple(rows)
+    def _counts(self, caption: str, what: str) -> Table:
+        """Return the packages with one of their counts, the highest first."""
+        counts = Counter({_called(n): getattr(use, what) for n, use in self.tally.uses.items()})
+        return self._table(caption, "Package|People", (+counts).most_common())
+
+    def _table(self, caption: str, columns: str, rows: Iterable[Sequence[object]]) -> Table:
+        found = [
+            tuple(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+            for row in rows
+        ]
         shown = found[: self.limit] if self.limit > 0 else found
         more = f" (the first {len(shown)} of {len(found):,})" if len(shown) < len(found) else ""
-        return Table(columns, shown, caption + more)
+        return Table(tuple(columns.split("|")), tuple(shown), caption + more)
 
     def to_json(self) -> Any:
         """Return all of it: no table is cut off."""
