@@ -51,6 +51,16 @@ class CondaSpec:
     match: MatchSpec
     archive: str = ""
 
+    @classmethod
+    def of(cls, text: str) -> CondaSpec:
+        """Read a match spec.
+
+        Raises:
+            InvalidSpec: It is not one.
+        """
+        match = parse(text)
+        return cls(text=text, name=name_of(match), match=match)
+
     @property
     def channel(self) -> str:
         """The channel it is to come from, as the user spelled it; empty if it may be any."""
@@ -77,8 +87,7 @@ def _read_spec(text: str, action: str) -> CondaSpec:
         return _read_archive_spec(text)
     if text.startswith("-") or not text.isprintable():
         _invalid(text, "is not a match spec")
-    match = parse(text)
-    return CondaSpec(text=text, name=name_of(match), match=match)
+    return CondaSpec.of(text)
 
 
 def parse(text: str) -> MatchSpec:

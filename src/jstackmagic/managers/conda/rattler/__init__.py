@@ -11,13 +11,16 @@ from ....model.errors import NOTHING_CHANGED, Interrupted, Stopped
 from ....model.plan import Plan
 from ... import Engine
 from ..spec import Installed, check_installed, read_specs, resolved
+from . import engine, journal, planning, running
+from .asking import available as available
+from .asking import on_platform as on_platform
+from .honours import unhonoured as unhonoured
+from .running import repair as repair
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ....display.console import Console
     from ....model.environment import Environment
-    from ....model.packages import CondaDetail, Package
+    from ....model.packages import Package
     from ....model.request import Request
     from .engine import Wire
 
@@ -51,8 +54,6 @@ class Rattler(Engine):
             CommandFailed: There is no solution: no such package, a conflict, no network.
             Interrupted: The user interrupted it; nothing was changed.
         """
-        from . import engine, journal, planning
-
         _check_options(request)
         journal.check(environment.prefix)
         specs = read_specs(request)
@@ -82,8 +83,6 @@ class Rattler(Engine):
                 it was planned.
             Interrupted: The user interrupted it; the error says whether the change was made.
         """
-        from . import engine, running
-
         wires: list[Wire] = []
 
         async def work(wire: Wire) -> int:
@@ -122,82 +121,3 @@ def _check_options(request: Request) -> None:
             advice="Leave out what follows the two dashes, or let an executable do it: "
             "--engine conda",
         )
-
-
-def available(
-    specs: Sequence[str],
-    environment: Environment,
-    channels: Sequence[str] = (),
-    console: Console | None = None,
-) -> dict[str, tuple[str, ...]]:
-    """Return the versions of packages that the channels have.
-
-    Args:
-        specs: Match specs; an invalid one has no versions.
-        environment: The environment whose channels to ask.
-        channels: More channels, asked first.
-        console: Shows the progress.
-
-    Returns:
-        For each spec the few newest versions that match it; empty if none does.
-
-    Raises:
-        CommandFailed: The channels cannot be read.
-        Interrupted: The user interrupted it.
-    """
-    from . import asking, engine
-
-    return engine.run(lambda wire: asking.available(specs, environment, channels, wire), console)
-
-
-def on_platform(
-    platform: str, specs: Sequence[str], environment: Environment, channels: Sequence[str] = ()
-) -> tuple[tuple[Package, ...], tuple[CondaDetail, ...]]:
-    """Return what an environment with some specs would hold on another platform.
-
-    Args:
-        platform: conda's name of it, such as ``osx-arm64``.
-        specs: Match specs.
-        environment: Whose channels to ask.
-        channels: More of them, asked before those.
-
-    Raises:
-        InvalidSpec: One is not a match spec.
-        CommandFailed: There is no such platform or environment, or the channels cannot be read.
-        Interrupted: The user interrupted it.
-    """
-    from . import elsewhere, engine
-
-    return engine.run(lambda _: elsewhere.solve_for(platform, specs, environment, channels))
-
-
-def repair(environment: Environment, console: Console, *, drop: bool = False) -> bool | None:
-    """Finish an interrupted change of an environment.
-
-    Args:
-        environment: The environment.
-        console: Shows the output of the work.
-        drop: Give up what cannot be finished, and report the state of the environment.
-
-    Returns:
-        Whether there was one; None if it was dropped.
-
-    Raises:
-        CommandFailed: A package cannot be fetched again or linked.
-        Interrupted: The user interrupted it before a file was changed.
-    """
-    from . import engine, journal, running
-
-    if journal.read(environment.prefix) is None:
-        return False
-    return engine.run(lambda wire: running.repair(environment, wire, drop=drop), console)
-
-
-def unhonoured(environment: Environment) -> tuple[str, ...]:
-    """Return settings of an environment that conda obeys and this engine does not, to show them.
-
-    Empty if this engine does all that conda would.
-    """
-    from . import honours
-
-    return honours.unhonoured(environment)

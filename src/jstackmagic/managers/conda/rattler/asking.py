@@ -1,4 +1,4 @@
-"""Ask the channels for several specs at once."""
+"""Ask the channels, without an install: for versions, and for an environment elsewhere."""
 
 from __future__ import annotations
 
@@ -6,49 +6,150 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from ....display.progress import Progress
-from ....model.errors import InvalidSpec
-from ..spec import CondaSpec, name_of, parse
-from . import repodata
-from .trouble import network_trouble
+from ....model.errors import CommandFailed, InvalidSpec
+from ....model.packages import CondaDetail, Package
+from ..spec import CondaSpec
+from . import engine, repodata
+from .problem import at_url
+from .records import package_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rattler import GenericVirtualPackage, RepoDataRecord, Subdir
+
+    from ....display.console import Console
     from ....model.environment import Environment
     from .engine import Wire
+    from .repodata import Channels
 
 _FEW = 8  # versions
 
+_VIRTUAL = {
+    "linux": {"__unix": "0", "__linux": "5.10", "__glibc": "2.28"},
+    "osx": {"__unix": "0", "__osx": "13.0"},
+    "win": {"__win": "0"},
+}
+"""The assumptions about a machine that is not here; conda-lock's are much the same."""
 
-async def available(
-    texts: Sequence[str], environment: Environment, extra: Sequence[str], wire: Wire
+
+def available(
+    specs: Sequence[str],
+    environment: Environment,
+    channels: Sequence[str] = (),
+    console: Console | None = None,
 ) -> dict[str, tuple[str, ...]]:
-    """For each spec the newest versions that match it; see the package's `available`."""
-    from rattler.exceptions import FetchRepoDataError, GatewayError
+    """Return, for each spec, the few newest versions that match it; none for an invalid one.
 
-    specs = list(_readable(texts))
-    channels = repodata.Channels.of(environment, extra)
-    channels = channels.and_of(spec.channel for spec in specs if spec.channel)
-    wire.show(Progress("Reading the channels"))
-    try:
-        held = await repodata.versions(channels, [spec.name for spec in specs])
-    except (GatewayError, FetchRepoDataError) as error:
-        raise network_trouble(error, channels) from None
+    Args:
+        specs: Match specs.
+        environment: The environment whose channels to ask.
+        channels: More channels, asked first.
+        console: Shows the progress.
+
+    Raises:
+        CommandFailed: The channels cannot be read.
+        Interrupted: The user interrupted it.
+    """
+    readable = list(_readable(specs))
+    where = _channels(readable, environment, channels)
+
+    async def ask(wire: Wire) -> dict[str, list[RepoDataRecord]]:
+        wire.show(Progress("Reading the channels"))
+        return await repodata.versions(where, [spec.name for spec in readable])
+
+    held = engine.run(ask, console)
     found = {
-        spec.text: tuple(
-            dict.fromkeys(
-                str(record.version)
-                for record in held[spec.name]
-                if spec.match.matches(record) and repodata.is_from(record, spec, channels)
-            )
-        )[:_FEW]
-        for spec in specs
+        spec.text: dict.fromkeys(
+            str(record.version)
+            for record in held[spec.name]
+            if spec.match.matches(record) and repodata.is_from(record, spec, where)
+        )
+        for spec in readable
     }
-    return {text: found.get(text, ()) for text in texts}
+    return {text: tuple(found.get(text, ()))[:_FEW] for text in specs}
 
 
 def _readable(texts: Sequence[str]) -> Iterator[CondaSpec]:
     for text in dict.fromkeys(texts):
         with contextlib.suppress(InvalidSpec):
-            match = parse(text)
-            yield CondaSpec(text=text, name=name_of(match), match=match)
+            yield CondaSpec.of(text)
+
+
+def _channels(
+    specs: Sequence[CondaSpec], environment: Environment, channels: Sequence[str]
+) -> Channels:
+    found = repodata.Channels.of(environment, channels)
+    return found.and_of(spec.channel for spec in specs if spec.channel)
+
+
+def on_platform(
+    platform: str, texts: Sequence[str], environment: Environment, channels: Sequence[str] = ()
+) -> tuple[tuple[Package, ...], tuple[CondaDetail, ...]]:
+    """Return the packages that an environment with some specs would have on another platform.
+
+    Args:
+        platform: conda's name of it, such as ``osx-arm64``.
+        texts: Match specs.
+        environment: The environment whose channels to ask.
+        channels: More channels, asked first.
+
+    Raises:
+        InvalidSpec: One is not a match spec.
+        CommandFailed: There is no such platform or environment, or the channels cannot be read.
+        Interrupted: The user interrupted it.
+    """
+    specs = [CondaSpec.of(text) for text in texts]
+    where = _channels(specs, environment, channels)
+    found = engine.run(lambda _: _solve_for(platform, specs, where))
+    records = sorted(found, key=lambda record: str(record.name.normalized))
+    return tuple(map(package_of, records)), tuple(map(_detail, records))
+
+
+async def _solve_for(
+    platform: str, specs: Sequence[CondaSpec], channels: Channels
+) -> list[RepoDataRecord]:
+    import rattler
+    from rattler.exceptions import SolverError
+
+    work = rattler.solve(
+        sources=channels.sources(),
+        specs=[at_url(spec, channels) for spec in specs],
+        gateway=repodata.gateway_of(channels),
+        platforms=[_subdir(platform), rattler.Subdir("noarch")],
+        virtual_packages=list(_virtual_packages(platform)),
+    )
+    try:
+        return await repodata.answered(work, channels)
+    except SolverError as error:
+        reason = str(error).replace("Cannot solve the request because of: ", "").strip()
+        raise CommandFailed(
+            f"There is no such environment for {platform}:\n{reason}",
+            kept="Nothing was written.",
+            advice="Leave that platform out, or lock it where such a machine is.",
+        ) from None
+
+
+def _subdir(platform: str) -> Subdir:
+    from rattler import Subdir
+
+    try:
+        return Subdir(platform)
+    except Exception:
+        raise CommandFailed(
+            f"{platform!r} is not a platform that conda knows.",
+            kept="Nothing was written.",
+            advice="It is called as a channel's folder is: linux-aarch64, osx-arm64, win-64",
+        ) from None
+
+
+def _virtual_packages(platform: str) -> Iterator[GenericVirtualPackage]:
+    from rattler import BuildString, GenericVirtualPackage, PackageName, Version
+
+    for name, version in _VIRTUAL.get(platform.partition("-")[0], {}).items():
+        yield GenericVirtualPackage(PackageName(name), Version(version), BuildString("0"))
+
+
+def _detail(record: RepoDataRecord) -> CondaDetail:
+    md5 = record.md5.hex() if record.md5 else ""
+    return CondaDetail(str(record.name.normalized), tuple(record.depends), md5)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ....model.packages import Change, Package, PackageSet
+from ....model.packages import Change, PackageSet
 from ....model.plan import Plan
 from ....where.packages import read_packages
 from ..spec import (
@@ -24,7 +24,7 @@ from . import solving
 from .fetch import Cache, check_archive
 from .honours import unhonoured
 from .problem import Problem, earlier
-from .records import source_of, spelling
+from .records import package_of, spelling
 from .solving import Solution
 
 if TYPE_CHECKING:
@@ -169,21 +169,8 @@ def _change(solution: Solution, environment: Environment) -> Change:
     for record in solution.unlink:
         after.pop(str(record.name.normalized), None)
     for new in solution.link:
-        after[str(new.name.normalized)] = _package(new)
+        after[str(new.name.normalized)] = package_of(new)
     return PackageSet(tuple(after.values())) - before
-
-
-def _package(record: RepoDataRecord) -> Package:
-    url = source_of(record)["url"]
-    return Package(
-        manager="conda",
-        name=str(record.name.normalized),
-        version=str(record.version),
-        build=str(record.build),
-        source=url.rsplit("/", 2)[0],
-        url=url,
-        sha256=record.sha256.hex() if record.sha256 is not None else "",
-    )
 
 
 def state_of(prefix: str) -> State:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....io.files import write_file
 from ....model.errors import NOTHING_CHANGED, CommandFailed
+from ....model.packages import Package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,6 +44,20 @@ def source_of(record: RepoDataRecord) -> dict[str, str]:
     folder, _, subdir = url.rpartition("/")[0].rpartition("/")
     known = subdir == record.subdir
     return {"channel": f"{folder}/{subdir}" if known else UNKNOWN_CHANNEL, "url": url}
+
+
+def package_of(record: RepoDataRecord) -> Package:
+    """Return a channel's record as a package; its URL holds no credentials."""
+    url = source_of(record)["url"]
+    return Package(
+        manager="conda",
+        name=str(record.name.normalized),
+        version=str(record.version),
+        build=str(record.build),
+        source=url.rsplit("/", 2)[0],
+        url=url,
+        sha256=record.sha256.hex() if record.sha256 is not None else "",
+    )
 
 
 def _bare(url: str) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ..spec import configuration
-from .patience import check_answers, patiently
+from .patience import check_answers, network_trouble, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Iterator, Sequence
@@ -162,6 +162,7 @@ async def answered(work: Awaitable[T], channels: Channels) -> T:
 
     Raises:
         CommandFailed: One does not, or its answer cannot be read.
+        SolverError: The answer is that there is no solution.
     """
 
     async def look() -> None:
@@ -174,8 +175,11 @@ async def answered(work: Awaitable[T], channels: Channels) -> T:
     except (CommandFailed, asyncio.CancelledError):
         _gateway.cache_clear()  # to one that was left, every later question is the same one
         raise
-    except (FetchRepoDataError, GatewayError, SolverError):
+    except SolverError:
         raise
+    except (FetchRepoDataError, GatewayError) as error:
+        offline = channels.config.offline
+        raise network_trouble(error, str(channels), offline=offline) from None
     except Exception as error:  # a name, a version or a file name that is not one: many classes
         raise CommandFailed(
             f"The packages of {channels} cannot be read: {mask(str(error))}",

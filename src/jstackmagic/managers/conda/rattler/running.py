@@ -11,12 +11,13 @@ from ....model.environment import repair_line
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.text import counted
 from ..spec import configuration, read_specs
-from . import journal, linking
+from . import engine, journal, linking
 from .fetch import fetch
 from .planning import Detail, solve, state_of
 from .records import stem_of
 
 if TYPE_CHECKING:
+    from ....display.console import Console
     from ....model.environment import Environment
     from ....model.plan import Plan
     from ....where.condarc import CondaConfig
@@ -128,8 +129,14 @@ def _one_line(plan: Plan) -> tuple[str, ...]:
     )
 
 
-async def repair(environment: Environment, wire: Wire, *, drop: bool = False) -> bool | None:
-    """Finish the change in an environment's journal; see the package's `repair`."""
+def repair(environment: Environment, console: Console, *, drop: bool = False) -> bool | None:
+    """Finish the change in an environment's journal; see `Manager.repair`."""
+    if journal.read(environment.prefix) is None:
+        return False
+    return engine.run(lambda wire: _repair(environment, wire, drop=drop), console)
+
+
+async def _repair(environment: Environment, wire: Wire, *, drop: bool) -> bool | None:
     prefix = environment.prefix
     config = configuration(environment)
     lock = await journal.lock(prefix, wire)

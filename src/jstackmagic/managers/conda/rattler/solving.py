@@ -9,7 +9,7 @@ from ....display.progress import Progress
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ..spec import CondaSpec, name_of, parse
 from . import repodata
-from .trouble import explain_conflict, network_trouble
+from .trouble import explain_conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -57,24 +57,21 @@ async def solve(problem: Problem, wire: Wire) -> Solution:
     Raises:
         CommandFailed: There is no solution; the error says why, and suggests one.
     """
-    from rattler.exceptions import FetchRepoDataError, GatewayError, SolverError
+    from rattler.exceptions import SolverError
 
+    wire.show(Progress("Reading the channels"))
+    await repodata.read(problem.channels, problem.asked)
+    wire.show(Progress("Solving"))
     try:
-        wire.show(Progress("Reading the channels"))
-        await repodata.read(problem.channels, problem.asked)
-        wire.show(Progress("Solving"))
+        records = await _solve(problem)
+    except SolverError as error:
+        if repodata.is_fresh(problem.channels):
+            raise await explain_conflict(problem, error, _solvable) from None
+        wire.show(Progress("Reading the channels again"))
         try:
-            records = await _solve(problem)
-        except SolverError as error:
-            if repodata.is_fresh(problem.channels):
-                raise await explain_conflict(problem, error, _solvable) from None
-            wire.show(Progress("Reading the channels again"))
-            try:
-                records = await _solve(problem, refresh=True)
-            except SolverError as second:
-                raise await explain_conflict(problem, second, _solvable) from None
-    except (GatewayError, FetchRepoDataError) as error:
-        raise network_trouble(error, problem.channels) from None
+            records = await _solve(problem, refresh=True)
+        except SolverError as second:
+            raise await explain_conflict(problem, second, _solvable) from None
     return _compare(problem.installed, records)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ..spec import name_of, nearest, parse, pinned_where
 from . import condahistory, repodata
@@ -137,48 +135,3 @@ async def _ways_out(
 def _freed(problem: Problem, name: str) -> Problem:
     earlier = {other: spec for other, spec in problem.earlier.items() if other != name}
     return replace(problem, earlier=earlier)
-
-
-def network_trouble(error: Exception, channels: Channels) -> CommandFailed:
-    """Return an error on what is wrong with the network or a channel."""
-    text = mask(str(error))
-    url = re.search(r"(?:channel '|for url \(|cache for )([^')\s]+)", text)
-    where = url[1] if url else str(channels)
-    if channels.config.offline:
-        return CommandFailed(
-            f"conda's configuration says offline, and nothing is kept of {where}.",
-            kept=NOTHING_CHANGED,
-            advice="Take offline: true out of the condarc, or unset CONDA_OFFLINE.",
-        )
-    for pattern, problem, advice in _TROUBLES:
-        if re.search(pattern, text):
-            return CommandFailed(problem.format(where), kept=NOTHING_CHANGED, advice=advice)
-    return CommandFailed(
-        f"The channels cannot be read:\n{text}",
-        kept=NOTHING_CHANGED,
-        advice="Is there a network? Try again, or name another channel: -c CHANNEL",
-    )
-
-
-_TROUBLES = (
-    (
-        r"could not find subdir|\b404\b",
-        "There is no channel at {}.",
-        "Look at the spelling: %envinfo shows the channels that are configured.",
-    ),
-    (
-        r"\b40[13]\b",
-        "The channel {} wants credentials, or others than it was given.",
-        "Put them into ~/.netrc (machine HOST login NAME password SECRET).",
-    ),
-    (
-        r"certificate",
-        "The certificate of {} is not trusted.",
-        "Name your site's certificates in the condarc: ssl_verify: /path/to/file",
-    ),
-    (
-        r"dns error|Connect|timed out|error sending request",
-        "{} cannot be reached.",
-        "Is there a network? Behind a proxy: set https_proxy, or proxy_servers in the condarc.",
-    ),
-)
