@@ -51,7 +51,7 @@ def carry_out(plan: Plan) -> tuple[Change, str]:
     """Runs a plan; returns the change as seen on disk and what was shown."""
     words: list[str] = []
     before = read_packages(SYSTEM, ("apt",))
-    assert apt.manager().run(plan, Plain(words.append)) == 0, "".join(words)
+    assert apt.AptGet().run(plan, Plain(words.append)) == 0, "".join(words)
     return read_packages(SYSTEM, ("apt",)) - before, "".join(words)
 
 
@@ -127,14 +127,14 @@ def test_what_apt_reads_is_taken(spec: str) -> None:
 )
 def test_what_apt_would_not_read_so_is_refused(spec: str, advice: str) -> None:
     with pytest.raises(InvalidSpec) as caught:
-        apt.manager().plan(install("hello", spec), SYSTEM)
+        apt.AptGet().plan(install("hello", spec), SYSTEM)
     assert caught.value.advice == ((advice,) if advice else ())
 
 
 @pytest.mark.parametrize("spec", ["hello=2.10-3", "hello/stable", "hello+-", "./hello.deb"])
 def test_only_names_are_removed(spec: str) -> None:
     with pytest.raises(InvalidSpec):
-        apt.manager().plan(remove(spec), SYSTEM)
+        apt.AptGet().plan(remove(spec), SYSTEM)
 
 
 # A real package
@@ -143,7 +143,7 @@ def test_only_names_are_removed(spec: str) -> None:
 @pytest.mark.apt
 @pytest.mark.slow
 def test_a_package_is_fetched_installed_found_and_removed(hello: None) -> None:
-    manager = apt.manager()
+    manager = apt.AptGet()
     plan = manager.plan(install("hello"), SYSTEM)
     assert plan.engine == "apt-get"
     assert plan.commands[-1].argv == (*INSTALL, "hello")
@@ -182,11 +182,11 @@ def test_lists_are_fetched_where_there_are_none_even_if_another_apt_holds_them(
 ) -> None:
     lists = unfetched(make_deb("listed"))
     alone = make_deb("needs-nothing")
-    plan = apt.manager().plan(install(str(alone)), SYSTEM)
+    plan = apt.AptGet().plan(install(str(alone)), SYSTEM)
     assert [command.argv for command in plan.commands] == [(*INSTALL, str(alone))]
 
     deb = make_deb("listless", depends="jstackmagic-test-listed")
-    plan = apt.manager().plan(install(str(deb)), SYSTEM)
+    plan = apt.AptGet().plan(install(str(deb)), SYSTEM)
     assert [command.argv for command in plan.commands] == [
         ("apt-get", "update"),
         (*INSTALL, str(deb)),
@@ -199,7 +199,7 @@ def test_lists_are_fetched_where_there_are_none_even_if_another_apt_holds_them(
 
     # now they are there
     with pytest.raises(CommandFailed, match="for 'jstackmagic-test-listed' was not found"):
-        apt.manager().plan(install("jstackmagic-test-listed=0.0-never"), SYSTEM)
+        apt.AptGet().plan(install("jstackmagic-test-listed=0.0-never"), SYSTEM)
 
 
 @pytest.mark.apt
@@ -208,9 +208,9 @@ def test_what_only_new_lists_can_refuse_is_refused_before_the_install(
     unfetched: Callable[..., Path],
 ) -> None:
     unfetched()
-    plan = apt.manager().plan(install("jstackmagic-no-such"), SYSTEM)
+    plan = apt.AptGet().plan(install("jstackmagic-no-such"), SYSTEM)
     with pytest.raises(CommandFailed, match="Unable to locate package jstackmagic-no-such"):
-        apt.manager().run(plan, Plain(lambda text: None))
+        apt.AptGet().run(plan, Plain(lambda text: None))
 
 
 class hold:  # noqa: N801
@@ -271,7 +271,7 @@ def test_lists_are_fresh_for_a_day_unless_the_sources_change(
 
 @pytest.mark.apt
 def test_a_local_file_is_installed_and_upgraded_as_planned(make_deb: Callable[..., Path]) -> None:
-    manager = apt.manager()
+    manager = apt.AptGet()
     first, second = make_deb("local", "1.0"), make_deb("local", "2.0")
     for deb, request in ((first, install(str(first))), (second, install(str(second)))):
         plan = manager.plan(request, SYSTEM)
@@ -299,8 +299,8 @@ def test_a_local_file_is_installed_and_upgraded_as_planned(make_deb: Callable[..
 def test_a_removal_says_what_goes_with_it(make_deb: Callable[..., Path]) -> None:
     below = make_deb("below")
     above = make_deb("above", depends="jstackmagic-test-below")
-    carry_out(apt.manager().plan(install(str(below), str(above)), SYSTEM))
-    plan = apt.manager().plan(remove("jstackmagic-test-below"), SYSTEM)
+    carry_out(apt.AptGet().plan(install(str(below), str(above)), SYSTEM))
+    plan = apt.AptGet().plan(remove("jstackmagic-test-below"), SYSTEM)
     assert plan.change is not None
     assert set(names(plan.change.removed)) == {"jstackmagic-test-above", "jstackmagic-test-below"}
     change, _ = carry_out(plan)
@@ -310,7 +310,7 @@ def test_a_removal_says_what_goes_with_it(make_deb: Callable[..., Path]) -> None
 @pytest.mark.apt
 @needs_root
 def test_another_program_that_holds_dpkgs_lock_is_waited_for(make_deb: Callable[..., Path]) -> None:
-    plan = apt.manager().plan(install(str(make_deb("locked"))), SYSTEM)
+    plan = apt.AptGet().plan(install(str(make_deb("locked"))), SYSTEM)
     with hold(Path("/var/lib/dpkg/lock-frontend"), seconds=1.5):
         change, words = carry_out(plan)
     assert "lock-frontend" in words
@@ -331,7 +331,7 @@ def test_what_apt_refuses_is_said_beforehand(spec: str, said: str) -> None:
     if not apt._lists_are_fresh():
         apt_get("update")
     with pytest.raises(CommandFailed) as caught:
-        apt.manager().plan(install(spec), SYSTEM)
+        apt.AptGet().plan(install(spec), SYSTEM)
     assert said in caught.value.problem
     assert caught.value.kept == "Nothing was changed."
     assert caught.value.advice[0].endswith(f"!apt-cache search {spec.split('=')[0].split('/')[0]}")
@@ -343,7 +343,7 @@ def test_what_lacks_a_dependency_is_said_beforehand(make_deb: Callable[..., Path
         apt_get("update")
     deb = make_deb("lacking", depends="jstackmagic-no-such (>= 2)")
     with pytest.raises(CommandFailed, match=r"Depends: jstackmagic-no-such \(>= 2\)"):
-        apt.manager().plan(install(str(deb)), SYSTEM)
+        apt.AptGet().plan(install(str(deb)), SYSTEM)
 
 
 # Rights
@@ -362,12 +362,12 @@ AS_NOBODY = """
     action, *specs = sys.argv[2:]
     system = Environment(kind="system", name=None, prefix=sys.prefix)
     try:
-        plan = apt.manager().plan(Request(action, "apt", tuple(specs)), system)
+        plan = apt.AptGet().plan(Request(action, "apt", tuple(specs)), system)
     except JStackMagicError as error:
         print(type(error).__name__, error, sep="\\n")
     else:
         print([str(command) for command in plan.commands], plan.satisfied, flush=True)
-        sys.exit(apt.manager().run(plan, Plain(lambda text: print(text, end="", flush=True))))
+        sys.exit(apt.AptGet().run(plan, Plain(lambda text: print(text, end="", flush=True))))
 """
 
 
@@ -427,4 +427,4 @@ def test_a_user_with_sudo_installs_through_it(
 def test_a_system_without_apt_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Stopped, match="not Debian or Ubuntu"):
-        apt.manager().plan(install("hello"), SYSTEM)
+        apt.AptGet().plan(install("hello"), SYSTEM)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
-from .. import Choice, Engine, Manager
-from . import dockerfile, restore
+from ...io import process
+from ...model.errors import CommandFailed
+from ...model.plan import Command
+from .. import Choice, Engine, Manager, View
+from . import cutoff, dockerfile, engine, restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +18,8 @@ if TYPE_CHECKING:
     from ...display.console import Console
     from ...model.environment import Environment
     from ...model.packages import Package
-    from ...model.plan import Command, Plan
     from ...model.request import Request
     from ...model.wanted import Wanted
-    from .. import View
     from ..goal import Wish
     from ..keep import Archives
 
@@ -29,12 +31,11 @@ class Apt(Manager):
     bring_back = staticmethod(restore.bring_back)
     bring = staticmethod(restore.bring)
     write = staticmethod(dockerfile.write)
+    note = staticmethod(cutoff.note)
 
     def check(self, request: Request, environment: Environment) -> None:
         """Refuse what apt-get could not read, or would read as something else."""
-        from .engine import check_specs
-
-        check_specs(request)
+        engine.check_specs(request)
 
     def wanted(self, request: Request, environment: Environment) -> Wanted:
         from .wanted import wanted
@@ -43,13 +44,6 @@ class Apt(Manager):
 
     def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
         """Ask ``dpkg-query``."""
-        import shutil
-
-        from ...io import process
-        from ...model.errors import CommandFailed
-        from ...model.plan import Command
-        from .. import View
-
         program = shutil.which("dpkg-query")
         if program is None:
             return None
@@ -61,10 +55,6 @@ class Apt(Manager):
         return View({row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "installed"})
 
     def known(self, name: str, environment: Environment) -> Iterable[str]:
-        from ...io import process
-        from ...model.errors import CommandFailed
-        from ...model.plan import Command
-
         try:
             done = process.capture(Command(("apt-cache", "pkgnames", name)), timeout=5)
         except CommandFailed:
@@ -83,29 +73,17 @@ class Apt(Manager):
         console: Console | None = None,
     ) -> Engine:
         """Return apt-get."""
-        from .engine import manager
-
-        return manager()
+        return engine.AptGet()
 
     def command(self, request: Request, environment: Environment) -> Command:
         """Return apt-get's command line of an install."""
-        from .engine import install_command
-
-        return install_command(request)
-
-    def note(self, plan: Plan) -> Mapping[str, tuple[str, ...]]:
-        """Return the packages that are half installed already, and those that must stay."""
-        from .cutoff import note
-
-        return note(plan)
+        return engine.install_command(request)
 
     def half_done(
         self, environment: Environment, marks: Mapping[str, tuple[str, ...]], since: int
     ) -> tuple[str, ...]:
         """Read dpkg's own notes."""
-        from .cutoff import sentences
-
-        return sentences(marks)
+        return cutoff.sentences(marks)
 
     def finish(
         self,
@@ -115,20 +93,15 @@ class Apt(Manager):
         console: Console,
     ) -> None:
         """Have dpkg configure what is unpacked, or remove it again."""
-        from .engine import finish
-
-        finish(marks, console)
+        engine.finish(marks, console)
 
     def repair(
         self, environment: Environment, console: Console, *, drop: bool = False
     ) -> bool | None:
         """Finish what any apt-get or dpkg was cut off in."""
-        from .cutoff import sentences
-        from .engine import finish
-
-        if not sentences({}):
+        if not cutoff.sentences({}):
             return False
-        finish({}, console)
+        engine.finish({}, console)
         return True
 
     def archives(self, kept: Path) -> Archives | None:
@@ -141,9 +114,7 @@ class Apt(Manager):
         self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment
     ) -> None:
         """Mark as manual or automatic, with apt-mark."""
-        from .engine import mark
-
-        mark(there, wanted)
+        engine.mark(there, wanted)
 
 
 MANAGER = Apt()

@@ -58,13 +58,8 @@ _LOCKED = re.compile(r"lists/lock\b|is locked by another process")
 _PATTERN = re.compile(r"^Note, selecting .* for (?:regex|glob|task) '(.*)'$", re.MULTILINE)
 
 
-def manager(*, thorough: bool = False) -> AptGet:  # noqa: ARG001
-    """Return the engine; its plan says what would change, where apt's lists allow that."""
-    return AptGet()
-
-
 class AptGet(Engine):
-    """Runs apt-get."""
+    """Runs apt-get; its plan says what would change, where apt's lists allow that."""
 
     def plan(self, request: Request, environment: Environment) -> Plan:
         """Say what apt-get would be run with; see ``Engine.plan``."""

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 from ...model.errors import NOTHING_CHANGED, Stopped
 from ...model.extras import line
 from .. import Choice, Engine, Manager
-from . import dockerfile, harm, links, restore
+from . import cutoff, distributions, dockerfile, harm, links, plan, restore
+from .config import configured
+from .effective import effective
+from .marks import mark, unmark
+from .view import view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from ...display.console import Console
     from ...model.environment import Environment
-    from ...model.packages import Package
-    from ...model.plan import Command, Plan
     from ...model.request import Request
     from ...model.wanted import Wanted
-    from .. import View
-    from ..goal import Wish
     from ..keep import Archives
 
 
@@ -35,12 +35,12 @@ class Pip(Manager):
     portable = staticmethod(links.without_local)
     harms = staticmethod(harm.harms)
     slips = staticmethod(harm.slips)
-
-    def check(self, request: Request, environment: Environment) -> None:
-        """Refuse what is not a requirement, file, place or constraint."""
-        from .plan import check
-
-        check(request, environment)
+    check = staticmethod(plan.check)
+    command = staticmethod(plan.install_command)
+    effective = staticmethod(effective)
+    view = staticmethod(view)
+    note = staticmethod(cutoff.note)
+    mark = staticmethod(mark)
 
     def works_in(self, environment: Environment) -> bool:
         return environment.executable is not None
@@ -53,9 +53,7 @@ class Pip(Manager):
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse an environment without Python, and one that the system manages (PEP 668)."""
         if environment.executable is None:
-            from .plan import no_python
-
-            raise no_python(environment)
+            raise plan.no_python(environment)
         managed = environment.externally_managed is not None and environment.frozen is None
         if managed and not _breaks_system_packages(request, environment):
             raise Stopped(
@@ -112,51 +110,23 @@ class Pip(Manager):
         instead = None if choice.asked else executable.manager(thorough=True)
         return uv.Uv(thorough=exact, instead=instead)
 
-    def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
-        """Ask the environment's own pip, by way of pip-api."""
-        from .view import view
-
-        return view(environment, files)
-
-    def effective(self, request: Request, environment: Environment) -> Request:
-        """Add pip's settings from variables and from files in the user's home."""
-        from .effective import effective
-
-        return effective(request, environment)
-
     def wanted(self, request: Request, environment: Environment) -> Wanted:
         from .wanted import wanted
 
         return wanted(request, environment)
 
-    def command(self, request: Request, environment: Environment) -> Command:
-        """Return pip's command line of an install."""
-        from .plan import install_command
-
-        return install_command(request, environment)
-
     def lacks(self, choice: Choice) -> str:
         """Return "python", or "pip" where pip itself does the work."""
         if choice.environment.executable is None:
             return "python"
-        from .distributions import version_on_disk
-
-        alone = choice.engine == "pip" and version_on_disk(choice.environment) is None
+        alone = choice.engine == "pip" and distributions.version_on_disk(choice.environment) is None
         return "pip" if alone else ""
-
-    def note(self, plan: Plan) -> Mapping[str, tuple[str, ...]]:
-        """Return the names and files that a change is about."""
-        from .cutoff import note
-
-        return note(plan)
 
     def half_done(
         self, environment: Environment, marks: Mapping[str, tuple[str, ...]], since: int
     ) -> tuple[str, ...]:
         """Hold RECORD against the disk, and look for files of no package."""
-        from .cutoff import left_over, sentences
-
-        return sentences(left_over(environment, marks, since), environment)
+        return cutoff.sentences(cutoff.left_over(environment, marks, since), environment)
 
     def finish(
         self,
@@ -166,10 +136,7 @@ class Pip(Manager):
         console: Console,
     ) -> None:
         """Take away what is half there."""
-        from .cutoff import clear, left_over
-        from .marks import unmark
-
-        clear(left_over(environment, marks, since))
+        cutoff.clear(cutoff.left_over(environment, marks, since))
         unmark(marks.get("needed", ()), environment)
 
     def archives(self, kept: Path) -> Archives | None:
@@ -178,19 +145,9 @@ class Pip(Manager):
 
         return Wheels(kept / "wheels")
 
-    def mark(
-        self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment
-    ) -> None:
-        """Write or remove the file REQUESTED (PEP 376), and its line in RECORD."""
-        from .marks import mark
-
-        mark(there, wanted, environment)
-
 
 def _breaks_system_packages(request: Request, environment: Environment) -> bool:
     """Return whether the user overrides PEP 668, in pip's own way."""
-    from .config import configured
-
     setting = configured(environment).get("break-system-packages")
     said = "--break-system-packages" in request.options
     return said or (setting is not None and setting.is_on)

@@ -31,7 +31,7 @@ print(json.dumps([{name: str(item.version) for name, item in found.items()}, has
 """
 
 
-def view(environment: Environment, files: Sequence[str]) -> View | None:
+def view(environment: Environment, files: Sequence[str] = ()) -> View | None:
     """Ask the environment's own pip; None if it has no Python or no pip.
 
     Args:
