@@ -18,11 +18,11 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from run_quickstart import REPOSITORY, build_wheel, keep, text_of
+from run_quickstart import REPOSITORY, keep, text_of
 
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-from support import cache
+from support import cache, ours
 from support.clusters import processes, until, worker_env
 from support.environments import make_venv, uv
 from support.kernels import clean_environ, write_kernelspec
@@ -64,8 +64,7 @@ def main() -> None:
 def run(path: Path) -> nbformat.NotebookNode:
     """Execute the notebook beside a cluster and return it with its outputs."""
     prefix, home = make_venv(FOLDER / "kernel"), FOLDER / "home"
-    wheel = build_wheel(FOLDER / "wheel")
-    uv("pip", "install", f"{wheel}[dask,fast]", "ipykernel", prefix=prefix)
+    uv("pip", "install", f"{ours.wheel()}[dask,fast]", "ipykernel", prefix=prefix)
     write_kernelspec(home / ".local/share/jupyter/kernels/cluster", prefix)
     os.environ |= {"HOME": str(home), "JUPYTER_PATH": str(home / ".local/share/jupyter")}
     notebook = nbformat.read(path, as_version=4)

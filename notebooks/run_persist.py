@@ -20,8 +20,8 @@ from docker.errors import APIError
 from docker.types import Mount
 
 from jstackmagic.image.engine import labels
-from run_quickstart import REPOSITORY, build_wheel, keep, text_of
-from support import engine, stacks
+from run_quickstart import REPOSITORY, keep, text_of
+from support import engine, ours, stacks
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -54,7 +54,7 @@ def run(client: DockerClient, path: Path) -> nbformat.NotebookNode:
     """Execute a notebook in a new container and return it with its outputs."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     try:
-        image = stacks.image_with(client, stacks.image(client), build_wheel(FOLDER / "wheel"))
+        image = stacks.image_with(client, stacks.image(client), ours.wheel())
         work = FOLDER / "work"
         work.mkdir()
         work.chmod(0o777)  # its user in the container is another

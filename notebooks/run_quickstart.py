@@ -11,21 +11,19 @@ import argparse
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from uv import find_uv_bin
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = (REPOSITORY / "README.md", REPOSITORY / "docs/using.md")
 """Pages that show what the notebooks show."""
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-from support import cache, tiers  # noqa: E402
+from support import cache, ours, tiers  # noqa: E402
 from support.dpkg import apt_get  # noqa: E402
 from support.environments import make_root, uv  # noqa: E402
 from support.kernels import clean_environ, write_kernelspec  # noqa: E402
@@ -59,7 +57,7 @@ def run(path: Path) -> nbformat.NotebookNode:
     channel = tiers.full()
     root = make_root(FOLDER / "conda", "python", channels=[channel.url])
     prefix = root.create("chapter", "python", "ipykernel", "pip")
-    uv("pip", "install", f"{build_wheel(FOLDER / 'wheel')}[fast]", prefix=prefix)
+    uv("pip", "install", f"{ours.wheel()}[fast]", prefix=prefix)
     home = FOLDER / "home"
     home.mkdir()
     # the channel under a name of its own, as a site's administrator would configure it
@@ -122,19 +120,6 @@ def with_outputs(page: str, notebook: nbformat.NotebookNode, name: str) -> str:
 
     marked = rf"<!-- {name}: (?P<cell>\w+) -->\n(?P<fence>```[^\n]*text)\n.*?\n?```\n"
     return re.sub(marked, block, page, flags=re.DOTALL)
-
-
-def build_wheel(folder: Path) -> Path:
-    """This repository as a wheel, built from a copy so that no litter is left in the tree."""
-    copy = folder / "source"
-    copy.mkdir(parents=True)
-    for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
-        shutil.copy(REPOSITORY / name, copy)
-    ignored = shutil.ignore_patterns("*.egg-info", "__pycache__")
-    shutil.copytree(REPOSITORY / "src", copy / "src", ignore=ignored)
-    command = [find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(copy)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-    return next(folder.glob("*.whl"))
 
 
 def text_of(cell: nbformat.NotebookNode) -> str:

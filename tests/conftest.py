@@ -7,7 +7,6 @@ import functools
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from itertools import count
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from hypothesis import settings
 from uv import find_uv_bin
 
-from support import cache, dpkg, engine, stacks, tiers
+from support import cache, dpkg, engine, ours, stacks, tiers
 from support.acceptance import make as make_acceptance
 from support.channel import Unfeasible
 from support.environments import Root, create_environment, make_root, make_venv, uv
@@ -49,8 +48,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 for _number in (signal.SIGHUP, signal.SIGQUIT):
     signal.signal(_number, signal.SIG_DFL)
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-
 # Isolation
 
 _FOREIGN = (
@@ -73,6 +70,7 @@ def _session_environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         for name in list(os.environ):
             if name.startswith(_FOREIGN) and name not in _KEPT:
                 patch.delenv(name)
+        patch.setenv(cache.VARIABLE, str(cache.ROOT))
         patch.setenv("UV_CACHE_DIR", cache.output(find_uv_bin(), "cache", "dir"))
         patch.setenv("PIP_CACHE_DIR", str(cache.ROOT / "pip"))
         patch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
@@ -173,27 +171,8 @@ def full_root(full_channel: Channel, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def jstackmagic_wheel(_session_environ: None) -> Path:
-    """This repository as a wheel, built from a copy: once, for all workers, until it changes."""
-    files = [REPOSITORY / name for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE")]
-    leave_out = shutil.ignore_patterns("*.egg-info", "__pycache__")
-
-    def build(folder: Path) -> None:
-        copy = folder / "source"
-        copy.mkdir()
-        for file in files:
-            shutil.copy(file, copy)
-        shutil.copytree(REPOSITORY / "src", copy / "src", ignore=leave_out)
-        command = [find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", str(folder)]
-        subprocess.run([*command, str(copy)], check=True, stdin=subprocess.DEVNULL)
-        shutil.rmtree(copy)
-
-    sources = sorted(
-        path
-        for path in (REPOSITORY / "src").rglob("*")
-        if path.is_file() and not {"__pycache__", "jstackmagic.egg-info"} & set(path.parts)
-    )
-    inputs = [(path.name, path.read_bytes()) for path in (*files, *sources)]
-    return next(cache.kept("jstackmagic-wheel", inputs, build).glob("*.whl"))
+    """This repository as a wheel."""
+    return ours.wheel()
 
 
 @pytest.fixture(scope="session")

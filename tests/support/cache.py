@@ -20,7 +20,10 @@ from .locks import held
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-ROOT = Path(user_cache_dir("jstackmagic-tests"))
+VARIABLE = "JSTACKMAGIC_TESTS_CACHE"
+"""Has the folder in a program that a test starts, as its home is not the user's."""
+
+ROOT = Path(os.environ.get(VARIABLE) or user_cache_dir("jstackmagic-tests"))
 """The user's own cache folder, looked up before a test hides the user's home."""
 
 ENVIRON: Mapping[str, str] = dict(os.environ)
