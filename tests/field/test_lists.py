@@ -220,6 +220,8 @@ class TestOneBadLineCostsOneLine:
             ("idna==${ABSENT_VERSION}", "ABSENT_VERSION is not set"),
             ("!pip install idna", "write idna"),
             ("- idna", "write idna"),
+            ("* idna", "write idna"),
+            ("sudo apt-get install -y graphviz", "%envinstall apt:graphviz"),
             ("<<<<<<< HEAD", "merge conflict"),
             ("idna    3.4", "Write idna==3.4"),
             ("idna,", "Write idna"),
@@ -297,6 +299,8 @@ class TestBrokenEnvironmentYml:
         [
             ("- pip\n    - flask\n", 5, "- pip:"),
             ("- numpy: 1.26\n", 5, "Write - numpy=1.26"),
+            ("- sel(linux): numpy\n", 5, "- numpy"),
+            ("- {{ name }}\n", 5, "template"),
             ("- numpy: '>=1.2'\n", 5, "Write - numpy>=1.2"),
             ("- pip:\n  - flask: 2\n", 6, "line for pip"),
         ],
@@ -400,6 +404,29 @@ class TestProjects:
         assert asked(reading) == [("pip", ("six>=1.16,<2", "idna[all]>=3.4,<3.5", lab))]
         assert any("poetry's" in note for note in reading.notes)
         assert [each.command.split()[0] for each in reading.problems] == ["odd"]
+
+    @pytest.mark.parametrize(
+        ("source", "index", "extra"),
+        [
+            ("[[tool.poetry.source]]\nname = 'lab'\nurl = '{}'\n", "", True),
+            ("[[tool.poetry.source]]\nname = 'l'\nurl = '{}'\npriority = 'default'\n", "{}", False),
+            ("[[tool.poetry.source]]\nname = 'lab'\nurl = '{}'\ndefault = true\n", "{}", False),
+            ("[[tool.pdm.source]]\nname = 'pypi'\nurl = '{}'\n", "{}", False),
+            ("[[tool.pdm.source]]\nname = 'lab'\nurl = '{}'\n", "", True),
+        ],
+    )
+    def test_the_indexes_of_a_project_s_tool(
+        self, write: Callable[..., Path], source: str, index: str, extra: bool
+    ) -> None:
+        url = "https://pypi.example.com/simple"
+        text = f"[project]\ndependencies = ['six']\n{source.format(url)}"
+        (request,) = files.read(write("pyproject.toml", text)).requests
+        assert request.sources.index_url == index.format(url)
+        assert request.sources.extra_index_urls == ((url,) if extra else ())
+
+    def test_setuptools_list_on_one_line(self, write: Callable[..., Path]) -> None:
+        text = "[options]\ninstall_requires = six; idna>3\n"
+        assert asked(files.read(write("setup.cfg", text))) == [("pip", ("six", "idna>3"))]
 
     @pytest.mark.parametrize("text", ["[tool.ruff]\nx = 1\n", "[project]\nname = 'x'\n", ""])
     def test_never_an_empty_success(self, write: Callable[..., Path], text: str) -> None:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .argv import listed
+from .others import python_reason
 from .shell import Word
 from .state import joined, split
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 SHELLED = listed(
     """
@@ -35,37 +36,6 @@ PIP = listed(
     """
 )
 """Functions that take pip's arguments as a list."""
-
-_CONDACOLAB = (
-    "It replaces Colab's Python with conda's and restarts the kernel; a request cannot say that."
-)
-
-
-def other_reason(name: str, arguments: Sequence[ast.expr], keywords: Sequence[ast.keyword]) -> str:
-    """Return why an installing call is not captured, with the line for it; empty for others."""
-    first = arguments[0] if arguments else ast.Constant(None)
-    text = _joined(ast.Constant(" "), first) or _text(first)
-    what = text.text if text is not None and not text.holes else ""
-    version = next((_whole(k.value).text for k in keywords if k.arg == "version"), "")
-    spec = f"{what}=={version}" if version else what
-    if name in ("micropip.install", "piplite.install"):
-        reason = "It installs into the Python of the browser (Pyodide)"
-    elif name.startswith("dbutils.library.install") and not name.endswith("installAllPyPI"):
-        reason = "Databricks installs it for the notebook's session on the whole cluster"
-    elif name.endswith(".install_pypi_package"):
-        reason = "It installs on the machines of the Spark cluster"
-    elif name in ("mim.install", "mim.commands.install"):
-        reason = "mim chooses the wheel that fits the torch that is there; no request can say"
-    elif name in ("spacy.cli.download", "spacy.download"):
-        line = f" conda has it as well: %envinstall conda:spacy-model-{what}." if what else ""
-        return f"spacy chooses the model that fits the spaCy that is there.{line}"
-    elif name in ("conda.cli.main", "conda.cli.python_api.run_command"):
-        return "It calls conda from Python, which is not read here."
-    else:
-        return ""
-    is_package = bool(what) and not re.search(r"[:/]|^(restartPython)$", what)
-    return f"{reason}." + (f" The line for it here: %envinstall --pip {spec}" if is_package else "")
-
 
 KERNEL_PIP = (Word("{sys.executable}", holes=("{sys.executable}",)), Word("-m"), Word("pip"))
 
@@ -485,10 +455,10 @@ class _Visitor(ast.NodeVisitor):
         if name == "os.environ.update":
             self._updated(node)
             return None
-        if name.startswith("condacolab.install"):
-            return Other(_CONDACOLAB)
         arguments = list(node.args)
         arguments += [keyword.value for keyword in node.keywords if keyword.arg in ("args", "cmd")]
+        if name.startswith("condacolab.install"):
+            return Other(python_reason(name, "", ""))
         if not name or not arguments:
             return None
         first = self._value(arguments[0])
@@ -503,7 +473,10 @@ class _Visitor(ast.NodeVisitor):
         if name == "exec" and isinstance(first, ast.Call):
             read = re.fullmatch(r"open\('([^']+)'.*\)\.read\(\)", ast.unparse(first))
             return Magic("run", read[1]) if read else None
-        other = other_reason(name, arguments, node.keywords)
+        words = _joined(ast.Constant(" "), arguments[0]) or _text(arguments[0])
+        what = words.text if words is not None and not words.holes else ""
+        version = next((_whole(k.value).text for k in node.keywords if k.arg == "version"), "")
+        other = python_reason(name, what, version)
         if other:
             return Other(other)
         if name in ("os.putenv", "os.environ.setdefault") and len(arguments) > 1:

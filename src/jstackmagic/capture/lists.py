@@ -121,6 +121,7 @@ def _from_origin(spec: Spec, manager: ManagerName, found: Found) -> Spec:
 def fetched_url(origin: Origin, below: str, manager: str, *, is_list: bool) -> str:
     """Return the URL by which a manager takes a fetched file or project; empty if it takes none.
 
+    >>> from jstackmagic.capture import Origin
     >>> fetched_url(Origin("https://h.example/p.git", "v1"), "sub", "pip", is_list=False)
     'git+https://h.example/p.git@v1#subdirectory=sub'
     >>> fetched_url(Origin("https://h.example/a.txt", is_file=True), "", "conda", is_list=True)

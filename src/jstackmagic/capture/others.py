@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .argv import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from . import Found
     from .argv import Call
-
-MANAGERS = listed("pip uv pipx conda mamba micromamba apt apt-get aptitude dpkg")
-"""The managers whose requests other modules read."""
 
 OTHERS: dict[str, tuple[str, ...]] = {
     name: tuple(filter(None, words.split(",")))
@@ -80,16 +78,12 @@ _BIOC_NAMES = re.compile(
 _JULIA = re.compile(r"\bPkg\.(?:add|develop|instantiate|build|update|clone)\s*\(|\]\s*add\s+\w")
 _GITHUB_ONLY = "what comes from a repository has no conda package for certain"
 
-_INTO_PYTHON = re.compile(
-    r"(?:site|dist)-packages|/(?:ana|mini)?conda\d*\b|/miniforge|/usr/local|^/$"
-)
-
 
 def r_reason(code: str) -> str:
     """Return why R code that installs is not followed, with the line for it; empty without any.
 
-    >>> r_reason('install.packages("dplyr")')[-31:]
-    'the line: %envinstall conda:r-dplyr.'[-31:]
+    >>> r_reason('install.packages("dplyr")').rpartition(": ")[2]
+    '%envinstall conda:r-dplyr.'
     """
     python = _RETICULATE.search(code)
     if python:
@@ -128,7 +122,11 @@ def found(call: Call) -> Iterator[Found]:
 def _reason(call: Call, name: str, texts: list[str]) -> str:
     special = SPECIAL.get(os.path.basename(call.words[0].text)) or SPECIAL.get(name)
     if special is not None:
-        return special(call, texts)
+        return special(texts)
+    if name in _BY_WORDS:
+        pattern, reason = _BY_WORDS[name]
+        match = re.search(pattern, "\n".join(texts), re.MULTILINE)
+        return match.expand(reason) if match else ""
     if name in OTHERS:
         meant = OTHERS[name]
         wanted = texts if name in ("make", "ninja", "cmake") else texts[:3]
@@ -158,7 +156,7 @@ def _line(name: str, texts: list[str]) -> str:
     return f" The line for it: %envinstall -f {(files or [_LISTS[name]])[-1]}"
 
 
-def _r(_call: Call, texts: list[str]) -> str:
+def _r(texts: list[str]) -> str:
     code = " ".join(texts)
     reason = r_reason(code)
     if reason:
@@ -171,85 +169,119 @@ def _r(_call: Call, texts: list[str]) -> str:
     return ""
 
 
-def _littler(_call: Call, texts: list[str]) -> str:
+def _littler(texts: list[str]) -> str:
     names = [text for text in texts if re.fullmatch(r"[A-Za-z][\w.]*", text)]
     return r_reason(f"install.packages(c({', '.join(map(repr, names))}))") or r_reason("p_load(")
 
 
-def _julia(_call: Call, texts: list[str]) -> str:
+def _julia(texts: list[str]) -> str:
     files = [text for text in texts if re.search(r"(?:install|deps|setup)[^/]*\.jl$", text)]
     unseen = f"What the Julia script {files[0]} installs is not seen here." if files else ""
     return julia_reason(" ".join(texts)) or unseen
 
 
-def _copied(_call: Call, texts: list[str]) -> str:
-    if len(texts) < 2 or not re.search(r"(?:site|dist)-packages", texts[-1]):
-        return ""
-    return f"It copies files into {texts[-1]}; a request is for conda, pip or apt."
+_BY_WORDS: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(
+        ("unzip", "tar", "7z"),
+        (
+            r"(?s:.*)^(.*(?:(?:site|dist)-packages|/(?:ana|mini)?conda\d*\b|/miniforge|/usr/local).*"
+            r"|/)$",
+            r"It unpacks an archive into \1; a request is for conda, pip or apt.",
+        ),
+    ),
+    **dict.fromkeys(
+        ("cp", "mv", "rsync"),
+        (
+            r"(?s:.+)\n(.*(?:site|dist)-packages.*)\Z",
+            r"It copies files into \1; a request is for conda, pip or apt.",
+        ),
+    ),
+    "gdown": (
+        r"\.(?:whl|deb|conda)$|(?:site|dist)-packages",
+        "It fetches a package; that alone installs nothing a request can say.",
+    ),
+    "jupyter": (
+        r"\A.*extension(?:\n.*){0,2}\ninstall$",
+        "A request is for conda, pip or apt; jupyter is none of them.",
+    ),
+    "apt-mark": (
+        r"\A(?:.*\n)?hold$",
+        "apt keeps them at their versions, which no request can say.",
+    ),
+}
+"""Programs that install if their words, one a line, match; each with the reason."""
+
+_CHOOSERS = {
+    "mim": (
+        ("install", "uninstall"),
+        "mim chooses the wheel that fits the torch that is there; no request can say.",
+        " Without that choice it is: %envinstall --pip {}.",
+    ),
+    "spacy": (
+        ("download",),
+        "spacy chooses the model that fits the spaCy that is there.",
+        " conda has it as well: %envinstall conda:spacy-model-{}.",
+    ),
+}
+"""Programs that choose what fits: their verbs, the reason, and a line for it."""
 
 
-def _apt_mark(_call: Call, texts: list[str]) -> str:
-    held = "hold" in texts[:2]
-    return "apt keeps them at their versions, which no request can say." if held else ""
+def _chosen(name: str, texts: list[str]) -> str:
+    verbs, reason, line = _CHOOSERS[name]
+    at = next((at for at, text in enumerate(texts) if text in verbs), len(texts))
+    names = " ".join(text for text in texts[at + 1 :] if not text.startswith("-"))
+    wanted = names and texts[at] != "uninstall"
+    return (reason + (line.format(names) if wanted else "")) if at < len(texts) else ""
 
 
-def _mim(_call: Call, texts: list[str]) -> str:
-    if not {"install", "uninstall"} & set(texts):
-        return ""
-    after = texts[texts.index("install") + 1 :] if "install" in texts else []
-    names = " ".join(text for text in after if not text.startswith("-"))
-    line = f" Without that choice it is: %envinstall --pip {names}." if names else ""
-    return f"mim chooses the wheel that fits the torch that is there; no request can say.{line}"
+_BY_NAME = (
+    (r"(?:micropip|piplite)\.install", "It installs into the Python of the browser (Pyodide)."),
+    (
+        r"dbutils\.library\.install(?!AllPyPI$).*",
+        "Databricks installs it for the notebook's session on the whole cluster.",
+    ),
+    (r".*\.install_pypi_package", "It installs on the machines of the Spark cluster."),
+    (r"mim\.(?:commands\.)?install", _CHOOSERS["mim"][1]),
+    (
+        r"condacolab\.install.*",
+        "It replaces Colab's Python with conda's and restarts the kernel; a request cannot say"
+        " that.",
+    ),
+    (
+        r"conda\.cli\.(?:main|python_api\.run_command)",
+        "It calls conda from Python, which is not read here.",
+    ),
+)
+"""Functions that install, by their full names; each with the reason."""
 
 
-def _spacy(_call: Call, texts: list[str]) -> str:
-    if "download" not in texts:
-        return ""
-    names = [text for text in texts[texts.index("download") + 1 :] if text[:1] != "-"]
-    line = f" conda has it as well: %envinstall conda:spacy-model-{names[0]}." if names else ""
-    return f"spacy chooses the model that fits the spaCy that is there.{line}"
+def python_reason(name: str, what: str, version: str) -> str:
+    """Return why an installing call of Python's is not captured, with the line for it.
+
+    Args:
+        name: The function's full name.
+        what: Its packages, separated by blanks; empty if unknown.
+        version: The one version that it is given, if any.
+
+    >>> python_reason("micropip.install", "six", "1.16").rpartition(": ")[2]
+    '%envinstall --pip six==1.16'
+    >>> python_reason("os.listdir", ".", "")
+    ''
+    """
+    if re.fullmatch(r"spacy\.(?:cli\.)?download", name):
+        return _chosen("spacy", ["download", what])
+    reason = next((reason for pattern, reason in _BY_NAME if re.fullmatch(pattern, name)), "")
+    is_package = reason and what and "conda" not in name and not re.search(r"[:/]", what)
+    spec = f"{what}=={version}" if version else what
+    return reason + (f" The line for it here: %envinstall --pip {spec}" if is_package else "")
 
 
-def _unpacked(_call: Call, texts: list[str]) -> str:
-    into = [text for text in texts if _INTO_PYTHON.search(text)]
-    if not into:
-        return ""
-    return f"It unpacks an archive into {into[-1]}; a request is for conda, pip or apt."
-
-
-def _gdown(_call: Call, texts: list[str]) -> str:
-    if any(re.search(r"\.(whl|deb|conda)$|(?:site|dist)-packages", text) for text in texts):
-        return "It fetches a package; that alone installs nothing a request can say."
-    return ""
-
-
-def _jupyter(_call: Call, texts: list[str]) -> str:
-    if "extension" in "".join(texts[:1]) and "install" in texts[:4]:
-        return "A request is for conda, pip or apt; jupyter is none of them."
-    return ""
-
-
-SPECIAL = {
-    "R": _r,
-    "Rscript": _r,
-    "r": _r,
-    "littler": _r,
-    "install2.r": _littler,
-    "install.r": _littler,
-    "installBioc.r": _littler,
-    "installGithub.r": lambda _call, _texts: r_reason("install_github("),
+SPECIAL: dict[str, Callable[[list[str]], str]] = {
+    **dict.fromkeys(("R", "Rscript", "r", "littler"), _r),
+    **dict.fromkeys(("install2.r", "install.r", "installBioc.r"), _littler),
+    "installGithub.r": lambda _texts: r_reason("install_github("),
     "julia": _julia,
-    "mim": _mim,
-    "spacy": _spacy,
-    "unzip": _unpacked,
-    "tar": _unpacked,
-    "7z": _unpacked,
-    "gdown": _gdown,
-    "cp": _copied,
-    "mv": _copied,
-    "rsync": _copied,
-    "apt-mark": _apt_mark,
-    "jupyter": _jupyter,
+    **{name: partial(_chosen, name) for name in _CHOOSERS},
 }
 
 

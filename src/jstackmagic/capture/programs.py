@@ -18,6 +18,7 @@ def listed(text: str) -> frozenset[str]:
 def program_name(word: Word) -> str:
     """Return a program's name without folder, version or suffix.
 
+    >>> from jstackmagic.capture.shell import Word
     >>> program_name(Word("/opt/c/bin/pip3.11")), program_name(Word("$PIP", holes=("$PIP",)))
     ('pip', 'pip')
     """

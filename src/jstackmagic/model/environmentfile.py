@@ -127,6 +127,8 @@ def _dependency(node: Node, folder: str) -> Asked:
     if isinstance(node, MappingNode):
         asked = Asked()
         for key, value in node.value:
+            if not isinstance(key.value, str):
+                return _problem("{{ … }}", "It is a template: fill its braces in first.", line)
             asked += _section(str(key.value).strip(), value, folder, _line(key))
         return asked
     if not hasattr(node, "value") or not isinstance(node.value, str):
@@ -156,6 +158,8 @@ def _indented(text: str) -> str:
 def _section(name: str, node: Node, folder: str, line: int) -> Asked:
     """Return the items below ``- NAME:``, of which pip's are the only ones that conda knows."""
     value = _value(node)
+    if name.startswith("sel("):
+        return _problem(f"{name}: {value}", f"A selector, which conda cannot read: - {value}", line)
     if name != "pip":
         if isinstance(value, str | int | float):
             version = str(getattr(node, "value", value)).strip()

@@ -62,10 +62,18 @@ def requirements(lines: Any, folder: str, path: Path, sources: Mapping[str, Any]
 
 
 def indexes(listed: Any) -> Asked:
-    """Return the indexes of ``[[tool.uv.index]]``."""
+    """Return the indexes of ``[[tool.uv.index]]``, and of poetry's and pdm's ``source``.
+
+    The default one is said in a word by uv and poetry, and by pdm with the name of PyPI's.
+    """
     tables = [each for each in listed or () if isinstance(each, dict) and each.get("url")]
-    default = next((str(each["url"]) for each in tables if each.get("default")), "")
-    extra = tuple(str(each["url"]) for each in tables if not each.get("default"))
+    first = [
+        str(each["url"])
+        for each in tables
+        if each.get("default") or each.get("priority") == "default" or each.get("name") == "pypi"
+    ]
+    default = first[0] if first else ""
+    extra = tuple(str(each["url"]) for each in tables if str(each["url"]) != default)
     return Asked(sources=Sources(index_url=default, extra_index_urls=extra))
 
 

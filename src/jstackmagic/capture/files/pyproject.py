@@ -57,6 +57,7 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
         line = line_of(text, "[tool.poetry.dependencies]")
         notes += [f"poetry's group {name} is left aside." for name in _poetry_groups(poetry)]
     asked += indexes(uv.get("index"))
+    asked += indexes(poetry.get("source")) + indexes(table(data, "tool", "pdm").get("source"))
     notes += [f"Its group {name} is left aside: --group {name}" for name in _groups(data)]
     if "dependencies" in (project.get("dynamic") or ()):
         notes.append("Its dependencies are worked out by its build: -e . installs them.")

@@ -192,7 +192,11 @@ _NAME = r"([A-Za-z0-9][\w.-]*)"
 _MEANT = (
     (r"(?:<{7}|={7}|>{7})(?: .*)?", "It is a mark of a merge conflict: choose one side, and take"
      " the marks out."),
-    (r"-\s+(\S.*)", r"A list has no dashes before its items: write \1"),
+    (r"[-*•]\s+(\S.*)", r"A list has no dashes before its items: write \1"),
+    (
+        r"[!%]?\s*(?:sudo\s+)?(?:apt|apt-get)\s+(?:-\S+\s+)*install\s+(?:-\S+\s+)*(\S+).*",
+        r"Debian's packages are none of pip's: %envinstall apt:\1",
+    ),
     (_COMMAND, r"A list holds packages, no commands: write \g<rest>"),
     (rf"{_NAME}\s*=([<>])\s*(\S+)", r"Write \1\2=\3"),
     (rf"([\w.-]+::){_NAME}(.*)", r"A channel is conda's: write \2, or %envinstall conda:\1\2\3"),

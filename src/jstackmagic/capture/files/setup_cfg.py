@@ -44,7 +44,9 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
     wanted = {normalise(name) for name in (offered if "*" in extras else extras)}
     lists = [parser.get("options", "install_requires", fallback="")]
     lists += [listed for name, listed in offered.items() if normalise(name) in wanted]
-    lines = [line for listed in lists for _, line in logical_lines(listed)]
+    # setuptools' list-semi: on one line they are apart by semicolons
+    texts = [text if "\n" in text else text.replace(";", "\n") for text in lists]
+    lines = [line for listed in texts for _, line in logical_lines(listed)]
     asked = requirements(lines, folder_of(path), path, {})
     notes = [
         f"Its extra {name} is left aside: -e '.[{name}]' installs it."
