@@ -15,6 +15,8 @@ EXTRAS = {
     **{name: (name, "hub") for name in ("alembic", "jinja2", "jupyterhub", "pygal", "sqlalchemy")},
     "distributed": ("distributed", "dask"),
     "ipyparallel": ("ipyparallel", "ipyparallel"),
+    "ray": ("ray", "ray"),
+    "pyspark": ("pyspark", "spark"),
 }
 """By the name that is imported: the distribution, and the extra of jstackmagic that brings it."""
 

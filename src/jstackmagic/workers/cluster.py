@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .cargo import Cargo
 
-KINDS = ("dask", "ipyparallel")
+KINDS = ("dask", "ipyparallel", "ray", "spark")
 """The modules of this package that each know one kind of cluster."""
 
 
@@ -120,11 +120,12 @@ def find(named: str, namespace: Mapping[str, Any]) -> Cluster:
                 advice=_KNOWN,
             )
         return found
-    every = {id(value): name for name, value in namespace.items() if name[:1] != "_"}
+    # Ray is a module that is connected, imported under any name or by a library alone
+    every = {**namespace, **{n: m for n, m in sys.modules.items() if n == "ray"}}
     found_all = {
         (cluster.kind, cluster.name): (name, cluster)
-        for name in every.values()
-        if (cluster := _cluster_of(namespace[name])) is not None
+        for name, value in every.items()
+        if name[:1] != "_" and (cluster := _cluster_of(value)) is not None
     }
     if not found_all:
         raise UsageError(
@@ -144,7 +145,7 @@ def find(named: str, namespace: Mapping[str, Any]) -> Cluster:
 
 def connected_to(name: str, namespace: Mapping[str, Any]) -> Cluster | None:
     """Return the cluster of that kind and address that the notebook is connected to, if any."""
-    for value in namespace.values():
+    for value in (*namespace.values(), sys.modules.get("ray")):
         cluster = _cluster_of(value)
         if cluster is not None and f"{cluster.kind} {cluster.name}" == name:
             return cluster

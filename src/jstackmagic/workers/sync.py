@@ -157,19 +157,20 @@ def _foreign(wanted: Mapping[str, Any], before: Mapping[str, Any]) -> Iterable[s
 
 
 def _follow(cluster: Cluster, cargo: Cargo, before: dict[str, Any], found: dict[str, Any]) -> None:
-    """Bring the workers that were started in place of those that went away meanwhile."""
+    """Go on where a worker went away meanwhile: on itself, or on the one in its place."""
     lost = [name for name, answer in found.items() if isinstance(answer, Lost)]
     end = time.monotonic() + _RETURN
     while lost and time.monotonic() < end:
-        if fresh := [name for name in cluster.workers() if name not in before]:
-            looked = cluster.call("look", on=fresh)
-            before |= looked
-            found |= cluster.bring(cargo, fresh)
-            for name in lost[: len(fresh)]:
-                before.pop(name)
-            del lost[: len(fresh)]
-        else:
-            time.sleep(_POLL)
+        now = cluster.workers()
+        again = [name for name in lost if name in now]
+        fresh = [name for name in now if name not in before]
+        before |= cluster.call("look", on=fresh) if fresh else {}
+        found |= cluster.bring(cargo, [*again, *fresh]) if again or fresh else {}
+        for name in [name for name in lost if name not in now][: len(fresh)]:
+            before.pop(name)
+            lost.remove(name)
+        lost = [name for name in lost if isinstance(found[name], Lost)]
+        time.sleep(_POLL * bool(lost))
 
 
 def _foretold(name: str, cargo: Cargo, facts: Any) -> Row:
@@ -194,7 +195,9 @@ def _row(name: str, facts: Any, answer: Any) -> Row:
     if answer is None:
         return Row(name, facts)
     words = [f"waited for {answer['waited']}"] if answer["waited"] else []
-    if answer["facts"]["folder"]:
+    if answer.get("words"):
+        words.append(answer["words"])
+    elif answer["facts"]["folder"] and answer["done"]:
         words.append(f"its environment is read-only: in {answer['facts']['folder']}")
     failed = "; ".join((*filter(None, [answer["failed"]]), *_cannot(answer["cannot"])))
     brought = tuple((done[0], done[1], done[2]) for done in answer["done"])

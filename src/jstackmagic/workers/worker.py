@@ -114,13 +114,18 @@ def fingerprint(rows: Iterable[list[str]]) -> str:
     Files that an installer writes are left out, so that a wheel has it too: scripts, compiled
     modules, and notes on the installation. Empty without a list of the files.
     """
-    lines = [f"{_SITE.sub('', row[0])},{row[1]}" for row in rows if _is_content(row)]
+    lines = [f"{in_site(row[0])},{row[1]}" for row in rows if _is_content(row)]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest() if lines else ""
+
+
+def in_site(name: str) -> str:
+    """Return where a file of a wheel lies in a library folder, whatever part of it it is."""
+    return _SITE.sub("", name)
 
 
 def _is_content(row: list[str]) -> bool:
     """Return whether a file comes from the wheel and lies below the library folder."""
-    path = _SITE.sub("", row[0])
+    path = in_site(row[0])
     folder, _, name = path.rpartition("/")
     own = folder.endswith(".dist-info") and name in _OWN
     outside = path.startswith(("/", "../")) or _DATA.match(path)
@@ -402,6 +407,14 @@ def locked(name: str, seconds: float = SECONDS) -> Iterator[str]:
 # Doing it
 
 
+def planned(order: Order) -> dict[str, Any]:
+    """Return what this worker lacks and its administrator allows, with its ``facts``."""
+    facts = look([row["name"] for row in order["wheels"]] if order["again"] else ())
+    plan = todo(order, facts)
+    _obey(plan, order)
+    return {**plan, "facts": facts}
+
+
 def install(order: Order) -> dict[str, Any]:
     """Bring this worker to an order; a sentence says what failed, and nothing is raised.
 
@@ -419,10 +432,8 @@ def install(order: Order) -> dict[str, Any]:
         place = sys.prefix if _writable() else folder()
         os.makedirs(place, exist_ok=True)
         with locked(place) as waited:
-            facts = look([row["name"] for row in order["wheels"]] if order["again"] else ())
-            plan = todo(order, facts)
-            _obey(plan, order)
-            cannot = plan["cannot"]
+            plan = planned(order)
+            facts, cannot = plan["facts"], plan["cannot"]
             # one by one: what came before a failure is known
             done.extend(_take_out(name, facts) for name in plan["remove"])
             done.extend(_link(plan["conda"], plan["unlink"], facts))

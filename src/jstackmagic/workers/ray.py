@@ -1,0 +1,82 @@
+"""Ray's nodes: a task on each, and archives once a host by Ray's own object store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..model.errors import UsageError
+from . import call
+from .cluster import Lost, by_host, shipped, source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .cargo import Cargo
+
+LIBRARY = "ray"
+SCHEMES = ("ray",)
+_SECONDS = 900.0  # for one call, a wait for another process of the same environment included
+
+
+def of(value: Any) -> Nodes | None:
+    """Return the module ``ray``, once it is connected, as a cluster."""
+    return Nodes(value) if hasattr(value, "is_initialized") and value.is_initialized() else None
+
+
+def at(address: str) -> Nodes:
+    """Connect to a cluster by ``ray://HOST:PORT``.
+
+    Raises:
+        UsageError: It does not answer.
+    """
+    import ray
+
+    try:
+        ray.init(address, log_to_driver=False)
+    except (ConnectionError, OSError) as error:
+        raise UsageError(
+            f"No Ray cluster answers at {address}: {error}", kept="Nothing was sent."
+        ) from None
+    return Nodes(ray)
+
+
+class Nodes:
+    """The nodes of the cluster that this process is connected to."""
+
+    kind = "ray"
+    own = frozenset({"ray"})
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        self._call = ray.remote(shipped(call)["call"])
+        self._source = source()
+        self.name = str(ray.get_runtime_context().gcs_address)
+
+    def workers(self) -> Sequence[str]:
+        return [node["NodeID"] for node in self._ray.nodes() if node["Alive"]]
+
+    def call(self, function: str, *args: Any, on: Iterable[str] | None = None) -> Mapping[str, Any]:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        asked = {}
+        for node in self.workers() if on is None else on:
+            here = NodeAffinitySchedulingStrategy(node, soft=False)
+            task = self._call.options(num_cpus=0, max_retries=0, scheduling_strategy=here)
+            asked[node] = task.remote(self._source, function, args)
+        return {node: self._answer(reference) for node, reference in asked.items()}
+
+    def _answer(self, reference: Any) -> Any:
+        try:
+            return self._ray.get(reference, timeout=_SECONDS)
+        except Exception as error:  # of the task, or of its node
+            return Lost(f"it gave no answer ({type(error).__name__}: {str(error).splitlines()[0]})")
+
+    def bring(self, cargo: Cargo, on: Iterable[str]) -> Mapping[str, Any]:
+        return by_host(self, cargo, list(on))
+
+    def later(self, cargo: Cargo) -> str:
+        return "Tasks that start from now on have it; a node that joins later: %envsync again."
+
+    def restart(self, workers: Iterable[str]) -> Mapping[str, str]:
+        words = "Ray restarts no idle process; end actors that use it, or call ray.init() again"
+        return dict.fromkeys(workers, words)

@@ -1,0 +1,140 @@
+"""A real Ray cluster: two nodes, each in an environment of its own, and a driver in a third."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jstackmagic.workers.ray import Nodes
+from jstackmagic.workers.sync import compare, differences, sync
+from support.clusters import CONSOLE, cargo_of, processes, site_of, until, worker_env
+from support.verbs import verb
+from support.warm import warm_venv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from support.wheels import WheelIndex
+
+pytestmark = pytest.mark.cluster
+
+ray = pytest.importorskip("ray", reason="ray is not installed: jstackmagic[ray]")
+
+
+@pytest.fixture(scope="module")
+def prefixes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return [worker_env(tmp_path_factory.mktemp("nodes") / name) for name in "ab"]
+
+
+@pytest.fixture(scope="module")
+def start(_session_environ: None, prefixes: list[Path]) -> Iterator[Callable[[Path], None]]:
+    """Two nodes; starts one more in an environment."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    quiet = ("--disable-usage-stats", "--num-cpus=1", "--block")
+    program = "import sys; from ray.scripts.scripts import main; sys.exit(main())"
+    with processes() as started:
+
+        def node(prefix: Path, *words: str) -> None:
+            started.start(prefix / "bin/python", "-c", program, "start", *words, *quiet)
+
+        node(prefixes[0], "--head", f"--port={port}", "--include-dashboard=false")
+
+        def connected() -> bool:
+            try:
+                ray.init(f"127.0.0.1:{port}", log_to_driver=False, logging_level="ERROR")
+            except ConnectionError:
+                return False
+            return True
+
+        until(connected, 90)
+        node(prefixes[1], f"--address=127.0.0.1:{port}")
+        until(lambda: len(Nodes(ray).workers()) == 2, 90)
+        yield lambda prefix: node(prefix, f"--address=127.0.0.1:{port}")
+        ray.shutdown()
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return warm_venv(tmp_path_factory, tmp_path / "kernel")
+
+
+def use(name: str) -> list[Any]:
+    """What a task on each node finds, in a process of its own."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    def version(name: str) -> str | None:
+        import importlib
+
+        try:
+            return importlib.import_module(name).__version__
+        except ModuleNotFoundError:
+            return None
+
+    version.__module__ = "__main__"
+    task = ray.remote(max_calls=1, num_cpus=0)(version)
+    places = (NodeAffinitySchedulingStrategy(n, soft=False) for n in Nodes(ray).workers())
+    asked = [task.options(scheduling_strategy=p).remote(name) for p in places]
+    return list(ray.get(asked, timeout=60))
+
+
+def test_every_node_gets_it_and_a_later_process_has_it(
+    start: Callable[[Path], None],
+    prefixes: list[Path],
+    kernel: Path,
+    wheel_index: WheelIndex,
+) -> None:
+    wheel_index.add("widget", "1.2", requires=["gear"])
+    wheel_index.add("gear", "3.0")
+    verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", "widget")
+    wheel_index.stop()
+    assert use("widget") == [None] * 2
+
+    cluster, cargo = Nodes(ray), cargo_of(kernel)
+    done = sync(cluster, cargo, CONSOLE)
+    assert [row.failed for row in done.rows] == [""] * 2
+    assert use("widget") == ["1.2"] * 2
+
+    (site_of(prefixes[1]) / "gear.py").write_text("evil = True\n")
+    (found,) = differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
+    assert (found.name, found.there) == ("gear", "changed: gear.py")
+    (site_of(prefixes[1]) / "gear.py").write_text('__version__ = "3.0"\n')
+
+    start(prefixes[0])
+    until(lambda: len(cluster.workers()) == 3, 90)
+    assert use("gear") == ["3.0"] * 3
+
+
+def test_a_process_that_is_killed_in_the_middle_comes_back_right(
+    start: Callable[[Path], None],
+    prefixes: list[Path],
+    kernel: Path,
+    wheel_index: WheelIndex,
+) -> None:
+    names = [f"spoke{number:02}" for number in range(40)]
+    for name in names:
+        modules = {f"{name}/{part}.py": f"x = {part}\n" * 50 for part in range(10)}
+        wheel_index.add(name, "1", modules={f"{name}/__init__.py": "", **modules})
+    verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", *names)
+    cluster, cargo = Nodes(ray), cargo_of(kernel)
+    assert sys.prefix not in [f["prefix"] for f in cluster.call("look").values()]
+
+    def kill() -> None:
+        site = site_of(prefixes[1])
+        until(lambda: list(site.glob("spoke*/5.py")))
+        note = site.parents[2] / ".jstackmagic-workers.lock"
+        os.kill(int(note.read_text().split()[1]), signal.SIGKILL)
+
+    with ThreadPoolExecutor(1) as threads:
+        killed = threads.submit(kill)
+        done = sync(cluster, cargo, CONSOLE)
+        killed.result()
+    assert [row.failed for row in done.rows] == [""] * len(done.rows)
+    assert not differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
