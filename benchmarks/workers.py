@@ -17,11 +17,12 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-from distributed import Client, LocalCluster  # noqa: E402
+from distributed import Client  # noqa: E402
 from distributed.diagnostics.plugin import PipInstall  # noqa: E402
 
 from jstackmagic.workers.dask import Dask  # noqa: E402
@@ -30,6 +31,9 @@ from support.clusters import CONSOLE, cargo_of, processes, until  # noqa: E402
 from support.environments import make_venv  # noqa: E402
 from support.verbs import verb  # noqa: E402
 from support.wheels import WheelIndex  # noqa: E402
+
+if TYPE_CHECKING:
+    from jstackmagic.workers.cargo import Cargo
 
 NAMES = tuple(f"package{number}" for number in range(10))
 
@@ -59,27 +63,28 @@ def main() -> None:
         print(f"packing {len(NAMES)} wheels, {cargo.size / 1e6:.1f} MB: {since(begun):.2f} s, once")
         print("workers  %envsync  again  PipInstall  ratio  new image  bytes/archives")
         for count in counts:
-            measure(count, folder / str(count), cargo, index.url)
+            measure(count, folder / str(count), cargo)
 
 
 def since(begun: float) -> float:
     return time.monotonic() - begun
 
 
-def measure(count: int, folder: Path, cargo: object, index: str) -> None:
+def measure(count: int, folder: Path, cargo: Cargo) -> None:
     """One line of the table."""
     times = {}
     for way in ("sync", "pip"):
         with ExitStack() as stack:
-            local = LocalCluster(
-                n_workers=0, processes=False, dashboard_address=None, protocol="tcp"
-            )
-            client = stack.enter_context(Client(stack.enter_context(local)))
             started = stack.enter_context(processes())
             started.environ |= {
                 name: os.environ[name] for name in ("PIP_INDEX_URL", "PIP_CACHE_DIR")
             }
             started.environ.pop("PIP_NO_INDEX")
+            scheduler, file = borrowing(folder / way / "scheduler"), folder / way / "address.json"
+            words = ("--port", "0", "--no-dashboard", "--scheduler-file", file)
+            started.start(scheduler / "bin/python", "-m", "distributed.cli.dask_scheduler", *words)
+            until(file.exists)
+            client = stack.enter_context(Client(scheduler_file=str(file)))
             prefixes = [borrowing(folder / way / str(number)) for number in range(count)]
             begun = time.monotonic()
             for prefix in prefixes:
@@ -87,19 +92,21 @@ def measure(count: int, folder: Path, cargo: object, index: str) -> None:
                 words = ("--nthreads", "1", "--no-dashboard", "--local-directory", prefix / "tmp")
                 cache = {"XDG_CACHE_HOME": str(folder / way / "cache")}
                 started.start(*command, client.scheduler.address, *words, **cache)
-            until(lambda: len(Dask(client).workers()) == count, 300)
+            client.wait_for_workers(count, timeout=300)
             times["start"] = since(begun)
             begun = time.monotonic()
             if way == "sync":
-                done = sync(Dask(client), cargo, CONSOLE)  # type: ignore[arg-type]
+                done = sync(Dask(client), cargo, CONSOLE)
                 assert not done.failed, done.failed
                 times["sync"], begun = since(begun), time.monotonic()
-                sync(Dask(client), cargo, CONSOLE)  # type: ignore[arg-type]
+                sync(Dask(client), cargo, CONSOLE)
                 times["again"] = since(begun)
-                times["bytes"] = Dask(client).sent() / cargo.size  # type: ignore[attr-defined]
+                times["bytes"] = Dask(client).sent() / cargo.size
             else:
                 warm = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-                subprocess.run([*warm, "-d", str(folder / "warm"), *NAMES], check=True)
+                words = ["-d", str(folder / "warm"), *NAMES]
+                subprocess.run([*warm, *words], check=True, stderr=subprocess.DEVNULL)
+                begun = time.monotonic()
                 client.register_plugin(PipInstall(list(NAMES), pip_options=["--quiet"]))
                 times["pip"] = since(begun)
             found = client.run(lambda: __import__("package0.part1").__name__)

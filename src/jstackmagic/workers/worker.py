@@ -453,7 +453,9 @@ def _put(row: Row, order: Order, facts: Facts) -> list[Any]:
     if order["via"] != "index" and not is_kept(row):
         raise ValueError(f"{row['file']} is not what was sent: its hash is another one")
     here = facts["packages"].get(row["name"])
-    mine = here is not None and (not facts["folder"] or here["info"].startswith(facts["folder"]))
+    place = os.path.realpath(facts["folder"] or sys.prefix) + os.sep
+    # what lies elsewhere on the path, as in a base environment, is hidden and not touched
+    mine = here is not None and os.path.realpath(here["info"]).startswith(place)
     if mine and here["owner"] == "conda":
         raise ValueError(f"{row['name']} is conda's there, and is not overwritten")
     change = _take_out(row["name"], facts) if mine else [row["name"], "", "", None]
