@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -19,7 +20,7 @@ from ..model.credentials import mask
 from ..model.engines import Engines
 from ..model.environment import repair_line
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError, Stopped
-from ..model.managers import is_system, neighbours, place, position
+from ..model.managers import is_system, neighbours, of_environment, place, position
 from ..model.packages import normalise
 from ..model.plan import Outcome, Plan
 from ..model.policy import Policy
@@ -117,6 +118,7 @@ class Transaction:
         """
         done = []
         for where, environment in {_place(step): step.environment for step in steps}.items():
+            self._sweep(environment)
             for left in unfinished.find(where):
                 same = [
                     step for step in steps if _place(step) == where and left.is_of(step.request)
@@ -147,10 +149,18 @@ class Transaction:
 
     def settle(self, place: str) -> bool:
         """Remove what an interrupted change left half done; see `Carrier.settle`."""
-        found = () if self.mode.dry_run else tuple(unfinished.find(place))
+        if self.mode.dry_run or (place and not os.path.isdir(place)):
+            return False
+        environment = detect(place or None)
+        self._sweep(environment)
+        found = unfinished.find(place)
         for left in found:
-            self._take_away(left, detect(place or None))
+            self._take_away(left, environment)
         return bool(found)
+
+    def _sweep(self, environment: Environment) -> None:
+        for name in () if self.mode.dry_run else of_environment():
+            managers.get(name).sweep(environment)
 
     def _take_away(self, left: Unfinished, environment: Environment) -> None:
         self.console.say(f"Cleaning up after what was cut off: {left.words}")

@@ -249,6 +249,10 @@ class Manager(Protocol):
         """Return marks to find later what an interrupted change left over; cheap."""
         return {}
 
+    def sweep(self, environment: Environment) -> None:
+        """Remove files that a killed process was writing, and that nothing reads; cheap."""
+        return
+
     def half_done(
         self,
         environment: Environment,

@@ -90,6 +90,12 @@ class Conda(Manager):
     def works_in(self, environment: Environment) -> bool:
         return environment.is_conda
 
+    def sweep(self, environment: Environment) -> None:
+        """Remove the drafts of records."""
+        from ...io.files import sweep
+
+        sweep(os.path.join(environment.prefix, "conda-meta"), "")
+
     def half_done(
         self,
         environment: Environment,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from ...io.files import sweep
 from .rattler import condahistory
 from .rattler.records import note_requested
 from .spec import records
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 def mark(there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment) -> None:
     """Note it in the records and, where conda itself looks, as an entry without packages."""
     prefix = environment.prefix
-    sweep(os.path.join(prefix, "conda-meta"), "")  # of a process that was killed in this
     known = condahistory.requested(prefix)
     asked, unasked = [], []
     for package in there:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...model.errors import NOTHING_CHANGED, Stopped
@@ -121,6 +124,13 @@ class Pip(Manager):
             return "python"
         alone = choice.engine == "pip" and distributions.version_on_disk(choice.environment) is None
         return "pip" if alone else ""
+
+    def sweep(self, environment: Environment) -> None:
+        """Remove what uv was to rename to its lock: an empty file in the prefix."""
+        with suppress(OSError), os.scandir(environment.prefix) as entries:
+            for entry in entries:
+                if re.fullmatch(r"\.tmp\w{6}", entry.name) and not entry.stat().st_size:
+                    os.unlink(entry.path)
 
     def half_done(
         self, environment: Environment, marks: Mapping[str, tuple[str, ...]], since: int
