@@ -52,6 +52,7 @@ class Scene:
             "XDG_CONFIG_HOME": str(self.root / "home/.config"),
             "XDG_DATA_HOME": str(self.root / "home/.local/share"),
             "XDG_RUNTIME_DIR": str(self.root / "home/run"),
+            "DPKG_ADMINDIR": str(self.root / "no-dpkg"),  # what this machine's is at
             "CONDARC": str(self.root / "home/.condarc"),
             "JSTACKMAGIC_HISTORY": str(self.root / "home/history/history.jsonl"),
             "UV_CACHE_DIR": str(self.root / "cache/uv"),

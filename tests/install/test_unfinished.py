@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
 def info(prefix: Path) -> tuple[str, dict[str, Any]]:
     result, _ = commands.execute("info", ["--prefix", str(prefix)], Session())
     return str(result), result.to_json()
+
+
+@pytest.fixture(autouse=True)
+def _no_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this machine's own dpkg is at is no matter of these tests."""
+    monkeypatch.setenv("DPKG_ADMINDIR", str(tmp_path / "no dpkg"))
 
 
 def test_a_half_installed_distribution_is_shown_with_its_line(tmp_path: Path) -> None:
@@ -114,6 +121,18 @@ def test_dpkg_says_what_is_half_there(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="apt-get needs root")
+@needs_dpkg
+def test_what_another_program_is_at_is_not_half_done(system: Path) -> None:
+    dpkg = system / "var/lib/dpkg"
+    (dpkg / "status").write_text(stanza("install ok unpacked"))
+    (dpkg / "updates/0000").write_text(stanza("install ok half-configured"))
+    with (dpkg / "lock-frontend").open("w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        assert cutoff.sentences({}) == ()
+        assert not cutoff.is_interrupted()
+    assert cutoff.sentences({}) == ("half is half configured",)
+
+
 @needs_dpkg
 @pytest.mark.parametrize("again", ["install", "repair", "another"])
 def test_an_interrupted_dpkg_is_finished_by_the_line_that_is_named(

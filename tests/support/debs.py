@@ -110,7 +110,7 @@ def make_system(folder: Path, repository: Path) -> dict[str, str]:
     )
     program = folder / "usr/sbin/dpkg"  # the one that is first on PATH
     program.parent.mkdir(parents=True)
-    options = f"--root='{folder}' --force-script-chrootless"
+    options = f"--root='{folder}' --force-script-chrootless --log=/dev/null"
     program.write_text(f'#!/bin/sh\nexec /usr/bin/dpkg {options} "$@"\n')
     program.chmod(0o755)
     environ = {

@@ -191,6 +191,7 @@ class Transaction:
         record = self._record_of(left)
         if record is None:
             record = self._begin(planned, self.history.new_transaction(), 1)
+        left = unfinished.noted_again(left, planned.plan)
         with turn(planned.plan, self.console):
             return self._work(planned, record, left)
 

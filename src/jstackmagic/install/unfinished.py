@@ -123,6 +123,21 @@ def note(plan: Plan, record: str, context: Context, before: PackageSet, undoes: 
     return replace(left, path=path, since=since)
 
 
+def noted_again(left: Unfinished, plan: Plan) -> Unfinished:
+    """Add to a note what the plan of its second attempt knows; another engine may have made it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    new, old = managers.get(plan.request.manager).note(plan), left.marks
+    both = {key: (*old.get(key, ()), *new.get(key, ())) for key in ("names", "needed")}
+    marks = {**new, **old, **{key: tuple(dict.fromkeys(both[key])) for key in both if both[key]}}
+    left = replace(left, marks=marks)
+    if left.path:
+        write_file(left.path, _encoded(left), mode=0o644)
+    return left
+
+
 def find(place: str) -> list[Unfinished]:
     """Return the notes without a running process, the oldest first.
 
@@ -203,7 +218,7 @@ def _read(path: str) -> Unfinished | None:
         line.marks,
         line.undoes,
         path,
-        since,
+        line.since or since,
     )
 
 
@@ -218,6 +233,7 @@ def _encoded(left: Unfinished) -> bytes:
             "before": plain(left.before.packages),
             "marks": left.marks,
             "undoes": left.undoes,
+            "since": left.since,
         }
     )
 
@@ -235,6 +251,7 @@ def _reader() -> Any:
             ("before", tuple[Package, ...]),
             ("marks", dict[str, tuple[str, ...]]),
             ("undoes", str),
+            ("since", int, 0),  # of one that was written again
         ],
     )
     return msgspec.json.Decoder(note)

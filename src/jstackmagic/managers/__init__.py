@@ -441,9 +441,12 @@ def repairs(
             manager = get(name)
             if manager.works_in(environment) and manager.repair(environment, console, drop=drop):
                 yield f"Finished what was cut off in the {environment.description}."
-    for name in listed.of_system():
-        if environments and get(name).repair(environments[0], console, drop=drop):
-            yield f"Finished what {name} was cut off in."
+    for name in listed.of_system() if environments else ():
+        try:
+            if get(name).repair(environments[0], console, drop=drop):
+                yield f"Finished what {name} was cut off in."
+        except Stopped as error:  # noqa: PERF203  # who has no right to is told, the rest is done
+            yield error.problem
 
 
 def engine(

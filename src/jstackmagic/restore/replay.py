@@ -100,10 +100,8 @@ def replay(ledger: Ledger, wanted: ReplayOptions, carrier: Carrier, store: Store
         Interrupted: The user interrupted it.
     """
     sites = _sites(goals(ledger), wanted, carrier.console)
-    prefixes = dict.fromkeys(site.prefix for site in sites if site.environment)
-    settled = [prefix for prefix in prefixes if carrier.settle(prefix)]
-    for site in sites:
-        site.was_cut_off = site.prefix in settled
+    for prefix in dict.fromkeys(site.prefix for site in sites if site.environment):
+        carrier.settle(prefix)
     return Rebuild(carrier, wanted, sites, store).carry_out()
 
 
@@ -149,13 +147,11 @@ class Site:
         goal: Its goal.
         environment: The environment, once it exists.
         prefix: Its prefix, or its future prefix.
-        was_cut_off: Whether a change was cut off there, so that its marks may be missing.
     """
 
     goal: Goal
     environment: Environment | None
     prefix: str
-    was_cut_off: bool = False
 
     @property
     def managers(self) -> tuple[ManagerName, ...]:
@@ -343,15 +339,12 @@ class Rebuild:
         self._done += self._carrier.run(planned)
         if self._dry_run and any(each.plan.commands for each in planned):
             self._pending.append(place)
-        managers = {each.plan.request.manager for each in planned}
-        if place.was_cut_off:
-            managers |= set(place.managers)
-        if self._dry_run or not managers or place.environment is None:
+        if self._dry_run or place.environment is None:
             return
         if place.goal.ref is not None:  # its Python may be another now, or be there only now
             place.environment = detect(place.prefix)
-        wishes = (wish for wish in place.goal.wishes(exactness) if wish.manager in managers)
-        mark(wishes, place.environment)
+        # also where nothing was to be done: an attempt that was killed may not have come to it
+        mark(place.goal.wishes(exactness), place.environment)
 
     def _ways(self, manager: ManagerName) -> tuple[Exactness, ...]:
         if self._loose:

@@ -101,7 +101,12 @@ def _is_at_work() -> bool:
 
 
 def sentences(marks: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Return what a change left half done; `Manager.half_done` has more on this."""
+    """Return what a change left half done; `Manager.half_done` has more on this.
+
+    Without marks, what another program is at just now is not half done.
+    """
+    if not marks and _is_at_work():
+        return ()
     known = marks.get("known", ())
     found = tuple(f"{each.name} is {each.state}" for each in half() if each.name not in known)
     return found or (("dpkg was interrupted",) if is_interrupted() else ())
