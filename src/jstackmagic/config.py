@@ -127,14 +127,14 @@ class JStackMagic(SingletonConfigurable):
 
     def __init__(self, **options: Any) -> None:
         self._fixed: dict[str, Any] = {}
-        self._told_in = ""
+        self._set_in = ""
         super().__init__(**options)
         self._fix()
 
     def _fix(self) -> None:
         """Take the administrator's values of what he locked, whatever came after them."""
         section, files = _section(system_folders())
-        self._told_in = ", ".join(files)
+        self._set_in = ", ".join(files)
         locked = [name for name in section.get("locked", ()) if name in _NAMES]
         if "index_url" in locked and "extra_index_urls" not in locked:
             locked.append("extra_index_urls")  # a further index would be one past it
@@ -154,7 +154,7 @@ class JStackMagic(SingletonConfigurable):
         name, value = proposal["trait"].name, proposal["value"]
         if name in self._fixed and value != self._fixed[name]:
             raise TraitError(
-                f"JStackMagic.{name} is locked by {self._told_in}; it stays {self._fixed[name]!r}."
+                f"JStackMagic.{name} is locked by {self._set_in}; it stays {self._fixed[name]!r}."
             )
         return value
 
@@ -172,7 +172,7 @@ class JStackMagic(SingletonConfigurable):
             engines=Engines(conda=self._value("conda_engine"), pip=self._value("pip_engine")),
             history=self._value("history"),
             locked=tuple(self._fixed),
-            told_in=self._told_in,
+            set_in=self._set_in,
             hub_url=self._value("hub_url"),
         )
 

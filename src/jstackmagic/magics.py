@@ -126,15 +126,14 @@ def register(shell: InteractiveShell) -> None:
         return complete(verb, words, token, session.now(), body=body)
 
     live.start(shell, settings, lambda: session.now().history)
-    _start_sending(session)
+    if settings.hub_url:  # not by the policy: it reads every setting, whose defaults then stay
+        _start_sending(session)
     hints.start(shell, mode=lambda: str(settings.on_missing), policy=settings.policy)
     completion.start(shell, complete)
 
 
 def _start_sending(session: Session) -> None:
-    """Send records in the background, if a service is set now."""
-    if not session.now().policy.hub_url:
-        return
+    """Send records in the background."""
     from .sending.outbox import Sender
 
     sender = Sender(lambda: _outbox(session.now()))

@@ -17,9 +17,9 @@ import pytest
 from jstackmagic import config
 from jstackmagic.commands import _complete, parser
 from jstackmagic.commands import names as verbs
-from jstackmagic.install.route import for_pip as name_for_pip
 from jstackmagic.managers import hold
 from jstackmagic.managers.conda.rattler import available
+from jstackmagic.managers.pip.spec import own_name as name_for_pip
 from jstackmagic.model import policy
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import JStackMagicError, Stopped

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 VENV = Environment(kind="venv", name=None, prefix="/v", python="3.12.1")
 CONDA = Environment(kind="conda-prefix", name=None, prefix="/c", python="3.12.1")
-DENY = Policy(deny=("bad", "bad-*"), told_in="/etc/ipython/ipython_config.py")
+DENY = Policy(deny=("bad", "bad-*"), set_in="/etc/ipython/ipython_config.py")
 ALLOW = Policy(allow=("good", "mine"))
 INDEX = "https://pypi.example.com/simple"
 CHANNEL = "https://conda.example.com/ours"

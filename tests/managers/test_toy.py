@@ -89,7 +89,7 @@ def test_diff(venv: Environment) -> None:
     verb("install", *where, "toy:robot")
     Path(venv.prefix, "toys", "train").write_text("1.0")
     drift = verb("diff", *where).drifts[0]
-    assert drift.told_by["toy"] == "what venv puts into a new environment"
+    assert drift.evidence["toy"] == "what venv puts into a new environment"
     recorded = {each.package.name: bool(each.record) for each in drift.differences}
     assert recorded == {"robot": True, "train": False}
 
@@ -111,7 +111,7 @@ def test_what_no_file_tells_is_not_taken_for_the_beginning(
     verb("install", "--prefix", venv.prefix, "toy:robot")
     here = PackageSet(toymanager.installed(venv, Path("/")))
     base = baseline.of(replace(venv, kind="system"), here, ("toy",), begun=2000)
-    assert (base.packages.packages, dict(base.told_by)) == ((), {})
+    assert (base.packages.packages, dict(base.evidence)) == ((), {})
 
 
 def test_prove_reads_it_in_an_image(venv: Environment) -> None:

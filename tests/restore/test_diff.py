@@ -215,7 +215,7 @@ def test_where_nothing_tells_only_the_history_does(
 ) -> None:
     environment = detect("/usr")
     here = read_packages(environment, ("apt",))
-    assert baseline.of(environment, here, ("apt",)).told_by == {}
+    assert baseline.of(environment, here, ("apt",)).evidence == {}
     drift = verb("diff", "--prefix", "/usr").drifts[-1]
     assert drift.differences == ()
     assert drift.where == "the system"

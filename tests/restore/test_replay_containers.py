@@ -189,7 +189,7 @@ def test_the_image_itself_tells_what_it_brought(
         do(container, "dpkg", "--install", f"/home/jovyan/{DEB}_1.0_all.deb", user="root")
         drifts = json.loads(do(container, "jstackmagic", "diff", "--json"))
     for drift in drifts:
-        assert set(drift["told_by"].values()) == {f"the image {jstackmagic_image}"}
+        assert set(drift["evidence"].values()) == {f"the image {jstackmagic_image}"}
     found = {}
     for each in (each for drift in drifts for each in drift["differences"]):
         package = each["now"] or each["before"]

@@ -44,7 +44,7 @@ class Drifts(Result):
 
     def _parts_of(self, drift: Drift) -> Sequence[Part]:
         shown = drift.unexplained if self.only_unexplained else drift.differences
-        told = ", ".join(f"{name}: {words}" for name, words in drift.told_by.items())
+        told = ", ".join(f"{name}: {words}" for name, words in drift.evidence.items())
         against = f"Measured from {told}." if told else "How it began is not known."
         if not shown:
             return [Text(f"Nothing differs in {drift.where}. {against}", "quiet")]
@@ -59,7 +59,7 @@ class Drifts(Result):
             {
                 "environment": msgspec.to_builtins(drift.environment.ref),
                 "managers": list(drift.managers),
-                "told_by": dict(drift.told_by),
+                "evidence": dict(drift.evidence),
                 "differences": msgspec.to_builtins(drift.differences),
                 "ours": msgspec.to_builtins(drift.ours),
             }

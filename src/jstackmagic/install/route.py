@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .. import names
+from ..managers import get
 from ..managers.steps import Step
-from ..model.managers import is_system, of_environment
-from ..model.packages import normalise
+from ..model.managers import FALLBACK, is_system, of_environment
+from ..model.spec import read
 from ..where.packages import read_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..display.console import Console
+    from ..managers import Manager
     from ..model.environment import Environment
-    from ..model.packages import ManagerName
+    from ..model.packages import ManagerName, PackageSet
     from ..model.parsing import Asked
 
 
@@ -40,54 +40,57 @@ def route(
     unsaid = asked.unsaid
     if not unsaid:
         return asked, []
-    chosen = dict.fromkeys(unsaid, "pip")
+    last = get(FALLBACK)
+    asking = [
+        manager
+        for manager in map(get, of_environment())
+        if manager is not last and manager.name in allowed and manager.works_in(environment)
+    ]
+    if not asking:
+        return replace(
+            asked, specs=tuple((said or last.name, spec) for said, spec in asked.specs)
+        ), []
+    here = read_packages(environment, of_environment())
+    chosen = {spec: _owner(spec, (*asking, last), here) for spec in unsaid}
     notes: list[str] = []
     renamed: dict[str, str] = {}
-    if environment.is_conda and "conda" in allowed:
-        here = read_packages(environment, of_environment())
-        unknown = []
-        for spec in unsaid:
-            name = _name(spec)
-            if ("conda", name) in here:
-                chosen[spec] = "conda"
-            elif ("pip", normalise(name)) not in here:
-                unknown.append(spec)
-        if unknown:
-            from ..managers.conda import MANAGER
-
-            offered = MANAGER.available(unknown, environment, asked.sources.channels, console)
-            for spec in unknown:
-                if offered[spec]:
-                    chosen[spec] = "conda"
-                    continue
-                renamed[spec] = for_pip(spec)
-                called = "" if renamed[spec] == spec else f", as {renamed[spec]}"
-                notes.append(f"No channel here has {spec}; pip is asked for it{called}.")
+    for manager in asking:
+        unknown = [spec for spec in unsaid if not chosen[spec]]
+        offered = _offered(manager, unknown, asked, environment, console)
+        chosen |= {spec: manager.name for spec in offered if offered[spec]}
+        renamed |= {spec: last.own_name(spec) for spec in offered if not offered[spec]}
+    for spec in (spec for spec in unsaid if not chosen[spec]):
+        name = renamed.get(spec, spec)
+        called = "" if name == spec else f", as {name}"
+        if spec in renamed:
+            notes.append(f"No channel here has {spec}; {last.name} is asked for it{called}.")
+        chosen[spec] = last.name
     specs = tuple(
-        (said, spec) if said else (chosen[spec], renamed.get(spec, spec))
+        (said, spec)
+        if said
+        else (chosen[spec], renamed.get(spec, spec) if chosen[spec] == last.name else spec)
         for said, spec in asked.specs
     )
     return replace(asked, specs=specs), notes
 
 
-def for_pip(spec: str) -> str:
-    """Return a spec by PyPI's name if conda-forge's differs: ``opencv`` → ``opencv-python``.
-
-    Only for much used packages, where the meaning is clear.
-    """
-    name = _name(spec)
-    other = names.pypi_name(name)
-    meant = names.is_popular(other) and not (
-        names.is_popular(name) and names.conda_name(name) == name
-    )
-    if not meant:
-        return spec
-    return other + spec[len(name) :]
+def _offered(
+    manager: Manager,
+    specs: Sequence[str],
+    asked: Asked,
+    environment: Environment,
+    console: Console,
+) -> Mapping[str, Sequence[str]]:
+    """Return the versions that a manager offers of each spec; empty if it cannot say."""
+    if not specs:
+        return {}
+    return manager.available(specs, environment, asked.sources.channels, console) or {}
 
 
-def _name(spec: str) -> str:
-    found = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", spec)
-    return found[0].lower() if found else spec
+def _owner(spec: str, managers: Iterable[Manager], here: PackageSet) -> ManagerName:
+    """Return the manager that installed what a spec names; empty if it is not here."""
+    names = (manager.name for manager in managers)
+    return next((name for name in names if (name, read(name, spec).name) in here), "")
 
 
 def steps_of(asked: Asked, environment: Environment) -> list[Step]:

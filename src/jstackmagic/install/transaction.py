@@ -604,12 +604,12 @@ def _interruption(
     interrupted: BaseException,
     half: Sequence[str],
 ) -> Interrupted:
-    told = interrupted if isinstance(interrupted, Interrupted) else Interrupted("")
+    said = interrupted if isinstance(interrupted, Interrupted) else Interrupted("")
     state = _state(plan.environment, outcome.change, half)
     return Interrupted(
-        told.problem or f"{plan.engine} was interrupted.",
-        kept=f"{told.kept} {state}".strip(),
-        advice=_ways(plan, record, half, told),
+        said.problem or f"{plan.engine} was interrupted.",
+        kept=f"{said.kept} {state}".strip(),
+        advice=_ways(plan, record, half, said),
     )
 
 

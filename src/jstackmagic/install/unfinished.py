@@ -185,7 +185,7 @@ class HalfDone:
 def half_done(environment: Environment, *, system: bool = False) -> tuple[HalfDone, ...]:
     """Return what was cut off in an environment, or in the system; nothing is changed.
 
-    A manager is asked without a note, too: conda's journal and dpkg's tell of others' changes.
+    A manager is asked without a note, too: conda's journal and dpkg's list others' changes.
     """
     line = repair_line(environment.prefix)
     notes = find("" if system else environment.prefix)

@@ -153,6 +153,25 @@ class Manager(Protocol):
         """
         return ()
 
+    def available(
+        self,
+        specs: Sequence[str],
+        environment: Environment,
+        channels: Sequence[str] = (),
+        output: Console | None = None,
+    ) -> Mapping[str, Sequence[str]] | None:
+        """Return, for each spec, a few of the newest versions; None if only an install can say.
+
+        Raises:
+            CommandFailed: The channels cannot be read.
+            Interrupted: The user interrupted it.
+        """
+        return None
+
+    def own_name(self, spec: str) -> str:
+        """Return a spec with this manager's name of the package, if other managers have another."""
+        return spec
+
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse an environment that this manager cannot or should not change.
 

@@ -6,7 +6,7 @@ Each manager's ``choose`` resolves "auto" for one request in one environment.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from .errors import UsageError
@@ -22,20 +22,13 @@ PIP = ("auto", "uv", "pip")
 NAMES = tuple(dict.fromkeys((*CONDA, *PIP)))
 """Everything that ``--engine`` takes."""
 
-_VARIABLES = {"conda": "JSTACKMAGIC_CONDA_ENGINE", "pip": "JSTACKMAGIC_PIP_ENGINE"}
-
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """The engines that the user chose; "auto" leaves the choice to us.
+    """The engines that the user chose, by manager; "auto" leaves the choice to us."""
 
-    Attributes:
-        conda: One of `CONDA`.
-        pip: One of `PIP`.
-    """
-
-    conda: str = "auto"
-    pip: str = "auto"
+    conda: str = field(default="auto", metadata={"names": CONDA})
+    pip: str = field(default="auto", metadata={"names": PIP})
 
     @classmethod
     def of_environ(cls, environ: Mapping[str, str] = os.environ) -> Engines:
@@ -45,16 +38,16 @@ class Engines:
             UsageError: One of them names no engine.
         """
         chosen = {}
-        for manager, names in (("conda", CONDA), ("pip", PIP)):
-            variable = _VARIABLES[manager]
+        for each in fields(cls):
+            variable = f"JSTACKMAGIC_{each.name.upper()}_ENGINE"
             name = environ.get(variable, "") or "auto"
-            if name not in names:
+            if name not in each.metadata["names"]:
                 raise UsageError(
                     f"{variable} is {name!r}, which is not an engine.",
                     kept="Nothing was started.",
-                    advice=f"It takes one of: {', '.join(names)}",
+                    advice=f"It takes one of: {', '.join(each.metadata['names'])}",
                 )
-            chosen[manager] = name
+            chosen[each.name] = name
         return cls(**chosen)
 
     def of(self, manager: ManagerName) -> str:
@@ -67,10 +60,10 @@ class Engines:
         >>> Engines(pip="pip").but(["rattler"])
         Engines(conda='rattler', pip='pip')
         """
-        engines = self
-        for name in names:
-            if name in CONDA:
-                engines = replace(engines, conda=name)
-            if name in PIP:
-                engines = replace(engines, pip=name)
-        return engines
+        chosen = {
+            each.name: name
+            for name in names
+            for each in fields(self)
+            if name in each.metadata["names"]
+        }
+        return replace(self, **chosen)

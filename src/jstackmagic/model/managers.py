@@ -44,6 +44,10 @@ MANAGERS: tuple[Listed, ...] = (
 conda brought."""
 
 
+FALLBACK: ManagerName = "pip"
+"""The manager that is asked for what a user gave to none, and no other has."""
+
+
 def names() -> tuple[ManagerName, ...]:
     """Return the names of all managers, in the order in which they work."""
     return tuple(each.name for each in MANAGERS)

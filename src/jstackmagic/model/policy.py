@@ -38,7 +38,7 @@ class Policy:
         engines: The engines if the line names none.
         history: The history file; empty for the usual place.
         locked: The settings that a notebook cannot change.
-        told_in: The administrator's files with any of these settings; for the error's text.
+        set_in: The administrator's files with any of these settings; for the error's text.
         hub_url: The hub's service, which records are sent to; empty for none.
         reasons: Why packages are denied, by the pattern.
     """
@@ -50,7 +50,7 @@ class Policy:
     engines: Engines = field(default_factory=Engines)
     history: str = ""
     locked: tuple[str, ...] = ()
-    told_in: str = ""
+    set_in: str = ""
     hub_url: str = ""
     reasons: tuple[tuple[str, str], ...] = ()
 
@@ -133,8 +133,8 @@ def engines_of(names: Iterable[str], policy: Policy) -> Engines:
         Stopped: One of them is not what the settings lock.
     """
     engines = policy.engines.but(names)
-    for setting in ("conda", "pip"):
-        wanted, kept = getattr(engines, setting), getattr(policy.engines, setting)
+    for setting in (each.name for each in fields(Engines)):
+        wanted, kept = engines.of(setting), policy.engines.of(setting)
         if wanted != kept and f"{setting}_engine" in policy.locked:
             raise _stopped(f"{wanted} may not do {setting}'s work here; {kept} is locked.", policy)
     return engines
@@ -169,7 +169,7 @@ def denied_in(recipe: Recipe, policy: Policy) -> list[str]:
         for item in (outer, *outer.brought)
         if item.name and is_denied(policy, step.manager, item.name)
     }
-    where = policy.told_in or "IPython's configuration"
+    where = policy.set_in or "IPython's configuration"
     return [f"{each} is recorded, and {where} forbids it here." for each in sorted(found)]
 
 
@@ -209,7 +209,7 @@ def _normalised(pattern: str) -> str:
 
 
 def _stopped(problem: str, policy: Policy) -> Stopped:
-    where = policy.told_in or "IPython's configuration"
+    where = policy.set_in or "IPython's configuration"
     return Stopped(
         problem,
         kept=NOTHING_CHANGED,

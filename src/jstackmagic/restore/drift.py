@@ -53,7 +53,7 @@ class Drift:
     Attributes:
         environment: The environment.
         managers: The packages' managers.
-        told_by: The evidence of the beginning, by manager; a manager without evidence is missing.
+        evidence: The evidence of the beginning, by manager; a manager without evidence is missing.
         differences: The packages that changed.
         ours: jstackmagic and the dependencies that only it needs: not differences, and never
             recorded.
@@ -61,7 +61,7 @@ class Drift:
 
     environment: Environment
     managers: tuple[ManagerName, ...]
-    told_by: Mapping[ManagerName, str]
+    evidence: Mapping[ManagerName, str]
     differences: tuple[Difference, ...]
     ours: tuple[Package, ...] = ()
 
@@ -130,7 +130,7 @@ def drift_of(
     marked = {package.key: package for package in _marked(nobodys, environment).added}
     found = [replace(each, now=marked.get(each.package.key, each.now)) for each in found]
     found.sort(key=lambda difference: (difference.record != "", difference.package.key))
-    return Drift(environment, managers, base.told_by, tuple(found), ours)
+    return Drift(environment, managers, base.evidence, tuple(found), ours)
 
 
 def _ours(
@@ -183,9 +183,9 @@ def _shared(
 
 def _completed(base: Baseline, here: PackageSet, moves: Mapping[_Key, Move]) -> PackageSet:
     """Return the beginning; for a manager without evidence, its packages before the records."""
-    untold = {p.key: p for p in here.packages if p.manager not in base.told_by}
+    untold = {p.key: p for p in here.packages if p.manager not in base.evidence}
     for key, move in moves.items():
-        if key[0] not in base.told_by:
+        if key[0] not in base.evidence:
             if move.before is not None:
                 untold[key] = move.before
             else:

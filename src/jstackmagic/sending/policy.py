@@ -29,7 +29,7 @@ def with_served(policy: Policy, history: Path) -> Policy:
     reasons = served.get("reasons")
     if not (any(said.values()) or sources):
         return policy
-    told_in = f"the hub's policy ({policy.hub_url})"
+    set_in = f"the hub's policy ({policy.hub_url})"
     return replace(
         policy,
         deny=(*policy.deny, *said["deny"]),
@@ -40,7 +40,7 @@ def with_served(policy: Policy, history: Path) -> Policy:
         reasons=tuple((str(p), str(w)) for p, w in reasons.items())
         if isinstance(reasons, dict)
         else (),
-        told_in=", ".join(filter(None, (policy.told_in, told_in))),
+        set_in=", ".join(filter(None, (policy.set_in, set_in))),
     )
 
 

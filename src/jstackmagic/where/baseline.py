@@ -29,11 +29,11 @@ class Baseline:
 
     Attributes:
         packages: The packages of the managers with evidence.
-        told_by: The evidence, a phrase for each of these managers.
+        evidence: The evidence, a phrase for each of these managers.
     """
 
     packages: PackageSet = field(default_factory=PackageSet)
-    told_by: Mapping[ManagerName, str] = field(default_factory=dict)
+    evidence: Mapping[ManagerName, str] = field(default_factory=dict)
 
 
 def of(
@@ -56,7 +56,7 @@ def of(
         image: Returns the evidence from its image; called only without a snapshot.
     """
     packages: list[Package] = []
-    told_by: dict[ManagerName, str] = {}
+    evidence: dict[ManagerName, str] = {}
     for manager in managers:
         mine = [package for package in here.packages if package.manager == manager]
         for ask in (read_snapshot, image):
@@ -68,9 +68,9 @@ def of(
         else:
             found, words = _without_witness(environment, mine, manager, begun)
         if words:
-            told_by[manager] = words
+            evidence[manager] = words
         packages += found
-    return Baseline(PackageSet(tuple(packages)), told_by)
+    return Baseline(PackageSet(tuple(packages)), evidence)
 
 
 class Witness(Protocol):

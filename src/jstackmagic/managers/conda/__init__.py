@@ -193,12 +193,6 @@ class Conda(Manager):
         channels: Sequence[str] = (),
         output: Console | None = None,
     ) -> dict[str, tuple[str, ...]]:
-        """Return, for each spec, a few of the newest versions that the channels hold.
-
-        Raises:
-            CommandFailed: The channels cannot be read.
-            Interrupted: The user interrupted it.
-        """
         if is_here("rattler"):
             from . import rattler
 

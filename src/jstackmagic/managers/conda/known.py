@@ -90,10 +90,10 @@ def _repodata_files(environment: Environment) -> Iterator[Path]:
     if environment.root:
         caches.append(Path(environment.root, "pkgs/cache"))
     for cache in caches:
-        for told in cache.glob("*.info.json"):
+        for info in cache.glob("*.info.json"):
             try:
-                url = str(json.loads(told.read_bytes()).get("url", ""))
+                url = str(json.loads(info.read_bytes()).get("url", ""))
             except (OSError, ValueError, AttributeError):
                 continue
             if os.path.dirname(url) in remote or url.rstrip("/") in remote:
-                yield told.with_name(told.name.replace(".info.json", ".json"))
+                yield info.with_name(info.name.replace(".info.json", ".json"))

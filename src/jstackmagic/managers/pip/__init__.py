@@ -14,6 +14,7 @@ from . import cutoff, distributions, dockerfile, harm, links, plan, restore
 from .config import configured
 from .effective import effective
 from .marks import mark, unmark
+from .spec import own_name
 from .view import view
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Pip(Manager):
     portable = staticmethod(links.without_local)
     harms = staticmethod(harm.harms)
     slips = staticmethod(harm.slips)
+    own_name = staticmethod(own_name)
     check = staticmethod(plan.check)
     command = staticmethod(plan.install_command)
     effective = staticmethod(effective)

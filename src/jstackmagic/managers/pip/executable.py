@@ -95,7 +95,7 @@ class Pip(OfPip):
 
     def run(self, plan: Plan, console: Console) -> int:
         """Run pip; see ``Engine.run``."""
-        told = self._told[plan.environment.prefix] = {}
+        reported = self._reported[plan.environment.prefix] = {}
         secrets = secrets_in_files(plan.request)
         for command in plan.commands:
             with tempfile.TemporaryDirectory(prefix="jstackmagic-") as folder:
@@ -104,7 +104,7 @@ class Pip(OfPip):
                 environ = (*command.environ, ("PIP_REPORT", str(report)))
                 command = replace(command, environ=environ)
                 status = process.run(command, console.write, secrets=secrets)
-                told |= {item.name: item for item in _read_report(report, plan)}
+                reported |= {item.name: item for item in _read_report(report, plan)}
             if status != 0:
                 return status
         return 0

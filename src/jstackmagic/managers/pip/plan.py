@@ -42,7 +42,7 @@ class OfPip(Engine, ABC):
     engine: ClassVar[str]
 
     def __init__(self) -> None:
-        self._told: dict[str, dict[str, Package]] = {}
+        self._reported: dict[str, dict[str, Package]] = {}
 
     def plan(self, request: Request, environment: Environment) -> Plan:
         """Say what pip would be run with; see ``Engine.plan``."""
@@ -71,11 +71,11 @@ class OfPip(Engine, ABC):
 
     def explain(self, plan: Plan, change: Change) -> Change:
         """Add to an observed change what only the last run reported: URL and hash."""
-        told = self._told.get(plan.environment.prefix, {})
+        reported = self._reported.get(plan.environment.prefix, {})
         return replace(
             change,
-            added=tuple(_explained(package, told) for package in change.added),
-            changed=tuple((old, _explained(new, told)) for old, new in change.changed),
+            added=tuple(_explained(package, reported) for package in change.added),
+            changed=tuple((old, _explained(new, reported)) for old, new in change.changed),
         )
 
     def advise(self, plan: Plan, change: Change) -> tuple[str, ...]:
@@ -121,8 +121,8 @@ def no_python(environment: Environment) -> Stopped:
     )
 
 
-def _explained(package: Package, told: dict[str, Package]) -> Package:
-    report = told.get(package.name)
+def _explained(package: Package, reported: dict[str, Package]) -> Package:
+    report = reported.get(package.name)
     if report is None or package.manager != "pip" or report.version != package.version:
         return package
     return replace(

@@ -11,6 +11,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ... import names
 from ...io.reading import path_of
 from ...model.credentials import mask
 from ...model.errors import NOTHING_CHANGED, InvalidSpec, Stopped
@@ -190,3 +191,19 @@ def _listed(specs: Sequence[str]) -> str:
             advice="Name a folder that can be written to: %env XDG_CACHE_HOME=/tmp",
         ) from None
     return str(file)
+
+
+def own_name(spec: str) -> str:
+    """Return a spec by PyPI's name if conda-forge's differs: ``opencv`` → ``opencv-python``.
+
+    Only for much used packages, where the meaning is clear.
+    """
+    found = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", spec)
+    name = found[0].lower() if found else spec
+    other = names.pypi_name(name)
+    meant = names.is_popular(other) and not (
+        names.is_popular(name) and names.conda_name(name) == name
+    )
+    if not meant:
+        return spec
+    return other + spec[len(name) :]

@@ -65,13 +65,13 @@ def wanted(request: Request, environment: Environment) -> Wanted:
     reader.words(request.options, "", os.getcwd())
     given = {option.name for option in PIP.read(request.options)}
     indexed = request.sources.index_url or given & {"--index-url", "--no-index"}
-    for name, told in configured(environment).items():
+    for name, setting in configured(environment).items():
         option = f"--{name}"
-        if not is_ours(told, environment) or (name == "index-url" and indexed):
+        if not is_ours(setting, environment) or (name == "index-url" and indexed):
             continue
         if option in _PLACES or option in _SPECS:
-            words = [word for value in told.words for word in (option, value)]
-            reader.words(words, told.source, os.getcwd())
+            words = [word for value in setting.words for word in (option, value)]
+            reader.words(words, setting.source, os.getcwd())
     return reader.found
 
 

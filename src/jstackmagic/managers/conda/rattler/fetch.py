@@ -90,7 +90,7 @@ class _Meter:
         self.wire = wire
         self._total = sum(filter(None, sizes)) if all(sizes) else None
         self._done = 0
-        self._told = 0.0
+        self._shown = 0.0
         self._lock = threading.Lock()
 
     def count(self, item: str, number: int) -> None:
@@ -98,9 +98,9 @@ class _Meter:
         with self._lock:
             self._done += number
             now = time.monotonic()
-            if number and now - self._told < self._PAUSE and self._done != self._total:
+            if number and now - self._shown < self._PAUSE and self._done != self._total:
                 return
-            self._told = now
+            self._shown = now
             self.wire.show(Progress("Fetching", item, self._done, self._total, "bytes"))
 
 

@@ -143,13 +143,13 @@ class _Reporter:
     def on_link_start(self, _operation: int, package_name: str) -> int:
         """Report the package that is being linked; the number comes back at its end."""
         self._at_hand.append(package_name)
-        self._tell(package_name)
+        self._show(package_name)
         return len(self._at_hand) - 1
 
     def on_link_complete(self, index: int) -> None:
         """Count it."""
         self._done += 1
-        self._tell(self._at_hand[index])
+        self._show(self._at_hand[index])
 
     def on_unlink_start(self, operation: int, package_name: str) -> int:
         """Report it only if nothing is to be linked: a replaced package counts once."""
@@ -160,7 +160,7 @@ class _Reporter:
         if index >= 0:
             self.on_link_complete(index)
 
-    def _tell(self, name: str) -> None:
+    def _show(self, name: str) -> None:
         self._wire.show(Progress(self._doing, name, self._done, self._total, "packages"))
 
     def on_post_link_start(self, package_name: str, _script: str) -> int:

@@ -160,7 +160,7 @@ class Uv(OfPip):
             fresh = (*change.added, *(new for _, new in change.changed))
             arrived = [package for package in fresh if package.manager == "pip"]
             locked = self._known.get(prefix, {})
-            self._told[prefix] = origins(arrived, locked, plan.request, plan.environment)
+            self._reported[prefix] = origins(arrived, locked, plan.request, plan.environment)
         return super().explain(plan, change)
 
 
