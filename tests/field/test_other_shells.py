@@ -196,6 +196,19 @@ class TestHandedOver:
         assert "%envinstall" not in find.reason
 
 
+@pytest.mark.parametrize(
+    "substituted",
+    [
+        "case $x in (a|b) pip install six;; esac",
+        "case $x in a) pip install six;; *) true;; esac",
+        "for i in 1; do case $i in 1) pip install six;; esac; done",
+        "echo case; pip install six",
+    ],
+)
+def test_a_pattern_does_not_end_a_substitution(substituted: str) -> None:
+    assert asked(script(f"X=$({substituted}); pip install idna")) == ["six", "idna"]
+
+
 class TestNothingPasses:
     """Each line with an installer in command position is a find, a note or a problem."""
 

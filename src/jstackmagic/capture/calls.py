@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from .shell import Word
 from .state import joined, split
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
 SHELLED = listed(
     """
@@ -38,6 +40,11 @@ PIP = listed(
 """Functions that take pip's arguments as a list."""
 
 KERNEL_PIP = (Word("{sys.executable}", holes=("{sys.executable}",)), Word("-m"), Word("pip"))
+
+_REPLACING = re.compile(
+    r"os\.(?:(?:exec|(?P<spawn>spawn))(?P<how>[lv])p?(?P<env>e)?|posix_spawnp?)|(?P<pty>pty\.spawn)"
+)
+"""Functions that start a program with words of its own, without a shell."""
 
 IPYTHON = "get_ipython()"
 _SHELL_METHODS = ("system", "getoutput", "system_raw", "system_piped")
@@ -84,9 +91,20 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The working folder from here on; None if known only at run time."""
+    """The working folder from here on; None if known only at run time.
+
+    Attributes:
+        path: The folder.
+        within: Whether it holds until the `Left` of its block.
+    """
 
     path: str | None
+    within: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The end of a block with a working folder of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +130,20 @@ class Other:
     reason: str
 
 
-What = Shelled | Argv | Magic | Cell | Unread | Folder | Variable | Name | Other
+What = Shelled | Argv | Magic | Cell | Unread | Folder | Left | Variable | Name | Other
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The variables that a call is given.
+
+    Attributes:
+        values: Their values.
+        inherits: Whether they come on top of the process's own.
+    """
+
+    values: Mapping[str, Word]
+    inherits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +155,14 @@ class Event:
         line: Its first line, counted from 1; half a line less at the start of a branch.
         typed: The call as typed.
         folder: The folder it is given to run in; None without one.
+        variables: The variables it is given; None if known only at run time.
     """
 
     what: What
     line: float
     typed: str = ""
     folder: Word | None = None
+    variables: Variables | None = Variables({})
 
 
 @dataclass
@@ -196,6 +229,10 @@ def filled_in(node: ast.expr, values: Mapping[str, ast.expr | None]) -> ast.expr
 
 
 _KNOWN = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Attribute, ast.BinOp)
+_CHANGING = listed(
+    "append extend insert remove pop clear sort reverse update setdefault popitem add discard"
+)
+"""Methods that change a list or a dictionary in place."""
 
 
 def value_of(expression: str, values: Mapping[str, ast.expr | None]) -> Word | None:
@@ -229,8 +266,36 @@ def _merged(ends: list[dict[str, ast.expr | None]]) -> dict[str, ast.expr | None
     merged: dict[str, ast.expr | None] = {}
     for name in names:
         first, *others = [values[name] for values in ends if name in values]
-        merged[name] = first if all(_same(first, other) for other in others) else None
+        same = all(_same(first, other) for other in others)
+        merged[name] = first if same else _beginning([first, *others])
     return merged
+
+
+def _beginning(values: Sequence[ast.expr | None]) -> ast.expr | None:
+    """Return how several lists or texts all begin, the rest a hole; None of anything else."""
+    rest = ast.Name("…", ast.Load())
+    lists = [_elements(value) for value in values]
+    if all(lists):
+        pairs = zip(*lists, strict=False)
+        same = itertools.takewhile(lambda each: all(_same(each[0], one) for one in each), pairs)
+        return ast.List([*(each[0] for each in same), rest], ast.Load())
+    texts = [None if value is None else _text(value) for value in values]
+    known = [text.text for text in texts if text is not None and not text.holes]
+    if len(known) < len(values):
+        return None
+    letters = itertools.takewhile(lambda each: len(set(each)) == 1, zip(*known, strict=False))
+    beginning = ast.Constant("".join(each[0] for each in letters))
+    return ast.BinOp(beginning, ast.Add(), rest) if beginning.value else None
+
+
+def _elements(node: ast.expr | None) -> list[ast.expr]:
+    """Return the elements of a list or a sum of lists; none of anything else."""
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return node.elts
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _elements(node.left), _elements(node.right)
+        return [*left, *right] if left and right else []
+    return []
 
 
 class Branches:
@@ -295,8 +360,16 @@ class _Visitor(ast.NodeVisitor):
             self._set(target.id, self._known(value), target.lineno)
         elif isinstance(target, ast.Subscript) and self._dotted(target.value) == "os.environ":
             self._environ(target.slice, value, target.lineno)
+        elif isinstance(target, ast.Subscript) and self._variables(target.value) is not None:
+            self._added(target.value, ast.Dict([target.slice], [self._known(value)]))
         else:
             self._varies(target)
+
+    def _added(self, changed: ast.expr, more: ast.expr) -> None:
+        """Note that a dictionary with variables got more of them."""
+        if isinstance(changed, ast.Name):
+            before = self.names.values.get(changed.id) or changed
+            self._set(changed.id, ast.BinOp(before, ast.BitOr(), more), changed.lineno)
 
     def _set(self, name: str, value: ast.expr | None, line: float) -> None:
         self.names.values[name] = value
@@ -316,7 +389,9 @@ class _Visitor(ast.NodeVisitor):
         if isinstance(target, ast.Subscript) and self._dotted(target.value) == "os.environ":
             read = ast.copy_location(ast.Subscript(target.value, target.slice, ast.Load()), target)
             self._environ(target.slice, ast.BinOp(read, node.op, node.value), target.lineno)
-        elif isinstance(target, ast.Name) and isinstance(node.op, ast.Add):
+        elif self._dotted(target) == "os.environ":
+            self._updated([node.value], [], target.lineno)
+        elif isinstance(target, ast.Name) and isinstance(node.op, (ast.Add, ast.BitOr)):
             before = self.names.values.get(target.id)
             after = ast.BinOp(before, node.op, node.value) if before is not None else None
             self._set(target.id, self._known(after) if after else None, target.lineno)
@@ -369,18 +444,33 @@ class _Visitor(ast.NodeVisitor):
 
     def _loop(self, node: ast.For | ast.While) -> None:
         for each in node.body:  # at the second turn they have another value
+            grown = [one.target for one in ast.walk(each) if isinstance(one, ast.AugAssign)]
             for name in ast.walk(each):
+                if name in grown:
+                    continue
                 if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
                     self._set(name.id, None, node.lineno)
+            for changed in _changed(each):
+                value = self.names.values.get(changed)
+                self._set(changed, _beginning([value, value]), node.lineno)
         self._branches(node, node.body, covered=False)
         for each in node.orelse:
             self.visit(each)
 
     def visit_With(self, node: ast.With) -> None:
+        entered = 0
         for item in node.items:
             if item.optional_vars is not None:
                 self._varies(item.optional_vars)
+            call = item.context_expr
+            if isinstance(call, ast.Call) and self._dotted(call.func) == "contextlib.chdir":
+                part = _whole(self._value(call.args[0])) if call.args else _hole(call)
+                folder = Folder(None if part.holes else part.text, within=True)
+                self.events.append(Event(folder, node.lineno))
+                entered += 1
         self.generic_visit(node)
+        end = (node.end_lineno or node.lineno) + 0.5
+        self.events += [Event(Left(), end)] * entered
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._function(node)
@@ -396,7 +486,8 @@ class _Visitor(ast.NodeVisitor):
         self.branches -= 1
         self.parameters.pop()
         shared = [each.names for each in ast.walk(node) if isinstance(each, ast.Global)]
-        after = {**before, **dict.fromkeys((name for names in shared for name in names), None)}
+        changed = {name for names in shared for name in names} | (_changed(node) & before.keys())
+        after = {**before, **dict.fromkeys(changed, None)}
         self._become(after, node.end_lineno or node.lineno)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
@@ -436,24 +527,87 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
+        self._method(node)
         what = self._what(node)
         if what is None:
             return
         typed = ast.get_source_segment(self.source, node) or ""
-        folder = next((k.value for k in node.keywords if k.arg == "cwd"), None)
+        given = {k.arg: k.value for k in node.keywords}
+        folder, variables = given.get("cwd"), given.get("env")
+        replaced = _REPLACING.fullmatch(self._dotted(node.func))
+        if replaced and replaced["env"] is not None and node.args:
+            variables = node.args[-1]
         self.events.append(
             Event(
                 what=what,
                 line=node.lineno,
                 typed=typed,
-                folder=None if folder is None else _whole(folder),
+                folder=None if folder is None else _whole(self._known(folder)),
+                variables=self._variables(variables) if variables else Variables({}),
             )
         )
+
+    def _variables(self, node: ast.expr) -> Variables | None:
+        """Return what a dictionary adds to ``os.environ``; None if known only at run time."""
+        node = self._value(node)
+        if self._dotted(node) == "os.environ" or _is(node, None):
+            return Variables({})
+        parts: list[Variables | None] = []
+        if isinstance(node, ast.Dict):
+            parts.append(Variables({}, inherits=False))
+            for key, value in zip(node.keys, node.values, strict=True):
+                name = None if key is None else _whole(self._known(key))
+                if name is None:
+                    parts.append(self._variables(value))
+                elif name.holes:
+                    return None
+                else:
+                    word = _word(self._known(value))
+                    parts.append(Variables({name.text: word}, inherits=False))
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            parts += [self._variables(node.left), self._variables(node.right)]
+        elif isinstance(node, ast.Call):
+            name_of_call = self._dotted(node.func)
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "copy" and not node.args:
+                return self._variables(node.func.value)
+            if name_of_call not in ("dict", "copy.copy", "copy.deepcopy"):
+                return None
+            parts += [self._variables(argument) for argument in node.args]
+            keys = [None if k.arg is None else ast.Constant(k.arg) for k in node.keywords]
+            parts.append(self._variables(ast.Dict(list(keys), [k.value for k in node.keywords])))
+        known = [part for part in parts if part is not None]
+        if not parts or len(known) < len(parts):
+            return None
+        values = {name: word for part in known for name, word in part.values.items()}
+        return Variables(values, inherits=any(part.inherits for part in known))
+
+    def _method(self, node: ast.Call) -> None:
+        """Follow a method that changes a list or a dictionary that has a name."""
+        if not isinstance(node.func, ast.Attribute) or not isinstance(node.func.value, ast.Name):
+            return
+        name, method = node.func.value, node.func.attr
+        value = self.names.values.get(name.id)
+        if method not in _CHANGING or value is None:
+            return
+        more = self._known(node.args[0]) if len(node.args) == 1 else None
+        if method == "append" and more is not None and self._words(value) is not None:
+            more = ast.List([more], ast.Load())
+        if method in ("append", "extend"):
+            known = more is not None and self._words(value) and self._words(more)
+            after = ast.BinOp(value, ast.Add(), more) if known and more else None
+            self._set(name.id, after or _beginning([value, value]), node.lineno)
+        elif method == "update" and self._variables(value) is not None:
+            keys = [None if k.arg is None else ast.Constant(k.arg) for k in node.keywords]
+            given = ast.Dict(list(keys), [k.value for k in node.keywords])
+            for each in (*node.args, given):
+                self._added(name, each)
+        else:
+            self._set(name.id, None, node.lineno)
 
     def _what(self, node: ast.Call) -> What | None:
         name = self._dotted(node.func)
         if name == "os.environ.update":
-            self._updated(node)
+            self._updated(node.args, node.keywords, node.lineno)
             return None
         arguments = list(node.args)
         arguments += [keyword.value for keyword in node.keywords if keyword.arg in ("args", "cmd")]
@@ -466,6 +620,9 @@ class _Visitor(ast.NodeVisitor):
             return _shelled(first)
         if name in RUN:
             return self._run(node, first)
+        replaced = _REPLACING.fullmatch(name)
+        if replaced:
+            return self._replaced(replaced, arguments)
         if name in PIP:
             return Argv((*KERNEL_PIP, *(self._words(first) or ())))
         if name == "asyncio.create_subprocess_exec":
@@ -491,15 +648,30 @@ class _Visitor(ast.NodeVisitor):
             return _ipython(method, [self._value(argument) for argument in arguments])
         return None
 
-    def _updated(self, node: ast.Call) -> None:
-        for keyword in node.keywords:
+    def _updated(
+        self, arguments: Sequence[ast.expr], keywords: Sequence[ast.keyword], line: int
+    ) -> None:
+        for keyword in keywords:
             if keyword.arg:
-                self._environ(ast.Constant(keyword.arg), keyword.value, node.lineno)
-        for argument in map(self._value, node.args):
+                self._environ(ast.Constant(keyword.arg), keyword.value, line)
+        for argument in map(self._value, arguments):
             if isinstance(argument, ast.Dict):
                 for key, value in zip(argument.keys, argument.values, strict=True):
                     if key is not None:
-                        self._environ(key, value, node.lineno)
+                        self._environ(key, value, line)
+
+    def _replaced(self, match: re.Match[str], arguments: Sequence[ast.expr]) -> What | None:
+        """Return what a function starts that is given a program and the words it sees."""
+        at = 1 if match["spawn"] else 0  # after the mode
+        if match["pty"] or len(arguments) < at + 2:
+            words = self._words(arguments[0])
+            return Argv(words) if words and match["pty"] else None
+        if match["how"] == "l":
+            listed_here = arguments[at + 1 : -1 if match["env"] else None]
+            seen: Sequence[Word] = tuple(_word(self._value(each)) for each in listed_here)
+        else:
+            seen = self._words(arguments[at + 1]) or ()
+        return Argv((_word(self._value(arguments[at])), *seen[1:]))
 
     def _run(self, node: ast.Call, first: ast.expr) -> What | None:
         shell = any(
@@ -513,6 +685,10 @@ class _Visitor(ast.NodeVisitor):
             reason = "Without shell=True the whole text is the name of one program: nothing runs."
             return Unread(line, reason)
         if not shell:
+            given = next((k.value for k in node.keywords if k.arg == "input"), None)
+            text = None if given is None else _text(self._value(given))
+            if text is not None and [word.text for word in words] in (["bash"], ["sh"]):
+                return Shelled(_escaped(text))
             return Argv(words)
         if len(words) == 1:
             return Shelled(_escaped(words[0]))
@@ -574,6 +750,11 @@ def _escaped(word: Word) -> str:
 
 def _text(node: ast.expr) -> Word | None:
     """Return a text; None if nothing of it is known."""
+    number = _number(node)
+    if number is not None:
+        return Word(str(number), quoted=True)
+    if isinstance(node, ast.Attribute) and ast.unparse(node) in _SEPARATORS:
+        return Word(_SEPARATORS[ast.unparse(node)], quoted=True)
     if isinstance(node, ast.Constant):
         known = isinstance(node.value, (str, int, float)) and not isinstance(node.value, bool)
         return Word(str(node.value), quoted=True) if known else None
@@ -581,15 +762,51 @@ def _text(node: ast.expr) -> Word | None:
         return joined(map(_piece, node.values))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         sides = (node.left, node.right)
+        if any(_number(side) is not None for side in sides):
+            return None
         return joined(map(_word, sides)) if any(map(_text, sides)) else None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
         return _filled(_text(node.left), r"%(?:\((\w+)\))?[-+ #0-9.]*[sdrif]")
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr == "format":
             return _filled(_text(node.func.value), r"\{(\w*)[^{}]*\}")
+        if ast.unparse(node.func) == "os.path.join" and node.args:
+            return _joined(ast.Constant("/"), ast.List(node.args, ast.Load()))
         if node.func.attr == "join" and len(node.args) == 1:
             return _joined(node.func.value, node.args[0])
     return None
+
+
+_SEPARATORS = {"os.pathsep": ":", "os.sep": "/", "os.path.sep": "/", "os.linesep": "\n"}
+
+
+def _number(node: ast.expr) -> int | float | None:
+    """Return the value of a number, or of a sum or product of numbers; None of anything else."""
+    if isinstance(node, ast.Constant):
+        known = isinstance(node.value, (int, float)) and not isinstance(node.value, bool)
+        return node.value if known else None  # type: ignore[return-value]
+    if not isinstance(node, ast.BinOp):
+        return None
+    left, right = _number(node.left), _number(node.right)
+    if left is None or right is None:
+        return None
+    if isinstance(node.op, ast.Add):
+        return left + right
+    if isinstance(node.op, ast.Sub):
+        return left - right
+    return left * right if isinstance(node.op, ast.Mult) else None
+
+
+def _changed(node: ast.AST) -> set[str]:
+    """Return the names whose lists or dictionaries a block changes in place."""
+    names: set[str] = set()
+    for each in ast.walk(node):
+        changed: ast.expr | None = each.target if isinstance(each, ast.AugAssign) else None
+        if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute):
+            changed = each.func.value if each.func.attr in _CHANGING else None
+        if isinstance(changed, ast.Name):
+            names.add(changed.id)
+    return names
 
 
 def _piece(value: ast.expr) -> Word:

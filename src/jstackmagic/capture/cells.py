@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from . import Found, Target, calls, own
 from .argv import listed
 from .blocks import alternatives
-from .lines import DOWNLOADERS, READERS, recognise, recognise_call
+from .lines import DOWNLOADERS, READERS, recognise, recognise_event
 from .others import IN_CODE, OTHERS, julia_reason, r_reason
 from .shell import Command, Word, parse
 from .source import Line, logical_lines
@@ -239,11 +239,11 @@ class CellReader:
             yield replace(found, line=1)
 
     def _found(self, event: calls.Event) -> Iterator[Found]:
-        what, folder, typed = event.what, self.folder, event.typed
-        if event.folder is not None:
-            folder = None if event.folder.holes else _entered(event.folder.text, folder)
+        what, typed = event.what, event.typed
         if isinstance(what, calls.Folder):
-            self.state.folder = None if what.path is None else _entered(what.path, self.folder)
+            self.state.enter(what.path, within=what.within)
+        elif isinstance(what, calls.Left):
+            self.state.leave()
         elif isinstance(what, calls.Name):
             self._values[what.name] = what.value
         elif isinstance(what, calls.Variable):
@@ -257,7 +257,7 @@ class CellReader:
         elif isinstance(what, calls.Cell):
             yield from self.read(what.source)
         else:
-            yield from recognise_call(what, replace(self.state, folder=folder), typed)
+            yield from recognise_event(event, self.state, typed)
 
     # -- IPython's lines
 
@@ -299,7 +299,7 @@ class CellReader:
         elif name == "run":
             found = self._run(rest, typed)
         elif name in ("cd", "pushd"):
-            self.state.folder = _changed(rest, self.folder)
+            self._changed(rest)
         elif name == "popd":
             self.state.folder = None
         elif name in _TIMED:
@@ -307,6 +307,11 @@ class CellReader:
         elif name in ("envinstall", "envremove"):
             found = self._own(name, rest, None, typed)
         yield from _moved(found, line - 1)
+
+    def _changed(self, rest: str) -> None:
+        """Apply ``%cd``."""
+        path = rest.strip().strip("'\"").removeprefix("-q ").strip()
+        self.state.enter(None if re.search(r"[{$]|^-", path) else path or "~")
 
     def _own(self, name: str, rest: str, body: str | None, typed: str) -> Iterator[Found]:
         action: Action = "remove" if name == "envremove" else "install"
@@ -375,21 +380,6 @@ def _interpreter(rest: str) -> str:
     """Return the program that ``%%script`` starts."""
     words = [word for word in rest.split() if not word.startswith("-")]
     return os.path.basename(words[0]) if words else ""
-
-
-def _entered(path: str, folder: str | None) -> str | None:
-    path = os.path.expanduser(path)
-    if folder is None and not os.path.isabs(path):
-        return None
-    return os.path.normpath(os.path.join(folder or "", path))
-
-
-def _changed(rest: str, folder: str | None) -> str | None:
-    """Return the folder after ``%cd``; None if known only at run time."""
-    path = rest.strip().strip("'\"").removeprefix("-q ").strip()
-    if not path:
-        return os.path.expanduser("~")
-    return None if re.search(r"[{$]|^-", path) else _entered(path, folder)
 
 
 def _moved(found: Iterator[Found], lines: int) -> Iterator[Found]:

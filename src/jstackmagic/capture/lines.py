@@ -120,27 +120,49 @@ def recognise_argv(
         yield from walker.run(call, state)
 
 
-def recognise_call(
-    what: calls.Shelled | calls.Argv | calls.Unread,
-    state: State,
-    typed: str,
-    python: Word | None = None,
+def recognise_event(
+    event: calls.Event, state: State, typed: str, python: Word | None = None
 ) -> Iterator[Found]:
-    """Yield the finds of a command that Python runs.
+    """Yield the finds of a command that Python runs, in the folder and variables it is given.
 
     Args:
-        what: Its line or words.
+        event: The call.
         state: The state before it.
         typed: The call as typed.
         python: The interpreter that runs it; the kernel's own without one.
     """
+    if not isinstance(event.what, (calls.Shelled, calls.Argv, calls.Unread)):
+        return
+    state = state.subshell()
+    if event.folder is not None:
+        state.enter(None if event.folder.holes else event.folder.text)
+    given = event.variables
+    if given is not None:
+        if not given.inherits:
+            state.unset(*[name for name in state.exported if name not in given.values])
+        for name, value in given.values.items():
+            state.define(name, value)
+    for found in _of_call(event.what, state, typed, python):
+        note = "" if given is not None else _UNKNOWN_VARIABLES
+        yield replace(found, note=f"{note} {found.note}".strip())
+
+
+_UNKNOWN_VARIABLES = "What env= sets for it is only known when it runs: an index may be among it."
+
+
+def _of_call(
+    what: calls.Shelled | calls.Argv | calls.Unread,
+    state: State,
+    typed: str,
+    python: Word | None,
+) -> Iterator[Found]:
     if isinstance(what, calls.Shelled):
         yield from recognise(what.text, state=state, braces=True, command=typed)
     elif isinstance(what, calls.Argv):
         own = python is not None and what.words[:1] == calls.KERNEL_PIP[:1]
         words = (python, *what.words[1:]) if own and python else what.words
         yield from recognise_argv(words, state=state, command=typed)
-    elif any(recognise_call(what.what, state, typed, python)):
+    elif any(_of_call(what.what, state, typed, python)):
         yield Found(typed, reason=what.reason)
 
 
@@ -485,10 +507,14 @@ class _Walker:
             finds: Iterator[Found] = iter(())
             if isinstance(what, calls.Variable):
                 state.put(what.name, what.value)
+            elif isinstance(what, calls.Folder):
+                state.enter(what.path, within=what.within)
+            elif isinstance(what, calls.Left):
+                state.leave()
             elif isinstance(what, calls.Other):
                 finds = iter((call.unread(what.reason),))
-            elif isinstance(what, (calls.Shelled, calls.Argv, calls.Unread)):
-                finds = recognise_call(what, state, event.typed or call.command, call.words[0])
+            else:
+                finds = recognise_event(event, state, event.typed or call.command, call.words[0])
             for each in finds:
                 found = True
                 yield replace(each, line=call.line)

@@ -158,6 +158,7 @@ class _Reader:
         self._end = at
         self._problem = ""
         self._defines = ""
+        self._cases = 0
         self._after_documents = 0  # where to go on when the line of a here-document ends
 
     # -- commands
@@ -170,7 +171,7 @@ class _Reader:
             if operator == "(" and self._words:
                 self._after_words()
             elif operator:
-                if nested and operator == ")" and depth == 0:
+                if nested and operator == ")" and depth == 0 and not self._open_cases():
                     break
                 depth += {"(": 1, ")": -1}.get(operator, 0)
                 start = self.at
@@ -219,7 +220,15 @@ class _Reader:
             self.at += 1
             self._end = self.at
 
+    def _open_cases(self) -> int:
+        """Return how many ``case`` are open, in each of which a ``)`` ends a pattern."""
+        words = [word.text for word in self._words[:2]]
+        if words and words[0] in ("do", "then", "else", "{"):
+            del words[0]
+        return self._cases + (words[:1] == ["case"]) - (words[:1] == ["esac"])
+
     def _command(self) -> Iterator[Command]:
+        self._cases = self._open_cases()
         if self._start >= 0:
             yield Command(
                 words=tuple(self._words),

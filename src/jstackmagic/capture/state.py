@@ -114,6 +114,7 @@ class State:
         outer: What was active before, for each activation.
         origins: For a variable that goes through a file's lines, that file.
         functions: The shell's functions; the values belong to `lines`.
+        left: The working folders to come back to.
         machine: What outlasts this shell.
     """
 
@@ -131,6 +132,7 @@ class State:
     outer: tuple[tuple[Target, Target, Word | None], ...] = ()
     origins: dict[str, str] = field(default_factory=dict)
     functions: dict[str, Any] = field(default_factory=dict)
+    left: tuple[str | None, ...] = ()
     machine: Machine = field(default_factory=Machine)
 
     # -- shells and branches
@@ -316,6 +318,27 @@ class State:
             return None
         return Word(re.sub(r"""^(["'])(.*)\1$""", r"\2", text, flags=re.DOTALL))
 
+    # -- the working folder
+
+    def enter(self, path: str | None, *, within: bool = False) -> None:
+        """Change the working folder; None if known only at run time.
+
+        Args:
+            path: The folder, as typed.
+            within: Whether `leave` comes back to the one before.
+        """
+        self.left = (*self.left, self.folder) if within else self.left
+        path = None if path is None else os.path.expanduser(path)
+        if path is None or (self.folder is None and not os.path.isabs(path)):
+            self.folder = None
+        else:
+            self.folder = os.path.normpath(os.path.join(self.folder or "", path))
+
+    def leave(self) -> None:
+        """Go back to the folder before the last one that was entered for a block."""
+        *left, self.folder = self.left
+        self.left = tuple(left)
+
     # -- files, and what commands print
 
     def path_of(self, word: Word) -> str:
@@ -411,6 +434,8 @@ class State:
                 return  # what it was before comes now
             prefix = _prefix(entry, self.folder)
             if prefix is None:
+                if any("PATH" in hole for hole in entry.holes):
+                    self.doubt = f"PATH begins with {entry.text}, which is only known when it runs."
                 continue
             kind = self._kind(prefix)
             if kind == "environment":

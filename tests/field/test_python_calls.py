@@ -1,0 +1,145 @@
+"""What Python hands to the programs it starts: variables, lists built up, folders."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.captured import asked, cells, where
+
+_CALL = 'subprocess.run([sys.executable, "-m", "pip", "install", "six"], env={})'
+
+
+class TestVariablesOfACall:
+    """``env=`` may name the index: it counts, or it is said to be unknown."""
+
+    @pytest.mark.parametrize(
+        "env",
+        [
+            '{**os.environ, "PIP_INDEX_URL": "https://a.example.com"}',
+            '{**os.environ.copy(), "PIP_INDEX_URL": url}',
+            'dict(os.environ, PIP_INDEX_URL="https://a.example.com")',
+            'os.environ | {"PIP_INDEX_URL": "https://a.example.com"}',
+            '{"PIP_INDEX_URL": "https://a.example.com"}',
+            "mine",
+            "theirs",
+        ],
+    )
+    def test_names_the_index(self, env: str) -> None:
+        source = (
+            'url = "https://a.example.com"\nmine = os.environ.copy()\n'
+            'mine["PIP_INDEX_URL"] = url\ntheirs = {**os.environ}\n'
+            "theirs.update(PIP_INDEX_URL=url)\n"
+        )
+        (find,) = cells(source + _CALL.replace("{}", env))
+        assert find.request is not None
+        assert find.request.sources.index_url == "https://a.example.com"
+
+    def test_does_not_count_afterwards(self) -> None:
+        env = 'dict(os.environ, PIP_INDEX_URL="https://a.example.com")'
+        finds = cells(f"{_CALL.replace('{}', env)}\n!pip install idna")
+        indexes = [find.request.sources.index_url for find in finds if find.request]
+        assert indexes == ["https://a.example.com", ""]
+
+    @pytest.mark.parametrize("env", ["made()", "{**os.environ, name: url}", "{**made()}"])
+    def test_is_said_to_be_unknown(self, env: str) -> None:
+        (find,) = cells(_CALL.replace("{}", env))
+        assert "env=" in find.note
+
+    def test_of_the_process_itself(self) -> None:
+        (find,) = cells(
+            'os.environ |= {"PIP_INDEX_URL": "https://a.example.com"}\n!pip install six'
+        )
+        assert find.request is not None
+        assert find.request.sources.index_url == "https://a.example.com"
+
+
+class TestListsBuiltUp:
+    """A list that grows is followed, or what it grows by is said to be unknown."""
+
+    @pytest.mark.parametrize(
+        ("grown", "expected"),
+        [
+            ('cmd.append("six")', ["six"]),
+            ('cmd.extend(["six", "idna"])', ["six idna"]),
+            ('cmd += ["six"]; cmd.append("idna")', ["six idna"]),
+            ("if x:\n    cmd.append('six')\nelse:\n    cmd.append('six')", ["six"]),
+        ],
+    )
+    def test_is_followed(self, grown: str, expected: list[str]) -> None:
+        assert asked(cells(f'cmd = ["pip", "install"]\n{grown}\nsubprocess.run(cmd)')) == expected
+
+    @pytest.mark.parametrize(
+        "grown",
+        [
+            "for name in names:\n    cmd.append(name)",
+            'if x:\n    cmd.append("six")',
+            'while x():\n    cmd += ["six"]',
+            "cmd.extend(names)",
+        ],
+    )
+    def test_is_not_lost(self, grown: str) -> None:
+        finds = cells(f'cmd = ["pip", "install"]\n{grown}\nsubprocess.run(cmd)')
+        assert any("only known when it runs" in find.reason for find in finds), finds
+
+    def test_a_text_that_one_branch_makes_longer_is_not_lost(self) -> None:
+        (find,) = cells('cmd = "pip install six"\nif x:\n    cmd += " idna"\nos.system(cmd)')
+        assert "only known when it runs" in find.reason
+
+    def test_a_list_that_installs_nothing_is_left_alone(self) -> None:
+        assert cells('cmd = ["ls"]\nfor p in x:\n    cmd.append(p)\nsubprocess.run(cmd)') == []
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("f\"/opt/venv/bin{os.pathsep}{os.environ['PATH']}\"", "/opt/venv"),
+        ('os.pathsep.join(["/opt/venv/bin", os.environ["PATH"]])', "/opt/venv"),
+        ('os.path.join("/opt/venv", "bin") + ":" + os.environ["PATH"]', "/opt/venv"),
+    ],
+)
+def test_a_path_put_together_with_separators_leads_there(path: str, expected: str) -> None:
+    (find,) = cells(f'os.environ["PATH"] = {path}\n!pip install six')
+    assert where(find) == expected
+
+
+def test_a_path_that_cannot_be_divided_is_said_to_be_unknown() -> None:
+    (find,) = cells(
+        "os.environ['PATH'] = f\"/opt/v/bin{mark}{os.environ['PATH']}\"\n!pip install six"
+    )
+    assert "only known when it runs" in find.note
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("six>={N},<{N + 1}", "six>=3,<4"),
+        ("six=={N - 1}", "six==2"),
+        ("six=={2 * N}", "six==6"),
+    ],
+)
+def test_numbers_are_added_as_numbers(line: str, expected: str) -> None:
+    assert asked(cells(f'N = 3\n%pip install "{line}"')) == [expected]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        'os.execvp("pip", ["pip", "install", "six"])',
+        'os.execlp("pip", "pip", "install", "six")',
+        'os.spawnvp(os.P_WAIT, "pip", ["pip", "install", "six"])',
+        'os.spawnlpe(os.P_WAIT, "pip", "pip", "install", "six", env)',
+        'os.posix_spawnp("pip", ["pip", "install", "six"], os.environ)',
+        'pty.spawn(["pip", "install", "six"])',
+        'subprocess.run(["bash"], input="pip install six", text=True)',
+    ],
+)
+def test_other_ways_to_start_a_program_are_seen(call: str) -> None:
+    (find,) = cells(call)
+    assert "six" in asked([find])[0] or find.reason
+
+
+def test_a_folder_holds_for_its_block_alone() -> None:
+    first, second = cells(
+        'os.chdir("/y")\nwith contextlib.chdir("/z"):\n    !pip install ./w\n!pip install ./v'
+    )
+    assert asked([first, second]) == ["/z/w", "/y/v"]
