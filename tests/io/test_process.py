@@ -207,7 +207,7 @@ def _children() -> list[int]:
     return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
 
 
-@pytest.mark.parametrize("background", ["sleep 30", "while :; do echo more; sleep 0.01; done"])
+@pytest.mark.parametrize("background", ["sleep 600", "while :; do echo more; sleep 0.01; done"])
 def test_a_background_process_that_holds_the_terminal_does_not_hold_us(
     background: str, tmp_path: Path
 ) -> None:
@@ -216,9 +216,7 @@ def test_a_background_process_that_holds_the_terminal_does_not_hold_us(
     script += '; while [ ! -e "$1.ready" ]; do sleep 0.01; done; echo done'
     script = script.replace(f"{pid!s}.ready", '"$1.ready"')
     words: list[str] = []
-    started = time.monotonic()
     assert run(shell(script, str(pid)), words.append) == 0
-    assert time.monotonic() - started < 5
     assert "done\n" in "".join(words)
     os.kill(int(pid.read_text()), signal.SIGKILL)
 
@@ -475,9 +473,7 @@ def test_capture_keeps_both_streams_apart_and_the_status() -> None:
 
 
 def test_capture_does_not_wait_for_a_grandchild() -> None:
-    started = time.monotonic()
-    assert capture(shell("sleep 30 & echo $!")).stdout.strip().isdigit()
-    assert time.monotonic() - started < 5
+    os.kill(int(capture(shell("sleep 600 & echo $!")).stdout), signal.SIGKILL)
 
 
 def test_capture_ends_the_whole_group_when_time_is_up(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from jstackmagic.model import documents
 from jstackmagic.model.errors import InvalidSpec, UsageError
 from support.verbs import verb
 
-SOON = 5.0  # seconds; the machine may be busy, and what is meant took minutes
+SOON = 5.0  # seconds of processor; what is meant took minutes
 
 
 class TestEncodings:
@@ -62,10 +62,10 @@ class TestLimits:
         text = "\n".join(["l0: &l0 [x, x]", *levels, "dependencies: [*l11]"])
         path = tmp_path / "environment.yml"
         path.write_text(text)
-        start = time.monotonic()
+        start = time.process_time()
         with pytest.raises(InvalidSpec, match="aliases"):
             files.read(path)
-        assert time.monotonic() - start < SOON
+        assert time.process_time() - start < SOON
 
     def test_aliases_that_people_write(self) -> None:
         text = "base: &base [python, pip]\nname: &n x\nmore: {<<: {a: *n}, both: [*base, *base]}\n"
@@ -88,10 +88,10 @@ class TestLimits:
     def test_depth(self, name: str, text: str, tmp_path: Path) -> None:
         path = tmp_path / name
         path.write_text(text.format("[" * 20_000, "]" * 20_000))
-        start = time.monotonic()
+        start = time.process_time()
         with pytest.raises(UsageError, match=r"nested|levels"):
             files.read(path)
-        assert time.monotonic() - start < SOON
+        assert time.process_time() - start < SOON
 
     @pytest.mark.parametrize("name", ["requirements.txt", "environment.yml", "apt.txt"])
     def test_size(self, name: str, tmp_path: Path) -> None:
@@ -99,10 +99,10 @@ class TestLimits:
         with path.open("wb") as file:
             file.write(b"dependencies:\n")
             file.truncate(100 * 2**20)
-        start = time.monotonic()
+        start = time.process_time()
         with pytest.raises(InvalidSpec, match="more than 16 MB"):
             files.read(path)
-        assert time.monotonic() - start < SOON
+        assert time.process_time() - start < SOON
 
     def test_values(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(documents, "MAX_NODES", 100)

@@ -32,6 +32,9 @@ _PASSED_ON = (
     *("XDG_RUNTIME_DIR", "APT_CONFIG"),
 )
 
+_PATIENCE = 150
+"""Seconds to wait for what takes one or two, on a machine that has as much else to do."""
+
 
 def clean_environ(**variables: str) -> dict[str, str]:
     """The variables of a process that no environment was activated for, with `variables` added."""
@@ -117,12 +120,12 @@ class Cell:
         self._idle = False
         self._message = channels.execute(code, allow_stdin=False)
 
-    def wait(self, timeout: float = 60) -> Result:
+    def wait(self, timeout: float = _PATIENCE) -> Result:
         """Waits at most `timeout` seconds for the end."""
         self._read(time.monotonic() + timeout, lambda: self._idle and bool(self.result.status))
         return self.result
 
-    def wait_for(self, text: str, timeout: float = 30) -> Result:
+    def wait_for(self, text: str, timeout: float = _PATIENCE) -> Result:
         """Waits at most `timeout` seconds until `text` was shown; the cell goes on."""
         self._read(time.monotonic() + timeout, lambda: text in self.result.shown)
         return self.result
@@ -216,7 +219,7 @@ class Kernel:
         assert self._client is not None, "the kernel is not started: use `with`"
         return Cell(Sockets(self._client), code)
 
-    def run(self, code: str, timeout: float = 60) -> Result:
+    def run(self, code: str, timeout: float = _PATIENCE) -> Result:
         """Runs a cell to its end, at most `timeout` seconds."""
         return self.start(code).wait(timeout)
 
@@ -242,7 +245,7 @@ class Kernel:
     def _connect(self) -> None:
         client = self._manager.client()
         client.start_channels()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + _PATIENCE
         while not self._answers(client):
             assert self._manager.is_alive(), "the kernel died before it answered"
             assert time.monotonic() < deadline, "the kernel does not answer"
@@ -295,7 +298,7 @@ class Server:
         self._process = subprocess.Popen(
             command, env=self._environ, cwd=self._folder, stdout=self._log, stderr=self._log
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + _PATIENCE
         while not (found := list(self._runtime.glob("jpserver-*.json"))):
             assert self._process.poll() is None, (self._folder / "server.log").read_text()
             assert time.monotonic() < deadline, "the server does not start"
@@ -316,30 +319,30 @@ class Server:
         for client in self._clients:
             client.stop_channels()
         self._process.terminate()  # it ends its kernels itself
-        self._process.wait(timeout=30)
+        self._process.wait(_PATIENCE)
         self._log.close()
 
     def interrupt(self, client: BlockingKernelClient) -> None:
         """Has the server interrupt a kernel that it started, as the stop button does."""
         kernel = Path(client.connection_file).stem.removeprefix("kernel-")
         request = Request(f"{self.url}api/kernels/{kernel}/interrupt", data=b"", method="POST")
-        urlopen(request, timeout=60).close()
+        urlopen(request, timeout=_PATIENCE).close()
 
     def start_kernel(self, name: str) -> BlockingKernelClient:
         """Has the server start a kernel by its kernelspec, and connects to that."""
         data = json.dumps({"name": name}).encode()
         request = Request(f"{self.url}api/kernels", data=data, method="POST")
-        with urlopen(request, timeout=60) as reply:
+        with urlopen(request, timeout=_PATIENCE) as reply:
             kernel = json.loads(reply.read())["id"]
         client = BlockingKernelClient(connection_file=str(self._runtime / f"kernel-{kernel}.json"))
         client.load_connection_file()
         client.start_channels()
         self._clients.append(client)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + _PATIENCE
         while True:
             # whose heart does not beat yet counts as dead: it is not our child
             try:
-                client.wait_for_ready(timeout=30)
+                client.wait_for_ready(timeout=_PATIENCE)
             except RuntimeError:  # noqa: PERF203
                 assert time.monotonic() < deadline, "the kernel does not answer"
             else:
