@@ -295,10 +295,14 @@ def finish(marks: Mapping[str, tuple[str, ...]], console: Console) -> None:
     fix = ("install", "--reinstall", "--fix-broken", "--no-remove", "--yes")
     archives = {Path(file).name.partition("_")[0]: file for file in marks.get("files", ())}
     patiently(configure, console)
-    if half := cutoff.half():
-        named = ((each, f"{each.name}={each.version}".rstrip("=")) for each in half if each.again)
-        again = [archives.get(each.name, name) for each, name in named]
-        patiently(apt_get(root, fix, ("--no-install-recommends", *again)), console)
+    again = [each for each in cutoff.half() if each.again]
+    exactly = [
+        archives.get(each.name) or f"{each.name}={each.version}".rstrip("=") for each in again
+    ]
+    for words in (exactly, [], [each.name for each in again]):
+        if not cutoff.half():
+            break
+        patiently(apt_get(root, fix, ("--no-install-recommends", *words)), console)
         patiently(configure, console)
     if "there" in marks:
         stay = {*marks["there"], *marks["known"]}
