@@ -45,13 +45,19 @@ def forget_links() -> None:
     _real.cache_clear()
 
 
-def item(path: str, fault: Fault, owner: Ownership | None = None) -> Item | None:
+def item(
+    path: str,
+    fault: Fault,
+    owner: Ownership | None = None,
+    hidden: Callable[[str], bytes | None] = lambda _: None,
+) -> Item | None:
     """Return a path as an item; None if it does not exist, or no image can have it.
 
     Args:
         path: The path; its folder's links are followed.
         fault: Called with the reason why no image can have it.
         owner: Its owner in the image; None for its owner here.
+        hidden: Returns the content of a file that this user may not read, if it may be in an image.
     """
     path = canonical(path)
     try:
@@ -69,8 +75,11 @@ def item(path: str, fault: Fault, owner: Ownership | None = None) -> Item | None
         fault(f"{path} is a device, a pipe or a socket.")
         return None
     elif not os.access(path, os.R_OK):
-        fault(f"{path} cannot be read by this user.")
-        return None
+        content = hidden(path)
+        if content is None:
+            fault(f"{path} cannot be read by this user.")
+            return None
+        made = replace(made, content=content, size=len(content))
     else:
         times = (found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
         made = replace(

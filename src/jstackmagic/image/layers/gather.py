@@ -123,10 +123,9 @@ class _Gathering:
         if manager == "conda":
             wanted += self._scripts_of_conda(environment, owner, {one.path for one in wanted})
         if manager == "apt":
-            prefixes = {os.path.realpath(place) for place in self._ledger.places() if place}
-            made = system.made_by_scripts(self._base, self._spans(manager), prefixes, self._fault)
-            known = {one.path for one in wanted}
-            wanted += [one for one in made if one.path not in known]
+            known = {os.path.realpath(place) for place in self._ledger.places() if place}
+            known |= {one.path for one in wanted if one.kind != "folder"}
+            wanted += system.made_by_scripts(self._base, self._spans(manager), known, self._fault)
         self._keep(shell, wanted, [path for paths in had.values() for path in paths], owner)
         if manager == "apt":
             self._keep(Contents("dpkg", ""), system.state(self._base, kept), (), None)
@@ -169,8 +168,9 @@ class _Gathering:
         self, package: Package, environment: Environment, owner: Ownership | None
     ) -> Iterator[Item]:
         if package.manager == "apt":
+            hidden = system.Shipped(package.name, package.build)
             for path in system.owned(package.name, package.build):
-                made = disk.item(path, self._fault)
+                made = disk.item(path, self._fault, hidden=hidden)
                 if made:
                     yield made
             return

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...where.packages import dpkg_folder
+from .. import asroot
 from . import disk
 from .normal import accounts, locked, paragraphs
 
@@ -36,12 +39,50 @@ _LEFT_OUT = re.compile(
 """Paths that belong to one machine, one user or one moment."""
 
 
-def owned(name: str, architecture: str) -> tuple[str, ...]:
-    """Return the files of an installed Debian package, and dpkg's own about it."""
+class Shipped:
+    """Files of a Debian package that this user may not read, as the package brought them.
+
+    Those that were changed since may hold what is for root alone, and are in no image.
+
+    Args:
+        name: The package's name, with ``:ARCHITECTURE`` if that is a foreign one.
+        architecture: Its architecture.
+    """
+
+    def __init__(self, name: str, architecture: str) -> None:
+        self._stem, self._name = _stem(name, architecture), name.partition(":")[0]
+
+    def __call__(self, path: str) -> bytes | None:
+        """Return a file's content; None if it cannot be read or was changed."""
+        found = asroot.content(path)
+        if found is None:
+            return None
+        digest = hashlib.md5(found, usedforsecurity=False).hexdigest()
+        return found if self._sums.get(path) == digest else None
+
+    @cached_property
+    def _sums(self) -> dict[str, str]:
+        """Return the MD5 of each file, from dpkg's lists."""
+        sums = disk.read(f"{self._stem}.md5sums").decode(errors="replace")
+        rows = (line.partition("  ") for line in sums.splitlines())
+        found = {f"/{path}": digest for digest, _, path in rows}
+        status = disk.read(f"{dpkg_folder()}/status").decode(errors="replace")
+        for paragraph in status.split("\n\n"):
+            if paragraph.startswith(f"Package: {self._name}\n"):
+                found |= dict(re.findall(r"^ (/\S+) ([0-9a-f]{32})\b", paragraph, re.MULTILINE))
+        return found
+
+
+def _stem(name: str, architecture: str) -> str:
     plain, _, foreign = name.partition(":")
     folder = str(dpkg_folder())
     stem = f"{folder}/info/{plain}:{foreign or architecture}"
-    stem = stem if os.path.exists(f"{stem}.list") else f"{folder}/info/{plain}"
+    return stem if os.path.exists(f"{stem}.list") else f"{folder}/info/{plain}"
+
+
+def owned(name: str, architecture: str) -> tuple[str, ...]:
+    """Return the files of an installed Debian package, and dpkg's own about it."""
+    stem = _stem(name, architecture)
     lines = disk.read(f"{stem}.list").decode("utf-8", "surrogateescape").splitlines()
     about = glob.glob(f"{glob.escape(stem)}.*")
     return (*(line for line in lines if line not in ("/.", "")), *sorted(about))
@@ -70,19 +111,19 @@ def _resolved(base: Root, path: str) -> str:
 
 
 def made_by_scripts(
-    base: Root, spans: Sequence[tuple[float, float]], prefixes: Collection[str], fault: Fault
+    base: Root, spans: Sequence[tuple[float, float]], known: Collection[str], fault: Fault
 ) -> Iterator[Item]:
     """Yield what packages' scripts changed: alternatives, links of units, triggers' caches.
 
     Args:
         base: The base image.
         spans: The recorded times of Debian installs.
-        prefixes: The environments, which are not the system's.
+        known: Environments, which are not the system's, and files that are in the layer already.
         fault: Called with the paths that cannot be in an image.
     """
 
     def skip(path: str) -> bool:
-        return path in prefixes or _LEFT_OUT.fullmatch(path) is not None
+        return path in known or _LEFT_OUT.fullmatch(path) is not None
 
     for path in disk.changed("/", spans, skip):
         made = disk.item(path, fault)

@@ -79,9 +79,9 @@ class _Comparison:
         if not self.here.away:
             sides = _set_ours_apart(environments, sides, fold(self.records), brought)
         view, image, moved = self._views(sides)
-        ways = Ways(
-            self.target.name, self.here.base, can_restore=self.here.whole and not self.here.away
-        )
+        # the engine puts files back, and no registry
+        can_restore = self.here.whole and not self.here.away and self.target.engine is not None
+        ways = Ways(self.target.name, self.here.base, can_restore=can_restore)
         sides = [self._with_needs(side, environments) for side in sides]
         places = {
             side.environment.prefix: side.name

@@ -6,8 +6,10 @@ import os
 import re
 import stat
 import tempfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .. import asroot
 from ..root import Entry, Root, hashes_of
 
 if TYPE_CHECKING:
@@ -28,10 +30,10 @@ def disk_root(folder: str, *, is_wanted: Callable[[str], bool], like: Root | Non
     Args:
         folder: An absolute path.
         is_wanted: Whether a file's content counts, and not only that it is there.
-        like: Another root. A file that this user may not read is taken for that of the other where
-            size, owner, mode and time are the same.
+        like: Another root. A file that neither this user nor sudo may read is taken for that of
+            the other where size, owner, mode and time are the same.
     """
-    root = Root()
+    root, hidden = Root(), dict[str, OSError]()
     for entry in _walk(folder, os.stat(folder).st_dev):
         try:
             status = entry.stat(follow_symlinks=False)
@@ -39,11 +41,18 @@ def disk_root(folder: str, *, is_wanted: Callable[[str], bool], like: Root | Non
         except FileNotFoundError:  # noqa: PERF203 - gone since it was listed
             continue
         except OSError as error:
-            known = like.entries.get(entry.path) if like else None
-            if known is not None and _looks(entry.path) == _looks_of(known):
-                root.entries[entry.path] = known
-            elif not _MACHINES_OWN.fullmatch(entry.path):
-                root.unread.append(f"{entry.path} cannot be read: {error.strerror}.")
+            if not _MACHINES_OWN.fullmatch(entry.path):
+                hidden[entry.path] = error
+    found = asroot.sha256(list(hidden))
+    for path, reason in hidden.items():
+        known = like.entries.get(path) if like else None
+        if path in found:
+            status = os.lstat(path)
+            root.entries[path] = replace(_entry(path, status, lambda _: False), sha256=found[path])
+        elif known is not None and _looks(path) == _looks_of(known):
+            root.entries[path] = known
+        else:
+            root.unread.append(f"{path} cannot be read: {reason.strerror}.")
     return root
 
 
