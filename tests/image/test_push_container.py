@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from docker.types import Mount
 
+from support.channel import ChannelBuilder, File
 from support.engine import host
 from support.machine import Unavailable, program
 from support.registries import PASSWORD, USER, Served, registry
@@ -71,6 +72,7 @@ def kernel(
             served.log_in(settings)
             assert served.authority is not None
             (settings / "ca.crt").write_bytes(served.authority.read_bytes())
+            scripted(settings / "channel")
             settings.chmod(0o755)
             base = f"{served.address}/base/notebook:1"
             subprocess.run(
@@ -95,16 +97,28 @@ def kernel(
         pytest.skip(str(reason))
 
 
+def scripted(folder: Path) -> None:
+    """A channel with a package whose post-link script makes a file that no package owns."""
+    words = 'mkdir -p "$PREFIX/etc/scripted"; echo "$PKG_NAME" > "$PREFIX/etc/scripted/made"'
+    script = File.text(f"#!/bin/bash\n{words}\n", executable=True)
+    builder = ChannelBuilder(folder)
+    files = {"bin/.scripted-post-link.sh": script, "share/scripted": "x"}
+    builder.add_package("scripted", "1.0", files=files)
+    builder.index()
+
+
 def test_a_user_without_an_engine_makes_the_image(
     kernel: Kernel, docker_engine: DockerClient, tmp_path: Path
 ) -> None:
     kernel.do("bash", "-c", "for i in $(seq 50); do sudo -n true && exit; sleep 0.2; done; exit 1")
     kernel.say("install", "conda:pymongo=4.10.1")
+    kernel.say("install", "-c", "file:///mnt/settings/channel", "conda:scripted")
     kernel.say("install", "pip:twitter==1.19.6", "pip:tabulate==0.9.0")
     kernel.say("install", "--name", "python2", "conda:six=1.16.0")
     kernel.say("install", "--name", "python2", "pip:attrs==23.1.0")
     kernel.say("install", "--name", "python2", "pip:attrs==23.2.0")
-    kernel.say("install", "apt:vim-tiny", "apt:libsodium23")
+    # an alternative, a library, a user of its own, and files that only root may read
+    kernel.say("install", "apt:vim-tiny", "apt:libsodium23", "apt:mosquitto", "apt:at")
     kernel.say("install", "pip:toolz==0.12.1")
     kernel.say("undo")
     kernel.say("install", "pip:iniconfig==2.0.0")
@@ -145,7 +159,9 @@ def test_a_user_without_an_engine_makes_the_image(
             "/opt/conda/envs/python2/bin/python -c 'import six, attr; print(attr.__version__)';"
             "! python -c 'import tabulate' 2>/dev/null; ! python -c 'import toolz' 2>/dev/null;"
             "vi --version | head -1; dpkg --verify vim-tiny libsodium23; dpkg -s libsodium23;"
-            "ldconfig -p | grep libsodium; test $(id -u) = 1000; pip check;"
+            "ldconfig -p | grep libsodium; grep scripted /opt/conda/etc/scripted/made;"
+            "test $(stat -c %U /var/lib/mosquitto) = mosquitto;"
+            "test $(stat -c %a%s /etc/at.deny) = 640144; test $(id -u) = 1000; pip check;"
             "touch $(python -c 'import pymongo; print(pymongo.__path__[0])')/x;"
             "jstackmagic history; jstackmagic info"
         )

@@ -120,12 +120,12 @@ def made(
         console: Shows the progress.
     """
     base, gathered = prepared.base, prepared.gathered
-    store, done = packing(), 0
+    store, done, total = packing(), 0, gathered.size
 
     def told(size: int) -> None:
         nonlocal done
         done += size
-        console.progress(Progress("Packing", "", done, gathered.size, "bytes"))
+        console.progress(Progress("Packing", "", done, total, "bytes"))
 
     packed = [(each, store.known(each) or store.pack(each, told)) for each in gathered.layers]
     console.progress(None)
