@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from jstackmagic.display.console import quiet
 from jstackmagic.export.dockerfile import render
-from jstackmagic.image.engine.build import BUILDERS, Asked, build, builder_of
+from jstackmagic.image.engine import BUILDERS
+from jstackmagic.image.engine.build import Asked, build, builder_of
 from jstackmagic.image.engine.client import connect
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.ledger import fold
@@ -38,7 +39,8 @@ from support import stacks
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from jstackmagic.image.engine.build import Builder, Built
+    from jstackmagic.image.engine import Builder
+    from jstackmagic.image.engine.build import Built
     from jstackmagic.image.engine.client import Engine
     from jstackmagic.model.packages import ManagerName
 

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-    from jstackmagic.image.engine.build import Builder, Built
+    from jstackmagic.image.engine import Builder
+    from jstackmagic.image.engine.build import Built
     from jstackmagic.image.engine.client import Engine
 
 pytestmark = pytest.mark.docker

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ..history.file import History
     from ..model.record import Record
-    from .engine.build import Builder
+    from .engine import Builder
     from .engine.client import Engine
     from .engine.container import Base
 

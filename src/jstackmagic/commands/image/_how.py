@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import cast
+from typing import cast, get_args
 
-from ...export._own import FLAG
-from ...export.dockerfile import STYLES
-from ...image.engine.build import BUILDERS, Builder
+from ...image.engine import BUILDERS, Builder
 from ...managers.page import Style
 from ...model.errors import UsageError
 from .._options import flag, option
@@ -21,7 +19,9 @@ class How:
     """The options of a build."""
 
     base_image: str | None = option("--from", metavar="IMAGE", help="the base image")
-    style: Style | None = option("--style", choices=STYLES, help="the Dockerfile's pattern")
+    style: Style | None = option(
+        "--style", choices=get_args(Style), help="the Dockerfile's pattern"
+    )
     file: str | None = option(
         *("-f", "--file"), metavar="DOCKERFILE", help="build this one, in its folder, as it stands"
     )
@@ -30,7 +30,7 @@ class How:
         choices=(*BUILDERS, *_WAYS),
         help="layers: without an engine (default: BuildKit, where it is offered)",
     )
-    with_jstackmagic: bool = flag(FLAG, help="put jstackmagic there, too")
+    with_jstackmagic: bool = flag("--with-jstackmagic", help="put jstackmagic there, too")
     all_images: bool = flag("--all-images", help="also what other images than this had")
     platform: str = option("--platform", default="", metavar="OS/ARCH", help="such as linux/arm64")
     no_cache: bool = flag("--no-cache", help="take nothing of earlier builds")

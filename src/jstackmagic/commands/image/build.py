@@ -12,11 +12,11 @@ from ...model.errors import UsageError
 from ...model.reference import parse, parse_tag
 from .._options import flag, option
 from ._building import build_context, build_engine, context_of
-from ._built import BuiltImage
 from ._how import How
 
 if TYPE_CHECKING:
     from ...session import Session
+    from ._built import BuiltImage
     from ._pushed import Pushed
 
 
@@ -40,6 +40,7 @@ def run(options: Options, session: Session) -> BuiltImage | Pushed:
     """Do it."""
     from ...history.built import note_image
     from ...image.engine.build import push
+    from ._built import BuiltImage
 
     if _is_layered(options):
         return _layered(options, session)

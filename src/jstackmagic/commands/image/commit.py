@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from ...model.errors import UsageError
 from .._options import flag, option
 from ._building import build_engine
-from ._committed import CommittedImage
 from ._how import How
 
 if TYPE_CHECKING:
     from ...session import Session
+    from ._committed import CommittedImage
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ def run(options: Options, session: Session) -> CommittedImage:
     from ...image.prove.sides import everything_here
     from ...model.reference import parse_tag
     from ...where.host import look
+    from ._committed import CommittedImage
 
     tag = parse_tag(options.tag)
     with build_engine(session, How(), options.tag) as engine:

@@ -19,12 +19,12 @@ from .._options import flag, option
 from .._shared import Target
 from ._building import build_context, build_engine, context_of
 from ._how import How
-from ._proved import Explained, Proved
 
 if TYPE_CHECKING:
     from ...image.engine.client import Engine
     from ...image.prove.sides import Here
     from ...session import Session
+    from ._proved import Explained, Proved
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def run(options: Options, session: Session) -> Proved | Explained:
     from ...image.prove.brought import brought_here
     from ...image.prove.compare import prove
     from ...image.prove.sides import everything_here, from_registry, is_in_registry, target_of
+    from ._proved import Explained, Proved
 
     if options.explain:
         return Explained()
@@ -80,6 +81,7 @@ def run(options: Options, session: Session) -> Proved | Explained:
 def _recorded(options: Options, session: Session, file: str) -> Proved:
     from ...image.prove.recorded import prove_recorded, records_of
     from ...image.prove.sides import with_base
+    from ._proved import Proved
 
     if not options.tag or options.container or options.is_said or options.file:
         raise UsageError(

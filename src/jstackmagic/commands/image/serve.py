@@ -13,11 +13,11 @@ from ...model.errors import UsageError
 from .._options import flag, option
 from ._building import build_engine
 from ._how import How
-from ._running import Running
 
 if TYPE_CHECKING:
     from ...image.engine.client import Engine
     from ...session import Session
+    from ._running import Running
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def run(options: Options, session: Session) -> Running:
     from ...image.engine.serve import Wanted, start, wait
     from ...image.engine.words import mount, on_host, port
     from ...model.reference import parse
+    from ._running import Running
 
     if options.tag:
         parse(options.tag)

@@ -9,11 +9,12 @@ import time
 from collections.abc import Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from ...model.credentials import mask
 from ...model.errors import Interrupted, JStackMagicError, UsageError
 from ...model.reference import Reference
+from . import Builder
 from .buildlog import Log, Step
 from .client import EngineError, speaking
 from .labels import RECIPE
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from .client import Engine
 
     Events = Generator[Mapping[str, Any], None, None]
-
-Builder = Literal["buildkit", "classic"]
-BUILDERS: tuple[Builder, ...] = get_args(Builder)
 
 _PLATFORM = re.compile(r"[a-z0-9]+(?:/[a-z0-9]+){0,2}")
 _LABEL = re.compile(r"[^\s=\"'\x00-\x1f\x7f]+")

@@ -18,8 +18,6 @@ from ..engine.client import Engine, NoEngine, connect, speaking
 from ..engine.container import this_container
 from ..engine.labels import BASE, BASE_DIGEST
 from ..engine.roots import container_root, image_root
-from ..registry.client import opened
-from ..registry.source import image_of, read_root
 from ..root import Root
 from .facts import View
 
@@ -167,6 +165,9 @@ def from_registry(tag: str, console: Console) -> tuple[Target, View | None]:
     Raises:
         RegistryError: It is missing or cannot be read.
     """
+    from ..registry.client import opened
+    from ..registry.source import image_of, read_root
+
     with ExitStack() as stack:
         registry = stack.enter_context(opened(parse(tag)))
         image, base = image_of(registry), None
