@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _PACKAGES = {
+    "/usr/include/errno.h": ("libc6-dev",),
+    "/usr/lib/python3/dist-packages/pip": ("python3-pip",),  # what Debian installed beside Python
+    "cc": ("gcc",),
     "chromium": ("chromium",),
     "docker": ("docker-cli", "docker.io"),  # its own package since Debian 13
     "docker-registry": ("docker-registry",),
@@ -42,7 +45,8 @@ _PACKAGES = {
     "sudo": ("sudo",),
     "umoci": ("umoci",),
 }
-"""The Debian packages that have a program or a library; the first that apt knows is installed."""
+"""The Debian packages that have a program, a library or a file; the first that apt knows is
+installed."""
 
 _LOCK_SECONDS = 300  # for another program at apt's or dpkg's lock, whom apt-get names in the end
 _SECONDS = 1800  # for all of it
@@ -91,6 +95,8 @@ def main() -> None:
 
 
 def _is_here(name: str) -> bool:
+    if name.startswith("/"):
+        return os.path.exists(name)
     if ".so." not in name:
         return shutil.which(name, path=_PLACES) is not None
     try:
