@@ -17,13 +17,13 @@ from traitlets.config.loader import LazyConfigValue
 
 from .model.engines import CONDA, PIP, Engines
 from .model.managers import names
-from .model.policy import Policy
-from .model.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
+
+    from .model.policy import Policy
 
 _NAMES = (
     *("capture", "conda_engine", "pip_engine", "on_missing", "managers", "allow", "deny"),
@@ -160,6 +160,9 @@ class JStackMagic(SingletonConfigurable):
 
     def policy(self) -> Policy:
         """Return what binds an install, as it is set now."""
+        from .model.policy import Policy
+        from .model.sources import Sources
+
         return Policy(
             managers=tuple(self._value("managers")),
             allow=tuple(self._value("allow")),

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .packages import ManagerName
+if TYPE_CHECKING:
+    from .packages import ManagerName  # noqa: TC004  # a text: loading stays light
 
 
 @dataclass(frozen=True, slots=True)
