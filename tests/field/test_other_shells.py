@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -189,6 +190,12 @@ class TestHandedOver:
     def test_words_that_flow_in_are_read(self) -> None:
         assert asked(script("echo six idna | xargs pip install -q")) == ["six idna"]
         assert asked(script("printf '%s\\n' six idna | xargs -n1 pip install")) == ["six idna"]
+
+    def test_a_pipe_of_this_machine_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "requirements.txt")
+        (tmp_path / "job.py").write_text("# %%\n!pip install $(cat requirements.txt)\n")
+        (found,) = verb("capture", "--dry-run", tmp_path / "job.py").to_json()["found"]
+        assert "only known when it runs" in found["reason"]
 
     def test_words_that_a_program_makes_are_not(self) -> None:
         (find,) = script("pip list --outdated | cut -d' ' -f1 | xargs pip install -U")

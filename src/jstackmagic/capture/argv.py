@@ -36,21 +36,29 @@ class Options:
 
     Attributes:
         names: For each spelling, the name used here and whether a value follows.
+        manner: Those that change only how the program works: the result is the same.
     """
 
     names: Mapping[str, tuple[str, bool]]
+    manner: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, *, valued: str, flags: str) -> Options:
+    def of(
+        cls, *, valued: str = "", flags: str = "", manner_valued: str = "", manner_flags: str = ""
+    ) -> Options:
         """Declare options as text, apart by blanks: ``-c/--channel``, the last name is its own."""
         names: dict[str, tuple[str, bool]] = {}
-        for text, takes_value in ((valued, True), (flags, False)):
+        for text, takes_value in (
+            (f"{valued} {manner_valued}", True),
+            (f"{flags} {manner_flags}", False),
+        ):
             for words in (word.split("/") for word in text.split()):
                 names.update(dict.fromkeys(words, (words[-1], takes_value)))
-        return cls(names)
+        manner = f"{manner_valued} {manner_flags}".split()
+        return cls(names, frozenset(words.rpartition("/")[2] for words in manner))
 
     def __or__(self, other: Options) -> Options:
-        return Options({**self.names, **other.names})
+        return Options({**self.names, **other.names}, self.manner | other.manner)
 
     def takes(self, name: str) -> bool | None:
         """Return whether a value follows the option; None for an unknown option."""

@@ -21,27 +21,32 @@ PIP = Options.of(
     valued="""
     -r/--requirement -c/--constraint -e/--editable -i/--pypi-url/--index-url --extra-index-url
     -f/--find-links -t/--target --root --prefix --python
-    -d/--download-dir/--download-directory/--download -b/--build-dir/--build-directory/--build
-    --src/--source/--source-dir/--source-directory --build-constraint --requirements-from-script
-    --group --platform --python-version --implementation --abi --upgrade-strategy
-    -C/--config-setting/--config-settings --global-option --install-option --build-option
-    --all-releases --only-final --no-binary --only-binary --refresh-package --uploaded-prior-to
-    --allow-external --allow-unverified --allow-insecure -M/--mirrors --trusted-host --cert
-    --client-cert --proxy --keyring-provider --use-feature --use-deprecated --progress-bar
-    --root-user-action --report --log-file/--local-log/--log --default-timeout/--timeout
-    --retries --resume-retries --exists-action --cache-dir --download-cache
+    -d/--download-dir/--download-directory/--download
+    --src/--source/--source-dir/--source-directory --build-constraint
+    --requirements-from-script --group --platform --python-version --implementation --abi
+    --upgrade-strategy -C/--config-setting/--config-settings --global-option --install-option
+    --build-option --all-releases --only-final --no-binary --only-binary --refresh-package
+    --uploaded-prior-to --allow-external --allow-unverified --allow-insecure -M/--mirrors
+    --trusted-host --cert --client-cert --proxy --keyring-provider
     """,
     flags="""
     -U/--upgrade -h/--help -V/--version --dry-run --no-install --no-download
     --no-dependencies/--no-deps --only-dependencies/--only-deps --user --no-user --pre
     --force-reinstall -I/--ignore-installed --ignore-requires-python --no-build-isolation
-    --check-build-dependencies --use-pep517 --no-use-pep517 --break-system-packages --compile
-    --no-compile --require-hashes --no-require-hashes --prefer-binary --no-index --no-use-wheel
-    --process-dependency-links --allow-all-external --egg --use-mirrors --isolated -Z/--unzip
-    --no-clean --no-warn-script-location --no-warn-conflicts --debug
-    --require-venv/--require-virtualenv -v/--verbose -q/--quiet -y/--yes --no-input
-    --no-proxy-env --no-cache-dir --disable-pip-version-check --no-color
-    --no-python-version-warning
+    --use-pep517 --no-use-pep517 --break-system-packages --compile --no-compile
+    --require-hashes --prefer-binary --no-index --no-use-wheel --process-dependency-links
+    --allow-all-external --egg --isolated -Z/--unzip
+    """,
+    manner_valued="""
+    -b/--build-dir/--build-directory/--build --use-feature --use-deprecated --progress-bar
+    --root-user-action --report --log-file/--local-log/--log --default-timeout/--timeout
+    --retries --resume-retries --exists-action --cache-dir --download-cache
+    """,
+    manner_flags="""
+    --check-build-dependencies --no-require-hashes --use-mirrors --no-clean
+    --no-warn-script-location --no-warn-conflicts --debug --require-venv/--require-virtualenv
+    -v/--verbose -q/--quiet -y/--yes --no-input --no-proxy-env --no-cache-dir
+    --disable-pip-version-check --no-color --no-python-version-warning
     """,
 )
 
@@ -56,17 +61,6 @@ _SPECS = {"": "", "--requirement": "-r", "--constraint": "-c", "--editable": "-e
 _INDEXES = ("--index-url", "--extra-index-url", "--index", "--default-index")
 
 _READ = frozenset((*_SPECS, *_LOOKS, *_ELSEWHERE, *_INDEXES, "--upgrade", "--python"))
-
-_MANNER = listed(
-    """
-    --verbose --quiet --yes --no-input --no-cache-dir --cache-dir --download-cache --log --report
-    --disable-pip-version-check --no-color --no-python-version-warning --progress-bar --debug
-    --root-user-action --no-warn-script-location --no-warn-conflicts --exists-action --timeout
-    --retries --resume-retries --no-clean --build --require-virtualenv --use-feature
-    --use-deprecated --check-build-dependencies --use-mirrors --no-proxy-env --no-require-hashes
-    """
-)
-"""Options that change only how pip works; the result is the same without them."""
 
 
 def pip(call: Call) -> Iterator[Found]:
@@ -87,7 +81,7 @@ def pip(call: Call) -> Iterator[Found]:
         if wrong is not None:
             yield call.unread(f"pip reads no {wrong.text} with -r; uv does: uv pip install.")
             return
-        yield from _install(call, given, given.all_but(_READ | _MANNER))
+        yield from _install(call, given, given.all_but(_READ | PIP.manner))
     elif verb.text == "uninstall":
         yield from call.ask("remove", "pip", _specs(given.without_verbs(1)))
     else:
@@ -246,17 +240,21 @@ UV = Options.of(
     --index-strategy --torch-backend -P/--upgrade-package --upgrade-group --resolution
     --prerelease --prerelease-package --fork-strategy --exclude-newer --exclude-newer-package
     --no-sources-package --reinstall-package --config-settings-package
-    --no-build-isolation-package --link-mode --output-format --cache-dir --refresh-package
-    --color --directory --project --config-file --script --package --optional --rev --tag
-    --branch -m/--marker
+    --no-build-isolation-package --rev --tag --branch -m/--marker
     """,
     flags="""
-    -U/--upgrade -h/--help -V/--version --dry-run --no-deps --user --system
-    --break-system-packages --no-index --no-build-isolation --reinstall/--force-reinstall
-    --require-hashes --pre --compile/--compile-bytecode --no-build --exact --strict --check
-    --all-extras --no-sources --no-editable --dev --frozen --locked --no-sync --raw --offline
-    --refresh -n/--no-cache-dir/--no-cache -q/--quiet -v/--verbose -y/--yes --no-progress
-    --no-config --system-certs/--native-tls --managed-python --no-managed-python
+    -U/--upgrade -h/--help -V/--version --dry-run --no-deps --user --break-system-packages
+    --no-index --no-build-isolation --reinstall/--force-reinstall --require-hashes --pre
+    --no-build --exact --all-extras --no-sources --no-editable
+    """,
+    manner_valued="""
+    --link-mode --output-format --cache-dir --refresh-package --color --directory --project
+    --config-file --script --package --optional
+    """,
+    manner_flags="""
+    --system --compile/--compile-bytecode --strict --check --dev --frozen --locked --no-sync
+    --raw --offline --refresh -n/--no-cache-dir/--no-cache -q/--quiet -v/--verbose -y/--yes
+    --no-progress --no-config --system-certs/--native-tls --managed-python --no-managed-python
     --no-python-downloads --no-verify-hashes --require-build-hashes --no-break-system-packages
     --preview
     """,
@@ -264,11 +262,15 @@ UV = Options.of(
 
 UV_PROJECT = UV | Options.of(
     valued="""
-    --bounds -w/--with --no-binary-package --no-build-package --no-install-package
+    -w/--with --no-binary-package --no-build-package --no-install-package
     """,
     flags="""
-    --no-binary --active --lfs --workspace --no-workspace --no-install-workspace
-    --no-install-project --no-install-local --no-require-build-hashes --force
+    --no-binary --lfs --force
+    """,
+    manner_valued="--bounds",
+    manner_flags="""
+    --active --workspace --no-workspace --no-install-workspace --no-install-project
+    --no-install-local --no-require-build-hashes
     """,
 )
 """The options of ``uv add``, ``uv remove`` and ``uv tool``."""
@@ -281,19 +283,6 @@ _UV_AS_PIP = listed(
     """
 )
 """Options that pip has by the same name and meaning."""
-
-_UV_MANNER = listed(
-    """
-    --no-cache --cache-dir --quiet --verbose --yes --no-progress --color --offline
-    --refresh --refresh-package --link-mode --output-format --compile-bytecode --native-tls
-    --directory --project --config-file --no-config --no-python-downloads --managed-python
-    --no-managed-python --frozen --locked --no-sync --raw --dev --strict --preview
-    --no-verify-hashes --require-build-hashes --no-break-system-packages --check --system --active
-    --no-require-build-hashes --no-install-workspace --no-install-project --no-install-local
-    --workspace --no-workspace --bounds --optional --package --script
-    """
-)
-
 
 _UV_EXTRAS = frozenset(("--extra", "--all-extras"))
 
@@ -335,7 +324,7 @@ def uv(call: Call) -> Iterator[Found]:
 
 
 def _uv_install(call: Call, given: Given) -> Iterator[Found]:
-    left = " ".join(given.all_but(_READ | _UV_MANNER | _UV_AS_PIP | _UV_EXTRAS).written())
+    left = " ".join(given.all_but(_READ | UV_PROJECT.manner | _UV_AS_PIP | _UV_EXTRAS).written())
     note = f"uv's {left} is left out: pip has no option that means the same." if left else ""
     extras = tuple(word.text for word in given.values("--extra"))
     extras = ("*",) if given.has("--all-extras") else extras

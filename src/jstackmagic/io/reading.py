@@ -90,9 +90,10 @@ def text_of(path: Path, *, limit: int = MAX_LIST) -> str:
 
 
 def text_or_none(path: str) -> str | None:
-    """Return a file's text; None if it is not here, or no text."""
+    """Return a file's text; None if it is not here, or no text: a pipe would be waited for."""
     try:
-        return text_of(path_of(path))
+        file = path_of(path)
+        return text_of(file) if file.is_file() else None
     except (OSError, RuntimeError, UsageError):
         return None
 
