@@ -114,7 +114,7 @@ class Distribution:
         """The rows of its RECORD; empty without one."""
         return tuple(record_rows(self.text("RECORD")))
 
-    @property
+    @cached_property
     def files(self) -> tuple[str, ...]:
         """The absolute paths of its files; empty without a RECORD."""
         return tuple(row.below(self.folder) for row in self.record)
