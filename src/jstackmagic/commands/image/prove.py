@@ -53,7 +53,7 @@ def run(options: Options, session: Session) -> Proved | Explained:
     """Do it."""
     from ...image.prove.brought import brought_here
     from ...image.prove.compare import prove
-    from ...image.prove.sides import everything_here, from_registry, is_in_registry, target_of
+    from ...image.prove.sides import from_registry, is_in_registry, target_of
     from ._proved import Explained, Proved
 
     if options.explain:
@@ -68,7 +68,7 @@ def run(options: Options, session: Session) -> Proved | Explained:
     )
     if options.tag and not (options.file or options.container) and is_in_registry(options.tag):
         target, base = from_registry(options.tag, session.console)
-        here = _chosen(options) or everything_here()
+        here = _here(options)
         here = here.on(base.root) if base else here
         return Proved(compared(target, here))
     with build_engine(session, options, options.tag) as engine:
@@ -93,19 +93,15 @@ def _recorded(options: Options, session: Session, file: str) -> Proved:
     return Proved(prove_recorded(target, base, records_of(target, file), deep=options.deep))
 
 
-def _chosen(options: Options) -> Here | None:
-    from ...image.prove.sides import Here
-
-    return Here(options.environments(), whole=False) if options.is_said else None
-
-
-def _here(options: Options, engine: Engine) -> Here:
+def _here(options: Options, engine: Engine | None = None) -> Here:
     from ...image.engine.container import named_container
-    from ...image.prove.sides import everything_here, in_container, seen_by
+    from ...image.prove.sides import Here, everything_here, in_container, seen_by
 
-    if options.container:
+    if engine and options.container:
         return in_container(engine, named_container(engine, options.container))
-    return _chosen(options) or seen_by(engine, everything_here())
+    if options.is_said:
+        return Here(options.environments(), whole=False)
+    return seen_by(engine, everything_here()) if engine else everything_here()
 
 
 def _image(options: Options, engine: Engine, session: Session) -> str:
