@@ -11,6 +11,7 @@ from jstackmagic.hub.advisory import of_expression, of_folder
 from jstackmagic.hub.live import Live
 from jstackmagic.hub.store import Held, Store, checked
 from jstackmagic.model.errors import UsageError
+from jstackmagic.report import person
 from jstackmagic.sending.reduced import reduced
 from support.machine import Unavailable
 from support.people import Home
@@ -77,6 +78,22 @@ def test_a_person_s_records_come_once_and_go_at_once(store: Store, tmp_path: Pat
     assert store.moves("pip", "pandas") == []
     live.refresh(everybody=True)
     assert live.everything.records == 0
+
+
+def test_who_names_more_than_anybody_has_takes_no_one_else_away(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, eve = Home(tmp_path, "ada"), Home(tmp_path, "eve")
+    ada.installs("pip", "six")
+    for number in range(9):
+        eve.waits(f"name-{number}")
+    take(store, eve)
+    take(store, ada)
+    monkeypatch.setattr(person, "MAX_NAMES", 5)
+    live = Live(store, 1)
+    live.refresh()
+    assert set(live.everything.uses) == {("pip", "six")}
+    assert not list(live.waits())
 
 
 def test_decisions_and_images(store: Store) -> None:

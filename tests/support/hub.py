@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from jstackmagic.report.folders import USUAL
+
 from . import cache
 from .machine import Unavailable
 
@@ -29,7 +31,7 @@ _PATIENCE = 120.0  # seconds; a busy machine is slow
 
 _CONFIG = """
 c = get_config()  # noqa: F821
-c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
+c.JupyterHub.bind_url = "http://{listen}:{port}"
 c.JupyterHub.hub_port = {hub_port}
 c.JupyterHub.db_url = "sqlite:///{folder}/hub.sqlite"
 c.JupyterHub.cookie_secret_file = "{folder}/secret"
@@ -40,14 +42,6 @@ c.JupyterHub.authenticator_class = "dummy"
 c.DummyAuthenticator.password = "{password}"
 c.Authenticator.admin_users = {{"{admin}"}}
 c.Authenticator.allowed_users = {{"{admin}", "ada", "bob", "eve"}}
-c.JupyterHub.spawner_class = "simple"
-c.SimpleLocalProcessSpawner.home_dir_template = "{folder}/homes/{{username}}"
-c.Spawner.cmd = ["{bin}/jupyterhub-singleuser"]
-c.Spawner.args = ["--allow-root"]
-c.Spawner.environment = {{
-    "JSTACKMAGIC_HUB_URL": "http://127.0.0.1:{port}/services/jstackmagic",
-    "HOME": "{folder}/homes",
-}}
 c.JupyterHub.services = [
     {{
         "name": "jstackmagic",
@@ -70,6 +64,38 @@ c.JupyterHub.load_roles = [
     {{"name": "user", "scopes": ["self", "access:services!service=jstackmagic"]}},
 ]
 """
+
+
+_PROCESSES = """
+c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = "{folder}/homes/{{username}}"
+c.Spawner.cmd = ["{bin}/jupyterhub-singleuser"]
+c.Spawner.args = ["--allow-root"]
+c.Spawner.environment = {{
+    "JSTACKMAGIC_HUB_URL": "http://127.0.0.1:{port}/services/jstackmagic",
+    "HOME": "{folder}/homes",
+}}
+"""
+_CONTAINERS = """
+from jstackmagic.hub.spawner import Choice
+
+choice = Choice("http://127.0.0.1:{port}/services/jstackmagic", "{service}", usual="{image}")
+c.JupyterHub.spawner_class = "docker"
+c.JupyterHub.hub_ip = "0.0.0.0"
+c.JupyterHub.hub_connect_ip = "{address}"
+c.Spawner.start_timeout = c.Spawner.http_timeout = 120
+c.DockerSpawner.image = choice.usual
+c.DockerSpawner.allowed_images = choice.allowed_images
+c.DockerSpawner.remove = True
+c.DockerSpawner.cmd = "jupyterhub-singleuser"
+c.DockerSpawner.name_template = "jstackmagic-tests-{port}-{{username}}"
+c.DockerSpawner.volumes = {{"{folder}/homes/{{username}}": "/home/jovyan/work"}}
+c.DockerSpawner.environment = {{
+    "JSTACKMAGIC_HUB_URL": "http://{address}:{port}/services/jstackmagic",
+    "JSTACKMAGIC_HISTORY": "/home/jovyan/work/{usual}",
+}}
+"""
+USERS = ("ada", "bob", "eve")
 
 
 def proxy() -> tuple[str, str]:
@@ -117,13 +143,17 @@ class Hub:
     Args:
         folder: Its state, the homes, and the service's database.
         options: The service's further options.
+        image: What servers are containers of; they are processes without it.
+        address: The engine's of this machine, for containers.
 
     Attributes:
         url: Its address, through the proxy.
         service: The service's, likewise.
     """
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(
+        self, folder: Path, *options: str, image: str = "", address: str = "127.0.0.1"
+    ) -> None:
         self.folder = folder
         port, hub_port, proxy_port, service_port = free_ports(4)
         self.url = f"http://127.0.0.1:{port}"
@@ -131,12 +161,17 @@ class Hub:
         node, path = proxy()
         database = f"sqlite:///{folder}/records.sqlite"
         command = [f"{_BIN}/jstackmagic-hub", "--database", database, *options]
-        (folder / "homes").mkdir()
+        for user in USERS:
+            (folder / "homes" / user).mkdir(parents=True)
+            (folder / "homes" / user).chmod(0o777)
         (folder / "jupyterhub_config.py").write_text(
-            _CONFIG.format(
+            (_CONFIG + (_CONTAINERS if image else _PROCESSES)).format(
                 port=port, hub_port=hub_port, proxy_port=proxy_port, service_port=service_port,
                 folder=folder, node=node, proxy=path, password="a password of 32 letters or more",
-                admin=ADMIN, bin=_BIN, service=SERVICE, command=command,
+                admin=ADMIN, bin=_BIN, service=SERVICE, command=command, address=address,
+                image=image,
+                listen="0.0.0.0" if image else address,
+                usual=USUAL,
             )
         )  # fmt: skip
 
@@ -210,13 +245,14 @@ class Hub:
         )
 
     @contextlib.contextmanager
-    def server(self, user: str) -> Iterator[str]:
+    def server(self, user: str, **said: str) -> Iterator[str]:
         """A user's own server, by the hub; its address, with a token."""
         token = self.token(user)
-        self.api("POST", f"users/{user}/server")
+        self.api("POST", f"users/{user}/server", json=said)
         until(lambda: self.api("GET", f"users/{user}")["servers"].get("", {}).get("ready"))
         yield f"{self.url}/user/{user}/?token={token}"
         self.api("DELETE", f"users/{user}/server")
+        until(lambda: not self.api("GET", f"users/{user}")["servers"])
 
     # As a person
 

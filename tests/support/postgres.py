@@ -40,7 +40,8 @@ def postgres() -> Iterator[str]:
             [*as_user, *start], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            until(lambda: Path(folder, ".s.PGSQL.5432").exists(), 60)
+            ready = [programs[-1] / "pg_isready", "-q", "-h", folder]
+            until(lambda: subprocess.run(ready, check=False).returncode == 0, 60)
             yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
         finally:
             stop = [programs[-1] / "pg_ctl", "-D", data, "-m", "immediate", "stop"]

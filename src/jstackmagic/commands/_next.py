@@ -31,15 +31,33 @@ def share(text: str) -> float:
     return number
 
 
-def dockerfile(suggestion: Suggestion, image: str, output: str | None) -> Exported:
-    """Render a suggestion, and write it where a file is named."""
+def dockerfile(
+    suggestion: Suggestion, image: str, *, style: str = "", output: str | None = None
+) -> Exported:
+    """Render a suggestion, and write it where a file is named.
+
+    Args:
+        suggestion: The suggestion.
+        image: The base image; empty for the one that most people start from.
+        style: The pattern to follow. This machine is not the image: without one it is that of the
+            Docker Stacks where an environment lies in their ``/opt/conda``.
+        output: The file.
+    """
     form = export.get("dockerfile")
+    guessed = "stacks" if "/opt/conda" in suggestion.in_image else "plain"
     given = {
         **form.defaults(),
         "base_image": image or suggestion.image,
         "in_image": suggestion.in_image,
+        "style": style or guessed,
+        "user": "",
+        "conda_program": "",
     }
     artifact = Source(suggestion.recipe).render(form, given, base_image)
-    artifact = replace(artifact, notes=(*suggestion.sentences(), *artifact.notes))
+    notes = [*suggestion.sentences(), *artifact.notes]
+    if not style:
+        other = "plain" if guessed == "stacks" else "stacks"
+        notes.append(f"By where the environments are, this follows --style {guessed}, not {other}.")
+    artifact = replace(artifact, notes=tuple(notes))
     written = artifact.write(path_of(output)) if output else ()
     return Exported(artifact, tuple(map(str, written)))

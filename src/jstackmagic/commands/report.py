@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import timezone
 from typing import TYPE_CHECKING
 
+from ..export.dockerfile import STYLES
 from ..history.select import moment
 from ..io.reading import path_of
 from ..report.folders import USUAL, histories, report_on
@@ -80,6 +81,9 @@ class Options:
     base_image: str = option(
         "--from", under=_NEXT, default="", metavar="IMAGE", help="the base (default: most people's)"
     )
+    style: str = option(
+        "--style", under=_NEXT, default="", choices=STYLES, help="the Dockerfile's pattern"
+    )
     against: str | None = option(
         "--against", under=_NEXT, metavar="IMAGE", help="hold it against the recipes"
     )
@@ -97,7 +101,9 @@ def run(options: Options, session: Session) -> Result:
     tally = report_on(found, wanted)
     if options.suggest:
         suggestion = suggest(tally, share(options.covers), options.at_least)
-        return dockerfile(suggestion, options.base_image, options.output)
+        return dockerfile(
+            suggestion, options.base_image, style=options.style, output=options.output
+        )
     report = Report(coarse(tally, options.at_least), options.by, options.limit, options.at_least)
     return report.write(path_of(options.output)) if options.output else report
 

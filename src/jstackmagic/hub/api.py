@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
 import json
-import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tornado.web import Finish, HTTPError, RequestHandler
@@ -126,12 +126,11 @@ class Images(Program):
 
     async def get(self) -> None:
         """Return the user's own images and those offered to all; a service names the user."""
-        asker = await self.asker()
-        name = str(asker["name"])
-        if asker.get("kind") == "service":
-            if name != os.environ.get("JUPYTERHUB_SERVICE_NAME"):  # its spawner has its token
-                raise HTTPError(403)
-            name = self.get_query_argument("user")
+        auth: HubOAuth = self.settings["hub_auth"]
+        token = auth.get_token(self, in_cookie=False) or ""
+        # the hub's spawner has the service's own token, and cannot answer while it asks
+        own = auth.api_token and hmac.compare_digest(token.encode(), auth.api_token.encode())
+        name = self.get_query_argument("user") if own else await self.user()
         found = await self.service.work(self.service.store.images)
         mine = [image for image, owner, offered in found if offered or owner == name]
         self.write({"images": mine})

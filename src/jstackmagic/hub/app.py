@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -122,7 +123,8 @@ async def keep_up(service: Service, days: float, pause: float) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until the end."""
-    asyncio.run(serve(_parsed(argv)))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(_parsed(argv)))
 
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -18,6 +18,7 @@ from tornado.web import HTTPError, RequestHandler, authenticated
 from ..commands._next import dockerfile, share
 from ..display import Table, Text
 from ..display.html import STYLE, as_html
+from ..export.dockerfile import STYLES
 from ..model.errors import JStackMagicError
 from ..report.shown import PAGE, Report, coarse
 from ..report.suggest import suggest
@@ -240,8 +241,10 @@ class Next(Admin):
         try:
             covers = share(self.get_query_argument("covers", "80%"))
             suggestion = suggest(tally, covers)
-            image = self.get_query_argument("from", "")
-            made = dockerfile(suggestion, image, None)
+            image, style = (self.get_query_argument(name, "") for name in ("from", "style"))
+            if style not in ("", *STYLES):
+                raise HTTPError(400)
+            made = dockerfile(suggestion, image, style=style)
         except JStackMagicError as error:
             self.set_status(400)
             self.show("The next image", [Text(str(error), "warning")], template="next.html")

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ..history.lines import SCHEMA
 from ..model.managers import names, place
 from ..model.spec import read
-from ..report.person import Filter, Line, Person
+from ..report.person import Filter, Line, count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -219,10 +219,8 @@ class Store:
             for number, name in connection.execute(asked).all():
                 line = self._line.c
                 body = sa.select(line.body).where(line.person_id == number)
-                person = Person(Filter())
-                for raw in connection.scalars(body.order_by(line.time, line.id)):
-                    person.take(raw)
-                yield number, name, person.tally(name)
+                lines = connection.scalars(body.order_by(line.time, line.id))
+                yield number, name, count(lines, name, Filter())
 
     def tally_of(self, name: str) -> list[Tally]:
         """Return one person's counts, or nothing."""

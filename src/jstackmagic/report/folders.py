@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ..history.file import History
 from ..model.collector import collector_paused
 from ..model.errors import HistoryError, UsageError
-from .person import count
+from .person import count, whole_lines
 from .tally import Tally, total
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _count(home: str, path: str, wanted: Filter) -> Tally:
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE:
                 return Tally(skipped=[(called, f"it has more than {MAX_FILE // 2**20} MB")])
-            return count(file, called, wanted)
+            return count(whole_lines(file), called, wanted)
     except OSError as error:
         why = "a link is on the way" if error.errno == errno.ELOOP else error.strerror
         return Tally(skipped=[(called, why or str(error))])

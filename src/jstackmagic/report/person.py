@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -27,7 +27,7 @@ from ..model.text import counted
 from .tally import Failure, Tally, Use, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
     from ..model.spec import Spec
@@ -183,30 +183,15 @@ class Person:
         self._count = 0
         self._bad = _Bad()
 
-    def read(self, file: BinaryIO) -> None:
-        """Read a history.
-
-        Raises:
-            Unusable: It names more packages than any person could.
-            OSError: It cannot be read.
-        """
-        cut = False
-        for raw in iter(partial(file.readline, MAX_LINE), b""):
-            if not raw.endswith(b"\n"):
-                # of a line too long, or the last one, which is being written
-                self._bad.long += len(raw) == MAX_LINE and not cut
-                cut = True
-            elif cut:
-                cut = False
-            else:
-                self.take(raw)
-
     def take(self, raw: bytes) -> None:
         """Take one line in, or count it as bad.
 
         Raises:
             Unusable: There are more packages than any person could name.
         """
+        if len(raw) >= MAX_LINE:
+            self._bad.long += 1
+            return
         try:
             line = _decode(raw)
         except (ValueError, RecursionError):
@@ -216,7 +201,7 @@ class Person:
             self._bad.newer += 1
         elif line.event == "end":
             self._end(line)
-        elif line.request is None or line.request.manager not in _known():
+        elif line.request is None or line.request.manager not in names():
             self._bad.broken += 1
         elif line in self._wanted:
             self._begin(line)
@@ -233,7 +218,8 @@ class Person:
             self._plan(line)
         elif line.event == "found" and line.outcome:
             self._apply(line, line.outcome)
-        if len(self._mine) + len(self._failures) > MAX_NAMES:
+        named = len(self._mine) + len(self._failures) + len(self._waits) + len(self._images)
+        if named > MAX_NAMES:
             raise Unusable(f"it names more than {MAX_NAMES} packages")
 
     def _end(self, line: Line) -> None:
@@ -337,10 +323,6 @@ class Person:
         return found
 
 
-def _known() -> tuple[str, ...]:
-    return names()
-
-
 def _specs(line: Line) -> list[Spec]:
     assert line.request is not None
     manager, texts = line.request.manager, line.request.specs
@@ -366,11 +348,31 @@ def _day(time: str) -> str:
     return time[:10] if re.fullmatch(r"\d{4}-\d\d-\d\d", time[:10]) else ""
 
 
-def count(file: Any, called: str, wanted: Filter) -> Tally:
-    """Return the counts of one open history; what cannot be used is named in it."""
+def whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file, of one that is too long the beginning.
+
+    The last one may have no end: it is being written.
+    """
+    cut = False
+    for raw in iter(partial(file.readline, MAX_LINE), b""):
+        whole = raw.endswith(b"\n")
+        if not cut and (whole or len(raw) == MAX_LINE):
+            yield raw
+        cut = not whole
+
+
+def count(lines: Iterable[bytes], called: str, wanted: Filter) -> Tally:
+    """Return the counts of one person's lines.
+
+    Args:
+        lines: The lines.
+        called: What they are called where they, or some of them, cannot be used.
+        wanted: The records that count.
+    """
     person = Person(wanted)
     try:
-        person.read(file)
+        for raw in lines:
+            person.take(raw)
     except Unusable as error:
         return Tally(skipped=[(called, str(error))])
     return person.tally(called)
