@@ -131,6 +131,8 @@ class TestDocuments:
             "cat > s.sh <<EOF\npip install six\nEOF\nbash s.sh",
             "echo 'pip install six' > s.sh; sudo sh ./s.sh",
             "sudo -i bash -c 'pip install six'",
+            "bash -euxo pipefail -c 'pip install six'",
+            "bash -eo pipefail <<'EOF'\npip install six\nEOF",
             "sudo -H -i pip install six",
         ],
     )

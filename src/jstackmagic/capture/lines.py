@@ -43,7 +43,8 @@ DOWNLOADERS = ("curl", "wget", "aria2c")
 SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "ash")
 
 _PROGRAMS = frozenset(
-    (
+    name.lower()
+    for name in (
         *(*READERS, *others.OTHERS, *others.SPECIAL, *others.PASSING_ON, *others.REMOTE),
         *(*SHELLS, *DOWNLOADERS, "python", "py", "sudo", "env", "su", "source"),
     )
@@ -643,7 +644,7 @@ def _script(call: Call) -> tuple[Word | None, Word | None]:
     rest = list(call.arguments)
     while rest:
         word = rest.pop(0)
-        if word.text in ("-o", "+o", "-O", "--rcfile", "--init-file") and rest:
+        if rest and re.fullmatch(r"[-+][A-Za-z]*[oO]|--(?:rc|init-)file", word.text):
             rest.pop(0)
         elif re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*|--command", word.text):
             return next((w for w in rest if not w.text.startswith("-")), None), None
