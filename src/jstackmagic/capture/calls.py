@@ -39,6 +39,19 @@ PIP = listed(
 )
 """Functions that take pip's arguments as a list."""
 
+_INSTALLS = re.compile(
+    r"\s*(?:sudo\s+(?:-\S+\s+)*)?(?:\S*python[\d.]*\s+-m\s+)?\S*?"
+    r"(?:pip[\d.]*|uv|pipx|(?:micro)?mamba|conda|apt|apt-get|npm|yarn|gem|cargo|brew|poetry|pixi)"
+    r"\s+(?:\S+\s+)*?(?:install|add|create)\s"
+)
+"""A text that begins with a command which installs."""
+
+_RUNNER = re.compile(
+    r"(?:^|_)(?:run|system|exec|execute|call|spawn\w*|popen|sudo|local|bash|shell|sh|cmd|command"
+    r"|Popen|Process|Thread|submit|sendline|invoke|check_(?:call|output)|getoutput)(?:$|_)"
+)
+"""Names of functions that run a command."""
+
 KERNEL_PIP = (Word("{sys.executable}", holes=("{sys.executable}",)), Word("-m"), Word("pip"))
 
 _REPLACING = re.compile(
@@ -206,6 +219,10 @@ def parse_line(source: str) -> tuple[ast.Module | None, str]:
 def events(tree: ast.Module, source: str, names: Names) -> list[Event]:
     """Return the calls that run something, in their order; ``names`` is updated on the way."""
     visitor = _Visitor(source, names)
+    if "install" in source:
+        lists = (each.elts for each in ast.walk(tree) if isinstance(each, (ast.List, ast.Tuple)))
+        texts = (text for elements in lists for each in elements if (text := _text(each)))
+        visitor.texts = [text.text for text in texts]
     visitor.visit(tree)
     return visitor.events
 
@@ -329,6 +346,7 @@ class _Visitor(ast.NodeVisitor):
         self.events: list[Event] = []
         self.parameters: list[set[str]] = []
         self.branches = 0
+        self.texts: list[str] = []
 
     # -- names
 
@@ -521,14 +539,54 @@ class _Visitor(ast.NodeVisitor):
         value = self._value(node)
         if isinstance(value, ast.Call) and self._dotted(value.func) in _GETTERS:
             return IPYTHON
+        if isinstance(value, ast.Attribute):
+            return self._dotted(value)
         return self.names.imported.get(node.id, node.id)
 
     # -- calls
+
+    def _unread(self, node: ast.Call) -> Other | None:
+        """Return a reason for a call that is not known, and is given an install to run."""
+        functions = [] if isinstance(node.func, ast.Name) else [node.func]
+        names = [self._name_of(each) for each in (*functions, *self._given(node))]
+        texts = [_text(self._value(each)) for each in self._given(node)]
+        installs = any(text is not None and _INSTALLS.match(text.text) for text in texts)
+        runner = next(filter(_RUNNER.search, names), None)
+        if not installs or runner is None:
+            return None
+        return Other(f"{runner} runs it, in a way that is not read here.")
+
+    def _given(self, node: ast.Call) -> list[ast.expr]:
+        """Return the arguments of a call, and the elements of lists among them."""
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        lists = (each.elts for each in given if isinstance(each, (ast.List, ast.Tuple)))
+        return [*given, *(element for elements in lists for element in elements)]
+
+    def _name_of(self, node: ast.expr) -> str:
+        """Return the last name of a function, also of one that a call returns."""
+        while isinstance(node, ast.Call):
+            node = (
+                node.args[0]
+                if node.args and not isinstance(node.func, ast.Attribute)
+                else node.func
+            )
+        return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+    def _any_of(self, node: ast.Call) -> None:
+        """List the installs in a cell's lists: a call in a loop runs some of them."""
+        installs = dict.fromkeys(text for text in self.texts if _INSTALLS.match(text))
+        typed = ast.get_source_segment(self.source, node) or ""
+        for text in installs:
+            reason = f"{typed} may run it; only the run can tell."
+            self.events.append(Event(Other(reason), node.lineno, text))
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         self._method(node)
         what = self._what(node)
+        if what is None and node.args and self._dotted(node.func) in SHELLED | RUN:
+            self._any_of(node)
+        what = what or self._unread(node)
         if what is None:
             return
         typed = ast.get_source_segment(self.source, node) or ""
