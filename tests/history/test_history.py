@@ -624,3 +624,33 @@ def test_the_documentation_names_every_field(noun: type) -> None:
     page = (Path(__file__).parent.parent.parent / "docs/history.md").read_text(encoding="utf-8")
     missing = [f.name for f in fields(noun) if f"`{f.name}`" not in page]
     assert missing == []
+
+
+@pytest.mark.parametrize("what", ["pipe", "zero"])
+def test_what_is_no_file_is_refused_and_not_waited_for(what: str, history_file: Path) -> None:
+    if what == "pipe":
+        os.mkfifo(history_file)
+    else:
+        history_file.symlink_to("/dev/zero")
+    for do in (History(history_file).records, lambda: begin(History(history_file))):
+        with pytest.raises(HistoryError, match="It is not a file"):
+            do()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 200_000,
+        json.dumps({"v": 1, "event": "seen", "id": "a.1", "time": "not a time"}).encode(),
+        b"\xff\xfe\x00",
+    ],
+)
+def test_garbage_is_skipped_and_said_in_a_few_lines(line: bytes, history: History) -> None:
+    kept = begin(history)
+    with history.path.open("ab") as file:
+        file.write((line + b"\n") * 50)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert [record.id for record in history.records()] == [kept.id]
+    assert len(caught) == 4
+    assert "So were 47 more lines" in str(caught[-1].message)

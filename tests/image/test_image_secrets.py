@@ -36,7 +36,7 @@ def members(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Every file of an archive and of the archives in it, with its content."""
     with suppress(tarfile.ReadError), tarfile.open(fileobj=io.BytesIO(data)) as archive:
         for member in archive:
-            file = archive.extractfile(member)
+            file = archive.extractfile(member) if member.isreg() else None
             content = file.read() if file else b""
             yield member.name, member.name.encode() + member.linkname.encode() + content
             if content[:2] == b"\x1f\x8b":

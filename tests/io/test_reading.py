@@ -144,3 +144,23 @@ def test_a_home_is_filled_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setenv("HOME", str(tmp_path))
     assert reading.path_of("~/x.txt") == tmp_path / "x.txt"
     assert reading.path_of(os.fspath(tmp_path)) == tmp_path
+
+
+class TestOwn:
+    """Files that are ours, in whose place anybody may have put something else."""
+
+    def test_a_file_is_read_and_nothing_else_is(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"x" * 10)
+        assert reading.own_bytes(tmp_path / "file") == b"x" * 10
+        assert reading.own_bytes("/dev/null") == b""
+        os.mkfifo(tmp_path / "pipe")  # which would be waited for
+        (tmp_path / "loop").symlink_to("loop")
+        for name in ("pipe", "loop", "missing", ".", "/dev/zero"):
+            with pytest.raises(OSError, match=r"."):
+                reading.own_bytes(tmp_path / name)
+
+    def test_one_that_is_too_big(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"x" * 10)
+        assert reading.own_bytes(tmp_path / "file", limit=10) == b"x" * 10
+        with pytest.raises(OSError, match="too large"):
+            reading.own_bytes(tmp_path / "file", limit=9)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..io.files import sync_folder, write_file
 from ..io.locks import SECONDS, Held, Lock, NoLocks, take
+from ..io.reading import own_bytes
 from ..model.errors import HistoryError
 from .lines import is_line
 
@@ -53,7 +54,7 @@ class LinesFile:
             HistoryError: The file is there and cannot be read.
         """
         try:
-            return self.source.read_bytes()
+            return own_bytes(self.source)
         except FileNotFoundError:
             return b""
         except OSError as error:
@@ -147,6 +148,8 @@ class LinesFile:
 
     def is_torn(self) -> bool:
         """Return whether the last line has no end: a killed process left it half written."""
+        if not self.path.is_file():
+            return False
         with self.path.open("rb") as file:
             return _lacks_its_end(file.fileno())
 

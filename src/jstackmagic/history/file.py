@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..io.reading import own_bytes
 from ..model.collector import collector_paused
 from ..model.errors import HistoryError
 from ..model.ledger import Ledger
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 IMAGE_HISTORY = Path("/etc/jstackmagic/history.jsonl")
 """The history inside an image that was made from one, from before this container."""
+
+
+_SHOWN = 3  # of the lines that are skipped
 
 
 class History:
@@ -154,7 +158,7 @@ class History:
                 source = self.source
                 if source == self.path and self._file.is_torn():
                     self._file.set_tail_aside()
-                content = source.read_bytes()
+                content = own_bytes(source)
             except FileNotFoundError:
                 content = b""
             except OSError as error:
@@ -208,7 +212,7 @@ class History:
     # -- reading
 
     def _lines(self, texts: Iterable[bytes]) -> Iterator[Any]:
-        newer = 0
+        newer, skipped = 0, 0
         for number, text in enumerate(texts, start=self._read.lines + 1):
             if not text.endswith(b"\n"):
                 break  # it is being written just now, or could not be set aside
@@ -219,9 +223,14 @@ class History:
                 if version_of(text) > SCHEMA:
                     newer += 1
                 elif text.strip():
-                    warn(f"Line {number} of {self.path} is not a record and was skipped: {error}")
+                    skipped += 1
+                    if skipped <= _SHOWN:
+                        what = f"Line {number} of {self.path}"
+                        warn(f"{what} is not a record and was skipped: {error}")
             else:
                 yield line
+        if skipped > _SHOWN:
+            warn(f"So were {skipped - _SHOWN} more lines of {self.path}; is it a history?")
         if newer:
             warn(
                 f"{newer} lines of {self.path} were written by a newer jstackmagic; they stay in"

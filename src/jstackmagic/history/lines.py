@@ -6,6 +6,7 @@ The format of a line, and what a reader may rely on, is documented in ``docs/his
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -81,7 +82,11 @@ def decode(text: bytes) -> Any:
     Raises:
         ValueError: It does not fit this schema (msgspec's errors are ValueErrors).
     """
-    line = _reader().decode(text)
+    try:
+        line = _reader().decode(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    datetime.fromisoformat(line.time.replace("Z", "+00:00"))
     if line.v > SCHEMA:
         raise ValueError(f"its schema is {line.v}")
     if line.event == "end":
@@ -171,7 +176,7 @@ def version_of(text: bytes) -> int:
 
     try:
         value = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return 0
     version = value.get("v") if isinstance(value, dict) else None
     return version if isinstance(version, int) else 0

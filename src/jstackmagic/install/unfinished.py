@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .. import managers
 from ..history.who import lives
 from ..io.files import sweep, write_file
+from ..io.reading import MAX_LIST, own_bytes
 from ..io.runtime import is_ours, own_runtime_folder, runtime_folder
 from ..model.credentials import MASK
 from ..model.environment import repair_line
@@ -199,13 +200,10 @@ def half_done(environment: Environment, *, system: bool = False) -> tuple[HalfDo
 
 
 def _read(path: str) -> Unfinished | None:
-    import msgspec
-
     try:
-        data = Path(path).read_bytes()
-        since = os.stat(path).st_mtime_ns
-        line = _reader().decode(data)
-    except (OSError, msgspec.MsgspecError):  # of another format, or taken away just now
+        since = os.lstat(path).st_mtime_ns
+        line = _reader().decode(own_bytes(path, limit=MAX_LIST))
+    except (OSError, ValueError, RecursionError):  # of another format, or taken away just now
         return None
     ours = line.context.pid == os.getpid()
     if lives(line.context) and not ours:

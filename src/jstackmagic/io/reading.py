@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import locale
 import os
 import re
@@ -76,6 +77,28 @@ def bytes_of(path: Path, *, limit: int = MAX_LIST) -> bytes:
         raise InvalidSpec(
             f"{path} has more than {limit / 2**20:.0f} MB, which no list needs.", kept=_KEPT
         )
+    return data
+
+
+def own_bytes(path: str | os.PathLike[str], *, limit: int | None = None) -> bytes:
+    """Return the content of a file that is ours; never wait for a pipe or read a device.
+
+    Args:
+        path: The file; ``/dev/null`` is an empty one.
+        limit: The most it may hold, in bytes.
+
+    Raises:
+        OSError: It cannot be read, is no file, or holds more.
+    """
+    found = os.stat(path)
+    if found.st_rdev == os.makedev(1, 3):
+        return b""
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise OSError(errno.EINVAL, "It is not a file", os.fspath(path))
+    with open(path, "rb") as file:
+        data = file.read(-1 if limit is None else limit + 1)
+    if limit is not None and len(data) > limit:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), os.fspath(path))
     return data
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....io.files import write_file
 from ....io.locks import Held, Lock, NoLocks, take
+from ....io.reading import own_bytes
 from ....model.credentials import mask
 from ....model.environment import repair_line
 from ....model.errors import NOTHING_CHANGED, CommandFailed, Stopped
@@ -118,11 +119,10 @@ def clear(prefix: str) -> None:
 def read(prefix: str) -> Journal | None:
     """Return the journal that a process left; None if the prefix is whole."""
     try:
-        data = json.loads(Path(path_of(prefix)).read_bytes())
-    except (OSError, ValueError):
+        data = json.loads(own_bytes(path_of(prefix)))
+        return Journal(**{**data, "link": tuple(Linked(**item) for item in data["link"])})
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):  # none of ours
         return None
-    data["link"] = tuple(Linked(**item) for item in data["link"])
-    return Journal(**data)
 
 
 def history_size(prefix: str) -> int:
