@@ -160,8 +160,9 @@ class _Block:
                 f"PEP 723 holds no variables, and it was built with"
                 f" {public(' '.join(step.sources.variables))}."
             )
-        if step.options:
-            self.notes.append(f"PEP 723 holds no options: {' '.join(step.options)}")
+        links = [word for place in step.sources.find_links for word in ("--find-links", place)]
+        if options := [*links, *step.options]:
+            self.notes.append(f"PEP 723 holds no options: {public(' '.join(options))}")
 
     def add_indexes(self, steps: tuple[Step, ...]) -> None:
         """Add the indexes, for uv."""
