@@ -236,6 +236,17 @@ class Call:
             prefix = os.path.normpath(os.path.join(self.folder, expanded(prefix, self.home)))
         return self.elsewhere(interpreter=word.text, prefix=prefix)
 
+    def by_python(self, word: Word) -> Call:
+        """Return the call with what ``--python`` names: a version, an interpreter or a prefix."""
+        text = word.text.rstrip("/")
+        if re.fullmatch(r"\d+(?:\.\d+)*", text):
+            return self.by(Word(f"python{text}"))
+        is_program = re.match(r"python|pypy|cpython|graalpy", os.path.basename(text))
+        is_path = "/" in text or text.startswith(".") or self.path(text) in self.machine.made
+        if word.holes or is_program or not is_path:
+            return self.by(word)
+        return self.elsewhere(interpreter=word.text, prefix=self.path(text))
+
     def elsewhere(self, **hints: Any) -> Call:
         """Return the call with another target than the words before it chose."""
         return replace(self, target=Target(**{"interpreter": self.target.interpreter, **hints}))
@@ -246,7 +257,7 @@ class Call:
             command=self.command,
             line=self.line,
             request=request,
-            target=self.target,
+            target=self._made(),
             note=" ".join(part for part in (self.note, note) if part),
             fetched=tuple(self.machine.fetched.items()),
             written=tuple(
@@ -255,6 +266,14 @@ class Call:
                 if (text := self.machine.files.get(spec.place)) is not None
             ),
         )
+
+    def _made(self) -> Target:
+        """Return the target, which lines before it may have made: by its name, or there."""
+        target, made = self.target, self.machine.made
+        folder, name = os.path.split(target.prefix)
+        if target.prefix not in made and name in made and folder.endswith("/envs"):
+            return replace(target, name=name, prefix="", made=True)
+        return replace(target, made=target.made or (target.prefix or target.name) in made)
 
     def unread(self, reason: str) -> Found:
         """Return the find with the reason why it is not understood."""

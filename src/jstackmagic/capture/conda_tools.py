@@ -62,6 +62,9 @@ _VERBS = {
 }
 
 
+_BASES = ("base", "root")
+
+
 def options(program: str, arguments: tuple[Word, ...]) -> Options:
     """Return the options that a program of the family takes in a call."""
     env = bool(arguments) and any(word.text == "env" for word in arguments[:3])
@@ -86,8 +89,11 @@ def conda(call: Call) -> Iterator[Found]:
         yield call.unread(reason)
         return
     words = given.words[length:]
-    if verb in ("create", "env create", "env update"):
+    if verb.startswith("env ") and not given.has("--name", "--prefix"):
+        call = call.elsewhere(interpreter=call.words[0].text)  # the file's name, never the active
+    if verb in ("create", "env create", "env update") and call.target.name not in _BASES:
         call = replace(call, target=replace(call.target, made=True))
+        call.machine.made |= {call.target.prefix or call.target.name} - {""}
     specs = [("", word) for word in words]
     specs += [("--file", word) for word in given.values("--file")]
     if verb == "env create" and words and words[0].text.endswith((".yml", ".yaml")):
@@ -102,8 +108,11 @@ def conda(call: Call) -> Iterator[Found]:
 def aimed(call: Call, given: Given) -> Call:
     """Return the call with the environment that its options name."""
     root, name = given.last("--root-prefix"), given.last("--name")
+    known = call.variables.get("MAMBA_ROOT_PREFIX")
+    if not root and call.program != "conda" and name and known is not None and not known.holes:
+        root = known.text
     if root:
-        own = root if name in ("", "base") else f"{root}/envs/{name}"
+        own = root if name in ("", *_BASES) else f"{root}/envs/{name}"
         call = call.elsewhere(interpreter=call.words[0].text, prefix=own)
     for name, hint in (("--name", "name"), ("--prefix", "prefix"))[bool(root) :]:
         value = given.last(name)

@@ -284,6 +284,9 @@ def written(
             reason = state.machine.wrote(state.path_of(word), known, by=by)
             if reason:
                 yield reason
+        for word in call.arguments if call.program in ("rm", "unlink", "mv") else ():
+            if call.program != "mv" or word is not call.arguments[-1]:
+                state.machine.removed(state.path_of(word))
     for word, appends in files:
         path = state.path_of(state.value(word))
         if not path.startswith("/dev/"):
@@ -320,7 +323,7 @@ def _changed(call: Call, state: State) -> Iterator[tuple[Word, str | None]]:
             target = Word(target.text + os.path.basename(source.text), target.holes)
         if text is not None or is_setting(target.text):
             yield target, text
-        names = names[:1] if call.program == "mv" else []
+        names = []
     fetches = call.program in _DOWNLOADS
     for word in names:
         known = not fetches and state.machine.text(state.path_of(word)) is not None

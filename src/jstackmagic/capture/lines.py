@@ -699,7 +699,7 @@ def _activates(call: Call, state: State) -> bool:
     elif verb != "activate":
         return False
     elif words or "/" not in script.text:
-        state.activate(_activated(words), conda=True)
+        state.activate(_activated(words, state), conda=True)
     else:
         target = replace(call.by(script).target, interpreter="")
         made = target.prefix in state.machine.made
@@ -708,10 +708,12 @@ def _activates(call: Call, state: State) -> bool:
     return True
 
 
-def _activated(words: Sequence[Word]) -> Target:
-    names = [word.text for word in words if not word.text.startswith("-")]
-    name = names[0] if names else "base"
-    return Target(prefix=name) if "/" in name else Target(name=name)
+def _activated(words: Sequence[Word], state: State) -> Target:
+    names = [word for word in words if not word.text.startswith("-")]
+    name = names[0] if names else Word("base")
+    if "/" in name.text:
+        return Target(prefix=name.text if name.holes else state.path_of(name))
+    return Target(name=name.text)
 
 
 def _download(call: Call) -> Iterator[Found]:

@@ -146,13 +146,29 @@ class Machine:
             return f"It changes what apt installs from ({path}); a request for apt cannot say that."
         return ""
 
+    def removed(self, path: str) -> None:
+        """Note that a file is gone, and the settings with it that it held."""
+        if path not in self.files:
+            return
+        held = Machine()
+        held.wrote(path, self.files.pop(path))
+        for option, value in held.pip.items():
+            if same(self.pip.get(option), value):
+                del self.pip[option]
+        if held.channels == self.channels:
+            self.channels = ()
+        for manager, sentences in self.doubts.items():
+            self.doubts[manager] = tuple(each for each in sentences if path not in each)
+
     def seen_by(self, manager: str, variables: Mapping[str, Word]) -> Machine:
         """Return the machine with the settings that a manager has from variables alone."""
         machine = self.copy()
         read = machine.pip_file if manager == "pip" else machine.conda_file
         for name in ("PIP_CONFIG_FILE",) if manager == "pip" else ("CONDARC", "MAMBARC"):
             path = variables.get(name)
-            if path is not None and path.text not in ("", os.devnull):
+            if path is not None and path.text == os.devnull and manager == "pip":
+                machine.pip, machine.doubts = {}, {**machine.doubts, "pip": ()}  # reads no file
+            elif path is not None and path.text not in ("", os.devnull):
                 read(path.text, None if path.holes else machine.text(path.text), name)
         for name, value in variables.items() if manager == "conda" else ():
             key = name.removeprefix("CONDA_").lower()

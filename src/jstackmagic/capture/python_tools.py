@@ -69,7 +69,7 @@ def pip(call: Call) -> Iterator[Found]:
     if not given.words or given.has(*_LOOKS):
         return
     python = given.values("--python")
-    call = call.by(python[-1]) if python else call
+    call = call.by_python(python[-1]) if python else call
     verb = given.words[0]
     if verb.text == "install":
         call = replace(call, machine=call.machine.seen_by("pip", call.variables))
@@ -287,6 +287,16 @@ _UV_AS_PIP = listed(
 _UV_EXTRAS = frozenset(("--extra", "--all-extras"))
 
 
+def _of_project(call: Call) -> Call:
+    """Return the call in the project's environment: uv's project verbs pass VIRTUAL_ENV over."""
+    own, active = (call.variables.get(n) for n in ("UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV"))
+    if own is not None and not own.holes:
+        return call.elsewhere(interpreter=call.words[0].text, prefix=call.path(own.text))
+    if active is None or call.target.prefix != active.text:
+        return call
+    return call.elsewhere(interpreter=call.words[0].text, prefix=call.path(".venv"))
+
+
 def uv(call: Call) -> Iterator[Found]:
     """Read ``uv pip install``, ``uv add``, ``uv tool install`` and what takes them back."""
     first = UV.read(call.arguments, leading=True).words[:1]
@@ -298,11 +308,12 @@ def uv(call: Call) -> Iterator[Found]:
     call, settings = _settled(call, "UV_", UV)
     python = given.values("--python") or tuple(w for n, w in settings if n == "--python" and w)
     if python:
-        version = re.fullmatch(r"\d+(?:\.\d+)*", python[-1].text)
-        call = call.by(Word(f"python{version[0]}") if version else python[-1])
+        call = call.by_python(python[-1])
     elif verb[0] == "pip" and given.has("--system"):
         call = replace(call, target=replace(call.system, interpreter=call.target.interpreter))
     call = call.noting(*call.machine.doubts.get("uv", ()), _unexported(call, "UV_"))
+    if verb[0] in ("add", "remove") and not given.has("--active"):
+        call = _of_project(call)
     if verb[:2] == ("pip", "install"):
         yield from _uv_install(call, Given((*settings, *given.without_verbs(2).items)))
     elif verb[:2] == ("pip", "uninstall"):

@@ -19,10 +19,11 @@ from ..argv import repository
 from ..effects import is_setting
 from ..lines import recognise, recognise_argv
 from ..lists import listed_in, local_path
-from ..machine import origin_of
+from ..machine import origin_of, unknown_value
 from ..shell import Command, Word, parse
 from ..state import State, word_of
 from . import Reading
+from ._copied import Copy, carried
 from ._finds import has, text_of
 from ._image import ImageFiles, Origin, context_of, in_context
 
@@ -79,11 +80,11 @@ def read(path: Path) -> Reading:
     runners: dict[str, _Runner] = {}
     for stage in stages:
         runner = _Runner(context_of(path), stage, runners)
-        finds = list(runner.run(stage.instructions))
+        runner.found = list(runner.run(stage.instructions))
+        finds = [*runner.carried(), *runner.found]
         finds += runner.for_children() if stage is stages[-1] else ()
         runners |= {str(stage.number): runner, stage.name or str(stage.number): runner}
         if stage not in wanted:
-            notes.append(f"The stage {stage.shown} is not in the image: what it runs is left out.")
             continue
         if stage.base and not any(stage.base.lower() == other.name for other in stages):
             notes.append(f"It is built on {stage.base}, which is not read here.")
@@ -91,7 +92,24 @@ def read(path: Path) -> Reading:
         aside = dict.fromkeys(i.name for i in stage.instructions if i.name in _ASIDE)
         if aside:
             notes.append(f"Only installs are read; left out: {', '.join(aside)}.")
+    notes += _left_out(stages, wanted, runners)
     return Reading(path, tuple(found), tuple(dict.fromkeys(notes)))
+
+
+def _left_out(
+    stages: list[_Stage], wanted: list[_Stage], runners: dict[str, _Runner]
+) -> Iterator[str]:
+    """Yield a note on each stage that the image does not stand on."""
+    copies = [copy for stage in stages for copy in runners[str(stage.number)].copies]
+    for stage in stages:
+        paths = [copy.source for copy in copies if copy.stage == stage.shown]
+        if stage in wanted:
+            continue
+        if paths:
+            has = ", ".join(dict.fromkeys(paths))
+            yield f"Of the stage {stage.shown}, the image has {has}: all else in it is left out."
+        else:
+            yield f"The stage {stage.shown} is not in the image: what it runs is left out."
 
 
 # Instructions: https://docs.docker.com/reference/dockerfile/
@@ -255,7 +273,12 @@ class _Runner:
         self.files = ImageFiles(base.files if base else None)
         self.shell: list[str] = list(base.shell) if base else []
         self.triggers: list[_Instruction] = []
+        self.base = base
+        self.stage = stage
+        self.found: list[Found] = []
+        self.copies: list[Copy] = []
         self.mounted: list[str] = []
+        self.secrets: dict[str, Word | None] = {}
         self.inherited = base.triggers if base else []
         self.state = base.state.snapshot() if base else State(folder="/", closed=True)
         self.state.machine.look = self._text
@@ -306,6 +329,18 @@ class _Runner:
                 name = match["name"].upper()
                 self.triggers.append(replace(instruction, name=name, text=match["rest"]))
 
+    def everything(self) -> list[Found]:
+        """Return what the stage has, with what it stands on and what it copied."""
+        below = self.base.everything() if self.base else []
+        return [*below, *self.carried(), *self.found]
+
+    def carried(self) -> Iterator[Found]:
+        """Yield the finds of other stages that are copied into this one."""
+        for copy in self.copies:
+            other = self.stages[copy.stage]
+            text = "\n".join(each.text for each in other.stage.instructions)
+            yield from carried(other.everything(), copy, text)
+
     def for_children(self) -> Iterator[Found]:
         """Yield what ONBUILD runs in images that are built on this one."""
         for trigger in self.triggers:
@@ -329,6 +364,8 @@ class _Runner:
             )
         for path in self.mounted:
             machine.files.pop(path, None)
+        for name, value in self.secrets.items():
+            self.state.put(name, value)
 
     def _in_a_container(self, instruction: _Instruction) -> Iterator[Found]:
         """Yield the finds of what runs when a container of the image does."""
@@ -376,6 +413,7 @@ class _Runner:
             mark = _HEREDOC.fullmatch(source)
             if stage is not None:
                 self._copy_from(stage[1], source, target, into)
+                self._took(stage[1], source, target, instruction.line)
             elif mark is not None:
                 path = posixpath.join(target, mark["word"]) if into else target
                 body = instruction.documents[mark["word"]]
@@ -422,16 +460,26 @@ class _Runner:
             else:
                 self.files.add_from(path, other.files, source)
 
+    def _took(self, stage: str, source: str, target: str, line: int) -> None:
+        other = self.stages.get(stage.lower())
+        if other is not None:
+            source = posixpath.normpath(posixpath.join("/", source))
+            self.copies.append(Copy(other.stage.shown, source, target, other.state.home, line))
+
     def _add(self, path: str, origin: Origin) -> None:
         self.files.add(path, origin)
         self.state.machine.files.pop(path, None)
 
     def _mount(self, flags: str) -> None:
-        self.mounted = []
+        self.mounted, self.secrets = [], {}
         for mount in re.findall(r"--mount=(\S+)", self._filled(flags)):
             keys = dict(part.partition("=")[::2] for part in mount.split(","))
             target = keys.get("target") or keys.get("dst") or keys.get("destination")
             kind = keys.get("type", "bind")
+            if kind == "secret" and keys.get("env"):
+                name = keys["env"]
+                self.secrets[name] = self.state.variables.get(name)
+                self.state.define(name, unknown_value(name))
             if kind not in ("bind", "secret") or not target:
                 continue
             target = posixpath.join(self.state.folder or "/", target)

@@ -1,0 +1,95 @@
+"""Which environment a line reaches: one environment under its name and its path, and options."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.captured import asked, script, where
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("conda activate base && conda env create -f environment.yml", ""),
+        ("conda run -n base conda env create -f environment.yml", ""),
+        ("conda env update -n base -f environment.yml", "base"),
+        ("export MAMBA_ROOT_PREFIX=/opt/m\nmicromamba install -n lab six", "/opt/m/envs/lab"),
+        ("export MAMBA_ROOT_PREFIX=/opt/m\nmicromamba run -n lab pip install six",
+         "/opt/m/envs/lab"),
+        ("export MAMBA_ROOT_PREFIX=/opt/m\nconda install -n lab six", "lab"),
+        ("export VIRTUAL_ENV=/home/j/.venv\nuv pip install -p /opt/u six", "/opt/u"),
+        ("export VIRTUAL_ENV=/home/j/.venv\nuv pip install -p 3.12 six", "/home/j/.venv"),
+        ("export VIRTUAL_ENV=/home/j/.venv\nuv add six", "/w/.venv"),
+        ("export VIRTUAL_ENV=/home/j/.venv\nuv add --active six", "/home/j/.venv"),
+        ("UV_PROJECT_ENVIRONMENT=/opt/p uv add six", "/opt/p"),
+        ("conda activate lab; pip --python .venv install six", "/w/.venv"),
+        ("conda activate lab; pip --python=/opt/q install six", "/opt/q"),
+        ("conda activate lab; pip --python=/opt/q/bin/python3 install six", "/opt/q"),
+        ("conda activate ./env; pip install six", "/w/env"),
+    ],
+)  # fmt: skip
+def test_it_is_the_one_that_the_program_takes(text: str, expected: str) -> None:
+    (find,) = script(text)
+    assert where(find) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "source activate gpu && pip install six",
+        "/opt/conda/envs/gpu/bin/python -m pip install six",
+        "conda install -p /opt/conda/envs/gpu six",
+        "PATH=/opt/conda/envs/gpu/bin:$PATH; pip install six",
+    ],
+)
+def test_a_name_and_its_path_are_one_environment(line: str) -> None:
+    made, found = script(f"mamba create -y -n gpu python\n{line}")
+    assert (where(found), found.target.made) == (where(made), True)
+
+
+def test_a_path_of_the_same_name_that_no_line_made_is_another() -> None:
+    (find,) = script("/opt/conda/envs/gpu/bin/python -m pip install six")
+    assert (where(find), find.target.made) == ("/opt/conda/envs/gpu", False)
+
+
+def test_a_virtual_environment_that_a_line_made_is_made() -> None:
+    (find,) = script("python3 -m venv /v && /v/bin/pip install six")
+    assert (where(find), find.target.made) == ("/v", True)
+
+
+def test_base_is_never_made() -> None:
+    (find,) = script("conda env update -n base -f environment.yml")
+    assert not find.target.made
+
+
+class TestSettingsThatAreTakenAway:
+    """A settings file that is removed, or that PIP_CONFIG_FILE passes over, no longer counts."""
+
+    _CONF = "printf '[global]\\nindex-url = https://a.example.com\\n' > ~/.config/pip/pip.conf\n"
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "rm -f ~/.config/pip/pip.conf; pip install six",
+            "mv ~/.config/pip/pip.conf /tmp/aside; pip install six",
+            "PIP_CONFIG_FILE=/dev/null pip install six",
+        ],
+    )
+    def test_the_index_is_the_default(self, line: str) -> None:
+        (find,) = script(self._CONF + line)
+        assert find.request is not None
+        assert find.request.sources.index_url == ""
+
+    @pytest.mark.parametrize("line", ["rm -f /tmp/pip.conf; pip install six", "pip install six"])
+    def test_it_counts_while_it_is_there(self, line: str) -> None:
+        (find,) = script(self._CONF + line)
+        assert find.request is not None
+        assert find.request.sources.index_url == "https://a.example.com"
+
+    def test_channels(self) -> None:
+        finds = script(
+            "printf 'channels:\\n- lab\\n' > ~/.condarc; conda install six; rm ~/.condarc\n"
+            "conda install idna"
+        )
+        channels = [find.request.sources.channels for find in finds if find.request]
+        assert (asked(finds), channels) == (["six", "idna"], [("lab",), ()])
