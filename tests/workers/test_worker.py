@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jstackmagic.model.errors import Stopped
+from jstackmagic.model.policy import Policy
+from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.workers import worker
-from jstackmagic.workers.cargo import order, row_of
+from jstackmagic.workers.cargo import load, order, row_of
 from jstackmagic.workers.cluster import source
 from jstackmagic.workers.sync import Row, differences, stale
-from support.clusters import site_of, there
+from support.clusters import SITE, cargo_of, site_of, there
 from support.environments import make_venv, uv
+from support.projects import write_project
+from support.verbs import verb
 from support.wheels import build_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.tiers import Channel
+    from support.wheels import WheelIndex
 
 FACTS: dict[str, Any] = {
     "place": ["host", 1, 2],
@@ -307,3 +320,72 @@ def test_two_on_one_environment_take_turns_and_say_so(tmp_path: Path, prefix: Pa
     assert sorted(len(each["done"]) for each in done) == [0, 30]
     idle = next(each for each in done if not each["done"])
     assert not idle["waited"] or "process" in idle["waited"]
+
+
+# conda's packages
+
+
+def test_condas_packages_are_linked_as_they_are_and_taken_out_again(
+    conda_env: Callable[..., Path], shim_channel: Channel
+) -> None:
+    """By py-rattler, where the worker has no conda; its environment has that from elsewhere."""
+    kernel, prefix = conda_env("python", "pip"), conda_env("python")
+    (site_of(prefix) / "zz-borrowed.pth").write_text(f"{SITE}\n")
+    verb("install", "--prefix", kernel, "-c", shim_channel.url, "--conda", "dnspython")
+    cargo = cargo_of(kernel)
+    assert [row["name"] for row in cargo.order["conda"]] == ["dnspython"]
+    assert cargo.order["wheels"] == []
+
+    done = there(prefix, "install", cargo.order)
+    assert (done["failed"], done["cannot"]) == ("", [])
+    (row,) = cargo.order["conda"]
+    assert done["facts"]["conda"]["dnspython"] == [row["version"], row["build"]]
+    assert list(site_of(prefix).glob("dns/__init__.py"))
+    assert there(prefix, "install", cargo.order)["done"] == []
+
+    gone = there(prefix, "install", {**cargo.order, "conda": [], "remove": ["dnspython"]})
+    assert gone["failed"] == ""
+    assert not list(site_of(prefix).glob("dns*"))
+    assert (prefix / "bin/python").exists()
+
+
+# What travels
+
+
+def test_projects_and_modules_travel_as_wheels_and_what_was_changed_here_does_not(
+    tmp_path: Path, prefix: Path, wheel_index: WheelIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = make_venv(tmp_path / "kernel")
+    uv("pip", "install", "setuptools", prefix=kernel)
+    project = write_project(tmp_path / "project", "ourproject")
+    wheel_index.add("gear", "1")
+    wheel_index.add("hurt", "1")
+    verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", "gear", "hurt")
+    uv("pip", "install", "--no-build-isolation", "--editable", project, prefix=kernel)
+    (site_of(kernel) / "hurt.py").write_text("changed = True\n")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "helper_of_mine.py").write_text("value = 7\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module("helper_of_mine")
+
+    cargo = cargo_of(kernel, modules=True)
+    names = [row["name"] for row in cargo.order["wheels"]]
+    assert sorted(names) == ["gear", "jstackmagic-working-folder", "ourproject"]
+    assert [words for words in cargo.left_out if "hurt" in words] == [
+        "hurt is not sent: hurt.py is not what its list of files says: it was changed."
+    ]
+    done = there(prefix, "install", cargo.order)
+    assert done["failed"] == ""
+    code = "import helper_of_mine, gear; print(helper_of_mine.value)"
+    assert subprocess.check_output([prefix / "bin/python", "-c", code]) == b"7\n"
+    monkeypatch.delitem(sys.modules, "helper_of_mine")
+
+
+def test_what_the_administrator_forbids_here_is_sent_nowhere(
+    tmp_path: Path, wheel_index: WheelIndex
+) -> None:
+    kernel = make_venv(tmp_path / "kernel")
+    wheel_index.add("gear", "1")
+    verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", "gear")
+    with pytest.raises(Stopped, match="gear may not be here"):
+        load(Session().history, detect(kernel), Policy(deny=("gear",)))

@@ -198,7 +198,7 @@ class _Loading:
                 words = (*pip, *more, "--quiet", "--wheel-dir", folder, path)
                 made = process.capture(Command(words))
                 for wheel in Path(folder).glob("*.whl"):
-                    return row_of(wheel)
+                    return repacked(wheel)
         raise CommandFailed(f"its project {path} cannot be built: {made.stderr.strip()[-300:]}")
 
     def _conda(self, package: Package, here: PackageSet) -> dict[str, Any]:
@@ -315,6 +315,22 @@ def modules_wheel(files: Mapping[str, Path]) -> dict[str, Any]:
     wheel = "Wheel-Version: 1.0\nGenerator: jstackmagic\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     content[f"{stem}.dist-info/METADATA"] = metadata.encode()
     content[f"{stem}.dist-info/WHEEL"] = wheel.encode()
+    return _made(stem, content)
+
+
+def repacked(wheel: Path) -> dict[str, Any]:
+    """Return the row of a wheel with a whole list of its files, whatever its back end wrote."""
+    import zipfile
+
+    with zipfile.ZipFile(wheel) as archive:
+        names = [n for n in archive.namelist() if not n.endswith(("/", ".dist-info/RECORD"))]
+        content = {name: archive.read(name) for name in names}
+    info = next(name for name in names if name.endswith(".dist-info/WHEEL"))
+    return _made(info.partition(".dist-info/")[0], content)
+
+
+def _made(stem: str, content: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return the row of a wheel made of files."""
     rows = [worker.record_row(name, data, "") for name, data in content.items()]
     members = {name: (data, False) for name, data in content.items()}
     return worker.archive(stem, members, worker.fingerprint(rows))

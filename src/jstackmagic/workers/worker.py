@@ -700,7 +700,11 @@ def _link_with_rattler(rows: list[Row], unlink: list[str]) -> None:
                 show_progress=False,
             )
 
+        tag = Path(sys.prefix, "CACHEDIR.TAG")  # rattler's: backups would leave the prefix out
+        tagged = tag.exists()
         asyncio.run(work())
+        if not tagged:
+            tag.unlink(missing_ok=True)
 
 
 # The administrator's policy

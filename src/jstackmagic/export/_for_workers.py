@@ -1,0 +1,73 @@
+"""One environment as the list that a cluster's formats are made of: conda's, or pip's alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..model.errors import ExportError
+from ._artifact import Artifact, File
+from ._beside import Beside
+from ._choice import Chosen, choose
+from ._format import ENVIRONMENT, PIN
+from ._requirements import Requirements
+from .conda import environment_yml
+
+if TYPE_CHECKING:
+    from ..model.pins import Pin
+    from ..model.recipe import Recipe
+
+OPTIONS = (*ENVIRONMENT, PIN)
+"""The options of these formats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An environment's list.
+
+    Attributes:
+        chosen: The environment.
+        name: ``environment.yml``, or ``requirements.txt`` where it is none of conda's.
+        text: The list.
+        files: The files that it names.
+        notes: Sentences on what it does not hold.
+    """
+
+    chosen: Chosen
+    name: str
+    text: str
+    files: tuple[File, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def is_conda(self) -> bool:
+        """Return whether conda reads it."""
+        return self.name == "environment.yml"
+
+    def artifact(self, text: str, *notes: str, beside: bool = True, runs: bool = False) -> Artifact:
+        """Return a text with the list's files and notes, and with the list itself beside it."""
+        own = (File(self.name, self.text.encode()),) if beside else ()
+        return Artifact(text, (*own, *self.files), (*self.notes, *notes), executable=runs)
+
+
+def listed(recipe: Recipe, name: str, prefix: str, pin: Pin) -> Listed:
+    """Return the list of an environment.
+
+    Raises:
+        ExportError: There is nothing to write, or something cannot be said safely.
+    """
+    chosen = choose(recipe, name=name, prefix=prefix)
+    requirements = Requirements(pin, Beside(recipe))
+    if chosen.environment.kind.startswith("conda"):
+        text, notes = environment_yml(chosen, requirements, pin)
+        return Listed(
+            chosen, "environment.yml", text, requirements.files, (*chosen.left_out, *notes)
+        )
+    lines = requirements.lines(chosen.of("pip"))
+    if not lines:
+        raise ExportError(
+            f"pip was asked for nothing in {chosen.name}.", kept="Nothing was written."
+        )
+    notes = (*chosen.left_out, *requirements.notes)
+    text = "".join(f"{line}\n" for line in lines)
+    return Listed(chosen, "requirements.txt", text, requirements.files, notes)
