@@ -52,6 +52,26 @@ def kernel(prefix: Path, tmp_path: Path) -> Iterator[Kernel]:
         yield kernel
 
 
+@pytest.fixture(scope="module")
+def shared_kernel(
+    prefix: Path, full_channel: Channel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kernel]:
+    """One for all tests of what is refused, with a home of its own."""
+    home = tmp_path_factory.mktemp("shared")
+    (home / ".condarc").write_text(json.dumps({"channels": [full_channel.url]}))
+    environ = {"HOME": str(home), "CONDARC": str(home / ".condarc")}
+    environ["JSTACKMAGIC_HISTORY"] = str(home / "history.jsonl")
+    with Kernel(prefix, cwd=home, environ=environ) as kernel:
+        kernel.run("%load_ext jstackmagic\n%config JStackMagic.capture = False").check()
+        yield kernel
+
+
+@pytest.fixture
+def refusing(shared_kernel: Kernel, tmp_path: Path) -> Kernel:
+    shared_kernel.run(f"import os; os.chdir({str(tmp_path)!r})").check()
+    return shared_kernel
+
+
 # quick to tell its metadata, slow to build
 SLOW_SETUP = """\
 import sys, time, setuptools
@@ -238,8 +258,8 @@ def test_a_version_comparison_is_no_redirection(kernel: Kernel, tmp_path: Path) 
 
 @pytest.mark.parametrize("spec", ["'six;touch pwned'", "'$(touch pwned)'", "'`touch pwned`'"])
 @pytest.mark.parametrize("manager", ["--conda", "--pip", "--apt", ""])
-def test_no_spec_reaches_a_shell(kernel: Kernel, tmp_path: Path, spec: str, manager: str) -> None:
-    result = kernel.run(f"%envinstall {manager} {spec}")
+def test_no_spec_reaches_a_shell(refusing: Kernel, tmp_path: Path, spec: str, manager: str) -> None:
+    result = refusing.run(f"%envinstall {manager} {spec}")
     assert result.status == "error"
     assert "Traceback" not in result.traceback
     assert not (tmp_path / "pwned").exists()
@@ -326,13 +346,13 @@ def test_what_was_just_installed_can_be_imported_at_once(
     ],
 )
 def test_guards_stop_before_anything_happens(
-    kernel: Kernel, prefix: Path, wheel_index: WheelIndex, line: str, words: str
+    refusing: Kernel, prefix: Path, wheel_index: WheelIndex, line: str, words: str
 ) -> None:
     wheel_index.add("ipykernel", "6.0.0")
     wheel_index.add("six", "99")
-    kernel.run("%envinstall six").check()
+    refusing.run("%envinstall six").check()
     before = installed(prefix)
-    result = kernel.run(line.format(index=wheel_index.url))
+    result = refusing.run(line.format(index=wheel_index.url))
     assert result.status == "error"
     assert result.error_name == "Stopped"
     assert words in result.traceback
@@ -483,17 +503,17 @@ def test_the_result_is_a_value_shown_once(kernel: Kernel) -> None:
     assert not last.data, "the output prompt does not repeat it"
 
 
-def test_help_is_the_docstring_and_the_options(kernel: Kernel) -> None:
+def test_help_is_the_docstring_and_the_options(refusing: Kernel) -> None:
     for code in ("%envinstall --help", "%envhistory -h"):
-        assert "usage: %env" in kernel.run(code).check().shown
+        assert "usage: %env" in refusing.run(code).check().shown
 
 
-def test_a_usage_error_tells_what_to_type(kernel: Kernel) -> None:
-    result = kernel.run("%envinstall --nonsense six")
+def test_a_usage_error_tells_what_to_type(refusing: Kernel) -> None:
+    result = refusing.run("%envinstall --nonsense six")
     assert result.error_name == "UsageError"
     assert "--help" in result.traceback
-    assert kernel.run("%%envinfo\nx").error_name == "UsageError"
-    assert "pymongo" in kernel.run("%envinstall").traceback
+    assert refusing.run("%%envinfo\nx").error_name == "UsageError"
+    assert "pymongo" in refusing.run("%envinstall").traceback
 
 
 def test_it_unloads_and_reloads_cleanly(kernel: Kernel) -> None:
