@@ -154,6 +154,14 @@ def test_what_installs_nothing_is_not(cell: str) -> None:
     assert cells(cell) == []
 
 
+def test_a_script_of_r_s_that_is_here_is_read(tmp_path: Path) -> None:
+    text = "COPY any.R more.jl /s/\nRUN Rscript /s/any.R && julia /s/more.jl && Rscript /s/gone.R"
+    scripts = {"any.R": "install.packages('dplyr')\n", "more.jl": "using Pkg; Pkg.add('CSV')\n"}
+    r, julia = dockerfile(tmp_path, text, **scripts)
+    assert "conda:r-dplyr" in r.reason
+    assert "Julia's own depot" in julia.reason
+
+
 def test_dpkg_is_one_of_ours() -> None:
     assert asked(script("dpkg -i x.deb\ndpkg -i *.deb")) == ["/w/x.deb", "?"]
 

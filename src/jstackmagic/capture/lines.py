@@ -90,7 +90,7 @@ def recognise(
     python = state.python if braces else None
     name = os.path.basename(shell[0]) if shell else "bash"
     if name not in SHELLS:  # SHELL ["conda", "run", "-n", "NAME", "bash", "-c"]
-        words = [Word(word) for word in (*shell, text)]
+        words = [*map(Word, shell), Word(text, quoted=True)]
         yield from recognise_argv(words, state=state, line=line, command=command or text)
         return
     walker = _Walker(text, braces=braces, line=line, typed=command, depth=0)

@@ -112,6 +112,8 @@ def julia_reason(code: str) -> str:
 def found(call: Call) -> Iterator[Found]:
     """Yield a find for an installing call of a program that is not a manager of ours."""
     name, texts = call.program, [word.text for word in call.arguments]
+    scripts = [text for text in texts if text.lower().endswith((".r", ".jl"))]
+    texts += [call.machine.text(call.path(script)) or "" for script in scripts]
     reason = _reason(call, name, texts)
     if reason:
         yield call.unread(reason)
