@@ -17,8 +17,9 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ....display.progress import Progress
@@ -30,12 +31,14 @@ from .patience import patiently, unanswered
 from .records import source_of, stem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from rattler import Client, RepoDataRecord
 
     from ....where.condarc import CondaConfig
     from .engine import Wire
+
+T = TypeVar("T")
 
 _AT_ONCE = 8  # downloads
 
@@ -64,16 +67,23 @@ async def fetch(
     if not records:
         return []
     cache = Cache(config)
-    gate = asyncio.Semaphore(_AT_ONCE)
     there = await asyncio.gather(*map(cache.look, records))
     missing = [record for record, found in zip(records, there, strict=True) if found is None]
     meter = _Meter(wire, [record.size for record in missing])
 
-    async def one(record: RepoDataRecord, found: Fetched | str | None) -> Fetched:
-        async with gate:
-            return await cache.get(record, found, meter)
+    pairs = zip(records, there, strict=True)
+    return await _at_once(partial(cache.get, record, found, meter) for record, found in pairs)
 
-    return list(await asyncio.gather(*map(one, records, there)))
+
+async def _at_once(works: Iterable[Callable[[], Awaitable[T]]]) -> list[T]:
+    """Begin works, a few of them at the same time; return their results in order."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(work: Callable[[], Awaitable[T]]) -> T:
+        async with gate:
+            return await work()
+
+    return list(await asyncio.gather(*map(one, works)))
 
 
 class _Meter:
@@ -116,14 +126,8 @@ async def keep(
     cache = Cache(replace(config, pkgs_dirs=tuple(dict.fromkeys((folder, *config.pkgs_dirs)))))
     if cache.writable[0] != folder:
         raise CommandFailed(f"{folder} cannot be written to.", kept=NOTHING_CHANGED)
-    gate = asyncio.Semaphore(_AT_ONCE)
     meter = _Meter(wire, [None])
-
-    async def one(record: RepoDataRecord) -> str:
-        async with gate:
-            return await cache.keep(record, meter)
-
-    return list(await asyncio.gather(*map(one, records)))
+    return await _at_once(partial(cache.keep, record, meter) for record in records)
 
 
 class Cache:
@@ -219,7 +223,7 @@ class Cache:
             return local
         for folder in self._folders:
             path = os.path.join(folder, record.file_name)
-            if os.path.isfile(path) and _differs(path, record) is None:
+            if os.path.isfile(path) and not _differs(path, record):
                 return path
         return None
 
@@ -382,37 +386,39 @@ def _below(folder: str) -> Iterator[str]:
 
 def _check(path: str, record: RepoDataRecord) -> None:
     reason = _differs(path, record)
-    if reason is not None:
-        raise _broken(record.url, reason)
+    if reason:
+        raise CommandFailed(
+            f"{mask(record.url)} is not what its channel says: {reason}.",
+            kept=NOTHING_CHANGED,
+            advice="Try again; if it stays so, the channel or a proxy on the way is broken.",
+        )
 
 
-def _broken(url: str, reason: str) -> CommandFailed:
-    return CommandFailed(
-        f"{mask(url)} is not what its channel says: {reason}.",
-        kept=NOTHING_CHANGED,
-        advice="Try again; if it stays so, the channel or a proxy on the way is broken.",
-    )
-
-
-def _differs(path: str, record: RepoDataRecord) -> str | None:
-    """Return what of an archive is not as its channel says; None if all is."""
+def _differs(path: str, record: RepoDataRecord) -> str:
+    """Return what of an archive is not as its channel says; empty if all is."""
     for kind, wanted in (("sha256", record.sha256), ("md5", record.md5)):
         if wanted is not None:
-            try:
-                found = _digest(path, kind)
-            except OSError as error:
-                return str(error.strerror)
-            return None if found == wanted.hex() else f"its {kind} is {found}"
-    return None
+            return _other(path, kind, wanted.hex())
+    return ""
 
 
 def _misfit(path: str, spec: str) -> str:
     """Return that a file does not have the hash behind the ``#`` of its URL; empty if it has."""
     wanted = spec.partition("#")[2].rpartition(":")[2].lower()
     kind = {32: "md5", 64: "sha256"}.get(len(wanted))
-    if kind is None:
-        return ""
-    found = _digest(path, kind)
+    return _other(path, kind, wanted) if kind else ""
+
+
+def _other(path: str, kind: str, wanted: str) -> str:
+    """Return that a file has another digest, or cannot be read; empty if it is the right one."""
+    digest = hashlib.new(kind, usedforsecurity=False)
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        return str(error.strerror)
+    found = digest.hexdigest()
     return "" if found == wanted else f"its {kind} is {found}"
 
 
@@ -433,14 +439,6 @@ def check_archive(path: str, spec: str) -> None:
             kept=NOTHING_CHANGED,
             advice="If the list is right, the archive there has been replaced.",
         )
-
-
-def _digest(path: str, kind: str) -> str:
-    digest = hashlib.new(kind, usedforsecurity=False)
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _as_json(record: RepoDataRecord) -> str:
