@@ -411,6 +411,17 @@ class TestProjects:
             ("[[tool.poetry.source]]\nname = 'lab'\nurl = '{}'\n", "", True),
             ("[[tool.poetry.source]]\nname = 'l'\nurl = '{}'\npriority = 'default'\n", "{}", False),
             ("[[tool.poetry.source]]\nname = 'lab'\nurl = '{}'\ndefault = true\n", "{}", False),
+            ("[[tool.poetry.source]]\nname = 'l'\nurl = '{}'\npriority = 'primary'\n", "{}", False),
+            (
+                "[[tool.poetry.source]]\nname = 'PyPI'\npriority = 'primary'\n"
+                "[[tool.poetry.source]]\nname = 'l'\nurl = '{}'\npriority = 'primary'\n",
+                "",
+                True,
+            ),
+            ("[tool.uv]\nindex-url = '{}'\n", "{}", False),
+            ("[tool.uv]\nextra-index-url = ['{}']\n", "", True),
+            ("[tool.uv.pip]\nindex-url = '{}'\n", "{}", False),
+            ("[tool.uv]\npackage = true\n", "", False),
             ("[[tool.pdm.source]]\nname = 'pypi'\nurl = '{}'\n", "{}", False),
             ("[[tool.pdm.source]]\nname = 'lab'\nurl = '{}'\n", "", True),
         ],
@@ -423,6 +434,39 @@ class TestProjects:
         (request,) = files.read(write("pyproject.toml", text)).requests
         assert request.sources.index_url == index.format(url)
         assert request.sources.extra_index_urls == ((url,) if extra else ())
+
+    @pytest.mark.parametrize("table", ["[tool.uv]", "[tool.uv.pip]"])
+    def test_uvs_settings_are_read_or_noted(
+        self, write: Callable[..., Path], tmp_path: Path, table: str
+    ) -> None:
+        text = (
+            f"{table}\nconstraint-dependencies = ['six<2']\nno-index = true\n"
+            "find-links = ['./dist', 'https://l.example.com/x.html']\n"
+            "[[tool.uv.index]]\nname = 'flat'\nurl = '../flat'\nformat = 'flat'\n"
+        )
+        reading = files.read(write("p/pyproject.toml", f"[project]\ndependencies=['six']\n{text}"))
+        (request,) = reading.requests
+        links = (f"{tmp_path}/p/dist", "https://l.example.com/x.html", f"{tmp_path}/flat")
+        assert request.sources.find_links == links
+        assert request.options == ("--no-index",)
+        assert any("constraint-dependencies, six<2" in note for note in reading.notes)
+        block = "".join(f"# {line}\n" for line in ("dependencies=['six']", *text.splitlines()))
+        script = files.read(write("p/job.py", f"# /// script\n{block}# ///\n"))
+        assert script.requests == reading.requests
+
+    @pytest.mark.parametrize(("name", "known"), [("lab", True), ("other", False)])
+    def test_the_index_of_one_package(
+        self, write: Callable[..., Path], name: str, known: bool
+    ) -> None:
+        url = "https://u:pw@pypi.example.com/simple"
+        text = (
+            f"[tool.poetry.dependencies]\nbaz = {{version = '*', source = '{name}'}}\n"
+            f"[[tool.poetry.source]]\nname = 'lab'\nurl = '{url}'\n"
+        )
+        reading = files.read(write("pyproject.toml", text))
+        (request,) = reading.requests
+        assert request.sources.extra_index_urls == (url,)
+        assert any("is not in this file" in note for note in reading.notes) is not known
 
     def test_setuptools_list_on_one_line(self, write: Callable[..., Path]) -> None:
         text = "[options]\ninstall_requires = six; idna>3\n"

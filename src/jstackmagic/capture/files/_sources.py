@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -30,14 +31,14 @@ def table(data: Any, *keys: str) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def requirements(lines: Any, folder: str, path: Path, sources: Mapping[str, Any]) -> Asked:
+def requirements(lines: Any, folder: str, path: Path, uv: Mapping[str, Any]) -> Asked:
     """Read a list of requirements in a TOML file; an invalid one becomes a problem of its own.
 
     Args:
         lines: The list.
         folder: What relative paths are relative to.
         path: The file, for errors.
-        sources: uv's sources, by the names as written.
+        uv: The table ``[tool.uv]``, with the sources of single packages.
 
     Raises:
         InvalidSpec: It is not a list of texts.
@@ -46,7 +47,8 @@ def requirements(lines: Any, folder: str, path: Path, sources: Mapping[str, Any]
         raise InvalidSpec(
             f"The dependencies of {path} are not a list.", kept="Nothing was started."
         )
-    places = {normalise(name): source for name, source in sources.items()}
+    places = {normalise(name): source for name, source in table(uv, "sources").items()}
+    names = index_names(uv.get("index"))
     asked = Asked()
     for line in lines or ():
         if not isinstance(line, str):
@@ -55,29 +57,103 @@ def requirements(lines: Any, folder: str, path: Path, sources: Mapping[str, Any]
                 kept="Nothing was started.",
             )
         try:
-            asked += _from_its_source(line.strip(), places, folder)
+            asked += _from_its_source(line.strip(), places, names, folder)
         except UsageError as error:
             asked += Asked(problems=(Problem(line, error.problem),))
     return asked
 
 
-def indexes(listed: Any) -> Asked:
+def of_tools(data: dict[str, Any], folder: str) -> Asked:
+    """Return the indexes in the settings of uv, poetry and pdm, and notes on uv's other settings.
+
+    Args:
+        data: A pyproject.toml, or the block of a script.
+        folder: What relative paths are relative to.
+    """
+    tool = table(data, "tool")
+    uv = table(tool, "uv")
+    asked = Asked()
+    for by, settings in (("[tool.uv]", uv), ("[tool.uv.pip]", table(uv, "pip"))):
+        links = (_place_of(each, folder) for each in _texts(settings.get("find-links")))
+        extra = (_place_of(each, folder) for each in _texts(settings.get("extra-index-url")))
+        index = "".join(_texts(settings.get("index-url"))[:1])
+        sources = Sources(
+            index_url=_place_of(index, folder) if index else "",
+            extra_index_urls=tuple(extra),
+            find_links=tuple(links),
+        )
+        options = ("--no-index",) if settings.get("no-index") is True else ()
+        aside = (key for key in settings if key not in _UV_READ + _UV_OTHER)
+        notes = tuple(_aside(f"{by} {key}", settings[key]) for key in aside)
+        asked += Asked(sources=sources, pip_options=options, notes=notes)
+    asked += _indexes(uv.get("index"), folder)
+    asked += _indexes(table(tool, "pdm").get("source"), folder)
+    return asked + _indexes(table(tool, "poetry").get("source"), folder)
+
+
+_UV_READ = ("index", "sources", "pip", "index-url", "extra-index-url", "find-links", "no-index")
+_UV_OTHER = ("package", "managed", "workspace", "default-groups", "cache-dir", "cache-keys")
+"""Settings that choose no package."""
+
+
+def _aside(key: str, value: Any) -> str:
+    listed = ", ".join(_texts(value))
+    said = f", {listed}," if listed else ""
+    return f"{key}{said} is left aside."
+
+
+def _texts(value: Any) -> list[str]:
+    listed = value if isinstance(value, list) else [value]
+    return [each for each in listed if isinstance(each, str) and each]
+
+
+def _place_of(url: str, folder: str) -> str:
+    return url if ":" in url else os.path.abspath(os.path.join(folder, url))
+
+
+def _indexes(listed: Any, folder: str) -> Asked:
     """Return the indexes of ``[[tool.uv.index]]``, and of poetry's and pdm's ``source``.
 
-    The default one is said in a word by uv and poetry, and by pdm with the name of PyPI's.
+    The default one is said in a word by uv and poetry, and by pdm with the name of PyPI's. A
+    primary one takes PyPI's place unless that is listed too
+    (https://python-poetry.org/docs/repositories/#project-configuration).
     """
-    tables = [each for each in listed or () if isinstance(each, dict) and each.get("url")]
-    first = [
-        str(each["url"])
-        for each in tables
-        if each.get("default") or each.get("priority") == "default" or each.get("name") == "pypi"
-    ]
-    default = first[0] if first else ""
-    extra = tuple(str(each["url"]) for each in tables if str(each["url"]) != default)
-    return Asked(sources=Sources(index_url=default, extra_index_urls=extra))
+    every = [each for each in listed or () if isinstance(each, dict)]
+    named = [each for each in every if isinstance(each.get("url"), str) and each["url"]]
+    with_pypi = any(str(each.get("name")).lower() == "pypi" for each in every if each not in named)
+    first = ("default",) if with_pypi else ("default", "primary")
+    flat, default, extra = [], "", []
+    for each in named:
+        place = _place_of(each["url"], folder)
+        is_first = each.get("default") or each.get("priority") in first
+        if each.get("format") == "flat":
+            flat.append(place)
+        elif not default and (is_first or each.get("name") == "pypi"):
+            default = place
+        else:
+            extra.append(place)
+    sources = Sources(index_url=default, extra_index_urls=tuple(extra), find_links=tuple(flat))
+    return Asked(sources=sources)
 
 
-def _from_its_source(line: str, places: Mapping[str, Any], folder: str) -> Asked:
+def index_names(*tables: Any) -> frozenset[str]:
+    """Return the names of the indexes in lists of tables."""
+    listed = (each for each_list in tables for each in each_list or () if isinstance(each, dict))
+    return frozenset(str(each["name"]) for each in listed if each.get("name"))
+
+
+def _of_index(by: str, name: str, index: str, names: frozenset[str]) -> str:
+    if index in names:
+        return f"{by} has {name} from the index {index}; pip asks all."
+    return (
+        f"{by} has {name} from the index {index}, which is not in this file: pip does not ask it;"
+        " add its URL with --extra-index-url."
+    )
+
+
+def _from_its_source(
+    line: str, places: Mapping[str, Any], names: frozenset[str], folder: str
+) -> Asked:
     match = _NAME.match(line)
     source = places.get(normalise(match[1])) if match else None
     if match is None or source is None:
@@ -90,7 +166,7 @@ def _from_its_source(line: str, places: Mapping[str, Any], folder: str) -> Asked
     if not isinstance(source, dict):
         return read_requirement(line, folder=folder)
     if "index" in source:
-        note = f"[tool.uv.sources] has {name} from the index {source['index']}; pip asks all."
+        note = _of_index("[tool.uv.sources]", name, str(source["index"]), names)
         return Asked(notes=(note,)) + read_requirement(line, folder=folder)
     return _direct(name, source, marker, folder, "[tool.uv.sources]")
 
@@ -130,21 +206,28 @@ def _place(source: Mapping[str, Any]) -> str:
 # poetry: https://python-poetry.org/docs/dependency-specification/
 
 
-def poetrys(tables: Mapping[str, Any], folder: str) -> Asked:
-    """Read ``[tool.poetry.dependencies]``: its carets and tildes as pip's comparisons."""
+def poetrys(tables: Mapping[str, Any], sources: Any, folder: str) -> Asked:
+    """Read ``[tool.poetry.dependencies]``: its carets and tildes as pip's comparisons.
+
+    Args:
+        tables: The packages, by name.
+        sources: The list ``[[tool.poetry.source]]``.
+        folder: What relative paths are relative to.
+    """
+    names = index_names(sources)
     asked = Asked()
     for name, entry in tables.items():
         if normalise(name) == "python":
             asked += Asked(notes=(f"It is for Python {entry}.",))
             continue
         try:
-            asked += _poetrys_one(name, entry, folder)
+            asked += _poetrys_one(name, entry, names, folder)
         except UsageError as error:
             asked += Asked(problems=(Problem(f"{name} = {entry!r}", error.problem),))
     return asked
 
 
-def _poetrys_one(name: str, entry: Any, folder: str) -> Asked:
+def _poetrys_one(name: str, entry: Any, names: frozenset[str], folder: str) -> Asked:
     if isinstance(entry, str):
         return read_requirement(f"{name}{_pips(entry)}", folder=folder)
     if not isinstance(entry, dict):
@@ -157,9 +240,8 @@ def _poetrys_one(name: str, entry: Any, folder: str) -> Asked:
     if not entry.keys().isdisjoint(("git", "url", "path")):
         return _direct(whole, entry, marker, folder, "poetry")
     version = _pips(str(entry.get("version") or "*"))
-    index = entry.get("source")
-    note = f"poetry has {name} from the index {index}; pip asks all."
-    notes = Asked(notes=(note,) if index else ())
+    index = str(entry.get("source") or entry.get("index") or "")  # a Pipfile's word is index
+    notes = Asked(notes=(_of_index("poetry", name, index, names),) if index else ())
     text = f"{whole}{version} ; {marker}" if marker else f"{whole}{version}"
     return notes + read_requirement(text, folder=folder)
 

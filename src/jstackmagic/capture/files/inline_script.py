@@ -11,7 +11,7 @@ from ...model.errors import InvalidSpec
 from ...model.parsing import Asked
 from . import Reading
 from ._finds import finds, folder_of, text_of
-from ._sources import indexes, requirements, table
+from ._sources import of_tools, requirements, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,10 +68,8 @@ def block(text: str, path: Path) -> tuple[Asked, int, tuple[str, ...]]:
 
 def of_table(data: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]]:
     """Return the request in the fields of a block, and notes."""
-    uv = table(data, "tool", "uv")
-    sources = table(uv, "sources")
-    asked = requirements(data.get("dependencies"), folder_of(path), path, sources)
-    asked += indexes(uv.get("index"))
+    folder = folder_of(path)
+    asked = requirements(data.get("dependencies"), folder, path, table(data, "tool", "uv"))
+    asked += of_tools(data, folder)
     notes = [f"It is for Python {data['requires-python']}."] if "requires-python" in data else []
-    notes += [f"[tool.uv] {key} is left aside." for key in uv if key not in ("index", "sources")]
     return asked, (*notes, *asked.notes)

@@ -88,8 +88,8 @@ def _listed(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_uv(value: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]]:
-    kept = {key: value[key] for key in ("index", "sources") if key in value}
-    return of_table({**value, "tool": {"uv": kept}}, path)
+    settings = {k: v for k, v in value.items() if k not in ("dependencies", "requires-python")}
+    return of_table({**value, "tool": {"uv": settings}}, path)
 
 
 def _of_conda(value: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]]:
@@ -105,8 +105,8 @@ def _of_thoth(value: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]
     if isinstance(listed, str):
         listed = parse_json(listed, f"The metadata of {path}")
     packages = table(listed, "packages") if isinstance(listed, dict) else {}
-    asked = poetrys(packages, folder_of(path))  # a Pipfile's tables are as poetry's
     places = listed.get("sources") or listed.get("source") if isinstance(listed, dict) else None
+    asked = poetrys(packages, places, folder_of(path))  # a Pipfile's tables are as poetry's
     urls = [str(each["url"]) for each in places or () if isinstance(each, dict) and "url" in each]
     asked += Asked(sources=Sources(index_url="".join(urls[:1]), extra_index_urls=tuple(urls[1:])))
     if not packages:

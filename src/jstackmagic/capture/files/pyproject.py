@@ -11,7 +11,7 @@ from ...model.errors import InvalidSpec, UsageError
 from ...model.packages import normalise
 from . import Reading
 from ._finds import finds, folder_of, line_of, text_of
-from ._sources import indexes, poetrys, requirements, table
+from ._sources import of_tools, poetrys, requirements, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,14 +37,13 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
     data = parse_toml(text, str(path))
     project, poetry = table(data, "project"), table(data, "tool", "poetry")
     uv = table(data, "tool", "uv")
-    places = table(uv, "sources")
-    asked = requirements(project.get("dependencies"), folder_of(path), path, places)
+    asked = requirements(project.get("dependencies"), folder_of(path), path, uv)
     offered = table(project, "optional-dependencies")
     wanted = list(offered) if "*" in extras else list(map(normalise, extras))
     notes: list[str] = []
     for name in offered:
         if name in wanted or normalise(name) in wanted:
-            asked += requirements(offered[name], folder_of(path), path, places)
+            asked += requirements(offered[name], folder_of(path), path, uv)
         else:
             notes.append(f"Its extra {name} is left aside: -e '.[{name}]' installs it.")
     known = {normalise(name) for name in offered}
@@ -52,12 +51,11 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
     notes += [f"It has no extra {name}." for name in missing]
     line = line_of(text, "dependencies")
     if "dependencies" not in project and table(poetry, "dependencies"):
-        asked += poetrys(table(poetry, "dependencies"), folder_of(path))
+        asked += poetrys(table(poetry, "dependencies"), poetry.get("source"), folder_of(path))
         notes.append("Its dependencies are poetry's, read as pip's.")
         line = line_of(text, "[tool.poetry.dependencies]")
         notes += [f"poetry's group {name} is left aside." for name in _poetry_groups(poetry)]
-    asked += indexes(uv.get("index"))
-    asked += indexes(poetry.get("source")) + indexes(table(data, "tool", "pdm").get("source"))
+    asked += of_tools(data, folder_of(path))
     notes += [f"Its group {name} is left aside: --group {name}" for name in _groups(data)]
     if "dependencies" in (project.get("dynamic") or ()):
         notes.append("Its dependencies are worked out by its build: -e . installs them.")
@@ -109,9 +107,8 @@ def read_group(said: str) -> Reading:
     data = parse_toml(text, str(path))
     groups = _groups(data)
     lines = _resolve(groups, normalise(name), path)
-    places = table(data, "tool", "uv", "sources")
-    asked = requirements(lines, folder_of(path), path, places)
-    asked += indexes(table(data, "tool", "uv").get("index"))
+    asked = requirements(lines, folder_of(path), path, table(data, "tool", "uv"))
+    asked += of_tools(data, folder_of(path))
     return Reading(path, tuple(finds(asked, line=line_of(text, f"{name} "))), asked.notes)
 
 
