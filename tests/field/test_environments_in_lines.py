@@ -93,3 +93,21 @@ class TestSettingsThatAreTakenAway:
         )
         channels = [find.request.sources.channels for find in finds if find.request]
         assert (asked(finds), channels) == (["six", "idna"], [("lab",), ()])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "conda create -y -n lab",
+        "conda create -y -n lab --clone base",
+        "mamba env create -n lab -f https://example.com/environment.yml",
+    ],
+)
+def test_an_environment_that_is_made_without_a_request_is_made(line: str) -> None:
+    find = script(f"{line}\nconda activate lab\npip install six")[-1]
+    assert (where(find), find.target.made) == ("lab", True)
+
+
+def test_a_file_that_is_a_url_names_the_environment_and_is_listed() -> None:
+    (find,) = script("mamba env create -f https://example.com/environment.yml")
+    assert find.reason.endswith("%envinstall -f https://example.com/environment.yml")

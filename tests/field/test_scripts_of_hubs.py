@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.captured import asked, where
+from jstackmagic.capture import files
+from support.captured import asked, dockerfile, where
 from support.verbs import verb
 
 if TYPE_CHECKING:
@@ -117,3 +118,50 @@ def test_what_the_cells_before_it_bring(
     cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     notebook = {"nbformat": 4, "cells": [{**cell, "source": source} for source in cells]}
     assert captured(tmp_path / "n.ipynb", json.dumps(notebook))[0] == expected
+
+
+class TestWhereAScriptLies:
+    """A script that asks where it lies itself, and the words that it is given."""
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            'pip install "$(dirname "$0")/lib"',
+            'pip install "$(dirname "${BASH_SOURCE[0]}")/lib"',
+            'cd "$(dirname "$0")" && pip install ./lib',
+            'HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" >/dev/null 2>&1 && pwd)"\n'
+            'pip install "$HERE/lib"',
+            'pip install "$(dirname "$(readlink -f "$0")")/lib"',
+        ],
+    )
+    def test_its_folder_is_known_and_the_rest_is_read(self, line: str, tmp_path: Path) -> None:
+        folder = tmp_path / "with blank"
+        folder.mkdir()
+        (folder / "x.sh").write_text(f"{line}\npip install idna\n")
+        assert asked(list(files.read(folder / "x.sh").found)) == [f"{folder}/lib", "idna"]
+
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [("extra", ["extra"]), ("", ["jq"]), ("a b", ["a"])],
+    )
+    @pytest.mark.parametrize("run", ["bash /opt/x.sh", "/opt/x.sh", ". /dev/null; sh /opt/x.sh"])
+    def test_its_words_are_its_own(
+        self, run: str, given: str, expected: list[str], tmp_path: Path
+    ) -> None:
+        text = f"COPY x.sh /opt/\nRUN {run} {given}"
+        found = dockerfile(tmp_path, text, **{"x.sh": "apt-get install -y ${1:-jq}"})
+        assert asked(found) == expected
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "lab.sources /etc/apt/sources.list.d/",
+        "--chmod=644 pin /etc/apt/preferences.d/99pin",
+        "key.gpg /etc/apt/keyrings/",
+    ],
+)
+def test_a_copy_into_apts_sources_is_listed(copy: str, tmp_path: Path) -> None:
+    first, second = dockerfile(tmp_path, f"COPY {copy}\nRUN apt-get install -y tool")
+    assert "It changes what apt installs from" in first.reason
+    assert asked([second]) == ["tool"]

@@ -175,7 +175,8 @@ class CellReader:
         if names:
             path = self.state.path_of(Word(names[0]))
             by = f"%%writefile, line {line - 1},"
-            reason = self.state.machine.wrote(path, body, append="-a" in words, by=by)
+            text = body if body.endswith("\n") else f"{body}\n"
+            reason = self.state.machine.wrote(path, text, append="-a" in words, by=by)
             if reason:
                 yield Found(f"%%writefile {rest}", line - 1, reason=reason)
 

@@ -84,22 +84,27 @@ def conda(call: Call) -> Iterator[Found]:
         return
     verb = _VERBS[tuple(verbs[:length])]
     call = aimed(call, given)
+    if verb.startswith("env ") and not given.has("--name", "--prefix"):
+        call = call.elsewhere(interpreter=call.words[0].text)  # the file's name, never the active
+    makes = verb in ("create", "env create", "env update") and call.target.name not in _BASES
+    if makes:
+        call.machine.made |= {call.target.prefix or call.target.name} - {""}
     reason = _beyond_packages(verb, given)
     if reason:
         yield call.unread(reason)
         return
     words = given.words[length:]
-    if verb.startswith("env ") and not given.has("--name", "--prefix"):
-        call = call.elsewhere(interpreter=call.words[0].text)  # the file's name, never the active
-    if verb in ("create", "env create", "env update") and call.target.name not in _BASES:
-        call = replace(call, target=replace(call.target, made=True))
-        call.machine.made |= {call.target.prefix or call.target.name} - {""}
+    call = replace(call, target=replace(call.target, made=makes))
     specs = [("", word) for word in words]
     specs += [("--file", word) for word in given.values("--file")]
     if verb == "env create" and words and words[0].text.endswith((".yml", ".yaml")):
         specs[0] = ("--file", words[0])
     elif verb.startswith("env ") and not given.has("--file"):
         specs = [("--file", Word("environment.yml"))]  # what conda takes where none is named
+    url = next((word.text for _, word in specs if "://" in word.text), "")
+    if verb.startswith("env ") and url:
+        yield call.unread(f"{url} names the environment. The line for it: %envinstall -f {url}")
+        return
     if verb == "create" and not specs:
         return  # an empty environment holds nothing
     yield from _ask(call, verb, given, specs)

@@ -216,7 +216,14 @@ class _Walker:
             yield from walker.walk(state)
 
     def _process(
-        self, text: str, call: Call, state: State, *, typed: str | None = None, line: int = 0
+        self,
+        text: str,
+        call: Call,
+        state: State,
+        *,
+        typed: str | None = None,
+        line: int = 0,
+        given: Mapping[str, Word] | None = None,
     ) -> Iterator[Found]:
         """Yield the finds of a script that its own shell runs.
 
@@ -226,11 +233,13 @@ class _Walker:
             state: The state before it.
             typed: The command as typed; by default the call; each command itself if empty.
             line: The number of the text's first line; 0 if it has none.
+            given: Its ``$0``, ``$1`` and so on.
         """
         if self.depth >= MAX_DEPTH:
             return
         inner = state.process()
         inner.variables, inner.exported = dict(call.variables), set(call.variables)
+        inner.variables.update(given or {})
         if call.target != Target() or call.words[0].text in ("su", "sudo"):
             inner.target = inner.conda = call.target
         typed = call.command if typed is None or self.typed else typed
@@ -437,7 +446,8 @@ class _Walker:
             elif call.program == "eval":
                 yield from self._nested(script.text, call, state)
             else:
-                yield from self._process(script.text, call, state)
+                given = _given(None, call, script)
+                yield from self._process(script.text, call, state, given=given)
             return
         body = state.document(redirections)
         if file is not None:
@@ -457,7 +467,8 @@ class _Walker:
         text = self._substituted(file, state)
         text = state.machine.text(state.path_of(file)) if text is None else text
         if text is not None:
-            yield from self._process(text, call, state, typed="")
+            given = _given(Word(state.path_of(file)), call, file)
+            yield from self._process(text, call, state, typed="", given=given)
         elif (
             state.closed
             or state.path_of(file) in state.machine.files
@@ -686,6 +697,25 @@ def _given_to_python(call: Call) -> tuple[Call | None, Word | None, Word | None]
         elif not word.text.startswith("-") or word.text == "-":
             return None, None, None if word.text == "-" else word
     return None, None, None
+
+
+def _given(name: Word | None, call: Call, script: Word) -> dict[str, Word]:
+    """Return ``$0``, ``$1`` and so on of a script, by the words after it.
+
+    Args:
+        name: The ``$0`` of a file; None for ``-c``, which takes the first of the words.
+        call: The shell's call.
+        script: The script's own word in it.
+    """
+    at = next((n for n, word in enumerate(call.words, start=1) if word is script), None)
+    if at is None:
+        return {}
+    words = [*([] if name is None else [name]), *call.words[at:]]
+    given = {str(number): Word("") for number in range(1, 10)}
+    given |= {str(number): word for number, word in enumerate(words)}
+    every = effects.joined_by_blanks(words[1:])
+    source = {} if name is None else {"BASH_SOURCE": name}
+    return {**given, "@": every, "*": every, **source}
 
 
 def _activates(call: Call, state: State) -> bool:

@@ -48,6 +48,13 @@ def same(one: Word | None, other: Word | None) -> bool:
     return (one.text, one.holes) == (other.text, other.holes)
 
 
+def changes_apt(path: str) -> str:
+    """Return the reason for listing a file that apt's sources or pins are in; empty for others."""
+    if re.search(r"/apt/(sources\.list|preferences|apt\.conf|trusted|auth)|/keyrings/", path):
+        return f"It changes what apt installs from ({path}); a request for apt cannot say that."
+    return ""
+
+
 @dataclass
 class Machine:
     """State that outlasts a shell: settings, and files that were written.
@@ -142,9 +149,7 @@ class Machine:
             self.doubt("conda", f"{by} writes {path}, whose pins are not followed.")
         elif name in BASH_FILES and text is None:
             self.doubt("shell", f"{by} changes {path}, in a way that is not followed.")
-        elif re.search(r"/apt/(sources\.list|preferences|apt\.conf|trusted|auth)|/keyrings/", path):
-            return f"It changes what apt installs from ({path}); a request for apt cannot say that."
-        return ""
+        return changes_apt(path)
 
     def removed(self, path: str) -> None:
         """Note that a file is gone, and the settings with it that it held."""

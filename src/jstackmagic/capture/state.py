@@ -259,7 +259,7 @@ class State:
             parts = split(value)
             lists[-1] += parts[:1]
             lists += [[part] for part in parts[1:]]
-        if not lists[0] and not word.quoted and len(lists) == 1:
+        if not lists[0] and len(lists) == 1 and (not word.quoted or word.text in ("$@", "${@}")):
             return []
         made = [joined(parts) for parts in lists]
         return [
@@ -293,6 +293,8 @@ class State:
         simple = _SIMPLE.fullmatch(hole)
         if simple:
             return self.variables.get(simple[1] or simple[2])
+        if hole in ("${BASH_SOURCE[0]}", "${BASH_SOURCE}"):
+            return self.variables.get("BASH_SOURCE")
         array = _ARRAY.fullmatch(hole)
         if array:
             return _elements(self.variables.get(array[1]))
@@ -352,13 +354,18 @@ class State:
     def output(self, script: str) -> str | None:
         """Return what a command substitution prints; None if known only at run time."""
         text: str | None = None
+        shell = self.subshell()
         for item in parse(script, braces=self.python is not None):
             if isinstance(item, Operator):
-                if item.text != "|":
+                if item.text != "|" and not (item.text in ("&&", ";") and text == ""):
                     return None
                 continue
             words = [each for word in item.words for each in self.words(word)]
-            text = self.printed(words, item.redirections, text)
+            if words and words[0].text == "cd":
+                shell.enter(words[-1].text if len(words) > 1 and not words[-1].holes else None)
+                text = ""
+                continue
+            text = shell.printed(words, item.redirections, text)
             if text is None or any(word.holes for word in words):
                 return None
         return text
@@ -384,6 +391,17 @@ class State:
             return formatted([word.text for word in arguments])
         if program == "pwd":
             return self.folder
+        if program in ("dirname", "basename", "realpath", "readlink"):
+            names = [word for word in arguments if not word.text.startswith("-")]
+            if len(names) != 1 or names[0].holes:
+                return None
+            if program in ("dirname", "basename"):
+                return (
+                    (os.path.dirname(names[0].text) or ".")
+                    if program == "dirname"
+                    else (os.path.basename(names[0].text))
+                )
+            return self.path_of(names[0])
         filtered, patterns = FILTERS.get(program, (None, 0))
         if filtered is None:
             return None

@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 from ...io.reading import text_or_none
 from ...model.spec import Constraint, RequirementsFile
 from ...model.spec import read as read_spec
+from .. import Found
 from ..argv import repository
 from ..effects import is_setting
 from ..lines import recognise, recognise_argv
 from ..lists import listed_in, local_path
-from ..machine import origin_of, unknown_value
+from ..machine import changes_apt, origin_of, unknown_value
 from ..shell import Command, Word, parse
 from ..state import State, word_of
 from . import Reading
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ...model.request import Request
     from ...model.sources import Sources
     from ...model.spec import Spec
-    from .. import Found, Target
+    from .. import Target
 
 _NAME = re.compile(
     r"(?:Dockerfile|Containerfile)(?:\.[\w.-]+)?|[\w.-]+\.(?:dockerfile|containerfile)",
@@ -322,7 +323,9 @@ class _Runner:
             elif instruction.name == "SHELL":
                 self.shell = _strings(text) or []
             elif instruction.name in ("COPY", "ADD"):
-                self._copy(instruction)
+                reason = self._copy(instruction)
+                if reason:
+                    yield Found(f"{instruction.name} {text}", instruction.line, reason=reason)
             elif instruction.name in _LATER:
                 yield from self._in_a_container(instruction)
             elif instruction.name == "ONBUILD" and (match := _INSTRUCTION.match(text)):
@@ -396,7 +399,8 @@ class _Runner:
             if name == "HOME":
                 self.state.home, self.state.origins["HOME"] = value.text, "ENV"
 
-    def _copy(self, instruction: _Instruction) -> None:
+    def _copy(self, instruction: _Instruction) -> str:
+        """Note the files that come into the image; return the reason for listing it, if any."""
         text = instruction.text.replace("\\\n", " ")
         flags = re.match(rf"(?:{_FLAG.pattern})*\s*", text)
         assert flags is not None
@@ -404,7 +408,7 @@ class _Runner:
         words = _strings(text[flags.end() :]) or text[flags.end() :].split()
         words = [word if word.startswith("<<") else self._filled(word) for word in words]
         if len(words) < 2 or self.state.folder is None:
-            return
+            return ""
         *sources, target = words
         into = len(sources) > 1 or target.endswith(("/", "."))
         target = posixpath.normpath(posixpath.join(self.state.folder, target))
@@ -431,6 +435,7 @@ class _Runner:
             else:
                 parents = "--parents" in flags[0]
                 self._copy_local(instruction, source, target, into, parents=parents)
+        return changes_apt(f"{target}/" if into else target)
 
     def _copy_local(
         self, instruction: _Instruction, source: str, target: str, into: bool, *, parents: bool

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from typing import TYPE_CHECKING
 
 from ...io.reading import text_or_none
 from .. import Found
 from ..effects import shell_of
 from ..lines import SHELLS, recognise
+from ..shell import Word
 from ..state import State
 from . import Reading
 from ._finds import beginning, text_of
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SUFFIXES = (".sh", ".bash", ".zsh")
-# the two ways in which a script says where it lies itself
-_OWN_FOLDER = re.compile(
-    r"""\"?\$\(\s*dirname\s+(?:--\s+)?\"?\$(?:0|\{0\}|\{BASH_SOURCE(?:\[0\])?\})\"?\s*\)\"?"""
-)
 
 
 def recognises(path: Path) -> bool:
@@ -47,8 +42,8 @@ def read(path: Path, *, folder: str = "") -> Reading:
     if program not in SHELLS:
         reason = f"It is a script for {program}, which is not read here."
         return Reading(path, (Found(path.name, reason=reason),))
-    here = str(path.absolute().parent)
-    text = _OWN_FOLDER.sub(lambda _: shlex.quote(here), text)
-    state = State(folder=folder or here)
+    state = State(folder=folder or str(path.absolute().parent))
+    for name in ("0", "BASH_SOURCE"):
+        state.define(name, Word(str(path.absolute())))
     state.machine.look = text_or_none
     return Reading(path, tuple(recognise(text, state=state)))
