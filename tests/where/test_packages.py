@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,3 +154,13 @@ def test_subtracting_sets_gives_what_was_added_changed_and_removed() -> None:
     assert [(a.version, b.version) for a, b in change.changed] == [("1", "2")]
     assert [package.key for package in change.removed] == [("pip", "a")]
     assert not new - new
+
+
+def test_a_pipe_or_a_loop_in_the_place_of_metadata_is_not_waited_for(tmp_path: Path) -> None:
+    meta = tmp_path / "conda-meta"
+    meta.mkdir()
+    (meta / "history").touch()
+    os.mkfifo(meta / "piped-1.0-0.json")
+    (meta / "looped-1.0-0.json").symlink_to("looped-1.0-0.json")
+    found = read_packages(detect(tmp_path), ("conda",))
+    assert {package.name for package in found.packages} == {"piped"}

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..io.reading import own_bytes
 from ..model.packages import Package, normalise
 
 if TYPE_CHECKING:
@@ -164,10 +165,12 @@ def _name_in(file: str) -> str:
 
 
 def text_in(path: Path) -> str:
-    """Return the text of a file; empty if there is none."""
+    """Return the text of a file; empty if there is none, or a pipe or a loop in its place."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return own_bytes(path).decode("utf-8", "replace").replace("\r\n", "\n")
+    except PermissionError:
+        raise
+    except OSError:
         return ""
 
 

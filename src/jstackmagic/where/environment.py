@@ -562,6 +562,8 @@ def _same(one: str, other: str) -> bool:
 
 def _read(path: str, size: int = -1) -> str | None:
     """Return a file's text, or its first `size` characters; None if there is no such file."""
+    if not os.path.isfile(path):  # a pipe would be waited for
+        return None
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read(size)

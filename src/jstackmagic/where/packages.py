@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ..io.reading import own_bytes
 from ..model.managers import metadata_path, names, reader_of
 from ..model.packages import CondaDetail, ManagerName, Package, PackageSet, normalise
 from .distributions import Distribution, metadata_in, text_in
@@ -241,8 +243,10 @@ def _cached(paths: Iterable[str], read: Callable[[str], _T]) -> list[_T]:
     for path in paths:
         try:
             stat = os.stat(path)
-        except FileNotFoundError:  # taken away between listing and reading
-            continue
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ELOOP):
+                raise
+            continue  # taken away between listing and reading, or a link to itself
         found.append(_read_cached(read, path, stat.st_mtime_ns, stat.st_size))
     return found
 
@@ -316,7 +320,13 @@ def conda_package(content: bytes, stem: str) -> Package:
 
 
 def _read_conda_record(path: str) -> _CondaRecord:
-    return _conda_record(Path(path).read_bytes(), Path(path).stem)
+    try:
+        content = own_bytes(path)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ELOOP):
+            raise
+        content = b""  # a pipe or a loop in its place; its name still identifies it
+    return _conda_record(content, Path(path).stem)
 
 
 def _conda_record(content: bytes, stem: str) -> _CondaRecord:
