@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from ...model.environment import Environment
 from ...model.errors import JStackMagicError
 from ...model.managers import place, position
-from ...model.packages import Package, normalise, same
+from ...model.packages import Package, same
 from ...where.baseline import time_of
 from ...where.environment import detect
 from ...where.packages import files_of, metadata_of, read_packages
+from ..owned import files_of as files_in
 from . import disk, normal, system
 from .select import Contents, Item, Ownership, contents, ownership
 
@@ -104,7 +105,7 @@ class _Gathering:
         kept = {n: m for n, m in moves.items() if same(here.get(n), m.left)}
         if not kept:
             return
-        had = {name: self._owned_in_base(manager, prefix, name) for name in kept}
+        had = files_in(self._base, manager, os.path.realpath(prefix) if prefix else "", kept)
         packages = tuple(
             (name, _version(move.before), _version(move.left))
             for name, move in sorted(kept.items())
@@ -126,7 +127,7 @@ class _Gathering:
             known = {os.path.realpath(place) for place in self._ledger.places() if place}
             known |= {one.path for one in wanted if one.kind != "folder"}
             wanted += system.made_by_scripts(self._base, self._spans(manager), known, self._fault)
-        self._keep(shell, wanted, [path for paths in had.values() for path in paths], owner)
+        self._keep(shell, wanted, had, owner)
         if manager == "apt":
             self._keep(Contents("dpkg", ""), system.state(self._base, kept), (), None)
 
@@ -362,36 +363,6 @@ class _Gathering:
                 self._found.notes.append(f"{made.path} holds a login or a key, and was left out.")
                 continue
             yield replace(made, path=f"{_KERNELS}/{name}/{file}", uid=0, gid=0, mode=0o644)
-
-    # What the base image has of a package
-
-    def _owned_in_base(self, manager: str, prefix: str, name: str) -> tuple[str, ...]:
-        if manager == "apt":
-            return system.owned_in(self._base, name)
-        return tuple(base_files(self._base, manager, os.path.realpath(prefix), name))
-
-
-def base_files(base: Root, manager: str, prefix: str, name: str) -> Iterator[str]:
-    """Yield the files of a package of an environment in a base image, and its metadata."""
-    import csv
-    import json
-
-    if manager == "conda":
-        for path in base.children(f"{prefix}/conda-meta"):
-            stem = posixpath.basename(path).removesuffix(".json")
-            if path.endswith(".json") and stem.rsplit("-", 2)[0] == name:
-                yield path
-                record = json.loads(base.contents.get(path, b"{}"))
-                yield from (f"{prefix}/{file}" for file in record.get("files") or ())
-        return
-    for path, content in base.contents.items():
-        match = _RECORD.fullmatch(path) if path.startswith(f"{prefix}/") else None
-        if match and normalise(match["name"]) == name:
-            library = posixpath.dirname(posixpath.dirname(path))
-            text = content.decode("utf-8", "replace")
-            for row in csv.reader(text.splitlines()):
-                if row:
-                    yield posixpath.normpath(posixpath.join(library, row[0]))
 
 
 def _version(package: Package | None) -> str:

@@ -88,28 +88,6 @@ def owned(name: str, architecture: str) -> tuple[str, ...]:
     return (*(line for line in lines if line not in ("/.", "")), *sorted(about))
 
 
-def owned_in(base: Root, name: str) -> tuple[str, ...]:
-    """Return the files of a Debian package in a base image, and dpkg's own about it."""
-    plain = name.partition(":")[0]
-    found = re.compile(rf"/var/lib/dpkg/info/{re.escape(plain)}(?::[^./]+)?\.[^/]+")
-    about = [path for path in base.children("/var/lib/dpkg/info") if found.fullmatch(path)]
-    lines = [
-        line
-        for path in about
-        if path.endswith(".list")
-        for line in base.contents.get(path, b"").decode("utf-8", "surrogateescape").splitlines()
-    ]
-    # a list may name a file by a link to its folder: /lib for /usr/lib
-    real = (_resolved(base, line) for line in lines if line not in ("/.", ""))
-    return (*(path for path in real if path), *about)
-
-
-def _resolved(base: Root, path: str) -> str:
-    folder, _, name = path.rpartition("/")
-    found = base.resolve(folder or "/")
-    return f"{found.rstrip('/')}/{name}" if found else ""
-
-
 def made_by_scripts(
     base: Root, spans: Sequence[tuple[float, float]], known: Collection[str], fault: Fault
 ) -> Iterator[Item]:

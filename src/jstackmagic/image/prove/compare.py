@@ -385,7 +385,7 @@ def paths_of(explained: Iterable[tuple[str, tuple[str, str]]], here: View, image
     return {
         path
         for view in (here, image)
-        for path, owned in deeply.owners(view, {name for _, name in keys}).items()
+        for path, owned in deeply.owners_of(view, {name for _, name in keys}).items()
         if owned.key in keys
     }
 

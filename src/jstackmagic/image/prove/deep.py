@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import csv
 import hashlib
 import json
-import posixpath
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...model.managers import is_system
-from ...model.packages import ManagerName, normalise
 from ...where.packages import files_of
 from ..engine.client import speaking
+from ..owned import Owned, owners
 from ..root import BUFFER, LIBRARY
 from .facts import View, kind_of, place_of
 from .proof import FileDifference, FileState, Ways, same
@@ -69,28 +66,6 @@ print("\\n" + json.dumps(failed))
 _SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """A file in the record of its package.
-
-    Attributes:
-        key: The manager and the package's name.
-        sha256: Of its content, in hexadecimal; empty if the record has none.
-        md5: The same, of Debian's files.
-        version: Of the package; empty of Debian's.
-        has_prefix: Whether it may contain the environment's prefix.
-        entry_point: Whether the installer wrote it for an entry point: pip and uv word it
-            differently.
-    """
-
-    key: tuple[ManagerName, str]
-    sha256: str = ""
-    md5: str = ""
-    version: str = ""
-    has_prefix: bool = False
-    entry_point: bool = False
-
-
 Explained = Collection[tuple[str, tuple[str, str]]]
 """Packages that differ, each with the prefix of its environment; "" for the system's."""
 
@@ -129,7 +104,7 @@ class Compared:
 
 def contents(compared: Compared) -> tuple[FileDifference, ...]:
     """Compare every file that counts, with mode, owner and the place that a link leads to."""
-    owners_here, owners_image = owners(compared.here), owners(compared.image)
+    owners_here, owners_image = owners_of(compared.here), owners_of(compared.image)
     found = []
     doubtful: list[str] = []
     ours, theirs = compared.here.root.entries, compared.image.root.entries
@@ -337,116 +312,9 @@ print(json.dumps(other))
 """Run by the environment's own Python: says which compiled files are not of their source."""
 
 
-# Who owns a file
-
-
-def owners(view: View, names: Collection[str] | None = None) -> dict[str, Owned]:
-    """Return the files that conda's, pip's and Debian's records list, by path.
-
-    Args:
-        view: The side.
-        names: The packages; None for all.
-    """
-
-    def is_wanted(name: str) -> bool:
-        return names is None or name in names
-
-    found: dict[str, Owned] = {}
-    for path in view.root.entries:
-        folder, _, name = path.rpartition("/")
-        if name == "RECORD" and folder.endswith(".dist-info"):
-            head = posixpath.basename(folder).partition("-")[0]
-            for file, owned in _of_distribution(view, path) if is_wanted(normalise(head)) else ():
-                found.setdefault(file, owned)
-        elif folder.endswith("/conda-meta") and name.endswith(".json"):
-            found.update(_of_conda(view, path) if is_wanted(name.rsplit("-", 2)[0]) else ())
-        elif folder == "/var/lib/dpkg/info" and name.endswith(".list"):
-            package = name.removesuffix(".list").partition(":")[0]
-            found.update(_of_debian(view, path) if is_wanted(package) else ())
-    return found
-
-
-def _of_conda(view: View, path: str) -> Iterator[tuple[str, Owned]]:
-    prefix = path.rpartition("/conda-meta/")[0]
-    try:
-        record = json.loads(view.content(path))
-        name, entries = record["name"], (record.get("paths_data") or {}).get("paths") or ()
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return  # the comparison of the metadata has said so
-    for entry in entries:
-        placeholder = bool(entry.get("prefix_placeholder"))
-        digest = entry.get("sha256_in_prefix") or ("" if placeholder else entry.get("sha256"))
-        yield (
-            f"{prefix}/{entry.get('_path', '')}",
-            Owned(
-                ("conda", str(name)),
-                str(digest or ""),
-                version=str(record.get("version", "")),
-                has_prefix=placeholder,
-            ),
-        )
-
-
-def _of_distribution(view: View, record: str) -> Iterator[tuple[str, Owned]]:
-    folder = posixpath.dirname(record)
-    library = posixpath.dirname(folder)
-    head, _, version = posixpath.basename(folder).removesuffix(".dist-info").partition("-")
-    name = normalise(head)
-    written = _entry_points(view.content(f"{folder}/entry_points.txt"))
-    for row in csv.reader(view.content(record).decode(errors="replace").splitlines()):
-        if not row:
-            continue
-        path = posixpath.normpath(posixpath.join(library, row[0]))
-        # a script's first line names the interpreter, so the prefix
-        in_bin = posixpath.basename(posixpath.dirname(path)) == "bin"
-        is_written = in_bin and posixpath.basename(path) in written
-        yield (
-            path,
-            Owned(
-                ("pip", name),
-                _hexadecimal(row[1:2]),
-                version=version,
-                has_prefix=in_bin,
-                entry_point=is_written,
-            ),
-        )
-
-
-def _of_debian(view: View, listing: str) -> Iterator[tuple[str, Owned]]:
-    name = posixpath.basename(listing).removesuffix(".list").partition(":")[0]
-    key = ("apt", name)
-    sums = view.content(listing.removesuffix(".list") + ".md5sums").decode(errors="replace")
-    md5 = {f"/{path}": digest for digest, _, path in (s.partition("  ") for s in sums.splitlines())}
-    for line in view.content(listing).decode(errors="replace").splitlines():
-        # /bin leads to /usr/bin, and packages list files in either
-        folder = view.root.resolve(posixpath.dirname(line))
-        if folder is not None:
-            path = posixpath.join(folder, posixpath.basename(line))
-            yield path, Owned(key, md5=md5.get(line, ""))
-
-
-def _entry_points(text: bytes) -> set[str]:
-    """Return the names of a distribution's scripts from the installer (PEP 621's scripts)."""
-    from configparser import ConfigParser, Error
-
-    if not text:
-        return set()
-    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    try:
-        parser.read_string(text.decode())
-    except (Error, UnicodeDecodeError):
-        return set()
-    sections = [name for name in ("console_scripts", "gui_scripts") if parser.has_section(name)]
-    return {name.strip() for section in sections for name in parser[section]}
-
-
-def _hexadecimal(column: Sequence[str]) -> str:
-    """RECORD's ``sha256=`` and base64 without its padding, as hexadecimal digits."""
-    kind, _, text = (column[0] if column else "").partition("=")
-    if kind != "sha256":
-        return ""
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex()
+def owners_of(view: View, names: Collection[str] | None = None) -> dict[str, Owned]:
+    """Return the files that the records of one side list; see `jstackmagic.image.owned.owners`."""
+    return owners(view.root, view.content, names)
 
 
 def pairs(

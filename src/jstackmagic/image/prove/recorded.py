@@ -172,7 +172,7 @@ def _own_files(
 ) -> Iterator[FileDifference]:
     """Yield the files of recorded packages that are not as their packages' own lists have them."""
     wanted = set(explained)
-    for path, owned in sorted(deeply.owners(image, {name for _, (_, name) in wanted}).items()):
+    for path, owned in sorted(deeply.owners_of(image, {name for _, (_, name) in wanted}).items()):
         prefix = next((p for p in places if path.startswith(f"{p}/")), None)
         if is_system(owned.key[0]) or (prefix, owned.key) not in wanted or path.endswith(".pyc"):
             continue
