@@ -362,20 +362,25 @@ def images(engine: Engine) -> tuple[Image, ...]:
     Raises:
         EngineError: The engine cannot be asked.
     """
+    from datetime import datetime, timezone
+
     from .labels import BASE, CREATED
 
     with speaking("The images cannot be listed"):
-        found = engine.client.images.list(filters={"label": HISTORY})
-    listed = [
-        Image(
-            id=image.id,
-            tags=tuple(image.tags),
-            created=image.labels.get(CREATED, image.attrs.get("Created", "")),
-            size=image.attrs["Size"],
-            base=image.labels.get(BASE, ""),
-            recipe=image.labels.get(RECIPE, ""),
-            history=image.labels.get(HISTORY, ""),
+        # the summaries alone: another process may remove an image before it is looked at
+        found = engine.client.api.images(filters={"label": HISTORY})
+    listed = []
+    for image in found:
+        has, made = image["Labels"] or {}, datetime.fromtimestamp(image["Created"], timezone.utc)
+        listed.append(
+            Image(
+                id=image["Id"],
+                tags=tuple(tag for tag in image["RepoTags"] or () if tag != "<none>:<none>"),
+                created=has.get(CREATED, made.isoformat()),
+                size=image["Size"],
+                base=has.get(BASE, ""),
+                recipe=has.get(RECIPE, ""),
+                history=has.get(HISTORY, ""),
+            )
         )
-        for image in found
-    ]
     return tuple(sorted(listed, key=lambda image: image.created, reverse=True))
