@@ -164,7 +164,9 @@ def _modules() -> list[Any]:
 
 def _cluster_of(value: Any) -> Cluster | None:
     """Return a value as a cluster; nothing of a cluster's library is imported for that."""
-    home = type(value).__module__ if not inspect.ismodule(value) else value.__name__
+    home = value.__name__ if inspect.ismodule(value) else type(value).__module__
+    if not isinstance(home, str):  # of a class that was made by hand
+        return None
     of: Callable[[Any], Cluster | None]
     for module in _modules():
         if home.partition(".")[0] == module.LIBRARY:
