@@ -1,4 +1,4 @@
-"""What a stage of a Dockerfile installed, as far as COPY --from takes it into another."""
+"""The installs of one stage of a Dockerfile that COPY --from takes into another."""
 
 from __future__ import annotations
 
