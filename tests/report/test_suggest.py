@@ -1,7 +1,9 @@
-"""The next image that a report suggests; tests/hub/test_containers.py builds and proves one."""
+"""The next image that a report suggests, built, and held against the people's recipes."""
 
 from __future__ import annotations
 
+import os
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +13,15 @@ from jstackmagic.model.errors import UsageError
 from jstackmagic.report.folders import USUAL, histories, report_on
 from jstackmagic.report.person import Filter
 from jstackmagic.report.suggest import Suggestion, suggest
+from support import stacks
+from support.engine import host
 from support.people import WHO, Home
 from support.verbs import verb
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from docker import DockerClient
 
 
 def suggested(homes: Path, covers: float, least: int = 1) -> Suggestion:
@@ -72,3 +78,64 @@ def test_as_a_dockerfile(homes: Path, tmp_path: Path) -> None:
     for wrong in ("0", "120%", "most"):
         with pytest.raises(UsageError, match="no share"):
             verb("report", homes, "--suggest", "--covers", wrong)
+
+
+def in_container(client: DockerClient, image: str, script: str) -> str:
+    """What a user's commands show in a new container of an image."""
+    container = stacks.idle(client, image)
+    try:
+        status, shown = container.exec_run(
+            ["bash", "-c", f"export JSTACKMAGIC_HISTORY=$HOME/history.jsonl; {script}"],
+            user="jovyan",
+            workdir="/home/jovyan",
+        )
+        assert status == 0, shown.decode()
+        return str(shown.decode())
+    finally:
+        container.remove(force=True, v=True)
+
+
+@pytest.mark.docker
+def test_the_suggested_image_leaves_their_replays_nothing_to_do(
+    docker_engine: DockerClient,
+    jstackmagic_image: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three people install in containers of the same image; two need no replay in the next one."""
+    monkeypatch.setenv("DOCKER_HOST", host())
+    homes = tmp_path / "homes"
+    said = {
+        "ada": "install pymongo=4.10.1 pip:twitter==1.19.6",
+        "bob": "install pymongo=4.10.1",
+        "eve": "install pip:twitter==1.19.6 conda:six=1.16.0",
+    }
+    tag = f"jstackmagic-tests/next-{os.getpid()}:1"
+    for name, words in said.items():
+        shown = in_container(
+            docker_engine, jstackmagic_image, f"jstackmagic {words} && cat $JSTACKMAGIC_HISTORY"
+        )
+        path = homes / name / USUAL
+        path.parent.mkdir(parents=True)
+        kept = [each for each in shown.splitlines(keepends=True) if each.startswith('{"v"')]
+        path.write_text("".join(kept))
+    file = tmp_path / "next/Dockerfile"
+    words = ("--covers", "70%", "--from", jstackmagic_image, "-o", file)
+    shown = str(verb("report", homes, "--suggest", *words))
+    assert "conda:six" in shown.partition("Left out")[2]
+    try:
+        stacks.build(docker_engine, tag, file.parent)
+        found = verb("report", homes, "--against", tag)
+        assert (found.people, found.exact, found.versions) == (3, 2, 2)
+        assert found.left == (("conda:six", 1),)
+        assert "is there already" in in_container(
+            docker_engine,
+            tag,
+            f"echo {b64encode((homes / 'ada' / USUAL).read_bytes()).decode()} | base64 -d > h.jsonl"
+            " && python -c 'import twitter, pymongo'"
+            " && JSTACKMAGIC_HISTORY=$PWD/h.jsonl jstackmagic replay",
+        )
+        before = verb("report", homes, "--against", jstackmagic_image)
+        assert (before.exact, dict(before.left)["conda:pymongo"]) == (0, 2)
+    finally:
+        docker_engine.images.remove(tag, force=True)
