@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from jstackmagic.capture.targets import Targets
+from jstackmagic.where.environment import detect
 from support.captured import asked, script, where
 
 
@@ -111,3 +115,30 @@ def test_an_environment_that_is_made_without_a_request_is_made(line: str) -> Non
 def test_a_file_that_is_a_url_names_the_environment_and_is_listed() -> None:
     (find,) = script("mamba env create -f https://example.com/environment.yml")
     assert find.reason.endswith("%envinstall -f https://example.com/environment.yml")
+
+
+class TestNamesOfAnotherConda:
+    """A name is a name of the conda that the lines use, and of this machine's without one."""
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("source /s/mf/etc/profile.d/conda.sh\nconda activate lab\npip install six",
+             "/s/mf/envs/lab"),
+            ("source /s/mf/etc/profile.d/conda.sh\nconda install -n base six", "/s/mf"),
+            ("export PATH=/s/miniforge3/bin:$PATH\nconda install -n lab six",
+             "/s/miniforge3/envs/lab"),
+        ],
+    )  # fmt: skip
+    def test_are_not_this_machines(self, text: str, expected: str) -> None:
+        default = detect()
+        (find,) = script(text)
+        aim = Targets(default).of(find)
+        assert aim.environment == default.ref
+        assert f"There is no environment {expected} here" in aim.note
+        made = Targets(default).of(replace(find, target=replace(find.target, made=True)))
+        assert made.environment.prefix == expected
+
+    def test_without_one_they_are(self) -> None:
+        (find,) = script("conda activate lab; pip install six")
+        assert "There is no environment lab here" in Targets(detect()).of(find).note

@@ -30,6 +30,7 @@ class Target:
             ``{sys.executable}``, ``mamba``.
         kernel: A kernelspec: ``%envinstall --kernel NAME``.
         made: Whether the command makes that environment (``conda create``).
+        root: The conda whose environment has that name, if lines before it chose one.
     """
 
     name: str = ""
@@ -37,6 +38,7 @@ class Target:
     kernel: str = ""
     interpreter: str = ""
     made: bool = False
+    root: str = ""
 
 
 class Origin(NamedTuple):

@@ -186,6 +186,7 @@ class Call:
         origins: For a variable that goes through a file's lines, that file.
         note: The effect of its redirections.
         fed: Why some of its words are unknown; empty if all are known.
+        root: The conda that lines before it chose, whose names its names are; empty without one.
     """
 
     words: tuple[Word, ...]
@@ -202,6 +203,7 @@ class Call:
     origins: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     fed: str = ""
+    root: str = ""
 
     @property
     def program(self) -> str:
@@ -273,7 +275,8 @@ class Call:
         folder, name = os.path.split(target.prefix)
         if target.prefix not in made and name in made and folder.endswith("/envs"):
             return replace(target, name=name, prefix="", made=True)
-        return replace(target, made=target.made or (target.prefix or target.name) in made)
+        made_here = target.made or (target.prefix or target.name) in made
+        return replace(target, made=made_here, root=self.root if target.name else "")
 
     def unread(self, reason: str) -> Found:
         """Return the find with the reason why it is not understood."""

@@ -57,6 +57,7 @@ _MAY_INSTALL = re.compile(
 )
 """Names of unseen scripts that may install something."""
 
+_CONDA_SH = "/etc/profile.d/conda.sh"
 _FROM_NETWORK = "It runs a script as it comes from the network."
 
 
@@ -310,6 +311,7 @@ class _Walker:
             system=state.target,
             machine=state.machine,
             origins=state.origins,
+            root=state.root.prefix,
         )
 
     def run(
@@ -431,6 +433,8 @@ class _Walker:
             yield call.unread(_FROM_NETWORK)
         elif text is not None:
             yield from self._nested(text, call, state)
+        elif path.endswith(_CONDA_SH):
+            state.root = Target(prefix=path.removesuffix(_CONDA_SH))
         elif not effects.is_harmless(path):
             state.forget_all()
             state.doubt = f"What {path} sets before it, line {call.line}, is not seen here."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..model.environment import EnvironmentRef
@@ -15,6 +15,9 @@ from ..where import environment, kernels
 if TYPE_CHECKING:
     from ..model.environment import Environment, Kind
     from . import Found, Target
+
+
+_BASES = ("base", "root")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,10 @@ class Targets:
         named = target.name or target.kernel or target.prefix
         if not named or "{sys." in named:
             return Aim(home.ref, " ".join(filter(None, (doubt, _version_note(target, home)))))
+        if target.name and target.root.startswith("/") and target.root != self.default.root:
+            own = "" if target.name in _BASES else f"/envs/{target.name}"
+            found = replace(found, target=replace(target, name="", prefix=f"{target.root}{own}"))
+            return self.of(found, kernel, display_name)  # another conda's has that name
         here = self._find(target) or self._made.get(named)
         if here is None and target.made:
             here = self._made[named] = self._new(found)
@@ -104,7 +111,7 @@ def _lookup(target: Target, root: str) -> Environment:
         try:
             return environment.find(name=target.name)
         except UnknownEnvironment:
-            own = "" if target.name in ("base", "root") else f"/envs/{target.name}"
+            own = "" if target.name in _BASES else f"/envs/{target.name}"
             return environment.detect(f"{root}{own}")
     return environment.find(prefix=target.prefix)
 
