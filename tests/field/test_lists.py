@@ -354,6 +354,127 @@ class TestBrokenEnvironmentYml:
             read_cell("dependencies:\n- numpy\n- python: 3.8\n")
 
 
+class TestItemsThatAreNoSpecs:
+    """Lines that conda and pip refuse; those beside them are read."""
+
+    @pytest.mark.parametrize(
+        ("item", "said"),
+        [
+            ("numpy, scipy", "Write 2 items"),
+            ("numpy scipy", "Write 2 items"),
+            ("-c conda-forge foo", "channels: - conda-forge; write - foo"),
+            ("conda-forge:bar", "- conda-forge::bar"),
+            ("'pip install baz'", "below - pip: - baz"),
+            ("conda install baz", "write - baz"),
+            ("python=${PYVER}", "no ${PYVER}"),
+            ("python {{ PY }}", "{{ PY }}"),
+            ("1.5", "a version without a name"),
+            ("six>=", "no package"),
+            ("dask[array]", "below - pip:"),
+            ("pip: 'six, idna'", "write 2 lines"),
+            ("pip: [six idna]", "write 2 lines"),
+            ("pip: [idna = 3.4]", "idna==3.4"),
+            ("pip: ['pip install q']", "write q"),
+            ("pip: [python==3.11]", "conda:python=3.11"),
+        ],
+    )
+    def test_a_problem_each(self, write: Callable[..., Path], item: str, said: str) -> None:
+        reading = files.read(write("environment.yml", f"dependencies:\n- six\n- {item}\n- idna\n"))
+        assert asked(reading) == [("conda", ("six", "idna"))]
+        assert said in problems(reading)[3]
+
+    @pytest.mark.parametrize(
+        "item",
+        [
+            *(
+                "python >=3.8,<3.9",
+                "numpy 1.19",
+                "numpy 1.19 py38_0",
+                "numpy 1.19.*",
+                "numpy = 1.19",
+            ),
+            *("conda-forge::scipy", "conda-forge/linux-64::scipy>=1", "lab/label/x::scipy>=1|2"),
+            *("pytorch[version='>=1.8',build=*cuda*]", "numpy=1.19=*openblas*", "python=3.*"),
+            *("numpy !=1.2", "_libgcc_mutex=0.1=main", "7zip", "python~=3.8", "jpeg 9e", "r-base"),
+            *("numpy >=1.8,<2|>3", "numpy >= 1.8, < 2", "blas=*=openblas", "tzdata=2023c"),
+            *(
+                "https://c.example.com/linux-64/x-1-0.tar.bz2",
+                "numpy=1.19.2=py38h54aff64_0",
+                "z==1",
+            ),
+        ],
+    )
+    def test_a_spec_stays(self, write: Callable[..., Path], item: str) -> None:
+        reading = files.read(write("environment.yml", f'dependencies:\n- "{item}"\n'))
+        assert asked(reading) == [("conda", (item,))]
+        assert not reading.problems
+
+    def test_comments_inside_an_item(self, write: Callable[..., Path]) -> None:
+        text = 'dependencies:\n- "numpy>1  # x"\n- pip: ["six>=1  # note", "a @ https://h.example/a#b"]\n'
+        reading = files.read(write("environment.yml", text))
+        assert [specs for _, specs in asked(reading)] == [
+            ("numpy>1",),
+            ("six>=1", "a @ https://h.example/a#b"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("channels", "kept", "lost"),
+        [
+            ("['{{ channel }}', '$CHANNEL', lab]", ("lab",), 2),
+            ("lab, more", ("lab", "more"), 0),
+            (
+                "[lab, 'https://c.example.com/a%2Fb%2Fc']",
+                ("lab", "https://c.example.com/a%2Fb%2Fc"),
+                0,
+            ),
+        ],
+    )
+    def test_channels(
+        self, write: Callable[..., Path], channels: str, kept: tuple[str, ...], lost: int
+    ) -> None:
+        text = f"channels: {channels}\ndependencies: [six]\n"
+        reading = files.read(write("environment.yml", text))
+        assert reading.requests[0].sources.channels == kept
+        assert len(reading.problems) == lost
+
+    @pytest.mark.parametrize(
+        ("line", "said"),
+        [
+            ("python==3.11", "conda:python=3.11"),
+            ("python>=3.9", "pip installs no Python"),
+            ("python=3.9", "pip installs no Python"),
+            ("pkg-resources==0.0.0", "Debian's setuptools"),
+            ("python-apt==2.4.0+ubuntu2", "apt:python3-apt"),
+            ("distro-info===1.1build1", "apt:python3-distro-info"),
+            ("ubuntu-drivers-common==0.0.0", "apt:ubuntu-drivers-common"),
+            ("import os", "a line of Python"),
+            ("apt-get install baz", "%envinstall apt:baz"),
+        ],
+    )
+    def test_no_index_has_it(self, write: Callable[..., Path], line: str, said: str) -> None:
+        reading = files.read(write("requirements.txt", f"six\n{line}\nidna\n"))
+        assert asked(reading) == [("pip", ("six", "idna"))]
+        assert said in problems(reading)[2]
+
+    @pytest.mark.parametrize(
+        "line", ["python-dateutil==2.8", "torch==2.1+cu118", "x==0.0.0", "pythonnet", "y==1.0.dev1"]
+    )
+    def test_an_index_may_have_it(self, write: Callable[..., Path], line: str) -> None:
+        assert asked(files.read(write("requirements.txt", f"{line}\n"))) == [("pip", (line,))]
+
+    def test_other_forms_of_the_file(self, write: Callable[..., Path]) -> None:
+        flow = write("environment.yml", '{"name": "x", "dependencies": ["numpy"]}')
+        assert asked(files.read(flow)) == [("conda", ("numpy",))]
+        with pytest.raises(InvalidSpec, match="no dependencies") as raised:
+            files.read(write("environment.yml", "dependancies:\n- numpy\n"))
+        assert "write dependencies:" in str(raised.value.advice)
+        reading = files.read(write("environment.yml", "channel: [a]\ndependencies: [b]\n"))
+        assert any("write channels:" in note for note in reading.notes)
+        with pytest.raises(InvalidSpec) as raised:
+            files.read(write("environment.yml", "dependencies:\n- numpy\n  pip:\n  - six\n"))
+        assert "- pip:" in str(raised.value.advice)
+
+
 class TestProjects:
     """A8 and B14."""
 

@@ -45,6 +45,8 @@ def yaml_nodes(text: str, what: str) -> Node | None:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error)
+        if problem.startswith("but "):  # the half of a sentence
+            problem = f"{getattr(error, 'context', '')}, {problem}"
         if "nesting depth" in problem:  # libyaml has a limit of its own
             problem = _TOO_DEEP
         raise InvalidSpec(f"{what} is no YAML: {where}{problem}.", kept=_KEPT) from None

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from .documents import yaml_nodes, yaml_value
 from .errors import InvalidSpec, UsageError
-from .parsing import Asked, Problem, read_requirement, read_specs
+from .listed import filled_in, listed_requirement, listed_spec
+from .parsing import Asked, Problem, logical_lines
 from .sources import Sources
 
 if TYPE_CHECKING:
@@ -38,16 +40,38 @@ def read_environment_yml(text: str, *, folder: str = ".") -> Asked:
         InvalidSpec: It is not YAML, or not a mapping with lists of channels and dependencies.
     """
     _check_lines(text)
-    root = yaml_nodes(text, _WHAT)
+    root = _root(text)
     sections = _sections(root)
     if len(sections) == 1 and "dependencies" not in sections:
         # conda-store keeps what its users write below one key
         sections = _sections(next(iter(sections.values()))) or sections
+    meant = {key: near[0] for key in sections if (near := get_close_matches(key, _KNOWN, 1, 0.8))}
+    if "dependencies" not in sections and "dependencies" in meant.values():
+        raise InvalidSpec(
+            "The environment.yml has no dependencies.",
+            kept=_KEPT,
+            advice="It has " + ", ".join(f"{k}: write {m}:" for k, m in meant.items() if k != m),
+        )
     asked = Asked(name=str(_value(sections.get("name")) or ""))
     asked += _channels(sections.get("channels"))
     for node in _items(sections.get("dependencies"), "dependencies"):
         asked += _dependency(node, folder)
     return replace(asked, notes=(*asked.notes, *_left_aside(sections, asked)))
+
+
+def _root(text: str) -> Node | None:
+    """Return the document.
+
+    Raises:
+        InvalidSpec: It is not YAML.
+    """
+    try:
+        return yaml_nodes(text, _WHAT)
+    except InvalidSpec as error:
+        if re.search(r"^\s*pip\s*:\s*$", text, re.MULTILINE):
+            advice = "pip's part begins with a dash: - pip:"
+            raise InvalidSpec(error.problem, kept=_KEPT, advice=advice) from None
+        raise
 
 
 def _check_lines(text: str) -> None:
@@ -114,9 +138,14 @@ def _channels(node: Node | None) -> Asked:
         if isinstance(value, dict | list) or value is None:
             reason = "A channel is one word: - conda-forge"
             problems.append(Problem(str(value), reason, _line(item)))
-        else:
-            # "channels: a, b", as one text
-            channels += [c for c in re.split(r"[,\s]+", str(value)) if c and c != "nodefaults"]
+            continue
+        # "channels: a, b", as one text
+        words = re.split(r"[,\s]+", str(value)) if item is node else [str(value).strip()]
+        for word in words:
+            if reason := filled_in(word):
+                problems.append(Problem(word, reason, _line(item)))
+            elif word and word != "nodefaults":
+                channels.append(word)
     return Asked(sources=Sources(tuple(channels)), problems=tuple(problems))
 
 
@@ -140,7 +169,7 @@ def _dependency(node: Node, folder: str) -> Asked:
     if meant:
         return _problem(text, meant, line)
     try:
-        return read_specs([text], manager="conda", folder=folder)
+        return listed_spec(text, folder=folder)
     except UsageError as error:
         return _problem(text, error.problem, line)
 
@@ -180,10 +209,20 @@ def _section(name: str, node: Node, folder: str, line: int) -> Asked:
             said = ", ".join(map(str, entry))
             asked += _problem(said, "In the pip section each item is a line for pip.", at)
             continue
-        try:
-            asked += read_requirement(str(entry).strip(), folder=folder)
-        except UsageError as error:
-            asked += _problem(str(entry), error.problem, at)
+        # conda writes the items into a file for pip, where a comment is one
+        for _, text in logical_lines(str(entry)):
+            asked += _of_pip(text, folder, at)
+    return asked
+
+
+def _of_pip(text: str, folder: str, line: int) -> Asked:
+    try:
+        asked, own = listed_requirement(text, folder=folder)
+        if own:
+            reason = f"{own[0]} is for a requirements.txt: list that, as - -r requirements.txt"
+            raise UsageError(reason)
+    except UsageError as error:
+        return _problem(text, error.problem, line)
     return asked
 
 
@@ -195,7 +234,13 @@ def _left_aside(sections: dict[str, Node], asked: Asked) -> Iterator[str]:
     for key, node in sections.items():
         if key in _KNOWN or _value(node) in (None, "", [], {}):
             continue  # conda-store writes out what is not set
-        yield f"{key}: of the environment.yml is left aside."
+        near = get_close_matches(key, _KNOWN, 1, 0.8)
+        meant = f": write {near[0]}:" if near else ""
+        if key == "pip":
+            meant = ": write - pip: among the dependencies"
+        yield f"{key}: of the environment.yml is left aside{meant}."
+    if "dependencies" not in sections:
+        yield "The environment.yml has no dependencies."
     prefix = str(_value(sections.get("prefix")) or "")
     builds = any(manager == "conda" and spec.count("=") == 2 for manager, spec in asked.specs)
     for pattern, system in _OTHER_SYSTEM:

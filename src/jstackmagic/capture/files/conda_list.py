@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...model.cell import read_cell
 from ...model.errors import UsageError
+from ...model.listed import listed_spec
 from ...model.parsing import Asked, Problem, logical_lines
 from . import Reading
 from ._finds import beginning, check_platform, finds, folder_of, has, text_of
@@ -64,6 +65,8 @@ def read(path: Path) -> Reading:
         try:
             if built and built[3].startswith(("pypi_", "<pip>")):
                 asked += Asked(specs=(("pip", f"{built[1]}=={built[2]}"),))
+            elif not line.startswith("-"):
+                asked += listed_spec(line, folder=folder_of(path))
             else:
                 asked += read_cell(line, manager="conda", folder=folder_of(path))
         except UsageError as error:

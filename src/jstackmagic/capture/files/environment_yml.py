@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 def recognises(path: Path) -> bool:
     """Return whether it is YAML with dependencies."""
     yaml = path.suffix in (".yml", ".yaml")
+    if yaml and path.stem == "environment" and path.is_file():
+        return not has(path, r"^package:")
     stored = yaml and has(path, r"^specification:") and has(path, r"^ +dependencies:")
-    return stored or (yaml and has(path, r"^dependencies[ \t]*:"))
+    flow = yaml and has(path, r"\A\s*\{") and has(path, r"[{,\s][\"']?dependencies[\"']?\s*:\s*\[")
+    return stored or flow or (yaml and has(path, r"^dependencies[ \t]*:"))
 
 
 def read(path: Path) -> Reading:
@@ -30,5 +33,6 @@ def read(path: Path) -> Reading:
     text = text_of(path)
     asked = read_environment_yml(text, folder=folder_of(path))
     lines = text.splitlines()
-    line = next(n for n, line in enumerate(lines, start=1) if re.match(r" *dependencies\s*:", line))
+    starts = (n for n, line in enumerate(lines, start=1) if re.match(r" *dependencies\s*:", line))
+    line = next(starts, 1)
     return Reading(path, tuple(finds(asked, line=line)), asked.notes)

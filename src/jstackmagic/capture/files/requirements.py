@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from ...model.errors import UsageError
-from ...model.parsing import (
-    Asked,
-    Problem,
-    is_path,
-    logical_lines,
-    own_options,
-    read_requirement,
-)
-from ...model.spec import split_hashes
+from ...model.listed import listed_requirement
+from ...model.parsing import Asked, Problem, logical_lines
 from . import Reading, conda_list
 from ._finds import beginning, finds, folder_of, masked, text_of
 
@@ -36,10 +29,6 @@ _SECRET = re.compile(r"://[^/\s]*\$\{([A-Z0-9_]+)\}[^/\s]*@")
 
 _CONDA_BUILD = re.compile(r"/(?:[^/]+_\d{8,}|[^/]*croot)/|/feedstock_root/|/conda-bld/")
 """A folder that conda-build made for one build: ``…/babel_1607110387436/work``."""
-
-_COMMAND = (
-    r"[!%]?\s*(?:(?:python\S*\s+-m\s+)?pip\d?|conda|mamba|uv(?:\s+pip)?)\s+install\s+(?P<rest>.+)"
-)
 
 
 def recognises(path: Path) -> bool:
@@ -134,20 +123,11 @@ def _read(line: _Line, base: str) -> tuple[Asked, tuple[str, ...]]:
         UsageError: pip would refuse it, or could not do it here.
     """
     text = line.text
-    reason = _cannot_work(text) or (_meant(text) if text.startswith("- ") else "")
-    if reason:
+    if reason := _cannot_work(text):
         raise UsageError(reason)
     # pip's rule: options name files from the list's own folder, requirements from here
     here = bool(_EDITABLE.match(text)) or not text.startswith("-")
-    folder = base if here else folder_of(line.file)
-    if text.startswith("-"):
-        return read_requirement(text, folder=folder), ()
-    requirement, own, notes = own_options(text)
-    asked = read_requirement(requirement, folder=folder)
-    ((_, spec),) = asked.specs
-    if not _is_readable(spec):
-        raise UsageError(_meant(text) or "pip reads no requirement in it.")
-    return replace(asked, notes=notes), own
+    return listed_requirement(text, folder=base if here else folder_of(line.file))
 
 
 def _cannot_work(text: str) -> str:
@@ -175,55 +155,8 @@ def _cannot_work(text: str) -> str:
     return f"There is no {place} here: write {name}, with the version that it had."
 
 
-def _is_readable(spec: str) -> bool:
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    bare, _ = split_hashes(spec)
-    if is_path(bare) or "://" in bare or bare.endswith((".whl", ".zip", ".tar.gz", ".tgz")):
-        return True
-    try:
-        Requirement(bare)
-    except InvalidRequirement:
-        return False
-    return True
-
-
-_NAME = r"([A-Za-z0-9][\w.-]*)"
-_MEANT = (
-    (r"(?:<{7}|={7}|>{7})(?: .*)?", "It is a mark of a merge conflict: choose one side, and take"
-     " the marks out."),
-    (r"[-*•]\s+(\S.*)", r"A list has no dashes before its items: write \1"),
-    (
-        r"[!%]?\s*(?:sudo\s+)?(?:apt|apt-get)\s+(?:-\S+\s+)*install\s+(?:-\S+\s+)*(\S+).*",
-        r"Debian's packages are none of pip's: %envinstall apt:\1",
-    ),
-    (_COMMAND, r"A list holds packages, no commands: write \g<rest>"),
-    (rf"{_NAME}\s*=([<>])\s*(\S+)", r"Write \1\2=\3"),
-    (rf"([\w.-]+::){_NAME}(.*)", r"A channel is conda's: write \2, or %envinstall conda:\1\2\3"),
-    (rf"{_NAME}\s*=\s*([^=\s]+)(?:=[^=\s]+)?", r"It is conda's form: write \1==\2"),
-    (r"Package\s+Version.*|[-\s]+", "It is the heading of a table: pip list --format=freeze writes"
-     " a list."),
-    (rf"{_NAME}\s+\(?v?(\d[\w.!+-]*)\)?(?:\s.*)?", r"Write \1==\2"),
-)  # fmt: skip
-"""Lines that pip refuses, and what is meant."""
-
-
-def _meant(text: str) -> str:
-    """Return the replacement for a line that pip refuses; empty if it is unclear."""
-    for pattern, said in _MEANT:
-        if match := re.fullmatch(pattern, text):
-            return match.expand(said)
-    trailing = re.fullmatch(r"[\"']?([A-Za-z0-9][\w.\[\]-]*[^,\"';]*)[\"']?[,;]?", text)
-    if trailing and trailing[1] != text and _is_readable(trailing[1].strip()):
-        return f"Write {trailing[1].strip()}"
-    words = text.replace(",", " ").split()
-    if len(words) > 1 and all(map(_is_readable, words)):
-        return f"A line holds one requirement: write {len(words)} lines."
-    return ""
-
-
 def _problem(line: _Line, error: UsageError, path: Path) -> Problem:
-    reason = error.problem if line.reason else _meant(line.text) or error.problem
+    reason = error.problem
     if line.file != path:
         reason = f"In {line.file.name}: {reason}"
     return Problem(line.text, reason, line.number)
