@@ -475,6 +475,74 @@ class TestItemsThatAreNoSpecs:
         assert "- pip:" in str(raised.value.advice)
 
 
+class TestLocksIndexes:
+    """The index of a locked package is asked, or noted."""
+
+    def lock(self, *indexes: str) -> str:
+        return 'lock-version = "1.0"\ncreated-by = "x"\n' + "".join(
+            f'[[packages]]\nname = "p{n}"\nversion = "1"\n'
+            + (f'index = "{index}"\n' if index else "")
+            + f'sdist = {{url = "https://f.example.com/p{n}-1.tar.gz",'
+            f' hashes = {{sha256 = "{str(n) * 64}"}}}}\n'
+            for n, index in enumerate(indexes)
+        )
+
+    @pytest.mark.parametrize(
+        ("indexes", "default", "extra"),
+        [
+            (("https://u:pw@a.example.com/simple",) * 2, "https://u:pw@a.example.com/simple", ()),
+            (
+                ("https://a.example.com/s", "https://b.example.com/s"),
+                "https://a.example.com/s",
+                ("https://b.example.com/s",),
+            ),
+            (("", "https://b.example.com/s"), "", ("https://b.example.com/s",)),
+            (("", ""), "", ()),
+        ],
+    )
+    def test_pylock(
+        self,
+        write: Callable[..., Path],
+        indexes: tuple[str, ...],
+        default: str,
+        extra: tuple[str, ...],
+    ) -> None:
+        (request,) = files.read(write("pylock.toml", self.lock(*indexes))).requests
+        assert request.sources.index_url == default
+        assert request.sources.extra_index_urls == extra
+
+    @pytest.mark.parametrize(
+        ("manager", "said"), [("pip", "has from files.example.com."), ("conda", "")]
+    )
+    def test_conda_lock(self, write: Callable[..., Path], manager: str, said: str) -> None:
+        here = platform_subdir()
+        file = {"pip": "idna-3.4-py3-none-any.whl", "conda": f"{here}/idna-3.4-0.conda"}[manager]
+        package = {
+            "name": "idna",
+            "version": "3.4",
+            "manager": manager,
+            "platform": here,
+            "url": f"https://u:pw@files.example.com/{file}",
+            "hash": {"sha256": "a" * 64},
+        }
+        text = f"metadata: {json.dumps({'platforms': [here]})}\npackage: {json.dumps([package])}\n"
+        notes = files.read(write("conda-lock.yml", text)).notes
+        assert [note for note in notes if said and note.endswith(said)] == list(notes)
+        assert bool(notes) is bool(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("python-3.10\n", "conda:python=3.10"), ("python-3.12.1\n", "3.12.1"), ("r-4.1\n", "r-4.1")],
+)
+def test_a_runtime_txt_names_no_package(write: Callable[..., Path], text: str, said: str) -> None:
+    reading = files.read(write("runtime.txt", text))
+    assert not reading.found
+    assert said in reading.notes[0]
+    with pytest.raises(UsageError):
+        verb("install", "--dry-run", "-f", write("runtime.txt", text))
+
+
 class TestProjects:
     """A8 and B14."""
 
@@ -648,6 +716,20 @@ class TestNotebooksOwnMetadata:
     def test_one_that_only_speaks_of_dependencies(self, write: Callable[..., Path]) -> None:
         text = self.notebook(widgets={"dependencies": ["x"]}, uv={"exclude-newer": "2024"})
         assert files.reader(write("n.ipynb", text)) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("apt-get install vim", "write vim"),
+        ("sudo apt install -y git curl", "write git curl"),
+        ("./x.deb", "a .deb is a file"),
+    ],
+)
+def test_commands_and_files_in_apt_txt(write: Callable[..., Path], line: str, said: str) -> None:
+    reading = files.read(write("apt.txt", f"apt-utils\n{line}\ngit\n"))
+    assert asked(reading) == [("apt", ("apt-utils", "git"))]
+    assert said in problems(reading)[2]
 
 
 class TestAptTxt:

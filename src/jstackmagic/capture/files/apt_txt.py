@@ -20,6 +20,7 @@ _SPEC = re.compile(
     r"[a-z0-9^?*][a-z0-9+.*?^-]*[a-z0-9+.*?^](?::[a-z0-9-]+)?"
     r"(?:=[0-9*][A-Za-z0-9.+~:*-]*|/[a-z0-9][a-z0-9.+~-]*)?"
 )
+_COMMAND = re.compile(r"\s*(?:sudo\s+)?(?:apt|apt-get|aptitude)\s+(?:-\S+\s+)*install\s+([^#]+)")
 _VALUED = ("-t", "--target-release", "--default-release")
 _KEPT = ("--no-install-recommends", "--install-recommends", "--install-suggests")
 
@@ -42,6 +43,11 @@ def read(path: Path) -> Reading:
     first = 0
     for number, line in enumerate(text_of(path).splitlines(), start=1):
         words = line.partition("#")[0].split()
+        if command := _COMMAND.match(line):
+            named = " ".join(word for word in command[1].split() if not word.startswith("-"))
+            reason = f"A list holds packages, no commands: write {named}"
+            problems.append(Found(line.strip(), number, reason=reason))
+            continue
         while words:
             word = words.pop(0)
             name, equals, value = word.partition("=")
@@ -69,6 +75,8 @@ def read(path: Path) -> Reading:
 def _why(word: str) -> str:
     if word.startswith("-"):
         return "Options of apt-get's other than -t are not read here."
+    if word.endswith(".deb"):
+        return f"apt.txt takes names; a .deb is a file: %envinstall apt:{word}"
     if re.fullmatch(r"[a-z0-9][a-z0-9+.-]*-", word):
         return f"To apt it means: remove {word[:-1]}."
     if word.lower() != word:

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import Found, Target
-from . import Reading, apt_txt, dockerfile, environment_yml, requirements, shell_script
-from ._finds import beginning
+from . import Reading, apt_txt, dockerfile, environment_yml, requirements, runtime_txt, shell_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +66,7 @@ def read(path: Path) -> Reading:
         if (folder / name).is_file():
             found.append(Found(name, reason=reason))
     if (folder / "runtime.txt").is_file():
-        runtime = beginning(folder / "runtime.txt").strip()
-        notes.append(f"Its runtime.txt asks for {runtime}; the target's stays as it is.")
+        notes += runtime_txt.read(folder / "runtime.txt").notes
     if (folder / "start").is_file():
         notes.append("What its start script does whenever a server starts is left out.")
     return Reading(path, tuple(found), tuple(notes))

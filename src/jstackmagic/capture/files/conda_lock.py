@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ...model.documents import parse_yaml
 from ...model.errors import InvalidSpec
@@ -52,9 +53,22 @@ def read(path: Path) -> Reading:
     own = [package for package in packages if package.get("platform") == here]
     wanted = [package for package in own if package.get("category", "main") == "main"]
     found = [*_found(wanted, folder_of(path), line)]
+    hosts = sorted({host for package in wanted if (host := _file_host(package))})
     others = sorted({str(p["category"]) for p in own if p not in wanted})
     notes = [f"Its {category} packages are left aside." for category in others]
+    if hosts:
+        notes.append(
+            f"pip asks its own index for the files that the lock has from {', '.join(hosts)}."
+        )
     return Reading(path, tuple(found), tuple(notes))
+
+
+def _file_host(package: dict[str, Any]) -> str:
+    """Return the host of a file that pip takes by its version; empty for another package."""
+    url = str(package.get("url") or "")
+    if package.get("manager") != "pip" or package.get("source") or not package.get("version"):
+        return ""
+    return "" if "+" in url.partition("://")[0] else urlsplit(url).hostname or ""
 
 
 def _found(packages: list[dict[str, Any]], folder: str, line: int) -> Iterator[Found]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...model.documents import parse_toml
 from ...model.errors import InvalidSpec
 from ...model.parsing import Asked, read_requirement
+from ...model.sources import Sources
 from .. import Found
 from . import Reading
 from ._finds import finds, folder_of, text_of
@@ -30,7 +31,8 @@ def read(path: Path) -> Reading:
     """Read the lock as two requests: files that pip can check by a hash, and the others.
 
     A lock is complete, so nothing is resolved (``--no-deps``). A package keeps its marker;
-    one that depends on extras or groups counts as by default.
+    one that depends on extras or groups counts as by default. The index of a package is asked;
+    that of all of them is the only one, unless some name none.
 
     Raises:
         InvalidSpec: It is not a lock file.
@@ -56,6 +58,8 @@ def read(path: Path) -> Reading:
     lines = dict(zip(map(id, lock.packages), starts, strict=False))
     groups = frozenset(lock.default_groups or ())
     hashed, unhashed = Asked(), Asked()
+    indexes: dict[str, None] = {}
+    unnamed: list[str] = []
     problems: list[Found] = []
     for package in lock.packages:
         marker = _marker(package, groups)
@@ -70,9 +74,16 @@ def read(path: Path) -> Reading:
         spec, *hashes = requirement.split(" --hash=")
         entry = spec + (f" ; {marker}" if marker else "") + "".join(f" --hash={h}" for h in hashes)
         asked = read_requirement(entry, folder=folder_of(path))
+        if package.index:
+            indexes[package.index] = None
+        elif package.wheels or package.sdist:
+            unnamed.append(str(package.name))
         hashed, unhashed = (hashed + asked, unhashed) if hashes else (hashed, unhashed + asked)
     first = starts[0] if starts else 0
-    locked = Asked(pip_options=("--no-deps",))
+    urls = tuple(indexes)
+    default = urls[0] if urls and not unnamed else ""
+    sources = Sources(index_url=default, extra_index_urls=urls[1:] if default else urls)
+    locked = Asked(sources=sources, pip_options=("--no-deps",))
     found = [*finds(hashed + locked, line=first), *finds(unhashed + locked, line=first)]
     return Reading(path, (*found, *problems), tuple(_notes(lock)))
 

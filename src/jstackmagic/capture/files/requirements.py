@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SUFFIXES = (".txt", ".in", ".pip")
+_OTHERS = ("apt.txt", "runtime.txt")
 _EXPLICIT = re.compile(r"^@EXPLICIT\s*$", re.MULTILINE)
 _HEADING = re.compile(r"\A# This file may be used to create an environment")
 _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=|(?=\S))(?P<path>(?!\w+://)\S.*)")
@@ -33,7 +34,7 @@ _CONDA_BUILD = re.compile(r"/(?:[^/]+_\d{8,}|[^/]*croot)/|/feedstock_root/|/cond
 
 def recognises(path: Path) -> bool:
     """Return whether it is a text file that is not conda's or apt's."""
-    if path.suffix not in _SUFFIXES or path.name == "apt.txt" or not path.is_file():
+    if path.suffix not in _SUFFIXES or path.name in _OTHERS or not path.is_file():
         return False
     text = beginning(path)
     return not (_EXPLICIT.search(text) or _HEADING.search(text) or conda_list.is_one(text))
