@@ -713,6 +713,25 @@ class TestNotebooksOwnMetadata:
         assert asked(reading) == [("pip", ("pandas", "six==1.16"))]
         assert reading.requests[0].sources.index_url == "https://p.example.com/simple"
 
+    @pytest.mark.parametrize(
+        ("listed", "kept", "lost"),
+        [
+            (["a1==1.0", "-r /Workspace/x.txt"], ("a1==1.0",), ["-r /Workspace/x.txt"]),
+            (["/Volumes/m/x-1-py3-none-any.whl", "b"], ("b",), ["/Volumes/m/x-1-py3-none-any.whl"]),
+            (["--extra-index-url https://p.example.com/simple", "c"], ("c",), []),
+        ],
+    )
+    def test_databricks(
+        self, write: Callable[..., Path], listed: list[str], kept: tuple[str, ...], lost: list[str]
+    ) -> None:
+        own = {"environmentMetadata": {"dependencies": listed, "environment_version": "2"}}
+        metadata = {"application/vnd.databricks.v1+notebook": own}
+        reading = files.read(write("n.ipynb", self.notebook(**metadata)))
+        assert asked(reading) == [("pip", kept)]
+        assert [each.command for each in reading.problems] == lost
+        own["environmentMetadata"]["dependencies"] = []
+        assert files.reader(write("m.ipynb", self.notebook(**metadata))) is None
+
     def test_one_that_only_speaks_of_dependencies(self, write: Callable[..., Path]) -> None:
         text = self.notebook(widgets={"dependencies": ["x"]}, uv={"exclude-newer": "2024"})
         assert files.reader(write("n.ipynb", text)) is None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from ...io.reading import MAX_NOTEBOOK, bytes_of, decoded
 from ...model.documents import parse_json
 from ...model.environmentfile import read_environment_yml
-from ...model.errors import InvalidSpec
+from ...model.errors import InvalidSpec, UsageError
+from ...model.listed import listed_requirement
 from ...model.parsing import Asked, Problem
 from ...model.sources import Sources
 from . import Reading
@@ -39,7 +41,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read the block, then the metadata that juv, uv, nteract and Thoth write.
+    """Read the block, then the metadata that juv, uv, nteract, Thoth and Databricks write.
 
     Raises:
         InvalidSpec: It is not a notebook, or its dependencies are not a list.
@@ -78,12 +80,14 @@ def _metadata(notebook: dict[str, Any]) -> dict[str, Any]:
 
 def _listed(metadata: dict[str, Any]) -> dict[str, Any]:
     """Return the parts of the metadata that list packages."""
-    nested = metadata | table(metadata, "runt") | table(metadata, "nteract")
+    nested = dict(metadata)
+    for key in ("runt", "nteract", "application/vnd.databricks.v1+notebook"):
+        nested |= table(metadata, key)
     return {
         key: nested[key]
         for key in _READERS
         if isinstance(nested.get(key), dict)
-        and not nested[key].keys().isdisjoint(("dependencies", "requirements"))
+        and (nested[key].get("dependencies") or nested[key].get("requirements"))
     }
 
 
@@ -115,4 +119,33 @@ def _of_thoth(value: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]
     return asked, asked.notes
 
 
-_READERS = {"uv": _of_uv, "conda": _of_conda, "dependencies": _of_thoth}
+def _of_databricks(value: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]]:
+    """Read the environment of a Databricks notebook, whose items are lines for pip."""
+    listed, asked = value.get("dependencies"), Asked()
+    for text in listed if isinstance(listed, list) else ():
+        try:
+            read, own = listed_requirement(str(text).strip(), folder=folder_of(path))
+            missing = [
+                file
+                for _, spec in read.specs
+                if spec.startswith(("-r ", "-c ", "/"))
+                and not os.path.exists(file := spec.removeprefix("-r ").removeprefix("-c "))
+            ]
+            if missing:
+                raise UsageError(f"There is no {missing[0]} here.")
+            if own:
+                raise UsageError(f"{own[0]} is for a requirements.txt.")
+        except UsageError as error:
+            read = Asked(problems=(Problem(str(text), error.problem),))
+        asked += read
+    base = value.get("base_environment")
+    notes = (f"Its base environment {base} is left aside.",) if base else ()
+    return asked, (*asked.notes, *notes)
+
+
+_READERS = {
+    "uv": _of_uv,
+    "conda": _of_conda,
+    "dependencies": _of_thoth,
+    "environmentMetadata": _of_databricks,
+}
