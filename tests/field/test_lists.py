@@ -543,6 +543,47 @@ def test_a_runtime_txt_names_no_package(write: Callable[..., Path], text: str, s
         verb("install", "--dry-run", "-f", write("runtime.txt", text))
 
 
+class TestListsThatLinesChange:
+    """A list here that the lines before its use change is read as it lies here, with a note."""
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "sed -i '/torch/d' requirements.txt",
+            "pip freeze > requirements.txt",
+            "echo idna >> requirements.txt",
+            "uv export -o requirements.txt",
+            "uv pip compile requirements.in --output-file=requirements.txt",
+            "poetry export -o requirements.txt",
+            "pip-compile -o requirements.txt",
+        ],
+    )
+    def test_a_note(self, write: Callable[..., Path], tmp_path: Path, line: str) -> None:
+        write("requirements.txt", "six\n")
+        found = expanded(f"{line}\npip install -r requirements.txt", tmp_path)
+        (use,) = [each for each in found if "install -r" in each.command]
+        assert use.request is not None
+        assert f"writes {tmp_path}/requirements.txt: it is read as it lies here now." in use.note
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "sed -n '/torch/p' requirements.txt",
+            "echo six > requirements.txt",
+            "pip freeze > other.txt",
+            "cat requirements.txt",
+            "cp requirements.txt other.txt",
+        ],
+    )
+    def test_none_for_one_that_stays(
+        self, write: Callable[..., Path], tmp_path: Path, line: str
+    ) -> None:
+        write("requirements.txt", "six\n")
+        found = expanded(f"{line}\npip install -r requirements.txt", tmp_path)
+        (use,) = [each for each in found if "install -r" in each.command]
+        assert "lies here now" not in use.note
+
+
 class TestProjects:
     """A8 and B14."""
 

@@ -70,7 +70,8 @@ class Found:
             its options that no request can express.
         extras: The extras of a project's list that it requests; ``*`` is all of them.
         fetched: What lines before it cloned or downloaded, as `machine.Machine` has it.
-        written: The texts of the lists among its specs that lines before it wrote.
+        written: The lists among its specs that lines before it wrote, with their texts; None for
+            a text that is not known.
     """
 
     command: str
@@ -81,4 +82,4 @@ class Found:
     note: str = ""
     extras: tuple[str, ...] = ()
     fetched: tuple[tuple[str, Origin], ...] = ()
-    written: tuple[tuple[str, str], ...] = ()
+    written: tuple[tuple[str, str | None], ...] = ()

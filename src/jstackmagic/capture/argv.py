@@ -263,9 +263,9 @@ class Call:
             note=" ".join(part for part in (self.note, note) if part),
             fetched=tuple(self.machine.fetched.items()),
             written=tuple(
-                (spec.place, text)
+                (spec.place, self.machine.files[spec.place])
                 for spec in request.specs
-                if (text := self.machine.files.get(spec.place)) is not None
+                if spec.place in self.machine.files
             ),
         )
 

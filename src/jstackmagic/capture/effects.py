@@ -310,6 +310,7 @@ _CHANGERS = _COPIERS | listed("sed curl wget gpg patch rsync perl crudini")
 
 def _changed(call: Call, state: State) -> Iterator[tuple[Word, str | None]]:
     """Yield the files that a program changes, with the text of a copy."""
+    yield from ((word, None) for word in _output(call))
     if call.program not in _CHANGERS:
         return
     options = [word.text for word in call.arguments if word.text.startswith("-")]
@@ -327,8 +328,36 @@ def _changed(call: Call, state: State) -> Iterator[tuple[Word, str | None]]:
     fetches = call.program in _DOWNLOADS
     for word in names:
         known = not fetches and state.machine.text(state.path_of(word)) is not None
-        if known or is_setting(word.text):
+        if known or is_setting(word.text) or (not fetches and _LIST.search(word.text)):
             yield word, None
+
+
+_LIST = re.compile(r"\.(?:txt|in|ya?ml|toml|lock)$")
+_OUTPUTS = {
+    "poetry": ("-o", "--output"),
+    "pdm": ("-o", "--output"),
+    "uv": ("-o", "--output-file"),
+    "pip-compile": ("-o", "--output-file"),
+    "conda": ("-f", "--file"),
+    "mamba": ("-f", "--file"),
+    "micromamba": ("-f", "--file"),
+    "pipreqs": ("--savepath",),
+}
+"""The options by which tools name the list that they write."""
+
+
+def _output(call: Call) -> Iterator[Word]:
+    """Yield the list that an export or a compilation of requirements writes."""
+    options = _OUTPUTS.get(call.program, ())
+    verbs = {word.text for word in call.arguments[:2]}
+    if call.program not in ("pip-compile", "pipreqs") and verbs.isdisjoint(("export", "compile")):
+        return
+    for word, after in zip(call.arguments, [*call.arguments[1:], None], strict=True):
+        name, equals, _ = word.text.partition("=")
+        if name in options and equals:
+            yield word.tail(len(name) + 1)
+        elif name in options and after is not None:
+            yield after
 
 
 _DOWNLOADS = {

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from ..io.reading import text_of
 from ..model.errors import UsageError
 from ..model.spec import Constraint, RequirementsFile
 from ..model.spec import read as read_spec
@@ -38,6 +39,9 @@ def expand(found: Found) -> Iterator[Found]:
     if request is None:
         yield found
         return
+    if changed := ", ".join(path for path, text in found.written if _differs(path, text)):
+        note = f"A line before it writes {changed}: it is read as it lies here now."
+        found = replace(found, note=" ".join(filter(None, (found.note, note))))
     specs = tuple(_from_origin(spec, request.manager, found) for spec in request.specs)
     request = replace(request, specs=specs)
     missing = [spec for spec in request.specs if not os.path.exists(local_path(spec) or "/")]
@@ -51,11 +55,12 @@ def expand(found: Found) -> Iterator[Found]:
         yield replace(found, request=replace(request, specs=specs))
     for listed in lists.values():
         yield from listed
-    written = [spec for spec in missing if local_path(spec) in dict(found.written)]
+    texts = {path: text for path, text in found.written if text is not None}
+    written = [spec for spec in missing if local_path(spec) in texts]
     for spec in written:
         path = local_path(spec)
         folder = os.path.dirname(path)
-        yield from listed_in(found, request, path, dict(found.written)[path], folder=folder)
+        yield from listed_in(found, request, path, texts[path], folder=folder)
     missing = [spec for spec in missing if spec not in written]
     if missing:
         paths = ", ".join(map(local_path, missing))
@@ -107,6 +112,14 @@ def listed_in(
             yield replace(found, request=None, reason=reason)
             return
     yield from listed_by(found, request, path, reading)
+
+
+def _differs(path: str, text: str | None) -> bool:
+    """Return whether a file here is, or may be, another than what lines before its use leave."""
+    try:
+        return os.path.isfile(path) and text_of(Path(path)).strip() != (text or "").strip()
+    except (OSError, UsageError):
+        return True
 
 
 def _from_origin(spec: Spec, manager: ManagerName, found: Found) -> Spec:
