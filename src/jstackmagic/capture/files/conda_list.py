@@ -65,9 +65,9 @@ def read(path: Path) -> Reading:
         try:
             if built and built[3].startswith(("pypi_", "<pip>")):
                 asked += Asked(specs=(("pip", f"{built[1]}=={built[2]}"),))
-            elif not line.startswith("-"):
-                asked += listed_spec(line, folder=folder_of(path))
             else:
+                if not line.startswith("-"):
+                    listed_spec(line, folder=folder_of(path))  # stops at what conda refuses
                 asked += read_cell(line, manager="conda", folder=folder_of(path))
         except UsageError as error:
             asked += Asked(problems=(Problem(line, error.problem, number),))
