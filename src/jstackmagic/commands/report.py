@@ -46,7 +46,7 @@ class Options:
         "--history",
         default=USUAL,
         metavar="PATH",
-        help="the history's path in a home (default: %(default)s)",
+        help=f"the history's path in a home (default: {USUAL})",
     )
     since: str | None = option("--since", metavar="TIME", help="2026-11-01, 90m, 8h, 7d")
     until: str | None = option("--until", metavar="TIME", help="likewise")
@@ -76,7 +76,7 @@ class Options:
         under=_NEXT,
         default="80%",
         metavar="SHARE",
-        help="of all installs (default: %(default)s)",
+        help="a share of all installs (default: 80%%)",
     )
     base_image: str = option(
         "--from", under=_NEXT, default="", metavar="IMAGE", help="the base (default: most people's)"
