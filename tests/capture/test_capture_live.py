@@ -592,6 +592,36 @@ def test_what_no_request_can_say_is_noted_once(
     assert not told(second)
 
 
+@pytest.mark.parametrize(
+    ("sets", "cell"),
+    [
+        ("", "!pip install -q --target {folder} by-folder"),
+        ("os.environ['PIP_TARGET'] = '{folder}'", "!pip install -q by-folder"),
+        ("os.environ['PIP_PREFIX'] = '{folder}'", "%pip install -q by-folder"),
+    ],
+)
+def test_an_install_into_a_folder_is_none_into_the_environment(
+    kernel: Kernel,
+    index: WheelIndex,
+    records: Callable[[], list[Record]],
+    tmp_path: Path,
+    sets: str,
+    cell: str,
+) -> None:
+    index.add("by-folder", "1.0")
+    folder = str(tmp_path / "folder")
+    kernel.run(f"import os\n{sets.format(folder=folder)}").check()
+    try:
+        result = kernel.run(cell.format(folder=folder)).check()
+    finally:
+        kernel.run("for name in ('PIP_TARGET', 'PIP_PREFIX'): os.environ.pop(name, None)").check()
+    assert Path(folder).is_dir()
+    (record,) = records()
+    assert record.status == "seen"
+    assert "not into an environment" in record.notes[0]
+    assert "not into an environment" in told(result)[0]
+
+
 def test_one_that_changes_the_environment_is_found_and_not_noted(
     kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]], tmp_path: Path
 ) -> None:

@@ -69,6 +69,9 @@ def pip(call: Call) -> Iterator[Found]:
     if not given.words or given.has(*_LOOKS):
         return
     python = given.values("--python")
+    set_before = call.variables.get("PIP_PYTHON")
+    if not python and set_before is not None and set_before.text:
+        python = (set_before,)
     call = call.by_python(python[-1]) if python else call
     verb = given.words[0]
     if verb.text == "install":
@@ -157,11 +160,19 @@ def is_no_list(word: Word) -> bool:
     return not word.holes and _NO_LIST.fullmatch(word.text) is not None
 
 
+_NO_ENVIRONMENT = "not into an environment."
+
+
+def is_elsewhere(found: Found) -> bool:
+    """Return whether a find is an install into a folder that is no environment."""
+    return found.request is None and found.reason.endswith(_NO_ENVIRONMENT)
+
+
 def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[Found]:
     for name in _ELSEWHERE:
         if given.has(name) and given.last(name) != "{sys.prefix}":
             where = f"{name} {given.last(name)}"
-            yield call.unread(f"It installs with {where}, not into an environment.")
+            yield call.unread(f"It installs with {where}, {_NO_ENVIRONMENT}")
             return
     unclear = call.unclear([*given.values(*_INDEXES), *(word for _, word in kept.items)])
     if unclear:

@@ -33,7 +33,9 @@ from .observe import (
     without,
 )
 from .places import Place, Places, is_said, stamp_of
+from .python_tools import is_elsewhere
 from .shell import Word
+from .state import State
 from .taps import Handle
 from .wrappers import CONDAS
 
@@ -224,7 +226,11 @@ class Watcher:
         """Handle the start of a program; return None if it installs nothing."""
         every = _founds(start, cell)
         # what is no business of conda, pip or apt names no interpreter
-        founds = [found for found in every if found.request or found.target.interpreter]
+        founds = [
+            found
+            for found in every
+            if found.request or (found.target.interpreter and not is_elsewhere(found))
+        ]
         others = tuple(found for found in every if found not in founds)
         if not every:
             self.saw(start.text)
@@ -473,12 +479,19 @@ class Watcher:
 # -- reading
 
 
+_ELSEWHERE = {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON"}
+"""Variables that take an install of pip's out of its environment."""
+
+
 def _founds(start: Start, cell: str) -> list[Found]:
     """Return the installs of a program that is about to start."""
+    state = State(folder=start.folder)
+    for name in _ELSEWHERE & start.environ.keys():
+        state.define(name, Word(start.environ[name]))
     if start.words is None:
-        founds = list(recognise(start.text, folder=start.folder))
+        founds = list(recognise(start.text, state=state))
     else:
-        founds = list(recognise_argv([Word(word) for word in start.words], folder=start.folder))
+        founds = list(recognise_argv([Word(word) for word in start.words], state=state))
     if not founds and _READS_INPUT.fullmatch(start.text) and cell.lstrip().startswith("%%"):
         founds = list(_read(cell))
     return founds
