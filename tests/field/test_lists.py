@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
 from jstackmagic.capture import Found, files, lists
 from jstackmagic.capture.lines import recognise
@@ -498,8 +499,11 @@ class TestLocksIndexes:
             ),
             (("", "https://b.example.com/s"), "", ("https://b.example.com/s",)),
             (("", ""), "", ()),
+            ((PYPI_SIMPLE_ENDPOINT,) * 2, "", ()),
+            ((f"{PYPI_SIMPLE_ENDPOINT}/", "https://b.example.com/s"), "",
+             ("https://b.example.com/s",)),
         ],
-    )
+    )  # fmt: skip
     def test_pylock(
         self,
         write: Callable[..., Path],

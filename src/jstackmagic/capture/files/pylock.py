@@ -74,7 +74,7 @@ def read(path: Path) -> Reading:
         spec, *hashes = requirement.split(" --hash=")
         entry = spec + (f" ; {marker}" if marker else "") + "".join(f" --hash={h}" for h in hashes)
         asked = read_requirement(entry, folder=folder_of(path))
-        if package.index:
+        if package.index and not _is_public(package.index):
             indexes[package.index] = None
         elif package.wheels or package.sdist:
             unnamed.append(str(package.name))
@@ -86,6 +86,15 @@ def read(path: Path) -> Reading:
     locked = Asked(sources=sources, pip_options=("--no-deps",))
     found = [*finds(hashed + locked, line=first), *finds(unhashed + locked, line=first)]
     return Reading(path, (*found, *problems), tuple(_notes(lock)))
+
+
+def _is_public(index: str) -> bool:
+    """Return whether it is PyPI's own index, for which a site's mirror stands in."""
+    try:
+        from pypi_simple import PYPI_SIMPLE_ENDPOINT
+    except ImportError:  # of jstackmagic[formats]
+        return False
+    return index.rstrip("/") == PYPI_SIMPLE_ENDPOINT.rstrip("/")
 
 
 def _notes(lock: Any) -> Iterator[str]:
