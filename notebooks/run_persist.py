@@ -56,7 +56,7 @@ def run(client: DockerClient, path: Path) -> nbformat.NotebookNode:
     try:
         image = stacks.image_with(client, stacks.image(client), ours.wheel())
         work = FOLDER / "work"
-        work.mkdir()
+        work.mkdir(parents=True)
         work.chmod(0o777)  # its user in the container is another
         shutil.copy(path, work)
         (work / path.name).chmod(0o666)

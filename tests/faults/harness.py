@@ -95,7 +95,7 @@ def signature(scene: Scene) -> dict[str, str]:
 
 
 _IGNORED = re.compile(
-    r"home/run$|home/run/jstackmagic$|jstackmagic/(?:turn|replay)|__pycache__|\.pyc$|\.lock$|conda-meta/history$|/history/|jstackmagic\.bytecode$|\.torn$"
+    r"home/run$|home/run/jstackmagic$|jstackmagic/(?:turn|replay|traceback)|__pycache__|\.pyc$|\.lock$|conda-meta/history$|/history/|jstackmagic\.bytecode$|\.torn$"
     r"|\.conda/environments\.txt$|/\.rustup|^system/var/(?:log|cache|lib/apt)/"
     r"|^system/var/lib/dpkg/(?:.*-old$|lock|available|triggers/|status-new$|updates/tmp|tmp\.ci)"
 )
@@ -279,7 +279,7 @@ class Examination:
             if not self._is_right() and named:
                 self._type(self.argv, found)
         found.problems += self._wrong()
-        if fault == "error" and found.failed.startswith("rmdir"):
+        if fault in ("error", "oom") and found.failed.startswith("rmdir"):
             # uv takes it for no error that an empty folder stays
             found.problems = [each for each in found.problems if "with env" not in each]
         return found

@@ -327,9 +327,10 @@ def test_another_program_that_holds_dpkgs_lock_is_waited_for(make_deb: Callable[
         ("hel.o", "There is no package hel.o"),
     ],
 )
-def test_what_apt_refuses_is_said_beforehand(spec: str, said: str) -> None:
-    if not apt._lists_are_fresh():
-        apt_get("update")
+def test_what_apt_refuses_is_said_beforehand(
+    spec: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apt, "_lists_are_fresh", lambda: True)  # those of this run are
     with pytest.raises(CommandFailed) as caught:
         apt.AptGet().plan(install(spec), SYSTEM)
     assert said in caught.value.problem
@@ -338,9 +339,10 @@ def test_what_apt_refuses_is_said_beforehand(spec: str, said: str) -> None:
 
 
 @pytest.mark.apt
-def test_what_lacks_a_dependency_is_said_beforehand(make_deb: Callable[..., Path]) -> None:
-    if not apt._lists_are_fresh():
-        apt_get("update")
+def test_what_lacks_a_dependency_is_said_beforehand(
+    make_deb: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apt, "_lists_are_fresh", lambda: True)  # those of this run are
     deb = make_deb("lacking", depends="jstackmagic-no-such (>= 2)")
     with pytest.raises(CommandFailed, match=r"Depends: jstackmagic-no-such \(>= 2\)"):
         apt.AptGet().plan(install(str(deb)), SYSTEM)

@@ -142,7 +142,9 @@ def _channels(node: Node | None) -> Asked:
         # "channels: a, b", as one text
         words = re.split(r"[,\s]+", str(value)) if item is node else [str(value).strip()]
         for word in words:
-            if reason := filled_in(word):
+            # the variables of a URL hold credentials, and stay as written
+            plain = word.replace("$", "") if "://" in word else word
+            if reason := filled_in(plain):
                 problems.append(Problem(word, reason, _line(item)))
             elif word and word != "nodefaults":
                 channels.append(word)

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from ...io.archives import check_archive, leaves, refused
 from ...io.reading import path_of, text_of
 from ...model.documents import parse_toml
-from ...model.errors import JStackMagicError
+from ...model.errors import JStackMagicError, UsageError
 from ...model.options import PIP
 from ...model.packages import normalise
 from ...model.parsing import logical_lines, own_options, read_requirement
@@ -187,7 +187,10 @@ class _Reader:
             return
         for spec in asked.of("pip"):
             if not limits or isinstance(spec, (RequirementsFile, Constraint)):
-                self.spec(spec, path)
+                try:
+                    self.spec(spec, path)
+                except UsageError as error:  # no path could be so
+                    self.found.beyond.append((f"{_short(error)}", path))
             elif spec.place:
                 self.found.places.append(("url", plain_place(spec.place), path))
         for option, place in asked.sources.given():

@@ -61,6 +61,7 @@ _KEPT = re.compile(
 """uv's own variables that change how it works, but not the result."""
 
 
+_NO_SOLUTION = 1
 _OLDEST = (0, 13)
 """The first uv whose ``pip install --dry-run`` reports its plan in JSON."""
 
@@ -208,18 +209,24 @@ def _from_cache(
     by_name = not any(spec.hashes or url_of(spec) for spec in request.specs)
     if by_name and "--require-hashes" not in terms.words and "UV_NO_CACHE" not in terms.variables:
         pins = (f"{package.name}=={package.version}" for package in new)
-        words = ("--no-progress", "--no-deps", "--offline")
-        yield _command(environment, "install", terms, *words, *pins)
+        words = ("--no-progress", "--no-deps", "--offline")  # uv takes none of them twice
+        more = (word for word in words if word not in terms.words)
+        yield _command(environment, "install", terms, *more, *pins)
 
 
 def _run_one(commands: Sequence[Command], console: Console, secrets: tuple[str, ...]) -> int:
-    """Run commands until one succeeds; the words of the others are dropped, but for the last."""
+    """Run commands until one does more than find no solution; return its exit status.
+
+    uv ends with 1 where it finds none, before it changes anything, and otherwise with 2, or is
+    killed (https://docs.astral.sh/uv/reference/exit-codes/): then what it began is left as it is.
+    """
     *quick, last = commands
     for command in quick:
         words: list[str] = []
-        if process.run(command, words.append, secrets=(*_secrets(command), *secrets)) == 0:
+        status = process.run(command, words.append, secrets=(*_secrets(command), *secrets))
+        if status != _NO_SOLUTION:
             console.write("".join(words))
-            return 0
+            return status
     if not console.terminal:  # a notebook would show each state of uv's bars as lines
         last = replace(last, argv=(*last.argv[:3], "--no-progress", *last.argv[3:]))
     return process.run(last, console.write, secrets=(*_secrets(last), *secrets))
