@@ -193,7 +193,7 @@ class Transaction:
             record = self._begin(planned, self.history.new_transaction(), 1)
         left = unfinished.noted_again(left, planned.plan)
         with turn(planned.plan, self.console):
-            return self._work(planned, record, left)
+            return self._work(planned, record, left, finishing=True)
 
     @staticmethod
     def _names_here(step: Step) -> bool:
@@ -421,7 +421,9 @@ class Transaction:
         finally:
             left.leave()
 
-    def _work(self, planned: Planned, record: Record, left: Unfinished) -> Done:
+    def _work(
+        self, planned: Planned, record: Record, left: Unfinished, *, finishing: bool = False
+    ) -> Done:
         """Have the engine do it, end the record, and drop the note where all is whole."""
         plan, environment, before = planned.plan, planned.plan.environment, left.before
         running = imports.is_running(environment)
@@ -453,6 +455,8 @@ class Transaction:
             log=mask(recording.log.text),
         )
         half = left.half_done(environment) if status != 0 else ()
+        if finishing and status != 0 and not half:  # its halves were removed, and nothing came
+            half = (f"Still to be finished: {left.words}",)
         record = self.history.end(record, outcome)
         if not half:
             left.drop()
