@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,17 +44,22 @@ def hub(
     docker_engine: DockerClient, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Hub]:
     monkeypatch.setenv("DOCKER_HOST", host())
+    started: list[Hub] = []
     (network,) = docker_engine.networks.get("bridge").attrs["IPAM"]["Config"][:1]
     options = ("--pause", "0.3", "--at-least", "1", "--token-seconds", "1")
     try:
-        with Hub(tmp_path, *options, image=base, address=network["Gateway"]) as hub:
-            yield hub
+        # an engine that found its bridge made names no gateway: it is the network's first address
+        gateway = network.get("Gateway") or next(ip_network(network["Subnet"]).hosts())
+        with Hub(tmp_path, *options, image=base, address=str(gateway)) as made:
+            started.append(made)
+            yield made
     except Unavailable as reason:
         pytest.skip(str(reason))
     finally:
         for container in docker_engine.containers.list(all=True):
-            if container.name.startswith(f"jstackmagic-tests-{hub.url.rpartition(':')[2]}-"):
-                container.remove(force=True)
+            for made in started:
+                if container.name.startswith(f"jstackmagic-tests-{made.url.rpartition(':')[2]}-"):
+                    container.remove(force=True)
 
 
 def test_a_server_starts_from_the_image_that_its_user_pushed(

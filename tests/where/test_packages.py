@@ -12,7 +12,13 @@ import pytest
 
 from jstackmagic.model.packages import Package, PackageSet
 from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import conda_distributions, files_of, read_debian, read_packages
+from jstackmagic.where.packages import (
+    conda_distributions,
+    files_of,
+    read_debian,
+    read_distributions,
+    read_packages,
+)
 from support.environments import make_venv, uv
 from support.wheels import build_wheel
 
@@ -164,3 +170,16 @@ def test_a_pipe_or_a_loop_in_the_place_of_metadata_is_not_waited_for(tmp_path: P
     (meta / "looped-1.0-0.json").symlink_to("looped-1.0-0.json")
     found = read_packages(detect(tmp_path), ("conda",))
     assert {package.name for package in found.packages} == {"piped"}
+
+
+def test_a_distribution_that_was_read_half_written_is_read_again(tmp_path: Path) -> None:
+    """Both states have one time, as within a tick of the kernel's clock."""
+    python = make_venv(tmp_path / "env")
+    folder = next(python.glob("lib/python*/site-packages")) / "half-1.0.dist-info"
+    folder.mkdir()
+    environment = detect(python)
+    assert "half" not in {package.name for package in read_distributions(environment)}
+    stat = folder.stat()
+    (folder / "METADATA").write_text("Name: half\nVersion: 1.0\n")
+    os.utime(folder, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert "half" in {package.name for package in read_distributions(environment)}

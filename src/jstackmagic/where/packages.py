@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
@@ -235,7 +236,10 @@ def _requirement(text: str) -> Requirement | None:
 
 
 # Reading is cached by path, modification time and size: the record of an installed package
-# never changes in place, so that one kernel reads each only once.
+# never changes in place, so that one kernel reads each only once. One that was changed just now is
+# read again: within a tick of the clock it may have been half there, under the same time.
+
+_TICK = 50_000_000  # nanoseconds; the kernel's clock has 1 to 10 ms
 
 
 def _cached(paths: Iterable[str], read: Callable[[str], _T]) -> list[_T]:
@@ -247,7 +251,10 @@ def _cached(paths: Iterable[str], read: Callable[[str], _T]) -> list[_T]:
             if error.errno not in (errno.ENOENT, errno.ELOOP):
                 raise
             continue  # taken away between listing and reading, or a link to itself
-        found.append(_read_cached(read, path, stat.st_mtime_ns, stat.st_size))
+        if abs(time.time_ns() - stat.st_mtime_ns) < _TICK:
+            found.append(read(path))
+        else:
+            found.append(_read_cached(read, path, stat.st_mtime_ns, stat.st_size))
     return found
 
 
