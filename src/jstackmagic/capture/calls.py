@@ -625,14 +625,12 @@ class _Visitor(ast.NodeVisitor):
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             parts += [self._variables(node.left), self._variables(node.right)]
         elif isinstance(node, ast.Call):
-            name_of_call = self._dotted(node.func)
             if isinstance(node.func, ast.Attribute) and node.func.attr == "copy" and not node.args:
                 return self._variables(node.func.value)
-            if name_of_call not in ("dict", "copy.copy", "copy.deepcopy"):
+            if self._dotted(node.func) not in ("dict", "copy.copy", "copy.deepcopy"):
                 return None
             parts += [self._variables(argument) for argument in node.args]
-            keys = [None if k.arg is None else ast.Constant(k.arg) for k in node.keywords]
-            parts.append(self._variables(ast.Dict(list(keys), [k.value for k in node.keywords])))
+            parts.append(self._variables(_as_dict(node.keywords)))
         known = [part for part in parts if part is not None]
         if not parts or len(known) < len(parts):
             return None
@@ -655,9 +653,7 @@ class _Visitor(ast.NodeVisitor):
             after = ast.BinOp(value, ast.Add(), more) if known and more else None
             self._set(name.id, after or _beginning([value, value]), node.lineno)
         elif method == "update" and self._variables(value) is not None:
-            keys = [None if k.arg is None else ast.Constant(k.arg) for k in node.keywords]
-            given = ast.Dict(list(keys), [k.value for k in node.keywords])
-            for each in (*node.args, given):
+            for each in (*node.args, _as_dict(node.keywords)):
                 self._added(name, each)
         else:
             self._set(name.id, None, node.lineno)
@@ -768,6 +764,12 @@ class _Visitor(ast.NodeVisitor):
             whole = None if text is None else _text(text)
             return None if whole is None else tuple(split(whole))
         return None
+
+
+def _as_dict(keywords: Sequence[ast.keyword]) -> ast.Dict:
+    """Return the keywords of a call as the dictionary that ``dict`` makes of them."""
+    keys: list[ast.expr | None] = [ast.Constant(k.arg) if k.arg else None for k in keywords]
+    return ast.Dict(keys, [k.value for k in keywords])
 
 
 def _is(node: ast.expr, value: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..model.environment import BASES, prefix_of_name
 from ..model.sources import Sources
 from .argv import Call, Given, Options, listed
 from .shell import Word
@@ -62,9 +63,6 @@ _VERBS = {
 }
 
 
-_BASES = ("base", "root")
-
-
 def options(program: str, arguments: tuple[Word, ...]) -> Options:
     """Return the options that a program of the family takes in a call."""
     env = bool(arguments) and any(word.text == "env" for word in arguments[:3])
@@ -86,7 +84,7 @@ def conda(call: Call) -> Iterator[Found]:
     call = aimed(call, given)
     if verb.startswith("env ") and not given.has("--name", "--prefix"):
         call = call.elsewhere(interpreter=call.words[0].text)  # the file's name, never the active
-    makes = verb in ("create", "env create", "env update") and call.target.name not in _BASES
+    makes = verb in ("create", "env create", "env update") and call.target.name not in BASES
     if makes:
         call.machine.made |= {call.target.prefix or call.target.name} - {""}
     reason = _beyond_packages(verb, given)
@@ -117,7 +115,7 @@ def aimed(call: Call, given: Given) -> Call:
     if not root and call.program != "conda" and name and known is not None and not known.holes:
         root = known.text
     if root:
-        own = root if name in ("", *_BASES) else f"{root}/envs/{name}"
+        own = prefix_of_name(root, name or "base")
         call = call.elsewhere(interpreter=call.words[0].text, prefix=own)
     for name, hint in (("--name", "name"), ("--prefix", "prefix"))[bool(root) :]:
         value = given.last(name)

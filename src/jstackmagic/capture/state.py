@@ -395,12 +395,10 @@ class State:
             names = [word for word in arguments if not word.text.startswith("-")]
             if len(names) != 1 or names[0].holes:
                 return None
-            if program in ("dirname", "basename"):
-                return (
-                    (os.path.dirname(names[0].text) or ".")
-                    if program == "dirname"
-                    else (os.path.basename(names[0].text))
-                )
+            if program == "dirname":
+                return os.path.dirname(names[0].text) or "."
+            if program == "basename":
+                return os.path.basename(names[0].text)
             return self.path_of(names[0])
         filtered, patterns = FILTERS.get(program, (None, 0))
         if filtered is None:

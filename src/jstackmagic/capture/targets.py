@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..model.environment import EnvironmentRef
+from ..model.environment import EnvironmentRef, prefix_of_name
 from ..model.errors import UnknownEnvironment
 from ..model.managers import is_system
 from ..where import environment, kernels
@@ -15,9 +15,6 @@ from ..where import environment, kernels
 if TYPE_CHECKING:
     from ..model.environment import Environment, Kind
     from . import Found, Target
-
-
-_BASES = ("base", "root")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +54,8 @@ class Targets:
         if not named or "{sys." in named:
             return Aim(home.ref, " ".join(filter(None, (doubt, _version_note(target, home)))))
         if target.name and target.root.startswith("/") and target.root != self.default.root:
-            own = "" if target.name in _BASES else f"/envs/{target.name}"
-            found = replace(found, target=replace(target, name="", prefix=f"{target.root}{own}"))
+            own = prefix_of_name(target.root, target.name)
+            found = replace(found, target=replace(target, name="", prefix=own))
             return self.of(found, kernel, display_name)  # another conda's has that name
         here = self._find(target) or self._made.get(named)
         if here is None and target.made:
@@ -111,8 +108,7 @@ def _lookup(target: Target, root: str) -> Environment:
         try:
             return environment.find(name=target.name)
         except UnknownEnvironment:
-            own = "" if target.name in _BASES else f"/envs/{target.name}"
-            return environment.detect(f"{root}{own}")
+            return environment.detect(prefix_of_name(root, target.name))
     return environment.find(prefix=target.prefix)
 
 

@@ -157,6 +157,19 @@ class Environment:
         return ("--prefix", self.prefix)
 
 
+BASES = ("base", "root")
+"""The names of a conda's own environment."""
+
+
+def prefix_of_name(root: str, name: str) -> str:
+    """Return the prefix that a conda at ``root`` gives an environment's name.
+
+    >>> prefix_of_name("/opt/conda", "lab"), prefix_of_name("/opt/conda", "base")
+    ('/opt/conda/envs/lab', '/opt/conda')
+    """
+    return root if name in BASES else f"{root}/envs/{name}"
+
+
 def repair_line(prefix: str) -> str:
     """Return the line that finishes an interrupted change in an environment."""
     return f"%envinstall --repair --prefix {shlex.quote(prefix)}"

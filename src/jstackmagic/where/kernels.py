@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..io.reading import text_of
 from ..model.documents import parse_json
+from ..model.environment import prefix_of_name
 from ..model.errors import NOTHING_CHANGED, InvalidSpec, UnknownEnvironment
 from .environment import detect, find, is_conda_prefix
 
@@ -645,7 +646,7 @@ def _activated(command: Sequence[str]) -> str | None:
     match [os.path.basename(command[0]), *command[1:]]:
         case ["source" | ".", script, target] if os.path.basename(script) == "activate":
             root = os.path.dirname(os.path.dirname(script))
-            own = root if target in ("base", "root") else f"{root}/envs/{target}"
+            own = prefix_of_name(root, target)
             return own if is_conda_prefix(own) else target
         case ["source" | ".", script] if script.endswith("/bin/activate"):
             return script.removesuffix("/bin/activate")
