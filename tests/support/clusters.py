@@ -26,10 +26,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from .wheels import WheelIndex
+
 SITE = sysconfig.get_paths()["purelib"]
 """Where the tests' own libraries are, which the workers' environments borrow."""
 
 CONSOLE = quiet()
+
+
+def add_spokes(index: WheelIndex) -> list[str]:
+    """Add packages that take long enough to install that a worker is killed in the middle."""
+    names = [f"spoke{number:02}" for number in range(40)]
+    for name in names:
+        modules = {f"{name}/{part}.py": f"x = {part}\n" * 50 for part in range(10)}
+        index.add(name, "1", modules={f"{name}/__init__.py": "", **modules})
+    return names
 
 
 def worker_env(folder: Path) -> Path:

@@ -16,7 +16,7 @@ from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.workers.dask import Dask
 from jstackmagic.workers.sync import compare, differences, on_record, sync, take_back
-from support.clusters import CONSOLE, cargo_of, processes, site_of, until, worker_env
+from support.clusters import CONSOLE, add_spokes, cargo_of, processes, site_of, until, worker_env
 from support.verbs import verb
 from support.warm import warm_venv
 
@@ -177,10 +177,7 @@ def test_what_was_imported_is_restarted_and_an_undo_brings_back_what_was_there(
 def test_a_worker_that_is_killed_in_the_middle_comes_back_right(
     client: Client, prefixes: list[Path], kernel: Path, wheel_index: WheelIndex
 ) -> None:
-    names = [f"spoke{number:02}" for number in range(40)]
-    for name in names:
-        modules = {f"{name}/{part}.py": f"x = {part}\n" * 50 for part in range(10)}
-        wheel_index.add(name, "1", modules={f"{name}/__init__.py": "", **modules})
+    names = add_spokes(wheel_index)
     install(kernel, wheel_index, *names)
     cluster, cargo = Dask(client), cargo_of(kernel)
     victim = next(f for f in cluster.call("look").values() if f["prefix"] == str(prefixes[2]))

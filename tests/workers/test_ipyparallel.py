@@ -14,7 +14,7 @@ import pytest
 from jstackmagic.workers.cluster import Lost
 from jstackmagic.workers.ipyparallel import Engines
 from jstackmagic.workers.sync import compare, differences, sync
-from support.clusters import CONSOLE, cargo_of, processes, site_of, until, worker_env
+from support.clusters import CONSOLE, add_spokes, cargo_of, processes, site_of, until, worker_env
 from support.verbs import verb
 from support.warm import warm_venv
 
@@ -122,10 +122,7 @@ def test_an_engine_that_is_killed_in_the_middle_is_named_and_its_next_one_is_rig
     kernel: Path,
     wheel_index: WheelIndex,
 ) -> None:
-    names = [f"spoke{number:02}" for number in range(40)]
-    for name in names:
-        modules = {f"{name}/{part}.py": f"x = {part}\n" * 50 for part in range(10)}
-        wheel_index.add(name, "1", modules={f"{name}/__init__.py": "", **modules})
+    names = add_spokes(wheel_index)
     verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", *names)
     cluster, cargo = Engines(client), cargo_of(kernel)
     looked = cluster.call("look")

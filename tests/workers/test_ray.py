@@ -13,7 +13,7 @@ import pytest
 
 from jstackmagic.workers.ray import Nodes
 from jstackmagic.workers.sync import compare, differences, sync
-from support.clusters import CONSOLE, cargo_of, processes, site_of, until, worker_env
+from support.clusters import CONSOLE, add_spokes, cargo_of, processes, site_of, until, worker_env
 from support.verbs import verb
 from support.warm import warm_venv
 
@@ -118,10 +118,7 @@ def test_a_process_that_is_killed_in_the_middle_comes_back_right(
     kernel: Path,
     wheel_index: WheelIndex,
 ) -> None:
-    names = [f"spoke{number:02}" for number in range(40)]
-    for name in names:
-        modules = {f"{name}/{part}.py": f"x = {part}\n" * 50 for part in range(10)}
-        wheel_index.add(name, "1", modules={f"{name}/__init__.py": "", **modules})
+    names = add_spokes(wheel_index)
     verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", *names)
     cluster, cargo = Nodes(ray), cargo_of(kernel)
     assert sys.prefix not in [f["prefix"] for f in cluster.call("look").values()]
