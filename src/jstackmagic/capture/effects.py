@@ -10,7 +10,7 @@ from . import Origin, Target
 from .argv import Options, listed
 from .machine import unknown_value
 from .shell import Redirection, Word
-from .state import expanded, has_no_python, joined
+from .state import has_no_python, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -71,14 +71,8 @@ def of_command(call: Call, state: State) -> bool:
 
 def _cd(call: Call, state: State) -> None:
     words = [word for word in call.arguments if word.text not in ("--", "-P", "-L")]
-    if not words:
-        state.folder = expanded("~", state.home)
-        return
-    path = expanded(words[0].text, state.home)
-    if words[0].holes or path == "-" or (state.folder is None and not os.path.isabs(path)):
-        state.folder = None
-    else:
-        state.folder = os.path.normpath(os.path.join(state.folder or "", path))
+    word = words[0] if words else Word("~")
+    state.enter(None if word.holes or word.text == "-" else word.text)
 
 
 def _declare(call: Call, state: State) -> None:

@@ -330,7 +330,7 @@ class State:
             within: Whether `leave` comes back to the one before.
         """
         self.left = (*self.left, self.folder) if within else self.left
-        path = None if path is None else os.path.expanduser(path)
+        path = None if path is None else expanded(path, self.home)
         if path is None or (self.folder is None and not os.path.isabs(path)):
             self.folder = None
         else:
