@@ -212,6 +212,7 @@ class TestHandedOver:
         "case $x in a) pip install six;; *) true;; esac",
         "for i in 1; do case $i in 1) pip install six;; esac; done",
         "echo case; pip install six",
+        "(pip install six) || :",
     ],
 )
 def test_a_pattern_does_not_end_a_substitution(substituted: str) -> None:

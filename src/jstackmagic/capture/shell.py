@@ -402,7 +402,7 @@ class _Reader:
 
     def _dollar(self, word: _Growing) -> bool:
         start = self.at
-        if self.text.startswith("$((", start):
+        if self._is_arithmetic(start):
             self._hole_up_to(word, self._closing(start + 1, "()"))
         elif self.text.startswith("$(", start):
             self._substitution(word, 2)
@@ -415,6 +415,12 @@ class _Reader:
                 return False
             self._hole_up_to(word, name.end())
         return True
+
+    def _is_arithmetic(self, start: int) -> bool:
+        """Return whether ``$((`` ends with ``))``: else bash reads a subshell in a ``$(…)``."""
+        if not self.text.startswith("$((", start):
+            return False
+        return self.text.startswith(")", self._closing(start + 2, "()"))
 
     def _substitution(self, word: _Growing, opening: int) -> None:
         if self.depth == MAX_DEPTH:
