@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import names
-from ..where.packages import conda_distributions, read_distributions
+from ..where.packages import distributions
 from .missing import explain_module, imported, optional
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ class _Here:
         self._paths = [folder, *environment.site_packages]
         if os.path.realpath(environment.prefix) == os.path.realpath(sys.prefix):
             self._paths = [folder, *sys.path]
-        self._packages = {package.name for package in read_distributions(environment)}
-        self._packages |= conda_distributions(environment).keys()
+        self._packages = {item.name for item in distributions(environment)}
 
     def has(self, module: str) -> bool:
         """Return whether a module is there; in a namespace, whether its package is."""

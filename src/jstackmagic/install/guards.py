@@ -11,7 +11,7 @@ from ..model.managers import is_system
 from ..model.packages import normalise
 from ..model.policy import is_listed
 from ..model.variants import build_text, cuda_of, is_cpu
-from ..where.packages import conda_distributions, read_distributions, read_packages
+from ..where.packages import distributions, read_packages
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -127,10 +127,7 @@ def check_names(
 
 def hosts_kernel(environment: Environment) -> bool:
     """Return whether an environment has packages that a kernel needs."""
-    names = {package.name for package in read_distributions(environment)}
-    return not names.isdisjoint(KEEPERS) or bool(
-        conda_distributions(environment).keys() & set(KEEPERS)
-    )
+    return any(item.name in KEEPERS for item in distributions(environment))
 
 
 def _lost(plan: Plan) -> Iterator[tuple[Package, Package | None]]:

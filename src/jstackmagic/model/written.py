@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, get_type_hints
 
 from .credentials import mask, mask_words
+from .packages import Package
 from .recipe import Item, Step
 from .request import Request
 from .sources import Sources
@@ -36,15 +37,25 @@ def plain(value: object, *, whole: bool = False) -> Any:
         return {key: plain(item, whole=whole) for key, item in value.items()}
     if isinstance(value, Spec):
         return plain(value.text)
-    if is_dataclass(value):
-        lean: dict[str, Any] = {
-            name: plain(item, whole=whole)
-            for name, default in _defaults(value.__class__)
-            if (item := getattr(value, name)) != default or whole
-        }
-        lean.update(lean.pop("sources", {}))
-        return lean
-    return value
+    if isinstance(value, Package):
+        return dict(_package(value, whole))
+    return _fields_of(value, whole) if is_dataclass(value) else value
+
+
+@lru_cache(maxsize=4096)
+def _package(package: Package, whole: bool) -> dict[str, Any]:
+    """Return a package, which stays the same from one install to the next, as plain values."""
+    return _fields_of(package, whole)
+
+
+def _fields_of(noun: Any, whole: bool) -> dict[str, Any]:
+    lean: dict[str, Any] = {
+        name: plain(item, whole=whole)
+        for name, default in _defaults(noun.__class__)
+        if (item := getattr(noun, name)) != default or whole
+    }
+    lean.update(lean.pop("sources", {}))
+    return lean
 
 
 @lru_cache(maxsize=32)

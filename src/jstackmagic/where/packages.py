@@ -75,14 +75,9 @@ def read_details(prefix: str | Path) -> tuple[CondaDetail, ...]:
     return tuple(sorted((record.detail for record in records), key=lambda detail: detail.name))
 
 
-def read_distributions(environment: Environment, only: str = "") -> tuple[Package, ...]:
-    """Return the Python distributions of an environment that conda does not own.
-
-    Args:
-        environment: The environment.
-        only: The normalised name of the only one to read; all of them if empty.
-    """
-    return tuple(item.package for item in _named(only, environment) if not item.by_conda)
+def read_distributions(environment: Environment) -> tuple[Package, ...]:
+    """Return the Python distributions of an environment that conda does not own."""
+    return tuple(item.package for item in distributions(environment) if not item.by_conda)
 
 
 def find_distribution(name: str, folders: Iterable[str]) -> Distribution | None:
@@ -92,9 +87,9 @@ def find_distribution(name: str, folders: Iterable[str]) -> Distribution | None:
     return next((item for item in found if item is not None), None)
 
 
-def conda_distributions(environment: Environment, only: str = "") -> dict[str, str]:
+def conda_distributions(environment: Environment) -> dict[str, str]:
     """Return the versions of the Python distributions that conda installed, by normalised name."""
-    return {item.name: item.version for item in _named(only, environment) if item.by_conda}
+    return {item.name: item.version for item in distributions(environment) if item.by_conda}
 
 
 def dpkg_folder(root: Path = Path("/")) -> Path:
@@ -127,7 +122,7 @@ def debian_owners(
     wanted = set(names)
     paths = {
         item.path: item
-        for item in _distributions(environment)
+        for item in distributions(environment)
         if item.name in wanted and item.path.startswith("/usr/lib/python3")
     }
     found: dict[str, tuple[str, str]] = {}
@@ -192,7 +187,7 @@ def of_uv(environment: Environment) -> frozenset[tuple[ManagerName, str]]:
 
     Source: uv writes ``REQUESTED`` for every distribution, pip for those on its command line.
     """
-    found = _distributions(environment)
+    found = distributions(environment)
     return frozenset(item.package.key for item in found if item.is_uvs)
 
 
@@ -366,7 +361,8 @@ def _conda_record(content: bytes, stem: str) -> _CondaRecord:
     )
 
 
-def _distributions(environment: Environment, only: str = "") -> list[Distribution]:
+def distributions(environment: Environment, only: str = "") -> list[Distribution]:
+    """Return the distributions of an environment, conda's too; or those of one folder's name."""
     paths = [path for folder in environment.site_packages for path in metadata_in(folder, only)]
     found = [item for item in _cached(paths, Distribution.read) if item is not None]
     if not environment.is_conda or not any(item.path.endswith(".egg-info") for item in found):
@@ -382,10 +378,10 @@ def _distributions(environment: Environment, only: str = "") -> list[Distributio
 
 def _named(name: str, environment: Environment) -> list[Distribution]:
     """Return the distributions of a normalised name, by their folders' names; or all of them."""
-    found = _distributions(environment, only=name)
+    found = distributions(environment, only=name)
     if found or not name:
         return found
-    return [item for item in _distributions(environment) if item.name == name]
+    return [item for item in distributions(environment) if item.name == name]
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...model.packages import Package, normalise
 from ...model.spec import Constraint, Spec, read
-from ...where.packages import (
-    conda_distributions,
-    find_distribution,
-    read_conda,
-    read_distributions,
-)
+from ...where.packages import distributions, find_distribution, read_conda
 from .config import UNREADABLE, configured
 from .spec import installed_from, plain_requirements
 
@@ -137,9 +132,10 @@ def _markers(environment: Environment) -> dict[str, str]:
 
 def serving(specs: Iterable[Spec], environment: Environment) -> dict[Spec, Package | None]:
     """Return, for each spec, the package that it names, or that was installed from its place."""
-    own = read_distributions(environment)
+    found = distributions(environment)
+    own = [item.package for item in found if not item.by_conda]
     by_name = {package.name: package for package in reversed(own)}
-    by_conda = conda_distributions(environment)
+    by_conda = {item.name: item.version for item in found if item.by_conda}
 
     def find(spec: Spec) -> Package | None:
         name, place = spec.name, installed_from(spec)

@@ -30,7 +30,7 @@ from ....model.credentials import mask, secrets_of
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.packages import Package, normalise
 from ....model.plan import Command, Plan
-from ....where.packages import files_of
+from ....where.packages import distributions_of_package
 from ..distributions import version_on_disk
 from ..marks import asked_names, unmark
 from ..plan import (
@@ -241,7 +241,11 @@ def _coming(plan: Plan) -> list[Package]:
 
 def _is_finished(package: Package, environment: Environment) -> bool:
     """Return whether RECORD was written to its end: uv does not notice where the disk fails."""
-    return any(file.endswith(".dist-info/INSTALLER") for file in files_of(package, environment))
+    return any(
+        row.path.endswith(".dist-info/INSTALLER")
+        for item in distributions_of_package(package, environment)
+        for row in item.record
+    )
 
 
 def _secrets(command: Command) -> Iterator[str]:
