@@ -16,9 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from jstackmagic.hub.spawner import Choice
 from jstackmagic.sending.outbox import Outbox, Unreachable
 from support.browser import chromium
-from support.hub import ADMIN, SERVICE, Hub, free_ports, until
+from support.hub import ADMIN, SERVICE, Hub, until
 from support.machine import Unavailable, program
 from support.people import Home
+from support.ports import free_ports
 from support.served import ServedKernel
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tarfile
 import tempfile
@@ -35,6 +34,7 @@ from jstackmagic.model.reference import parse_tag
 from jstackmagic.session import Session
 from support.engine import host
 from support.machine import Unavailable, program
+from support.ports import free_ports
 from support.records import remember
 from support.served import ServedKernel
 from support.tiers import SIX
@@ -384,9 +384,7 @@ def _registry(folder: Path, **more: object) -> Iterator[str]:
         registry = program("docker-registry")
     except Unavailable as reason:
         pytest.skip(str(reason))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     settings = {
         "version": 0.1,
         "log": {"level": "error"},

@@ -32,6 +32,10 @@ _PASSED_ON = (
     *("XDG_RUNTIME_DIR", "APT_CONFIG"),
 )
 
+TRANSPORT = "ipc"
+"""How a kernel is reached: by sockets of its own folder, as a port that is picked free may be taken
+before the kernel listens on it."""
+
 _PATIENCE = 150
 """Seconds to wait for what takes one or two, on a machine that has as much else to do."""
 
@@ -188,7 +192,10 @@ class Kernel:
         write_kernelspec(Path(self._folder.name, "tested"), prefix)
         connection = str(Path(self._folder.name, "connection.json"))
         self._manager = KernelManager(
-            kernel_name="tested", kernel_spec_manager=specs, connection_file=connection
+            kernel_name="tested",
+            kernel_spec_manager=specs,
+            connection_file=connection,
+            transport=TRANSPORT,
         )
         self._client: BlockingKernelClient | None = None
 
@@ -290,6 +297,7 @@ class Server:
 
     def __enter__(self) -> Server:
         options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
+        options += [f"--KernelManager.transport={TRANSPORT}"]
         options += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
         command = [str(self._prefix / "bin/python"), "-m", self._application, *options]
         if self._background:

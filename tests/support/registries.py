@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from .machine import program
+from .ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,12 +46,6 @@ class Served:
         return folder
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as free:
-        free.bind((host, 0))
-        return int(free.getsockname()[1])
-
-
 @contextlib.contextmanager
 def registry(
     folder: Path, *, login: bool = False, tls: bool = False, host: str = "127.0.0.1", **more: Any
@@ -69,7 +63,7 @@ def registry(
         Unavailable: A program is missing.
     """
     command = program("docker-registry")
-    address = f"{host}:{free_port(host)}"
+    address = f"{host}:{free_ports(1)[0]}"
     settings: dict[str, Any] = {
         "version": 0.1,
         "log": {"level": "error", "accesslog": {"disabled": True}},
