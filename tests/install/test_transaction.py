@@ -272,7 +272,7 @@ def test_another_environment_is_not_waited_for(
 ) -> None:
     wheel_index.add("plain", "1.0")
     other = make_venv(tmp_path / "other", pip=False)
-    with turn(plan_of(other), quiet()):
+    with turn(str(other), quiet()):
         assert verb("install", "--prefix", venv, "--pip", "plain", "-i", wheel_index.url).change
 
 
@@ -282,7 +282,7 @@ def test_a_wait_says_for_whom_and_can_be_interrupted(
     wheel_index.add("plain", "1.0")
     said: list[str] = []
     words = ["--prefix", str(venv), "--pip", "plain", "-i", wheel_index.url]
-    with turn(plan_of(venv), quiet()):
+    with turn(str(venv), quiet()):
         interrupt_when(lambda: "waiting for that to end" in "".join(said))
         with pytest.raises(Interrupted) as caught:
             commands.execute("install", words, Session(shown=Plain(said.append)))

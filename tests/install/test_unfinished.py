@@ -7,15 +7,20 @@ import json
 import os
 import shutil
 import subprocess
+import threading
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jstackmagic import commands
-from jstackmagic.install.unfinished import note
+from jstackmagic.display.console import Plain
+from jstackmagic.install.unfinished import at_work, note
+from jstackmagic.io.runtime import process_identity
 from jstackmagic.managers.apt import cutoff
 from jstackmagic.managers.conda.rattler import journal
+from jstackmagic.model.errors import Stopped
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.plan import Plan
 from jstackmagic.model.record import Context
@@ -31,10 +36,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from support.wheels import WheelIndex
+
 
 def info(prefix: Path) -> tuple[str, dict[str, Any]]:
     result, _ = commands.execute("info", ["--prefix", str(prefix)], Session())
     return str(result), result.to_json()
+
+
+def dead(*, machine: str = "") -> Context:
+    """A process that has ended, here or on another machine."""
+    here = process_identity(os.getpid()).rpartition("/")[0]
+    host = machine or os.uname().nodename
+    return Context(host=host, pid=os.getpid(), process=f"{machine or here}/0")
+
+
+def until(look: Callable[[], bool]) -> None:
+    assert any(look() or time.sleep(0.01) for _ in range(1000))
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +66,7 @@ def test_a_half_installed_distribution_is_shown_with_its_line(tmp_path: Path) ->
     environment = detect(prefix)
     change = Change(added=(Package("pip", "half", "1.0"),))
     plan = Plan(Request("install", "pip", read_all("pip", ["half"])), environment, "uv", (), change)
-    note(plan, "a1b2c3d4.1", Context(), PackageSet(), "").leave()
+    note(plan, "a1b2c3d4.1", dead(), PackageSet(), "").leave()
     (site,) = map(type(prefix), environment.site_packages)
     (site / "half-1.0.dist-info").mkdir()
     shown, data = info(prefix)
@@ -61,6 +79,58 @@ def test_a_half_installed_distribution_is_shown_with_its_line(tmp_path: Path) ->
     assert found["left"] == ["half: it has no METADATA"]
     verb("install", "--repair", "--prefix", prefix)
     assert "Cut off" not in info(prefix)[0]
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_change_of_another_machine_is_waited_for_while_it_lives(
+    lives: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wheel_index: WheelIndex
+) -> None:
+    """Two pods on one volume see each other's notes and files, not each other's processes."""
+    wheel_index.add("half", "1.0")
+    prefix = make_uv_venv(tmp_path / "env")
+    environment = detect(prefix)
+    words = ["--prefix", str(prefix), "--pip", "half", "-i", wheel_index.url]
+    change = Change(added=(Package("pip", "half", "1.0"),))
+    plan = Plan(Request("install", "pip", read_all("pip", ["half"])), environment, "uv", (), change)
+    their = note(plan, "a1b2c3d4.1", dead(machine="pod"), PackageSet(), "")
+    their.leave()
+    (site,) = map(type(prefix), environment.site_packages)
+    (site / "half-1.0.dist-info").mkdir()
+    assert "Cut off" not in info(prefix)[0]
+    assert at_work(str(prefix), unseen=True).startswith(f"process {os.getpid()} of pod (last seen ")
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if "waiting" in text:  # it has been silent for long; or it ends well
+            assert (site / "half-1.0.dist-info").is_dir()
+            (site / "half-1.0.dist-info").rmdir()
+            their.drop()
+
+    if not lives:
+        monkeypatch.setattr("jstackmagic.install.unfinished.clock", lambda _: time.time() + 60)
+        with pytest.raises(Stopped, match="half: it has no METADATA"):
+            commands.execute("install", words, Session(shown=Plain(say)))
+        assert said == []
+        return
+    result, _ = commands.execute("install", words, Session(shown=Plain(say)))
+    assert "waiting for that to end" in "".join(said)
+    assert [package.name for package in result.change.added] == ["half"]
+    assert [*prefix.glob(".jstackmagic*")] == []
+
+
+def test_a_note_is_touched_while_its_change_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jstackmagic.install.unfinished._BEAT", 0.01)
+    prefix = make_uv_venv(tmp_path / "env")
+    plan = Plan(Request("install", "pip", read_all("pip", ["x"])), detect(prefix), "uv", ())
+    ours = note(plan, "a1b2c3d4.1", Context(), PackageSet(), "")
+    begun = os.stat(ours.path)
+    until(lambda: os.stat(ours.path).st_ctime_ns > begun.st_ctime_ns)
+    assert os.stat(ours.path).st_mtime_ns == ours.since == begun.st_mtime_ns
+    ours.leave()
+    until(lambda: all(each.name != "jstackmagic-note" for each in threading.enumerate()))
 
 
 def test_a_journal_of_conda_is_shown_without_a_note(conda_env: Callable[..., Path]) -> None:

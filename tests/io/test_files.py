@@ -8,11 +8,12 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.io.files import replace_folder, sweep, write_file
+from jstackmagic.io.files import _machine, replace_folder, sweep, write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,8 +105,10 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["another", "project"]
 
 
-def test_drafts_of_dead_processes_are_swept_and_nothing_else(tmp_path: Path) -> None:
-    host, dead = os.uname().nodename[:40].replace(".", "_"), 2**22 + 1
+def test_drafts_of_dead_processes_are_swept_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, dead = _machine(), 2**22 + 1
     stale = [f".a.json.{host}-{dead}.x1.partial", f".b-1.0.json.{host}-{dead}.x2.partial"]
     kept = [
         f".a.json.{host}-{os.getpid()}.x3.partial",
@@ -118,3 +121,8 @@ def test_drafts_of_dead_processes_are_swept_and_nothing_else(tmp_path: Path) -> 
     assert {path.name for path in tmp_path.iterdir()} == {stale[0], *kept}
     sweep(str(tmp_path), "")
     assert {path.name for path in tmp_path.iterdir()} == {*kept}
+    # of another machine: a minute is no time, an hour is
+    for passed, swept in ((60, False), (3600, True)):
+        monkeypatch.setattr("jstackmagic.io.files.clock", lambda _, s=passed: time.time() + s)
+        sweep(str(tmp_path), "")
+        assert (tmp_path / kept[1]).exists() is not swept

@@ -119,18 +119,32 @@ class Transaction:
         done = []
         for where, environment in {_place(step): step.environment for step in steps}.items():
             self._sweep(environment)
+            if not self.mode.dry_run and unfinished.at_work(where):
+                with turn(where, self.console):  # a plan from half a change would be wrong
+                    pass
             for left in unfinished.find(where):
                 same = [
                     step for step in steps if _place(step) == where and left.is_of(step.request)
                 ]
-                if same and not self.mode.dry_run:
+                if not same or self.mode.dry_run:
+                    self._pass(left, environment)
+                elif finished := self._finish(left, same[0]):
                     steps.remove(same[0])
-                    done.append(self._finish(left, same[0]))
-                elif half := left.half_done(detect(environment.prefix)):
-                    raise _cut_off(left, where or "the system", environment.prefix, half)
-                elif not self.mode.dry_run:
-                    self._close(left, detect(environment.prefix))
+                    done.append(finished)
         return done
+
+    def _pass(self, left: Unfinished, environment: Environment) -> None:
+        """Stop if what was cut off is half done; otherwise end its record.
+
+        Raises:
+            Stopped: It is half done.
+        """
+        environment = detect(environment.prefix)
+        if half := left.half_done(environment):
+            where = place(left.request.manager, environment.prefix) or "the system"
+            raise _cut_off(left, where, environment.prefix, half)
+        if not self.mode.dry_run:
+            self._close(left, environment)
 
     def repair(self, environment: Environment) -> list[Done]:
         """Finish every change of an environment that was cut off.
@@ -143,8 +157,8 @@ class Transaction:
             known = any(record.id == left.record for record in self.history.records())
             if left.undoes or left.is_masked or not known:
                 self._take_away(left, environment)
-            else:
-                done.append(self._finish(left, Step(left.request, environment)))
+            elif finished := self._finish(left, Step(left.request, environment)):
+                done.append(finished)
         return done
 
     def settle(self, place: str) -> bool:
@@ -162,10 +176,23 @@ class Transaction:
         for name in () if self.mode.dry_run else of_environment():
             managers.get(name).sweep(environment)
 
+    @contextmanager
+    def _taken(self, left: Unfinished, environment: Environment) -> Iterator[Unfinished | None]:
+        """Have what was cut off as one's own; None if another process was faster."""
+        with turn(place(left.request.manager, environment.prefix), self.console):
+            ours = left.taken_over(self.context)
+            try:
+                yield ours
+            finally:
+                left.leave()
+
     def _take_away(self, left: Unfinished, environment: Environment) -> None:
-        self.console.say(f"Cleaning up after what was cut off: {left.words}")
-        managers.get(left.request.manager).finish(environment, left.marks, left.since, self.console)
-        self._close(left, detect(environment.prefix))
+        manager = managers.get(left.request.manager)
+        with self._taken(left, environment) as ours:
+            if ours:
+                self.console.say(f"Cleaning up after what was cut off: {left.words}")
+                manager.finish(environment, left.marks, left.since, self.console)
+                self._close(left, detect(environment.prefix))
 
     def _close(self, left: Unfinished, environment: Environment) -> None:
         """End the record of an interrupted change, with the packages now."""
@@ -177,23 +204,29 @@ class Transaction:
             self.history.end(record, replace(outcome, change=change))
         left.drop()
 
-    def _finish(self, left: Unfinished, step: Step) -> Done:
-        """Carry a step through that was cut off; its record then says so."""
-        self.console.say(f"Finishing what was cut off: {left.words}")
-        manager = managers.get(left.request.manager)
-        manager.finish(step.environment, left.marks, left.since, self.console)
-        step = self._made(replace(step, environment=detect(step.environment.prefix)))
-        if left.request.action == "remove" and not self._names_here(step):
-            plan = Plan(step.request, step.environment, self._choice(step).name, ())
-            planned = Planned(step, plan, None)
-        else:
-            planned = self._plan(step)
-        record = self._record_of(left)
-        if record is None:
-            record = self._begin(planned, self.history.new_transaction(), 1)
-        left = unfinished.noted_again(left, planned.plan)
-        with turn(planned.plan, self.console):
-            return self._work(planned, record, left, finishing=True)
+    def _finish(self, left: Unfinished, step: Step) -> Done | None:
+        """Carry a step through that was cut off; its record then says so.
+
+        Returns:
+            None if another process has finished it meanwhile.
+        """
+        with self._taken(left, step.environment) as ours:
+            if ours is None:
+                return None
+            self.console.say(f"Finishing what was cut off: {left.words}")
+            manager = managers.get(left.request.manager)
+            manager.finish(step.environment, left.marks, left.since, self.console)
+            step = self._made(replace(step, environment=detect(step.environment.prefix)))
+            if left.request.action == "remove" and not self._names_here(step):
+                plan = Plan(step.request, step.environment, self._choice(step).name, ())
+                planned = Planned(step, plan, None)
+            else:
+                planned = self._plan(step)
+            record = self._record_of(left)
+            if record is None:
+                record = self._begin(planned, self.history.new_transaction(), 1)
+            ours = unfinished.noted_again(ours, planned.plan)
+            return self._work(planned, record, ours, finishing=True)
 
     @staticmethod
     def _names_here(step: Step) -> bool:
@@ -408,18 +441,21 @@ class Transaction:
         plan, engine = planned.plan, planned.engine
         if engine is None or not plan.commands:
             return self._satisfied(planned, transaction, number)
-        with turn(plan, self.console):
-            return self._change(planned, transaction, number)
-
-    def _change(self, planned: Planned, transaction: str, number: int) -> Done:
-        plan = planned.plan
-        before = read_packages(plan.environment, neighbours(plan.request.manager))
-        name = f"{transaction}.{number}"
-        left = unfinished.note(plan, name, self.context, before, planned.step.undoes)
-        try:
-            return self._work(planned, self._begin(planned, transaction, number), left)
-        finally:
-            left.leave()
+        where = _place(planned.step)
+        while True:
+            with turn(where, self.console):
+                for cut_off in unfinished.find(where):  # while this waited
+                    self._pass(cut_off, plan.environment)
+                before = read_packages(plan.environment, neighbours(plan.request.manager))
+                name = f"{transaction}.{number}"
+                left = unfinished.note(plan, name, self.context, before, planned.step.undoes)
+                if unfinished.at_work(where, unseen=True, than=left):
+                    left.drop()  # two machines began in the same instant
+                    continue
+                try:
+                    return self._work(planned, self._begin(planned, transaction, number), left)
+                finally:
+                    left.leave()
 
     def _work(
         self, planned: Planned, record: Record, left: Unfinished, *, finishing: bool = False

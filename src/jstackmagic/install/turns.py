@@ -9,51 +9,75 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ..io.locks import Held, take
 from ..io.runtime import own_runtime_folder
 from ..model.errors import NOTHING_CHANGED, Interrupted
-from ..model.managers import is_system
+from .unfinished import at_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..display.console import Console
-    from ..model.plan import Plan
+    from ..io.locks import Lock, NoLocks
 
 _PATIENCE = 1.0  # seconds before the user hears of it
 _AT_ONCE = 0.2  # seconds of one wait
 
 
 @contextmanager
-def turn(plan: Plan, console: Console) -> Iterator[None]:
-    """Wait until no other process of this user and container changes the plan's environment.
+def turn(where: str, console: Console) -> Iterator[None]:
+    """Wait until no other process changes a place.
 
-    The lock is in the container's own folder and ends with its process, so that a holder
-    lives. If there can be no such lock, there is no waiting.
+    Between the processes of this user and container a lock decides, which is in the container's
+    own folder and ends with its process. If there can be no such lock, there is no waiting. Those
+    of other machines and containers are known by their notes in the place itself.
+
+    Args:
+        where: A prefix; empty for the system.
+        console: Hears of a long wait.
 
     Raises:
         Interrupted: The user interrupted the wait.
     """
-    prefix = "/" if is_system(plan.request.manager) else os.path.realpath(plan.environment.prefix)
-    name = hashlib.sha256(os.fsencode(prefix)).hexdigest()[:16]
-    begun, said = time.monotonic(), False
+    prefix = os.path.realpath(where or "/")
+    wait = _Wait(prefix, console)
+    found: Lock | NoLocks | None = None
     try:
-        path = own_runtime_folder() / f"turn-{name}.lock"
-        while isinstance(found := take(path, seconds=_AT_ONCE), Held):
-            if not said and time.monotonic() - begun > _PATIENCE:
-                console.say(f"{prefix} is being changed by {found.by}: waiting for that to end.")
-                said = True
-    except OSError:
-        yield
-        return
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"Interrupted while another process changes {prefix}.", kept=NOTHING_CHANGED
-        ) from None
+        with suppress(OSError):
+            name = hashlib.sha256(os.fsencode(prefix)).hexdigest()[:16]
+            path = own_runtime_folder() / f"turn-{name}.lock"
+            while isinstance(held := take(path, seconds=_AT_ONCE), Held):
+                wait.say(held.by)
+            found = held
+        while other := at_work(where, unseen=True):
+            wait.say(other)
+            time.sleep(_AT_ONCE)
+    except BaseException as error:
+        if found:
+            found.release()
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(
+                f"Interrupted while another process changes {prefix}.", kept=NOTHING_CHANGED
+            ) from None
+        raise
     try:
         yield
     finally:
-        found.release()
+        if found:
+            found.release()
+
+
+class _Wait:
+    """A wait that the user hears of, once, when it takes long."""
+
+    def __init__(self, prefix: str, console: Console) -> None:
+        self._prefix, self._console = prefix, console
+        self._since: float | None = time.monotonic()
+
+    def say(self, by: str) -> None:
+        if self._since is not None and time.monotonic() - self._since > _PATIENCE:
+            self._console.say(f"{self._prefix} is being changed by {by}: waiting for that to end.")
+            self._since = None

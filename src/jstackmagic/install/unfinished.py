@@ -4,6 +4,10 @@ It is in the prefix, or for the system in this container's own folder, as ``.jst
 from before the manager starts until its result is known to be whole. It has the request, the
 packages before, and the manager's marks to find later what is left over; so the same request can
 be finished, and its record ended.
+
+On a shared volume a note may be of a process that cannot be seen from here: in another pod, or in
+another container of this machine. Whoever makes a change touches its note every two seconds; the
+file's ``ctime``, by the file system's own clock, then says whether it is still at work.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import contextlib
 import errno
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -20,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import managers
 from ..history.who import lives
-from ..io.files import sweep, write_file
+from ..io.files import clock, sweep, write_file
 from ..io.reading import MAX_LIST, own_bytes
-from ..io.runtime import is_ours, own_runtime_folder, runtime_folder
+from ..io.runtime import is_ours, is_seen_here, own_runtime_folder, runtime_folder
 from ..model.credentials import MASK
 from ..model.environment import repair_line
 from ..model.errors import NOTHING_CHANGED, CommandFailed
@@ -39,8 +44,11 @@ if TYPE_CHECKING:
 _NAME = ".jstackmagic."
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
-_at_work: set[str] = set()
-"""The notes of changes that this process is making."""
+_BEAT = 2.0  # seconds between two touches of a note
+_SILENCE = 30.0  # seconds after which a process that cannot be seen counts as gone
+
+_at_work: dict[str, threading.Event] = {}
+"""The notes of changes that this process is making; each event ends the touching."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ class Unfinished:
         undoes: The id of the record that the step undoes.
         path: The note itself; empty if it could not be written.
         since: The time of writing, in nanoseconds of the file system's clock.
+        works: The process that still makes the change, in words; empty if it was cut off.
     """
 
     record: str
@@ -66,6 +75,7 @@ class Unfinished:
     undoes: str = ""
     path: str = ""
     since: int = 0
+    works: str = ""
 
     @property
     def words(self) -> str:
@@ -88,14 +98,44 @@ class Unfinished:
 
     def drop(self) -> None:
         """Take the note away."""
-        _at_work.discard(self.path)
+        self.leave()
         if self.path:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # the next line finds it, and that all is whole
                 os.unlink(self.path)
 
     def leave(self) -> None:
         """Keep the note for what must still be finished."""
-        _at_work.discard(self.path)
+        if ended := _at_work.pop(self.path, None):
+            ended.set()
+
+    def taken_over(self, context: Context) -> Unfinished | None:
+        """Return the note as this process's own; None if another has finished it meanwhile.
+
+        Call it in the place's turn.
+
+        Raises:
+            CommandFailed: It cannot be written.
+        """
+        if (now := _read(self.path)) is None or now.works:
+            return None
+        now = replace(now, context=context)
+        try:
+            _write(now)
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+        return now.begun()
+
+    def begun(self) -> Unfinished:
+        """Touch the note from now on, for those who cannot see this process; return it."""
+        ended = _at_work[self.path] = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(_BEAT):
+                with contextlib.suppress(OSError):
+                    os.utime(self.path, ns=(self.since, self.since))
+
+        threading.Thread(target=beat, name="jstackmagic-note", daemon=True).start()
+        return self
 
 
 def note(plan: Plan, record: str, context: Context, before: PackageSet, undoes: str) -> Unfinished:
@@ -110,41 +150,68 @@ def note(plan: Plan, record: str, context: Context, before: PackageSet, undoes: 
     left = Unfinished(record, plan.request, context, before, marks, undoes)
     where = place(plan.request.manager, plan.environment.prefix)
     try:
-        path = os.path.join(where or own_runtime_folder(), f"{_NAME}{record}")
-        write_file(path, _encoded(left), mode=0o644)
-        since = os.stat(path).st_mtime_ns
+        left = replace(left, path=os.path.join(where or own_runtime_folder(), f"{_NAME}{record}"))
+        _write(left)
+        since = os.stat(left.path).st_mtime_ns
     except OSError as error:
         if error.errno in _READ_ONLY:
-            return left
-        raise CommandFailed(
-            f"{where or error.filename} cannot be written to: {error.strerror}.",
-            kept=NOTHING_CHANGED,
-        ) from None
-    _at_work.add(path)
-    return replace(left, path=path, since=since)
+            return replace(left, path="")
+        raise _unwritable(where or error.filename, error) from None
+    return replace(left, since=since).begun()
 
 
 def noted_again(left: Unfinished, plan: Plan) -> Unfinished:
     """Add to a note what the plan of its second attempt knows; another engine may have made it.
 
     Raises:
-        OSError: It cannot be written.
+        CommandFailed: It cannot be written.
     """
     new, old = managers.get(plan.request.manager).note(plan), left.marks
     both = {key: (*old.get(key, ()), *new.get(key, ())) for key in ("names", "needed")}
     marks = {**new, **old, **{key: tuple(dict.fromkeys(both[key])) for key in both if both[key]}}
     left = replace(left, marks=marks)
-    if left.path:
-        write_file(left.path, _encoded(left), mode=0o644)
+    try:
+        _write(left)
+    except OSError as error:
+        raise _unwritable(left.path, error) from None
     return left
 
 
+def _write(left: Unfinished) -> None:
+    write_file(left.path, _encoded(left), mode=0o644)
+
+
+def _unwritable(what: str, error: OSError) -> CommandFailed:
+    return CommandFailed(f"{what} cannot be written to: {error.strerror}.", kept=NOTHING_CHANGED)
+
+
 def find(place: str) -> list[Unfinished]:
-    """Return the notes without a running process, the oldest first.
+    """Return the notes of changes that were cut off, the oldest first.
 
     Args:
         place: A prefix; empty for the system.
     """
+    return [left for left in _notes(place) if not left.works]
+
+
+def at_work(place: str, *, unseen: bool = False, than: Unfinished | None = None) -> str:
+    """Return another process that changes a place now, in words; empty if there is none.
+
+    Args:
+        place: A prefix; empty for the system.
+        unseen: Only those on other machines and in other containers.
+        than: Only those that began before this change.
+    """
+    for left in _notes(place):
+        earlier = than is None or (left.since, left.record) < (than.since, than.record)
+        hidden = not (unseen and is_seen_here(left.context.process))
+        if left.works and earlier and hidden:
+            return left.works
+    return ""
+
+
+def _notes(place: str) -> list[Unfinished]:
+    """Return the notes of other processes, and of this one's earlier changes, the oldest first."""
     folder = place or str(runtime_folder())
     try:
         with os.scandir(folder) as entries:
@@ -157,7 +224,7 @@ def find(place: str) -> list[Unfinished]:
         sweep(folder, _NAME)
     paths = [os.path.join(folder, name) for name in names if name.startswith(_NAME)]
     found = [left for path in paths if path not in _at_work and (left := _read(path)) is not None]
-    return sorted(found, key=lambda left: left.since)
+    return sorted(found, key=lambda left: (left.since, left.record))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +256,12 @@ def half_done(environment: Environment, *, system: bool = False) -> tuple[HalfDo
     A manager is asked without a note, too: conda's journal and dpkg's list others' changes.
     """
     line = repair_line(environment.prefix)
-    notes = find("" if system else environment.prefix)
-    found = [HalfDone(left.words, left.record, left.half_done(environment), line) for left in notes]
+    notes = _notes("" if system else environment.prefix)
+    found = [
+        HalfDone(left.words, left.record, left.half_done(environment), line)
+        for left in notes
+        if not left.works
+    ]
     for name in of_system() if system else of_environment():
         manager = managers.get(name)
         if manager.works_in(environment) and all(n.request.manager != name for n in notes):
@@ -201,12 +272,9 @@ def half_done(environment: Environment, *, system: bool = False) -> tuple[HalfDo
 
 def _read(path: str) -> Unfinished | None:
     try:
-        since = os.lstat(path).st_mtime_ns
+        touched = os.lstat(path)
         line = _reader().decode(own_bytes(path, limit=MAX_LIST))
     except (OSError, ValueError, RecursionError):  # of another format, or taken away just now
-        return None
-    ours = line.context.pid == os.getpid()
-    if lives(line.context) and not ours:
         return None
     return Unfinished(
         line.record,
@@ -216,8 +284,18 @@ def _read(path: str) -> Unfinished | None:
         line.marks,
         line.undoes,
         path,
-        line.since or since,
+        line.since or touched.st_mtime_ns,
+        _worker(line.context, path, touched),
     )
+
+
+def _worker(context: Context, path: str, touched: os.stat_result) -> str:
+    """Return the process that makes a noted change, in words; empty if it has ended."""
+    said = f"process {context.pid} of {context.host}"
+    if is_seen_here(context.process):
+        return said if lives(context) and context.pid != os.getpid() else ""
+    silent = clock(os.path.dirname(path)) - touched.st_ctime
+    return f"{said} (last seen {silent:.0f} s ago)" if abs(silent) < _SILENCE else ""
 
 
 def _encoded(left: Unfinished) -> bytes:

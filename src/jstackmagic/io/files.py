@@ -9,13 +9,19 @@ import re
 import shutil
 import stat
 import tempfile
+import time
+import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from .runtime import process_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 _DRAFT = ".partial"
+_LONG = 600.0  # seconds that no draft takes
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # renameat2(2), Linux 3.15
 
@@ -102,27 +108,43 @@ def sync_folder(folder: str | Path) -> None:
 def sweep(folder: str, name: str) -> None:
     """Remove drafts that killed processes left, of files whose names begin with ``name``.
 
-    A draft's name has its machine and process: those of another machine cannot be seen, and
-    stay.
+    A draft's name has its machine and process. One of a machine or container whose processes
+    cannot be seen from here goes when it is ten minutes old.
     """
     with contextlib.suppress(OSError):
-        draft = re.compile(rf"\.{re.escape(name)}(?:.*\.)?{re.escape(_host())}-(\d+)\.\w+\{_DRAFT}")
+        draft = re.compile(rf"\.{re.escape(name)}(?:.*\.)?(\w[^.]*)-(\d+)\.\w+\{_DRAFT}")
         with os.scandir(folder) as entries:
             drafts = [(entry, found) for entry in entries if (found := draft.fullmatch(entry.name))]
         for entry, found in drafts:
-            if not os.path.exists(f"/proc/{found[1]}"):
+            if found[1] == _machine():
+                stale = not os.path.exists(f"/proc/{found[2]}")
+            else:
+                stale = clock(folder) - entry.stat(follow_symlinks=False).st_ctime > _LONG
+            if stale:
                 shutil.rmtree(entry.path) if entry.is_dir() else os.unlink(entry.path)
+
+
+def clock(folder: str) -> float:
+    """Return the time of a folder's file system, which on a shared one is its server's."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return os.fstat(file.fileno()).st_ctime
+    except OSError:
+        return time.time()
 
 
 def _draft(folder: str, name: str) -> str:
     """Return how the name of a file's draft begins; stale ones are swept away."""
     short = os.fsdecode(os.fsencode(name)[:100])
     sweep(folder, f"{short}.")
-    return f".{short}.{_host()}-{os.getpid()}."
+    return f".{short}.{_machine()}-{os.getpid()}."
 
 
-def _host() -> str:
-    return os.uname().nodename[:40].replace(".", "_")
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """Return a name of those whose processes are seen from here; host names are used again."""
+    seen = process_identity(os.getpid()).rpartition("/")[0].encode()
+    return f"{os.uname().nodename[:40].replace('.', '_')}_{zlib.crc32(seen):08x}"
 
 
 def _mode(old: os.stat_result | None) -> int:

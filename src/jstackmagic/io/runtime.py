@@ -52,3 +52,9 @@ def process_identity(pid: int) -> str:
         return ""
     start_ticks = rest[18]  # field 22, and three are taken off
     return "" if state in "ZX" else f"{boot}/{namespace}/{start_ticks}"
+
+
+def is_seen_here(identity: str) -> bool:
+    """Return whether a process of that identity would be listed in this process's ``/proc``."""
+    own = process_identity(os.getpid()).rpartition("/")[0]
+    return bool(own) and identity.rpartition("/")[0] == own
