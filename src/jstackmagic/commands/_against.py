@@ -11,7 +11,7 @@ from ..model.ledger import Ledger
 from ..model.managers import of_environment, of_system
 from ..model.packages import PackageSet
 from ..model.text import counted
-from ..report.folders import records_of
+from ..report.folders import Found, records_of
 from ..restore.goals import goals as goals_of
 from ..restore.goals import requests
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ..image.root import Root
     from ..managers.goal import Exactness, Goal
     from ..model.request import Request
-    from ..report.folders import Found
 
 
 def against(image: str, found: Sequence[Found]) -> Against:

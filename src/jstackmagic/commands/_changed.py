@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..display import Part, Result, Text
 from ..display.changes import count_text
@@ -11,9 +12,6 @@ from ..managers.steps import Done
 from ..model.packages import Change
 from ._steps import parts_of
 from ._verify import Verified
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, repr=False)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..display import Part, Result, Table, Text
 from ..history.progress import Status
@@ -14,8 +15,6 @@ from ..model.credentials import mask
 from ..model.environment import Environment
 from ..where.host import Host
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 _KINDS = {
     "conda-base": "conda environment (base)",
     "conda-named": "conda environment",

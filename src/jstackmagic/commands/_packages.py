@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..display import Result, Table, Text, channel_text
+from ..display import Part, Result, Table, Text, channel_text
 from ..model.environment import Environment
 from ..model.errors import UsageError
 from ..model.managers import of_environment
 from ..model.packages import Package
 from ..model.text import counted
 from ..where.packages import read_packages
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..display import Part
 
 
 @dataclass(frozen=True, repr=False)

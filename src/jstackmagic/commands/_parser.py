@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
 from ..model.errors import UsageError
 from ..model.slips import check_verb
 from ..model.text import for_terminal
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class HelpWantedError(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,6 @@ from ..model.text import counted
 from ..model.written import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..model.plan import OnWorker
 
 

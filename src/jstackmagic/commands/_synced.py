@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..display import Part, Result, Table, Text
 from ..model.text import counted
 from ..workers.sync import Difference, Row
 from ._changed import ChangeResult
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def state_of(row: Row) -> str:

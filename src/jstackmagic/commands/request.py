@@ -17,7 +17,7 @@ from ..display import Part, Result, Table, Text
 from ..install.route import route, steps_of
 from ..model.errors import UsageError
 from ..model.parsing import read_specs
-from ..model.record import WHY
+from ..model.record import WHY, Record
 from ._change import transaction
 from ._changed import ChangeResult
 from ._options import option
@@ -27,7 +27,6 @@ from ._shared import ByManager, Target
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..model.record import Record
     from ..session import Session
 
 

@@ -7,7 +7,8 @@ features send them, beside words and progress; ``live.py`` shows those while the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from ..model.text import readable
 from .parts import (
@@ -24,9 +25,6 @@ from .parts import (
     json_text,
     size_text,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = [
     "MIB",

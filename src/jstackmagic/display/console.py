@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..io.reading import path_of
 from ..model.text import readable
 from .log import Log
 from .parts import Displayed
-from .progress import Lines
-
-if TYPE_CHECKING:
-    from .progress import Progress
+from .progress import Lines, Progress
 
 Show = Callable[[Displayed, bool], None]
 """Shows a result; the second argument says whether as JSON."""

@@ -13,13 +13,12 @@ import re
 from typing import TYPE_CHECKING
 
 from ..model.text import readable
-from .parts import SIGNS, Code, Fold, Table, Text
+from .parts import SIGNS, Code, Fold, Part, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .log import Line, Style
-    from .parts import Part
 
 # https://jupyterlab.readthedocs.io/en/stable/developer/css.html
 # https://code.visualstudio.com/api/references/theme-color

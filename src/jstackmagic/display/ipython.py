@@ -6,13 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from .html import as_html
-from .live import Notebook, stream_console
-from .parts import as_text, json_text
+from .live import Live, Notebook, stream_console
+from .parts import Displayed, as_text, json_text
 
 if TYPE_CHECKING:
     from .console import Plain
-    from .live import Live
-    from .parts import Displayed
 
 
 class _Shown:

@@ -18,16 +18,14 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..model.text import readable
 from . import html as drawing
-from .console import Plain
+from .console import Plain, Show
 from .log import Log
-from .progress import NotebookBar, TerminalBar
+from .progress import NotebookBar, Progress, TerminalBar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .console import Show
     from .parts import Displayed
-    from .progress import Progress
 
 _SHOWN = {"notebook": 12, "terminal": 6}
 """The number of last lines to show while a manager works."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..model.text import TURNING, readable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 MIB = 1024 * 1024
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import html
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TextIO
+from typing import Any, Literal, TextIO
 
 # Seconds before anything is drawn: what is done by then needs no bar. Notebooks keep the last one.
 _PATIENCE, _PATIENCE_OF_NOTEBOOKS = 0.4, 1.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..model.credentials import MASK, mask
 from ..model.errors import JStackMagicError
 from ..model.packages import Package, normalise
-from ..model.recipe import Archive
+from ..model.recipe import Archive, Holding
 from ..where.environment import detect
 from ._locked import is_direct
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from pypi_simple import PyPISimple
 
-    from ..model.recipe import Holding
     from ._choice import Chosen
 
 _SECONDS = 30.0

@@ -8,17 +8,13 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..io.files import replace_folder, write_file
 from ..model.credentials import mask
 from ..model.errors import ExportError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LEFT_BEHIND = (
     *(".git", ".hg", ".svn", "__pycache__", "*.pyc", ".ipynb_checkpoints", "node_modules"),

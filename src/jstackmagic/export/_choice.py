@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from ..model.environment import EnvironmentRef
 from ..model.errors import ExportError
-from ..model.recipe import Holding, Step
+from ..model.recipe import Holding, Item, Recipe, Step
 from ._beside import UNSAFE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..model.packages import ManagerName
-    from ..model.recipe import Item, Recipe
 
 _NO_STEPS = "Nothing is recorded, so that there is nothing to write: install something first."
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..model.errors import JStackMagicError
 from ..model.managers import of_environment
-from ..model.recipe import Holding
+from ..model.recipe import Holding, Recipe
 from ..where.environment import detect
 from ..where.ours import ours_here
 from ..where.packages import read_details, read_packages
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..model.packages import Package
-    from ..model.recipe import Recipe
 
 
 def on_disk(recipe: Recipe) -> Recipe:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..model.environment import Environment
 from ..model.errors import ExportError
 from ..model.managers import of_environment
 from ..model.packages import Package, PackageSet
-from ..model.recipe import Item, Step
+from ..model.recipe import Item, Recipe, Step
 from ..model.spec import read
 from ..where.environment import detect
 from ..where.ours import OWN, asked_for, described, extras_here, ours_here
 from ..where.packages import read_packages
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from ..model.recipe import Recipe
 
 FLAG = "--with-jstackmagic"
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..managers import get
-from ..managers.page import NOTHING, Command
+from ..managers.page import NOTHING, Command, Downloads, Making, Style
 from ..model.credentials import MASK, mask
 from ..model.managers import of_environment
-from ..model.pins import pinned_spec
+from ..model.pins import Pin, pinned_spec
 from ..model.words import quoted, quoted_spec
 from ._artifact import LEFT_BEHIND, Artifact, File
 from ._beside import FOLDER, UNSAFE, Beside, generated
@@ -23,10 +23,8 @@ from ._beside import FOLDER, UNSAFE, Beside, generated
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..managers.page import Downloads, Making, Style
     from ..model.environment import EnvironmentRef
     from ..model.packages import ManagerName, Package
-    from ..model.pins import Pin
     from ..model.recipe import Item, Recipe, Step
     from ..model.spec import Spec
 

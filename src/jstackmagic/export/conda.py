@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..model.words import checked
 from ._artifact import Artifact
 from ._beside import Beside
-from ._choice import choose
+from ._choice import Chosen, choose
 from ._format import ENVIRONMENT, PIN, Format
 from ._match_specs import channels, match_specs
 from ._requirements import Requirements
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from ..model.pins import Pin
     from ..model.recipe import Recipe
-    from ._choice import Chosen
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..model.errors import ExportError
 from ..model.words import published
 from ._artifact import Artifact
-from ._choice import choose
+from ._choice import Chosen, choose
 from ._format import ENVIRONMENT, Format
 from ._locked import platform_of
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..model.recipe import Recipe
-    from ._choice import Chosen
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:

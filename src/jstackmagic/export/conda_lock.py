@@ -13,7 +13,7 @@ from ..model.errors import ExportError
 from ..model.spec import Listing
 from ..model.words import checked, published
 from ._artifact import Artifact
-from ._choice import choose
+from ._choice import Chosen, choose
 from ._format import ENVIRONMENT, Format, option
 from ._locked import hashes_of, is_direct, platform_of_holding
 from ._match_specs import channels
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from ..model.packages import Package
     from ..model.recipe import Holding, Recipe
-    from ._choice import Chosen
 
 
 def render(

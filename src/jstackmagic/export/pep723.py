@@ -16,7 +16,7 @@ from urllib.parse import quote
 from ..model.credentials import MASK, mask
 from ..model.errors import ExportError
 from ..model.pins import Pin, pinned, pinned_spec
-from ..model.spec import Constraint, RemoteArchive, RequirementsFile, VcsReference
+from ..model.spec import Constraint, RemoteArchive, RequirementsFile, Spec, VcsReference
 from ..model.words import checked, holds_credential, public
 from ._artifact import Artifact, File
 from ._beside import Beside
@@ -26,7 +26,6 @@ from ._left_out import left_out
 
 if TYPE_CHECKING:
     from ..model.recipe import Item, Recipe, Step
-    from ..model.spec import Spec
 
 
 BLOCK = re.compile(

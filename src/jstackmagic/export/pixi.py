@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..model.spec import Listing, Requirement, checkout
+from ..model.spec import Listing, Requirement, Spec, checkout
 from ..model.words import checked
 from ._artifact import Artifact
 from ._beside import Beside
-from ._choice import choose
+from ._choice import Chosen, choose
 from ._format import ENVIRONMENT, PIN, Format
 from ._locked import platform_of_holding
 from ._match_specs import channels, match_specs
@@ -18,8 +18,6 @@ from ._toml import as_toml
 if TYPE_CHECKING:
     from ..model.pins import Pin
     from ..model.recipe import Item, Recipe
-    from ..model.spec import Spec
-    from ._choice import Chosen
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:

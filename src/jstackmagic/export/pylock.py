@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 from ..model.errors import ExportError
 from ..model.spec import Listing, checkout
 from ..model.words import checked, published
-from ._artifact import Artifact
+from ._artifact import Artifact, File
 from ._beside import Beside
-from ._choice import choose
+from ._choice import Chosen, choose
 from ._format import ENVIRONMENT, OFFLINE, Format
 from ._locked import archives_of, is_direct, resolved
 from ._toml import as_toml
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from ..model.packages import Package
     from ..model.recipe import Recipe
-    from ._artifact import File
-    from ._choice import Chosen
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from ..managers.page import NOTHING
+from ..managers.page import NOTHING, Command, Downloads, Making
 from ..model.words import quoted
 from ._format import PIN, Format
 from ._page import Page, whole
@@ -16,7 +16,6 @@ from ._page import Page, whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..managers.page import Command, Downloads, Making
     from ..model.environment import EnvironmentRef
     from ..model.pins import Pin
     from ..model.recipe import Recipe

@@ -7,17 +7,14 @@ import errno
 import os
 import threading
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..io.files import sync_folder, write_file
 from ..io.locks import SECONDS, Held, Lock, NoLocks, take
 from ..io.reading import own_bytes
 from ..model.errors import HistoryError
 from .lines import is_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class HistoryWarning(UserWarning):

@@ -17,7 +17,7 @@ from ..io.reading import own_bytes
 from ..model.collector import collector_paused
 from ..model.errors import HistoryError
 from ..model.ledger import Ledger
-from ..model.record import Record
+from ..model.record import Context, Record
 from .append import LinesFile, unusable, warn
 from .lines import SCHEMA, decode, encode, line_of, record_of, version_of
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from ..model.environment import EnvironmentRef
     from ..model.plan import Outcome
-    from ..model.record import Context
     from ..model.request import Request
 
 IMAGE_HISTORY = Path("/etc/jstackmagic/history.jsonl")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from .. import managers
 from ..model.errors import NOTHING_CHANGED, Stopped
 from ..model.managers import is_system
-from ..model.packages import normalise
-from ..model.policy import is_listed
+from ..model.packages import Package, normalise
+from ..model.policy import Policy, is_listed
 from ..model.variants import build_text, cuda_of, is_cpu
 from ..where.packages import distributions, read_packages
 
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from ..history.file import History
     from ..model.environment import Environment
-    from ..model.packages import Package
     from ..model.plan import Plan
-    from ..model.policy import Policy
     from ..model.request import Request
 
 KEEPERS = ("ipykernel", "ipython", "jstackmagic")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..managers import get
+from ..managers import Manager, get
 from ..managers.steps import Step
 from ..model.managers import FALLBACK, is_system, of_environment
 from ..model.spec import read
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ..display.console import Console
-    from ..managers import Manager
     from ..model.environment import Environment
     from ..model.packages import ManagerName, PackageSet
     from ..model.parsing import Asked

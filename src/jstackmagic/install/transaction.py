@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -18,10 +18,10 @@ from ..managers import Choice, Engine, choose
 from ..managers.steps import Done, Planned, Step
 from ..model.credentials import mask
 from ..model.engines import Engines
-from ..model.environment import repair_line
+from ..model.environment import Environment, repair_line
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError, Stopped
 from ..model.managers import is_system, neighbours, of_environment, place, position
-from ..model.packages import normalise
+from ..model.packages import Change, Package, PackageSet, normalise
 from ..model.plan import Outcome, Plan
 from ..model.policy import Policy
 from ..model.policy import check_plan as check_denied
@@ -33,10 +33,6 @@ from .guards import check_names, check_plan, check_target, hosts_kernel
 from .turns import turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..model.environment import Environment
-    from ..model.packages import Change, Package, PackageSet
     from ..model.request import Request
     from .unfinished import Unfinished
 

@@ -29,7 +29,7 @@ from ..io.files import clock, sweep, write_file
 from ..io.reading import MAX_LIST, own_bytes
 from ..io.runtime import is_ours, is_seen_here, own_runtime_folder, runtime_folder
 from ..model.credentials import MASK
-from ..model.environment import repair_line
+from ..model.environment import Environment, repair_line
 from ..model.errors import NOTHING_CHANGED, CommandFailed
 from ..model.managers import of_environment, of_system, place
 from ..model.packages import Package, PackageSet
@@ -38,7 +38,6 @@ from ..model.request import Request
 from ..model.written import plain, request_of, written
 
 if TYPE_CHECKING:
-    from ..model.environment import Environment
     from ..model.plan import Plan
 
 _NAME = ".jstackmagic."

@@ -9,12 +9,10 @@ import re
 import stat
 import tarfile
 import zipfile
-from typing import IO, TYPE_CHECKING, cast
+from collections.abc import Iterator
+from typing import IO, cast
 
 from ..model.errors import NOTHING_CHANGED, CommandFailed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _ROOM = 256 * 2**20  # bytes, which every archive may unpack to
 _TIMES = 100  # the archive's own size; the text of a big data set comes to 30

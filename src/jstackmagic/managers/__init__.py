@@ -6,26 +6,23 @@ chosen once, when a step is made, and travels with the step as a `Choice`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from ..model import managers as listed
-from ..model.environment import Environment
+from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import Stopped
-from ..model.packages import ManagerName
+from ..model.packages import Change, ManagerName, Package, PackageSet
 from ..model.wanted import Wanted, plain_place
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ..display.console import Console
     from ..model.engines import Engines
-    from ..model.environment import EnvironmentRef
     from ..model.ledger import Origins
-    from ..model.packages import Change, Package, PackageSet
     from ..model.plan import Command, Plan
     from ..model.policy import Policy
     from ..model.recipe import Step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,6 @@ from ..model.packages import ManagerName, Package, PackageSet, normalise
 from ..where.packages import conda_distributions, read_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping
-
     from packaging.specifiers import SpecifierSet
 
     from ..model.environment import Environment

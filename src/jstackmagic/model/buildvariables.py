@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 FOR_A_BUILD = re.compile(
     r"CMAKE_\w+|FORCE_(?!COLOR)\w+|\w*FLAGS|CC|CXX|FC|CUDACXX|NVCC\w*|\w*CUDA_(?:HOME|ARCH|PATH|ROOT)\w*"

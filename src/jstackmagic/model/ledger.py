@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from .collector import collector_paused
-from .inventory import Inventory
+from .inventory import Inventory, Present
 from .managers import is_system, place
 from .packages import Change, ManagerName, Package, same, trace
 from .recipe import Net, Recipe, taken_back
@@ -15,7 +15,6 @@ from .request import Request
 
 if TYPE_CHECKING:
     from .environment import EnvironmentRef
-    from .inventory import Present
     from .record import Record
 
 Key = tuple[str, ManagerName, str]

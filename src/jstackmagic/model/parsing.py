@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from . import managers
 from .credentials import mask
@@ -20,10 +21,6 @@ from .packages import ManagerName
 from .request import Request
 from .sources import Sources
 from .spec import CONDA_ARCHIVE, PIP_ARCHIVE, Spec, is_vcs, read_all, split_hashes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
 
 _PREFIX = re.compile(r"([a-z]+):(?!//|:)(.*)", re.DOTALL)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from .errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _TOOLS = frozenset(
     (

@@ -7,15 +7,12 @@ say what is wrong with it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from .packages import ManagerName, Package, normalise
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 CONDA_ARCHIVE = (".conda", ".tar.bz2")
 PIP_ARCHIVE = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.xz")

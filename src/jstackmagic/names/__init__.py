@@ -7,14 +7,12 @@ when a name is completed or checked. ``NOTICE.txt`` names their sources.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..model.packages import normalise
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 POPULAR = 3000
 """The number of most used packages that a typosquatter may imitate."""

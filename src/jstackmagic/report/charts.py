@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import pygal
 from pygal.style import Style
 
 from ..model.text import readable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _GREY = "#767676"  # 4.5 to 1 against white and against black, as WCAG 2.2 asks of text
 _STYLE = Style(

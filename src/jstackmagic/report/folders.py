@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING
 from ..history.file import History
 from ..model.collector import collector_paused
 from ..model.errors import HistoryError, UsageError
-from .person import count, whole_lines
+from .person import Filter, count, whole_lines
 from .tally import Tally, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ..model.record import Record
-    from .person import Filter
 
 USUAL = ".local/share/jstackmagic/history.jsonl"
 """The history in a home folder, where no setting says otherwise."""

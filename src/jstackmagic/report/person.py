@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -22,16 +23,9 @@ from ..model.environment import EnvironmentRef
 from ..model.managers import is_system, names, place
 from ..model.record import WHY
 from ..model.sources import Sources
-from ..model.spec import MatchSpec, Requirement, read
+from ..model.spec import MatchSpec, Requirement, Spec, read
 from ..model.text import counted
-from .tally import Failure, Tally, Use, Wait
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import BinaryIO
-
-    from ..model.spec import Spec
-    from .tally import Name
+from .tally import Failure, Name, Tally, Use, Wait
 
 MAX_LINE = 8 * 2**20
 """Bytes of a line; a manager's log of 5,500 lines, the most that is kept, has one."""

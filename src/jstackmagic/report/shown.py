@@ -15,13 +15,12 @@ from ..io.files import write_file
 from ..model.errors import UsageError
 from ..model.extras import is_here, line
 from ..model.text import counted, readable
-from .tally import Failure, Tally, Use
+from .tally import Failure, Name, Tally, Use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from .tally import Name
 
 ORDERS: dict[str, Callable[[Use], float]] = {
     "people": lambda use: use.users,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,10 @@ from ..model.sources import Sources
 from ..model.spec import read
 from ..model.text import counted
 from .shown import duration
-from .tally import Name, Use, Wait
+from .tally import Name, Tally, Use, Wait, Way
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..model.environment import EnvironmentRef
-    from .tally import Tally, Way
 
 _OF_A_HOME = ("/home/", "/root/")
 _SHOWN = 8  # packages of a sentence

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ..model.environment import EnvironmentRef
 from ..model.packages import ManagerName
 from ..model.sources import Sources
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Name = tuple[ManagerName, str]
 """A manager and a package's normalised name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,6 @@ from ..model.managers import place as manager_place
 from ..model.packages import Change, ManagerName, Package, PackageSet, same
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from ..history.file import History
     from ..model.ledger import Ledger, Move
     from ..model.record import Context

@@ -9,12 +9,11 @@ import os
 from typing import TYPE_CHECKING
 
 from ..managers import get
-from ..managers.goal import Goal
+from ..managers.goal import Exactness, Goal
 from ..model.request import Request
 from ..model.spec import read_all
 
 if TYPE_CHECKING:
-    from ..managers.goal import Exactness
     from ..model.ledger import Ledger
     from ..model.packages import ManagerName, PackageSet
     from ..model.recipe import Step

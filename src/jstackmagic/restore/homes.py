@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,6 @@ from ..where.host import look
 from ..where.packages import read_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ..history.file import History
     from ..model.environment import Environment
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..managers import get
 from ..model.errors import CommandFailed
 from ..model.managers import names, of_environment, of_system
-from ..model.packages import same
+from ..model.packages import ManagerName, Package, PackageSet, same
 from ..where.packages import read_packages
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ..managers.goal import Goal
     from ..managers.keep import Archives
     from ..model.environment import Environment
-    from ..model.packages import ManagerName, Package, PackageSet
     from ..model.request import Request
 
 

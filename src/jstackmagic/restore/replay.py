@@ -14,8 +14,8 @@ from ..history.progress import Progress
 from ..io.locks import Held, take
 from ..io.runtime import own_runtime_folder
 from ..managers import get
-from ..managers.goal import Goal
-from ..managers.steps import Done, Planned, Step
+from ..managers.goal import Exactness, Goal
+from ..managers.steps import Carrier, Done, Planned, Step
 from ..model.environment import Environment
 from ..model.errors import (
     CommandFailed,
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..display.console import Console
-    from ..managers.goal import Exactness
-    from ..managers.steps import Carrier
     from ..model.ledger import Ledger
     from ..model.packages import ManagerName, PackageSet
 

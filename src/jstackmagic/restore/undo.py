@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..managers.conda import relink
-from ..managers.steps import Done, Planned, Step
+from ..managers.steps import Carrier, Done, Planned, Step
 from ..model.errors import (
     NOTHING_CHANGED,
     CommandFailed,
@@ -16,7 +16,7 @@ from ..model.errors import (
 )
 from ..model.ledger import Key, Ledger, Move, Origins, has_effect
 from ..model.managers import is_system, of_environment, of_system
-from ..model.packages import same
+from ..model.packages import Package, PackageSet, same
 from ..model.plan import Plan
 from ..model.record import Record
 from ..model.request import Action, Request
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from ..display.console import Console
     from ..history.file import History
     from ..managers.goal import Wish
-    from ..managers.steps import Carrier
     from ..model.environment import Environment, EnvironmentRef
-    from ..model.packages import Package, PackageSet
 
 
 _OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}

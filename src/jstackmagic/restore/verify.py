@@ -12,7 +12,7 @@ from .. import managers
 from ..model.errors import CommandFailed, UnknownEnvironment
 from ..model.ledger import fold
 from ..model.managers import is_system
-from ..model.packages import ManagerName
+from ..model.packages import ManagerName, Package
 from ..where.environment import detect
 from ..where.packages import read_packages
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from ..managers import View
     from ..model.environment import Environment
-    from ..model.packages import Package
     from ..model.record import Record
 
 NOT_ASKED = "?"

@@ -10,16 +10,14 @@ import json
 import os
 import threading
 import zlib
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..io.files import write_file
 from ..io.locks import Lock, take
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 BATCH = 500
 """The most lines of one request."""

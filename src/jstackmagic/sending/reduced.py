@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from ..history.lines import SCHEMA, decode
 from ..model.causes import cause_of
 from ..model.record import WHY
-from ..model.spec import MatchSpec, of_package
+from ..model.spec import MatchSpec, Spec, of_package
 from ..model.written import request_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..model.packages import Package
-    from ..model.spec import Spec
 
 
 _OF_ALL = ("/opt/", "/usr", "/srv/")

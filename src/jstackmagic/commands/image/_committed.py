@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from ...display import Result, Table, Text, size_text
+from ...display import Part, Result, Table, Text, size_text
 from ...image.engine.commit import Carried, Committed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ...display import Part
 
 _LONGEST_PATH = 50  # characters
 _CARRIED = {

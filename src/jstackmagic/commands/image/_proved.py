@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...display import Result, Table, Text, channel_text
+from ...display import Part, Result, Table, Text, channel_text
 from ...image.prove.coverage import COVERAGE
 from ...image.prove.proof import HERE, Proof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...display import Part
     from ...model.packages import Package
 
 _MOST_FILES = 50

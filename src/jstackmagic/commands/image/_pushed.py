@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...display import Fold, Result, Table, Text, size_text
+from ...display import Fold, Part, Result, Table, Text, size_text
 from ...image.layers.making import Prepared
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...display import Part
 
 _MOST = 12  # packages that are named
 

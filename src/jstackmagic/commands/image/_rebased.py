@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from ...display import Result, Table, Text, size_text
+from ...display import Part, Result, Table, Text, size_text
 from ...image.layers.rebasing import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...display import Part
 
 
 @dataclass(frozen=True, repr=False)

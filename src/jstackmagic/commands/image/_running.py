@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...display import Code, Result, Text
+from ...display import Code, Part, Result, Text
 from ...image.engine.serve import Server
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...display import Part
 
 
 @dataclass(frozen=True, repr=False)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...display import Result, Table, Text
+from ...display import Part, Result, Table, Text
 from ...image.suggest import Suggestion
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...display import Part
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,14 +9,13 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...display import Result, Text
+from ...display import Part, Result, Text
 from ...model.errors import UsageError
 from .._options import option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...display import Part
     from ...session import Session
 
 

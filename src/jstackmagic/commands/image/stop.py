@@ -6,13 +6,12 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...display import Result, Text
+from ...display import Part, Result, Text
 from .._options import flag, option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...display import Part
     from ...session import Session
 
 

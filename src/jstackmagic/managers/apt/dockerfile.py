@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...model.words import checked, quoted, quoted_spec
-from ..page import Downloads
+from ..page import Downloads, Page
 
 if TYPE_CHECKING:
     from ...model.recipe import Step
-    from ..page import Page
 
 _PROGRAMS = {"stacks": "apt-get", "script": "as_root env DEBIAN_FRONTEND=noninteractive apt-get"}
 _PROGRAM = "DEBIAN_FRONTEND=noninteractive apt-get"

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from ...display.console import Recording
+from ...display.console import Console, Recording
 from ...io import process
-from ...model.environment import repair_line
+from ...model.environment import Environment, repair_line
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, InvalidSpec, Stopped
 from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
@@ -24,8 +24,6 @@ from . import cutoff
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ...display.console import Console
-    from ...model.environment import Environment
     from ...model.request import Request
     from ..goal import Wish
 

@@ -11,12 +11,11 @@ from ...model.pins import pinned
 from ...model.spec import MatchSpec
 from ...model.variants import cuda_of
 from ...model.words import holds_credential, quoted, quoted_spec
-from ..page import Downloads, Making, called
+from ..page import Command, Downloads, Making, Page, called
 
 if TYPE_CHECKING:
     from ...model.environment import EnvironmentRef
     from ...model.recipe import Item, Step
-    from ..page import Command, Page
 
 _PROGRAMS = {"stacks": "mamba", "script": '"${conda}"'}
 _CLEAN = {"stacks": "mamba clean --all -f -y", "legacy": "conda clean -tipsy"}

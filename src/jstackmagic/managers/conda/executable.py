@@ -16,6 +16,7 @@ from ...model.sources import Sources
 from ...where.packages import read_packages
 from .. import Engine
 from .spec import (
+    CondaSpec,
     Installed,
     check_installed,
     command_lines,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from ...io.process import Captured
     from ...model.environment import CondaExecutable, Environment
     from ...model.request import Request
-    from .spec import CondaSpec
 
 _RISK = "A half-finished conda transaction can leave the environment broken."
 

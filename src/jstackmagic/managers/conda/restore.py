@@ -11,7 +11,7 @@ from ...model.pins import pinned
 from ...model.request import Request
 from ...model.sources import Sources
 from ...model.spec import read_all
-from ..goal import is_at
+from ..goal import Exactness, Goal, is_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ...model.ledger import Origins
     from ...model.packages import Package, PackageSet
     from .. import Spelling
-    from ..goal import Exactness, Goal
 
 
 def bring_back(packages: Sequence[Package], origins: Origins, spelling: Spelling) -> list[Request]:

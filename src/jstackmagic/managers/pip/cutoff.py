@@ -11,7 +11,7 @@ import base64
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,6 @@ from .landing import landed
 from .marks import asked_names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-
     from ...model.environment import Environment
     from ...model.plan import Plan
 

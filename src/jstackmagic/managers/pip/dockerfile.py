@@ -10,14 +10,13 @@ from ...model.packages import as_on_disk
 from ...model.pins import pinned
 from ...model.spec import Constraint
 from ...model.words import checked, holds_credential, quoted, quoted_spec
-from ..page import Downloads, Making, called
+from ..page import Command, Downloads, Making, Page, called
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ...model.environment import EnvironmentRef
     from ...model.recipe import Item, Step
-    from ..page import Command, Page
 
 _DOWNLOADS = Downloads(variable="PIP_CACHE_DIR", hadolint="DL3042")
 _PYTHON_HERE = """\

@@ -13,7 +13,7 @@ from ...io import process
 from ...io.files import sha256_of, write_file
 from ...model.credentials import mask
 from ...model.errors import CommandFailed
-from ...model.packages import as_on_disk
+from ...model.packages import Package, PackageSet, as_on_disk
 from ...model.plan import Command
 from ...model.sources import Sources
 from ...model.spec import Constraint, Requirement, Spec
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ...model.environment import Environment
-    from ...model.packages import Package, PackageSet
     from ...model.request import Request
     from ..goal import Goal
 

@@ -11,15 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from ...model.packages import normalise
-from ...model.recipe import Item
+from ...model.packages import Package, normalise
+from ...model.recipe import Item, Step
 from ...model.spec import Requirement, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ...model.packages import Package
-    from ...model.recipe import Step
     from ...model.record import Record
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...io.files import write_file
-from ...model.packages import normalise
+from ...model.packages import Package, normalise
 from ...model.spec import Constraint
 from ...where.packages import files_of
 from .spec import plain_requirements
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ...model.environment import Environment
-    from ...model.packages import Package
     from ...model.request import Request
     from ..goal import Wish
 

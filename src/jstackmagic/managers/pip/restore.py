@@ -7,21 +7,19 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from ...model.packages import Package, as_on_disk, same
+from ...model.packages import Package, PackageSet, as_on_disk, same
 from ...model.pins import pinned
 from ...model.request import Request
 from ...model.sources import Sources
 from ...model.spec import Constraint, read_all
-from ..goal import is_at
+from ..goal import Exactness, Goal, is_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ...model.ledger import Origins
-    from ...model.packages import PackageSet
     from ...model.recipe import Item
     from .. import Spelling
-    from ..goal import Exactness, Goal
 
 _Run = tuple[Sources, tuple[str, ...]]
 """The index, the further indexes and the options that a run of pip is given."""

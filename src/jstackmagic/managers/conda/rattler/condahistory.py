@@ -7,16 +7,13 @@ import os
 import re
 import time
 from ast import literal_eval
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ....model.credentials import mask
 from ....model.errors import InvalidSpec
 from ..spec import name_of, parse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
 
 _HEAD = re.compile(r"==>\s*(.+?)\s*<==")
 _SPECS = re.compile(r"#\s*(\w+)\s*specs:\s*(.+)?")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....model.packages import normalise
-from ....where.condarc import channel_urls
+from ....where.condarc import CondaConfig, channel_urls
 from ..spec import configuration
 from .access import unserved_login
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ....model.environment import Environment
-    from ....where.condarc import CondaConfig
 
 _SCHEMES = {"http", "https"}
 

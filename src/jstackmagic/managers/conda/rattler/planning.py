@@ -10,6 +10,7 @@ from ....model.packages import Change, PackageSet
 from ....model.plan import Plan
 from ....where.packages import read_packages
 from ..spec import (
+    CondaSpec,
     Installed,
     command_lines,
     configuration,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from ....model.environment import Environment
     from ....model.request import Request
-    from ..spec import CondaSpec
     from .engine import Wire
 
 State = tuple[tuple[str, int, int], ...]

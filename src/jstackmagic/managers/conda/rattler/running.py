@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ....model.environment import repair_line
+from ....model.environment import Environment, repair_line
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.text import counted
 from ..spec import configuration, read_specs
@@ -18,7 +18,6 @@ from .records import stem_of
 
 if TYPE_CHECKING:
     from ....display.console import Console
-    from ....model.environment import Environment
     from ....model.plan import Plan
     from ....where.condarc import CondaConfig
     from .engine import Wire

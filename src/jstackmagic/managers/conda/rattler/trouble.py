@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ....model.errors import NOTHING_CHANGED, CommandFailed
-from ..spec import name_of, nearest, parse, pinned_where
+from ..spec import CondaSpec, name_of, nearest, parse, pinned_where
 from . import condahistory, repodata
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from rattler import RepoDataRecord
 
-    from ..spec import CondaSpec
     from .problem import Problem
     from .repodata import Channels
 

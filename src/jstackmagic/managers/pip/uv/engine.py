@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from ....io import process
 from ....model.credentials import mask, secrets_of
 from ....model.errors import NOTHING_CHANGED, CommandFailed
-from ....model.packages import Package, normalise
+from ....model.packages import Change, Package, normalise
 from ....model.plan import Command, Plan
 from ....where.packages import distributions_of_package
 from ..distributions import version_on_disk
@@ -43,17 +43,15 @@ from ..plan import (
 )
 from ..spec import arguments, url_of
 from . import terms as _uvterms
-from .origins import lock, origins
+from .origins import Locked, lock, origins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ....display.console import Console
     from ....model.environment import Environment
-    from ....model.packages import Change
     from ....model.request import Request
     from ... import Engine
-    from .origins import Locked
 
 _KEPT = re.compile(
     r"UV_(?:CACHE_DIR|CONCURRENT_\w+|HTTP_\w+|LINK_MODE|NATIVE_TLS|OFFLINE|SYSTEM_CERTS|TEST_\w+)"

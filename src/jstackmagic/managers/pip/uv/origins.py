@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,6 @@ from ....where.packages import distributions_of_package
 from ..plan import index_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ....model.environment import Environment
     from ....model.plan import Command
     from ....model.request import Request
