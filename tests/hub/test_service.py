@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import sqlite3
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,10 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from jstackmagic.hub.spawner import Choice
 from jstackmagic.sending.outbox import Outbox, Unreachable
 from support.browser import chromium
-from support.hub import ADMIN, SERVICE, Hub, until
-from support.machine import Unavailable, program
+from support.hub import ADMIN, SERVICE, Hub, sign_in, until
+from support.machine import Unavailable
 from support.people import Home
-from support.ports import free_ports
 from support.served import ServedKernel
 
 if TYPE_CHECKING:
@@ -311,39 +308,6 @@ def test_metrics_are_prometheus_s_and_for_whoever_may(hub: Hub, tokens: dict[str
     assert hub.ask("metrics", tokens["ada"]).status_code == 403
 
 
-def test_a_prometheus_scrapes_them(hub: Hub, sent: Path, tmp_path: Path) -> None:
-    """Debian's own, with the hub's token."""
-    try:
-        executable = program("prometheus")
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    (port,) = free_ports(1)
-    target = {
-        "job_name": "hub",
-        "scrape_interval": "1s",
-        "metrics_path": "/services/jstackmagic/metrics",
-        "authorization": {"type": "token", "credentials": f"{ADMIN}-token"},
-        "static_configs": [{"targets": [hub.url.removeprefix("http://")]}],
-    }
-    (tmp_path / "prometheus.yml").write_text(json.dumps({"scrape_configs": [target]}))
-    command = [executable, f"--config.file={tmp_path}/prometheus.yml"]
-    command += [f"--storage.tsdb.path={tmp_path}/data", f"--web.listen-address=127.0.0.1:{port}"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-
-    def scraped() -> bool:
-        with contextlib.suppress(requests.RequestException):
-            query = {"query": "jstackmagic_people > 0"}
-            found = requests.get(f"http://127.0.0.1:{port}/api/v1/query", params=query, timeout=5)
-            return bool(found.ok and found.json()["data"]["result"])
-        return False
-
-    try:
-        until(scraped)
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
 def test_a_kernel_sends_in_the_background_and_follows_the_policy(hub: Hub) -> None:
     """A real single-user server that the hub started, and a kernel in it."""
     with hub.server("ada") as url, ServedKernel(url) as kernel:
@@ -363,16 +327,10 @@ def test_the_pages_are_styled_under_their_own_policy(hub: Hub, sent: Path) -> No
     try:
         browser = chromium()
         with browser as context:
-            page = context.pages[0]
+            page = sign_in(context.pages[0], hub, ADMIN)
             said: list[str] = []
             page.on("console", lambda message: said.append(message.text))
-            page.goto(f"{hub.url}/hub/login?next=/services/jstackmagic/")
-            page.fill("#username_input", ADMIN)
-            page.fill("#password_input", "a password of 32 letters or more")
-            page.press("#password_input", "Enter")
-            page.wait_for_url(f"{hub.service}/")
             page.reload()
-            said.clear()
             page.goto(f"{hub.service}/")
             chart = page.get_by_role("img").first
             assert chart.evaluate("image => image.complete && image.naturalWidth > 0")

