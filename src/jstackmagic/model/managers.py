@@ -24,7 +24,7 @@ class Listed:
         reader: The reader of its packages, as ``module:function``; it takes an environment
             and the root of the file tree, and returns packages.
         metadata: The file that came with a package, below an environment's prefix, with
-            ``{name}`` in place of its name; empty if `jstackmagic.where` knows better.
+            ``{name}`` or ``{stem}``; empty if `jstackmagic.where` knows better.
         system: Whether its packages belong to the whole system rather than to one environment.
     """
 
@@ -39,7 +39,7 @@ _READERS = "jstackmagic.where.packages"
 
 MANAGERS: tuple[Listed, ...] = (
     Listed("apt", "jstackmagic.managers.apt", f"{_READERS}:debian_of", system=True),
-    Listed("conda", "jstackmagic.managers.conda", f"{_READERS}:conda_of"),
+    Listed("conda", "jstackmagic.managers.conda", f"{_READERS}:conda_of", "conda-meta/{stem}.json"),
     Listed("pip", "jstackmagic.managers.pip", f"{_READERS}:distributions_of"),
 )
 """In the order in which they work: the system's libraries first, and pip last, which must see what

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..io.files import write_file
 from ..io.runtime import own_runtime_folder, runtime_folder
-from ..model.managers import is_system, metadata_path, of_environment, of_system
+from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import ManagerName, Package, PackageSet
-from .packages import dpkg_folder, read_packages
+from .packages import metadata_of, read_packages
 
 if TYPE_CHECKING:
     from ..model.environment import Environment
@@ -277,29 +277,8 @@ def _package_of(stem: str) -> Package:
 
 def time_of(package: Package, environment: Environment) -> float | None:
     """Return when a package came, by the time of its metadata; None if that cannot be read."""
-    path = metadata_of(package, environment)
+    path = next(iter(metadata_of(package, environment)), "")
     try:
         return os.stat(path).st_mtime if path else None
     except OSError:
         return None
-
-
-def metadata_of(package: Package, environment: Environment) -> str | None:
-    """Return the file or folder with a package's metadata; None if unknown."""
-    from .packages import files_of
-
-    if package.manager == "conda":
-        return f"{environment.prefix}/conda-meta/{package.stem}.json"
-    if package.manager == "apt":
-        return _dpkg_list(package)
-    if package.manager != "pip":
-        path = metadata_path(package.manager)
-        return f"{environment.prefix}/{path.format(name=package.name)}" if path else None
-    files = files_of(package, environment)
-    return next((os.path.dirname(file) for file in files if file.endswith("/RECORD")), None)
-
-
-def _dpkg_list(package: Package) -> str:
-    name, _, foreign = package.name.partition(":")
-    own = f"{dpkg_folder()}/info/{name}:{foreign or package.build}.list"
-    return own if os.path.exists(own) else f"{dpkg_folder()}/info/{name}.list"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ..io.reading import own_bytes
-from ..model.managers import metadata_path, names, reader_of
+from ..model.managers import is_system, metadata_path, names, reader_of
 from ..model.packages import CondaDetail, ManagerName, Package, PackageSet, normalise
 from .distributions import Distribution, metadata_in, text_in
 
@@ -139,19 +139,19 @@ def debian_owners(
 
 
 def metadata_of(package: Package, environment: Environment) -> tuple[str, ...]:
-    """Return the metadata paths of a package: conda's record, a distribution's folder."""
-    if package.manager == "conda":
-        path = os.path.join(environment.prefix, "conda-meta", f"{package.stem}.json")
-        return (path,) if os.path.isfile(path) else ()
-    if package.manager != "pip":
-        path = os.path.join(
-            environment.prefix, metadata_path(package.manager).format(name=package.name)
+    """Return the metadata paths of a package: its file, or a distribution's folder and content."""
+    if package.manager == "pip":
+        found = (item.path for item in distributions_of_package(package, environment))
+        return tuple(
+            path for folder in found for path in (folder, *(each.path for each in _entries(folder)))
         )
-        return (path,) if os.path.isfile(path) else ()
-    found = (item.path for item in distributions_of_package(package, environment))
-    return tuple(
-        path for folder in found for path in (folder, *(each.path for each in _entries(folder)))
-    )
+    below = metadata_path(package.manager).format(name=package.name, stem=package.stem)
+    paths = [os.path.join(environment.prefix, below)]
+    if not below and is_system(package.manager):
+        name, _, foreign = package.name.partition(":")
+        lists = (f"{name}:{foreign or package.build}.list", f"{name}.list")
+        paths = [str(dpkg_folder() / "info" / each) for each in lists]
+    return tuple(filter(os.path.isfile, paths))[:1]
 
 
 def distributions_of_package(package: Package, environment: Environment) -> list[Distribution]:
@@ -171,11 +171,8 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
 def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
     """Return the absolute paths that a conda or pip package owns; empty without a record."""
     if package.manager == "conda":
-        path = Path(environment.prefix, "conda-meta", f"{package.stem}.json")
-        if not path.is_file():
-            return ()
-        record = _cached([str(path)], _read_conda_record)[0]
-        return tuple(f"{environment.prefix}/{file}" for file in record.files)
+        records = _cached(metadata_of(package, environment), _read_conda_record)
+        return tuple(f"{environment.prefix}/{file}" for each in records for file in each.files)
     if package.manager == "pip":
         found = distributions_of_package(package, environment)
         return next((item.files for item in found if not item.by_conda), ())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ...model.errors import JStackMagicError
 from ...model.managers import is_system, metadata_path
-from ...where.baseline import metadata_of
 from ...where.host import look
+from ...where.packages import metadata_of
 from ..engine.client import Engine, connect, speaking
 from ..engine.container import Container, this_container
 from ..engine.roots import container_of, files_below, is_there
@@ -83,7 +83,6 @@ class Brought:
                 return self._pip(created, environment, here)
             prefix = os.path.realpath(environment.prefix)
             folder = os.path.dirname(metadata_path(manager).partition("{")[0])
-            folder = "conda-meta" if manager == "conda" else folder
             wanted = DEBIAN if manager == "apt" else (f"{prefix}/{folder}",) if folder else ()
             root = self._files(created, wanted)
             if not root.contents:
@@ -116,8 +115,8 @@ class Brought:
 
     def _is_new(self, package: Package, environment: Environment) -> bool:
         """Return whether its metadata came, or changed, after the container was made."""
-        path = metadata_of(package, environment)
-        return path is not None and os.path.realpath(path) in self._changes
+        paths = metadata_of(package, environment)[:1]
+        return any(os.path.realpath(path) in self._changes for path in paths)
 
     @cached_property
     def _changes(self) -> Mapping[str, int]:
