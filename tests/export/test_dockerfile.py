@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jstackmagic.export import Artifact
-    from jstackmagic.managers.page import Style
     from jstackmagic.model.packages import ManagerName
+    from jstackmagic.model.recipe import Style
 
 IGNORED_BY_THE_STACKS = ("DL3006", "DL3008", "DL3013", "DL3066")  # their .hadolint.yaml
 

@@ -558,6 +558,39 @@ class Trouble(BaseHTTPRequestHandler):
             super().handle()
 
 
+def test_one_connection_serves_all_requests_of_a_push() -> None:
+    met = set()
+
+    class Counted(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_any(self) -> None:
+            met.add(self.client_address)
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = b"" if self.command == "HEAD" else b"{}"
+            self.send_response({"HEAD": 404, "POST": 202, "PUT": 201, "DELETE": 204}[self.command])
+            self.send_header("Location", "/v2/p/x/blobs/uploads/1")
+            if self.command != "DELETE":
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body if self.command != "DELETE" else b"")
+
+        do_HEAD = do_PUT = do_POST = do_DELETE = do_any  # noqa: N815
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Counted) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = Registry(parse_tag(f"127.0.0.1:{server.server_port}/p/x:1"))
+        assert not client.has("sha256:0")
+        assert not client.mount("sha256:0", "other")
+        client.cancel()
+        assert client.put_manifest("1", b"{}")
+        server.shutdown()
+    assert len(met) == 1
+
+
 @pytest.fixture
 def troubled(place: Place, tmp_path: Path) -> Iterator[tuple[User, str, str, type[Trouble]]]:
     """A user, the name of a registry that is in trouble, and a base in it."""

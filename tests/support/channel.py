@@ -435,6 +435,9 @@ def _stage_python(stage: Path) -> list[Path]:
     (library / "site-packages" / "README.txt").write_text("site-packages\n")
     if "posix_local" in sysconfig.get_scheme_names():
         _undo_debian_layout(library)
+    wheels = sysconfig.get_config_var("WHEEL_PKG_DIR")  # Debian's ensurepip has them outside
+    if wheels and Path(wheels).is_dir():
+        shutil.copytree(wheels, stage / os.path.relpath(wheels, sys.base_prefix))
     for data in library.glob("_sysconfigdata*.py"):
         data.write_text(data.read_text().replace(sys.base_prefix + "/", PLACEHOLDER + "/"))
 

@@ -50,7 +50,7 @@ class Meter:
         from tqdm import tqdm  # type: ignore[import-untyped]
 
         self._format = tqdm.format_sizeof
-        self._bar: Any = tqdm(total=first.total, file=_Nowhere(), mininterval=0, miniters=0)
+        self._bar: Any = tqdm(total=first.total, file=_Nowhere(), mininterval=0.1)
         self.latest = first
         self.update(first)
 

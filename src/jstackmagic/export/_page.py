@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..managers import get
-from ..managers.page import NOTHING, Command, Downloads, Making, Style
+from ..managers.page import NOTHING, Command, Downloads, Making
 from ..model.credentials import MASK, mask
 from ..model.managers import of_environment
 from ..model.pins import Pin, pinned_spec
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..model.environment import EnvironmentRef
     from ..model.packages import ManagerName, Package
-    from ..model.recipe import Item, Recipe, Step
+    from ..model.recipe import Item, Recipe, Step, Style
     from ..model.spec import Spec
 
 _SAFE_PATH = re.compile(r"(?:/[\w.+@,-]+)+", re.ASCII)

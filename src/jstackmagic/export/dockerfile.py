@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, get_args
 
-from ..managers.page import Style, called
+from ..managers.page import called
 from ..model.errors import ExportError
+from ..model.recipe import Style
 from ..model.words import quoted
 from ..where.image import is_user, look_at_image
 from ._format import PIN, Format, option

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ..history.built import history_id
 from ..history.file import IMAGE_HISTORY
 from ..io.reading import path_of
-from ..managers.page import Style
 from ..model.errors import ExportError
-from ..model.recipe import Recipe
+from ..model.recipe import Recipe, Style
 from ..model.reference import Reference
 from ..where.host import look
 from .engine.build import builder_of

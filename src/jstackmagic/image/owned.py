@@ -56,7 +56,7 @@ def owners(root: Root, content: Content, names: Collection[str] | None = None) -
         return names is None or name in names
 
     found: dict[str, Owned] = {}
-    for path in root.entries:
+    for path in root.entries if names is None else root.contents:
         folder, _, name = path.rpartition("/")
         if name == "RECORD" and folder.endswith(".dist-info"):
             head = posixpath.basename(folder).partition("-")[0]

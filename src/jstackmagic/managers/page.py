@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from ..model.environment import EnvironmentRef
     from ..model.packages import ManagerName, Package
     from ..model.pins import Pin
-    from ..model.recipe import Item
-
-Style = Literal["stacks", "legacy", "plain"]
-"""The patterns of a Dockerfile; see `jstackmagic.export.dockerfile`."""
+    from ..model.recipe import Item, Style
 
 Command = list[str]
 """The head of a command, and those of its words that get a line of their own."""

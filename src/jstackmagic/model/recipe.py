@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .environment import EnvironmentRef
 from .managers import of_environment, of_system
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .plan import Outcome
     from .record import Record
     from .request import Request
+
+Style = Literal["stacks", "legacy", "plain"]
+"""The patterns of a Dockerfile; see `jstackmagic.export.dockerfile`."""
 
 _COUNTS = ("ok", "planned")
 _NO_CHANGE = Change()

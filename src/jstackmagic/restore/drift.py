@@ -140,6 +140,8 @@ def _ours(
     # where a record asked for jstackmagic itself, what came with it before is ours all the same
     differs = {each.package.key for each in found}
     new = {each.package.key for each in found if each.before is None and not each.record}
+    if not new:
+        return ()
     others = asked_for(ledger.recipe(), environment.prefix) | (here.by_key.keys() - new)
     found_here = ours_in(environment, here, others - ({OWN} & differs))
     return tuple(package for package in found_here if package.key in new)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import cast, get_args
 
 from ...image.engine import BUILDERS, Builder
-from ...managers.page import Style
 from ...model.errors import UsageError
+from ...model.recipe import Style
 from .._options import flag, option
 
 _WAYS = ("engine", "layers")

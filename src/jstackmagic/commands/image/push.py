@@ -91,14 +91,14 @@ def _unrecorded(session: Session, base: Base) -> tuple[str, ...]:
     from ...where.environment import detect
     from ...where.host import look
 
-    ledger, witness = session.history.ledger(), Witness(base)
-    environments = {detect().prefix: detect()}
-    for prefix in filter(None, ledger.places()):
+    ledger, witness, own = session.history.ledger(), Witness(base), detect()
+    environments = {own.prefix: own}
+    for prefix in set(filter(None, ledger.places())) - {own.prefix}:
         with contextlib.suppress(JStackMagicError):
-            environments.setdefault(prefix, detect(prefix))
+            environments[prefix] = detect(prefix)
     places = [(each, of_environment()) for each in environments.values()]
     if look().runtime is not None:  # elsewhere the system is another than the image's
-        places.append((detect(), of_system()))
+        places.append((own, of_system()))
     return tuple(
         f"{each.package.manager}:{each.package.name} in {drift.where}"
         for drift in (drift_of(*place, ledger, lambda: witness) for place in places)

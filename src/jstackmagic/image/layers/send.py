@@ -10,7 +10,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...display.progress import Progress
 from ...io.files import replace_folder, write_file
@@ -21,7 +21,7 @@ from ..registry.source import Blocks
 from .assemble import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ...display.console import Console
     from ..registry.client import Descriptor
@@ -80,10 +80,12 @@ def send(
     """
     notes, beside = packing.folder / "uploads.json", packing.folder / "repositories.json"
     here = source.connection.registry == target.connection.registry
-    known = [*([share] if share else []), *([source.repository] if here else [])]
-    known += [name for name in _noted(beside, target) if name not in known]
-    known = [name for name in known if name != target.repository]
-    mounted, there = 0, target.layers_of(tag)
+    noted = _noted(beside, target)
+    there = target.layers_of(tag)
+    for each in noted:
+        if each.repository == target.repository and not there.issuperset(_digests(image.base)):
+            there |= target.layers_of(each.image)
+    mounted = 0
     missing: list[Descriptor] = []
     for described in {each.digest: each for each in image.base}.values():
         if described.urls or described.digest in there or target.has(described.digest):
@@ -93,13 +95,19 @@ def send(
             mounted += 1
         else:
             missing.append(described)
-    ours = {}
+    ours, shared_already = {}, set()
     for layer in image.ours:
         digest = layer.packed.digest
         if digest in there or target.has(digest):
             continue
-        if any(_mounted(target, digest, name) for name in known):
+        known = [each.repository for each in noted if digest in each.layers]
+        # the histories are each user's own
+        if share and layer.manager and target.repository != share:
+            known = [share, *known]
+        of = next((name for name in known if _mounted(target, digest, name)), "")
+        if of:
             mounted += 1
+            shared_already |= {digest} if of == share else set()
         else:
             ours[digest] = layer
     total = sum(each.size for each in missing)
@@ -128,14 +136,19 @@ def send(
             target.upload(Path(file.name), config, lambda _: None, notes)
             sent += len(image.config)
     digest = target.put_manifest(tag, image.manifest)
+    target.cancel()
+    _note(beside, target, digest, image)
     shared = Registry(Reference(f"{target.name.registry}/{share}"), target.connection)
     for layer in image.ours:
         packing.forget(layer.packed)
-        # the histories are each user's own
-        if share and layer.manager and not shared.has(layer.packed.digest):
+        if share and layer.manager and layer.packed.digest not in shared_already:
             _mounted(shared, layer.packed.digest, target.repository)
-    _note(beside, target)
+    shared.cancel()
     return Sent(digest, sent + len(image.manifest), len(ours), mounted, len(missing))
+
+
+def _digests(layers: Iterable[Descriptor]) -> set[str]:
+    return {each.digest for each in layers if not each.urls}
 
 
 def _mounted(target: Registry, digest: str, source: str) -> bool:
@@ -154,22 +167,32 @@ def _fetched(source: Registry, described: Descriptor, folder: Path) -> Iterator[
         yield Path(file.name)
 
 
-def _noted(notes: Path, target: Registry) -> list[str]:
-    """Return the repositories of a registry that images were sent to from here."""
-    with suppress(OSError, ValueError):
-        found = json.loads(notes.read_text(encoding="utf-8"))
-        return [name for registry, name in found if registry == target.connection.registry]
+class _Noted(NamedTuple):
+    """An image that was sent to a repository from here, the last one, and our layers in it."""
+
+    registry: str
+    repository: str
+    image: str
+    layers: list[str]
+
+
+def _noted(notes: Path, target: Registry) -> list[_Noted]:
+    """Return the last image of each repository of a registry that images were sent to from here."""
+    with suppress(OSError, ValueError, TypeError):
+        found = [_Noted(*each) for each in json.loads(notes.read_text(encoding="utf-8"))]
+        return [each for each in found if each.registry == target.connection.registry]
     return []
 
 
-def _note(notes: Path, target: Registry) -> None:
+def _note(notes: Path, target: Registry, digest: str, image: Assembled) -> None:
     known = []
     with suppress(OSError, ValueError):
         known = json.loads(notes.read_text(encoding="utf-8"))
-    place = [target.connection.registry, target.repository]
-    known = [place, *(each for each in known if each != place)][:_REPOSITORIES]
+    layers = [layer.packed.digest for layer in image.ours]
+    place = _Noted(target.connection.registry, target.repository, digest, layers)
+    others = [each for each in known if each[:2] != [*place[:2]]]
     with suppress(OSError):
-        write_file(notes, json.dumps(known))
+        write_file(notes, json.dumps([place, *others][:_REPOSITORIES]))
 
 
 # A layout of OCI's: https://github.com/opencontainers/image-spec/blob/main/image-layout.md

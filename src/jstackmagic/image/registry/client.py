@@ -139,6 +139,7 @@ class Registry:
         path = name.name.removeprefix(f"{name.registry}/") if name.registry else name.name
         own = name.registry not in ("", "docker.io") or "/" in path
         self.repository = path if own else f"library/{path}"
+        self._spare = ""
 
     def _scope(self, actions: str = "pull") -> str:
         return f"repository:{self.repository}:{actions}"
@@ -189,8 +190,9 @@ class Registry:
     def _manifest(self, reference: str) -> tuple[str, bytes]:
         accept = {"Accept": ", ".join((*_MANIFESTS, *INDEXES))}
         path = self._path(f"manifests/{reference}")
-        response = self.connection.ask("GET", path, scope=self._scope(), headers=accept)
-        with response:
+        with self.connection.ask(
+            "GET", path, scope=self._scope(), stream=True, headers=accept
+        ) as response:
             content = _limited(response)
             said = response.headers.get("Docker-Content-Digest")
         found = _digest(content)
@@ -225,7 +227,7 @@ class Registry:
             headers = {"Range": f"bytes={done}-"} if done else {}
             # a blob that is packed is not to be unpacked on the way
             response = self.connection.ask(
-                "GET", path, scope=self._scope(), expect=(200, 206), headers=headers
+                "GET", path, scope=self._scope(), expect=(200, 206), stream=True, headers=headers
             )
             skip = done if response.status_code == 200 else 0
             before = done
@@ -259,7 +261,7 @@ class Registry:
         path = self._path(f"blobs/{digest}")
         scope = self._scope("pull,push")
         try:
-            self.connection.ask("HEAD", path, scope=scope, allow_redirects=True).close()
+            self.connection.ask("HEAD", path, scope=scope, allow_redirects=True)
         except NotFound:
             return False
         return True
@@ -276,15 +278,20 @@ class Registry:
         response = self.connection.ask(
             "POST", self._path(f"blobs/uploads/?{query}"), scope=scope, expect=(201, 202)
         )
-        response.close()
-        if response.status_code == 202:  # it began an upload instead
-            self._cancel(response.headers.get("Location", ""))
+        if response.status_code == 202:  # it began an upload instead, which the next blob can take
+            self.cancel()
+            self._spare = response.headers.get("Location", "")
         return response.status_code == 201
 
-    def _cancel(self, location: str) -> None:
-        with suppress(RegistryError):
-            scope = self._scope("pull,push")
-            self.connection.ask("DELETE", location, scope=scope, expect=(200, 202, 204), tries=1)
+    def cancel(self) -> None:
+        """Cancel the upload that a refused mount began, if no blob took it."""
+        location, self._spare = self._spare, ""
+        if location:
+            with suppress(RegistryError):
+                scope = self._scope("pull,push")
+                self.connection.ask(
+                    "DELETE", location, scope=scope, expect=(200, 202, 204), tries=1
+                )
 
     def upload(self, path: Path, digest: str, told: Callable[[int], None], notes: Path) -> None:
         """Send a blob in parts; parts that an earlier try has sent are not sent again.
@@ -330,7 +337,6 @@ class Registry:
                     location, done = self._begun(location)
                     told(done - was)
                     continue
-                response.close()
                 drops = 0
                 location = response.headers.get("Location") or location
                 told(len(part))
@@ -339,7 +345,7 @@ class Registry:
         self._finish(location, digest)
         _note(notes, place, "")
 
-    def _finish(self, location: str, digest: str, content: bytes = b"", **more: int) -> None:
+    def _finish(self, location: str, digest: str, content: bytes = b"", **more: Any) -> None:
         """End an upload, with the whole blob where nothing of it was sent before."""
         query = f"{'&' if '?' in location else '?'}{urlencode({'digest': digest})}"
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(content))}
@@ -352,7 +358,6 @@ class Registry:
             data=content,
             **more,
         )
-        response.close()
         if response.headers.get("Docker-Content-Digest", digest) != digest:
             raise _lie(self.connection.registry, digest)
 
@@ -361,16 +366,20 @@ class Registry:
         scope = self._scope("pull,push")
         if location:
             with suppress(RegistryError):
-                with self.connection.ask("GET", location, scope=scope, expect=(204,)) as response:
-                    last = response.headers.get("Range", "").rpartition("-")[2]
-                    location = response.headers.get("Location") or location
+                response = self.connection.ask("GET", location, scope=scope, expect=(204,))
+                last = response.headers.get("Range", "").rpartition("-")[2]
                 # an empty upload has the range 0-0, as one of a single byte has
-                return location, int(last) + 1 if last not in ("", "0") else 0
-        path = self._path("blobs/uploads/")
-        with self.connection.ask(
-            "POST", path, scope=scope, expect=(202,), headers={"Content-Length": "0"}
-        ) as response:
-            return response.headers["Location"], 0
+                done = int(last) + 1 if last not in ("", "0") else 0
+                return response.headers.get("Location") or location, done
+        location, self._spare = self._spare, ""
+        if not location:
+            path = self._path("blobs/uploads/")
+            nothing = {"Content-Length": "0"}
+            response = self.connection.ask(
+                "POST", path, scope=scope, expect=(202,), headers=nothing
+            )
+            location = response.headers["Location"]
+        return location, 0
 
     def put_manifest(self, tag: str, content: bytes) -> str:
         """Give a tag to an image whose blobs are all there; return the manifest's digest.
@@ -384,7 +393,6 @@ class Registry:
         response = self.connection.ask(
             "PUT", path, scope=scope, expect=(200, 201), data=content, headers=headers
         )
-        response.close()
         if response.headers.get("Docker-Content-Digest", digest) != digest:
             raise _lie(self.connection.registry, f"the manifest of {tag}")
         return digest

@@ -6,12 +6,14 @@ import os
 import re
 import ssl
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from ...model.credentials import mask
 from ...model.errors import JStackMagicError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _TRIES = 6
 _LONGEST_PAUSE = 8.0  # seconds between two tries
+_SHORT = 2**16  # bytes
 _TIMEOUT = (10.0, 90.0)  # seconds to connect, and between two bytes
 _PASSING = (408, 429, 500, 502, 503, 504)
 """Status codes after which the same request may succeed."""
@@ -80,6 +83,7 @@ class Connection:
         scope: str,
         expect: tuple[int, ...] = (200,),
         tries: int = _TRIES,
+        stream: bool = False,
         **more: Any,
     ) -> requests.Response:
         """Send a request, log in if the registry requires it, and retry if that may help.
@@ -90,6 +94,7 @@ class Connection:
             scope: The scope of a token: ``repository:NAME:pull,push``; several with blanks between.
             expect: The status codes that are not errors.
             tries: The number of tries.
+            stream: Whether the caller reads the body; otherwise it is of no interest.
             more: Further arguments for `requests`.
 
         Raises:
@@ -111,10 +116,12 @@ class Connection:
                     continue
             else:
                 if response.status_code in expect:
+                    if not stream:
+                        _leave(response)
                     return response
                 if response.status_code not in _PASSING or number == tries:
                     raise self._refused(response, scope)
-                response.close()
+                _leave(response)
             if number < tries:
                 time.sleep(_pause(number, None if fault else response))
         assert fault is not None
@@ -124,7 +131,7 @@ class Connection:
         response = self._once(method, path, scope, more)
         if response.status_code == 401:
             challenge = response.headers.get("WWW-Authenticate", "")
-            response.close()
+            _leave(response)
             if self._answer(challenge, scope):
                 response = self._once(method, path, scope, more)
         return response
@@ -134,9 +141,7 @@ class Connection:
         ours = urlsplit(url)[:2] == urlsplit(self._base)[:2]
         # a login is for the registry alone, whoever it sends us to
         auth = _Authorization(self._authorization(scope) if ours else "")
-        return self._session.request(
-            method, url, auth=auth, timeout=_TIMEOUT, **{"stream": True, **more}
-        )
+        return self._session.request(method, url, auth=auth, timeout=_TIMEOUT, stream=True, **more)
 
     def _falls_back(self) -> bool:
         """Use HTTP from here on for a registry on this machine, as Docker does."""
@@ -277,6 +282,13 @@ def _trusting(host: str, environ: Mapping[str, str]) -> ssl.SSLContext:
             except (OSError, ssl.SSLError) as error:
                 raise RegistryError(f"{file} holds no certificates: {error}") from error
     return context
+
+
+def _leave(response: requests.Response) -> None:
+    """Let go of an answer; its connection is used again if the rest of the body is short."""
+    with suppress(HTTPError, OSError):
+        response.raw.read(_SHORT, decode_content=False)
+    response.close()
 
 
 def _basic(login: Mapping[str, str]) -> str:
