@@ -87,7 +87,7 @@ def _outbox(session: Session) -> Outbox | None:
 
 
 def _news(session: Session) -> Sequence[str]:
-    """Return what was decided on this user's requests since they were last told."""
+    """Return what was decided on this user's requests since they last heard."""
     outbox = _outbox(session)
     return outbox.news() if outbox else ()
 

@@ -570,7 +570,7 @@ def test_a_script_that_cannot_be_read_is_found_with_its_command(
     [
         ("!R -e \"install.packages('forecast')\"", "conda:r-forecast"),
         ("!Rscript -e 'BiocManager::install(\"limma\")'", "conda:bioconductor-limma"),
-        ("subprocess.run(['npm', 'install', '-g', 'x'], check=True)", "npm is none of them"),
+        ("subprocess.run(['npm', 'install', '-g', 'x'], check=True)", "npm is not one of them"),
         ("!echo a a/b select true | sudo debconf-set-selections", "Debian's questions"),
     ],
 )

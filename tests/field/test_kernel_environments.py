@@ -95,7 +95,7 @@ class TestProjectTools:
     )
     def test_tell_nothing(self, argv: list[str], home: Path, tools: Path) -> None:
         kernel(home, "tool", *(word.replace("{bin}", str(tools)) for word in argv))
-        with pytest.raises(UnknownEnvironment, match="does not tell which") as caught:
+        with pytest.raises(UnknownEnvironment, match="does not say which") as caught:
             environment_of("tool")
         assert "--prefix" in caught.value.advice[1]
         assert "tool" not in [name for found in environments() for name in found.kernels]

@@ -118,7 +118,7 @@ def found(call: Call) -> Iterator[Found]:
     if reason:
         yield call.unread(reason)
     elif call.words[0].holes and texts[:1] and texts[0] in _MEANT:
-        yield call.unread(f"Which program {call.words[0].text} is, only the run can tell.")
+        yield call.unread(f"Only the run can tell which program {call.words[0].text} is.")
 
 
 def _reason(call: Call, name: str, texts: list[str]) -> str:
@@ -135,9 +135,8 @@ def _reason(call: Call, name: str, texts: list[str]) -> str:
         if not meant or any(text in meant or text.startswith("install-") for text in wanted):
             if {"--help", "-h", "--version"} & set(texts):
                 return ""
-            return (
-                f"A request is for conda, pip or apt; {name} is none of them.{_line(name, texts)}"
-            )
+            line = _line(name, texts)
+            return f"A request is for conda, pip or apt; {name} is not one of them.{line}"
     return ""
 
 
@@ -204,7 +203,7 @@ _BY_WORDS: dict[str, tuple[str, str]] = {
     ),
     "jupyter": (
         r"\A.*extension(?:\n.*){0,2}\ninstall$",
-        "A request is for conda, pip or apt; jupyter is none of them.",
+        "A request is for conda, pip or apt; jupyter is not one of them.",
     ),
     "apt-mark": (
         r"\A(?:.*\n)?hold$",

@@ -20,7 +20,7 @@ def share(text: str) -> float:
     """Read a share, such as ``80%`` or ``0.8``.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not a share.
     """
     try:
         number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)

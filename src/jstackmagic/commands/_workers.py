@@ -22,7 +22,7 @@ def connected(named: str | None, session: Session) -> Cluster:
     """Return the cluster that is meant.
 
     Raises:
-        UsageError: There is none, or several are there and none is named.
+        UsageError: There is no cluster, or there are several and none is named.
     """
     from ..workers.cluster import find
 

@@ -75,8 +75,8 @@ class _Page:
             table = self._of(package)
             if table is None:
                 self.notes.append(
-                    f"{package.name} {package.version} is not locked: nothing tells which archive"
-                    " it came from."
+                    f"{package.name} {package.version} is not locked: the archive that it came"
+                    " from is not known."
                 )
             else:
                 yield {"name": checked(package.name), **table}

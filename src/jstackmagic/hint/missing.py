@@ -279,7 +279,7 @@ def _own(root: str, folder: str) -> Hint | None:
     if root in names.names().own:
         return Hint(
             root,
-            f"{root} looks like a file of your own, and there is none in {folder} or on sys.path.",
+            f"{root} looks like a file of your own, which is neither in {folder} nor on sys.path.",
         )
     return None
 

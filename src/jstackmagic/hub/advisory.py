@@ -62,7 +62,7 @@ def of_expression(text: str) -> Advisory:
     """Read an expression.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not an expression.
     """
     try:
         read = Requirement(text)

@@ -108,7 +108,7 @@ _MEANT = (
     (r"[-*•]\s+(\S.*)", r"A list has no dashes before its items: write \1"),
     (
         r"[!%]?\s*(?:sudo\s+)?(?:apt|apt-get)\s+(?:-\S+\s+)*install\s+(?:-\S+\s+)*(\S+).*",
-        r"Debian's packages are none of pip's: %envinstall apt:\1",
+        r"pip has no Debian packages: %envinstall apt:\1",
     ),
     (r"(?:import|from)\s+[\w.]+.*", "It is a line of Python, no requirement."),
     (_COMMAND, r"A list holds packages, no commands: write \g<rest>"),

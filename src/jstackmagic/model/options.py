@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Option(NamedTuple):
-    """One option of a command line, or a word that is none.
+    """One option of a command line, or a word that is not an option.
 
     Attributes:
         name: Its own name, however it was spelled; empty for a word that is not an option.

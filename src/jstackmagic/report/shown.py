@@ -243,7 +243,7 @@ class Report(Result):
         }
         if path.suffix not in forms:
             raise UsageError(
-                f"A report is written as .html, .csv or .json, and {path.name} is none of them.",
+                f"A report is written as .html, .csv or .json, not as {path.name}.",
                 kept="Nothing was written.",
                 advice="%envreport FOLDER -o report.html",
             )

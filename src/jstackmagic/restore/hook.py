@@ -150,4 +150,4 @@ def _start_replay(history: History, *, keep: bool) -> str:
             start_new_session=True,
             cwd=os.path.expanduser("~"),
         )
-    return f"The history {history.path} is being replayed; {log} tells more."
+    return f"The history {history.path} is being replayed; see {log}."

@@ -420,7 +420,7 @@ def _value_of_node(node: object, lines: Sequence[str]) -> Value:
     content: dict[str, Value] = {}
     for key, child in node.value:
         if not isinstance(key, ScalarNode) or key.value in content:
-            raise ValueError(f"{key.value} is not a name, or stands in it twice")
+            raise ValueError(f"{key.value} is not a name, or is in it twice")
         value = _value_of_node(child, lines)
         flag = value.flag or _flag_after(key.end_mark, lines)
         content[key.value] = Value(value.content, flag)

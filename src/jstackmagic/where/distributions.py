@@ -165,7 +165,7 @@ def _name_in(file: str) -> str:
 
 
 def text_in(path: Path) -> str:
-    """Return the text of a file; empty if there is none, or a pipe or a loop in its place."""
+    """Return the text of a file; empty without one, and for a pipe or a loop in its place."""
     try:
         return own_bytes(path).decode("utf-8", "replace").replace("\r\n", "\n")
     except PermissionError:

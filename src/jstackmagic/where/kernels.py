@@ -149,7 +149,7 @@ def _environment(spec: Kernelspec) -> Environment:
     if not reason:
         try:
             environment = _by_metadata(spec) or _by_argv(spec)
-            reason = "its command line does not tell which."
+            reason = "its command line does not say which."
         except UnknownEnvironment as error:
             reason = error.problem
     if environment is None:

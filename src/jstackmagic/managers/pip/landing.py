@@ -68,7 +68,7 @@ def check_landing(request: Request, environment: Environment) -> None:
     if wants is not None and wants.is_on and not environment.kind.startswith("venv"):
         raise Stopped(
             f"pip's setting require-virtualenv ({wants.source}) allows virtual environments alone,"
-            f" and {environment.prefix} is none.",
+            f" and {environment.prefix} is not one.",
             kept=NOTHING_CHANGED,
             advice=(
                 "Name a virtual environment: --prefix PATH",

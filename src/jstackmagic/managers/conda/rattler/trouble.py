@@ -45,7 +45,7 @@ async def explain_conflict(
         pins = [pin for pin in problem.pins if name_of(parse(pin)) in absent]
         if pins:
             where = pinned_where(problem.prefix, pins)
-            found.advice = (*found.advice, f"Pinned besides: {', '.join(pins)} ({where}).")
+            found.advice = (*found.advice, f"Also pinned: {', '.join(pins)} ({where}).")
         return found
     words = str(error).replace("Cannot solve the request because of: ", "").strip()
     names = " ".join(spec.text for spec in problem.specs)
