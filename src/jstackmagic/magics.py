@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from . import commands
+from . import commands, panel
 from .capture import live
 from .config import JStackMagic, connect, disconnect
 from .hint import completion, hints
@@ -130,6 +130,7 @@ def register(shell: InteractiveShell) -> None:
         _start_sending(session)
     hints.start(shell, mode=lambda: str(settings.on_missing), policy=settings.policy)
     completion.start(shell, complete)
+    panel.start(shell, session.now)
 
 
 def _start_sending(session: Session) -> None:
@@ -145,6 +146,7 @@ def unregister(shell: InteractiveShell) -> None:
     """Take out what ``register`` put in."""
     while _senders:
         _senders.pop().stop()
+    panel.stop()
     completion.stop(shell)
     hints.stop()
     live.stop(shell)

@@ -9,7 +9,7 @@ from typing import Any
 from ..display import Part, Result, Table, Text
 from ..model.text import counted
 from ..restore.drift import Difference, Drift
-from ..where.ours import described
+from ..where.ours import dependants, described
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,11 +58,25 @@ class Drifts(Result):
                 "environment": msgspec.to_builtins(drift.environment.ref),
                 "managers": list(drift.managers),
                 "evidence": dict(drift.evidence),
-                "differences": msgspec.to_builtins(drift.differences),
+                "differences": _with_needs(drift),
                 "ours": msgspec.to_builtins(drift.ours),
             }
             for drift in self.drifts
         ]
+
+
+def _with_needs(drift: Drift) -> list[Any]:
+    """Return the differences with the packages there that need each, as MANAGER:NAME."""
+    import msgspec
+
+    by = dependants(drift.environment, drift.managers)
+    return [
+        {
+            **msgspec.to_builtins(each),
+            "needed_by": sorted(map(":".join, by.get(each.package.key, ()))),
+        }
+        for each in drift.differences
+    ]
 
 
 def _row(difference: Difference) -> tuple[str, ...]:

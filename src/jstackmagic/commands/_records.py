@@ -61,7 +61,8 @@ class HistoryTable(Result):
         )
 
     def to_json(self) -> Any:
-        return plain(self.records, whole=True)
+        records = plain(self.records, whole=True)
+        return [{**each, "taken_back_by": self.taken_back.get(each["id"], "")} for each in records]
 
 
 def what_of(record: Record) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..model.packages import ManagerName, Package, PackageSet, normalise
 from ..model.text import counted
-from .packages import extras_of, of_uv, read_requirements
+from .packages import extras_of, of_uv, read_details, read_packages, read_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -131,6 +131,26 @@ def needs_of(environment: Environment, here: PackageSet) -> dict[Key, set[Key]]:
         if who is not None and whom is not None and who != whom:
             needs[who].add(whom)
     return needs
+
+
+def dependants(environment: Environment, managers: Collection[ManagerName]) -> dict[Key, set[Key]]:
+    """Return the packages that need each, by the metadata of Python's distributions and conda's.
+
+    Args:
+        environment: The environment.
+        managers: The managers of the packages to look at; Debian's metadata is not read.
+    """
+    here = read_packages(environment, managers)
+    needs = needs_of(environment, here)
+    if "conda" in managers and environment.is_conda:
+        for detail in read_details(environment.prefix):
+            names = (("conda", depend.split(maxsplit=1)[0]) for depend in detail.depends)
+            needs.setdefault(("conda", detail.name), set()).update(names)
+    found: dict[Key, set[Key]] = {}
+    for who, needed in needs.items():
+        for whom in needed & here.by_key.keys():
+            found.setdefault(whom, set()).add(who)
+    return found
 
 
 def extras_here(environment: Environment, here: PackageSet) -> tuple[str, ...]:

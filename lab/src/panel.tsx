@@ -1,0 +1,164 @@
+/** The panel: a head for the environment, tabs, and below them the change that is going on. */
+
+import { TranslationBundle } from '@jupyterlab/translation';
+import { VDomRenderer } from '@jupyterlab/ui-components';
+import * as React from 'react';
+
+import { LinkState } from './link';
+import { KernelModel, PanelModel } from './model';
+import { Environment } from './packages';
+import { Line, Problem } from './parts';
+import { ITabProps } from './tabs';
+import { jstackmagicIcon } from './icon';
+
+interface ITab {
+  id: string;
+  label: string;
+  view: (props: ITabProps) => React.ReactElement;
+}
+
+function tabs(trans: TranslationBundle): ITab[] {
+  return [{ id: 'environment', label: trans.__('Environment'), view: Environment }];
+}
+
+export class PanelWidget extends VDomRenderer<PanelModel> {
+  constructor(
+    model: PanelModel,
+    private _trans: TranslationBundle
+  ) {
+    super(model);
+    this.id = 'jstackmagic-panel';
+    this.addClass('jp-jstackmagic');
+    this.title.icon = jstackmagicIcon;
+    this.title.caption = _trans.__('Environment (jstackmagic)');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', this.title.caption);
+  }
+
+  protected override onAfterShow(): void {
+    this.model.isVisible = true;
+  }
+
+  protected override onAfterHide(): void {
+    this.model.isVisible = false;
+  }
+
+  protected override render(): React.ReactElement {
+    return <View model={this.model} trans={this._trans} />;
+  }
+}
+
+function View({ model, trans }: { model: PanelModel; trans: TranslationBundle }) {
+  const kernel = model.current;
+  const notebook = model.notebook;
+  if (!notebook) {
+    return <p className="jp-jstackmagic-empty">{trans.__('Open a notebook to see its environment.')}</p>;
+  }
+  if (!kernel) {
+    return <p className="jp-jstackmagic-empty">{trans.__('This notebook has no kernel.')}</p>;
+  }
+  return (
+    <>
+      <Head kernel={kernel} trans={trans} />
+      {kernel.link.state === 'ready' ? (
+        <Tabs kernel={kernel} model={model} trans={trans} />
+      ) : (
+        <NotReady kernel={kernel} state={kernel.link.state} trans={trans} />
+      )}
+    </>
+  );
+}
+
+function Head({ kernel, trans }: { kernel: KernelModel; trans: TranslationBundle }) {
+  const environment = kernel.info?.environments[0];
+  return (
+    <header className="jp-jstackmagic-head">
+      <h2>{environment ? (environment.name ?? environment.prefix) : kernel.context.kernelDisplayName}</h2>
+      {environment && (
+        <p>
+          {environment.python ? trans.__('Python %1', environment.python) : ''} · {environment.prefix}
+        </p>
+      )}
+    </header>
+  );
+}
+
+function NotReady(props: {
+  kernel: KernelModel;
+  state: LinkState;
+  trans: TranslationBundle;
+}) {
+  const { kernel, state, trans } = props;
+  const words: { [state in LinkState]: string } = {
+    starting: trans.__('The kernel starts.'),
+    waiting: trans.__('The kernel is busy. The panel waits for it.'),
+    foreign: trans.__('This kernel does not run Python. The panel shows the environments of Python kernels.'),
+    absent: trans.__('jstackmagic is not loaded in this kernel.'),
+    ready: '',
+    dead: trans.__('The kernel has ended.')
+  };
+  return (
+    <div className="jp-jstackmagic-empty" role="status">
+      <p>{words[state]}</p>
+      {state === 'absent' && (
+        <>
+          <Line text="%load_ext jstackmagic" trans={trans} />
+          <button
+            className="jp-mod-styled jp-mod-accept"
+            onClick={() => void kernel.load()}
+          >
+            {trans.__('Load it')}
+          </button>
+          {kernel.loading && <p role="alert">{kernel.loading}</p>}
+        </>
+      )}
+    </div>
+  );
+}
+
+function Tabs(props: ITabProps) {
+  const { kernel, trans } = props;
+  const every = React.useMemo(() => tabs(trans), [trans]);
+  const [current, setCurrent] = React.useState(every[0].id);
+  const list = React.useRef<HTMLDivElement>(null);
+  const at = every.findIndex(tab => tab.id === current);
+  const onKeyDown = (event: React.KeyboardEvent) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const to =
+      event.key === 'Home' ? 0 : event.key === 'End' ? every.length - 1 : step && (at + step + every.length) % every.length;
+    if (to !== undefined) {
+      event.preventDefault();
+      setCurrent(every[to].id);
+      list.current?.querySelectorAll<HTMLElement>('[role=tab]')[to].focus();
+    }
+  };
+  const Current = every[at].view;
+  return (
+    <>
+      <div ref={list} role="tablist" className="jp-jstackmagic-tabs" onKeyDown={onKeyDown}>
+        {every.map(tab => (
+          <button
+            key={tab.id}
+            role="tab"
+            id={`jstackmagic-tab-${tab.id}`}
+            aria-selected={tab.id === current}
+            aria-controls="jstackmagic-tabpanel"
+            tabIndex={tab.id === current ? 0 : -1}
+            onClick={() => setCurrent(tab.id)}
+          >
+            {tab.label}
+          </button>
+        ))}
+      </div>
+      <section
+        id="jstackmagic-tabpanel"
+        role="tabpanel"
+        aria-labelledby={`jstackmagic-tab-${current}`}
+        className="jp-jstackmagic-tabpanel"
+      >
+        {kernel.problem && <Problem problem={kernel.problem} />}
+        <Current {...props} />
+      </section>
+    </>
+  );
+}

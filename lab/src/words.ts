@@ -1,0 +1,25 @@
+/** Words of a verb's line, as IPython reads it. */
+
+/** Anything else is put between quotes. */
+const PLAIN = /^[\w@%+=:,./-]+$/;
+
+/**
+ * Return the line that does it: `%envinstall 'numpy>=2'`.
+ *
+ * Each word reaches the verb as it is: IPython fills in what stands after a dollar sign or in
+ * braces, unless those are doubled, and the verb's own reader takes quotes as a shell does.
+ *
+ * @throws Error - a word has a control character, with which a line would end
+ */
+export function lineOf(verb: string, words: string[]): string {
+  return [`%env${verb}`, ...words.map(quoted)].join(' ');
+}
+
+function quoted(word: string): string {
+  // eslint-disable-next-line no-control-regex
+  if (/[\x00-\x1f\x7f\u0085\u2028\u2029]/.test(word)) {
+    throw new Error(`A control character is in ${JSON.stringify(word)}.`);
+  }
+  const bare = PLAIN.test(word) ? word : `'${word.replace(/'/g, `'"'"'`)}'`;
+  return bare.replace(/[{}$]/g, '$&$&');
+}
