@@ -413,7 +413,7 @@ pip config set global.index-url https://pypi.example.com/simple && pip install m
     def test_in_a_branch_it_is_said(self) -> None:
         (find,) = script("if x; then conda config --add channels a; fi\nconda install -y b")
         assert find.request is not None
-        assert "only the run can tell" in find.note
+        assert "only known when it runs" in find.note
 
     def test_what_no_request_holds_is_said(self) -> None:
         (find,) = script("conda config --set channel_priority strict\nconda install -y b")

@@ -59,6 +59,22 @@ _REPLACING = re.compile(
 )
 """Functions that start a program with words of its own, without a shell."""
 
+_OPENERS = ("open", "io.open", "codecs.open")
+_PASSIVE = listed(
+    "close flush read readline readlines seek tell truncate fileno __enter__ __exit__"
+)
+_AS_SHELL: dict[str, tuple[str, tuple[int, ...]]] = {
+    **dict.fromkeys(("os.remove", "os.unlink", "shutil.rmtree"), ("rm", (0,))),
+    **dict.fromkeys(("os.rename", "os.replace", "shutil.move"), ("mv", (0, 1))),
+    **dict.fromkeys(
+        ("shutil.copy", "shutil.copy2", "shutil.copyfile", "shutil.copytree"), ("cp", (0, 1))
+    ),
+    "os.symlink": ("ln", (0, 1)),
+    "urllib.request.urlretrieve": ("curl -o", (1, 0)),
+    "wget.download": ("curl -o", (1, 0)),
+}
+"""Functions that do what a program does, and the order of the arguments that it takes."""
+
 IPYTHON = "get_ipython()"
 _SHELL_METHODS = ("system", "getoutput", "system_raw", "system_piped")
 _GETTERS = ("get_ipython", "IPython.get_ipython", "IPython.core.getipython.get_ipython")
@@ -121,6 +137,18 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Wrote:
+    """A file that Python writes: its path, the text, and whether that is appended.
+
+    The text is None where it is only known when it runs.
+    """
+
+    path: Word
+    text: str | None
+    append: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Variable:
     """A variable of the process from here on: ``os.environ[NAME] = value``; None removes it."""
 
@@ -143,7 +171,7 @@ class Other:
     reason: str
 
 
-What = Shelled | Argv | Magic | Cell | Unread | Folder | Left | Variable | Name | Other
+What = Shelled | Argv | Magic | Cell | Unread | Folder | Left | Variable | Wrote | Name | Other
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +261,11 @@ _TEXTS = (ast.JoinedStr, ast.BinOp, ast.Call, ast.List, ast.Tuple)
 def filled_in(node: ast.expr, values: Mapping[str, ast.expr | None]) -> ast.expr:
     """Return an expression with texts, lists and ``sys.executable`` in the place of names."""
     names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
-    known = {name: value for name in names if isinstance(value := values.get(name), _KNOWN)}
+    known = {
+        name: value
+        for name in names
+        if (value := values.get(name)) is not None and _is_known(value)
+    }
     if not known:
         return node
 
@@ -243,6 +275,10 @@ def filled_in(node: ast.expr, values: Mapping[str, ast.expr | None]) -> ast.expr
 
     made: ast.expr = Filler().visit(copy.deepcopy(node))
     return made
+
+
+def _is_known(value: ast.expr) -> bool:
+    return isinstance(value, _KNOWN) or (isinstance(value, ast.Call) and _text(value) is not None)
 
 
 _KNOWN = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Attribute, ast.BinOp)
@@ -478,9 +514,11 @@ class _Visitor(ast.NodeVisitor):
     def visit_With(self, node: ast.With) -> None:
         entered = 0
         for item in node.items:
-            if item.optional_vars is not None:
-                self._varies(item.optional_vars)
-            call = item.context_expr
+            call, name = item.context_expr, item.optional_vars
+            if isinstance(name, ast.Name) and self._opened(call):
+                self._set(name.id, call, node.lineno)
+            elif name is not None:
+                self._varies(name)
             if isinstance(call, ast.Call) and self._dotted(call.func) == "contextlib.chdir":
                 part = _whole(self._value(call.args[0])) if call.args else _hole(call)
                 folder = Folder(None if part.holes else part.text, within=True)
@@ -583,6 +621,7 @@ class _Visitor(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         self._method(node)
+        self._writes(node)
         what = self._what(node)
         if what is None and node.args and self._dotted(node.func) in SHELLED | RUN:
             self._any_of(node)
@@ -604,6 +643,46 @@ class _Visitor(ast.NodeVisitor):
                 variables=self._variables(variables) if variables else Variables({}),
             )
         )
+
+    def _opened(self, node: ast.expr) -> tuple[Word, bool] | None:
+        """Return the path of a file that is opened to be written, and whether at its end."""
+        if not isinstance(node, ast.Call):
+            return None
+        arguments = list(node.args)
+        if isinstance(node.func, ast.Attribute) and self._dotted(node.func) not in _OPENERS:
+            if node.func.attr != "open":
+                return None
+            arguments.insert(0, node.func.value)
+        elif self._dotted(node.func) not in _OPENERS:
+            return None
+        modes = [*arguments[1:2], *(k.value for k in node.keywords if k.arg == "mode")]
+        mode = _whole(self._known(modes[0])).text if modes else "r"
+        path = _text(self._known(arguments[0])) if arguments else None
+        return (path, "a" in mode) if path is not None and re.search(r"^\w*[wax+]", mode) else None
+
+    def _writes(self, node: ast.Call) -> None:
+        """Note what a call writes into a file."""
+        written: list[tuple[Word, ast.expr | None, bool]] = []
+        name, function = self._name_of(node.func), node.func
+        text = node.args[0] if len(node.args) == 1 else None
+        if opened := self._opened(node):
+            written.append((opened[0], ast.Constant(""), opened[1]))
+        elif isinstance(function, ast.Attribute) and (
+            opened := self._opened(self._value(function.value))
+        ):
+            if name not in _PASSIVE:
+                written.append((opened[0], text if name == "write" else None, True))
+        elif name in ("write_text", "write_bytes") and isinstance(function, ast.Attribute):
+            path = _text(self._known(function.value))
+            written += [(path, node.args[0] if node.args else None, False)] if path else []
+        for given in (*node.args, *(keyword.value for keyword in node.keywords)):
+            if isinstance(given, ast.Name) and (opened := self._opened(self._value(given))):
+                line = ast.BinOp(text, ast.Add(), ast.Constant("\n")) if text else None
+                written.append((opened[0], line if name == "print" else None, True))
+        for path, expression, append in written:
+            known = _whole(self._known(expression)) if expression and not self.branches else None
+            what = Wrote(path, known.text if known and not known.holes else None, append)
+            self.events.append(Event(what, node.lineno))
 
     def _variables(self, node: ast.expr) -> Variables | None:
         """Return what a dictionary adds to ``os.environ``; None if known only at run time."""
@@ -679,6 +758,12 @@ class _Visitor(ast.NodeVisitor):
             return self._replaced(replaced, arguments)
         if name in PIP:
             return Argv((*KERNEL_PIP, *(self._words(first) or ())))
+        if name in _AS_SHELL:
+            program, order = _AS_SHELL[name]
+            said = [_word(self._value(argument)) for argument in arguments]
+            return Argv(
+                (*map(Word, program.split()), *(said[at] for at in order if at < len(said)))
+            )
         if name == "asyncio.create_subprocess_exec":
             return Argv(tuple(_word(argument) for argument in arguments))
         if name == "exec" and isinstance(first, ast.Call):
@@ -825,15 +910,37 @@ def _text(node: ast.expr) -> Word | None:
         if any(_number(side) is not None for side in sides):
             return None
         return joined(map(_word, sides)) if any(map(_text, sides)) else None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):  # of a Path
+        return _joined(ast.Constant("/"), ast.List([node.left, node.right], ast.Load()))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
         return _filled(_text(node.left), r"%(?:\((\w+)\))?[-+ #0-9.]*[sdrif]")
+    if isinstance(node, ast.Call) and (path := _path(node)) is not None:
+        return path
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr == "format":
             return _filled(_text(node.func.value), r"\{(\w*)[^{}]*\}")
-        if ast.unparse(node.func) == "os.path.join" and node.args:
-            return _joined(ast.Constant("/"), ast.List(node.args, ast.Load()))
         if node.func.attr == "join" and len(node.args) == 1:
             return _joined(node.func.value, node.args[0])
+    return None
+
+
+def _path(node: ast.Call) -> Word | None:
+    """Return a path that a call makes of texts; None of another call."""
+    name = ast.unparse(node.func)
+    parts = node.args
+    if re.fullmatch(r"(?:pathlib\.)?(?:Pure)?(?:Posix)?Path|os\.path\.join", name) and parts:
+        return _joined(ast.Constant("/"), ast.List(parts, ast.Load()))
+    if re.fullmatch(r"(?:pathlib\.)?Path\.home", name):
+        return Word("~")
+    if re.fullmatch(r"str|os\.fspath|os\.path\.(?:expanduser|abspath|realpath|normpath)", name):
+        return _text(parts[0]) if len(parts) == 1 else None
+    if not isinstance(node.func, ast.Attribute):
+        return None
+    base = node.func.value
+    if node.func.attr in ("expanduser", "resolve", "absolute", "as_posix"):
+        return _text(base)
+    if node.func.attr == "joinpath":
+        return _joined(ast.Constant("/"), ast.List([base, *parts], ast.Load()))
     return None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from . import Found, Target, calls, own
 from .argv import listed
 from .blocks import alternatives
-from .lines import DOWNLOADERS, READERS, recognise, recognise_event
+from .lines import DOWNLOADERS, READERS, applied, recognise, recognise_event
 from .others import IN_CODE, OTHERS, julia_reason, r_reason
 from .shell import Command, Word, parse
 from .source import Line, logical_lines
@@ -36,7 +36,7 @@ _MENTION = re.compile(
 
 _SETS = re.compile(
     r"^[ \t]*\w+[ \t]*(?::[^=\n]+)?\+?=|environ|%(?:set_)?env\b|%%writefile"
-    r"|>[ \t]*[\w./~-]+\.\w|^[ \t]*(?:for|with)\b",
+    r"|>[ \t]*[\w./~-]+\.\w|open\(|write_|shutil|urlretrieve|os\.re|^[ \t]*(?:for|with)\b",
     re.MULTILINE,
 )
 """Text that may set something later cells depend on."""
@@ -241,14 +241,10 @@ class CellReader:
 
     def _found(self, event: calls.Event) -> Iterator[Found]:
         what, typed = event.what, event.typed
-        if isinstance(what, calls.Folder):
-            self.state.enter(what.path, within=what.within)
-        elif isinstance(what, calls.Left):
-            self.state.leave()
-        elif isinstance(what, calls.Name):
+        if applied(what, self.state, event.line):
+            return
+        if isinstance(what, calls.Name):
             self._values[what.name] = what.value
-        elif isinstance(what, calls.Variable):
-            self.state.put(what.name, what.value)
         elif isinstance(what, calls.Other):
             yield Found(typed, reason=what.reason)
         elif isinstance(what, calls.Magic) and what.body is not None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..model.documents import parse_yaml
 from ..model.environment import BASES, prefix_of_name
+from ..model.errors import InvalidSpec
 from ..model.sources import Sources
 from .argv import Call, Given, Options, listed
+from .settings import conda_config, conda_settings
 from .shell import Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from . import Found
-    from .state import State
 
 CONDA = Options.of(
     valued="""
@@ -103,9 +105,43 @@ def conda(call: Call) -> Iterator[Found]:
     if verb.startswith("env ") and url:
         yield call.unread(f"{url} names the environment. The line for it: %envinstall -f {url}")
         return
+    for word in (word for flag, word in specs if flag and makes):
+        _hold(call, word)
     if verb == "create" and not specs:
         return  # an empty environment holds nothing
     yield from _ask(call, verb, given, specs)
+
+
+def _hold(call: Call, file: Word) -> None:
+    """Keep the ``variables:`` of an environment.yml for the environment that it makes."""
+    text = call.machine.text(call.path(file.text))
+    if text is None or "variables:" not in text:
+        return
+    try:
+        data = parse_yaml(text, file.text)
+    except InvalidSpec:
+        return  # its reader says so
+    kept = data.get("variables") if isinstance(data, dict) else None
+    if isinstance(kept, dict):
+        place = call.target.prefix or call.target.name or str(data.get("name"))
+        values = {str(name): Word(str(value)) for name, value in kept.items()}
+        call.machine.held.setdefault(place, {}).update(values)
+
+
+def keeps(call: Call) -> bool:
+    """Apply ``conda env config vars set NAME=VALUE``; False if it is another command."""
+    given = options(call.program, call.arguments).read(call.arguments)
+    if [word.text for word in given.words[:3]] != ["env", "config", "vars"]:
+        return False
+    target = aimed(call, given).target
+    kept = call.machine.held.setdefault(target.prefix or target.name, {})
+    for word in given.words[4:]:
+        name, equals, _ = word.text.partition("=")
+        if equals:
+            kept[name] = word.tail(len(name) + 1)
+        else:
+            kept.pop(name, None)
+    return True
 
 
 def aimed(call: Call, given: Given) -> Call:
@@ -141,21 +177,21 @@ def _beyond_packages(verb: str, given: Given) -> str:
 
 
 def _ask(call: Call, verb: str, given: Given, specs: list[tuple[str, Word]]) -> Iterator[Found]:
-    call = replace(call, machine=call.machine.seen_by("conda", call.variables))
     kept = given.only(_KEPT)
     channels = given.values("--channel")
     unclear = call.unclear([*channels, *(word for _, word in kept.items)])
     if unclear:
         yield from unclear
         return
-    settings = () if given.has("--override-channels") else _channels(call)
+    settings, doubts = conda_settings(call)
+    settings = () if given.has("--override-channels") else _channels(call, settings)
     unknown = [word.text for word in settings if word.holes]
     if unknown and verb != "remove":
         which = ", ".join(unknown)
         call = call.noting(f"A channel before it is only known when it runs: {which}.")
     settings = tuple(word for word in settings if not word.holes)
     names = [name for word in (*channels, *settings) for name in word.text.split(",")]
-    call = call.noting(*call.machine.doubts.get("conda", ()))
+    call = call.noting(*doubts)
     yield from call.ask(
         "remove" if verb == "remove" else "install",
         "conda",
@@ -166,15 +202,15 @@ def _ask(call: Call, verb: str, given: Given, specs: list[tuple[str, Word]]) -> 
     )
 
 
-def _channels(call: Call) -> tuple[Word, ...]:
+def _channels(call: Call, settings: tuple[Word, ...]) -> tuple[Word, ...]:
     """Give the channels of lines before it; a variable counts before a file."""
     variable = call.variables.get("CONDA_CHANNELS")
     if variable is None or variable.holes:
-        return call.machine.channels if variable is None else (variable,)
+        return settings if variable is None else (variable,)
     return tuple(Word(name) for name in variable.text.split(",") if name)
 
 
-def configure(call: Call, state: State) -> bool:
+def configure(call: Call) -> bool:
     """Apply ``conda config`` and ``micromamba config``; False if it is another command."""
     given = options(call.program, call.arguments).read(call.arguments)
     words = [word.text for word in given.words]
@@ -183,14 +219,15 @@ def configure(call: Call, state: State) -> bool:
     verbs = list(_CONFIG.read(call.arguments).without_verbs(1).items)
     if len(words) > 2 and f"--{words[1]}" in _WAYS:  # micromamba's and mamba 2's verbs
         verbs = [(f"--{words[1]}", given.words[2]), *(("", word) for word in given.words[3:])]
-    way, key, values = "", "", list[Word]()
-    for name, word in (*verbs, ("--end", None)):
-        if not name and word is not None:
-            values.append(word)
-            continue
-        if way:
-            _configured(state, way, key, values, call.line)
-        way, key, values = (name, word.text, []) if name in _WAYS and word else ("", "", [])
+    changes: list[tuple[str, str, list[Word]]] = []
+    where = next((name for name in ("--system", "--env") if given.has(name)), given.last("--file"))
+    for name, word in verbs:
+        if name in _WAYS and word is not None:
+            changes.append((name, word.text, []))
+        elif not name and word is not None and changes:
+            changes[-1][2].append(word)
+    if changes:
+        conda_config(call, where, changes)
     return True
 
 
@@ -201,23 +238,3 @@ _CONFIG = Options.of(
     flags="--system --env --show --get --validate --describe --json",
 )
 _WAYS = ("--add", "--prepend", "--append", "--set", "--remove", "--remove-key")
-
-
-def _configured(state: State, way: str, key: str, values: list[Word], line: int) -> None:
-    by = f"conda config, line {line},"
-    if key != "channels":
-        if way in ("--remove", "--remove-key"):
-            return
-        state.machine.conda_setting(key, " ".join(word.text for word in values), by=by)
-        return
-    machine = state.machine
-    texts = {word.text for word in values}
-    others = tuple(word for word in machine.channels if word.text not in texts)
-    if way in ("--add", "--prepend"):
-        machine.channels = (*values, *others)
-    elif way == "--append":
-        machine.channels = (*others, *values)
-    elif way == "--set":
-        machine.channels = tuple(values)
-    else:
-        machine.channels = () if way == "--remove-key" else others

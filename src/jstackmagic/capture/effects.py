@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from . import Origin, Target
 from .argv import Options, listed
-from .machine import unknown_value
+from .machine import is_setting, unknown_value
+from .settings import pip_config, set_by
 from .shell import Redirection, Word
 from .state import has_no_python, joined
 
@@ -22,11 +23,6 @@ ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=")
 ASSIGNING = ("export", "declare", "local", "readonly", "typeset")
 """Builtins that take assignments as arguments; the shell splits no value in them."""
 
-_SETTING_FILE = re.compile(
-    r"(pip\.conf|pip\.ini|\.?condarc|\.mambarc|uv\.toml|/conda-meta/pinned|\.bashrc|\.bash_profile"
-    r"|\.profile|bash\.bashrc|/etc/profile(?:\.d/.*)?|/keyrings/.*"
-    r"|/apt/(?:sources\.list|preferences|apt\.conf|trusted|auth).*)$"
-)
 _HARMLESS = re.compile(
     r"(conda\.sh|mamba\.sh|micromamba\.sh|nvm\.sh|\.cargo/env|os-release|lsb-release"
     r"|bash_completion|\.bashrc|\.bash_profile|\.profile|/etc/profile)$"
@@ -42,11 +38,6 @@ def shell_of(body: str) -> str:
     """Return the program that a script's first line gives it to; empty without such a line."""
     match = re.match(r"\s*#!\s*(?:/usr/bin/env\s+(?:-S\s+)?)?(\S+)", body)
     return os.path.basename(match[1]) if match else ""
-
-
-def is_setting(path: str) -> bool:
-    """Return whether a file of that path sets what is installed, and from where."""
-    return _SETTING_FILE.search(path) is not None
 
 
 def assign(state: State, name: str, value: Word, *, adds: bool = False) -> None:
@@ -238,25 +229,13 @@ def of_tool(call: Call, state: State) -> bool:
     """Apply ``pip config`` and ``uv venv``; False if the call is another."""
     texts = [word.text for word in call.arguments if not word.text.startswith("-")]
     if call.program == "pip" and texts[:1] == ["config"]:
-        _pip_config(call, state)
+        pip_config(call)
         return True
     if call.program == "uv" and texts[:1] == ["venv"]:
         words = _VENV.read(call.arguments).words[1:]
         state.machine.made.add(state.path_of(words[0] if words else Word(".venv")))
         return True
     return False
-
-
-def _pip_config(call: Call, state: State) -> None:
-    """Apply ``pip config set global.index-url URL``: the last one in any section or file counts."""
-    words = Options.of(valued="--editor", flags="--user --global --site").read(call.arguments).words
-    if len(words) < 3:
-        return
-    key = words[2].text.partition(".")[2] or words[2].text
-    if words[1].text == "set" and len(words) > 3:
-        state.machine.pip_setting(key, words[3])
-    elif words[1].text == "unset":
-        state.machine.pip_setting(key, None)
 
 
 # Files
@@ -268,6 +247,8 @@ def written(
     """Apply the files that a call writes; yield the reasons to list it for."""
     text = state.printed(call.words, redirections, piped)
     by = f"{call.program}, line {call.line},"
+    if setting := set_by(call):
+        state.machine.wrote(state.path_of(Word(setting)), None, by=by)
     outputs = [r for r in redirections if r.operator in (">", ">>", ">|", "1>", "1>>", "&>")]
     files = [(r.target, ">>" in r.operator) for r in outputs]
     if call.program == "tee":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from . import Found, Target, calls, effects, others
 from .argv import Call, program_name
 from .blocks import Course, Pipe
-from .conda_tools import conda, configure
+from .conda_tools import conda, configure, keeps
 from .debian_tools import apt, dpkg
 from .handed import file_of
 from .machine import BASH_FILES
@@ -122,6 +122,22 @@ def recognise_argv(
         yield from walker.run(call, state)
 
 
+def applied(what: calls.What, state: State, line: float) -> bool:
+    """Apply what Python does to the process or to a file; return False for what runs something."""
+    if isinstance(what, calls.Folder):
+        state.enter(what.path, within=what.within)
+    elif isinstance(what, calls.Left):
+        state.leave()
+    elif isinstance(what, calls.Variable):
+        state.put(what.name, what.value)
+    elif isinstance(what, calls.Wrote):
+        by = f"Python, line {int(line)},"
+        state.machine.wrote(state.path_of(what.path), what.text, append=what.append, by=by)
+    else:
+        return False
+    return True
+
+
 def recognise_event(
     event: calls.Event, state: State, typed: str, python: Word | None = None
 ) -> Iterator[Found]:
@@ -197,9 +213,11 @@ class _Walker:
         start = state.variables.get("BASH_ENV")
         if start is not None and shell == "bash" and not login:
             files = [path for path in (state.path_of(start),) if path]
-        yield from state.machine.doubts.get("shell", ()) if login else ()
         for path in files:
             text, before = state.machine.text(path), state.target
+            if text is None and login:
+                by = state.machine.writers.get(path, "")
+                yield f"{by} changes {path}, in a way that is not followed."
             if text and self.depth < MAX_DEPTH:
                 walker = _Walker(text, False, self.line, f"({path})", self.depth + 1)
                 for _ in walker.walk(state):
@@ -343,7 +361,7 @@ class _Walker:
         elif name in ("source", "."):
             yield from self._sourced(call, state)
         elif (
-            name in CONDAS and (_activates(call, state) or configure(call, state))
+            name in CONDAS and (_activates(call, state) or configure(call) or keeps(call))
         ) or effects.of_command(call, state):
             return
         elif name in DOWNLOADERS:
@@ -521,13 +539,9 @@ class _Walker:
         for event in calls.events(tree, code, calls.Names()) if tree else ():
             what = event.what
             finds: Iterator[Found] = iter(())
-            if isinstance(what, calls.Variable):
-                state.put(what.name, what.value)
-            elif isinstance(what, calls.Folder):
-                state.enter(what.path, within=what.within)
-            elif isinstance(what, calls.Left):
-                state.leave()
-            elif isinstance(what, calls.Other):
+            if applied(what, state, event.line):
+                continue
+            if isinstance(what, calls.Other):
                 finds = iter((call.unread(what.reason),))
             else:
                 finds = recognise_event(event, state, event.typed or call.command, call.words[0])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..model.buildvariables import FOR_A_BUILD
 from ..model.sources import Sources
 from .argv import Call, Given, Options, line_for, listed
+from .settings import pip_settings, uv_doubts
 from .shell import Word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ..model.request import Action
     from . import Found
@@ -75,9 +77,9 @@ def pip(call: Call) -> Iterator[Found]:
     call = call.by_python(python[-1]) if python else call
     verb = given.words[0]
     if verb.text == "install":
-        call = replace(call, machine=call.machine.seen_by("pip", call.variables))
-        call = call.noting(*call.machine.doubts.get("pip", ()), _unexported(call, "PIP_"))
-        call, settings = _settled(call, "PIP_", PIP)
+        in_files, doubts = pip_settings(call)
+        call = call.noting(*doubts, _unexported(call, "PIP_"))
+        call, settings = _settled(call, "PIP_", PIP, in_files)
         settings = () if given.has("--isolated") else settings
         given = Given((*settings, *given.without_verbs(1).items))
         wrong = next(filter(is_no_list, given.values("--requirement")), None)
@@ -94,9 +96,11 @@ def pip(call: Call) -> Iterator[Found]:
 _OFF = ("0", "no", "off", "false", "f", "n", "")
 
 
-def _settings(call: Call, tool: str, table: Options) -> Iterator[tuple[str, Word | None]]:
+def _settings(
+    call: Call, tool: str, table: Options, in_files: Mapping[str, Word]
+) -> Iterator[tuple[str, Word | None]]:
     """Give what files and variables set as options: ``PIP_NO_BINARY=six pip ...``."""
-    settings = dict(call.machine.pip) if tool == "PIP_" else {}
+    settings = dict(in_files)
     for variable, value in call.variables.items():
         if variable.startswith(tool):
             name = variable.removeprefix(tool).lower().replace("_", "-")
@@ -112,10 +116,10 @@ def _settings(call: Call, tool: str, table: Options) -> Iterator[tuple[str, Word
 
 
 def _settled(
-    call: Call, tool: str, table: Options
+    call: Call, tool: str, table: Options, in_files: Mapping[str, Word] = MappingProxyType({})
 ) -> tuple[Call, tuple[tuple[str, Word | None], ...]]:
     """Return the settings that are known, and the call with a note of the others."""
-    settings = tuple(_settings(call, tool, table))
+    settings = tuple(_settings(call, tool, table, in_files))
     unknown = [(name, word) for name, word in settings if word is not None and word.holes]
     if not unknown:
         return call, settings
@@ -322,7 +326,7 @@ def uv(call: Call) -> Iterator[Found]:
         call = call.by_python(python[-1])
     elif verb[0] == "pip" and given.has("--system"):
         call = replace(call, target=replace(call.system, interpreter=call.target.interpreter))
-    call = call.noting(*call.machine.doubts.get("uv", ()), _unexported(call, "UV_"))
+    call = call.noting(*uv_doubts(call), _unexported(call, "UV_"))
     if verb[0] in ("add", "remove") and not given.has("--active"):
         call = _of_project(call)
     if verb[:2] == ("pip", "install"):

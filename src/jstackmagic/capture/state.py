@@ -72,6 +72,17 @@ def has_no_python(name: str) -> bool:
     return _NO_PYTHON.search(name) is not None
 
 
+def is_environment(prefix: str) -> bool:
+    """Return whether a prefix has the name of an environment, or of a conda.
+
+    >>> is_environment("/opt/conda/envs/lab"), is_environment("$CONDA_DIR"), is_environment("/tmp")
+    (True, True, False)
+    """
+    names = ("/".join(prefix.rsplit("/", 2)[1:]), os.path.basename(prefix))
+    named = any(map(_ENVIRONMENT.fullmatch, names)) or bool(_PREFIXES.fullmatch(prefix))
+    return named or prefix in ("/usr", "/usr/local", "{sys.prefix}")
+
+
 def word_of(text: str) -> Word:
     """Return a text as a word, its variables as holes: what ENV holds, for one."""
     words = [
@@ -469,9 +480,7 @@ class State:
             return "environment"
         if has_no_python(prefix) and not re.search(r"envs/[^/]+$", prefix):
             return "other"
-        last = "/".join(prefix.rsplit("/", 2)[1:])
-        names = (last, os.path.basename(prefix))
-        return "environment" if any(map(_ENVIRONMENT.fullmatch, names)) else "unknown"
+        return "environment" if is_environment(prefix) else "unknown"
 
     def activate(self, target: Target, *, conda: bool) -> None:
         """Enter an environment, as its ``activate`` does."""
@@ -483,6 +492,8 @@ class State:
         if conda:
             self.conda = target
             self.unset("CONDA_DEFAULT_ENV")
+            for name, value in self.machine.held.get(target.prefix or target.name, {}).items():
+                self.define(name, value)
         else:
             self.define("VIRTUAL_ENV", Word(target.prefix))
 
@@ -490,6 +501,7 @@ class State:
         """Leave it; without one that was entered in sight, nothing is known to change."""
         if not self.outer:
             return
+        self.unset(*self.machine.held.get(self.conda.prefix or self.conda.name, ()))
         *outer, (self.target, self.conda, path) = self.outer
         self.outer, self.doubt = tuple(outer), ""
         if path is not None:

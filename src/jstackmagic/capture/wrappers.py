@@ -93,7 +93,9 @@ def unwrapped(
         words = table.read(arguments, leading=True).words
         if words and words[0].text == "run":
             given = table.read(words[1:], leading=True)
-            return replace(aimed(call, given), words=given.words)
+            inner = aimed(call, given)
+            kept = call.machine.held.get(inner.target.prefix or inner.target.name, {})
+            return replace(inner, words=given.words, variables={**call.variables, **kept})
     if name == "xargs":
         return _fed(call, state, pipe, redirections)
     return None

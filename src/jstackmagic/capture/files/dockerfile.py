@@ -17,10 +17,9 @@ from ...model.spec import Constraint, RequirementsFile
 from ...model.spec import read as read_spec
 from .. import Found
 from ..argv import repository
-from ..effects import is_setting
 from ..lines import recognise, recognise_argv
 from ..lists import listed_in, local_path
-from ..machine import changes_apt, origin_of, unknown_value
+from ..machine import changes_apt, is_setting, origin_of, unknown_value
 from ..shell import Command, Word, parse
 from ..state import State, word_of
 from . import Reading
@@ -359,14 +358,10 @@ class _Runner:
         for found in self._found(instruction):
             yield from self._resolved(found)
         self.files = lasting  # a mount is there for its RUN alone
-        if any(map(is_setting, self.mounted)):
-            machine.pip, machine.channels, machine.doubts = (
-                before.pip,
-                before.channels,
-                before.doubts,
-            )
         for path in self.mounted:
             machine.files.pop(path, None)
+            if path in before.files:
+                machine.files[path] = before.files[path]
         for name, value in self.secrets.items():
             self.state.put(name, value)
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ...model.environment import Environment
 
@@ -58,17 +58,32 @@ def configured(
         environ: The environment variables, this process's unless given.
     """
     environ = os.environ if environ is None else environ
-    sections: dict[str, dict[str, Setting]] = {"global": {}, command: {}}
-    for path in _files(environment, environ):
-        for section, setting in _settings(path):
-            if section in sections:
-                sections[section][setting.name] = setting
     variables = {
         (setting := Setting(_name(key[4:]), value, key)).name: setting
         for key, value in environ.items()
         if key.startswith("PIP_")
     }
-    merged = sections["global"] | sections[command] | variables
+    files = places(environment.prefix, environ, os.path.exists)
+    return merged((each for path in files for each in _settings(path)), command, variables)
+
+
+def merged(
+    found: Iterable[tuple[str, Setting]],
+    command: str,
+    variables: Mapping[str, Setting] | None = None,
+) -> Mapping[str, Setting]:
+    """Return the settings that hold for a command, of all in files and variables, by name.
+
+    Args:
+        found: Those of the files, the weakest file first, each with its section.
+        command: The command.
+        variables: Those of the environment variables, by name.
+    """
+    sections: dict[str, dict[str, Setting]] = {"global": {}, command: {}}
+    for section, setting in found:
+        if section in sections:
+            sections[section][setting.name] = setting
+    merged = sections["global"] | sections[command] | dict(variables or {})
     # pip passes over what is empty, and what is stronger does not
     for weaker in (sections[command], sections["global"]):
         for name, setting in weaker.items():
@@ -81,8 +96,15 @@ def _name(key: str) -> str:
     return key.lower().replace("_", "-").removeprefix("--")
 
 
-def _files(environment: Environment, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield where pip looks, the weakest first."""
+def places(prefix: str, environ: Mapping[str, str], exists: Callable[[str], bool]) -> Iterator[str]:
+    """Yield where the pip of a prefix looks, the weakest first.
+
+    Args:
+        prefix: The prefix.
+        environ: The environment variables.
+        exists: Returns whether a file is there: the user's own do not count beside
+            ``PIP_CONFIG_FILE``.
+    """
     home = environ.get("HOME") or os.path.expanduser("~")
     named = environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
@@ -91,9 +113,9 @@ def _files(environment: Environment, environ: Mapping[str, str]) -> Iterator[str
         f"{folder}/pip" for folder in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
     ]
     folders.append("/etc")
-    if not (named and os.path.exists(named)):
+    if not (named and exists(named)):
         folders += [f"{home}/.pip", f"{environ.get('XDG_CONFIG_HOME') or f'{home}/.config'}/pip"]
-    folders.append(environment.prefix)
+    folders.append(prefix)
     yield from (f"{folder}/pip.conf" for folder in folders)
     if named:
         yield named
@@ -110,13 +132,26 @@ def _settings(path: str) -> tuple[tuple[str, Setting], ...]:
 
 @lru_cache(maxsize=32)
 def _read(path: str, _mtime_ns: int, _size: int) -> tuple[tuple[str, Setting], ...]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return parse(file.read(), path)
+    except (OSError, UnicodeDecodeError) as error:
+        return (("global", Setting(UNREADABLE, str(error), path)),)
+
+
+def parse(text: str, path: str) -> tuple[tuple[str, Setting], ...]:
+    """Return the settings in a file's text, each with its section.
+
+    Args:
+        text: The text.
+        path: The file's path.
+    """
     from configparser import Error, RawConfigParser
 
     parser = RawConfigParser()
     try:
-        with open(path, encoding="utf-8") as file:
-            parser.read_file(file)
-    except (Error, OSError, UnicodeDecodeError) as error:
+        parser.read_string(text, path)
+    except Error as error:
         return (("global", Setting(UNREADABLE, str(error), path)),)
     return tuple(
         (section, Setting(_name(key), value, path))

@@ -1,0 +1,287 @@
+"""The settings of pip and conda in files that lines wrote, merged as each of the two merges them.
+
+A setting is a line of a file: ``pip config set`` and ``conda config`` change the file's text, and a
+file that is removed or passed over takes its settings with it. The files' order is that of
+`managers.pip.config` and `where.condarc`, which read the same files on this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from ..managers.pip import config
+from ..model.documents import parse_yaml
+from ..model.errors import InvalidSpec, JStackMagicError
+from ..where import condarc
+from .argv import Options
+from .shell import Word
+from .state import expanded, is_environment, word_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from .argv import Call
+
+_CONDA_MATTERS = (
+    *("channel_priority", "channel_alias", "custom_channels", "custom_multichannels"),
+    *("default_channels", "pinned_packages", "disallowed_packages", "subdir", "subdirs"),
+    *("override_channels_enabled", "use_only_tar_bz2", "envs_dirs", "envs_path"),
+)
+_HOME = re.compile(r"(?:~|\$\{?HOME\}?|/root|/home/[^/]+)(?=/)")
+
+
+def pip_settings(call: Call) -> tuple[dict[str, Word], tuple[str, ...]]:
+    """Return the options that files set for ``pip install``, and what in them cannot be followed.
+
+    Args:
+        call: The call; of its target's prefix the own file counts.
+    """
+    environ, doubts = _environ(call, "PIP_CONFIG_FILE")
+    there = {_place(path, call) for path in call.machine.files}
+    found: list[tuple[str, config.Setting]] = []
+    for path, text in _files(
+        call, config.places(_prefix(call, "pip.conf"), environ, there.__contains__), environ
+    ):
+        settings = config.parse(text or "", path)
+        if text is None:
+            doubts.append(_unseen(call, "pip", path))
+        elif any(setting.name == config.UNREADABLE for _, setting in settings):
+            doubts.append(f"{_writer(call, path)} writes {path}, which pip cannot read.")
+        else:
+            found += settings
+    values = config.merged(found, "install")
+    words = {f"--{name}": word_of(" ".join(each.value.split())) for name, each in values.items()}
+    return words, tuple(doubts)
+
+
+def conda_settings(call: Call) -> tuple[tuple[Word, ...], tuple[str, ...]]:
+    """Return the channels that files set for conda, and what no request can hold."""
+    environ, doubts = _environ(call, "CONDARC", "MAMBARC")
+    paths = condarc.search_path(
+        _prefix(call, ".condarc"), _root(call), environ, mamba=call.program != "conda"
+    )
+    sources: list[condarc.Source] = []
+    for path, text in _files(call, paths, environ):
+        try:
+            settings = condarc.parse(text, path) if text is not None else {}
+            condarc.merge(
+                [condarc.Source(path, settings)], root_prefix=None, root_writable=True, environ={}
+            )
+        except JStackMagicError:
+            doubts.append(f"{_writer(call, path)} writes {path}, which conda cannot read.")
+            continue
+        sources.append(condarc.Source(path, settings))
+        if text is None:
+            doubts.append(_unseen(call, "conda", path))
+    for source in sources:
+        doubts += (
+            _matters(source.name, key, _shown(value)) for key, value in source.settings.items()
+        )
+    for name, word in call.variables.items():
+        if name.startswith("CONDA_") and not (word.holes and word.text == f"${name}"):
+            doubts.append(_matters(name, name.removeprefix("CONDA_").lower(), word.text))
+    pinned = [p for p in call.machine.files if p.endswith("conda-meta/pinned")]
+    doubts += (f"{_writer(call, p)} writes {p}, whose pins are not followed." for p in pinned)
+    merged = condarc.merge(sources, root_prefix=None, root_writable=True, environ={})
+    channels = tuple(word_of(channel.channel) for channel in merged.channels)
+    return channels, tuple(filter(None, doubts))
+
+
+def uv_doubts(call: Call) -> tuple[str, ...]:
+    """Return what may change uv's work, and is not followed."""
+    paths = [path for path in call.machine.files if os.path.basename(path) == "uv.toml"]
+    return tuple(
+        f"{_writer(call, path)} writes {path}, whose settings are not followed." for path in paths
+    )
+
+
+def _environ(call: Call, *named: str) -> tuple[dict[str, str], list[str]]:
+    """Return the variables that say where files are, and a sentence on each that is unknown."""
+    words = {name: call.variables.get(name) for name in (*named, "XDG_CONFIG_HOME")}
+    known = {name: word.text for name, word in words.items() if word is not None and word.text}
+    unknown = [name for name, word in words.items() if word is not None and word.holes]
+    tool = "pip" if "PIP_CONFIG_FILE" in named else "conda"
+    doubts = [
+        f"{name} says what {tool} reads in {known.pop(name)}, which is not seen."
+        for name in unknown
+    ]
+    paths = {name: text if text == os.devnull else call.path(text) for name, text in known.items()}
+    return {"HOME": call.home or os.path.expanduser("~"), **paths}, doubts
+
+
+def _files(
+    call: Call, places: Iterable[str], environ: Mapping[str, str]
+) -> Iterator[tuple[str, str | None]]:
+    """Yield the files that lines wrote among a tool's places, and those that a variable names."""
+    machine = call.machine
+    written = {_place(path, call): path for path in machine.files}
+    named = {
+        text: name for name, text in environ.items() if name not in ("HOME", "XDG_CONFIG_HOME")
+    }
+    for place in places:
+        for at, path in written.items():
+            if at == place or (place.endswith("rc.d") and os.path.dirname(at) == place):
+                yield path, machine.files[path]
+        if place in named and place not in written and place != os.devnull:
+            machine.writers.setdefault(place, named[place])
+            yield place, machine.text(place)
+
+
+def _place(path: str, call: Call) -> str:
+    """Return a path as the tools' own places are written; any home is that of an unknown user."""
+    home = call.home or os.path.expanduser("~")
+    path = path if call.home and path.startswith(("/root/", "/home/")) else _HOME.sub(home, path)
+    path = _HOME.sub(home, path) if "$" in path else path
+    return os.path.join("/", expanded(path, home))
+
+
+def _prefix(call: Call, name: str) -> str:
+    """Return the prefix whose own file counts: the target's, or the one that lines wrote into."""
+    target = call.target
+    if target.prefix:
+        return os.path.join("/", expanded(target.prefix, call.home))
+    for path in call.machine.files:
+        folder, file = os.path.split(path)
+        own = folder.endswith(f"/envs/{target.name}") if target.name else is_environment(folder)
+        if own and file == name:
+            return os.path.join("/", folder)
+    return f"/{_OWN}"
+
+
+_OWN = "{sys.prefix}"
+
+
+def _root(call: Call) -> str:
+    """Return the root of the conda that a call uses, as far as it is known."""
+    if call.root:
+        return os.path.join("/", call.root)
+    written = (os.path.dirname(path) for path in call.machine.files if path.endswith("/.condarc"))
+    roots = (folder for folder in written if is_environment(folder) and "/envs/" not in folder)
+    return os.path.join("/", next(roots, "$CONDA_ROOT"))
+
+
+def _writer(call: Call, path: str) -> str:
+    return call.machine.writers.get(path) or "A line"
+
+
+def _unseen(call: Call, tool: str, path: str) -> str:
+    by = call.machine.writers.get(path, "")
+    if by.startswith("Whether "):
+        return f"{by} stands in {path} is only known when it runs."
+    return f"{by or 'A line'} says what {tool} reads in {path}, which is not seen."
+
+
+def _matters(by: str, key: str, value: str) -> str:
+    """Return a sentence on a setting of conda's that changes a result; empty for another."""
+    matters = key in _CONDA_MATTERS or key.startswith("override_")
+    if not matters or (key == "channel_priority" and value.lower() in ("flexible", "true")):
+        return ""
+    return f"{by} sets conda's {f'{key} {value}'.strip()}, which no request holds."
+
+
+def _shown(value: condarc.Value) -> str:
+    content = value.content
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, tuple) else content.values()
+    return " ".join(map(_shown, parts))
+
+
+# What the tools' own commands write
+
+_PIP_CONFIG = Options.of(valued="--editor", flags="--user --global --site")
+
+
+def pip_config(call: Call) -> None:
+    """Apply ``pip config set NAME VALUE`` and ``unset NAME`` to the file that pip would change."""
+    from configparser import ConfigParser, Error
+
+    call = call.by(call.words[0])
+    given = _PIP_CONFIG.read(call.arguments)
+    verb, name, value = [*given.words[1:], Word(""), Word(""), Word("")][:3]
+    if verb.text not in ("set", "unset") or not name.text:
+        return
+    site = os.path.join(call.target.prefix or _OWN, "pip.conf")
+    path = "/etc/pip.conf" if given.has("--global") else "~/.config/pip/pip.conf"
+    if given.has("--site") or (site in call.machine.files and not given.has("--global", "--user")):
+        path = site
+    path = expanded(path, call.home) if call.home else path
+    section, dot, key = name.text.partition(".")
+    section, key = (section, key) if dot else ("global", section)
+    text = call.machine.files.get(path, "")
+    if text is not None:
+        parser = ConfigParser(interpolation=None)
+        try:
+            parser.read_string(text)
+        except Error:
+            return
+        if verb.text == "unset" and parser.has_section(section):
+            parser.remove_option(section, key)
+        elif verb.text == "set":
+            parser.read_dict({section: {key: value.text}})
+        changed = StringIO()
+        parser.write(changed)
+        text = changed.getvalue()
+    call.machine.wrote(path, text, by=f"pip config, line {call.line},")
+
+
+def conda_config(call: Call, where: str, changes: Sequence[tuple[str, str, list[Word]]]) -> None:
+    """Apply ``conda config --add KEY VALUE`` and its like to the file that conda would change.
+
+    Args:
+        call: The call.
+        where: ``--system``, ``--env``, or a file; empty for the user's own.
+        changes: For each change, how, the setting, and its values.
+    """
+    path = where
+    if where == "--system":
+        path = f"{call.root or '$CONDA_ROOT'}/.condarc"
+    elif where == "--env":
+        path = f"{call.target.prefix or _OWN}/.condarc"
+    elif not where:
+        path = expanded("~/.condarc", call.home) if call.home else "~/.condarc"
+    text = call.machine.files.get(path, "")
+    try:
+        data: Any = None if text is None else parse_yaml(text, path) or {}
+    except InvalidSpec:
+        data = None
+    if isinstance(data, dict):
+        for way, key, values in changes:
+            _change(data, way, key, [word.text for word in values])
+    known = isinstance(data, dict)
+    text = "".join(f"{key}: {json.dumps(data[key])}\n" for key in data) if known else None
+    call.machine.wrote(path, text, by=f"conda config, line {call.line},")
+
+
+def _change(data: dict[str, Any], way: str, key: str, values: list[str]) -> None:
+    before = data.get(key, [])
+    before = before if isinstance(before, list) else [before]
+    others = [each for each in before if each not in values]
+    if way == "--set":
+        data[key] = values if key == "channels" else " ".join(values)
+    elif way == "--remove-key":
+        data.pop(key, None)
+    elif way == "--remove":
+        data[key] = others
+    else:
+        data[key] = [*others, *values] if way == "--append" else [*values, *others]
+
+
+# What other programs write
+
+_SETTERS = (
+    (r"aws codeartifact login\b.*--tool[ =]pip\b", "~/.config/pip/pip.conf"),
+    (r"(?:jfrog|jf)\b.*\b(?:pip-config|pipc|setup pip)\b", "~/.config/pip/pip.conf"),
+    (r"(?:ana)?conda token (?:set|install|config)\b", "~/.condarc"),
+)
+"""Programs that set where packages come from, and the file that they write."""
+
+
+def set_by(call: Call) -> str:
+    """Return the settings file that another program's call writes; empty for other calls."""
+    line = " ".join([call.program, *(word.text for word in call.arguments)])
+    return next((path for pattern, path in _SETTERS if re.match(pattern, line)), "")

@@ -1,0 +1,194 @@
+"""pip's and conda's settings in files that lines write: by their places, sections and keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.captured import asked, cells, dockerfile, script
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jstackmagic.capture import Found
+
+
+def index(found: Found) -> str:
+    assert found.request is not None
+    return found.request.sources.index_url
+
+
+def wrote(name: str, path: str, section: str = "global") -> str:
+    return f"printf '[{section}]\\nindex-url = https://{name}\\n' > {path}"
+
+
+USER, SYSTEM = "~/.config/pip/pip.conf", "/etc/pip.conf"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([wrote("user", USER), wrote("system", SYSTEM)], "https://user"),
+        ([wrote("new", USER), wrote("legacy", "~/.pip/pip.conf")], "https://new"),
+        ([wrote("site", "/opt/v/pip.conf"), wrote("user", USER)], "https://user"),
+        ([wrote("site", "/opt/v/pip.conf"), ". /opt/v/bin/activate"], "https://site"),
+        ([wrote("site", "/opt/v/pip.conf"), ". /opt/w/bin/activate"], ""),
+        ([wrote("install", SYSTEM, "install"), wrote("global", USER)], "https://install"),
+        ([wrote("freeze", USER, "freeze")], ""),
+        ([wrote("named", "/x"), wrote("user", USER), "export PIP_CONFIG_FILE=/x"], "https://named"),
+        ([wrote("user", USER), "export PIP_INDEX_URL=https://variable"], "https://variable"),
+        ([wrote("user", USER), f"cp {USER} /tmp/kept; rm {USER}"], ""),
+        ([wrote("user", USER), f"echo > {USER}"], ""),
+        ([wrote("here", "pip.conf")], ""),
+        (
+            [
+                "pip config --user set global.index-url https://user",
+                "pip config --global set global.index-url https://system",
+            ],
+            "https://user",
+        ),
+        (
+            [
+                "pip config set install.index-url https://install",
+                "pip config set global.index-url https://global",
+            ],
+            "https://install",
+        ),
+        (
+            [
+                "pip config set install.index-url https://install",
+                "pip config set global.index-url https://global",
+                "pip config unset install.index-url",
+            ],
+            "https://global",
+        ),
+        (["/opt/v/bin/pip config --site set global.index-url https://v"], ""),
+    ],
+)
+def test_the_strongest_file_and_section_counts(lines: list[str], expected: str) -> None:
+    found = script("\n".join([*lines, "pip install mytool"]))[-1]
+    assert (index(found), found.note) == (expected, "")
+
+
+def test_user_files_are_those_of_the_user_who_installs(tmp_path: Path) -> None:
+    text = "\n".join(
+        [
+            f"RUN {wrote('joe', '/home/joe/.config/pip/pip.conf')}",
+            "RUN pip install a",
+            "USER joe",
+            "RUN pip install b",
+        ]
+    )
+    assert list(map(index, dockerfile(tmp_path, text))) == ["", "https://joe"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        'import os\np = os.path.expanduser("~/.config/pip/pip.conf")\n'
+        'with open(p, "w") as f:\n    f.write("[global]\\n")\n'
+        '    f.write("index-url=https://w\\n")',
+        "from pathlib import Path\n"
+        '(Path.home() / ".pip" / "pip.conf").write_text("[global]\\nindex-url=https://w\\n")',
+        'conf = open("/etc/pip.conf", mode="w")\n'
+        'print("[global]", file=conf)\nprint("index-url=https://w", file=conf)\nconf.close()',
+        'import os, shutil\nopen("/tmp/c", "w").write("[global]\\nindex-url=https://w\\n")\n'
+        'shutil.copy("/tmp/c", os.path.expanduser("~/.config/pip/pip.conf"))',
+        '!pip config set global.index-url https://w\nopen("notes.txt", "w").write("x")',
+    ],
+)
+def test_python_writes_it(cell: str) -> None:
+    (found,) = cells(cell, "!pip install mytool")
+    assert (index(found), found.note) == ("https://w", "")
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ('open("/etc/pip.conf", "w").write(secret)', "Python, line 1, says what pip reads"),
+        ('import configparser\nwith open("/etc/pip.conf", "w") as f:\n    conf.write(f)', "line 3"),
+        ('if x:\n    open("/etc/pip.conf", "w").write("")', "which is not seen"),
+        ("!aws codeartifact login --tool pip --domain d --repository r", "aws, line 1"),
+        ("!jf setup pip", "jf, line 1"),
+        ('open("/etc/pip.conf").read()', ""),
+        ('open("pip.conf", "w").write(secret)', ""),
+        ("!aws codeartifact login --tool npm --domain d --repository r", ""),
+    ],
+)
+def test_what_is_not_seen_is_said(cell: str, said: str) -> None:
+    (found,) = cells(cell, "!pip install mytool")
+    assert said in found.note
+    assert bool(found.note) is bool(said)
+
+
+def test_a_list_that_python_writes(tmp_path: Path) -> None:
+    finds = cells(
+        'with open("q.txt", "w") as f:\n    f.write("six\\n")\n    f.write("idna\\n")',
+        "!pip install -r q.txt",
+        'for name in names:\n    open("p.txt", "a").write(name)',
+        "!pip install -r p.txt",
+    )
+    assert [dict(found.written) for found in finds] == [
+        {"/w/q.txt": "six\nidna\n"},
+        {"/w/p.txt": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("conda config --add channels a\nconda config --system --add channels b", ("a", "b")),
+        ("conda config --add channels a\nconda config --env --add channels b", ("b", "a")),
+        ("conda config --add channels a\nconda config --file /x --add channels b", ("a",)),
+        (
+            "conda config --add channels a --add channels b\nconda config --remove channels a",
+            ("b",),
+        ),
+        ("conda config --add channels a\nconda config --remove-key channels", ()),
+        ("printf 'channels: [a]\\n' > /x\nexport CONDARC=/x", ("a",)),
+        (
+            "printf 'channels: [a]\\n' > /opt/conda/.condarc\nconda config --add channels b",
+            ("b", "a"),
+        ),
+    ],
+)
+def test_channels_of_several_files(lines: str, expected: tuple[str, ...]) -> None:
+    (found,) = script(f"{lines}\nconda install six")
+    assert found.request is not None
+    assert (found.request.sources.channels, found.note) == (expected, "")
+
+
+class TestVariablesOfAnEnvironment:
+    """conda keeps variables for an environment, and sets them where it is activated."""
+
+    KEPT = "conda env config vars set -n lab PIP_INDEX_URL=https://x\n"
+
+    @pytest.mark.parametrize(
+        ("lines", "expected"),
+        [
+            ("conda run -n lab pip install six", "https://x"),
+            ("conda activate lab\npip install six", "https://x"),
+            ("conda activate lab\nconda deactivate\npip install six", ""),
+            ("conda run -n other pip install six", ""),
+            (
+                "conda env config vars unset -n lab PIP_INDEX_URL\nconda run -n lab pip install a",
+                "",
+            ),
+        ],
+    )
+    def test_they_count_where_it_is_active(self, lines: str, expected: str) -> None:
+        (found,) = script(self.KEPT + lines)
+        assert index(found) == expected
+
+    def test_those_of_an_environment_yml(self, tmp_path: Path) -> None:
+        finds = dockerfile(
+            tmp_path,
+            "COPY environment.yml .\nRUN conda env create -f environment.yml\n"
+            "RUN conda run -n lab pip install six\nRUN pip install idna",
+            **{
+                "environment.yml": "name: lab\ndependencies: [python]\n"
+                "variables: {PIP_INDEX_URL: https://v}\n"
+            },
+        )
+        assert [index(found) for found in finds[1:]] == ["https://v", ""]
+        assert asked(finds[1:]) == ["six", "idna"]
