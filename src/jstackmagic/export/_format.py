@@ -100,8 +100,9 @@ class Format:
         files: The path that the file usually has in a repository, with the options for it; a
             format of several files has several.
         render: Pure: the same recipe and options give the same bytes. Takes the recipe and each
-            rendered option as a keyword, and raises `ExportError` if the format cannot express
-            something of the recipe.
+            rendered option as a keyword: ``name``, or ``prefix`` where it has no name, chooses an
+            environment, and ``pin`` how exact versions are. Raises `ExportError` if there is no
+            such environment, nothing to write, or something that cannot be said safely.
         options: The user's options.
         needs: Its inputs besides the recipe, each with the option that calls for it; an empty
             one always does.

@@ -28,15 +28,7 @@ _SPEC = re.compile(
 
 
 def render(recipe: Recipe, *, pin: Pin = "none") -> Artifact:
-    """Render the Debian packages of a recipe.
-
-    Args:
-        recipe: The recipe.
-        pin: How exact to write versions.
-
-    Raises:
-        ExportError: A package's name is not valid in Debian.
-    """
+    """Render the Debian packages of a recipe; see `Format.render`."""
     lines, notes = packages(recipe, pin)
     others = [step for step in recipe.steps if step.environment]
     notes += left_out("apt.txt holds Debian packages alone.", others)

@@ -36,17 +36,7 @@ _TIDY = '"${MAMBA_EXE}" clean --all -f -y\n'
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
-    """Render a recipe as a folder for repo2docker.
-
-    Args:
-        recipe: The recipe.
-        name: The environment for the notebook server's own.
-        prefix: The same, if it has no name.
-        pin: How exact to write versions, apart from Debian's.
-
-    Raises:
-        ExportError: There is no such environment, or something cannot be said safely.
-    """
+    """Render a recipe as a folder for repo2docker, with one environment as the server's own."""
     packages, notes = apt.packages(recipe, "none")
     notes += [
         f"The image is repo2docker's own: what was removed from yours stays, {', '.join(removed)}."

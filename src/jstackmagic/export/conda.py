@@ -24,17 +24,7 @@ if TYPE_CHECKING:
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
-    """Render a recipe as an ``environment.yml``.
-
-    Args:
-        recipe: The recipe.
-        name: The environment.
-        prefix: The environment, where it has no name.
-        pin: How exact to write versions.
-
-    Raises:
-        ExportError: There is nothing to write, or something cannot be said safely.
-    """
+    """Render a recipe as an ``environment.yml``; see `Format.render`."""
     chosen = choose(recipe, name=name, prefix=prefix)
     requirements = Requirements(pin, Beside(recipe))
     text, notes = environment_yml(chosen, requirements, pin)

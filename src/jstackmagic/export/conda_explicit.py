@@ -21,16 +21,7 @@ if TYPE_CHECKING:
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
-    """Render an environment's packages as an explicit list.
-
-    Args:
-        recipe: The recipe, with its environments' packages.
-        name: The environment.
-        prefix: The environment, where it has no name.
-
-    Raises:
-        ExportError: It has no conda package, or something cannot be said safely.
-    """
+    """Render an environment's conda packages as an explicit list; see `Format.render`."""
     chosen = choose(recipe, name=name, prefix=prefix)
     notes = list(chosen.left_out)
     lines = list(dict.fromkeys(_lines(chosen, notes)))

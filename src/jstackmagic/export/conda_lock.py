@@ -29,18 +29,7 @@ if TYPE_CHECKING:
 def render(
     recipe: Recipe, *, name: str = "", prefix: str = "", platforms: Sequence[str] = ()
 ) -> Artifact:
-    """Render an environment's packages as a lock file.
-
-    Args:
-        recipe: The recipe, with its environments' packages here and on the other platforms.
-        name: The environment.
-        prefix: The environment, where it has no name.
-        platforms: The other platforms that must be among them.
-
-    Raises:
-        ExportError: No package can be locked, a platform is missing, or something cannot be said
-            safely.
-    """
+    """Render an environment's packages, here and on other platforms, as a lock file."""
     chosen = choose(recipe, name=name, prefix=prefix)
     notes = list(chosen.left_out)
     own = platform_of_holding(chosen.holding)

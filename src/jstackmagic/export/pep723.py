@@ -37,17 +37,7 @@ _OURS = re.compile(r"\[\[?tool\.uv\.(?:index|sources)\]")
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
-    """Render the PyPI packages of one environment as a block of inline metadata.
-
-    Args:
-        recipe: The recipe.
-        name: The environment.
-        prefix: The environment, where it has no name.
-        pin: How exact to write versions, that of Python too.
-
-    Raises:
-        ExportError: There is no such environment, or a spec cannot be written on one line.
-    """
+    """Render the PyPI packages of one environment as a block; see `Format.render`."""
     chosen = choose(recipe, name=name, prefix=prefix)
     block = _Block(Beside(recipe), pin)
     for step in chosen.of("pip"):

@@ -22,18 +22,7 @@ if TYPE_CHECKING:
 def render(
     recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact", hashes: bool = False
 ) -> Artifact:
-    """Render a recipe as a requirements file.
-
-    Args:
-        recipe: The recipe.
-        name: The environment.
-        prefix: The environment, where it has no name.
-        pin: How exact to write versions; hashes need them exact.
-        hashes: Whether to lock.
-
-    Raises:
-        ExportError: There is nothing to write, or something cannot be said safely.
-    """
+    """Render a recipe as a requirements file; hashes need exact versions."""
     chosen = choose(recipe, name=name, prefix=prefix)
     requirements = Requirements("exact" if hashes else pin, Beside(recipe))
     steps = chosen.of("pip")

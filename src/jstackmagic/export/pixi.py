@@ -21,17 +21,7 @@ if TYPE_CHECKING:
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
-    """Render a recipe as a pixi manifest.
-
-    Args:
-        recipe: The recipe.
-        name: The environment.
-        prefix: The environment, where it has no name.
-        pin: How exact to write versions.
-
-    Raises:
-        ExportError: There is nothing to write, or something cannot be said safely.
-    """
+    """Render a recipe as a pixi manifest; see `Format.render`."""
     chosen = choose(recipe, name=name, prefix=prefix)
     notes = list(chosen.left_out)
     platform = platform_of_holding(chosen.holding)

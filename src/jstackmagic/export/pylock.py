@@ -26,16 +26,7 @@ if TYPE_CHECKING:
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
-    """Render what pip installed in an environment as a lock file.
-
-    Args:
-        recipe: The recipe, with its environments' packages.
-        name: The environment.
-        prefix: The environment, where it has no name.
-
-    Raises:
-        ExportError: No package is known, or something cannot be written safely.
-    """
+    """Render what pip installed in an environment as a lock file; see `Format.render`."""
     page = _Page(choose(recipe, name=name, prefix=prefix), Beside(recipe))
     packages = sorted(page.packages(), key=lambda package: str(package["name"]))
     if not packages:

@@ -50,15 +50,7 @@ kernels() {  # the server's own environment, or this user's home where that is n
 
 
 def render(recipe: Recipe, *, pin: Pin = "exact") -> Artifact:
-    """Render a recipe as a shell script.
-
-    Args:
-        recipe: The recipe.
-        pin: How exact to write versions.
-
-    Raises:
-        ExportError: Something cannot be said safely in a script.
-    """
+    """Render a recipe as a shell script; see `Format.render`."""
     return _Script(pin).script(recipe)
 
 
