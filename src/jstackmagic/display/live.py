@@ -60,11 +60,7 @@ class _Section:
 
 
 class Live:
-    """Takes words, and has them drawn soon: at once, but not more often than is of any use.
-
-    Args:
-        show: Shows a result.
-    """
+    """Takes words, and has them drawn soon: at once, but not more often than is of any use."""
 
     live = True
     terminal = False

@@ -26,10 +26,6 @@ _SHOWN = 3
 def share(change: Change, environment: Environment) -> tuple[str, ...]:
     """Give added files the modes of the environment's own folder, and never more.
 
-    Args:
-        change: The change.
-        environment: Its environment.
-
     Returns:
         A sentence on what others still cannot read; nothing if all is as it should be.
     """

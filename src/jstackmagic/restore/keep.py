@@ -47,11 +47,7 @@ class Taken:
 
 
 class Store:
-    """The packages that are kept.
-
-    Args:
-        folder: The folder.
-    """
+    """The packages that are kept."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -309,11 +309,7 @@ def is_match(match: MatchSpec, package: Package) -> bool:
 
 
 class Installed:
-    """The packages of a prefix, each record read only when it is needed.
-
-    Args:
-        environment: The environment.
-    """
+    """The packages of a prefix, each record read only when it is needed."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment

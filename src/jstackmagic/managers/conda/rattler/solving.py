@@ -50,10 +50,6 @@ class Solution:
 async def solve(problem: Problem, wire: Wire) -> Solution:
     """Find the change of the prefix.
 
-    Args:
-        problem: The problem.
-        wire: The wire to the user.
-
     Raises:
         CommandFailed: There is no solution; the error says why, and suggests one.
     """
