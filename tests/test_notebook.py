@@ -42,35 +42,36 @@ def channels(home: Path, full_channel: Channel) -> None:
     (home / ".condarc").write_text(json.dumps({"channels": [full_channel.url]}))
 
 
-@pytest.fixture
-def kernel(prefix: Path, tmp_path: Path) -> Iterator[Kernel]:
+@pytest.fixture(scope="module")
+def shared_kernel(prefix: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """A kernel of that environment with the extension loaded."""
-    with Kernel(prefix, cwd=tmp_path) as kernel:
+    with Kernel(prefix, cwd=tmp_path_factory.mktemp("shared")) as kernel:
         kernel.run("%load_ext jstackmagic").check()
         # what other tests do with apt meanwhile would be found and recorded
         kernel.run("%config JStackMagic.capture = False").check()
         yield kernel
 
 
-@pytest.fixture(scope="module")
-def shared_kernel(
-    prefix: Path, full_channel: Channel, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Kernel]:
-    """One for all tests of what is refused, with a home of its own."""
-    home = tmp_path_factory.mktemp("shared")
-    (home / ".condarc").write_text(json.dumps({"channels": [full_channel.url]}))
-    environ = {"HOME": str(home), "CONDARC": str(home / ".condarc")}
-    environ["JSTACKMAGIC_HISTORY"] = str(home / "history.jsonl")
-    with Kernel(prefix, cwd=home, environ=environ) as kernel:
-        kernel.run("%load_ext jstackmagic\n%config JStackMagic.capture = False").check()
-        yield kernel
-
-
 @pytest.fixture
-def refusing(shared_kernel: Kernel, tmp_path: Path) -> Kernel:
-    shared_kernel.run(f"import os; os.chdir({str(tmp_path)!r})").check()
+def kernel(shared_kernel: Kernel, tmp_path: Path) -> Kernel:
+    """It, with this test's folders and history, and no name or six of another test's."""
+    environ = {name: os.environ[name] for name in HOMES}
+    shared_kernel.run(
+        "%reset -f\nimport os, sys\n"
+        f"os.chdir({str(tmp_path)!r}); os.environ.update({environ!r})\n"
+        "sys.modules.pop('six', None); del os, sys"
+    ).check()
     return shared_kernel
 
+
+HOMES = (
+    "HOME",
+    "CONDARC",
+    "JSTACKMAGIC_HISTORY",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+)
 
 # quick to tell its metadata, slow to build
 SLOW_SETUP = """\
@@ -258,8 +259,8 @@ def test_a_version_comparison_is_no_redirection(kernel: Kernel, tmp_path: Path) 
 
 @pytest.mark.parametrize("spec", ["'six;touch pwned'", "'$(touch pwned)'", "'`touch pwned`'"])
 @pytest.mark.parametrize("manager", ["--conda", "--pip", "--apt", ""])
-def test_no_spec_reaches_a_shell(refusing: Kernel, tmp_path: Path, spec: str, manager: str) -> None:
-    result = refusing.run(f"%envinstall {manager} {spec}")
+def test_no_spec_reaches_a_shell(kernel: Kernel, tmp_path: Path, spec: str, manager: str) -> None:
+    result = kernel.run(f"%envinstall {manager} {spec}")
     assert result.status == "error"
     assert "Traceback" not in result.traceback
     assert not (tmp_path / "pwned").exists()
@@ -346,13 +347,13 @@ def test_what_was_just_installed_can_be_imported_at_once(
     ],
 )
 def test_guards_stop_before_anything_happens(
-    refusing: Kernel, prefix: Path, wheel_index: WheelIndex, line: str, words: str
+    kernel: Kernel, prefix: Path, wheel_index: WheelIndex, line: str, words: str
 ) -> None:
     wheel_index.add("ipykernel", "6.0.0")
     wheel_index.add("six", "99")
-    refusing.run("%envinstall six").check()
+    kernel.run("%envinstall six").check()
     before = installed(prefix)
-    result = refusing.run(line.format(index=wheel_index.url))
+    result = kernel.run(line.format(index=wheel_index.url))
     assert result.status == "error"
     assert result.error_name == "Stopped"
     assert words in result.traceback
@@ -503,17 +504,17 @@ def test_the_result_is_a_value_shown_once(kernel: Kernel) -> None:
     assert not last.data, "the output prompt does not repeat it"
 
 
-def test_help_is_the_docstring_and_the_options(refusing: Kernel) -> None:
+def test_help_is_the_docstring_and_the_options(kernel: Kernel) -> None:
     for code in ("%envinstall --help", "%envhistory -h"):
-        assert "usage: %env" in refusing.run(code).check().shown
+        assert "usage: %env" in kernel.run(code).check().shown
 
 
-def test_a_usage_error_tells_what_to_type(refusing: Kernel) -> None:
-    result = refusing.run("%envinstall --nonsense six")
+def test_a_usage_error_tells_what_to_type(kernel: Kernel) -> None:
+    result = kernel.run("%envinstall --nonsense six")
     assert result.error_name == "UsageError"
     assert "--help" in result.traceback
-    assert refusing.run("%%envinfo\nx").error_name == "UsageError"
-    assert "pymongo" in refusing.run("%envinstall").traceback
+    assert kernel.run("%%envinfo\nx").error_name == "UsageError"
+    assert "pymongo" in kernel.run("%envinstall").traceback
 
 
 def test_it_unloads_and_reloads_cleanly(kernel: Kernel) -> None:

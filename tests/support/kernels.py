@@ -32,10 +32,6 @@ _PASSED_ON = (
     *("XDG_RUNTIME_DIR", "APT_CONFIG"),
 )
 
-TRANSPORT = "ipc"
-"""How a kernel is reached: by sockets of its own folder, as a port that is picked free may be taken
-before the kernel listens on it."""
-
 _PATIENCE = 150
 """Seconds to wait for what takes one or two, on a machine that has as much else to do."""
 
@@ -195,7 +191,7 @@ class Kernel:
             kernel_name="tested",
             kernel_spec_manager=specs,
             connection_file=connection,
-            transport=TRANSPORT,
+            transport="ipc",  # a port that is picked free may be taken before the kernel listens
         )
         self._client: BlockingKernelClient | None = None
 
@@ -297,7 +293,6 @@ class Server:
 
     def __enter__(self) -> Server:
         options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
-        options += [f"--KernelManager.transport={TRANSPORT}"]
         options += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
         command = [str(self._prefix / "bin/python"), "-m", self._application, *options]
         if self._background:
