@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,18 +20,29 @@ from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.workers.dask import Dask
 from jstackmagic.workers.sync import compare, differences, on_record, sync, take_back
-from support.clusters import CONSOLE, add_spokes, cargo_of, processes, site_of, until, worker_env
+from support.clusters import (
+    CONSOLE,
+    SITE,
+    add_spokes,
+    cargo_of,
+    processes,
+    site_of,
+    until,
+    worker_env,
+)
+from support.kernels import clean_environ
 from support.verbs import verb
 from support.warm import warm_venv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from support.clusters import Processes
     from support.wheels import WheelIndex
 
 pytestmark = pytest.mark.cluster
+
+SOURCES = Path(__file__).resolve().parents[2] / "src"
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +208,98 @@ def test_a_worker_that_is_killed_in_the_middle_comes_back_right(
     assert [row.failed for row in done.rows] == [""] * 3
     assert victim["pid"] not in [row.facts["pid"] for row in done.rows]
     assert not differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
+
+
+# From a notebook
+
+KERNEL = """
+import json, sys
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+shell = InteractiveShell.instance(colors="NoColor")
+for line in sys.stdin:
+    with capture_output() as shown:
+        done = shell.run_cell(json.loads(line))
+    failed = done.error_before_exec or done.error_in_exec
+    words = [str(getattr(failed, name, "")) for name in ("problem", "kept", "advice")]
+    kind = type(failed).__name__ if failed else ""
+    print(json.dumps([kind, (shown.stdout + " ".join(words)).strip()]), flush=True)
+"""
+
+
+@pytest.fixture
+def run(client: Client, kernel: Path, started: Processes) -> Callable[[str], tuple[str, str]]:
+    """Runs a cell in a kernel that is connected as `client`; gives its error and what it shows."""
+    (site_of(kernel) / "zz-borrowed.pth").write_text(f"{SITE}\n{SOURCES}\n")
+    process = subprocess.Popen(
+        [kernel / "bin/python", "-c", KERNEL],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=clean_environ(),
+        text=True,
+        start_new_session=True,
+    )
+    started.started.append(process)  # type: ignore[arg-type]
+
+    def cell(source: str) -> tuple[str, str]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(source) + "\n")
+        process.stdin.flush()
+        error, shown = json.loads(process.stdout.readline())
+        return error, shown
+
+    begin = "%load_ext jstackmagic\nfrom distributed import Client\nclient = Client"
+    assert cell(f"{begin}({client.scheduler.address!r})") == ("", "")
+    return cell
+
+
+def test_here_and_there_is_one_transaction(
+    run: Callable[[str], tuple[str, str]],
+    client: Client,
+    prefixes: list[Path],
+    kernel: Path,
+    wheel_index: WheelIndex,
+) -> None:
+    """A worker's administrator forbids it; another worker's environment is read-only."""
+    wheel_index.add("sprocket", "1")
+    sites = [site_of(prefix) for prefix in (kernel, *prefixes)]
+    config = prefixes[2] / "etc/ipython/ipython_config.py"
+    frozen = prefixes[1] / "conda-meta/frozen"
+    for path in (config, frozen):
+        path.parent.mkdir(parents=True)
+    config.write_text("c.JStackMagic.deny = ['sprocket']\n")
+    line = f"%envinstall --workers --index-url {wheel_index.url} pip:sprocket"
+
+    error, shown = run(line)
+    assert error == "CommandFailed"
+    named = re.findall(r"(tcp://[\d.:]+): sprocket: the administrator there forbids it", shown)
+    facts = Dask(client).call("look")
+    assert {facts[name]["prefix"] for name in named} == {str(prefixes[2])}
+    assert "Taken back, here and on the workers." in shown
+    assert use("sprocket", client) == [None] * 3
+    assert not [site for site in sites if (site / "sprocket.py").exists()]
+
+    error, shown = run(f"{line} --keep-going")
+    assert (error, "Done here, and left so." in shown) == ("CommandFailed", True)
+    assert sorted(map(str, use("sprocket", client))) == ["1", "1", "None"]
+    error, shown = run("%envundo")
+    assert (error, use("sprocket", client)) == ("", [None] * 3)
+
+    config.unlink()
+    frozen.touch()
+    error, shown = run(line)
+    assert (error, use("sprocket", client)) == ("", ["1"] * 3)
+    folder = next(f["folder"] for f in Dask(client).call("look").values() if f["folder"])
+    assert f"its environment is read-only: in {folder}" in " ".join(shown.split())
+    assert not (sites[2] / "sprocket.py").exists()
+
+    error, shown = run("%envremove --workers sprocket")
+    assert (error, use("sprocket", client)) == ("", [None] * 3)
+    error, shown = run("%envundo")
+    assert (error, use("sprocket", client)) == ("", ["1"] * 3)
+    frozen.unlink()
+    frozen.parent.rmdir()
+
+    error, shown = run("client.close()\n%envsync client")
+    assert (error, "This is no connected cluster: client" in shown) == ("UsageError", True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,6 @@ from support.warm import warm_venv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from support.wheels import WheelIndex
 
@@ -36,28 +36,22 @@ def prefixes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def start(_session_environ: None, prefixes: list[Path]) -> Iterator[Callable[[Path], None]]:
     """Two nodes; starts one more in an environment."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    quiet = ("--disable-usage-stats", "--num-cpus=1", "--block")
     program = "import sys; from ray.scripts.scripts import main; sys.exit(main())"
-    with processes() as started:
+    quiet = ("--disable-usage-stats", "--num-cpus=1", "--block")
+    # the path of a socket in it has at most 107 characters
+    with tempfile.TemporaryDirectory(prefix="ray") as folder, processes() as started:
 
         def node(prefix: Path, *words: str) -> None:
             started.start(prefix / "bin/python", "-c", program, "start", *words, *quiet)
 
-        node(prefixes[0], "--head", f"--port={port}", "--include-dashboard=false")
-
-        def connected() -> bool:
-            try:
-                ray.init(f"127.0.0.1:{port}", log_to_driver=False, logging_level="ERROR")
-            except ConnectionError:
-                return False
-            return True
-
-        until(connected, 90)
-        node(prefixes[1], f"--address=127.0.0.1:{port}")
+        head = ("--head", "--port=0", "--include-dashboard=false", "--no-monitor")
+        node(prefixes[0], *head, f"--temp-dir={folder}")
+        note = Path(folder, "ray_current_cluster")  # written once it answers
+        address = until(lambda: note.exists() and note.read_text().strip(), 120)
+        node(prefixes[1], f"--address={address}")
+        ray.init(address, log_to_driver=False, logging_level="ERROR")
         until(lambda: len(Nodes(ray).workers()) == 2, 90)
-        yield lambda prefix: node(prefix, f"--address=127.0.0.1:{port}")
+        yield lambda prefix: node(prefix, f"--address={address}")
         ray.shutdown()
 
 
@@ -90,6 +84,7 @@ def test_every_node_gets_it_and_a_later_process_has_it(
     prefixes: list[Path],
     kernel: Path,
     wheel_index: WheelIndex,
+    tmp_path: Path,
 ) -> None:
     wheel_index.add("widget", "1.2", requires=["gear"])
     wheel_index.add("gear", "3.0")
@@ -107,9 +102,10 @@ def test_every_node_gets_it_and_a_later_process_has_it(
     assert (found.name, found.there) == ("gear", "changed: gear.py")
     (site_of(prefixes[1]) / "gear.py").write_text('__version__ = "3.0"\n')
 
-    start(prefixes[0])
+    start(worker_env(tmp_path / "later"))
     until(lambda: len(cluster.workers()) == 3, 90)
-    assert use("gear") == ["3.0"] * 3
+    until(lambda: use("gear") == ["3.0"] * 3, 90)
+    assert sync(cluster, cargo, CONSOLE).changes == ()
 
 
 def test_a_process_that_is_killed_in_the_middle_comes_back_right(

@@ -54,7 +54,7 @@ def carry_out(
         force=options.force,
     )
     if not options.keep_going:
-        made.take_back = partial(_take_back, session, options.engine)
+        made.take_back = partial(take_back, session, options.engine)
     return ChangeResult(done=tuple(made.carry_out(steps)), notes=tuple(notes))
 
 
@@ -94,7 +94,7 @@ def repair(
     return ChangeResult(done=tuple(done), notes=tuple(notes))
 
 
-def _take_back(
+def take_back(
     session: Session, engines: Sequence[str], failed: str
 ) -> tuple[Collection[str], Sequence[str]]:
     """Take back the steps of a transaction that failed; see `Transaction.take_back`."""

@@ -6,16 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..install.imports import is_running
-from ..model.errors import NOTHING_CHANGED, UsageError
+from ..model.errors import NOTHING_CHANGED, JStackMagicError, UsageError
 from . import _change
 from ._synced import ChangedWithWorkers
-from ._workers import connected, loaded, synced
+from ._workers import connected, loaded, synced, taken_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..managers.steps import Step
     from ..session import Session
+    from ..workers.cluster import Cluster
     from ._changed import ChangeResult
     from ._mode import Several
 
@@ -27,7 +28,7 @@ def carry_out(
 
     Raises:
         UsageError: No such cluster is connected, or a step is of another environment.
-        CommandFailed: It failed on a worker; here it stays done.
+        CommandFailed: It failed on a worker; what was done is taken back, unless it is to be kept.
     """
     cluster = connected(options.cluster, session)
     if any(not is_running(step.environment) for step in steps):
@@ -45,6 +46,29 @@ def carry_out(
     removed = (step.request for step in steps if step.request.action == "remove")
     gone = {spec.name for request in removed for spec in request.specs}
     gone |= {package.name for package in here.change.removed}
-    cargo = loaded(cluster, session, remove=sorted(gone))
-    there = synced(cluster, cargo, session, "%envsync", transaction)
+    try:
+        cargo = loaded(cluster, session, remove=sorted(gone))
+        there = synced(cluster, cargo, session, "%envsync", transaction)
+    except JStackMagicError as error:
+        if options.keep_going or not transaction:
+            error.kept = f"Done here, and left so. {error.kept}"
+        else:
+            _take_back(error, transaction, cluster, session, options)
+        raise
     return ChangedWithWorkers(here.done, here.notes, workers=there)
+
+
+def _take_back(
+    error: JStackMagicError, transaction: str, cluster: Cluster, session: Session, options: Several
+) -> None:
+    """Take a transaction back, here and on the workers, and have its error say so."""
+    records = session.history.get(transaction)
+    try:
+        taken, left = _change.take_back(session, options.engine, transaction)
+        left = [*left, *taken_back(records, {f"{cluster.kind} {cluster.name}": cluster}, session)]
+    except JStackMagicError as other:
+        taken, left = (), [other.problem, *filter(None, [other.kept])]
+    words = "Taken back, here and on the workers." if taken else "Done here, and left so."
+    error.kept = " ".join([words, *left])
+    keep = "To keep what is done before a worker fails: --keep-going"
+    error.advice = (*(line for line in error.advice if "%envsync" not in line), keep)

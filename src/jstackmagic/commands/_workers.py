@@ -10,7 +10,7 @@ from ..model.text import counted
 from ._synced import Comparison, SyncResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ..model.record import Record
     from ..session import Session
@@ -78,29 +78,43 @@ def compared(cluster: Cluster, cargo: Cargo) -> Comparison:
     return Comparison(f"{cluster.kind} {cluster.name}", rows, found, cargo.left_out)
 
 
-def taken_back(records: Iterable[Record], session: Session) -> tuple[str, ...]:
-    """Take syncs back on the workers of their clusters; return what cannot be.
+def reached(records: Iterable[Record], session: Session) -> dict[str, Cluster]:
+    """Return the clusters that records of syncs name, which are connected here.
 
     Raises:
-        UsageError: One of the clusters is not connected here.
+        UsageError: One of them is not.
     """
     from ..workers.cluster import connected_to
-    from ..workers.sync import take_back
 
-    syncs = [record for record in records if record.outcome and record.outcome.workers]
-    clusters = {}
-    for record in syncs:
+    found: dict[str, Cluster] = {}
+    for record in _syncs(records):
         name = record.context.cluster
-        clusters[name] = connected_to(name, session.variables())
-        if clusters[name] is None:
+        cluster = connected_to(name, session.variables(), by_address=not session.magic)
+        if cluster is None:
             raise UsageError(
                 f"{record.id} changed the workers of {name}, which is not connected here.",
                 kept=NOTHING_CHANGED,
                 advice="Connect to it first; or for this record alone: %envundo --record-only",
             )
+        found[name] = cluster
+    return found
+
+
+def taken_back(
+    records: Iterable[Record], clusters: Mapping[str, Cluster], session: Session
+) -> list[str]:
+    """Take syncs back on the workers of their clusters; return what cannot be, in sentences."""
+    from ..workers.sync import take_back
+
     found: list[str] = []
-    for record in syncs:
+    for record in _syncs(records):
         cluster = clusters[record.context.cluster]
-        assert cluster is not None
         found += take_back(cluster, record, session.console, loaded(cluster, session))
-    return tuple(found)
+    return found
+
+
+def _syncs(records: Iterable[Record]) -> Iterator[Record]:
+    """Yield the records of syncs that changed workers, the last first."""
+    for record in reversed([*records]):
+        if record.outcome and record.outcome.workers:
+            yield record

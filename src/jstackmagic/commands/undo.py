@@ -50,15 +50,16 @@ def run(options: Options, session: Session) -> UndoResult:
         dry_run=options.dry_run,
         record_only=options.record_only,
     )
-    there: tuple[str, ...] = ()
     moves = not (options.dry_run or options.record_only)
-    if moves and any(record.context.cluster for record in session.history.records()):
-        from ._workers import taken_back
+    if not (moves and any(record.context.cluster for record in session.history.records())):
+        undone = undo(wanted, session.history, carrier)
+        return UndoResult(undone.done, undone.problems, taken_back=undone.records)
+    from . import _workers
 
-        there = taken_back(chosen(wanted, session.history), session)
+    clusters = _workers.reached(chosen(wanted, session.history), session)
     undone = undo(wanted, session.history, carrier)
-    notes = (*there, *undone.problems)
-    return UndoResult(done=undone.done, notes=notes, taken_back=undone.records)
+    there = _workers.taken_back(undone.records, clusters, session)
+    return UndoResult(undone.done, (*there, *undone.problems), taken_back=undone.records)
 
 
 @dataclass(frozen=True, repr=False)

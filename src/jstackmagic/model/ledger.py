@@ -213,7 +213,7 @@ def _is_open(record: Record) -> bool:
 
 def has_effect(record: Record) -> bool:
     """Return False for a record that failed and changed nothing."""
-    if record.outcome is not None and record.outcome.change:
+    if record.outcome is not None and (record.outcome.change or record.outcome.workers):
         return True
     return record.status in ("ok", "planned", "found")
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import dataclass
+from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..model.errors import UsageError
+from ..model.errors import CommandFailed, UsageError
 from . import worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Concatenate, ParamSpec, TypeVar
 
     from .cargo import Cargo
 
-KINDS = ("dask", "ipyparallel", "ray", "spark")
-"""The modules of this package that each know one kind of cluster."""
+    P = ParamSpec("P")
+    T = TypeVar("T")
+
+KINDS = {"distributed": "dask", "ipyparallel": "ipyparallel", "ray": "ray", "pyspark": "spark"}
+"""A cluster's library, and the module of this package that knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +79,40 @@ def source() -> str:
     return inspect.getsource(worker)
 
 
-def shipped(*modules: Any) -> dict[str, Any]:
-    """Return modules' content as of ``__main__``, which every pickler sends by value."""
+class Sent:
+    """A function or an object of modules, pickled as their text: any minor Python can read it.
+
+    Args:
+        name: The name of the function, or of the class.
+        modules: The modules; what they import of ours is among them.
+        args: The arguments for the class; None for the function itself.
+    """
+
+    def __init__(self, name: str, *modules: Any, args: tuple[Any, ...] | None = None) -> None:
+        texts = "\n".join(inspect.getsource(module) for module in modules)
+        # one import of the future is at the head, and the others are superfluous
+        first, *rest = texts.split(_FUTURE)
+        self._names = {"__name__": "__main__", "name": name, "args": args, "text": ""}
+        self._names["text"] = f"{_FUTURE}{first}{''.join(rest)}"
+
+    def __call__(self, *_: Any) -> None:
+        """Pass for a function where a library checks that."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        got = "globals()[name]" + "(*args)" * (self._names["args"] is not None)
+        return eval, (f"exec(text, globals()) or {got}", self._names)
+
+
+_FUTURE = "from __future__ import annotations\n"
+
+
+def shipped(module: Any) -> dict[str, Any]:
+    """Return a module's content as of ``__main__``, which every pickler sends by value.
+
+    Ray and Spark take a function alone, and have one minor Python everywhere.
+    """
     names: dict[str, Any] = {"__name__": "__main__"}
-    for module in modules:
-        exec(compile(inspect.getsource(module), module.__file__, "exec"), names)  # noqa: S102
+    exec(compile(inspect.getsource(module), module.__file__, "exec"), names)  # noqa: S102
     return names
 
 
@@ -143,13 +177,49 @@ def find(named: str, namespace: Mapping[str, Any]) -> Cluster:
     return next(iter(found_all.values()))[1]
 
 
-def connected_to(name: str, namespace: Mapping[str, Any]) -> Cluster | None:
-    """Return the cluster of that kind and address that the notebook is connected to, if any."""
+def connected_to(
+    name: str, namespace: Mapping[str, Any], *, by_address: bool = False
+) -> Cluster | None:
+    """Return the cluster of that kind and address that the notebook is connected to, if any.
+
+    Args:
+        name: The kind and the address, as in a record.
+        namespace: The notebook's variables.
+        by_address: Connect to it, as for a terminal, if it is not there.
+    """
     for value in (*namespace.values(), sys.modules.get("ray")):
         cluster = _cluster_of(value)
         if cluster is not None and f"{cluster.kind} {cluster.name}" == name:
             return cluster
+    kind, _, address = name.partition(" ")
+    if by_address and address.partition("://")[0] in _module(kind).SCHEMES:
+        found: Cluster = _module(kind).at(address)
+        return found
     return None
+
+
+def answering(
+    function: Callable[Concatenate[Cluster, P], T],
+) -> Callable[Concatenate[Cluster, P], T]:
+    """Have what a cluster's library raises be a `CommandFailed`, for what takes a cluster first."""
+
+    @wraps(function)
+    def called(cluster: Cluster, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(cluster, *args, **kwargs)
+        except Exception as error:
+            libraries = {each.__module__.partition(".")[0] for each in type(error).__mro__}
+            cut = isinstance(error, ConnectionError | TimeoutError) or type(error) is OSError
+            if not (cut or libraries & {*KINDS, "asyncio", "py4j"}):
+                raise
+            words = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise CommandFailed(
+                f"{cluster.kind} {cluster.name} gives no answer: {words}",
+                kept="What its workers have by now is not known.",
+                advice="Connect to it again, then: %envsync --prove",
+            ) from error
+
+    return called
 
 
 _KNOWN = (
@@ -158,28 +228,27 @@ _KNOWN = (
 )
 
 
-def _modules() -> list[Any]:
-    return [import_module(f".{kind}", __package__) for kind in KINDS]
+def _module(kind: str) -> Any:
+    return import_module(f".{kind}", __package__)
 
 
 def _cluster_of(value: Any) -> Cluster | None:
     """Return a value as a cluster; nothing of a cluster's library is imported for that."""
-    home = value.__name__ if inspect.ismodule(value) else type(value).__module__
-    if not isinstance(home, str):  # of a class that was made by hand
-        return None
-    of: Callable[[Any], Cluster | None]
-    for module in _modules():
-        if home.partition(".")[0] == module.LIBRARY:
-            of = module.of
-            return of(value)
+    if inspect.ismodule(value):
+        homes = [value.__name__]
+    else:  # a class made by hand may have no module
+        homes = [str(each.__module__) for each in type(value).__mro__]
+    for library, kind in KINDS.items():
+        if any(home.partition(".")[0] == library for home in homes):
+            found: Cluster | None = _module(kind).of(value)
+            return found
     return None
 
 
 def _at(address: str) -> Cluster:
     """Connect to a cluster that a terminal's user named by its address."""
-    scheme = address.partition("://")[0]
-    for module in _modules():
-        if scheme in module.SCHEMES:
-            cluster: Cluster = module.at(address)
+    for kind in KINDS.values():
+        if address.partition("://")[0] in _module(kind).SCHEMES:
+            cluster: Cluster = _module(kind).at(address)
             return cluster
     raise UsageError(f"No kind of cluster has an address like {address}.", kept="Nothing was sent.")

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.errors import UsageError
 from . import call, dask_worker, worker
-from .cluster import Lost, shipped, source
+from .cluster import Lost, Sent, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from .cargo import Cargo
 
-LIBRARY = "distributed"
 SCHEMES = ("tcp", "tls", "ws", "wss", "inproc")
 _SECONDS = 60.0  # for the tasks of a worker that is to be restarted, and for its return
 
@@ -52,6 +51,14 @@ def at(address: str) -> Dask:
         ) from None
 
 
+class _Plugin(dask_worker.Plugin):
+    """The worker's plugin, which travels as text."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        args = (self.source, self.order, self.known)
+        return Sent("Plugin", call, dask_worker, args=args).__reduce__()
+
+
 class Dask:
     """A client of `dask.distributed`."""
 
@@ -60,7 +67,6 @@ class Dask:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._sent = shipped(call, dask_worker)
         self._source = source()
         self.name = str(client.scheduler.address)
 
@@ -69,14 +75,18 @@ class Dask:
         return found
 
     def _on_scheduler(self, function: str, *args: Any) -> Any:
-        return self._client.run_on_scheduler(self._sent[function], *args)
+        return self._client.run_on_scheduler(Sent(function, call, dask_worker), *args)
 
     def _run(self, function: str, *args: Any, on: Iterable[str] | None) -> Mapping[str, Any]:
         workers = list(self.workers() if on is None else on)
         if not workers:
             return {}
         found = self._client.run(
-            self._sent[function], *args, workers=workers, on_error="return", nanny=False
+            Sent(function, call, dask_worker),
+            *args,
+            workers=workers,
+            on_error="return",
+            nanny=False,
         )
         return {
             each: Lost(f"it went away ({type(answer).__name__}: {answer})")
@@ -97,8 +107,8 @@ class Dask:
         return self._run("bring", self._source, cargo.order, on=on)
 
     def later(self, cargo: Cargo) -> str:
-        plugin = self._sent["Plugin"](self._source, cargo.order, list(self.workers()))
-        self._client.register_plugin(plugin, name=plugin.name)
+        args = (self._source, cargo.order, list(self.workers()))
+        self._client.register_plugin(_Plugin(*args), name=_Plugin.name)
         return "Workers that are started later get the same."
 
     def restart(self, workers: Iterable[str]) -> Mapping[str, str]:

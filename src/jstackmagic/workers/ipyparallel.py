@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.errors import UsageError
 from . import call
-from .cluster import Lost, by_host, shipped, source
+from .cluster import Lost, Sent, by_host, source
+from .keeper import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from .cargo import Cargo
 
-LIBRARY = "ipyparallel"
 SCHEMES = ("ipcontroller",)
 _SECONDS = 900.0  # for one call, a wait for another engine of the same environment included
 
@@ -49,7 +49,7 @@ class Engines:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._call = shipped(call)["call"]
+        self._call = Sent("call", call)
         self._source = source()
         self.name = str(client._config["registration"])
 
@@ -67,7 +67,7 @@ class Engines:
         return by_host(self, cargo, list(on))
 
     def later(self, cargo: Cargo) -> str:
-        return "Engines that are started later in another environment: %envsync again."
+        return keep(self, cargo)
 
     def restart(self, workers: Iterable[str]) -> Mapping[str, str]:
         words = "ipyparallel restarts engines all together: cluster.restart_engines()"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from ..model.errors import UsageError
 from . import call
 from .cluster import Lost, by_host, shipped, source
+from .keeper import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from .cargo import Cargo
 
-LIBRARY = "ray"
 SCHEMES = ("ray",)
 _SECONDS = 900.0  # for one call, a wait for another process of the same environment included
 
@@ -75,7 +75,7 @@ class Nodes:
         return by_host(self, cargo, list(on))
 
     def later(self, cargo: Cargo) -> str:
-        return "Tasks that start from now on have it; a node that joins later: %envsync again."
+        return keep(self, cargo)
 
     def restart(self, workers: Iterable[str]) -> Mapping[str, str]:
         words = "Ray restarts no idle process; end actors that use it, or call ray.init() again"

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from .cargo import Cargo
 
-LIBRARY = "pyspark"
 SCHEMES = ()
 _FOLDER = "jstackmagic-"
 _VARIABLE = "JSTACKMAGIC_SYNC"

@@ -14,7 +14,7 @@ from ..model.text import counted
 from ..where.environment import detect
 from . import worker
 from .cargo import Cargo, order
-from .cluster import Lost
+from .cluster import Lost, answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -90,6 +90,7 @@ class Synced:
         return tuple(row for row in self.rows if row.failed)
 
 
+@answering
 def sync(
     cluster: Cluster,
     cargo: Cargo,
@@ -243,6 +244,7 @@ def _restarted(
 # Comparing
 
 
+@answering
 def compare(cluster: Cluster, cargo: Cargo) -> tuple[Row, ...]:
     """Look at every worker, hashing the files of what a sync sends; nothing is changed."""
     names = [row["name"] for row in cargo.order["wheels"]]
@@ -361,40 +363,58 @@ def on_record(
     return synced, history.end(begun[0], outcome)
 
 
-def take_back(cluster: Cluster, record: Record, console: Console, cargo: Cargo) -> Iterator[str]:
-    """Bring workers back to what they had before a sync; yield what cannot be, a sentence each.
+@answering
+def take_back(cluster: Cluster, record: Record, console: Console, cargo: Cargo) -> list[str]:
+    """Bring workers back to what they had before a sync; return what cannot be, in sentences.
 
     Args:
         cluster: The cluster.
         record: The record of the sync.
         console: Shows how far it is.
-        cargo: What workers that are started later get, but for what the sync brought.
+        cargo: What workers that are started later get, but for what the sync brought and is
+            still here.
     """
+    return [*_taken_back(cluster, record, console, cargo)]
+
+
+def _taken_back(cluster: Cluster, record: Record, console: Console, cargo: Cargo) -> Iterator[str]:
     assert record.outcome is not None
-    names = {swap.name for change in record.outcome.workers for swap in change.swaps}
+    changes = record.outcome.workers
+    brought = {(swap.name, swap.new) for on in changes for swap in on.swaps}
     wheels, conda = (
-        [row for row in cargo.order[kind] if row["name"] not in names]
+        [row for row in cargo.order[kind] if (row["name"], row["version"]) not in brought]
         for kind in ("wheels", "conda")
     )
-    cluster.later(Cargo({**cargo.order, "wheels": wheels, "conda": conda}))
-    looked = cluster.call("look")
-    for change in record.outcome.workers:
-        on = {
-            name: facts
-            for name, facts in looked.items()
-            if not isinstance(facts, Lost)
-            and (facts["host"], facts["prefix"]) == (change.host, change.prefix)
-        }
+    rest = replace(cargo, order={**cargo.order, "wheels": wheels, "conda": conda})
+    cluster.later(rest)
+    looked = {n: facts for n, facts in cluster.call("look").items() if not isinstance(facts, Lost)}
+    places = {name: (facts["host"], facts["prefix"]) for name, facts in looked.items()}
+    for change in changes:
+        on = [name for name, place in places.items() if place == (change.host, change.prefix)]
         if not on:
             yield f"No worker is in {change.prefix} of {change.host} now: it stays as it is there."
             continue
-        facts = next(iter(on.values()))
         lost = [swap.name for swap in change.swaps if swap.old and not swap.back]
         if lost:
             yield f"{change.worker}: what it had of {', '.join(lost)} is not kept, and stays away."
         goes = [swap.name for swap in change.swaps if not swap.old]
         comes = [swap.back for swap in change.swaps if swap.back]
-        words = {"python": facts["python"], "platform": facts["platform"]}
-        wanted = order(detect(), wheels=comes, remove=goes, **words)
-        undone = sync(cluster, Cargo(wanted), console, on=on)
-        yield from (f"{row.worker}: {row.failed}." for row in undone.failed)
+        words = {name: looked[on[0]][name] for name in ("python", "platform")}
+        wanted = Cargo(order(detect(), wheels=comes, remove=goes, **words))
+        yield from _failures(sync(cluster, wanted, console, on=on))
+    known = {(change.host, change.prefix) for change in changes}
+    for name in [name for name, place in places.items() if place not in known]:  # it came later
+        there = looked[name]["packages"]
+        goes = [
+            each
+            for each, version in sorted(brought)
+            if each in there and there[each]["version"] == version
+            if there[each]["owner"] == "jstackmagic"
+        ]
+        if goes:
+            wanted = replace(rest, order={**rest.order, "remove": goes})
+            yield from _failures(sync(cluster, wanted, console, on=[name]))
+
+
+def _failures(synced: Synced) -> Iterator[str]:
+    return (f"{row.worker}: {row.failed}." for row in synced.failed)

@@ -384,8 +384,11 @@ def locked(name: str, seconds: float = SECONDS) -> Iterator[str]:
     """
     end, waited = time.monotonic() + seconds, ""
     path = os.path.join(name, ".jstackmagic-workers.lock")
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    file = os.open(path, flags, 0o600)
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        file = os.open(path, flags | os.O_RDWR | os.O_CREAT, 0o644)
+    except PermissionError:  # another user's, who shares the environment
+        file = os.open(path, flags | os.O_RDONLY)
     try:
         while True:
             try:
@@ -397,8 +400,9 @@ def locked(name: str, seconds: float = SECONDS) -> Iterator[str]:
                     raise TimeoutError(f"{name} is being changed by {waited}") from None
                 time.sleep(0.02)
         note = f"process {os.getpid()} of {socket.gethostname()}".encode()
-        os.pwrite(file, note, 0)
-        os.ftruncate(file, len(note))
+        with contextlib.suppress(OSError):
+            os.pwrite(file, note, 0)
+            os.ftruncate(file, len(note))
         yield waited
     finally:
         os.close(file)
@@ -469,7 +473,7 @@ def _take_out(name: str, facts: Facts) -> list[Any]:
     info = here["info"]
     place = os.path.realpath(facts["folder"] or sys.prefix)
     if not os.path.realpath(info).startswith(place + os.sep):
-        raise ValueError(f"{name} lies outside of the environment, in {os.path.dirname(info)}")
+        raise ValueError(f"{name} is in {os.path.dirname(info)}, which may not be changed")
     rows = rows_of(info)
     if not rows and here["owner"] == "jstackmagic":  # it was cut off while it was installed
         shutil.rmtree(info)
@@ -568,7 +572,12 @@ def _members(
 
 
 def _shebang() -> bytes:
-    return b"#!" + sys.executable.encode()
+    """Return a script's first lines; Linux takes 127 bytes and no space (execve(2))."""
+    python = sys.executable.encode()
+    if len(python) < 126 and not re.search(rb"\s", python):
+        return b"#!" + python
+    quoted = re.sub(rb'([\\"$`])', rb"\\\1", python)
+    return b"#!/bin/sh\n'''exec' \"" + quoted + b'" "$0" "$@"\n\' \'\'\''
 
 
 def _scripts(text: str) -> Iterator[tuple[str, str, str]]:
