@@ -5,6 +5,7 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { watchCells } from './cells';
 import { PanelModel } from './model';
 import { PanelWidget } from './panel';
 
@@ -22,7 +23,8 @@ const panel: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jstackmagic');
-    const widget = new PanelWidget(new PanelModel(tracker), trans);
+    const model = new PanelModel(tracker);
+    const widget = new PanelWidget(model, trans);
     restorer?.add(widget, widget.id);
     app.shell.add(widget, 'left', { rank: 600, type: 'Environment' });
     const command = 'jstackmagic:open';
@@ -30,6 +32,7 @@ const panel: JupyterFrontEndPlugin<void> = {
       label: trans.__('Show the Environment (jstackmagic)'),
       execute: () => app.shell.activateById(widget.id)
     });
+    watchCells(tracker, model, () => app.shell.activateById(widget.id), trans);
     palette?.addItem({ command, category: trans.__('Notebook Operations') });
   }
 };

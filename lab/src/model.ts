@@ -20,6 +20,7 @@ import { lineOf } from './words';
  * - `running`, `done`, `failed`
  */
 export interface IWork {
+  id: number;
   line: string;
   verb: string;
   words: string[];
@@ -108,6 +109,12 @@ export class KernelModel {
     this._emit();
   }
 
+  /** Show a plan that was worked out before, of this line. */
+  show(verb: string, words: string[], plan: IPlan): void {
+    this._begin(verb, words, 'planned').plan = plan;
+    this._emit();
+  }
+
   /** Run a line as a cell would; while a cell runs, say that it waits. */
   async run(verb: string, words: string[], panel: NotebookPanel): Promise<void> {
     const work = this._begin(verb, words, 'waiting');
@@ -151,6 +158,7 @@ export class KernelModel {
   private _begin(verb: string, words: string[], phase: IWork['phase']): IWork {
     this.work?.output?.dispose();
     this.work = {
+      id: this._works++,
       line: lineOf(verb, words),
       verb,
       words,
@@ -218,6 +226,7 @@ export class KernelModel {
   loading = '';
   /** The history has grown since the last refresh. */
   stale = true;
+  private _works = 0;
   private _refreshing = false;
   private _changed = new Signal<this, void>(this);
 }
@@ -245,6 +254,15 @@ export class PanelModel extends VDomModel {
   get cells(): string[] {
     const cells = [...(this.notebook?.content.model?.cells ?? [])];
     return cells.filter(cell => cell.type === 'code').map(cell => cell.sharedModel.getSource());
+  }
+
+  /** The tab that is shown. */
+  get tab(): string {
+    return this._tab;
+  }
+  set tab(tab: string) {
+    this._tab = tab;
+    this.stateChanged.emit();
   }
 
   /** Only a panel that is seen asks for anything. */
@@ -283,6 +301,7 @@ export class PanelModel extends VDomModel {
   }
 
   private _isVisible = false;
+  private _tab = 'environment';
   private _contexts = new WeakSet<ISessionContext>();
   private _kernels = new WeakMap<Kernel.IKernelConnection, KernelModel>();
 }

@@ -3,9 +3,10 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import { sizeText } from './parts';
+import { Two, sizeText } from './parts';
 import { IDifference, IEnvironment, IPackage, IRecord } from './schema';
 import { ITabProps } from './tabs';
+import { whatOf } from './timeline';
 import { Windowed } from './windowed';
 
 const ROW = 44;
@@ -96,14 +97,12 @@ function Row(props: { difference: IDifference; record?: IRecord; trans: Translat
       ? trans.__('asked for in %1', record.context.notebook.split('/').pop() || record.id)
       : trans.__('brought by %1', record.id);
   return (
-    <>
-      <span className="jp-jstackmagic-name">{now.name}</span>
-      <span className="jp-jstackmagic-version">{now.version}</span>
-      <span className="jp-jstackmagic-by">
-        {now.manager}, {by}
-      </span>
-      <span className="jp-jstackmagic-size">{sizeText(now.size)}</span>
-    </>
+    <Two>
+      {now.name}
+      {now.version}
+      {`${now.manager}, ${by}`}
+      {sizeText(now.size)}
+    </Two>
   );
 }
 
@@ -141,11 +140,9 @@ function Reasons(props: {
       {(now.requested || !difference.needed_by.length) && (
         <li>
           {record
-            ? trans.__(
-                'asked for: %1 %2',
-                record.request.action,
-                record.request.specs.join(' ') || record.commands.join(' ')
-              )
+            ? now.requested
+              ? trans.__('asked for: %1', whatOf(record))
+              : trans.__('came with: %1', whatOf(record))
             : trans.__('no record says who asked for it')}
           {record && ` (${record.id}, ${new Date(record.time).toLocaleString()})`}
         </li>

@@ -4,12 +4,18 @@ import { TranslationBundle } from '@jupyterlab/translation';
 import { VDomRenderer } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { Add } from './add';
+import { Drift } from './drift';
+import { jstackmagicIcon } from './icon';
+import { Keep } from './keep';
 import { LinkState } from './link';
+import { Missing } from './missing';
 import { KernelModel, PanelModel } from './model';
 import { Environment } from './packages';
 import { Line, Problem } from './parts';
 import { ITabProps } from './tabs';
-import { jstackmagicIcon } from './icon';
+import { Timeline } from './timeline';
+import { Work } from './work';
 
 interface ITab {
   id: string;
@@ -18,7 +24,14 @@ interface ITab {
 }
 
 function tabs(trans: TranslationBundle): ITab[] {
-  return [{ id: 'environment', label: trans.__('Environment'), view: Environment }];
+  return [
+    { id: 'environment', label: trans.__('Environment'), view: Environment },
+    { id: 'timeline', label: trans.__('Timeline'), view: Timeline },
+    { id: 'missing', label: trans.__('Missing'), view: Missing },
+    { id: 'add', label: trans.__('Add'), view: Add },
+    { id: 'drift', label: trans.__('Drift'), view: Drift },
+    { id: 'keep', label: trans.__('Make permanent'), view: Keep }
+  ];
 }
 
 export class PanelWidget extends VDomRenderer<PanelModel> {
@@ -41,6 +54,12 @@ export class PanelWidget extends VDomRenderer<PanelModel> {
 
   protected override onAfterHide(): void {
     this.model.isVisible = false;
+  }
+
+  /** The keyboard goes on in the panel. */
+  protected override onActivateRequest(): void {
+    const first = this.node.querySelector<HTMLElement>('[role=tab][aria-selected=true]');
+    (first ?? this.node.querySelector<HTMLElement>('button'))?.focus();
   }
 
   protected override render(): React.ReactElement {
@@ -73,7 +92,11 @@ function Head({ kernel, trans }: { kernel: KernelModel; trans: TranslationBundle
   const environment = kernel.info?.environments[0];
   return (
     <header className="jp-jstackmagic-head">
-      <h2>{environment ? (environment.name ?? environment.prefix) : kernel.context.kernelDisplayName}</h2>
+      <h2>
+        {environment
+          ? (environment.name ?? environment.prefix.split('/').pop())
+          : kernel.context.kernelDisplayName}
+      </h2>
       {environment && (
         <p>
           {environment.python ? trans.__('Python %1', environment.python) : ''} · {environment.prefix}
@@ -117,9 +140,9 @@ function NotReady(props: {
 }
 
 function Tabs(props: ITabProps) {
-  const { kernel, trans } = props;
+  const { kernel, model, trans } = props;
   const every = React.useMemo(() => tabs(trans), [trans]);
-  const [current, setCurrent] = React.useState(every[0].id);
+  const current = model.tab;
   const list = React.useRef<HTMLDivElement>(null);
   const at = every.findIndex(tab => tab.id === current);
   const onKeyDown = (event: React.KeyboardEvent) => {
@@ -128,7 +151,7 @@ function Tabs(props: ITabProps) {
       event.key === 'Home' ? 0 : event.key === 'End' ? every.length - 1 : step && (at + step + every.length) % every.length;
     if (to !== undefined) {
       event.preventDefault();
-      setCurrent(every[to].id);
+      model.tab = every[to].id;
       list.current?.querySelectorAll<HTMLElement>('[role=tab]')[to].focus();
     }
   };
@@ -144,7 +167,7 @@ function Tabs(props: ITabProps) {
             aria-selected={tab.id === current}
             aria-controls="jstackmagic-tabpanel"
             tabIndex={tab.id === current ? 0 : -1}
-            onClick={() => setCurrent(tab.id)}
+            onClick={() => (model.tab = tab.id)}
           >
             {tab.label}
           </button>
@@ -159,6 +182,7 @@ function Tabs(props: ITabProps) {
         {kernel.problem && <Problem problem={kernel.problem} />}
         <Current {...props} />
       </section>
+      <Work {...props} />
     </>
   );
 }

@@ -37,6 +37,23 @@ export function Problem({ problem }: { problem: IProblem }) {
   );
 }
 
+/** A row of two lines, each with a left and a right end. */
+export function Two(props: { children: [React.ReactNode, React.ReactNode, React.ReactNode, React.ReactNode] }) {
+  const [name, right, below, end] = props.children;
+  return (
+    <>
+      <div>
+        <strong>{name}</strong>
+        <span>{right}</span>
+      </div>
+      <div className="jp-jstackmagic-small">
+        <span>{below}</span>
+        <span>{end}</span>
+      </div>
+    </>
+  );
+}
+
 /** A number of bytes for people. */
 export function sizeText(size: number | null): string {
   if (size === null) {

@@ -107,6 +107,8 @@ export interface IPlan {
 
 /** `%envexport FORMAT --json` */
 export interface IExport {
+  /** What such a file is called. */
+  name: string;
   text: string;
   files: string[];
   notes: string[];

@@ -23,3 +23,9 @@ function quoted(word: string): string {
   const bare = PLAIN.test(word) ? word : `'${word.replace(/'/g, `'"'"'`)}'`;
   return bare.replace(/[{}$]/g, '$&$&');
 }
+
+/** Return the words of a text: white space separates them, unless it is between quotes. */
+export function wordsOf(text: string): string[] {
+  const found = text.match(/(?:[^\s'"]|'[^']*'?|"[^"]*"?)+/g) ?? [];
+  return found.map(word => word.replace(/'([^']*)'?|"([^"]*)"?/g, (_, one, two) => one ?? two ?? ''));
+}

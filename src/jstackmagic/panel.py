@@ -9,7 +9,7 @@ A request is ``{"schema": 1, "id": ID, "verb": VERB, "words": [WORD, …]}``, wh
 source of the notebook's code cells, may be added; the answers to it carry its id. Each ``say`` is
 a line for people and each ``progress`` a state of the work; the last answer has ``value``, the
 verb's JSON, or ``error``. With ``token`` the answer is the completions of that word. Without a
-request, ``{"schema": 1, "event": "changed"}`` says that the history has grown.
+request, the event "changed" says that the history has grown, "closed" that nobody answers any more.
 
 ``%load_ext jstackmagic`` imports this module: nothing but the standard library at its head.
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,7 @@ class Door:
         self._shell.events.unregister("post_run_cell", self._after_cell)
         self._kernel.control_handlers.pop("comm_msg", None)
         self._kernel.comm_manager.comms.pop(self.comm_id, None)
+        self._send({"event": "closed"}, {})
 
     # -- messages
 
@@ -188,9 +190,12 @@ class _Answer:
     """
 
     live = terminal = False
+    PAUSE = 0.2  # seconds between two states of one kind of work
 
     def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
         self.send = send
+        self._doing = ""
+        self._due = 0.0
 
     def say(self, text: str) -> None:
         """Send a line of our own."""
@@ -203,6 +208,10 @@ class _Answer:
 
     def progress(self, progress: Progress | None) -> None:
         """Send how far the work is."""
+        doing, now = progress.doing if progress else "", time.monotonic()
+        if doing == self._doing and now < self._due:
+            return
+        self._doing, self._due = doing, now + self.PAUSE
         self.send({"progress": None if progress is None else asdict(progress)})
 
     def result(self, result: Displayed, *, as_json: bool = False) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..display import Part, Result, Text
@@ -22,11 +22,13 @@ class ChangeResult(Result):
         done: The steps with their outcome.
         notes: Notes for the user on decisions.
         verified: The result of ``--verify``; None without it.
+        missing: The imports that ``--missing`` found, each with its spec.
     """
 
     done: tuple[Done, ...]
     notes: tuple[str, ...] = ()
     verified: Verified | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exit_status(self) -> int:  # type: ignore[override]
@@ -58,6 +60,7 @@ class ChangeResult(Result):
             "changed": bool(self.change),
             "notes": list(self.notes),
             **({"verified": self.verified.to_json()} if self.verified else {}),
+            **({"missing": dict(self.missing)} if self.missing else {}),
             "steps": [
                 msgspec.to_builtins(
                     {

@@ -23,11 +23,13 @@ class Exported(Result):
         artifact: The text, the files it needs, and what could not be kept.
         written: The files that were written; empty if it is only shown.
         own: A sentence that says whether it has jstackmagic itself; empty if none is due.
+        name: The name that such a file usually has.
     """
 
     artifact: Artifact
     written: tuple[str, ...] = ()
     own: str = ""
+    name: str = ""
 
     @property
     def text(self) -> str:
@@ -60,6 +62,7 @@ class Exported(Result):
 
     def to_json(self) -> Any:
         return {
+            "name": self.name,
             "text": self.text,
             "files": [file.name for file in self.artifact.files],
             "written": list(self.written),

@@ -21,8 +21,10 @@ HERE = ""
 """The value of ``--missing`` without a notebook."""
 
 
-def specs(notebook: str, environment: Environment, session: Session) -> tuple[list[str], list[str]]:
-    """Return the specs for a notebook's imports, which are shown at once, and those left out.
+def specs(
+    notebook: str, environment: Environment, session: Session
+) -> tuple[dict[str, str], list[str]]:
+    """Return the spec for each of a notebook's imports, shown at once, and those left out.
 
     Raises:
         UsageError: The notebook cannot be read, or none is known.
@@ -31,11 +33,11 @@ def specs(notebook: str, environment: Environment, session: Session) -> tuple[li
     left = [f"{module} is left out. {why}" for module, why in found.unknown.items()]
     if not found.specs:
         left.append(f"Nothing that it imports is missing in the {environment.description}.")
-        return [], left
+        return {}, left
     rows, where = tuple(found.specs.items()), environment.description
     plan = Table(("Import", "Package"), rows, f"Not here, in the {where}")
     session.console.say(as_text((plan,)))
-    return list(dict.fromkeys(shlex.split(spec)[0] for spec in found.specs.values())), left
+    return {module: shlex.split(spec)[0] for module, spec in rows}, left
 
 
 def wanted(notebook: str, environment: Environment, session: Session) -> Wanted:

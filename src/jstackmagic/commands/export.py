@@ -106,7 +106,9 @@ def _one(source: Source, options: Options) -> Result:
         written += artifact.write(path_of(options.output))
     notes = (*artifact.notes, *artifact.check(), *source.left_out, *source.debian_sources())
     own = source.own(added=options.given.get("with_jstackmagic"))
-    return Exported(replace(artifact, notes=notes), tuple(map(str, written)), own)
+    return Exported(
+        replace(artifact, notes=notes), tuple(map(str, written)), own, next(iter(form.files))
+    )
 
 
 def _all(source: Source, options: Options) -> Result:

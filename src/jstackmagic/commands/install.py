@@ -86,12 +86,14 @@ def run(options: Options, session: Session) -> ChangeResult:
     beside = (note for reading in readings for note in notes_of(reading))
     notes = [*asked.notes, *options.not_reached(), *beside]
     steps: list[Step] = []
+    missing: dict[str, str] = {}
     sources = partial(options.sources, session.policy.sources)
     for environment in options.environments():
         here = asked
         if options.missing is not None:
             found, left = _missing.specs(options.missing, environment, session)
-            here += read_specs(found, manager=options.manager)
+            missing |= found
+            here += read_specs(dict.fromkeys(found.values()), manager=options.manager)
             notes += left
         said, why = route(here, environment, session.policy.managers, session.console)
         notes += why
@@ -99,11 +101,9 @@ def run(options: Options, session: Session) -> ChangeResult:
         for reading in readings:
             steps += steps_of_list(reading, environment, sources)
     steps = once(steps, upgrade=options.upgrade, options=options.options)
-    result = carry_out(steps, options, session, notes)
-    if not options.verify:
-        return result
+    result = replace(carry_out(steps, options, session, notes), missing=missing)
     records = [item.record for item in result.done if item.record is not None]
-    return replace(result, verified=verified(session, records))
+    return replace(result, verified=verified(session, records)) if options.verify else result
 
 
 def _read(options: Options, session: Session) -> Asked:

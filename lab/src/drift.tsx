@@ -1,0 +1,94 @@
+/** Drift: what differs from the image, and what nobody recorded. */
+
+import * as React from 'react';
+
+import { Line, Two } from './parts';
+import { IDifference } from './schema';
+import { ITabProps } from './tabs';
+import { Windowed } from './windowed';
+import { lineOf } from './words';
+
+const ROW = 44;
+
+export function Drift({ kernel, model, trans }: ITabProps) {
+  const [selected, setSelected] = React.useState('');
+  const differences = React.useMemo(
+    () => kernel.drifts.flatMap(drift => drift.differences),
+    [kernel.drifts]
+  );
+  const unexplained = differences.filter(each => !each.record);
+  const evidence = kernel.drifts.flatMap(drift => Object.entries(drift.evidence));
+  return (
+    <>
+      <p role="status">
+        {trans._n('%1 package differs from the beginning.', '%1 packages differ from the beginning.', differences.length)}
+      </p>
+      <ul className="jp-jstackmagic-evidence">
+        {evidence.map(([manager, words]) => (
+          <li key={manager}>{trans.__('%1 is measured from %2', manager, words)}</li>
+        ))}
+      </ul>
+      {differences.length > 0 && (
+        <Windowed
+          items={differences}
+          height={ROW}
+          label={trans.__('Differences')}
+          keyOf={keyOf}
+          selected={selected}
+          onSelect={setSelected}
+        >
+          {each => {
+            const { sign, said, version } = signOf(each, trans);
+            return (
+              <Two>
+                <>
+                  <span role="img" aria-label={said}>
+                    {sign}
+                  </span>{' '}
+                  {(each.now ?? each.before)!.name}
+                </>
+                {version}
+                {(each.now ?? each.before)!.manager}
+                <span className="jp-jstackmagic-status" data-status={each.record ? 'ok' : 'found'}>
+                  {each.record || trans.__('recorded by nobody')}
+                </span>
+              </Two>
+            );
+          }}
+        </Windowed>
+      )}
+      {unexplained.length > 0 && (
+        <>
+          <p>
+            {trans._n('Nobody recorded %1 of these.', 'Nobody recorded %1 of these.', unexplained.length)}
+          </p>
+          <Line text={lineOf('diff', ['--adopt'])} trans={trans} />
+          <div className="jp-jstackmagic-buttons">
+            <button
+              className="jp-mod-styled"
+              onClick={() => void kernel.run('diff', ['--adopt'], model.notebook!)}
+            >
+              {trans.__('Adopt them')}
+            </button>
+          </div>
+        </>
+      )}
+    </>
+  );
+}
+
+function keyOf(each: IDifference): string {
+  const found = (each.now ?? each.before)!;
+  return `${found.manager}:${found.name}`;
+}
+
+function signOf(each: IDifference, trans: ITabProps['trans']) {
+  if (!each.before) {
+    return { sign: '+', said: trans.__('added'), version: each.now!.version };
+  }
+  if (!each.now) {
+    return { sign: '−', said: trans.__('removed'), version: each.before.version };
+  }
+  const version = `${each.before.version} → ${each.now.version}`;
+  return { sign: '~', said: trans.__('changed'), version };
+}
