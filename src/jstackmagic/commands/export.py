@@ -99,16 +99,13 @@ def _one(source: Source, options: Options) -> Result:
     form = export.get(options.format or "")
     artifact = source.render(form, dict(options.given), base_image)
     if options.check:
-        path = path_of(options.check)
-        return Checked(form.difference(artifact, path), (str(path),))
+        return Checked(form.difference(artifact, path := path_of(options.check)), (str(path),))
     written = form.insert_into(artifact, path_of(options.into)) if options.into else ()
     if options.output and options.output not in _STANDARD_OUTPUT:
         written += artifact.write(path_of(options.output))
     notes = (*artifact.notes, *artifact.check(), *source.left_out, *source.debian_sources())
-    own = source.own(added=options.given.get("with_jstackmagic"))
-    return Exported(
-        replace(artifact, notes=notes), tuple(map(str, written)), own, next(iter(form.files))
-    )
+    name, own = next(iter(form.files)), source.own(added=options.given.get("with_jstackmagic"))
+    return Exported(replace(artifact, notes=notes), tuple(map(str, written)), own, name)
 
 
 def _all(source: Source, options: Options) -> Result:
