@@ -324,7 +324,8 @@ def test_what_was_just_installed_can_be_imported_at_once(
         "1.0",
         modules={
             "spacious/second.py": "x = 2\n",
-            "spacious_path.pth": str(tmp_path / "by-pth") + "\n",
+            "spacious_path.pth": str(tmp_path / "by-pth") + "\nimport spacious_finder\n",
+            "spacious_finder.py": "",
         },
     )
     (tmp_path / "by-pth").mkdir()
@@ -332,7 +333,8 @@ def test_what_was_just_installed_can_be_imported_at_once(
     kernel.run(f"%envinstall {first}").check()
     kernel.run("import spacious.first").check()
     assert kernel.run("import spacious.second").error_name == "ModuleNotFoundError"
-    kernel.run(f"%envinstall {second}").check()
+    result = kernel.run(f"%envinstall {second}").check()
+    assert "no restart is needed" in result.shown, "what its .pth loads is not an older one"
     kernel.run("import spacious.second, reached_by_pth").check()
     kernel.run("%envremove spacious-first spacious-second").check()
 

@@ -14,7 +14,13 @@ from jstackmagic import commands
 from jstackmagic.display.console import Plain, quiet
 from jstackmagic.history.file import History
 from jstackmagic.install.turns import turn
-from jstackmagic.model.errors import CommandFailed, Interrupted, UsageError
+from jstackmagic.model.errors import (
+    CommandFailed,
+    Interrupted,
+    InvalidSpec,
+    JStackMagicError,
+    UsageError,
+)
 from jstackmagic.model.plan import Plan
 from jstackmagic.model.request import Request
 from jstackmagic.session import Session
@@ -293,3 +299,34 @@ def test_a_wait_says_for_whom_and_can_be_interrupted(
 
 def plan_of(prefix: Path) -> Plan:
     return Plan(Request("install", "pip", ("x",)), detect(prefix), engine="pip", commands=())
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("cv2",), "cv2 is what opencv-python is imported as: %envinstall opencv-python"),
+        (("PIL>=9",), "PIL is what pillow is imported as: %envinstall pillow"),
+        (("no-such-thing",), ""),
+        (("-r", ""), "What it reads comes after it: -r FILE"),
+        (("six;", "import", "six"), "Python goes on in the next line"),
+    ],
+)
+def test_what_was_meant_is_said(
+    venv: Path, wheel_index: WheelIndex, words: tuple[str, ...], advice: str
+) -> None:
+    with pytest.raises(JStackMagicError) as caught:
+        verb("install", "--prefix", venv, "-i", wheel_index.url, "--pip", *words)
+    said = [each for each in caught.value.advice if not each.startswith("See the record")]
+    assert advice in "".join(said)
+    assert bool(said) == bool(advice)
+
+
+def test_a_folder_is_no_list(venv: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidSpec, match="is a folder, and no list of packages"):
+        verb("install", "--prefix", venv, "-r", tmp_path)
+
+
+@pytest.mark.parametrize("limit", ["-3", "three"])
+def test_a_limit_is_a_number_of_rows(limit: str) -> None:
+    with pytest.raises(UsageError, match="--limit"):
+        verb("history", "--limit", limit)

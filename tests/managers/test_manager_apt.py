@@ -172,7 +172,7 @@ def test_a_package_is_fetched_installed_found_and_removed(hello: None) -> None:
     assert change.removed == (package,)
     with pytest.raises(Stopped, match="Not installed: hello") as caught:
         manager.plan(remove("hello"), SYSTEM)
-    assert caught.value.kept == "There is nothing to remove."
+    assert caught.value.kept == "Nothing was removed."
 
 
 @pytest.mark.apt

@@ -689,7 +689,7 @@ def test_a_removal_is_exact_and_leaves_the_rest(venv: Environment, index: WheelI
     assert [package.name for package in change.removed] == ["demo-app"]
     with pytest.raises(Stopped, match=r"Not installed in .*: demo-app\.") as caught:
         manager.plan(remove("demo-app"), venv)
-    assert caught.value.kept == "There is nothing to remove."
+    assert caught.value.kept == "Nothing was removed."
 
 
 def test_a_removal_of_what_conda_owns_is_shown_as_such(conda: Environment) -> None:

@@ -196,11 +196,14 @@ def test_back_to_a_point_moves_each_package_once(conda: Path) -> None:
     verb("install", "--prefix", conda, "--conda", "pymongo", "six=1.17.0")
     verb("remove", "--prefix", conda, "six")
     verb("undo", point)
+    with pytest.raises(CommandFailed):
+        verb("install", "--prefix", conda, "--conda", "no-such-thing")
     verb("install", "--prefix", conda, "--conda", "demo-tool")
     result = verb("undo", "--to", point)
     assert contents(conda) == was
-    assert [len(item.plan.commands) for item in result.done] == [1, 1, 0, 0, 0]
+    assert [len(item.plan.commands) for item in result.done] == [1, 1, 0, 0, 0, 0]
     assert specs() == ["six=1.16.0"]
+    assert "no-such-thing" not in str(result), "nothing of it was there to be taken back"
     with pytest.raises(UsageError, match=f"Nothing.*after {point}"):
         verb("undo", "--to", point)
 

@@ -36,6 +36,18 @@ def flag(*flags: str, **settings: Any) -> Any:
     return option(*flags, action="store_true", **settings)
 
 
+def count(text: str) -> int:
+    """Return a whole number, zero or more.
+
+    Raises:
+        ValueError: It is none; argparse says so.
+    """
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
 def by_name(under: str) -> Any:
     """Declare the target by its name, in a group of options of which one may be given."""
     return option(

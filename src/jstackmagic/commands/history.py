@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..history.file import IMAGE_HISTORY, History
 from ..history.select import Selection, moment
 from ..model.managers import names
-from ._options import flag, option
+from ._options import count, flag, option
 from ._record import WholeRecords
 from ._records import HistoryTable
 from ._shared import Target
@@ -50,7 +50,7 @@ class Options(Target):
     until: str | None = option("--until", metavar="TIME", help="likewise")
     image: bool = flag("--image", help="the history that this container's image was made from")
     limit: int = option(
-        "--limit", type=int, default=50, metavar="N", help="the latest N (default 50; 0 is all)"
+        "--limit", type=count, default=50, metavar="N", help="the latest N (default 50; 0 is all)"
     )
 
     @property
@@ -74,7 +74,7 @@ def run(options: Options, session: Session) -> Result:
         from ._verify import verified
 
         return verified(session, records)
-    shown = records[-options.limit :] if options.limit > 0 else records
+    shown = records[-options.limit :] if options.limit else records
     return HistoryTable(
         tuple(shown),
         left_out=len(records) - len(shown),

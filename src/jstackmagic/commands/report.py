@@ -27,7 +27,7 @@ from ..report.shown import ORDERS, Report, coarse
 from ..report.suggest import suggest
 from ._against import against
 from ._next import dockerfile, share
-from ._options import flag, option
+from ._options import count, flag, option
 
 if TYPE_CHECKING:
     from ..display import Result
@@ -57,13 +57,17 @@ class Options:
     by: str = option("--by", choices=tuple(ORDERS), default="people", help="what ranks packages")
     at_least: int = option(
         "--at-least",
-        type=int,
+        type=count,
         default=1,
         metavar="K",
         help="leave out counts of fewer people, and give the others in steps of K",
     )
     limit: int = option(
-        "--limit", type=int, default=20, metavar="N", help="rows of a table (default 20; 0 is all)"
+        "--limit",
+        type=count,
+        default=20,
+        metavar="N",
+        help="rows of a table (default 20; 0 is all)",
     )
     output: str | None = option(
         "-o", "--output", metavar="FILE", help="write FILE.html, .csv or .json; or a Dockerfile"

@@ -79,6 +79,9 @@ class UndoResult(ChangeResult):
                 f"{what_of(record)} ({record.context.cluster or record.request.manager})"
             )
             for record in self.taken_back
+            if not (
+                record.outcome and record.outcome.status == "failed" and not record.outcome.change
+            )
         ]
         moved = replace(self, done=tuple(item for item in self.done if item.plan.commands))
         return [*head, *ChangeResult.parts(moved)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,6 +17,7 @@ from ..display.log import Log, without_colours
 from ..history.file import History
 from ..managers import Choice, Engine, choose
 from ..managers.steps import Done, Planned, Step
+from ..model.causes import cause_of
 from ..model.credentials import mask
 from ..model.engines import Engines
 from ..model.environment import Environment, repair_line
@@ -364,6 +366,7 @@ class Transaction:
             with nullcontext() if engine.shows_progress else self._patience(step.request):
                 plan = engine.plan(step.request, choice.environment)
         except CommandFailed as error:
+            error.advice = (*error.advice, *_meant(step.request, error.problem))
             error.problem = f"{error.problem}\n(for the {environment.description})"
             raise
         check_denied(plan, self.policy)
@@ -494,6 +497,8 @@ class Transaction:
             left.drop()
         self.on_exit_status(status)
         closed = modes.share(change, environment)
+        # before new .pth files are obeyed, which may load what was installed just now
+        stale = imports.stale_modules(change, environment, files) if running else ()
         if running:
             imports.make_importable(environment, path_files)
         if interrupted:
@@ -504,7 +509,7 @@ class Transaction:
             plan=plan,
             record=record,
             outcome=outcome,
-            stale=imports.stale_modules(change, environment, files) if running else (),
+            stale=stale,
             running=running,
             notes=(*engine.advise(plan, change), *closed),
         )
@@ -608,12 +613,30 @@ def _state(environment: Environment, change: Change, half: Sequence[str]) -> str
     return f"The {environment.description} has changed: {', '.join(names)}."
 
 
+def _meant(request: Request, message: str) -> Iterator[str]:
+    """Yield the line for a package that was asked for by its import name."""
+    from ..names import conda_name, names
+
+    if cause_of(message) != "not found":
+        return
+    for text in request.texts:
+        name = re.split(r"[^\w.]", text, maxsplit=1)[0]
+        package = names().imports.get(name, name)
+        if normalise(package) != normalise(name):
+            known = package if request.manager == "pip" else conda_name(package)
+            yield f"{name} is what {known} is imported as: %envinstall {known}"
+
+
 def _ways(
-    plan: Plan, record: Record, half: Sequence[str], said: JStackMagicError | None
+    plan: Plan,
+    outcome: Outcome,
+    record: Record,
+    half: Sequence[str],
+    said: JStackMagicError | None,
 ) -> tuple[str, ...]:
     """Return the advice after a step that failed: the engine's own, a repair, the record."""
     line = repair_line(plan.environment.prefix)
-    own = said.advice if said else ()
+    own = said.advice if said else tuple(_meant(plan.request, outcome.message))
     repair = (f"Finish it: {line}",) if half and not any(line in each for each in own) else ()
     return (*own, *repair, f"See the record: %envhistory {record.id}")
 
@@ -629,7 +652,7 @@ def _failure(
     return CommandFailed(
         failure.problem if failure else problem,
         kept=_state(plan.environment, outcome.change, half),
-        advice=_ways(plan, record, half, failure),
+        advice=_ways(plan, outcome, record, half, failure),
     )
 
 
@@ -645,7 +668,7 @@ def _interruption(
     return Interrupted(
         said.problem or f"{plan.engine} was interrupted.",
         kept=f"{said.kept} {state}".strip(),
-        advice=_ways(plan, record, half, said),
+        advice=_ways(plan, outcome, record, half, said),
     )
 
 

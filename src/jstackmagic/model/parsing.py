@@ -363,6 +363,12 @@ def _read_spec(
             f"{shown} is not a package: a spec is one line of text.", kept="Nothing was started."
         )
     manager = manager or only_reader(word)
+    if f"{word} " in _FLAGGED:
+        raise InvalidSpec(
+            f"{word} names nothing.",
+            kept="Nothing was started.",
+            advice=f"What it reads comes after it: {word} {'PROJECT' if word == '-e' else 'FILE'}",
+        )
     if word.startswith("-") and not word.startswith(_FLAGGED):
         raise InvalidSpec(
             f"{word!r} is an option, not a package.",

@@ -201,7 +201,7 @@ def _plan_removal(request: Request, environment: Environment) -> Plan:
     missing = [spec for spec, package in found.items() if package is None]
     names = [spec for spec in request.texts if spec not in missing]
     if not names:
-        raise Stopped(f"Not installed: {', '.join(missing)}.", kept="There is nothing to remove.")
+        raise Stopped(f"Not installed: {', '.join(missing)}.", kept="Nothing was removed.")
     words = (*names, *request.options)
     command = apt_get(_rights(request), ("remove", "--yes"), words)
     return Plan(

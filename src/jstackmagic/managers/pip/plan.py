@@ -167,7 +167,7 @@ def plan_removal(request: Request, environment: Environment) -> Plan:
     if not specs:
         raise Stopped(
             f"Not installed in {environment.prefix}: {', '.join(missing)}.",
-            kept="There is nothing to remove.",
+            kept="Nothing was removed.",
         )
     removed = tuple(package for package in found.values() if package is not None)
     return Plan(

@@ -89,6 +89,8 @@ def _problem_of_place(spec: Spec, *, file: bool) -> str:
     if spec.is_url:
         return "" if re.fullmatch(r"\S+", spec.place) else f"{spec.place!r} is not a URL."
     path = path_of(spec.place)
+    if file and path.is_dir():
+        return f"{spec.place!r} is a folder, and no list of packages."
     if path.is_file() or (path.is_dir() and not file):
         return ""
     return f"There is no {'file' if file else 'file or folder'} {spec.place!r}."
@@ -103,6 +105,9 @@ def _nearest(spec: str) -> Iterator[str]:
     """Yield advice with the requirement that was probably meant."""
     if "::" in spec or re.fullmatch(rf"{_NAME}=[^=\s]+=[^=\s]+", spec):
         yield f"That is a match spec of conda's: %envinstall {shlex.quote(f'conda:{spec}')}"
+        return
+    if spec.endswith(";"):
+        yield "A magic reads its whole line as packages; Python goes on in the next line."
         return
     fixed = re.sub(r"=([<>~!])(?!=)", r"\1=", spec)
     fixed = re.sub(r"(?<![<>=!~])=(?!=)", "==", fixed)
