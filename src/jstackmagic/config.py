@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Enum, List, TraitError, Unicode, default, validate
+from traitlets import Bool, Enum, Float, List, TraitError, Unicode, default, validate
 from traitlets.config import Config, SingletonConfigurable
 from traitlets.config.loader import LazyConfigValue
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _NAMES = (
     *("capture", "conda_engine", "pip_engine", "on_missing", "managers", "allow", "deny"),
-    *("channels", "index_url", "extra_index_urls", "history", "hub_url", "locked"),
+    *("channels", "index_url", "extra_index_urls", "cooldown_days", "history", "hub_url"),
+    "locked",
 )
 
 
@@ -105,6 +106,13 @@ class JStackMagic(SingletonConfigurable):
         Unicode(), help="Package indexes in addition to pip's, where the line names none."
     ).tag(config=True)
 
+    cooldown_days = Float(
+        0.0,
+        min=0.0,
+        help="The days that a package of conda or pip has to be public before it may be "
+        "installed, by the time that its channel or index says. 0: none.",
+    ).tag(config=True)
+
     history = Unicode(
         help="The history file, as '~/work/history.jsonl'; $JSTACKMAGIC_HISTORY is stronger, "
         "unless this is locked. Empty: in the platform's user data folder."
@@ -177,6 +185,7 @@ class JStackMagic(SingletonConfigurable):
             locked=tuple(self._fixed),
             set_in=self._set_in,
             hub_url=self._value("hub_url"),
+            cooldown_days=self._value("cooldown_days"),
         )
 
     def _value(self, name: str) -> Any:

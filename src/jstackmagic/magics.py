@@ -128,7 +128,7 @@ def register(shell: InteractiveShell) -> None:
     live.start(shell, settings, lambda: session.now().history)
     if settings.hub_url:  # not by the policy: it reads every setting, whose defaults then stay
         _start_sending(session)
-    hints.start(shell, mode=lambda: str(settings.on_missing), policy=settings.policy)
+    hints.start(shell, mode=lambda: str(settings.on_missing), policy=lambda: session.now().policy)
     completion.start(shell, complete)
     panel.start(shell, session.now)
 

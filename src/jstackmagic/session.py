@@ -88,7 +88,7 @@ class Session:
             return policy
         from .sending.policy import with_served
 
-        return with_served(policy, self._path(policy))
+        return with_served(policy, self._path(policy), self.console.say)
 
     @cached_property
     def history(self) -> History:

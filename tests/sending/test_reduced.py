@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from jstackmagic.model.policy import Policy
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.report.person import Filter, Person
+from jstackmagic.sending import policy as served_policy
 from jstackmagic.sending.outbox import Outbox, Unreachable
 from jstackmagic.sending.policy import with_served
 from jstackmagic.sending.reduced import reduced
@@ -172,7 +174,7 @@ def test_the_service_s_policy_is_on_top_with_its_reason(ada: Home) -> None:
     served = {
         "deny": ["telnetlib3"], "reasons": {"telnetlib3": "Use ssh"}, "managers": ["conda", "pip"],
         "channels": ["conda-forge"], "index_url": "https://pypi.example.com/simple",
-        "locked": ["index_url", "history", "channels"], "unknown": 1,
+        "locked": ["index_url", "history", "channels"], "unknown": 1, "cooldown_days": 7,
     }  # fmt: skip
     path = ada.history.path
     Outbox(path, "http://hub").keep(policy=served)
@@ -181,6 +183,9 @@ def test_the_service_s_policy_is_on_top_with_its_reason(ada: Home) -> None:
     assert policy.managers == ("conda", "pip")
     assert policy.sources.channels == ("conda-forge",)
     assert policy.locked == ("index_url", "channels", "extra_index_urls")
+    assert policy.cooldown_days == 7
+    stricter = with_served(Policy(cooldown_days=30, hub_url="http://hub"), path)
+    assert stricter.cooldown_days == 30
     for wrong in ({}, {"deny": 3, "reasons": [], "index_url": 7}):
         Outbox(path, "http://hub").keep(policy=wrong)
         assert with_served(Policy(), path) == Policy()
@@ -189,6 +194,50 @@ def test_the_service_s_policy_is_on_top_with_its_reason(ada: Home) -> None:
     with pytest.raises(Stopped, match="telnetlib3 may not be installed here: Use ssh") as raised:
         verb("install", "--record-only", "pip:telnetlib3", policy=denied)
     assert "the hub's policy" in str(raised.value)
+
+
+def test_the_first_policy_is_fetched_once_and_a_silent_hub_is_said(
+    ada: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def silent(_self: Outbox, path: str, body: object = None, seconds: float = 0) -> Any:
+        asked.append(seconds)
+        raise Unreachable("timed out")
+
+    monkeypatch.setattr(Outbox, "_ask", silent)  # a socket that never answers takes as long
+    monkeypatch.setattr(served_policy, "_asked", set())
+    said: list[str] = []
+    for _ in range(2):
+        settings = Policy(hub_url="http://hub")
+        assert with_served(settings, ada.history.path, said.append) == settings
+    assert said == ["The hub's policy is not known yet: timed out. The settings here hold alone."]
+    (seconds,) = asked
+    assert 0 < seconds <= 5
+    monkeypatch.setattr(
+        Outbox, "_ask", lambda *_, **__: {"policy": {"deny": ["six"]}, "decisions": {}}
+    )
+    monkeypatch.setattr(served_policy, "_asked", set())
+    for _ in range(2):
+        assert with_served(settings, ada.history.path, said.append).deny == ("six",)
+    monkeypatch.setattr(Outbox, "_ask", silent)  # the last one holds while the service is down
+    assert with_served(settings, ada.history.path, said.append).deny == ("six",)
+    assert (len(said), len(asked)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (b"{", "truncated"),
+        (b'{"cooldown-days": 7}', "unknown field `cooldown-days`"),
+        (b'{"cooldown_days": -1}', ">= 0.0"),
+        (b'{"deny": "six"}', "Expected `array`"),
+        (b'{"locked": ["index_url"]}', "locks index_url, and sets no value"),
+    ],
+)
+def test_a_policy_s_slip_is_found_where_it_is_written(wrong: bytes, why: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(why)):
+        served_policy.read_served(wrong)
 
 
 # Requests

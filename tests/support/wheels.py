@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import threading
 import zipfile
 from dataclasses import dataclass, field
@@ -101,6 +102,10 @@ class WheelIndex:
     requests: list[str] = field(default_factory=list)
     """The paths asked for so far."""
 
+    uploaded: dict[str, str] = field(default_factory=dict)
+    """The times of files, by name; with any, the index is one of PEP 691 that says them (PEP 700).
+    """
+
     _server: ThreadingHTTPServer | None = field(default=None, repr=False)
 
     def add(self, name: str, version: str, **details: object) -> Path:
@@ -188,10 +193,26 @@ class _Handler(BaseHTTPRequestHandler):
                 wheels = self._index._wheels().get(canonicalize_name(project))
                 if wheels is None:
                     return None
+                if self._index.uploaded:
+                    return self._dated(project, wheels)
                 return _links((f"../../files/{_with_hash(wheel)}", wheel.name) for wheel in wheels)
             case ["files", name] if (self._index.folder / name).is_file():
                 return (self._index.folder / name).read_bytes(), "application/octet-stream"
         return None
+
+    def _dated(self, project: str, wheels: Iterable[Path]) -> tuple[bytes, str]:
+        files = [
+            {
+                "filename": wheel.name,
+                "url": f"../../files/{quote(wheel.name)}",
+                "hashes": {"sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()},
+                "upload-time": self._index.uploaded[wheel.name],
+            }
+            for wheel in wheels
+            if wheel.name in self._index.uploaded
+        ]
+        said = {"meta": {"api-version": "1.1"}, "name": project, "files": files, "versions": []}
+        return json.dumps(said).encode(), "application/vnd.pypi.simple.v1+json"
 
     def _reply(self, status: int, body: bytes, kind: str = "text/plain", **headers: str) -> None:
         self.send_response(status)

@@ -10,6 +10,7 @@ Examples:
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ..session import Session
+
+
+_SECONDS = 3.0  # that a list waits for the service
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,15 @@ class Requests(Result):
 
 
 def _listed(session: Session) -> Requests:
-    from ..sending.outbox import Outbox
+    from ..sending.outbox import Outbox, Unreachable
     from ..where.environment import detect
     from ..where.packages import read_packages
 
-    decisions = Outbox(session.history.path, session.policy.hub_url).state().decisions
+    outbox = Outbox(session.history.path, session.policy.hub_url)
+    if outbox.url:
+        with suppress(Unreachable, OSError):  # then as it was said last
+            outbox.fetch(_SECONDS)
+    decisions = outbox.state().decisions
     here = read_packages(detect())
     rows = []
     for record, why in _asked(session.history.records()):

@@ -41,7 +41,7 @@ def run(options: Options, session: Session) -> Shared:
     if options.details:
         outbox.keep(details=options.details == "yes")
         state = outbox.state()
-    return Shared(outbox.url, tuple(outbox.sent()), state.details)
+    return Shared(outbox.url, tuple(outbox.sent()), state.details, state.fetched)
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,11 +52,13 @@ class Shared(Result):
         url: The service; empty if there is none.
         lines: Every line, as it was sent.
         details: Whether the user lets names and URLs go.
+        fetched: The time of the hub's policy that holds here, ISO 8601; empty for none.
     """
 
     url: str
     lines: tuple[dict[str, Any], ...]
     details: bool
+    fetched: str = ""
 
     def summary(self) -> str:
         return f"{counted(len(self.lines), 'line')} sent"
@@ -69,8 +71,16 @@ class Shared(Result):
             Text(f"{self.summary()}{to}.{none}"),
             Text(f"Names of environments and notebooks, and URLs, {kept}."),
         ]
+        if self.url:
+            policy = f"is of {self.fetched}" if self.fetched else "is not known yet"
+            parts.append(Text(f"The hub's policy {policy}."))
         text = "\n".join(json.dumps(line, ensure_ascii=False) for line in self.lines)
         return [*parts, *([Fold("Each line: %envshared --json", text)] if text else [])]
 
     def to_json(self) -> Any:
-        return {"url": self.url, "details": self.details, "lines": list(self.lines)}
+        return {
+            "url": self.url,
+            "details": self.details,
+            "policy_of": self.fetched or None,
+            "lines": list(self.lines),
+        }

@@ -19,6 +19,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPError
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
+from ..model.errors import UsageError
 from .api import API
 from .live import Live
 from .pages import PAGES
@@ -169,6 +170,10 @@ async def serve(options: argparse.Namespace) -> None:
         options.advisories,
         options.lines_a_minute,
     )
+    try:
+        service.read_policy()
+    except (OSError, UsageError) as error:
+        raise SystemExit(f"jstackmagic-hub: {options.policy}: {error}") from None
     auth = HubOAuth.instance(cache_max_age=options.token_seconds)
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
     server = HTTPServer(application(service, prefix, auth), max_body_size=MAX_BODY, xheaders=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections import defaultdict
@@ -12,6 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
+from ..model.errors import UsageError
+from ..sending.policy import read_served
 from .advisory import of_folder
 from .live import Live
 from .store import Store
@@ -65,6 +68,7 @@ class Service:
     lines_a_minute: int = 20_000
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _served: dict[str, Any] = field(default_factory=dict)
     _allowances: dict[str, Allowance] = field(default_factory=dict)
 
     async def work(self, call: Callable[..., T], *words: Any) -> T:
@@ -77,16 +81,23 @@ class Service:
         allowance = self._allowances.setdefault(user, Allowance(most, most / 60, most))
         return allowance.take(max(count, most / 600))
 
+    def read_policy(self) -> None:
+        """Read the policy.
+
+        Raises:
+            UsageError: The file has no policy in it.
+            OSError: It cannot be read.
+        """
+        if self.policy is not None:
+            self._served = msgspec.to_builtins(read_served(self.policy.read_bytes()))
+
     def served(self) -> dict[str, Any]:
-        """Return the policy."""
-        if self.policy is None:
-            return {}
+        """Return the policy; the last good one while the file is being written, or is wrong."""
         try:
-            found = json.loads(self.policy.read_bytes())
-        except (OSError, ValueError) as error:
+            self.read_policy()
+        except (OSError, UsageError) as error:
             LOG.error("the policy cannot be read", extra={"said": {"why": str(error)}})
-            return {}
-        return found if isinstance(found, dict) else {}
+        return self._served
 
     def known(self) -> tuple[list[Advisory], list[str]]:
         """Return the advisories of the folder, and what could not be read of it."""

@@ -346,7 +346,7 @@ class Transaction:
         if step.choice is not None:
             return step
         chosen = choose(step.request.manager, step.environment, self.mode.engines, step.request)
-        return replace(step, choice=chosen)
+        return replace(step, choice=replace(chosen, before=self.policy.before))
 
     def _plan(self, step: Step) -> Planned:
         self._check(step)
@@ -355,7 +355,7 @@ class Transaction:
         exact = self.mode.thorough or self.mode.dry_run
         thorough = (
             exact
-            or bool(self.policy.deny)
+            or bool(self.policy.deny or self.policy.before)
             or environment.kind == "system"  # Debian's own distributions are there
             or imports.is_running(environment)
             or hosts_kernel(environment)
@@ -368,14 +368,22 @@ class Transaction:
         except CommandFailed as error:
             error.advice = (*error.advice, *_meant(step.request, error.problem))
             error.problem = f"{error.problem}\n(for the {environment.description})"
+            error.problem += f"\n{self.policy.left_out()}" if self._holds_back(step) else ""
             raise
         check_denied(plan, self.policy)
         if not self.mode.force:
             check_plan(plan, over_conda=step.over_conda)
-        note = "" if is_system(step.request.manager) else environment.temporary
-        if note and step.request.action == "install":
-            plan = replace(plan, notes=(note, *plan.notes))
+        if not is_system(step.request.manager) and step.request.action == "install":
+            held = self.policy.left_out() if self._holds_back(step) and plan.commands else ""
+            notes = filter(None, (environment.temporary, held))
+            plan = replace(plan, notes=(*notes, *plan.notes))
         return Planned(step=step, plan=plan, engine=engine)
+
+    def _holds_back(self, step: Step) -> bool:
+        """Return whether packages that are too new are left out of a step."""
+        request = step.request
+        system = is_system(request.manager)  # its packages are as old as its owner's archive
+        return bool(self.policy.before) and request.action == "install" and not system
 
     def _plan_on_record(self, step: Step, transaction: str = "", number: int = 1) -> Planned:
         try:

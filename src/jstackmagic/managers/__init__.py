@@ -45,6 +45,7 @@ class Choice:
         why: In words, a part of a sentence; empty if there is no choice.
         asked: Whether the user named it, so that no other may replace it.
         called: Its usual name, if that differs.
+        before: The time, ISO 8601, after which nothing that is installed was published; or empty.
     """
 
     manager: ManagerName
@@ -53,6 +54,7 @@ class Choice:
     why: str = ""
     asked: bool = False
     called: str = ""
+    before: str = ""
 
     @property
     def name(self) -> str:

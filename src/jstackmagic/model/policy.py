@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from .credentials import mask
@@ -40,7 +41,8 @@ class Policy:
         locked: The settings that a notebook cannot change.
         set_in: The administrator's files with any of these settings; for the error's text.
         hub_url: The hub's service, which records are sent to; empty for none.
-        reasons: Why packages are denied, by the pattern.
+        reasons: Why packages are denied, by the pattern; by ``cooldown_days``, why too new ones.
+        cooldown_days: The days that a package has to be public before it may be installed.
     """
 
     managers: tuple[str, ...] = field(default_factory=names)
@@ -53,6 +55,26 @@ class Policy:
     set_in: str = ""
     hub_url: str = ""
     reasons: tuple[tuple[str, str], ...] = ()
+    cooldown_days: float = 0.0
+
+    @property
+    def before(self) -> str:
+        """The time, ISO 8601, after which nothing may have been published; empty for no limit.
+
+        It is the beginning of a day in UTC, so that all of a day's installs see the same.
+        """
+        if self.cooldown_days <= 0:
+            return ""
+        when = datetime.now(timezone.utc) - timedelta(days=self.cooldown_days)
+        return f"{when:%Y-%m-%d}T00:00:00Z"
+
+    def left_out(self) -> str:
+        """Return a sentence on what the limit leaves out, with the reason."""
+        why = dict(self.reasons).get("cooldown_days", "").rstrip(".")
+        return (
+            f"Left out is what was published after {self.before[:10]}: less than"
+            f" {self.cooldown_days:g} days ago{_in(self.set_in)}{f': {why}' if why else ''}."
+        )
 
     def check_manager(self, manager: ManagerName) -> None:
         """Stop a request to a manager that is not allowed.

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class Sent:
         details: Whether the user lets names and URLs go.
         modes: From which byte on they went, or went no more.
         policy: The service's policy, as it was last served.
+        fetched: The time of that, ISO 8601; empty before the first.
         decisions: The decisions on this user's requests: by ``MANAGER:NAME`` the state and reason.
         told: Those that the user has been shown.
     """
@@ -51,6 +53,7 @@ class Sent:
     details: bool = False
     modes: list[tuple[int, bool]] = field(default_factory=list)
     policy: dict[str, Any] = field(default_factory=dict)
+    fetched: str = ""
     decisions: dict[str, dict[str, str]] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
 
@@ -159,14 +162,19 @@ class Outbox:
             at += len(raw)
         return found
 
-    def fetch(self) -> None:
+    def fetch(self, seconds: float = _TIMEOUT) -> None:
         """Fetch the policy, and the decisions on this user's requests.
+
+        Args:
+            seconds: How long to wait for an answer.
 
         Raises:
             Unreachable: The service does not answer.
+            OSError: They cannot be kept.
         """
-        found = self._ask("api/mine")
-        self.keep(policy=found["policy"], decisions=found["decisions"])
+        found = self._ask("api/mine", seconds=seconds)
+        when = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self.keep(policy=found["policy"], decisions=found["decisions"], fetched=when)
 
     def push(self, image: str) -> str:
         """Have an image that the user pushed offered at their next start; return a sentence.
@@ -196,7 +204,7 @@ class Outbox:
             self.keep(told=told)
         return [decided(name, said) for name, said in new.items()]
 
-    def _ask(self, path: str, body: Any = None) -> Any:
+    def _ask(self, path: str, body: Any = None, seconds: float = _TIMEOUT) -> Any:
         from urllib.error import HTTPError, URLError
         from urllib.request import Request, urlopen
 
@@ -206,7 +214,7 @@ class Outbox:
         asked = Request(f"{self.url}/{path}", data, {"Content-Type": "application/json"})  # noqa: S310
         asked.add_unredirected_header("Authorization", f"token {self._token}")
         try:
-            with urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310
+            with urlopen(asked, timeout=seconds) as answer:  # noqa: S310
                 return json.loads(answer.read(4 * 2**20))
         except HTTPError as error:
             raise Unreachable(f"the service says {error.code}") from None

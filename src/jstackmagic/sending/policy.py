@@ -3,53 +3,103 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
+
+from ..model.errors import UsageError
 from ..model.sources import Sources
-from .outbox import Outbox
+from .outbox import Outbox, Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ..model.policy import Policy
 
-_LISTS = ("deny", "allow", "channels", "managers", "locked")
+_SECONDS = 3.0  # that the first verb of all waits for a policy
+_asked: set[str] = set()  # the services that this process waited for; the background goes on
 
 
-def with_served(policy: Policy, history: Path) -> Policy:
-    """Return the settings with the policy that the service served last.
+class Served(msgspec.Struct, omit_defaults=True):
+    """A policy as the service gives it; a kernel passes over what a later version adds."""
 
-    What is denied adds up; managers are those of both. An allow list, channels and an index of the
-    settings here are stronger than the service's.
+    deny: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    managers: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    index_url: str = ""
+    locked: tuple[str, ...] = ()
+    cooldown_days: Annotated[float, msgspec.Meta(ge=0, le=3_650)] = 0.0
+    reasons: dict[str, str] = {}
+    details: bool = False
+
+
+class _Written(Served, forbid_unknown_fields=True):
+    """The policy in the administrator's file, in which an unknown name is a slip."""
+
+
+def read_served(content: bytes) -> Served:
+    """Read an administrator's policy.
+
+    Raises:
+        UsageError: It is none; the error says where.
     """
-    served = Outbox(history, policy.hub_url).state().policy
-    said = {name: _texts(served.get(name)) for name in _LISTS}
-    index = served.get("index_url")
-    sources = Sources(said["channels"], index if isinstance(index, str) else "")
-    reasons = served.get("reasons")
-    if not (any(said.values()) or sources):
-        return policy
-    set_in = f"the hub's policy ({policy.hub_url})"
-    return replace(
-        policy,
-        deny=(*policy.deny, *said["deny"]),
-        allow=policy.allow or said["allow"],
-        managers=tuple(m for m in policy.managers if m in (said["managers"] or policy.managers)),
-        sources=policy.sources.or_else(sources),
-        locked=tuple(dict.fromkeys((*policy.locked, *_lockable(said["locked"], sources)))),
-        reasons=tuple((str(p), str(w)) for p, w in reasons.items())
-        if isinstance(reasons, dict)
-        else (),
-        set_in=", ".join(filter(None, (policy.set_in, set_in))),
-    )
+    try:
+        found = msgspec.json.decode(content, type=_Written)
+    except ValueError as error:
+        raise UsageError(f"It is no policy: {error}") from None
+    loose = set(found.locked) - set(_lockable(found))
+    if loose:
+        raise UsageError(f"It locks {', '.join(sorted(loose))}, and sets no value of it.")
+    return found
 
 
-def _lockable(names: tuple[str, ...], sources: Sources) -> tuple[str, ...]:
-    """Return the locks that can be: only of what the service names."""
-    there = {"channels": bool(sources.channels), "index_url": bool(sources.index_url)}
-    found = [name for name in names if there.get(name)]
+def _lockable(served: Served) -> tuple[str, ...]:
+    """Return the locks that can be: of what the service names."""
+    there = {"channels": served.channels, "index_url": served.index_url}
+    found = [name for name in served.locked if there.get(name)]
     return (*found, *(["extra_index_urls"] if "index_url" in found else []))
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(str(each) for each in value) if isinstance(value, list) else ()
+def with_served(
+    policy: Policy, history: Path, say: Callable[[str], None] = lambda _: None
+) -> Policy:
+    """Return the settings with the policy that the service served last.
+
+    What is denied adds up; managers are those of both; the longer cool-down holds. An allow list,
+    channels and an index of the settings here are stronger than the service's. A history that
+    never met the service asks it now, once a process; without an answer the settings here hold
+    alone, and that is said.
+
+    Args:
+        policy: The settings.
+        history: The history's path; the last policy is kept beside it.
+        say: Says a sentence to the user.
+    """
+    outbox = Outbox(history, policy.hub_url)
+    state = outbox.state()
+    if not state.fetched and outbox.url not in _asked:
+        _asked.add(outbox.url)
+        try:
+            outbox.fetch(_SECONDS)
+        except (Unreachable, OSError) as error:
+            say(f"The hub's policy is not known yet: {error}. The settings here hold alone.")
+        state = outbox.state()
+    try:
+        served = msgspec.convert(state.policy, Served)
+    except ValueError:  # no service sends that
+        served = Served()
+    if served == Served(details=served.details):
+        return policy
+    return replace(
+        policy,
+        deny=(*policy.deny, *served.deny),
+        allow=policy.allow or served.allow,
+        managers=tuple(m for m in policy.managers if m in (served.managers or policy.managers)),
+        sources=policy.sources.or_else(Sources(served.channels, served.index_url)),
+        locked=tuple(dict.fromkeys((*policy.locked, *_lockable(served)))),
+        reasons=tuple(served.reasons.items()),
+        cooldown_days=max(policy.cooldown_days, served.cooldown_days),
+        set_in=", ".join(filter(None, (policy.set_in, f"the hub's policy ({policy.hub_url})"))),
+    )

@@ -215,10 +215,10 @@ class Conda(Manager):
         if choice.engine == "rattler":
             from . import rattler
 
-            return rattler.manager(console=console)
+            return rattler.manager(console=console, before=choice.before)
         from . import executable
 
-        return executable.manager(thorough=thorough)
+        return executable.manager(thorough=thorough, before=choice.before)
 
     def command(self, request: Request, environment: Environment) -> Command:
         """Return the first command line of a request."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Stopped
+from ...model.extras import line
 from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
 from ...model.sources import Sources
@@ -38,28 +39,25 @@ if TYPE_CHECKING:
 _RISK = "A half-finished conda transaction can leave the environment broken."
 
 
-def manager(*, thorough: bool = False) -> ByExecutable:
-    """Return the engine that runs the available executable; see `ByExecutable`."""
-    return ByExecutable(thorough=thorough)
-
-
 class ByExecutable(Engine):
     """Plans and changes with the executable that governs the environment.
 
     Args:
         thorough: Ask the executable in advance what it would change, which takes as long as the
             solving of the change itself.
+        before: Install nothing that was published later, which no executable can be asked for.
     """
 
-    def __init__(self, *, thorough: bool = False) -> None:
+    def __init__(self, *, thorough: bool = False, before: str = "") -> None:
         self._thorough = thorough
+        self._before = before
 
     def plan(self, request: Request, environment: Environment) -> Plan:
         """Plan the commands, and ask the executable for their change.
 
         Raises:
             InvalidSpec: A spec is neither a match spec nor a package archive.
-            Stopped: No executable governs the environment.
+            Stopped: No executable governs the environment, or packages may be too new.
             CommandFailed: It found no solution: no such package, a conflict, no network.
         """
         executable = _executable(environment)
@@ -74,6 +72,13 @@ class ByExecutable(Engine):
                 engine=executable.tool,
                 commands=(),
                 satisfied=resolved(request, environment),
+            )
+        if self._before and request.action == "install":
+            raise Stopped(
+                "Packages that are too new may not be installed here, and"
+                f" {executable.tool} cannot leave them out; py-rattler can.",
+                kept=NOTHING_CHANGED,
+                advice=f"Let it do the work: --engine rattler ({line('fast')})",
             )
         commands = command_lines(request, environment, specs, installed)
         plan = Plan(
@@ -107,6 +112,10 @@ class ByExecutable(Engine):
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         """For each spec, the conda package that serves it now."""
         return resolved(request, environment)
+
+
+manager = ByExecutable
+"""Make the engine, as every engine's module does."""
 
 
 def _executable(environment: Environment) -> CondaExecutable:

@@ -110,10 +110,12 @@ class Pip(Manager):
 
         if choice.engine == "pip":
             return executable.manager(
-                thorough=thorough, also=lambda environment: not uv.unserved(environment)
+                thorough=thorough,
+                also=lambda environment: not uv.unserved(environment),
+                before=choice.before,
             )
-        instead = None if choice.asked else executable.manager(thorough=True)
-        return uv.Uv(thorough=exact, instead=instead)
+        instead = None if choice.asked else executable.manager(thorough=True, before=choice.before)
+        return uv.Uv(thorough=exact, instead=instead, before=choice.before)
 
     def wanted(self, request: Request, environment: Environment) -> Wanted:
         from .wanted import wanted

@@ -14,8 +14,10 @@ from ...display.log import without_colours
 from ...io import process
 from ...model.credentials import mask
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Stopped
+from ...model.extras import line
 from ...model.packages import Change, Package, normalise
 from ...model.plan import Plan
+from .config import configured
 from .distributions import version_on_disk
 from .plan import (
     OfPip,
@@ -41,13 +43,8 @@ if TYPE_CHECKING:
 _VERSIONS = re.compile(r"\(from versions: ([^)]*)\)")
 _SHOWN = 8  # of the versions there are, the newest
 _REPORTS = "22.2"  # the first pip with --dry-run and --report
-
-
-def manager(
-    *, thorough: bool = False, also: Callable[[Environment], bool] = lambda _: False
-) -> Pip:
-    """Return the engine; see ``Pip``."""
-    return Pip(thorough=thorough, also=also)
+_DATES = "26.0"  # the first pip with --uploaded-prior-to
+_BEFORE = "uploaded-prior-to"
 
 
 class Pip(OfPip):
@@ -58,16 +55,22 @@ class Pip(OfPip):
             a second resolution, which by default only a conda environment is worth: there pip could
             overwrite what conda owns.
         also: Returns whether another engine could install pip into an environment without it.
+        before: Install nothing that was published later; ISO 8601, empty for no limit.
     """
 
     engine = "pip"
 
     def __init__(
-        self, *, thorough: bool = False, also: Callable[[Environment], bool] = lambda _: False
+        self,
+        *,
+        thorough: bool = False,
+        also: Callable[[Environment], bool] = lambda _: False,
+        before: str = "",
     ) -> None:
         super().__init__()
         self._thorough = thorough
         self._also = also
+        self._before = before
 
     def _plan_removal(self, request: Request, environment: Environment) -> Plan:
         removal = plan_removal(request, environment)
@@ -76,11 +79,13 @@ class Pip(OfPip):
 
     def _plan_install(self, request: Request, environment: Environment) -> Plan:
         version = _pip_version(environment, self._also)
+        if self._before:
+            _check_dates(version, request, environment)
         plan = Plan(
             request=request,
             environment=environment,
             engine=self.engine,
-            commands=(install_command(request, environment),),
+            commands=(install_command(request, environment, self._before),),
         )
         if not (self._thorough or environment.is_conda):
             return plan
@@ -108,6 +113,10 @@ class Pip(OfPip):
             if status != 0:
                 return status
         return 0
+
+
+manager = Pip
+"""Make the engine, as every engine's module does."""
 
 
 # pip itself
@@ -145,6 +154,34 @@ def _pip_version(environment: Environment, also: Callable[[Environment], bool]) 
         kept=NOTHING_CHANGED,
         advice=("Put one there: " + ", or ".join(ways),),
     )
+
+
+def leaves_out(environment: Environment) -> bool:
+    """Return whether an environment's pip can leave out what was published later."""
+    version = version_on_disk(environment)
+    return version is not None and at_least(version, _DATES)
+
+
+def _check_dates(version: Version, request: Request, environment: Environment) -> None:
+    """Stop where pip would not follow the limit, or another one is set.
+
+    Raises:
+        Stopped: It would not.
+    """
+    if not at_least(version, _DATES):
+        raise Stopped(
+            f"Packages that are too new may not be installed here, and pip {version} cannot leave"
+            f" them out; {_DATES} and later can, and uv.",
+            kept=NOTHING_CHANGED,
+            advice=line("fast"),
+        )
+    own = any(word.startswith(f"--{_BEFORE}") for word in request.options)
+    if own or _BEFORE in configured(environment):
+        raise Stopped(
+            f"The settings here say how new a package may be; --{_BEFORE} cannot say it too.",
+            kept=NOTHING_CHANGED,
+            advice=f"Leave --{_BEFORE} out, and PIP_UPLOADED_PRIOR_TO or pip's configuration.",
+        )
 
 
 def _dry_run(plan: Plan) -> Change:

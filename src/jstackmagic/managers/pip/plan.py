@@ -143,9 +143,10 @@ def at_least(version: Version, least: str) -> bool:
 # Command lines and plans
 
 
-def install_command(request: Request, environment: Environment) -> Command:
-    """Return the command line of pip for an install."""
+def install_command(request: Request, environment: Environment, before: str = "") -> Command:
+    """Return the command line of pip for an install, of what was published before a time."""
     words = ["--upgrade"] if request.upgrade else []
+    words += ["--uploaded-prior-to", before] if before else []
     words += request.sources.of(request.manager).words
     words += arguments(request.specs)
     command = pip_command(environment, "install", *words, *request.options)

@@ -27,22 +27,24 @@ if TYPE_CHECKING:
 _ENGINE = "rattler"
 
 
-def manager(*, thorough: bool = False, console: Console | None = None) -> Rattler:  # noqa: ARG001
-    """Return the engine in this process; its plans always say what would change."""
-    return Rattler(console)
+def manager(*, console: Console | None = None, before: str = "") -> Rattler:
+    """Return the engine in this process; see `Rattler`."""
+    return Rattler(console, before)
 
 
 class Rattler(Engine):
-    """Plans and changes in this process.
+    """Plans and changes in this process; its plans always say what would change.
 
     Args:
         console: Shows the progress.
+        before: Install nothing that was published later; ISO 8601, empty for no limit.
     """
 
     shows_progress = True
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, before: str = "") -> None:
         self._console = console
+        self._before = before
 
     def plan(self, request: Request, environment: Environment) -> Plan:
         """Solve, and return the change.
@@ -69,7 +71,10 @@ class Rattler(Engine):
                 satisfied=resolved(request, environment),
             )
         return engine.run(
-            lambda wire: planning.plan(request, environment, specs, _ENGINE, wire), self._console
+            lambda wire: planning.plan(
+                request, environment, specs, _ENGINE, wire, before=self._before
+            ),
+            self._console,
         )
 
     def run(self, plan: Plan, console: Console) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ....model.packages import Change, PackageSet
@@ -66,6 +66,8 @@ async def plan(
     specs: Sequence[CondaSpec],
     engine: str,
     wire: Wire,
+    *,
+    before: str = "",
 ) -> Plan:
     """Plan a request; see `Rattler.plan`.
 
@@ -75,8 +77,9 @@ async def plan(
         specs: The request's specs, from `read_specs`.
         engine: The engine in the plan.
         wire: The wire to the user.
+        before: Install nothing that was published later; ISO 8601, empty for no limit.
     """
-    detail = await solve(request, environment, specs, wire)
+    detail = await solve(request, environment, specs, wire, before)
     commands = command_lines(request, environment, specs, Installed(environment))
     nothing = not detail.solution
     return Plan(
@@ -112,7 +115,11 @@ def _broken(detail: Detail, environment: Environment) -> Iterator[str]:
 
 
 async def solve(
-    request: Request, environment: Environment, specs: Sequence[CondaSpec], wire: Wire
+    request: Request,
+    environment: Environment,
+    specs: Sequence[CondaSpec],
+    wire: Wire,
+    before: str = "",
 ) -> Detail:
     """Solve a request; the other arguments are those of `plan`.
 
@@ -130,7 +137,7 @@ async def solve(
         named = [spec for spec in specs if not spec.archive]
         solution = solving.Solution(unlink=(), link=(), keep=tuple(there.values()))
         if named:
-            problem = Problem.of(request, environment, named, there)
+            problem = replace(Problem.of(request, environment, named, there), before=before)
             broken = problem.broken
             solution = await solving.solve(problem, wire)
         archives = [spec for spec in specs if spec.archive]
@@ -141,8 +148,8 @@ async def solve(
     asked: dict[str, tuple[str, ...]] = {
         spec.name: (spelling(spec, final.get(spec.name)),) for spec in specs
     }
-    before: dict[str, tuple[str, ...]] = {name: (spec,) for name, spec in before_now.items()}
-    return Detail(solution=solution, asked=asked, earlier=before, state=state, broken=broken)
+    standing: dict[str, tuple[str, ...]] = {name: (spec,) for name, spec in before_now.items()}
+    return Detail(solution=solution, asked=asked, earlier=standing, state=state, broken=broken)
 
 
 async def _archive_records(

@@ -34,6 +34,7 @@ class Problem:
         broken: Pins that the installed packages break, and that hold nothing here.
         prefix: The environment's prefix.
         channels: The channels that packages may come from.
+        before: The time, ISO 8601, after which none of them was published; or empty.
     """
 
     specs: tuple[CondaSpec, ...]
@@ -45,6 +46,7 @@ class Problem:
     channels: Channels
     prefix: str = ""
     broken: tuple[str, ...] = ()
+    before: str = ""
 
     @classmethod
     def of(

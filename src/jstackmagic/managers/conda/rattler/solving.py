@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ....display.progress import Progress
@@ -76,21 +78,30 @@ async def _solve(problem: Problem, *, refresh: bool = False) -> list[RepoDataRec
     from rattler.exceptions import SolverError
 
     gateway = repodata.gateway_of(problem.channels, refresh=refresh)
+    before = problem.before.replace("Z", "+00:00")
+    newest = datetime.fromisoformat(before) if before else None
 
     async def attempt(priority: ChannelPriority) -> list[RepoDataRecord]:
         import rattler
 
-        work = rattler.solve(
-            sources=problem.channels.sources(),
-            specs=problem.goals,
-            gateway=gateway,
-            platforms=repodata.platforms(),
-            locked_packages=problem.locked,
-            virtual_packages=repodata.virtual_packages(),
-            channel_priority=priority,
-            constraints=problem.constraints,
-        )
-        return await repodata.answered(work, problem.channels)
+        with _kept(problem.locked, newest):
+            work = rattler.solve(
+                sources=problem.channels.sources(),
+                specs=problem.goals,
+                gateway=gateway,
+                platforms=repodata.platforms(),
+                locked_packages=problem.locked,
+                virtual_packages=repodata.virtual_packages(),
+                channel_priority=priority,
+                constraints=problem.constraints,
+                exclude_newer=newest,
+            )
+            records = await repodata.answered(work, problem.channels)
+        for record in records if newest else ():
+            there = problem.installed.get(str(record.name.normalized))
+            if there is not None and _same(there, record):
+                record.indexed_timestamp = there.indexed_timestamp
+        return records
 
     match problem.channels.config.channel_priority:
         case "strict":
@@ -102,6 +113,19 @@ async def _solve(problem: Problem, *, refresh: bool = False) -> list[RepoDataRec
                 return await attempt(ChannelPriority.Strict)
             except SolverError:
                 return await attempt(ChannelPriority.Disabled)
+
+
+@contextmanager
+def _kept(records: Iterable[RepoDataRecord], newest: datetime | None) -> Iterator[None]:
+    """Let what is installed stay while a solver excludes what is newer, which it would also."""
+    was = [(each, each.indexed_timestamp) for each in records] if newest else []
+    try:
+        for each, _ in was:
+            each.indexed_timestamp = newest
+        yield
+    finally:
+        for each, when in was:
+            each.indexed_timestamp = when
 
 
 async def _solvable(problem: Problem) -> bool:

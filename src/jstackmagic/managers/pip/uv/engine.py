@@ -32,6 +32,7 @@ from ....model.packages import Change, Package, normalise
 from ....model.plan import Command, Plan
 from ....where.packages import distributions_of_package
 from ..distributions import version_on_disk
+from ..executable import leaves_out
 from ..marks import asked_names, unmark
 from ..plan import (
     OfPip,
@@ -89,14 +90,18 @@ class Uv(OfPip):
     Args:
         thorough: Say in advance where each archive would come from, with its hash.
         instead: The engine to try if uv finds no solution; without one, uv's error stands.
+        before: Install nothing that was published later; ISO 8601, empty for no limit.
     """
 
     engine = "uv"
 
-    def __init__(self, *, thorough: bool = False, instead: Engine | None = None) -> None:
+    def __init__(
+        self, *, thorough: bool = False, instead: Engine | None = None, before: str = ""
+    ) -> None:
         super().__init__()
         self._thorough = thorough
         self._other = instead
+        self._before = before
         self._instead: Engine | None = None
         self._known: dict[str, Locked] = {}
 
@@ -108,12 +113,16 @@ class Uv(OfPip):
 
     def _plan_install(self, request: Request, environment: Environment) -> Plan:
         terms = _uvterms.translate(environment, request)
+        if self._before:
+            terms.words += ("--exclude-newer", self._before)
         command = _command(environment, "install", terms, *arguments(request.specs))
         try:
             new = _dry_run(command, request)
         except CommandFailed as error:
             offline = _NO_NETWORK.search(error.problem)  # for pip too
             if self._other is None or offline or version_on_disk(environment) is None:
+                raise
+            if self._before and not leaves_out(environment):
                 raise
             self._instead = self._other
             plan = self._instead.plan(request, environment)
@@ -129,7 +138,7 @@ class Uv(OfPip):
             request=request,
             environment=environment,
             engine=self.engine,
-            commands=(install_command(request, environment),),
+            commands=(install_command(request, environment, self._before),),
             change=change,
             detail=(*_from_cache(new, terms, request, environment), command),
         )
