@@ -4,7 +4,8 @@
 
 needs a Docker engine and Debian's docker-registry. The base is the tests' stand-in for the Docker
 Stacks, filled up with what does not compress. All is warm: the managers' downloads, the engine's
-layers of the base, what is known of the base's files.
+layers of the base, what is known of the base's files, and the kernel whose magics are run; one
+row is of a terminal's new process.
 """
 
 from __future__ import annotations
@@ -55,6 +56,51 @@ def main() -> None:
         print(f"- {name}: {value}")
 
 
+_KERNEL = """
+import contextlib, io, json, resource, sys, time
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "jstackmagic")
+for line in sys.stdin:
+    began = time.monotonic()
+    with contextlib.redirect_stdout(io.StringIO()):
+        found = shell.run_line_magic(*line.strip().partition(" ")[::2])
+    seconds, used = time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF)
+    said = found.to_json() if hasattr(found, "to_json") else {}
+    sent = said.get("sent", sum(each.get("size", 0) for each in said.get("images", ())))
+    print(json.dumps({"ours": seconds, "sent": sent, "memory": used.ru_maxrss}), flush=True)
+"""
+
+
+class Notebook:
+    """A kernel's shell in a container, which runs one magic after another."""
+
+    def __init__(self, bench: Bench, container: Any) -> None:
+        given = [
+            word for name, value in bench.environ.items() for word in ("-e", f"{name}={value}")
+        ]
+        docker = ["docker", "--host", engine.host(), "exec", "-i", *given, container.id]
+        self._process = subprocess.Popen(
+            [*docker, "/opt/conda/bin/python", "-c", _KERNEL],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, line: str) -> dict[str, Any]:
+        """Return the seconds of a magic, the bytes that it sent, and the most memory, in kB."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        said = self._process.stdout.readline()
+        assert said, f"%{line} failed"
+        return dict(json.loads(said))
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
 class Bench:
     def __init__(self, client: Any, address: str, base: str) -> None:
         self.client, self.address, self.base = client, address, base
@@ -73,29 +119,21 @@ class Bench:
         return made
 
     def do(self, container: Any, *words: str) -> str:
-        environ = {"HOME": "/home/jovyan", "JUPYTER_IMAGE": self.base}
-        status, output = container.exec_run(list(words), environment=environ)
+        status, output = container.exec_run(list(words), environment=self.environ)
         assert status == 0, output.decode()[-3000:]
         return str(output.decode())
 
-    def say(self, container: Any, *words: str) -> Any:
-        text = self.do(container, "/opt/conda/bin/jstackmagic", *words, "--json")
-        return json.loads(text[text.index("{") :])
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"HOME": "/home/jovyan", "JUPYTER_IMAGE": self.base}
 
-    def ours(self, container: Any, name: str) -> tuple[float, int, int]:
-        """Seconds and bytes of a push, and the most memory it took, in kB."""
-        run = (
-            "import resource, subprocess, sys, time; t = time.monotonic();"
-            "subprocess.run(sys.argv[1:], check=True, stdout=open('/tmp/pushed', 'w'));"
-            "print(time.monotonic() - t, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-        )
-        words = ("/opt/conda/bin/jstackmagic", "image", "push", f"{self.address}/{name}", "--json")
-        said = self.do(
-            container, "/opt/conda/bin/python", "-c", run, *words, "--share", "team/layers"
-        )
-        seconds, memory = said.split()[-2:]
-        text = self.do(container, "cat", "/tmp/pushed")
-        return float(seconds), int(json.loads(text[text.index("{") :])["sent"]), int(memory)
+    def push(self, container: Any, name: str) -> dict[str, Any]:
+        """Push from a terminal: a new process, which imports everything."""
+        words = ("image", "push", f"{self.address}/{name}", "--share", "team/layers", "--json")
+        began = time.monotonic()
+        text = self.do(container, "/opt/conda/bin/jstackmagic", *words)
+        seconds = time.monotonic() - began
+        return {"ours": seconds, "sent": json.loads(text[text.index("{") :])["sent"]}
 
     def build(self, container: Any, name: str, folder: Path) -> float:
         """Seconds of a build of the exported Dockerfile and of its push."""
@@ -148,22 +186,26 @@ def measure(client: Any, folder: Path, megabytes: int) -> dict[str, Any]:
         bench = Bench(client, served.address, base)
         try:
             mine, other = bench.start(), bench.start()
-            bench.say(mine, "install", "pip:twitter==1.19.6")
-            first, _, reading = bench.ours(mine, "me/x:0")
+            notebook, beside = Notebook(bench, mine), Notebook(bench, other)
+            to = f"envimage push {served.address}"
+            notebook.run("envinstall pip:twitter==1.19.6")
+            first = notebook.run(f"{to}/me/x:0 --share team/layers")
             bench.build(mine, "me/built:0", folder / "b0")
             for name, specs in (("one more package", ONE), ("ten packages", TEN)):
-                bench.say(mine, "install", *specs)
+                notebook.run(f"envinstall {' '.join(specs)}")
                 tag = name.split()[0]
-                seconds, sent, memory = bench.ours(mine, f"me/x:{tag}")
-                row = {"ours": seconds, "sent": sent, "memory": memory}
+                row = notebook.run(f"{to}/me/x:{tag} --share team/layers")
                 row["build"] = bench.build(mine, f"me/built:{tag}", folder / tag)
                 row["commit"] = bench.commit(mine, f"me/committed:{tag}")
                 rows[name] = row
-            bench.say(other, "install", "pip:twitter==1.19.6", *ONE)
-            bench.say(other, "install", *TEN)
-            bench.ours(other, "you/warm:1")
-            seconds, sent, memory = bench.ours(other, "you/x:1")
-            rows["the same by a second user"] = {"ours": seconds, "sent": sent, "memory": memory}
+            beside.run("envinstall pip:twitter==1.19.6 " + " ".join(ONE))
+            beside.run(f"envinstall {' '.join(TEN)}")
+            beside.run(f"{to}/you/warm:1 --share team/layers")
+            rows["the same by a second user"] = beside.run(f"{to}/you/x:1 --share team/layers")
+            notebook.run("envinstall pip:zipp==3.17.0")
+            row = bench.push(mine, "me/x:typed")
+            row["build"] = bench.build(mine, "me/built:typed", folder / "typed")
+            rows["one more, from a terminal"] = row
             (folder / "fix").mkdir()
             fixed = f"{served.address}/base/notebook:2"
             (folder / "fix/Dockerfile").write_text(
@@ -171,16 +213,16 @@ def measure(client: Any, folder: Path, megabytes: int) -> dict[str, Any]:
             )
             docker_(["build", "-q", "-t", fixed, str(folder / "fix")])
             docker_(["push", "-q", fixed])
-            rebase = ("image", "rebase", f"{served.address}/me/x:ten", "--onto", fixed)
-            bench.say(mine, *rebase, "--dry-run")
-            began = time.monotonic()
-            sent = bench.say(mine, *rebase)["images"][0]["size"]
-            rows["rebase of one image"] = {"ours": time.monotonic() - began, "sent": sent}
+            rebase = f"envimage rebase {served.address}/me/x:ten --onto {fixed}"
+            notebook.run(f"{rebase} --dry-run")
+            rows["rebase of one image"] = notebook.run(rebase)
+            notebook.close()
+            beside.close()
             most = max(row.get("memory", 0) for row in rows.values())
             facts = {
-                "the first push, which reads the base": f"{first:.1f} s",
-                "memory of the first push": f"{reading // 1024} MB",
-                "memory of the next": f"{most // 1024:.0f} MB",
+                "the first push, which reads the base": f"{first['ours']:.1f} s",
+                "memory of the kernel after the first push": f"{first['memory'] // 1024} MB",
+                "memory of the kernels in the end": f"{most // 1024} MB",
             }
             return {"rows": rows, "facts": facts}
         finally:

@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 import random
+import select
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -15,10 +17,19 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 
-from jstackmagic.image.registry.client import Descriptor, Image, Registry, this_platform
+from jstackmagic.image.registry.client import (
+    INDEXES,
+    MANIFEST,
+    Descriptor,
+    Image,
+    Registry,
+    this_platform,
+)
 from jstackmagic.image.registry.connection import Connection, RegistryError
 from jstackmagic.model.reference import parse_tag
 from support.environments import make_uv_venv, uv
@@ -384,6 +395,122 @@ def test_an_image_of_this_history_is_made_again_on_its_own_base(place: Place) ->
     images = [place.image(f"again/x:{number}") for number in (2, 3)]
     assert images[0].layers == images[1].layers
     assert len(images[0].layers) == 3, "the base, pip's, the history"
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """A site's proxy, for HTTPS (CONNECT) and for HTTP."""
+
+    passed: set[tuple[str, str]]
+
+    def do_CONNECT(self) -> None:
+        host, _, port = self.path.partition(":")
+        self.passed.add(("CONNECT", self.path))
+        with socket.create_connection((host, int(port))) as behind:
+            self.send_response(200)
+            self.end_headers()
+            ends = {self.connection: behind, behind: self.connection}
+            while ready := select.select(list(ends), [], [], 20)[0]:
+                for each in ready:
+                    data = each.recv(2**16)
+                    if not data:
+                        return
+                    ends[each].sendall(data)
+
+    def do_any(self) -> None:
+        where = urlsplit(self.path)
+        self.passed.add(("HTTP", where.netloc))
+        connection = HTTPConnection(where.netloc, timeout=20)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        connection.request(self.command, f"{where.path}?{where.query}", body, dict(self.headers))
+        answer = connection.getresponse()
+        content = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_HEAD = do_any  # noqa: N815
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError):
+            super().handle()
+
+
+def test_a_base_of_several_platforms_in_another_registry_is_copied_through_the_sites_proxy(
+    place: Place, tmp_path: Path
+) -> None:
+    handler = type("Own", (Proxy,), {"passed": set()})
+    with (
+        registry(tmp_path) as other,
+        ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (tmp_path / "base").mkdir()
+        base = push_base(other, "base/n:own", items_below(place.env), tmp_path / "base", {})
+        client = Registry(parse_tag(base))
+        own = client.image("own", this_platform())
+        content = client._manifest("own")[1]
+        foreign = json.dumps({**json.loads(content), "annotations": {"of": "arm64"}}).encode()
+        platforms = [
+            ("arm64", client.put_manifest("arm64", foreign), len(foreign)),
+            (this_platform().split("/")[1], own.digest, len(content)),
+        ]
+        manifests = [
+            {"mediaType": MANIFEST, "digest": digest, "size": size,
+             "platform": {"os": "linux", "architecture": name}}
+            for name, digest, size in platforms
+        ]  # fmt: skip
+        index = {"schemaVersion": 2, "mediaType": INDEXES[0], "manifests": manifests}
+        url = f"http://{other.address}/v2/base/n/manifests/1"
+        assert requests.put(url, json=index, headers={"Content-Type": INDEXES[0]}, timeout=20).ok
+        user = place.user("behind")
+        proxy = f"http://127.0.0.1:{server.server_port}"
+        user.environ |= {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy, "http_proxy": proxy}
+        user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+        tag = f"{place.served.address}/behind/x:1"
+        done = user.say("image", "push", tag, "--from", f"{other.address}/base/n:1")
+        assert ("CONNECT", place.served.address) in handler.passed
+        assert ("HTTP", other.address) in handler.passed
+        server.shutdown()
+    pushed = place.image("behind/x:1")
+    assert pushed.layers[0] == own.layers[0]
+    assert pushed.labels["org.opencontainers.image.base.digest"] == own.digest
+    assert done["sent"] > own.layers[0].size, "it was copied, not mounted"
+    assert len(place.archives("behind/x:1")) == 2
+
+
+def test_the_hub_hears_of_the_image_and_the_push_holds_if_it_does_not(place: Place) -> None:
+    heard, answers = [], [200, 500]
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            heard.append((self.path, self.headers["Authorization"], body))
+            self.send_response(answers.pop(0))
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    user, tag = place.user("hubbed"), f"{place.served.address}/hubbed/x:1"
+    user.environ["JUPYTERHUB_API_TOKEN"] = "own"
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        user.environ["JSTACKMAGIC_HUB_URL"] = f"http://127.0.0.1:{server.server_port}"
+        push(user, place, "hubbed/x:1", "--dry-run")
+        assert heard == []
+        words = ("image", "push", tag, "--from", place.base)
+        said = [user.run(*words) for _ in range(2)]
+        server.shutdown()
+    assert heard == [("/api/images", "token own", {"image": tag})] * 2
+    assert [each.returncode for each in said] == [0, 0]
+    assert "The hub offers it at your next start" in said[0].stdout + said[0].stderr
+    assert "the service says 500" in said[1].stdout + said[1].stderr
 
 
 def test_a_token_is_asked_for_each_repository(place: Place, tmp_path: Path) -> None:

@@ -79,7 +79,9 @@ def run(options: Options, session: Session) -> Pushed:
         sent = send_to(tag, found.base, image, console, share=options.share)
         note_image(f"{tag.name}@{sent.digest}", session.history)
         how = f"{sent.layers} layers sent, {sent.mounted} taken from other repositories"
-        session.console.say(Outbox(session.history.path, session.policy.hub_url).push(str(tag)))
+        told = Outbox(session.history.path, session.policy.hub_url).push(str(tag))
+        if told:
+            console.say(told)
         return Pushed(str(tag), found, unrecorded, sent.digest, sent.size, how)
 
 
