@@ -34,7 +34,8 @@ Kind = Literal["file", "folder", "link", "other"]
 
 BUFFER = 1024 * 1024  # bytes
 _LARGEST = 64 * 1024 * 1024  # bytes; a larger file is not metadata
-_IN_FLIGHT = 64  # files whose hash is being computed
+_LARGE = 4 * 1024 * 1024  # bytes; a larger file that is no metadata is hashed as it comes
+_IN_FLIGHT = 16 * 1024 * 1024  # bytes of the files whose hash is being computed
 _KEPT_ROOTS = 3
 _KEPT_HERE = 2
 _last: dict[str, tuple[tuple[int, int], dict[str, Entry], dict[str, bytes], list[str]]] = {}
@@ -279,10 +280,13 @@ def archive(stream: BinaryIO, *, above: str = "/") -> Changes:
     from concurrent.futures import ThreadPoolExecutor
 
     changes = Changes()
-    waiting: deque[tuple[str, Entry | Future[Entry]]] = deque()
+    waiting: deque[tuple[str, int, Entry | Future[Entry]]] = deque()
+    in_flight = 0
 
     def finish() -> None:
-        path, found = waiting.popleft()
+        nonlocal in_flight
+        path, size, found = waiting.popleft()
+        in_flight -= size
         changes.root.entries[path] = found if isinstance(found, Entry) else found.result()
 
     with (
@@ -303,8 +307,10 @@ def archive(stream: BinaryIO, *, above: str = "/") -> Changes:
             elif member.islnk():
                 changes.links[path] = _path(above, member.linkname)
             else:
-                waiting.append((path, _entry(member, opened, path, changes.root, pool)))
-                if len(waiting) > _IN_FLIGHT:
+                size = member.size + tarfile.BLOCKSIZE
+                waiting.append((path, size, _entry(member, opened, path, changes.root, pool)))
+                in_flight += size
+                while in_flight > _IN_FLIGHT:
                     finish()
         while waiting:
             finish()
@@ -355,7 +361,8 @@ def _entry(
         return made(kind, target=member.linkname if kind == "link" else "")
     file = opened.extractfile(member)
     assert file is not None
-    if member.size > _LARGEST:
+    wanted = _is_kept(path) or _MAY_BE_LINKED.fullmatch(path)
+    if member.size > (_LARGEST if wanted else _LARGE):
         if _is_kept(path):
             root.unread.append(f"{path} is too large to be metadata.")
         digest = hashlib.sha256()
@@ -363,7 +370,7 @@ def _entry(
             digest.update(block)
         return made("file", size=member.size, sha256=digest.hexdigest())
     content = file.read()
-    if _is_kept(path) or _MAY_BE_LINKED.fullmatch(path):
+    if wanted:
         root.contents[path] = content
 
     def hashed() -> Entry:

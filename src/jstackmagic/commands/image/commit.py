@@ -55,8 +55,8 @@ def run(options: Options, session: Session) -> CommittedImage:
             engine,
             container,
             tag,
-            prefixes=[each.prefix for each in everything_here().environments],
-            labels=labels_now("", history.records(), base.reference, base.digest),
+            prefixes=lambda: [each.prefix for each in everything_here().environments],
+            labels=lambda: labels_now("", history.records(), base.reference, base.digest),
             history=history.content(),
             clean=options.clean,
         )
