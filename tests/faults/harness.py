@@ -8,14 +8,15 @@ import csv
 import hashlib
 import json
 import os
-import random
 import re
 import shlex
 import stat
 import subprocess
 import sys
+import zlib
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     from .scenes import Operation, Scene
 
 _IMPORTS = (
-    *("commands.install", "commands.remove", "commands.undo", "commands.replay"),
-    *("commands.export", "commands.capture", "install.transaction", "managers.pip.uv.engine"),
-    *("managers.pip.executable", "managers.apt.engine"),
+    *("jstackmagic.capture", "jstackmagic.commands", "jstackmagic.display", "jstackmagic.export"),
+    *("jstackmagic.history", "jstackmagic.install", "jstackmagic.managers", "jstackmagic.restore"),
+    *("asyncio", "csv", "msgspec.json", "packaging.requirements", "packaging.tags", "pickle"),
+    *("rattler", "traitlets.config"),
 )
+"""Modules, and packages of ours with all that is in them: a run need not import them again."""
+
 _ADVICE = re.compile(r"inish it: jstackmagic ([^\n]*)")
 
 
@@ -45,7 +49,7 @@ class Bench:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._write(json.dumps([f"jstackmagic.{name}" for name in _IMPORTS]))
+        self._write(json.dumps(_IMPORTS))
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -102,11 +106,21 @@ _IGNORED = re.compile(
 
 
 def _content(path: Path) -> str:
-    mode = path.lstat().st_mode
+    found = path.lstat()
+    mode = found.st_mode
     if stat.S_ISLNK(mode):
         return f"-> {os.readlink(path)}"
     if stat.S_ISDIR(mode):
         return "folder"
+    if path.match("dpkg/status") or path.name == "RECORD" or path.parent.name == "conda-meta":
+        digest = hashlib.sha256(_meant(path)).hexdigest()
+    else:
+        digest = _sha256(path).hex()
+    return f"{stat.S_IMODE(mode):o} {digest[:12]}"
+
+
+def _meant(path: Path) -> bytes:
+    """Return a list of what is installed, without what may differ."""
     data = path.read_bytes()
     if path.match("dpkg/status"):  # with the lists of removed packages, as dpkg may keep them
         stanzas = [each for each in data.strip().split(b"\n\n") if b" config-files" not in each]
@@ -120,7 +134,17 @@ def _content(path: Path) -> str:
         entries["files"].sort()
         entries["paths_data"]["paths"].sort(key=lambda entry: entry["_path"])
         data = json.dumps(entries, sort_keys=True).encode()
-    return f"{stat.S_IMODE(mode):o} {hashlib.sha256(data).hexdigest()[:12]}"
+    return data
+
+
+def _sha256(path: Path) -> bytes:
+    found = path.stat()
+    return _read_once(path, found.st_ino, found.st_ctime_ns, found.st_size)
+
+
+@lru_cache(maxsize=10_000)
+def _read_once(path: Path, *_stamp: int) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
 
 
 def broken(scene: Scene) -> Iterator[str]:
@@ -142,9 +166,8 @@ def broken(scene: Scene) -> Iterator[str]:
             if not path.exists() and not row[0].endswith(".pyc"):
                 yield f"{row[0]} is missing"
             elif row[1]:
-                kind, _, digest = row[1].partition("=")
-                raw = hashlib.new(kind, path.read_bytes()).digest()
-                if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != digest:
+                raw = base64.urlsafe_b64encode(_sha256(path)).rstrip(b"=").decode()
+                if f"sha256={raw}" != row[1]:
                     yield f"{row[0]} has another hash"
     for sums in scene.system.glob("var/lib/dpkg/info/*.md5sums"):
         for line in sums.read_text().splitlines():
@@ -168,7 +191,7 @@ def broken(scene: Scene) -> Iterator[str]:
 
 
 def _is(path: Path, digest: str) -> bool:
-    return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    return path.exists() and _sha256(path).hex() == digest
 
 
 def told(scene: Scene) -> dict[str, object]:
@@ -225,13 +248,14 @@ class Examination:
     """
 
     def __init__(self, scene: Scene, operation: Operation, bench: Bench) -> None:
-        self.scene, self._bench = scene, bench
+        self.scene, scene.bench, self._bench = scene, bench, bench
         self.operation = operation
         self.argv = operation.ready(scene)
         scene.save()
         self._before = signature(scene)
-        self.run(self.argv)  # what it fetches is kept from here on
-        scene.restore()
+        if operation.engine in ("rattler", "uv"):  # have a cache that is not watched
+            self.run(self.argv)
+            scene.restore()
         done, said = self.run(self.argv)
         assert done.status == 0, said
         assert not [*broken(scene)], [*broken(scene), said]
@@ -243,16 +267,21 @@ class Examination:
         return self._bench.run(self.scene, argv, fault, at)
 
     def sample(self, count: int, faults: tuple[str, ...]) -> list[tuple[str, int]]:
-        """Return so many points, spread evenly over calls and faults; all of them where `count` is
-        as many. Which ones differs from day to day and is the same within one."""
+        """Return so many points, the same ones each time, spread evenly over calls; all of them
+        where `count` is as many.
+
+        An operation's first call, number and fault, comes from its name, so that the operations
+        together meet every fault early, late and in between.
+        """
         every = [(fault, at) for at in range(1, self.calls + 1) for fault in faults]
         if count >= len(every):
             return every
-        import datetime
-
-        numbers = random.Random(f"{datetime.date.today()}{self.operation.id}")
-        step = len(every) / count
-        return [every[int(step * (n + numbers.random() * 0.999))] for n in range(count)]
+        start = zlib.crc32(self.operation.id.encode()) % 997 / 997
+        step = self.calls / count
+        return [
+            (faults[(int(start * 997) + n) % len(faults)], 1 + int(step * (n + start)))
+            for n in range(count)
+        ]
 
     def point(self, fault: str, at: int) -> Point:
         """Put in a fault, and do as told until it is right."""
@@ -272,13 +301,13 @@ class Examination:
                 if now.get(name) not in (was, self._after.get(name))
             ]
         self._type(self.argv, found)
-        if not self._is_right():
-            named = next((m[1] for text in reversed(found.said) if (m := _ADVICE.search(text))), "")
-            if named:
-                self._type(shlex.split(named), found)
-            if not self._is_right() and named:
+        wrong = self._wrong()
+        if wrong and (named := self._named(found)):
+            self._type(shlex.split(named), found)
+            if wrong := self._wrong():
                 self._type(self.argv, found)
-        found.problems += self._wrong()
+                wrong = self._wrong()
+        found.problems += wrong
         if fault in ("error", "oom") and found.failed.startswith("rmdir"):
             # uv takes it for no error that an empty folder stays
             found.problems = [each for each in found.problems if "with env" not in each]
@@ -290,8 +319,10 @@ class Examination:
         if "Traceback (most recent call last)" in found.said[-1]:
             found.problems.append(f"{found.lines[-1]}: a traceback")
 
-    def _is_right(self) -> bool:
-        return not self._wrong()
+    @staticmethod
+    def _named(found: Point) -> str:
+        """Return the line that the last message names that names one."""
+        return next((m[1] for text in reversed(found.said) if (m := _ADVICE.search(text))), "")
 
     def _wrong(self) -> list[str]:
         now = signature(self.scene)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.channel import ChannelBuilder, File
@@ -16,7 +14,7 @@ from support.debs import build_deb, make_repository, make_system
 from support.environments import create_environment, make_uv_venv, make_venv
 from support.wheels import build_wheel
 
-from . import tracer
+from .harness import Bench
 
 ENGINES = ("rattler", "uv", "pip", "apt")
 
@@ -38,10 +36,12 @@ class Scene:
         root: Holds all of it.
         environ: The variables of every command.
         prefix: The environment.
+        bench: Runs the commands.
     """
 
     root: Path
     environ: dict[str, str] = field(default_factory=dict)
+    bench: Bench | None = None
 
     def __post_init__(self) -> None:
         for name in ("home", "work", "cache"):
@@ -93,18 +93,10 @@ class Scene:
 
     def do(self, *words: str) -> str:
         """Run a command of ours without a fault, and return what it says."""
-        done = subprocess.run(
-            [sys.executable, "-m", "jstackmagic", *words],
-            env={**os.environ, **self.environ},
-            cwd=self.root / "work",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{words}: {done.stdout}"
-        return done.stdout
+        assert self.bench is not None
+        done, said = self.bench.run(self, list(words))
+        assert done.status == 0, f"{words}: {said}"
+        return said
 
     def last_id(self) -> str:
         """Return the last transaction of the history."""
@@ -295,20 +287,9 @@ def _repair(engine: str) -> Callable[[Scene], list[str]]:
 
 def _kill_at(number: int, scene: Scene, argv: list[str]) -> None:
     """Leave what an install leaves that is killed in its middle."""
-    job = tracer.Job(
-        argv=argv,
-        watched=scene.watched,
-        output=str(scene.root / "output"),
-        environ=scene.environ,
-        folder=str(scene.root / "work"),
-        fault="kill",
-        at=number,
-    )
-    lines = f"[]\n{json.dumps(asdict(job))}\n"
-    done = subprocess.run(
-        [sys.executable, tracer.__file__], input=lines, capture_output=True, text=True, check=True
-    )
-    assert json.loads(done.stdout)["failed"], (scene.root / "output").read_text()
+    assert scene.bench is not None
+    done, said = scene.bench.run(scene, argv, "kill", number)
+    assert done.failed, said
 
 
 # Files

@@ -16,6 +16,7 @@ import errno
 import importlib
 import json
 import os
+import pkgutil
 import platform
 import signal
 import struct
@@ -354,7 +355,10 @@ def _process_of(task: int) -> int:
 def serve() -> None:
     """Answer jobs until the input ends."""
     for name in json.loads(sys.stdin.readline()):
-        importlib.import_module(name)
+        module = importlib.import_module(name)
+        if name.startswith("jstackmagic."):
+            for each in pkgutil.walk_packages(module.__path__, f"{name}."):
+                importlib.import_module(each.name)
     from jstackmagic.cli import main
 
     for line in sys.stdin:
