@@ -92,7 +92,7 @@ def _needs(whom: Container[Key], here: PackageSet, environment: Environment) -> 
 
 
 def _of_conda(whom: Container[Key], here: PackageSet, environment: Environment) -> Iterator[Need]:
-    from .conda.spec import records
+    from .conda.present import records
 
     for name, record in records(environment.prefix).items():
         for text in record.depends:
@@ -102,7 +102,8 @@ def _of_conda(whom: Container[Key], here: PackageSet, environment: Environment) 
 
 
 def _conda_test(text: str) -> Callable[[Package], bool]:
-    from .conda.spec import is_match, parse
+    from .conda.present import is_match
+    from .conda.spec import parse
 
     match = parse(text)
     return lambda package: is_match(match, package)

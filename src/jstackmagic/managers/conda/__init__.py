@@ -222,9 +222,12 @@ class Conda(Manager):
 
     def command(self, request: Request, environment: Environment) -> Command:
         """Return the first command line of a request."""
-        from .spec import Installed, command_lines, read_specs
+        from .present import Installed
+        from .spec import command_lines, read_specs
 
-        return command_lines(request, environment, read_specs(request), Installed(environment))[0]
+        return command_lines(
+            request, environment, read_specs(request), Installed(environment).names
+        )[0]
 
     def archives(self, kept: Path) -> Archives | None:
         """Return the archives that are kept."""

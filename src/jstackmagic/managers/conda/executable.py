@@ -16,17 +16,8 @@ from ...model.plan import Command, Plan
 from ...model.sources import Sources
 from ...where.packages import read_packages
 from .. import Engine
-from .spec import (
-    CondaSpec,
-    Installed,
-    check_installed,
-    command_lines,
-    lone_archives,
-    pinned_where,
-    read_archive,
-    read_specs,
-    resolved,
-)
+from .present import Installed, check_installed, lone_archives, resolved
+from .spec import CondaSpec, command_lines, pinned_where, read_archive, read_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,7 +71,7 @@ class ByExecutable(Engine):
                 kept=NOTHING_CHANGED,
                 advice=f"Let it do the work: --engine rattler ({line('fast')})",
             )
-        commands = command_lines(request, environment, specs, installed)
+        commands = command_lines(request, environment, specs, installed.names)
         plan = Plan(
             request=request,
             environment=environment,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .present import records
 from .rattler import condahistory
 from .rattler.records import note_requested
-from .spec import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

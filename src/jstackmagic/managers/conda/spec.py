@@ -1,6 +1,6 @@
 """conda's language of specs, for the conda executables and the engine in process.
 
-It reads the specs of a request, says what already serves them, and writes the command lines.
+It reads the specs of a request, and writes the command lines.
 """
 
 from __future__ import annotations
@@ -14,25 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 from urllib.parse import unquote, urlsplit
 
-from ...model.errors import NOTHING_CHANGED, CommandFailed, InvalidSpec
+from ...model.errors import InvalidSpec
 from ...model.extras import is_here
 from ...model.plan import Command
-from ...where.packages import read_packages
 from . import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
-    from rattler import MatchSpec, PrefixRecord  # noqa: TC004  # no noun: it is never read back
+    from rattler import MatchSpec  # noqa: TC004  # no noun: it is never read back
 
     from ...model.environment import CondaExecutable, Environment
-    from ...model.packages import Package
     from ...model.request import Request
     from ...where.condarc import CondaConfig
 
 
 _ARCHIVE = (".conda", ".tar.bz2")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def read_specs(request: Request) -> tuple[CondaSpec, ...]:
 
 
 def _read_spec(text: str, action: str) -> CondaSpec:
-    path = text.partition("#")[0] if _URL.match(text) else text
+    path = text.partition("#")[0] if URL.match(text) else text
     if path.endswith(_ARCHIVE) and "::" not in text:
         if action == "remove":
             _invalid(text, "names an archive; what is installed has a name", advice=_named(path))
@@ -132,7 +130,7 @@ def name_of(match: MatchSpec) -> str:
 
 
 def _read_archive_spec(text: str) -> CondaSpec:
-    if _URL.match(text) and not text.startswith("file://"):
+    if URL.match(text) and not text.startswith("file://"):
         name, version, build = _stem(text)
         match = parse(f"{name} =={version} {build}")
         return CondaSpec(text=text, name=name, match=match, archive=text)
@@ -236,22 +234,6 @@ def _read_archive(path: str, _mtime_ns: int, _size: int) -> Archive:
         _invalid(path, f"is not a package archive: {error or type(error).__name__}")
 
 
-def lone_archives(specs: Iterable[CondaSpec], environment: Environment) -> Iterator[str]:
-    """Yield a sentence for each missing dependency of an archive: conda installs archives alone."""
-    there = {package.name for package in read_packages(environment, ("conda",)).packages}
-    there |= {spec.name for spec in specs}
-    for spec in specs:
-        if not os.path.isabs(spec.archive):
-            continue
-        names = {name_of(parse(text)) for text in read_archive(spec.archive).depends}
-        missing = sorted(name for name in names - there if not name.startswith("__"))
-        if missing:
-            yield (
-                f"conda installs an archive alone. {spec.name} also needs: "
-                f"%envinstall --conda {' '.join(missing)}"
-            )
-
-
 def configuration(environment: Environment) -> CondaConfig:
     """Conda's configuration for an environment, credentials included."""
     from ...where.condarc import load
@@ -260,160 +242,11 @@ def configuration(environment: Environment) -> CondaConfig:
     return load(environment.prefix, environment.root, mamba=mamba)
 
 
-# What is there already
-
-
-def records(prefix: str) -> dict[str, PrefixRecord]:
-    """Return the records of ``conda-meta`` by package name; an unchanged record is read once."""
-    found = (_record(path) for path in record_paths(prefix))
-    return {str(record.name.normalized): record for record in found}
-
-
-def record_paths(prefix: str) -> list[str]:
-    """Return the files of ``conda-meta`` that are records."""
-    try:
-        with os.scandir(os.path.join(prefix, "conda-meta")) as entries:
-            names = [entry.path for entry in entries if entry.name.endswith(".json")]
-    except FileNotFoundError:
-        return []
-    # NAME-VERSION-BUILD.json; other tools leave JSON files of their own there
-    return sorted(path for path in names if os.path.basename(path).count("-") >= 2)
-
-
-def _record(path: str) -> PrefixRecord:
-    status = os.stat(path)
-    return _record_cached(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=10_000)
-def _record_cached(path: str, _mtime_ns: int, _size: int) -> PrefixRecord:
-    if not is_here("rattler"):
-        return cast("PrefixRecord", plain.Record.from_path(Path(path)))
-    from rattler import PrefixRecord
-
-    return PrefixRecord.from_path(Path(path))
-
-
-def is_match(match: MatchSpec, package: Package) -> bool:
-    """Return whether a package fits a match spec, by its name, version and build."""
-    if not is_here("rattler"):
-        return match.matches(cast("PrefixRecord", plain.Record.of(package)))
-    from rattler import BuildString, PackageRecord
-
-    number = re.search(r"\d+$", package.build)
-    build = BuildString(package.build)
-    record = PackageRecord(
-        package.name, package.version, build, int(number[0]) if number else 0, "noarch"
-    )
-    return match.matches(record)
-
-
-class Installed:
-    """The packages of a prefix, each record read only when it is needed."""
-
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
-        self._paths = {
-            os.path.basename(path).rsplit("-", 2)[0]: path
-            for path in record_paths(environment.prefix)
-        }
-
-    @property
-    def names(self) -> Iterable[str]:
-        """The names of all of them."""
-        return self._paths.keys()
-
-    def serves(self, spec: CondaSpec) -> bool:
-        """Return whether the installed packages meet a spec, with everything that it needs."""
-        record = self._get(spec.name)
-        if record is None or not spec.match.matches(record) or not self._is_from(record, spec):
-            return False
-        return all(self._whole(record, set()))
-
-    def matches(self, spec: CondaSpec) -> bool:
-        """Return whether the installed packages fit a spec."""
-        record = self._get(spec.name)
-        return record is not None and spec.match.matches(record) and self._is_from(record, spec)
-
-    def _get(self, name: str) -> PrefixRecord | None:
-        path = self._paths.get(name)
-        return None if path is None else _record(path)
-
-    def _is_from(self, record: PrefixRecord, spec: CondaSpec) -> bool:
-        from ...where.condarc import channel_urls
-
-        if spec.archive:
-            return bool(_URL.match(spec.archive)) or _is_archive(record, spec.archive)
-        if spec.match.subdir and record.subdir != spec.match.subdir:
-            return False
-        # conda leaves the URL of a file's path unquoted
-        url = unquote(record.url)
-        return not spec.channel or any(
-            url.startswith(f"{unquote(channel)}/")
-            for channel in channel_urls(spec.channel, configuration(self._environment))
-        )
-
-    def _whole(self, record: PrefixRecord, seen: set[str]) -> Iterator[bool]:
-        for text in record.depends:
-            depends = _dependency(text)
-            name = name_of(depends)
-            if name.startswith("__"):  # the system's, not the environment's
-                continue
-            needed = self._get(name)
-            yield needed is not None and depends.matches(needed)
-            if needed is not None and name not in seen:
-                seen.add(name)
-                yield from self._whole(needed, seen)
-
-
-@lru_cache(maxsize=20_000)
-def _dependency(text: str) -> MatchSpec:
-    return parse(text)
-
-
-def _is_archive(record: PrefixRecord, path: str) -> bool:
-    return record.sha256 is not None and record.sha256.hex() == read_archive(path).sha256
-
-
-def resolved(request: Request, environment: Environment) -> tuple[Package, ...]:
-    """Return the conda package that serves each spec now, without those not installed."""
-    packages = read_packages(environment, ("conda",))
-    found = (packages.get("conda", spec.name) for spec in read_specs(request))
-    return tuple(dict.fromkeys(package for package in found if package is not None))
-
-
-def check_installed(specs: Sequence[CondaSpec], installed: Installed) -> None:
-    """Refuse to remove packages that are not installed.
-
-    Raises:
-        CommandFailed: A spec matches no installed package; the error names similar ones.
-    """
-    missing = [spec for spec in specs if not installed.matches(spec)]
-    if missing:
-        names = ", ".join(spec.text for spec in missing)
-        near = [name for spec in missing for name in nearest(spec.name, installed.names)]
-        raise CommandFailed(
-            f"Not installed by conda: {names}.",
-            kept=NOTHING_CHANGED,
-            advice=(
-                *([f"Installed is: {', '.join(dict.fromkeys(near))}"] if near else []),
-                "What pip installed, pip removes: %envremove --pip NAME",
-            ),
-        )
-
-
-def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """Return a few names similar to a misspelt one, the nearest first."""
-    from difflib import get_close_matches
-
-    return get_close_matches(name, names, n=3, cutoff=0.6)
-
-
 # The command lines
 
 
 def command_lines(
-    request: Request, environment: Environment, specs: Sequence[CondaSpec], installed: Installed
+    request: Request, environment: Environment, specs: Sequence[CondaSpec], there: Container[str]
 ) -> tuple[Command, ...]:
     """Return the command lines that carry a request out, each spec one argument.
 
@@ -429,7 +262,7 @@ def command_lines(
         request: The request.
         environment: Its environment.
         specs: The request's specs, from `read_specs`.
-        installed: The packages that are installed already.
+        there: The names of the packages that are installed already.
     """
     tool = environment.conda.tool if environment.conda else "conda"
     program = _program(environment.conda) if environment.conda else "conda"
@@ -444,10 +277,10 @@ def command_lines(
         update = ("install", "--yes", "--update-specs")
         groups = [(update, named), (("install", "--yes"), archives)]
     else:
-        there = [spec for spec in named if spec.name in installed.names]
-        new = [spec for spec in named if spec not in there]
+        old = [spec for spec in named if spec.name in there]
+        new = [spec for spec in named if spec not in old]
         install = ("install", "--yes")
-        groups = [(("update", "--yes"), there), (install, new), (install, archives)]
+        groups = [(("update", "--yes"), old), (install, new), (install, archives)]
     return tuple(
         Command(
             (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...model.errors import NOTHING_CHANGED, Stopped
 from ...model.extras import line
 from .. import Choice, Engine, Manager
-from . import cutoff, distributions, dockerfile, harm, links, plan, restore
+from . import cutoff, dockerfile, harm, links, plan, present, restore
 from .config import configured
 from .effective import effective
 from .marks import mark, unmark
@@ -126,7 +126,7 @@ class Pip(Manager):
         """Return "python", or "pip" where pip itself does the work."""
         if choice.environment.executable is None:
             return "python"
-        alone = choice.engine == "pip" and distributions.version_on_disk(choice.environment) is None
+        alone = choice.engine == "pip" and present.version_on_disk(choice.environment) is None
         return "pip" if alone else ""
 
     def sweep(self, environment: Environment) -> None:

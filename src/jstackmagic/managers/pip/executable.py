@@ -18,7 +18,6 @@ from ...model.extras import line
 from ...model.packages import Change, Package, normalise
 from ...model.plan import Plan
 from .config import configured
-from .distributions import version_on_disk
 from .plan import (
     OfPip,
     at_least,
@@ -30,6 +29,7 @@ from .plan import (
     plan_removal,
     secrets_in_files,
 )
+from .present import version_on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -81,7 +81,7 @@ def check_landing(request: Request, environment: Environment) -> None:
 
 def landed(request: Request, environment: Environment) -> str:
     """Return the folder outside of the environment that the user's own options name, or empty."""
-    from .distributions import user_site
+    from .present import user_site
 
     own = wished(request.options)
     if "user" in own:

@@ -18,8 +18,8 @@ from ...model.plan import Command, Plan
 from ...model.spec import Listing, RequirementsFile, read
 from .. import Engine
 from .config import configured
-from .distributions import satisfied, serving, shadowed, version_on_disk
 from .landing import VARIABLES, check_landing, landed, set_off
+from .present import satisfied, serving, shadowed, version_on_disk
 from .spec import arguments, check_specs
 from .wanted import check_archives
 

@@ -41,7 +41,7 @@ def view(environment: Environment, files: Sequence[str] = ()) -> View | None:
     Raises:
         CommandFailed: pip cannot list the packages.
     """
-    from .distributions import version_on_disk
+    from .present import version_on_disk
 
     if environment.executable is None or version_on_disk(environment) is None:
         return None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ....model.errors import NOTHING_CHANGED, Interrupted, Stopped
 from ....model.plan import Plan
 from ... import Engine
-from ..spec import Installed, check_installed, read_specs, resolved
+from ..present import Installed, check_installed, resolved
+from ..spec import read_specs
 from . import engine, journal, planning, running
 from .asking import available as available
 from .asking import on_platform as on_platform

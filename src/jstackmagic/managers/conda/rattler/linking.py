@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from ....display.progress import Progress
 from ....model.environment import repair_line
 from ....model.errors import CommandFailed
-from ..spec import record_paths, records
+from ..present import record_paths, records
 from . import bytecode, condahistory, journal
 from .records import PythonLayout, all_paths, conform, distribution, note_requested
 from .repodata import client_of, network_of

@@ -9,18 +9,8 @@ from typing import TYPE_CHECKING
 from ....model.packages import Change, PackageSet
 from ....model.plan import Plan
 from ....where.packages import read_packages
-from ..spec import (
-    CondaSpec,
-    Installed,
-    command_lines,
-    configuration,
-    lone_archives,
-    name_of,
-    parse,
-    pinned_where,
-    records,
-    resolved,
-)
+from ..present import Installed, lone_archives, records, resolved
+from ..spec import CondaSpec, command_lines, configuration, name_of, parse, pinned_where
 from . import solving
 from .fetch import Cache, check_archive
 from .honours import unhonoured
@@ -80,7 +70,7 @@ async def plan(
         before: Install nothing that was published later; ISO 8601, empty for no limit.
     """
     detail = await solve(request, environment, specs, wire, before)
-    commands = command_lines(request, environment, specs, Installed(environment))
+    commands = command_lines(request, environment, specs, Installed(environment).names)
     nothing = not detail.solution
     return Plan(
         request=request,

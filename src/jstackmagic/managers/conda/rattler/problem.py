@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..spec import CondaSpec, Installed, name_of, parse
+from ..present import Installed
+from ..spec import CondaSpec, name_of, parse
 from . import condahistory, repodata
 from .repodata import Channels
 

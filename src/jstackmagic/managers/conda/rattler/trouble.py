@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ....model.errors import NOTHING_CHANGED, CommandFailed
-from ..spec import CondaSpec, name_of, nearest, parse, pinned_where
+from ..present import nearest
+from ..spec import CondaSpec, name_of, parse, pinned_where
 from . import condahistory, repodata
 
 if TYPE_CHECKING:

@@ -31,17 +31,10 @@ from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.packages import Change, Package, normalise
 from ....model.plan import Command, Plan
 from ....where.packages import distributions_of_package
-from ..distributions import version_on_disk
 from ..executable import leaves_out
 from ..marks import asked_names, unmark
-from ..plan import (
-    OfPip,
-    foreseen,
-    install_command,
-    nothing_to_do,
-    plan_removal,
-    secrets_in_files,
-)
+from ..plan import OfPip, foreseen, install_command, nothing_to_do, plan_removal, secrets_in_files
+from ..present import version_on_disk
 from ..spec import arguments, url_of
 from . import terms as _uvterms
 from .origins import Locked, lock, origins

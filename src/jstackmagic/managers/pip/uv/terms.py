@@ -19,8 +19,8 @@ from ....model.sources import Sources
 from ....model.spec import Constraint, Listing, Spec
 from ....where.packages import find_distribution
 from ..config import UNREADABLE, Setting, configured
-from ..distributions import serving, user_site
 from ..landing import LANDING
+from ..present import serving, user_site
 from ..spec import plain_requirements
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The installed distributions that an environment's Python would import, from metadata.
+"""Find what is already there: the distributions that an environment's Python would import.
 
 The engines for pip's requests share it.
 """
