@@ -197,3 +197,15 @@ class TestTheKernelspec:
         ).text
         assert "ipykernel" not in text
         assert "create" not in text
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said"), [("/home/joe/.pyenv/versions/3.11.7", True), ("/usr", False)]
+)
+def test_a_python_of_this_machine_alone_is_named(prefix: str, said: bool) -> None:
+    python = EnvironmentRef("system", None, prefix, "3.11.7")
+    recipe = Recipe((Step("pip", python, install=(Item("six", "six", "1.17.0"),)),))
+    notes = " ".join(dockerfile.render(recipe, base_image="x:1").notes)
+    assert (f"The Python of {prefix} is not made: the base image must have it." in notes) is said
+    notes = " ".join(script.render(recipe).notes)
+    assert (f"The Python of {prefix} is not made: the python3 on the PATH" in notes) is said

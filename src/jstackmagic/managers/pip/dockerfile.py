@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _DOWNLOADS = Downloads(variable="PIP_CACHE_DIR", hadolint="DL3042")
 _PYTHON_HERE = """\
 command -v python3 >/dev/null || stop "there is no python3 here\""""
+_USUAL = ("/usr", "/usr/local")
+"""The prefixes of the Pythons that images have: Debian's, and that of the image python."""
 
 
 def make(environment: EnvironmentRef, page: Page) -> Making | None:
@@ -29,6 +31,12 @@ def make(environment: EnvironmentRef, page: Page) -> Making | None:
         return None
     page.need(_PYTHON_HERE)
     if environment.kind == "system":
+        if environment.prefix not in _USUAL:
+            script = page.style == "script"
+            page.notes.append(
+                f"The Python of {environment.prefix} is not made: "
+                + ("the python3 on the PATH is used." if script else "the base image must have it.")
+            )
         return None
     python = page.inside(environment, "/bin/python")
     commands = (
