@@ -6,19 +6,20 @@ import os
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import ipyparallel
 import pytest
 import yaml
 from distributed.diagnostics.plugin import CondaInstall, PipInstall
-from ipyparallel.cluster.launcher import LocalEngineSetLauncher
-from traitlets.config.loader import PyFileConfigLoader
 
 from jstackmagic.export import get
 from jstackmagic.model.errors import ExportError
 from jstackmagic.model.recipe import Item, Recipe, Step
 from jstackmagic.model.sources import Sources
 from strategies import BASE, VENV
+from support.clusters import processes, until, worker_env
 from support.exports import one
 
 if TYPE_CHECKING:
@@ -80,39 +81,84 @@ def test_ray_takes_the_runtime_env(recipe: Recipe, key: str, tmp_path: Path) -> 
     assert set(ray.RuntimeEnv(**content).to_dict()) >= {key}
 
 
-def test_the_engines_run_in_it(tmp_path: Path) -> None:
-    path = written("ipyparallel", ALONE, tmp_path)
-    config = PyFileConfigLoader(path.name, path=str(path.parent)).load_config()
-    launcher = LocalEngineSetLauncher(config=config)
-    assert launcher.engine_cmd == [f"{VENV.prefix}/bin/python", "-m", "ipyparallel.engine"]
-    assert (tmp_path / "requirements.txt").read_text() == "toolz==1.0.0\n"
-
-
 @pytest.mark.cluster
-def test_spark_gets_an_archive_that_has_it(tmp_path: Path) -> None:
-    """spark-submit itself is a stand-in: 500 MB, and what it does with --archives is its own."""
+def test_the_engines_of_ipcluster_run_in_it(tmp_path: Path, home: Path) -> None:
+    prefix = worker_env(tmp_path / "engine")
+    recipe = one("pip", ALONE.steps[0].install[0], environment=replace(VENV, prefix=str(prefix)))
+    profile = written("ipyparallel", recipe, tmp_path / "profile").parent
+    assert (profile / "requirements.txt").read_text() == "toolz==1.0.0\n"
+    with processes() as started:
+        words = ("start", "-n", "1", f"--profile-dir={profile}", "--ip=127.0.0.1")
+        started.start(sys.executable, "-m", "ipyparallel.cluster", *words)
+        until(lambda: list((profile / "security").glob("ipcontroller-*client.json")))
+        (file,) = (profile / "security").glob("ipcontroller-*client.json")
+        with ipyparallel.Client(str(file), timeout=40) as client:
+            client.wait_for_engines(1, timeout=60)
+            assert client[:].apply_sync(eval, "__import__('sys').prefix") == [str(prefix)]
+
+
+@pytest.fixture
+def submit(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """The script, and an environment where it finds its Python."""
     path = written("spark", ALONE, tmp_path / "job")
     programs = tmp_path / "bin"
     programs.mkdir()
-    submit = programs / "spark-submit"
-    submit.write_text('#!/bin/sh\nprintf "%s\\n" "$PYSPARK_PYTHON" "$@"\n')
-    submit.chmod(0o755)
     minor = ".".join(map(str, sys.version_info[:2]))
-    path.write_text(path.read_text().replace(f"python{VENV.minor} ", f"python{minor} "))
+    path.write_text(path.read_text().replace(f"python{VENV.minor}", f"python{minor}"))
     (programs / f"python{minor}").symlink_to(os.path.realpath(sys.executable))
-    environ = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
-    for _ in range(2):  # the second takes the archive that is there
+    return path, {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+
+
+@pytest.mark.cluster
+def test_spark_gets_an_archive_that_has_it(
+    tmp_path: Path, submit: tuple[Path, dict[str, str]]
+) -> None:
+    """spark-submit itself is a stand-in: 500 MB, and what it does with --archives is its own."""
+    path, environ = submit
+    program = tmp_path / "bin/spark-submit"
+    program.write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$PYSPARK_PYTHON" "${PYSPARK_DRIVER_PYTHON-none}" "$@"\n'
+    )
+    program.chmod(0o755)
+    for mode in ("client", "cluster"):  # the second takes the archive that is there
         done = subprocess.run(
-            [path, "--master", "local", "a job.py"],
+            [path, "--deploy-mode", mode, "a job.py"],
             env=environ, check=True, capture_output=True, text=True, timeout=200,
         )  # fmt: skip
-    lines = done.stdout.splitlines()
-    archive = tmp_path / "job/environment.tar.gz"
-    assert lines[:3] == ["./environment/bin/python", "--archives", f"{archive}#environment"]
-    assert lines[-3:] == ["--master", "local", "a job.py"]
+        driver = tmp_path / "job/.environment/bin/python" if mode == "client" else "none"
+        lines = done.stdout.splitlines()
+        archive = tmp_path / "job/environment.tar.gz"
+        assert lines[:2] == ["./environment/bin/python", str(driver)]
+        assert lines[2:4] == ["--archives", f"{archive}#environment"]
+        assert lines[-3:] == ["--deploy-mode", mode, "a job.py"]
     with tarfile.open(archive) as packed:
         names = packed.getnames()
     assert any(name.endswith("site-packages/toolz/__init__.py") for name in names)
+
+
+@pytest.mark.cluster
+def test_a_job_that_spark_submits_finds_it(
+    tmp_path: Path, submit: tuple[Path, dict[str, str]]
+) -> None:
+    pyspark = pytest.importorskip("pyspark", reason="pyspark is not installed: jstackmagic[spark]")
+    path, environ = submit
+    job = tmp_path / "a job.py"
+    job.write_text(
+        "from pyspark import SparkContext\n"
+        "context = SparkContext()\n"
+        "found = context.parallelize([0], 1).map(lambda _: __import__('toolz').__file__)\n"
+        "print('found', *found.collect())\n"
+    )
+    home = os.path.dirname(str(pyspark.__file__))
+    environ |= {"SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1"}
+    environ["PATH"] = f"{home}/bin:{environ['PATH']}"
+    words = ("--master", "local-cluster[1,1,512]", "--conf", "spark.executor.memory=512m")
+    done = subprocess.run(
+        [path, *words, job],
+        env=environ, check=False, capture_output=True, text=True, timeout=300, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "/./environment/" in done.stdout or "/environment/lib/" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["dask", "ray", "spark", "ipyparallel"])

@@ -9,16 +9,15 @@ from ..model.errors import ExportError
 from ._artifact import Artifact, File
 from ._beside import Beside
 from ._choice import Chosen, choose
-from ._format import ENVIRONMENT, PIN
+from ._format import ENVIRONMENT, PIN, Format
 from ._requirements import Requirements
 from .conda import environment_yml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..model.pins import Pin
     from ..model.recipe import Recipe
-
-OPTIONS = (*ENVIRONMENT, PIN)
-"""The options of these formats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +70,22 @@ def listed(recipe: Recipe, name: str, prefix: str, pin: Pin) -> Listed:
     notes = (*chosen.left_out, *requirements.notes)
     text = "".join(f"{line}\n" for line in lines)
     return Listed(chosen, "requirements.txt", text, requirements.files, notes)
+
+
+def for_workers(
+    description: str | None, file: str, written: Callable[[Listed], Artifact]
+) -> Format:
+    """Return a cluster's format.
+
+    Args:
+        description: The module's docstring.
+        file: The name that the file usually has.
+        written: Renders an environment's list.
+    """
+
+    def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
+        return written(listed(recipe, name, prefix, pin))
+
+    return Format(
+        description, {file: {}}, render, options=(*ENVIRONMENT, PIN), one_environment=True
+    )

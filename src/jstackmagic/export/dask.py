@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._for_workers import OPTIONS, listed
-from ._format import Format
+from ._for_workers import for_workers
 
 if TYPE_CHECKING:
-    from ..model.pins import Pin
-    from ..model.recipe import Recipe
     from ._artifact import Artifact
+    from ._for_workers import Listed
 
 _TEXT = '''\
 """Made by jstackmagic from the record of what was installed.
@@ -44,21 +42,9 @@ ENVIRONMENT = {{
 '''
 
 
-def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
-    """Render an environment as plugins of Dask.
-
-    Args:
-        recipe: The recipe.
-        name: The environment.
-        prefix: The environment, where it has no name.
-        pin: How exact to write versions.
-
-    Raises:
-        ExportError: There is nothing to write, or something cannot be said safely.
-    """
+def _written(found: Listed) -> Artifact:
     import yaml
 
-    found = listed(recipe, name, prefix, pin)
     content = yaml.safe_load(found.text) if found.is_conda else {}
     conda, pip = [], [] if found.is_conda else found.text.splitlines()
     for each in content.get("dependencies", ()):
@@ -70,22 +56,16 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     options = [word for line in pip if line[0] == "-" for word in line.split(" ", 1)]
     pip = [line for line in pip if line[0] != "-"]
     lists = {"conda": conda, "channels": channels, "pip": pip, "options": options}
-    written = {key: _written(value) for key, value in lists.items()}
+    written = {key: _list(value) for key, value in lists.items()}
     text = _TEXT.format(python=found.chosen.python or "3", **written)
     local = "Local files must lie at the same paths where the workers start."
     return found.artifact(text, *([local] if found.files else []), beside=False)
 
 
-def _written(values: list[str]) -> str:
+def _list(values: list[str]) -> str:
     """Return a list as Python writes it, a line a value."""
     lines = "".join(f"    {value!r},\n" for value in values)
     return f"[\n{lines}]" if values else "[]"
 
 
-FORMAT = Format(
-    description=__doc__,
-    files={"dask_environment.py": {}},
-    render=render,
-    options=OPTIONS,
-    one_environment=True,
-)
+FORMAT = for_workers(__doc__, "dask_environment.py", _written)

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._for_workers import OPTIONS, listed
-from ._format import Format
+from ._for_workers import for_workers
 
 if TYPE_CHECKING:
-    from ..model.pins import Pin
-    from ..model.recipe import Recipe
     from ._artifact import Artifact
+    from ._for_workers import Listed
 
 _TEXT = '''\
 """Made by jstackmagic from the record of what was installed.
@@ -29,28 +27,10 @@ for launcher in ("LocalEngineLauncher", "LocalEngineSetLauncher", "SSHEngineSetL
 '''
 
 
-def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
-    """Render an environment as a profile of ``ipcluster``.
-
-    Args:
-        recipe: The recipe.
-        name: The environment.
-        prefix: The environment, where it has no name.
-        pin: How exact to write versions.
-
-    Raises:
-        ExportError: There is nothing to write, or something cannot be said safely.
-    """
-    found = listed(recipe, name, prefix, pin)
+def _written(found: Listed) -> Artifact:
     python = f"{found.chosen.environment.prefix.rstrip('/')}/bin/python"
     note = f"The engines run {python}, and ipyparallel must be in that environment."
     return found.artifact(_TEXT.format(name=found.name, python=python), note)
 
 
-FORMAT = Format(
-    description=__doc__,
-    files={"ipcluster_config.py": {}},
-    render=render,
-    options=OPTIONS,
-    one_environment=True,
-)
+FORMAT = for_workers(__doc__, "ipcluster_config.py", _written)

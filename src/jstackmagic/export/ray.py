@@ -7,31 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._for_workers import OPTIONS, listed
-from ._format import Format
+from ._for_workers import for_workers
 from .conda import as_yaml
 
 if TYPE_CHECKING:
-    from ..model.pins import Pin
-    from ..model.recipe import Recipe
     from ._artifact import Artifact
+    from ._for_workers import Listed
 
 
-def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
-    """Render an environment as Ray's ``runtime_env``.
-
-    Args:
-        recipe: The recipe.
-        name: The environment.
-        prefix: The environment, where it has no name.
-        pin: How exact to write versions.
-
-    Raises:
-        ExportError: There is nothing to write, or something cannot be said safely.
-    """
+def _written(found: Listed) -> Artifact:
     import yaml
 
-    found = listed(recipe, name, prefix, pin)
     content: dict[str, Any]
     if found.is_conda:
         content = {"conda": yaml.safe_load(found.text)}
@@ -43,10 +29,4 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     return found.artifact(as_yaml(content), *notes, beside=False)
 
 
-FORMAT = Format(
-    description=__doc__,
-    files={"runtime_env.yaml": {}},
-    render=render,
-    options=OPTIONS,
-    one_environment=True,
-)
+FORMAT = for_workers(__doc__, "runtime_env.yaml", _written)

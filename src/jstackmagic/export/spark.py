@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._for_workers import OPTIONS, listed
-from ._format import Format
+from ._for_workers import for_workers
 
 if TYPE_CHECKING:
-    from ..model.pins import Pin
-    from ..model.recipe import Recipe
     from ._artifact import Artifact
+    from ._for_workers import Listed
 
 _TEXT = """\
 #!/bin/sh
@@ -26,6 +24,14 @@ if [ ! -e "$here/environment.tar.gz" ]; then
     rm -rf -- "$here/.environment"
     {make}
 fi
+case " $* " in
+    *" --deploy-mode cluster "*) ;; # the driver unpacks the archive as well
+    *)
+        PYSPARK_DRIVER_PYTHON=$here/.environment/bin/python
+        [ -x "$PYSPARK_DRIVER_PYTHON" ] || PYSPARK_DRIVER_PYTHON=python{python}
+        export PYSPARK_DRIVER_PYTHON
+        ;;
+esac
 PYSPARK_PYTHON=./environment/bin/python exec spark-submit \\
     --archives "$here/environment.tar.gz#environment" \\
     --conf spark.executorEnv.PYSPARK_PYTHON=./environment/bin/python "$@"
@@ -43,29 +49,12 @@ python{python} -m venv --copies "$here/.environment"
 """
 
 
-def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
-    """Render an environment as an archive for Spark, and the line that submits with it.
-
-    Args:
-        recipe: The recipe.
-        name: The environment.
-        prefix: The environment, where it has no name.
-        pin: How exact to write versions.
-
-    Raises:
-        ExportError: There is nothing to write, or something cannot be said safely.
-    """
-    found = listed(recipe, name, prefix, pin)
-    make = _CONDA if found.is_conda else _VENV.format(python=found.chosen.python or "3")
+def _written(found: Listed) -> Artifact:
+    python = found.chosen.python or "3"
+    make = _CONDA if found.is_conda else _VENV.format(python=python)
     note = "conda and conda-pack make the archive." if found.is_conda else ""
     notes = filter(None, [note, "The executors' machines are to be like the one that packs it."])
-    return found.artifact(_TEXT.format(make=make.rstrip("\n")), *notes, runs=True)
+    return found.artifact(_TEXT.format(make=make.rstrip("\n"), python=python), *notes, runs=True)
 
 
-FORMAT = Format(
-    description=__doc__,
-    files={"spark-submit.sh": {}},
-    render=render,
-    options=OPTIONS,
-    one_environment=True,
-)
+FORMAT = for_workers(__doc__, "spark-submit.sh", _written)
