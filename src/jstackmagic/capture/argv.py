@@ -335,6 +335,8 @@ class Call:
 
     def _unclear(self, flag: str, word: Word, manager: ManagerName) -> str:
         """Return why a spec is known only at run time; empty if it is clear."""
+        if word.assumed:
+            word = replace(word, holes=(*word.holes, *word.assumed))
         if word.holes:
             from .handed import file_of
 

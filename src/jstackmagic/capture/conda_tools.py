@@ -79,8 +79,11 @@ def conda(call: Call) -> Iterator[Found]:
         return
     verbs = [word.text for word in given.words]
     length = next((n for n in (2, 1) if tuple(verbs[:n]) in _VERBS), 0)
-    if not length:
+    if verbs[:1] and verbs[0] in ("develop", "rename"):
+        yield call.unread(f"No request can say conda {verbs[0]}.")
+    elif not length:
         yield from call.unclear(given.words[:1])
+    if not length:
         return
     verb = _VERBS[tuple(verbs[:length])]
     call = aimed(call, given)

@@ -29,9 +29,31 @@ _HARMLESS = re.compile(
 )
 
 
-def is_harmless(path: str) -> bool:
-    """Return whether a script that a shell reads is known to leave variables and targets alone."""
-    return _HARMLESS.search(path) is not None
+_HARMLESS_OUTPUT = re.compile(
+    r"(?:\S*/)?(?:(?:conda|mamba|micromamba) ['\"]?shell\S* .*hook|pyenv (?:virtualenv-)?init"
+    r"|(?:nodenv|rbenv|jenv|goenv|fnm|nvm|opam|luarocks|starship|zoxide|thefuck|atuin|dircolors"
+    r"|lesspipe|ssh-agent|gpg-agent|keychain|resize|tset|register-python-argcomplete)\b"
+    r"|direnv hook|\S+ (?:.* )?completions?\b|_\w+_COMPLETE=)"
+)
+"""Commands whose output, read by the shell, chooses no Python and sets no source of packages."""
+
+
+def unseen(state: State, path: str, output: str, line: int) -> None:
+    """Take for unknown what a shell reads and we do not: it may set anything.
+
+    Args:
+        state: The state after it.
+        path: The script as typed.
+        output: The command whose output is read; empty for a file.
+        line: The line of the call.
+    """
+    root = re.match(r"(/\S+)/(?:bin|condabin)/(?:conda|mamba|micromamba) ", output)
+    if root:
+        state.root = Target(prefix=root[1])
+    if _HARMLESS_OUTPUT.match(output.strip()) if output else _HARMLESS.search(path):
+        return
+    state.forget_all()
+    state.doubt = f"What {output or path} sets before it, line {line}, is not seen here."
 
 
 def shell_of(body: str) -> str:

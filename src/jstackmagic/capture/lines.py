@@ -17,7 +17,7 @@ from .handed import file_of
 from .machine import BASH_FILES
 from .python_tools import pip, pipx, uv
 from .shell import MAX_DEPTH, Command, Operator, Redirection, Word, parse
-from .state import State
+from .state import State, joined
 from .wrappers import CONDAS, unwrapped
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ class _Walker:
         inner = state.process()
         inner.variables, inner.exported = dict(call.variables), set(call.variables)
         inner.variables.update(given or {})
-        if call.target != Target() or call.words[0].text in ("su", "sudo"):
+        if call.target != Target() or call.program in (*_SUS, "sudo"):
             inner.target = inner.conda = call.target
         typed = call.command if typed is None or self.typed else typed
         walker = _Walker(
@@ -300,7 +300,8 @@ class _Walker:
             pipe = replace(pipe, end=command.end)
         note, refusal = self._redirected(command)
         call = self.call(expanded, typed, line, state, filled)
-        call = call.noting(note, cut)
+        given = (*expanded, *filled.values())
+        call = call.noting(note, cut, *(word.assumption for word in given))
         if command.problem:
             refusal = f"The shell refuses it: {command.problem}."
         finds = self.run(call, state, pipe, command.redirections)
@@ -354,7 +355,7 @@ class _Walker:
             call = _aimed(call, state, name)
         if name in state.functions:
             yield from self._function(name, call, state)
-        elif name in (*SHELLS, "su", "eval"):
+        elif name in (*SHELLS, "su", "eval") or (name == "runuser" and _script(call)[0]):
             yield from self._shell(call, state, pipe, redirections)
         elif name in ("python", "py", "pypy"):
             yield from self._python(call, state, pipe, redirections)
@@ -371,7 +372,9 @@ class _Walker:
         else:
             yield from self._written(call, state, pipe, redirections)
             if not effects.of_tool(call, state):
-                own = list(_program(call))
+                text = (pipe and pipe.text) or state.document(redirections)
+                fed = call if text is None else replace(call, words=(*call.words, Word(text)))
+                own = list(_program(fed if name in others.LANGUAGES else call))
                 yield from own or self._handed(call, state, pipe, redirections)
             return
         yield from self._written(call, state, pipe, redirections)
@@ -435,9 +438,11 @@ class _Walker:
 
     def _is_script(self, word: Word, state: State) -> bool:
         """Return whether a program called by its path is a shell's script."""
-        text = state.machine.text(state.path_of(word))
+        path = state.path_of(word)
+        text = state.machine.text(path)
         if text is None:
-            return word.text.endswith(".sh")
+            fetched = path in state.machine.fetched and _MAY_INSTALL.search(os.path.basename(path))
+            return word.text.endswith((".sh", ".run", ".bin")) or bool(fetched)
         return effects.shell_of(text) in ("", *SHELLS)
 
     def _sourced(self, call: Call, state: State) -> Iterator[Found]:
@@ -453,9 +458,8 @@ class _Walker:
             yield from self._nested(text, call, state)
         elif path.endswith(_CONDA_SH):
             state.root = Target(prefix=path.removesuffix(_CONDA_SH))
-        elif not effects.is_harmless(path):
-            state.forget_all()
-            state.doubt = f"What {path} sets before it, line {call.line}, is not seen here."
+        else:
+            effects.unseen(state, path, " ".join(call.arguments[0].scripts), call.line)
 
     def _shell(
         self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
@@ -467,6 +471,8 @@ class _Walker:
                 yield call.unread(_FROM_NETWORK)
             elif call.program == "eval":
                 yield from self._nested(script.text, call, state)
+                if script.text in script.holes:
+                    effects.unseen(state, script.text, "".join(script.scripts), call.line)
             else:
                 given = _given(None, call, script)
                 yield from self._process(script.text, call, state, given=given)
@@ -486,14 +492,19 @@ class _Walker:
 
     def _file(self, file: Word, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds of a script file; an unseen one is listed if it may install."""
+        path, fetched = state.path_of(file), state.machine.fetched
         text = self._substituted(file, state)
-        text = state.machine.text(state.path_of(file)) if text is None else text
+        text = state.machine.text(path) if text is None else text
         if text is not None:
-            given = _given(Word(state.path_of(file)), call, file)
+            given = _given(Word(path), call, file)
             yield from self._process(text, call, state, typed="", given=given)
+        elif path in fetched:
+            yield call.unread(
+                f"What {file.text}, downloaded from {fetched[path].url}, installs is not seen here."
+            )
         elif (
             state.closed
-            or state.path_of(file) in state.machine.files
+            or path in state.machine.files
             or _MAY_INSTALL.search(os.path.basename(file.text))
         ):
             yield call.unread(f"What the script {file.text} installs is not seen here.")
@@ -531,6 +542,8 @@ class _Walker:
                 yield call.unread(f"What the script {file.text} installs is not seen here.")
         elif pipe is not None and pipe.fetched:
             yield self._piped(call, pipe).unread(_FROM_NETWORK)
+        elif pipe is not None and pipe.text is not None:
+            yield from self._python_code(pipe.text, call, state)
 
     def _python_code(self, code: str, call: Call, state: State) -> Iterator[Found]:
         """Python in a line or a file: the commands that its calls run."""
@@ -661,19 +674,24 @@ def _noted(found: Found, *notes: str) -> Found:
 
 def _is_start_file(path: str, home: str) -> bool:
     folder, name = os.path.split(path)
-    own = not home or folder in (home, "~") or folder.startswith("$")
+    own = home in ("", "/root", folder) or folder == "~" or "$" in folder
     return (name in BASH_FILES and own) or path.startswith(("/etc/profile", "/etc/bash"))
+
+
+_SUS = ("su", "runuser")
 
 
 def _script(call: Call) -> tuple[Word | None, Word | None]:
     """Return the script that a shell is given with ``-c``, or the file that it reads."""
     if call.program == "eval":
         text = " ".join(word.text for word in call.arguments)
-        return replace(Word(text), scripts=_scripts_of(call.arguments)), None
+        holes = tuple(hole for word in call.arguments for hole in word.holes)
+        return Word(text, holes, scripts=_scripts_of(call.arguments)), None
     rest = list(call.arguments)
     while rest:
         word = rest.pop(0)
-        if rest and re.fullmatch(r"[-+][A-Za-z]*[oO]|--(?:rc|init-)file", word.text):
+        valued = r"-[sgGuw]|--shell|--group" if call.program in _SUS else r"[-+][A-Za-z]*[oO]"
+        if rest and re.fullmatch(rf"{valued}|--(?:rc|init-)file", word.text):
             rest.pop(0)
         elif re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*|--command", word.text):
             return next((w for w in rest if not w.text.startswith("-")), None), None
@@ -681,7 +699,7 @@ def _script(call: Call) -> tuple[Word | None, Word | None]:
             return None, None
         elif word.text.startswith(("-", "+")):
             continue
-        elif call.program != "su":  # to su, it is a user
+        elif call.program not in _SUS:  # to su, it is a user
             return None, word
     return None, None
 
@@ -748,11 +766,13 @@ def _activates(call: Call, state: State) -> bool:
         return False
     elif words or "/" not in script.text:
         state.activate(_activated(words, state), conda=True)
+        state.doubt = joined(words).assumption
     else:
         target = replace(call.by(script).target, interpreter="")
         made = target.prefix in state.machine.made
         conda = (not made and "conda" in target.prefix) or "forge" in target.prefix
         state.activate(replace(target, made=made), conda=conda)
+        state.doubt = script.assumption
     return True
 
 

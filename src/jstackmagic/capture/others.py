@@ -22,19 +22,21 @@ OTHERS: dict[str, tuple[str, ...]] = {
         for entry in listed(
             """
             add-apt-repository= anaconda-project=prepare apk=add apt-add-repository=
-            asdf=install,plugin brew=install,tap bun=add,install,i bundle=install cabal=install
-            cargo=install checkinstall= cmake=--install,install code-server=--install-extension
-            composer=install,require conda-lock=install conda-project=install,prepare conda-unpack=
-            cpan= cpanm= deno=add,install dnf=install dotnet=add easy_install= emerge= ensurepip=
+            asdf=install,plugin az=extension brew=install,tap bun=add,install,i bundle=install
+            cabal=install cargo=install checkinstall= cmake=--install,install
+            code-server=--install-extension code=--install-extension composer=install,require
+            conda-lock=install conda-project=install,prepare conda-unpack= cpan= cpanm=
+            deno=add,install dnf=install dotnet=add,tool easy_install= emerge= ensurepip=
             flatpak=install flit=install fpm=install gdebi= gem=install go=install,get guix=install
             hatch=env helm=install luarocks=install make=install mamba-lock=install meson=install
-            microdnf=install mim=install,uninstall ninja=install nix-env=-i,-iA,--install
-            npm=install,i,ci,add nvm=install opam=install pacman=-S,-Sy,-Syu,-U
-            pdm=add,install,sync pip-sync= pipenv=install,sync,uninstall pixi=add,install,global
-            playwright=install,install-deps pnpm=add,install,i poetry=add,install,remove,sync
-            pyenv=install raco=pkg rustup=install,toolchain,component,target rye=add,sync,install
-            snap=install spack=install spacy=download stack=install tdnf=install tlmgr=install
-            vcpkg=install yarn=add,install,global yum=install,localinstall zypper=install,in
+            microdnf=install mim=install,uninstall mise=use,install ninja=install
+            nix-env=-i,-iA,--install npm=install,i,ci,add nvm=install opam=install
+            pacman=-S,-Sy,-Syu,-U pdm=add,install,sync pip-sync= pipenv=install,sync,uninstall
+            pixi=add,install,global playwright=install,install-deps pnpm=add,install,i
+            poetry=add,install,remove,sync pyenv=install raco=pkg
+            rustup=install,toolchain,component,target rye=add,sync,install snap=install
+            spack=install spacy=download stack=install tdnf=install tlmgr=install vcpkg=install
+            yarn=add,install,global yum=install,localinstall zypper=install,in
             """
         )
     )
@@ -50,6 +52,8 @@ PASSING_ON = listed(
     " gosu su-exec strace ltrace arch setarch caffeinate nocache firejail setpriv watch"
 )
 """Programs that run the command among their words in the same place."""
+
+_NOT_OURS = "A request is for conda, pip or apt; {} is not one of them."
 
 IN_CODE = re.compile(r"\b(?:pip3?|conda|mamba|apt(?:-get)?|npm|uv)\b.{0,40}?\b(?:install|add)\b")
 """An install in a text of another language."""
@@ -121,6 +125,24 @@ def found(call: Call) -> Iterator[Found]:
         yield call.unread(f"Only the run can tell which program {call.words[0].text} is.")
 
 
+_NO_INSTALLERS = listed(
+    "apt-file cron crontab git husky install kernda launchctl lefthook nbdime nbstripout overcommit"
+    " pre-commit systemctl update-rc.d"
+)
+"""Programs whose verb ``install`` brings no package."""
+
+
+def _is_installer(call: Call, name: str, texts: list[str]) -> bool:
+    """Return whether an unknown program is told to install: its first or second word says so."""
+    words = [text for text in texts if not text.startswith("-")]
+    at = words[:2].index("install") if "install" in words[:2] else None
+    if at is None or call.words[0].holes or len(words) == at + 1:
+        return False
+    own = {name, *words[:at]}
+    known = _NO_INSTALLERS | PRINTERS | PASSING_ON | REMOTE - {"kubectl"} | OTHERS.keys()
+    return own.isdisjoint(known) and name not in _BY_WORDS and not re.search(r"\W", words[0][1:-1])
+
+
 def _reason(call: Call, name: str, texts: list[str]) -> str:
     special = SPECIAL.get(os.path.basename(call.words[0].text)) or SPECIAL.get(name)
     if special is not None:
@@ -136,8 +158,8 @@ def _reason(call: Call, name: str, texts: list[str]) -> str:
             if {"--help", "-h", "--version"} & set(texts):
                 return ""
             line = _line(name, texts)
-            return f"A request is for conda, pip or apt; {name} is not one of them.{line}"
-    return ""
+            return f"{_NOT_OURS.format(name)}{line}"
+    return _NOT_OURS.format(name) if _is_installer(call, name, texts) else ""
 
 
 _LISTS = {
@@ -197,13 +219,15 @@ _BY_WORDS: dict[str, tuple[str, str]] = {
             r"It copies files into \1; a request is for conda, pip or apt.",
         ),
     ),
+    "gh": (r"\Aextension\ninstall\n", _NOT_OURS.format("gh")),
+    "eb": (r"\.eb$", _NOT_OURS.format("eb")),
     "gdown": (
         r"\.(?:whl|deb|conda)$|(?:site|dist)-packages",
         "It fetches a package; that alone installs nothing a request can say.",
     ),
     "jupyter": (
         r"\A.*extension(?:\n.*){0,2}\ninstall$",
-        "A request is for conda, pip or apt; jupyter is not one of them.",
+        _NOT_OURS.format("jupyter"),
     ),
     "apt-mark": (
         r"\A(?:.*\n)?hold$",
@@ -276,6 +300,9 @@ def python_reason(name: str, what: str, version: str) -> str:
     spec = f"{what}=={version}" if version else what
     return reason + (f" The line for it here: %envinstall --pip {spec}" if is_package else "")
 
+
+LANGUAGES = ("r", "rscript", "littler", "julia")
+"""Interpreters that take a program on their standard input."""
 
 SPECIAL: dict[str, Callable[[list[str]], str]] = {
     **dict.fromkeys(("R", "Rscript", "r", "littler"), _r),

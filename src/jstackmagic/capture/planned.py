@@ -188,6 +188,9 @@ class _Planner:
             return
         for target in self.targets:
             aim = target.of(found, reading.kernel, reading.display_name)
+            if aim.reason:
+                yield Captured(finding, reason=aim.reason, notes=_sentences(found.note))
+                return
             where = "" if is_system(found.request.manager) else aim.environment.prefix
             if where in seen:
                 continue

@@ -120,6 +120,7 @@ def _settled(
 ) -> tuple[Call, tuple[tuple[str, Word | None], ...]]:
     """Return the settings that are known, and the call with a note of the others."""
     settings = tuple(_settings(call, tool, table, in_files))
+    call = call.noting(*(word.assumption for _, word in settings if word))
     unknown = [(name, word) for name, word in settings if word is not None and word.holes]
     if not unknown:
         return call, settings
@@ -178,6 +179,7 @@ def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[
             where = f"{name} {given.last(name)}"
             yield call.unread(f"It installs with {where}, {_NO_ENVIRONMENT}")
             return
+    given = Given(tuple((n, _secret(w) if n in _INDEXES and w else w) for n, w in given.items))
     unclear = call.unclear([*given.values(*_INDEXES), *(word for _, word in kept.items)])
     if unclear:
         yield from unclear
@@ -201,6 +203,20 @@ def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[
         sources=sources,
         options=tuple(_options(call, kept)),
     )
+
+
+_CREDENTIAL = re.compile(r"(?<=[/:])(?:\$(\w+)|\$?\{([A-Za-z_]\w*)\})(?=[:@])")
+
+
+def _secret(word: Word) -> Word:
+    """Return an index with its unknown credentials as ``${NAME}``, which pip's lists fill in.
+
+    >>> _secret(Word("https://u:$T@h.example/s", holes=("$T",))).text
+    'https://u:${T}@h.example/s'
+    """
+    text = _CREDENTIAL.sub(lambda match: f"${{{match[1] or match[2]}}}", word.text)
+    known = "://" in text and len(_CREDENTIAL.findall(word.text)) == len(word.holes)
+    return Word(text, assumed=word.assumed) if known else word
 
 
 def _url(index: str) -> str:
@@ -299,6 +315,9 @@ _UV_AS_PIP = listed(
 )
 """Options that pip has by the same name and meaning."""
 
+UV_SYSTEM = "uv --system"
+"""The interpreter of what goes into the first Python on PATH that is in no venv."""
+
 _UV_EXTRAS = frozenset(("--extra", "--all-extras"))
 
 
@@ -324,8 +343,8 @@ def uv(call: Call) -> Iterator[Found]:
     python = given.values("--python") or tuple(w for n, w in settings if n == "--python" and w)
     if python:
         call = call.by_python(python[-1])
-    elif verb[0] == "pip" and given.has("--system"):
-        call = replace(call, target=replace(call.system, interpreter=call.target.interpreter))
+    elif verb[0] == "pip" and (given.has("--system") or ("--system", None) in settings):
+        call = replace(call, target=replace(call.system, interpreter=UV_SYSTEM))
     call = call.noting(*uv_doubts(call), _unexported(call, "UV_"))
     if verb[0] in ("add", "remove") and not given.has("--active"):
         call = _of_project(call)
@@ -346,7 +365,8 @@ def uv(call: Call) -> Iterator[Found]:
         line = "Without the lock it is: %envinstall -f pyproject.toml"
         yield call.unread(f"uv sync installs what the project's lock file says. {line}")
     elif verb[0] == "tool" and verb[1:2] in (("install",), ("uninstall",)):
-        yield from _applications(call, _PIPX[verb[1]], given.words[2:], "~/.local/share/uv/tools")
+        action, beside = _PIPX[verb[1]], given.values("--with")
+        yield from _applications(call, action, given.words[2:], _UV_HOME, beside)
 
 
 def _uv_install(call: Call, given: Given) -> Iterator[Found]:
@@ -387,25 +407,37 @@ def pipx(call: Call) -> Iterator[Found]:
     verb, *words = given.words
     action = _PIPX.get(verb.text)
     if action and "inject" in verb.text and words:
-        home = f"~/.local/share/pipx/venvs/{words[0].text}"
+        home = f"{_PIPX_HOME}/{words[0].text}"
         call = call.elsewhere(prefix=home)
         yield from call.ask(action, "pip", [("", word) for word in words[1:]])
     elif action:
         spec = given.values("--spec")
-        yield from _applications(call, action, spec or tuple(words), "~/.local/share/pipx/venvs")
+        yield from _applications(call, action, spec or tuple(words), _PIPX_HOME)
     elif verb.text in ("upgrade", "upgrade-all", "install-all", "reinstall-all"):
         yield call.unread(f"pipx {verb.text} is not a request for packages by name.")
 
 
+_PIPX_HOME, _UV_HOME = "~/.local/share/pipx/venvs", "~/.local/share/uv/tools"
+
+
+def is_application(prefix: str) -> bool:
+    """Return whether pipx or uv keeps an application in that environment."""
+    return prefix.startswith((_PIPX_HOME, _UV_HOME))
+
+
 def _applications(
-    call: Call, action: Action, words: tuple[Word, ...], folder: str
+    call: Call,
+    action: Action,
+    words: tuple[Word, ...],
+    folder: str,
+    beside: tuple[Word, ...] = (),
 ) -> Iterator[Found]:
     if not words:
         yield call.unread("It names no package.")
     for word in words:
         own = call.elsewhere(prefix=f"{folder}/{_bare_name(word.text)}")
         note = f"{call.program} keeps {word.text} in an environment of its own."
-        yield from own.ask(action, "pip", [("", word)], note=note)
+        yield from own.ask(action, "pip", [("", each) for each in (word, *beside)], note=note)
 
 
 def _bare_name(spec: str) -> str:

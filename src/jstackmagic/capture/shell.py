@@ -41,6 +41,7 @@ class Word:
         start: Its start in the text that was read.
         end: Its end.
         spans: For each hole, its start and end in ``text``, and whether it is quoted.
+        assumed: Of its expansions, those like ``${NAME:-text}`` of which it has the text.
     """
 
     text: str
@@ -51,6 +52,14 @@ class Word:
     start: int = 0
     end: int = 0
     spans: tuple[tuple[int, int, bool], ...] = ()
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def assumption(self) -> str:
+        """A sentence on what it takes for unset; empty without."""
+        names = [re.sub(r"\W.*", "", hole[2:], flags=re.DOTALL) for hole in self.assumed]
+        pairs = zip(names, self.assumed, strict=True)
+        return " ".join(f"{name} is taken for unset in {hole}." for name, hole in pairs)
 
     def tail(self, length: int) -> Word:
         """Return the word without its first ``length`` characters."""

@@ -94,7 +94,9 @@ def word_of(text: str) -> Word:
 def joined(words: Iterable[Word]) -> Word:
     """Put words together into one, their holes kept."""
     text, holes, spans, pattern, quoted = "", [], [], False, False
+    assumed: dict[str, None] = {}
     for word in words:
+        assumed.update(dict.fromkeys(word.assumed))
         at = len(text)
         for piece, hole, said in word.pieces():
             if hole:
@@ -103,7 +105,7 @@ def joined(words: Iterable[Word]) -> Word:
             at += len(piece)
         text += word.text
         pattern, quoted = pattern or word.pattern, quoted or word.quoted
-    return Word(text, tuple(holes), (), pattern, quoted, spans=tuple(spans))
+    return Word(text, tuple(holes), (), pattern, quoted, spans=tuple(spans), assumed=tuple(assumed))
 
 
 @dataclass
@@ -314,14 +316,18 @@ class State:
             return None
         name, colon, operator, other = match.groups()
         value = self.variables.get(name)
-        if value is None and not self.closed:
-            return None
         if value is not None and value.holes:
             return None
         is_set = value is not None and not (colon and not value.text)
         if operator == "+":
-            return self._text(other) if is_set else Word("")
-        return value if is_set else self._text(other)
+            known = self._text(other) if is_set else Word("")
+            return None if value is None and not self.closed else known
+        known = value if is_set else self._text(other)
+        if known is not None and value is None and not self.closed:
+            known = replace(known, assumed=(*known.assumed, hole))
+        if operator == "=" and known is not None and not is_set:
+            self.variables[name] = known
+        return known
 
     def _text(self, text: str) -> Word | None:
         """Return the value of the text behind ``:-``."""
@@ -402,6 +408,11 @@ class State:
             return formatted([word.text for word in arguments])
         if program == "pwd":
             return self.folder
+        if program in ("which", "type") or (program == "command" and arguments[:1]):
+            found = arguments[-1].text if arguments else ""
+            return (
+                f"{found}\n" if re.fullmatch(r"(?:python|pip)[\d.]*|conda|mamba", found) else None
+            )
         if program in ("dirname", "basename", "realpath", "readlink"):
             names = [word for word in arguments if not word.text.startswith("-")]
             if len(names) != 1 or names[0].holes:
@@ -465,6 +476,7 @@ class State:
                     self.doubt = f"PATH begins with {entry.text}, which is only known when it runs."
                 continue
             kind = self._kind(prefix)
+            self.doubt = entry.assumption
             if kind == "environment":
                 made = prefix in self.machine.made
                 self.target = Target(prefix=prefix, made=made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,18 +12,24 @@ from ..model.environment import EnvironmentRef, prefix_of_name
 from ..model.errors import UnknownEnvironment
 from ..model.managers import is_system
 from ..where import environment, kernels
+from .python_tools import UV_SYSTEM, is_application
 
 if TYPE_CHECKING:
     from ..model.environment import Environment, Kind
     from . import Found, Target
 
 
+_HOLE = re.compile(r"\$\([^)]*\)?|\$\{[^}]*\}|\$\w+(?:\.\w+)*|`[^`]*`|\{(?!sys\.)[^{}]*\}")
+"""What only the run can fill in: ``$NAME``, ``{expression}``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """An environment, and notes on why it was chosen."""
+    """An environment, and notes on why it was chosen, or why it is only known when it runs."""
 
     environment: EnvironmentRef
     note: str = ""
+    reason: str = ""
 
 
 class Targets:
@@ -50,7 +57,16 @@ class Targets:
         if request is not None and is_system(request.manager):
             return Aim(self.default.ref)
         home, doubt = self._home(kernel, display_name)
+        prefix = re.sub(r"^\$\{?HOME\}?(?=/)", os.path.expanduser("~"), target.prefix)
+        target = replace(target, prefix=prefix)
         named = target.name or target.kernel or target.prefix
+        unknown = _HOLE.search(named or target.interpreter)
+        if unknown and (named or request is None or request.manager == "pip"):
+            reason = f"Its environment, {unknown[0]}, is only known when it runs."
+            return Aim(home.ref, reason=reason)
+        if not named and target.interpreter == UV_SYSTEM and home.kind == "venv":
+            reason = f"uv --system passes over virtual environments such as {_shown(home)}."
+            return Aim(home.ref, reason=reason)
         if not named or "{sys." in named:
             return Aim(home.ref, " ".join(filter(None, (doubt, _version_note(target, home)))))
         if target.name and target.root.startswith("/") and target.root != self.default.root:
@@ -62,6 +78,10 @@ class Targets:
             here = self._made[named] = self._new(found)
         if here is not None:
             return Aim(here)
+        if is_application(target.prefix):
+            asked = request.texts if request is not None and request.action == "install" else ()
+            line = f" The line for it here: %envinstall --pip {shlex.join(asked)}" if asked else ""
+            return Aim(home.ref, reason=f"There is no environment {named} here.{line}")
         what = "kernel" if target.kernel else "environment"
         return Aim(home.ref, f"There is no {what} {named} here: {_shown(home)} is used instead.")
 

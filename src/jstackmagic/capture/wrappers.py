@@ -13,7 +13,7 @@ from .conda_tools import aimed
 from .conda_tools import options as conda_options
 from .effects import ASSIGNMENT
 from .python_tools import UV
-from .shell import Word
+from .shell import Command, Word, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,12 @@ _WRAPPERS: dict[str, tuple[Options, int]] = {
         ),
         0,
     ),
-    "env": (Options.of(valued="-u/--unset -C/--chdir", flags="-i/--ignore-environment"), 0),
+    "env": (
+        Options.of(
+            valued="-u/--unset -C/--chdir -S/--split-string", flags="-i/--ignore-environment -v -0"
+        ),
+        0,
+    ),
     "time": (Options.of(valued="-f/--format -o/--output", flags="-p/--portability -v"), 0),
     "nice": (Options.of(valued="-n/--adjustment", flags=""), 0),
     "ionice": (Options.of(valued="-c/--class -n/--classdata", flags=""), 0),
@@ -105,6 +110,10 @@ def _wrapped(call: Call, name: str, state: State) -> Call:
     table, skipped = _WRAPPERS[name]
     given = table.read(call.arguments, leading=True)
     words = given.words[skipped:]
+    if name == "env" and (parts := given.values("--split-string")):
+        items = [each for each in parse(parts[-1].text) if isinstance(each, Command)]
+        inner = tuple(word for each in items[:1] for word in each.words)
+        return _wrapped(replace(call, words=(call.words[0], *inner, *words)), name, state)
     variables = dict(call.variables)
     if name in ("sudo", "doas") and not given.has("--preserve-env"):
         call = _by_root(call, state)

@@ -20,6 +20,7 @@ from ..argv import repository
 from ..lines import recognise, recognise_argv
 from ..lists import listed_in, local_path
 from ..machine import changes_apt, is_setting, origin_of, unknown_value
+from ..python_tools import UV_SYSTEM
 from ..shell import Command, Word, parse
 from ..state import State, word_of
 from . import Reading
@@ -640,6 +641,8 @@ def _is_git(source: str) -> bool:
 
 def named(target: Target) -> Target:
     """Return the environment's name, if the prefix is the Docker Stacks' form of it."""
+    if target.interpreter == UV_SYSTEM:  # the image's own Python
+        target = replace(target, interpreter="uv")
     match = _CONDA_DIR.fullmatch(target.prefix)
     return replace(target, name=match["name"] or "base", prefix="") if match else target
 
