@@ -121,6 +121,8 @@ DENIED = [
     conda("--file {}/conda.txt"),
     conda("--file {}/explicit.txt"),
     Request("install", "apt", ("good", "bad:amd64")),
+    Request("install", "apt", ("bad+",)),
+    Request("install", "apt", ("good",), options=("bad+",)),
     Request("install", "apt", ("good",), options=("--no-install-recommends", "bad=1.0")),
 ]
 
@@ -203,6 +205,22 @@ def test_what_cannot_be_followed_is_refused_where_only_some_are_allowed(
     with pytest.raises(Stopped):
         hold(asked, place(asked), DENY, planned=False)
     hold(asked, place(asked), Policy())
+
+
+@pytest.mark.parametrize("project", ["code", "hook"])
+def test_a_project_whose_code_says_what_it_needs_waits_for_its_plan(
+    project: str, tmp_path: Path
+) -> None:
+    written(
+        tmp_path,
+        code_in_setup__py="import setuptools\nsetuptools.setup(install_requires=['b' + 'ad'])\n",
+        hook_in_pyproject__toml="[project]\nname='mine'\ndynamic=['version', 'dependencies']\n",
+    )
+    asked = filled(pip(f"{{}}/{project}"), tmp_path)
+    hold(asked, VENV, DENY)
+    hold(asked, VENV, ALLOW, planned=False)
+    with pytest.raises(Stopped, match="Only its own code says what"):
+        hold(asked, VENV, DENY, planned=False)
 
 
 ELSEWHERE = "https://elsewhere.example/simple"

@@ -120,6 +120,8 @@ class Policy:
                 f" none{_in(where)}.",
                 self,
             )
+        for text, where in wanted.computed if self.deny and not planned else ():
+            raise _stopped(f"Only its own code says what {mask(text)} needs{_in(where)}.", self)
         locks = self._locks(manager)
         for setting, place, where in wanted.places if locks else ():
             if "index_url" not in locks and setting in ("index_url", "url"):

@@ -18,6 +18,7 @@ class Wanted:
     Attributes:
         names: The requested packages.
         needs: The dependencies that a project or an archive declares.
+        computed: Projects that work out as they run what they need.
         nameless: Specs without a package's name.
         places: The sources of packages: the setting that covers it, and the place.
         beyond: Parts that cannot be followed.
@@ -26,6 +27,7 @@ class Wanted:
 
     names: list[tuple[str, str]] = field(default_factory=list)
     needs: list[tuple[str, str]] = field(default_factory=list)
+    computed: list[tuple[str, str]] = field(default_factory=list)
     nameless: list[tuple[str, str]] = field(default_factory=list)
     places: list[tuple[str, str, str]] = field(default_factory=list)
     beyond: list[tuple[str, str]] = field(default_factory=list)

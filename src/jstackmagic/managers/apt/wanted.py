@@ -31,6 +31,8 @@ def wanted(request: Request) -> Wanted:
             found.needs += [(need, spec.place) for need in needs]
         pattern = re.search(r"[*?^$\[]", name)  # apt-get takes these, and whole tasks, too
         found.name("" if pattern else name, spec.text, "")
+        if name[-1:] in ("+", "-"):  # apt-get takes it for a sign, where no package is called so
+            found.names.append((name[:-1], ""))
     return found
 
 

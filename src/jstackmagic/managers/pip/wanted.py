@@ -153,6 +153,8 @@ class _Reader:
             found.names.append((each, where))
         if not name and not spec.name:
             found.nameless.append((spec.text, where))
+        if path.is_dir() and _computes(path):
+            found.computed.append((spec.text, where))
         for text in needs:
             needed = read("pip", text)
             found.needs.append((needed.name, f"{where} {path}".strip()))
@@ -291,6 +293,19 @@ def _of_project(folder: Path, extras: Sequence[str]) -> tuple[str, list[str]]:
         said = re.search(r"\bname\s*=\s*['\"]([\w.-]+)['\"]", text_of(folder / "setup.py"))
         name = said[1] if said else ""
     return name, [split_hashes(need)[0].strip() for need in needs if need.strip()]
+
+
+def _computes(folder: Path) -> bool:
+    """Return whether code decides what a project needs, where a list could."""
+    setup = folder / "setup.py"
+    if setup.is_file() and "install_requires" in text_of(setup):
+        return True
+    file = folder / "pyproject.toml"
+    if not file.is_file():
+        return False
+    data = parse_toml(text_of(file), str(folder))
+    listed = _table(data, "tool", "setuptools", "dynamic").get("dependencies")
+    return "dependencies" in _table(data, "project").get("dynamic", ()) and listed is None
 
 
 def _table(data: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
