@@ -99,6 +99,13 @@ def test_what_lacks_its_extra_says_the_one_line_to_type(base: Base, wheel: Path)
     assert "Traceback" not in said
     said = base.run("install", "--pip", "--engine", "uv", "plainly", status=1)
     assert "jstackmagic[fast]" in said
+    said = base.run("install", "plainly=1.0", status=1)  # conda's way to write it
+    assert "is not a conda environment" in said
+    assert "plainly==1.0" in said
+    base.run("export", "--all", str(base.prefix.parent / "all"))
+    assert (base.prefix.parent / "all" / "Dockerfile").is_file()
+    readme = (base.prefix.parent / "all" / "README.md").read_text()
+    assert "jstackmagic\\[formats\\]" in readme.partition("## Not written")[2]
     base.run("undo")
 
 

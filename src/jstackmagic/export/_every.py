@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..model.errors import JStackMagicError
+from ..model.extras import missing
 from ..model.text import readable
 from . import formats
 from ._artifact import Artifact
@@ -87,6 +88,12 @@ def _rendered(
         artifact = source.render(form, options, base)
     except JStackMagicError as error:
         return Rendered(name, file, form.summary, reason=error.problem)
+    except ModuleNotFoundError as error:
+        lacking = missing(error)
+        if lacking is None:
+            raise
+        reason = f"{lacking.problem} {' '.join(lacking.advice)}"
+        return Rendered(name, file, form.summary, reason=reason)
     return Rendered(name, file, form.summary, artifact)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..managers.conda.spec import parse
+from ..model.errors import InvalidSpec
 from ..model.spec import Listing, Requirement, Spec, checkout
 from ..model.words import checked
 from ._artifact import Artifact
@@ -46,17 +48,14 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
 
 
 def _conda(chosen: Chosen, pin: Pin, notes: list[str]) -> dict[str, Any]:
-    from rattler import MatchSpec
-    from rattler.exceptions import InvalidMatchSpecError
-
     found: dict[str, Any] = {}
     for _, text in match_specs(chosen, pin, notes):
         if "://" in text and "::" not in text:
             notes.append(f"A pixi manifest names no archive: {text} is not in this file.")
             continue
         try:
-            spec = MatchSpec(text)
-        except InvalidMatchSpecError:
+            spec = parse(text)
+        except InvalidSpec:
             notes.append(f"{text} is not a match spec that pixi can read: it is left out.")
             continue
         version = str(spec.version) if spec.version is not None else "*"

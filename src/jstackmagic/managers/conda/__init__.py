@@ -151,6 +151,8 @@ class Conda(Manager):
         """Choose py-rattler if it honours all that conda would, or else the executable."""
         here = is_here("rattler")
         if wanted == "rattler" or (wanted == "auto" and environment.conda is None):
+            if request is not None and not here:
+                self.check_target(request, environment)  # of no use where conda has no business
             self._need_rattler(environment, asked=wanted == "rattler")
         if wanted == "rattler":
             return Choice(self.name, "rattler", environment, "you chose it", asked=True)
