@@ -213,7 +213,7 @@ def test_a_project_whose_code_says_what_it_needs_waits_for_its_plan(
 ) -> None:
     written(
         tmp_path,
-        code_in_setup__py="import setuptools\nsetuptools.setup(install_requires=['b' + 'ad'])\n",
+        code_in_setup__py="from s import setup\nsetup(name='mine', install_requires=['b' + 'ad'])",
         hook_in_pyproject__toml="[project]\nname='mine'\ndynamic=['version', 'dependencies']\n",
     )
     asked = filled(pip(f"{{}}/{project}"), tmp_path)
