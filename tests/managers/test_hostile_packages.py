@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jstackmagic.io import archives
+from jstackmagic.io.reading import check_plain
 from jstackmagic.managers.conda.rattler import journal
 from jstackmagic.managers.conda.rattler.harm import check_archive_contents, check_unpacked
 from jstackmagic.managers.pip.wanted import check_archives
@@ -384,6 +385,33 @@ class TestAJournalThatCannotBeFinished:
         assert done.returncode == 0, done.stderr
         assert "Dropped" not in done.stdout
         assert (cut_off / "share" / "ok.txt").exists()
+
+
+@pytest.mark.parametrize("engine", ["uv", "pip"])
+def test_a_pipe_among_the_metadata_is_named_and_not_waited_for(engine: str, tmp_path: Path) -> None:
+    prefix = make_venv(tmp_path / "env", pip=engine == "pip")
+    (site,) = map(type(prefix), detect(prefix).site_packages)
+    (site / "odd-1.0.dist-info").mkdir()
+    os.mkfifo(site / "odd-1.0.dist-info/RECORD")
+    words = ("--engine", engine, "--prefix", prefix, "--pip")
+    with pytest.raises(CommandFailed, match=r"odd-1\.0\.dist-info/RECORD is no file"):
+        verb("install", *words, build_wheel(tmp_path, "new", "1.0"))
+
+
+def test_only_what_would_be_waited_for_is_refused(tmp_path: Path) -> None:
+    for name, to in (
+        ("nowhere", "nothing"),
+        ("itself", "itself"),
+        ("file", "a"),
+        ("b", "/dev/null"),
+    ):
+        (tmp_path / name).symlink_to(to)
+    (tmp_path / "a").touch()
+    (tmp_path / "folder").mkdir()
+    check_plain([str(tmp_path), str(tmp_path / "missing"), str(tmp_path / "a")], what="a list")
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+    with pytest.raises(CommandFailed, match="where a list should be"):
+        check_plain([str(tmp_path)], what="a list")
 
 
 def test_the_check_costs_little(tmp_path: Path) -> None:

@@ -7,10 +7,15 @@ import errno
 import locale
 import os
 import re
+import shlex
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..model.errors import InvalidSpec, UsageError
+from ..model.errors import NOTHING_CHANGED, CommandFailed, InvalidSpec, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_LIST = 16 * 2**20
 """Bytes of a list of packages; conda-lock's biggest public files have 4 MB."""
@@ -20,6 +25,7 @@ MAX_NOTEBOOK = 512 * 2**20
 
 _LOOK = 65_536  # bytes; a lock file's heading, and any file that a person wrote
 _KEPT = "Nothing was started."
+_NULL = os.makedev(1, 3)  # /dev/null, an empty file
 
 # longest first: UTF-32's mark begins with that of UTF-16
 _MARKS = (
@@ -91,7 +97,7 @@ def own_bytes(path: str | os.PathLike[str], *, limit: int | None = None) -> byte
         OSError: It cannot be read, is no file, or holds more.
     """
     found = os.stat(path)
-    if found.st_rdev == os.makedev(1, 3):
+    if found.st_rdev == _NULL:
         return b""
     if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         raise OSError(errno.EINVAL, "It is not a file", os.fspath(path))
@@ -100,6 +106,42 @@ def own_bytes(path: str | os.PathLike[str], *, limit: int | None = None) -> byte
     if limit is not None and len(data) > limit:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), os.fspath(path))
     return data
+
+
+def check_plain(folders: Iterable[str], *, what: str) -> None:
+    """Refuse folders with a pipe, a socket or a device, which a manager would wait for without end.
+
+    Args:
+        folders: Folders; one that is not there has nothing.
+        what: What belongs there, for the error.
+
+    Raises:
+        CommandFailed: There is one; the error names it.
+    """
+    for folder in folders:
+        try:
+            with os.scandir(folder) as entries:
+                odd = next((entry.path for entry in entries if _is_endless(entry)), None)
+        except OSError:  # not there, or not ours to read
+            continue
+        if odd is not None:
+            raise CommandFailed(
+                f"{odd} is no file: where {what} should be, there is a pipe or a device,"
+                " which would be waited for without end.",
+                kept=NOTHING_CHANGED,
+                advice=f"Remove it: !rm {shlex.quote(odd)}",
+            )
+
+
+def _is_endless(entry: os.DirEntry[str]) -> bool:
+    if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
+        return False
+    try:
+        found = os.stat(entry.path)
+    except OSError:  # a link to nothing, or to itself
+        return False
+    plain = stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
+    return not (plain or found.st_rdev == _NULL)
 
 
 def text_of(path: Path, *, limit: int = MAX_LIST) -> str:

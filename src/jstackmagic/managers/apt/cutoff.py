@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...io.reading import own_bytes
 from ...where.packages import dpkg_folder, paragraphs, read_debian
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def half() -> list[Half]:
     found: dict[str, Half] = {}
     for file in (folder / "status", *journal()):
         with suppress(OSError):
-            text = file.read_text(errors="replace")
+            text = own_bytes(file).decode(errors="replace")
             if file.name == "status":  # megabytes of what is whole
                 parts = text.split("\n\n")
                 text = "\n\n".join(part for part in parts if " ok installed\n" not in part)

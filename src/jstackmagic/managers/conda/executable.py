@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...io.reading import check_plain
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Stopped
 from ...model.extras import line
 from ...model.packages import Change, Package, PackageSet
@@ -52,6 +53,7 @@ class ByExecutable(Engine):
             CommandFailed: It found no solution: no such package, a conflict, no network.
         """
         executable = _executable(environment)
+        check_plain([f"{environment.prefix}/conda-meta"], what="conda's record of a package")
         specs = read_specs(request)
         installed = Installed(environment)
         if request.action == "remove":

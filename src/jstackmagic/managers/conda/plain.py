@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from ...io.reading import own_bytes
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -65,7 +67,7 @@ class Record:
         """Read a record."""
         import msgspec
 
-        data: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        data: dict[str, Any] = msgspec.json.decode(own_bytes(path))
         return cls(
             name=Name(str(data["name"]).lower()),
             version=str(data["version"]),

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...io.reading import own_bytes
 from ...model.packages import normalise
 from ...where.packages import files_of
 
@@ -102,4 +103,4 @@ def _linked(record: dict[str, Any]) -> Any:
 
 def _record(package: Package, environment: Environment) -> dict[str, Any]:
     path = Path(environment.prefix, "conda-meta", f"{package.stem}.json")
-    return dict(json.loads(path.read_bytes()))
+    return dict(json.loads(own_bytes(path)))

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...io.reading import own_bytes
 from ...model.packages import normalise
 from ...where.distributions import record_rows
 from ...where.packages import conda_distributions, files_of, read_distributions
@@ -211,8 +212,7 @@ def _rows(folder: str, place: str) -> tuple[tuple[str, str], ...] | None:
 
 def _bytes(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return own_bytes(path)
     except OSError:
         return None
 
@@ -237,6 +237,8 @@ def _is_as_recorded(path: str, recorded: str) -> bool:
     kind, _, digest = recorded.partition("=")
     if not digest:  # bytecode, and RECORD itself
         return path.endswith(".pyc") or os.path.exists(path)
+    if not os.path.isfile(path):
+        return False
     try:
         found = hashlib.new(kind)
         with open(path, "rb") as file:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...io.files import write_file
+from ...io.reading import own_bytes
 from ...model.packages import Package, normalise
 from ...model.spec import Constraint
 from ...where.packages import files_of
@@ -54,7 +55,7 @@ def mark(there: Iterable[Package], wanted: Mapping[str, Wish], environment: Envi
 
 def _set_requested(folder: Path, name: str, requested: bool) -> None:
     file, record = folder / "REQUESTED", folder / "RECORD"
-    lines = record.read_bytes().splitlines(keepends=True)
+    lines = own_bytes(record).splitlines(keepends=True)
     paths = [line.partition(b",")[0].decode() for line in lines]
     if requested:
         file.touch()

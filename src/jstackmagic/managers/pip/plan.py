@@ -8,9 +8,9 @@ from __future__ import annotations
 import shlex
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from ...io.reading import text_or_none
 from ...model.credentials import mask, secrets_of
 from ...model.errors import NOTHING_CHANGED, Stopped
 from ...model.packages import Change, Package
@@ -19,7 +19,7 @@ from ...model.spec import Listing, RequirementsFile, read
 from .. import Engine
 from .config import configured
 from .landing import VARIABLES, check_landing, landed, set_off
-from .present import satisfied, serving, shadowed, version_on_disk
+from .present import check_metadata, satisfied, serving, shadowed, version_on_disk
 from .spec import arguments, check_specs
 from .wanted import check_archives
 
@@ -50,12 +50,14 @@ class OfPip(Engine, ABC):
             raise no_python(environment)
         check(request, environment)
         if request.action == "remove":
+            check_metadata(environment)
             return self._plan_removal(request, environment)
         check_landing(request, environment)
         present = satisfied(request, environment)
         if present is not None:
             return nothing_to_do(request, environment, present, self.engine)
         check_archives(request, environment)
+        check_metadata(environment)
         return self._plan_install(request, environment)
 
     @abstractmethod
@@ -208,10 +210,7 @@ def secrets_in_files(request: Request) -> tuple[str, ...]:
     secrets: list[str] = []
     for spec in request.specs:
         if isinstance(spec, Listing):
-            try:
-                secrets += secrets_of(Path(spec.place).read_text(errors="replace"))
-            except OSError:  # a URL; what pip says of it, it masks
-                continue
+            secrets += secrets_of(text_or_none(spec.place) or "")  # of a URL pip masks it
     return tuple(secrets)
 
 

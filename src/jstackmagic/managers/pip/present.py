@@ -9,8 +9,10 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from ...io.reading import check_plain
 from ...model.packages import Package, normalise
 from ...model.spec import Constraint, Spec, read
+from ...where.distributions import metadata_in
 from ...where.packages import distributions, find_distribution, read_conda
 from .config import UNREADABLE, configured
 from .spec import installed_from, plain_requirements
@@ -30,6 +32,16 @@ _CHANGES_THE_QUESTION = {
     UNREADABLE,
 }
 """pip's own settings that make it do more than add what is missing."""
+
+
+def check_metadata(environment: Environment) -> None:
+    """Refuse an environment whose packages' metadata pip and uv would wait for without end.
+
+    Raises:
+        CommandFailed: There is a pipe or a device among it.
+    """
+    folders = (path for site in environment.site_packages for path in metadata_in(site))
+    check_plain(folders, what="the metadata of a package")
 
 
 def satisfied(request: Request, environment: Environment) -> tuple[Package, ...] | None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ... import names
-from ...io.reading import path_of
+from ...io.reading import path_of, text_or_none
 from ...model.credentials import mask
 from ...model.errors import NOTHING_CHANGED, InvalidSpec, Stopped
 from ...model.spec import Listing, Requirement, RequirementsFile, Spec, VcsReference, read
@@ -151,10 +150,10 @@ def plain_requirements(spec: Spec) -> list[Pep508] | None:
 
     lines = [spec.text]
     if isinstance(spec, Listing):
-        try:
-            text = Path(spec.place).read_text(encoding="utf-8").replace("\\\n", " ")
-        except (OSError, UnicodeDecodeError):
+        text = text_or_none(spec.place)
+        if text is None:
             return None
+        text = text.replace("\\\n", " ")
         lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines()]
     try:
         found = [Requirement(line) for line in lines if line]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ....io.reading import check_plain
 from ....model.errors import NOTHING_CHANGED, Interrupted, Stopped
 from ....model.plan import Plan
 from ... import Engine
@@ -59,6 +60,7 @@ class Rattler(Engine):
         """
         _check_options(request)
         journal.check(environment.prefix)
+        check_plain([f"{environment.prefix}/conda-meta"], what="conda's record of a package")
         specs = read_specs(request)
         installed = Installed(environment)
         if request.action == "remove":

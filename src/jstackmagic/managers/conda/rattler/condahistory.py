@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ....io.reading import own_bytes
 from ....model.credentials import mask
 from ....model.errors import InvalidSpec
 from ..spec import name_of, parse
@@ -129,7 +130,7 @@ def append(prefix: str, text: str) -> None:
 
 def _revisions(prefix: str) -> Iterator[_Revision]:
     try:
-        text = Path(prefix, "conda-meta", "history").read_text(encoding="utf-8", errors="replace")
+        text = own_bytes(Path(prefix, "conda-meta", "history")).decode(errors="replace")
     except FileNotFoundError:
         return
     revision: _Revision | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....io.files import write_file
+from ....io.reading import own_bytes
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.packages import Package
 
@@ -87,7 +88,7 @@ def distribution(path: str, config: CondaConfig) -> str:
 
     from ....where.condarc import channel_name
 
-    named = msgspec.json.decode(Path(path).read_bytes(), type=_Named)
+    named = msgspec.json.decode(own_bytes(path), type=_Named)
     channel = named.channel or UNKNOWN_CHANNEL
     if channel != UNKNOWN_CHANNEL:
         channel = channel_name(channel, config)
@@ -276,7 +277,7 @@ def _add_bytecode(data: dict[str, Any], files: Sequence[str]) -> None:
 def _read(path: str) -> dict[str, Any]:
     import msgspec
 
-    return dict(msgspec.json.decode(Path(path).read_bytes()))
+    return dict(msgspec.json.decode(own_bytes(path)))
 
 
 def _write(path: str, data: Mapping[str, Any]) -> None:
