@@ -4,8 +4,9 @@
 
 In one run, on one machine: `image prove` of an image for the first time, when its base is known,
 and again, with and without --deep, beside the time the engine takes to send the image's files
-alone; and `image commit` beside `docker commit`. The ratios are what counts. The commands are run
-in a container of the tests' stand-in for an image of the Docker Stacks, with its page cache warm.
+alone; and `image commit` beside `docker commit`. The ratios are what counts. The magics are run in
+one kernel, in a container of the tests' stand-in for an image of the Docker Stacks, with its page
+cache warm.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from docker.types import Mount
+from push import Notebook
 
 from support import engine as engines
 
@@ -26,22 +28,6 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 TAG = "jstackmagic-tests/proved:1"
-_IN_PROCESS = """
-import time
-from jstackmagic.cli import main
-started = time.monotonic()
-main({words!r})
-import sys
-print("took", time.monotonic() - started, file=sys.stderr)
-"""
-
-
-def seconds(container: Container, *words: str) -> float:
-    """The seconds of a command, without the start of its interpreter."""
-    code = _IN_PROCESS.format(words=list(words))
-    command = ["/opt/conda/bin/python", "-c", code]
-    _, (_, said) = container.exec_run(command, user="jovyan", workdir="/home/jovyan", demux=True)
-    return float(said.decode().split()[-1])
 
 
 def export(container: Container) -> float:
@@ -72,26 +58,31 @@ def main() -> None:
             mounts=[Mount("/var/run/docker.sock", socket, type="bind")],
         )
         try:
-            for words in (["--conda", "pymongo=4.10.1"], ["--pip", "twitter==1.19.6"]):
-                seconds(container, "install", *words)
-            seconds(container, "image", "build", TAG)
+            notebook = Notebook(container)
+
+            def seconds(line: str) -> float:
+                return float(notebook.run(line)["ours"])
+
+            seconds("envinstall conda:pymongo=4.10.1")
+            seconds("envinstall pip:twitter==1.19.6")
+            seconds(f"envimage build {TAG}")
             size = client.images.get(TAG).attrs["Size"] / 1e6
             sent = min(export(container) for _ in range(2))
             print(f"an image of {size:.0f} MB; the engine sends its files in {sent:.2f} s")
-            row("prove, nothing known", seconds(container, "image", "prove", TAG), sent, "that")
-            seconds(container, "install", "--pip", "toolz==1.0.0")
-            seconds(container, "image", "build", TAG)
-            row("prove, the base known", seconds(container, "image", "prove", TAG), sent, "that")
-            row("prove again", seconds(container, "image", "prove", TAG), sent, "that")
-            deep = seconds(container, "image", "prove", TAG, "--deep")
-            row("prove --deep", deep, sent, "that")
-            plain = []
-            for number in range(3):
+            row("prove, nothing known", seconds(f"envimage prove {TAG}"), sent, "that")
+            seconds("envinstall pip:toolz==1.0.0")
+            seconds(f"envimage build {TAG}")
+            row("prove, the base known", seconds(f"envimage prove {TAG}"), sent, "that")
+            row("prove again", seconds(f"envimage prove {TAG}"), sent, "that")
+            row("prove --deep", seconds(f"envimage prove {TAG} --deep"), sent, "that")
+            plain, own = [], []
+            for number in range(4):
                 started = time.monotonic()
                 container.commit("jstackmagic-tests/plain", str(number))
                 plain.append(time.monotonic() - started)
-            own = min(seconds(container, "image", "commit", f"{TAG}c") for _ in range(3))
-            row("commit", own, min(plain), "docker commit's")
+                own.append(seconds(f"envimage commit {TAG}c"))
+            row("commit", min(own), min(plain), "docker commit's")
+            notebook.close()
         finally:
             container.remove(force=True, v=True)
             for name in ("jstackmagic-tests/proved", "jstackmagic-tests/plain"):

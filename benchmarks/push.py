@@ -75,10 +75,9 @@ for line in sys.stdin:
 class Notebook:
     """A kernel's shell in a container, which runs one magic after another."""
 
-    def __init__(self, bench: Bench, container: Any) -> None:
-        given = [
-            word for name, value in bench.environ.items() for word in ("-e", f"{name}={value}")
-        ]
+    def __init__(self, container: Any, **environ: str) -> None:
+        given = [f"--env={name}={value}" for name, value in environ.items()]
+        given += ["--user=jovyan", "--workdir=/home/jovyan"]
         docker = ["docker", "--host", engine.host(), "exec", "-i", *given, container.id]
         self._process = subprocess.Popen(
             [*docker, "/opt/conda/bin/python", "-c", _KERNEL],
@@ -186,7 +185,7 @@ def measure(client: Any, folder: Path, megabytes: int) -> dict[str, Any]:
         bench = Bench(client, served.address, base)
         try:
             mine, other = bench.start(), bench.start()
-            notebook, beside = Notebook(bench, mine), Notebook(bench, other)
+            notebook, beside = (Notebook(each, **bench.environ) for each in (mine, other))
             to = f"envimage push {served.address}"
             notebook.run("envinstall pip:twitter==1.19.6")
             first = notebook.run(f"{to}/me/x:0 --share team/layers")

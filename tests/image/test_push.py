@@ -346,6 +346,24 @@ def test_what_no_image_can_have_is_said_before_anything_is_sent(place: Place) ->
         place.image("stuck/x:1")
 
 
+def test_what_another_image_had_is_left_out_with_a_note(place: Place) -> None:
+    user = place.user("moved")
+    user.environ["JUPYTER_IMAGE"] = "registry.example.com/other:1"
+    env = make_uv_venv(user.home / "env")
+    user.say("install", "--prefix", str(env), "pip:idna==3.7")
+    subprocess.run(["rm", "-rf", env], check=True)
+    user.environ["JUPYTER_IMAGE"] = place.base
+    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    planned = push(user, place, "moved/x:1", "--dry-run")
+    assert [layer["manager"] for layer in planned["layers"]] == ["pip", ""]
+    (note,) = planned["notes"]
+    assert "idna" in note
+    assert "registry.example.com/other:1" in note
+    assert "%envimage push --all-images" in note
+    with_all = push(user, place, "moved/x:1", "--dry-run", "--all-images", status=1)
+    assert "home folder" in with_all["faults"][0]
+
+
 def test_a_blob_that_is_not_what_it_is_called_is_refused(place: Place) -> None:
     image = place.image("base/notebook:1")
     digest = image.layers[0].digest.rpartition(":")[2]

@@ -35,6 +35,7 @@ Kind = Literal["file", "folder", "link", "other"]
 BUFFER = 1024 * 1024  # bytes
 _LARGEST = 64 * 1024 * 1024  # bytes; a larger file is not metadata
 _LARGE = 4 * 1024 * 1024  # bytes; a larger file that is no metadata is hashed as it comes
+_SMALL = 64 * 1024  # bytes; of a smaller file a hash costs less than another thread
 _IN_FLIGHT = 16 * 1024 * 1024  # bytes of the files whose hash is being computed
 _KEPT_ROOTS = 3
 _KEPT_HERE = 2
@@ -379,7 +380,7 @@ def _entry(
             body = hashlib.sha256(content[16:]).hexdigest(), content[:16]
         return made("file", size=member.size, sha256=hashlib.sha256(content).hexdigest(), body=body)
 
-    return pool.submit(hashed)
+    return hashed() if member.size < _SMALL else pool.submit(hashed)
 
 
 def hashes_of(path: str) -> tuple[str, tuple[str, bytes] | None]:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..model.packages import normalise
+from .standard import SEVERAL
 
 POPULAR = 3000
 """The number of most used packages that a typosquatter may imitate."""
@@ -101,6 +102,8 @@ def package_of(module: str) -> str | None:
     """
     data = names()
     root = module.partition(".")[0]
+    if root in SEVERAL:
+        return SEVERAL[root][0]
     parts = module.split(".")
     for length in range(len(parts), 0, -1):
         name = ".".join(parts[:length])

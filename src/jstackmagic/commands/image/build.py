@@ -68,6 +68,7 @@ def _layered(options: Options, session: Session) -> Pushed:
         tag=str(options.tag),
         base_image=options.base_image,
         output=options.output,
+        all_images=options.all_images,
         labels=options.labels,
     )
     return push.run(asked, session)

@@ -16,6 +16,7 @@ from .._options import flag, option
 
 if TYPE_CHECKING:
     from ...image.layers.base import Base
+    from ...model.ledger import Ledger
     from ...session import Session
     from ._pushed import Pushed
 
@@ -36,6 +37,7 @@ class Options:
         help="a repository of that registry that everybody's layers are put into and taken from",
     )
     dry_run: bool = flag("--dry-run", help="only show what would be sent")
+    all_images: bool = flag("--all-images", help="also what other images than this had")
     labels: tuple[str, ...] = option(
         "--label", action="append", metavar="NAME=VALUE", help="to put on the image"
     )
@@ -50,7 +52,9 @@ def run(options: Options, session: Session) -> Pushed:
     from ...image.layers.making import made, prepared, send_to, sending
     from ...image.layers.send import write_layout
     from ...image.secrets import pairs
+    from ...model.ledger import Ledger
     from ...model.reference import parse_tag
+    from ...restore.homes import at_home
     from ...sending.outbox import Outbox
     from ._pushed import Pushed
 
@@ -61,8 +65,11 @@ def run(options: Options, session: Session) -> Pushed:
             kept="Nothing was sent.",
             advice=f"Say which: REGISTRY/{tag}, or --output FILE.tar",
         )
-    with prepared(session.history, options.base_image, console) as found:
-        unrecorded = _unrecorded(session, found.base)
+    home = at_home(session.history, "%envimage push --all-images", every=options.all_images)
+    ledger = Ledger.of(home.records)
+    with prepared(session.history, ledger, options.base_image, console) as found:
+        found.gathered.notes += home.notes
+        unrecorded = _unrecorded(ledger, found.base)
         if options.dry_run:
             return Pushed(str(tag), found, unrecorded)
         found.check()
@@ -85,7 +92,7 @@ def run(options: Options, session: Session) -> Pushed:
         return Pushed(str(tag), found, unrecorded, sent.digest, sent.size, how)
 
 
-def _unrecorded(session: Session, base: Base) -> tuple[str, ...]:
+def _unrecorded(ledger: Ledger, base: Base) -> tuple[str, ...]:
     """Return what is here and in no layer, since no record has it."""
     from ...image.layers.base import Witness
     from ...model.managers import of_environment, of_system
@@ -93,7 +100,7 @@ def _unrecorded(session: Session, base: Base) -> tuple[str, ...]:
     from ...where.environment import detect
     from ...where.host import look
 
-    ledger, witness, own = session.history.ledger(), Witness(base), detect()
+    witness, own = Witness(base), detect()
     environments = {own.prefix: own}
     for prefix in set(filter(None, ledger.places())) - {own.prefix}:
         with contextlib.suppress(JStackMagicError):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ...display.console import Console
     from ...history.file import History
+    from ...model.ledger import Ledger
     from ...model.record import Record
     from ...model.reference import Reference
 
@@ -66,11 +67,14 @@ class Prepared:
 
 
 @contextmanager
-def prepared(history: History, said: str | None, console: Console) -> Iterator[Prepared]:
+def prepared(
+    history: History, ledger: Ledger, said: str | None, console: Console
+) -> Iterator[Prepared]:
     """Yield the parts of an image of a history.
 
     Args:
-        history: The history.
+        history: The history, which goes into the image.
+        ledger: The ledger of those of its records that count here.
         said: The base image; None for this container's.
         console: Shows the progress.
 
@@ -83,7 +87,7 @@ def prepared(history: History, said: str | None, console: Console) -> Iterator[P
     console.say(f"Looking at {name} …")
     with base_of(name, history_id(records), console) as base:
         user = account(str(base.image.settings.get("User") or ""), base.root.contents)
-        yield Prepared(base, gather(history.ledger(), history.content(), base.root, user))
+        yield Prepared(base, gather(ledger, history.content(), base.root, user))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...model.credentials import mask
+from ...where.distributions import Row, record_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -67,8 +68,8 @@ def pip_record(content: bytes, left_out: Callable[[str], bool], added: Iterable[
         added: The names of files to list in addition.
     """
     text = content.decode("utf-8", "surrogateescape")
-    rows = {row[0]: row for row in csv.reader(io.StringIO(text)) if row and not left_out(row[0])}
-    rows |= {name: [name, "", ""] for name in added if name not in rows}
+    rows = {row.path: row for row in record_rows(text) if not left_out(row.path)}
+    rows |= {name: Row(name) for name in added if name not in rows}
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows[name] for name in sorted(rows))
     return out.getvalue().encode("utf-8", "surrogateescape")
