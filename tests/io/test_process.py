@@ -472,6 +472,12 @@ def test_capture_keeps_both_streams_apart_and_the_status() -> None:
     assert capture(shell("kill -9 $$")).exit_status == 137
 
 
+def test_what_captured_programs_say_is_without_the_credentials_they_got() -> None:
+    argv = shell('echo "$1" >&2; echo "$U" >&2', "https://h.example/x?token=hunter2").argv
+    done = capture(Command(argv, environ=(("U", "https://me:s3cret@h.example"),)))
+    assert done.stderr == "https://h.example/x?token=****\nhttps://****@h.example\n"
+
+
 def test_capture_does_not_wait_for_a_grandchild() -> None:
     os.kill(int(capture(shell("sleep 600 & echo $!")).stdout), signal.SIGKILL)
 

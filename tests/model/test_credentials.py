@@ -20,6 +20,12 @@ from jstackmagic.model.credentials import MASK, mask, mask_words, secrets_of
         ("git+https://me:s3cret@h.example/r.git@v1", "git+https://****@h.example/r.git@v1"),
         ("https://h.example/t/tk-1/c/noarch", "https://h.example/t/****/c/noarch"),
         ("https://h.example/x.whl?token=abc&v=1", "https://h.example/x.whl?token=****&v=1"),
+        (
+            "with url: /x.whl?X-Amz-Signature=ab12&v=1 (",
+            "with url: /x.whl?X-Amz-Signature=****&v=1 (",
+        ),
+        ("/x.whl?v=1&private_token=ab12'", "/x.whl?v=1&private_token=****'"),
+        ("a?page=2&name=token&&TOKEN_FILE=/x", "a?page=2&name=token&&TOKEN_FILE=/x"),
         ("git+ssh://git@h.example/r.git", "git+ssh://git@h.example/r.git"),
         ("https://${USER}:${TOKEN}@h.example/simple", "https://${USER}:${TOKEN}@h.example/simple"),
         ("/data/t/project/x.whl", "/data/t/project/x.whl"),

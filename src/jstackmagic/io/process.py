@@ -97,7 +97,10 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """The output of a hidden program, and its exit status as a shell gives it."""
+    """The output of a hidden program, and its exit status as a shell gives it.
+
+    What is for people, on standard error, is without the credentials that the program was given.
+    """
 
     exit_status: int
     stdout: str
@@ -145,7 +148,12 @@ def capture(command: Command, *, timeout: float | None = None) -> Captured:
                 f"{command.argv[0]} gave no answer within {timeout:g} seconds.",
                 kept=NOTHING_CHANGED,
             ) from None
-        return Captured(_shell_status(process.returncode), _whole(stdout), _whole(stderr))
+        said = _whole(stderr)
+        for secret in secrets_of(
+            " ".join((*command.argv, *(value for _, value in command.environ)))
+        ):
+            said = said.replace(secret, MASK)
+        return Captured(_shell_status(process.returncode), _whole(stdout), said)
 
 
 class _Screen:

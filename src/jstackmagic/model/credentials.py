@@ -64,6 +64,7 @@ _PROXY = re.compile(
 _CONDA_TOKEN = re.compile(r"(?:(?<=/)|^)t/(?P<token>(?!\$|<)[^/\s:]+)(?=/|::|$)")
 _CHANNEL = re.compile(r"(?<![\w./~\\-])t/(?P<token>(?!\$|<)[^/\s:]+)(?=/[\w.-])")
 _PAIR = re.compile(r"(?<=[?&#;])(?:(?P<key>[\w.\[\]-]+)=)?(?P<value>[^&#;\s'\"]+)")
+_QUERY = re.compile(r"(?<=[?&])(?P<key>[\w.\[\]-]+)=(?P<value>[^&#;\s'\"]+)")
 _SEGMENT = re.compile(r"(?<=/)[A-Za-z0-9_-]{16,}(?=/|$|[?#\s'\"])")
 _OPTION = re.compile(
     r"(?<![\w-])--?(?P<key>[A-Za-z][\w.-]*)(?=(?:=|[ \t]+)(?P<value>[^\s'\"]+|'[^']*'|\"[^\"]*\"))"
@@ -90,7 +91,7 @@ _HARMLESS = re.compile(rf"(?:{_REFERENCE.pattern})$|(?:id|type)=")  # docker bui
 _VERSION = re.compile(r"\*|\d{1,4}|\d+\.[\w.*+!=|,<>-]*")
 _DIGEST = re.compile(r"(?:\w+:)?(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56,128})")
 _MARKS = re.compile(
-    r":/|@|t/|pass|pw|pat|tok|secret|key|auth|cred|sig|sas|jwt|bearer|session|cookie|curl|wget"
+    r":/|@|t/|\?\w|pass|pw|pat|tok|secret|key|auth|cred|sig|sas|jwt|bearer|session|cookie|curl|wget"
     r"|gh|gl|pypi-|xox|hf_|dckr_|npm_|sk-|aiza|sg\.|akia|asia|ya29|eyj"
 )
 """Text that every pattern needs some of: most texts have none of it, and are done."""
@@ -207,6 +208,9 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
         yield whole.span("userinfo")
     for match in _URL.finditer(text):
         yield from _in_url(match)
+    for pair in _QUERY.finditer(text):  # urllib3 says "with url: /a.whl?token=…", without a host
+        if _is_secret_pair(pair["key"], pair["value"]):
+            yield pair.span("value")
     for pattern in (_BARE, _PROXY):
         for match in pattern.finditer(text):
             if not _REFERENCE.fullmatch(match["userinfo"].partition(":")[2]):
@@ -245,11 +249,14 @@ def _in_url(match: re.Match[str]) -> Iterator[tuple[int, int]]:
             if _is_generated(segment[0]):
                 yield offset + end + segment.start(), offset + end + segment.end()
     for pair in _PAIR.finditer(rest):
-        key, value = pair["key"] or "", pair["value"]
-        if key.lower() in _NO_SECRET_KEYS or _is_harmless(value):
-            continue
-        if key.lower() == "code" or names_a_secret(key) or _looks_secret(value):
+        if _is_secret_pair(pair["key"] or "", pair["value"]):
             yield offset + pair.start("value"), offset + pair.end("value")
+
+
+def _is_secret_pair(key: str, value: str) -> bool:
+    if key.lower() in _NO_SECRET_KEYS or _is_harmless(value):
+        return False
+    return key.lower() == "code" or names_a_secret(key) or _looks_secret(value)
 
 
 def _end_of_userinfo(rest: str) -> int:
