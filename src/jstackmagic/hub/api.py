@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from tornado.web import Finish, HTTPError, RequestHandler
 
@@ -49,22 +49,26 @@ class Program(RequestHandler):
         return dict(found)
 
     async def user(self) -> str:
-        """Return the name of the user whose token it is.
+        """Return the name of the user whose token it is, who may ask so often.
 
         Raises:
             HTTPError: It is no user's.
+            Finish: The user has to wait; the answer is written.
         """
         asker = await self.asker()
         if asker.get("kind") != "user":
             raise HTTPError(403, "not a user's token")
+        self.allow(str(asker["name"]))
         return str(asker["name"])
 
-    def slow_down(self, seconds: float) -> NoReturn:
-        """Refuse for a while.
+    def allow(self, user: str, lines: int = 0) -> None:
+        """Refuse for a while who asks or sends too much.
 
         Raises:
-            Finish: The answer is written.
+            Finish: It is too much; the answer is written.
         """
+        if not (seconds := self.service.wait(user, lines)):
+            return
         self.set_status(429)
         self.set_header("Retry-After", str(int(seconds) + 1))
         self.finish({"status": 429})
@@ -87,8 +91,7 @@ class Records(Program):
                 raise HTTPError(413)
         except (ValueError, KeyError, TypeError, RecursionError):
             raise HTTPError(400) from None
-        if wait := self.service.wait(user, len(lines)):
-            self.slow_down(wait)
+        self.allow(user, len(lines))
         good = []
         for line in lines:
             try:
@@ -138,8 +141,6 @@ class Images(Program):
     async def post(self) -> None:
         """Take one."""
         user = await self.user()
-        if wait := self.service.wait(user, 1):
-            self.slow_down(wait)
         try:
             image = json.loads(self.request.body)["image"]
             parse(image)
@@ -147,6 +148,8 @@ class Images(Program):
             raise HTTPError(400) from None
         if len(image) > 300:
             raise HTTPError(400)
+        if not self.service.may_start(image):
+            raise HTTPError(403)
         await self.service.work(self.service.store.push, user, image)
         self.write({})
 

@@ -145,6 +145,13 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
         "--lines-a-minute", type=int, default=20_000, metavar="N", help="that a user may send"
     )
     parser.add_argument(
+        "--images-from",
+        action="append",
+        default=[],
+        metavar="PLACE",
+        help="a registry, or a part of one, whose images users may push; repeat for more",
+    )
+    parser.add_argument(
         "--pause", type=float, default=60, metavar="SECONDS", help="between two counts"
     )
     parser.add_argument(
@@ -169,6 +176,7 @@ async def serve(options: argparse.Namespace) -> None:
         options.policy,
         options.advisories,
         options.lines_a_minute,
+        tuple(options.images_from),
     )
     try:
         service.read_policy()

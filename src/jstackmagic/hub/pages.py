@@ -16,17 +16,19 @@ from markupsafe import Markup
 from tornado.web import HTTPError, RequestHandler, authenticated
 
 from ..commands._next import dockerfile, share
-from ..display import Table, Text
+from ..display import Table, Text, json_text
 from ..display.html import STYLE, as_html
 from ..export.dockerfile import STYLES
 from ..model.errors import JStackMagicError
-from ..report.shown import PAGE, Report, coarse
+from ..model.managers import names
+from ..model.text import counted
+from ..report.shown import PAGE, duration
 from ..report.suggest import suggest
 from ..report.tally import Tally
 from .advisory import of_expression
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..display import Part
     from .service import Service
@@ -82,7 +84,7 @@ class Page(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
         """Write a page."""
         values.setdefault("body", as_html(parts) if parts else "")
         values["body"] = Markup(values["body"])  # noqa: S704 - every text in it is escaped
-        template = _templates().get_template(values.pop("template", "page.html"))
+        template = _templates().get_template(values.pop("template", "base.html"))
         self.write(
             template.render(
                 title=title,
@@ -91,12 +93,20 @@ class Page(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
                 xsrf=Markup(self.xsrf_form_html()),  # noqa: S704
                 admin=self.is_admin,
                 user=self.name,
+                here=self.request.path.removeprefix(self.settings["prefix"]),
                 **values,
             )
         )
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """Say the status, and nothing of the program's inside."""
+        if self.current_user:
+            words = f"Status {status_code}."
+            if status_code == 403:
+                words = "This is for the hub's administrators, or its form was open for too long."
+            self.show(self._reason, [Text(words)])
+            self.finish()
+            return
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(f"{status_code}: {self._reason}\n")
 
@@ -129,6 +139,19 @@ class Home(Page):
         self.show("What people install", body=self.service.live.body, template="report.html")
 
 
+class Download(Admin):
+    """``/report.csv`` and ``/report.json``: the report as of the last look, with every row."""
+
+    @authenticated
+    async def get(self, form: str) -> None:
+        """Write it."""
+        report = self.service.live.report
+        kind = {"csv": "text/csv", "json": "application/json"}[form]
+        self.set_header("Content-Type", f"{kind}; charset=utf-8")
+        self.set_header("Content-Disposition", f"attachment; filename=report.{form}")
+        self.write(report.to_csv() if form == "csv" else json_text(report))
+
+
 class Package(Admin):
     """``/package``: the versions that people had of a package, over time."""
 
@@ -152,8 +175,13 @@ class Package(Admin):
             if people >= least
         )
         words = f"At the end of each month; counts of fewer than {least} people are left out."
-        table = Table(("Month", "Version", "People"), rows, f"{manager}:{name}, by version")
-        self.show(f"{manager}:{name}", [Text(words, "quiet"), table])
+        parts: list[Part] = [Text(words, "quiet")]
+        parts.append(
+            _table("People by version", "Month|Version|People", rows)
+            if rows
+            else Text(f"No version of {manager}:{name} is that of {least} people.")
+        )
+        self.show(f"{manager}:{name}", parts, template="report.html")
 
 
 class Advisory(Admin):
@@ -189,11 +217,11 @@ class Advisory(Admin):
                 affected = each.affects(held.version)
                 if affected is not False:
                     what = f"{held.manager}:{held.name} {held.version}"
-                    doubt = "" if affected else "cannot be compared"
-                    rows.append((each.id, what, held.person, each.summary, doubt))
+                    what += "" if affected else " (cannot be compared)"
+                    rows.append((each.id, what, held.person, each.summary))
         if rows:
-            columns = ("Advisory", "Package", "Person", "What it is", "Doubt")
-            parts.append(Table(columns, tuple(sorted(rows)), "Affected now"))
+            columns = "Advisory|Package|Person|What it is"
+            parts.append(_table("Affected now", columns, sorted(rows)))
         elif known:
             parts.append(Text(f"Nobody has what the {len(known)} advisories are about.", "good"))
         self.show("Advisories", parts, template="advisory.html", versions=said)
@@ -211,7 +239,9 @@ class Requests(Admin):
             found[manager, package].append((person, since, why))
         rows = [
             {"manager": key[0], "name": key[1], "people": people, "said": decisions.get(key, {})}
-            for key, people in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+            for key, people in sorted(
+                found.items(), key=lambda item: (item[0] in decisions, -len(item[1]), item[0])
+            )
         ]
         self.show("Requests", template="requests.html", rows=rows)
 
@@ -220,7 +250,7 @@ class Requests(Admin):
         """Enter a decision."""
         state = self.get_body_argument("state")
         manager, name = self.get_body_argument("manager"), self.get_body_argument("name")
-        if state not in ("approved", "refused") or len(manager) > 20 or len(name) > 300:
+        if state not in ("approved", "refused") or manager not in names() or len(name) > 300:
             raise HTTPError(400)
         why = self.get_body_argument("why", "")
         await self.service.work(self.service.store.decide, manager, name, state, why, self.name)
@@ -250,6 +280,8 @@ class Next(Admin):
             self.show("The next image", [Text(str(error), "warning")], template="next.html")
             return
         notes = [Text(note) for note in made.artifact.notes]
+        held = "jstackmagic report HOMES --against IMAGE"
+        notes.append(Text(f"Build it, then ask for how many it is enough: {held}", "quiet"))
         self.show("The next image", notes, template="next.html", text=made.artifact.text)
 
 
@@ -277,26 +309,49 @@ class Me(Page):
     @authenticated
     async def get(self) -> None:
         """Show it."""
-        service = self.service
-        lines = await service.work(service.store.lines, self.name, _OWN_LINES)
-        decisions = await service.work(service.store.decisions)
-        asked = await service.work(service.store.asked, self.name)
+        service, store = self.service, self.service.store
+        if service.wait(self.name, 0):
+            raise HTTPError(429)
+        lines = await service.work(store.lines, self.name, _OWN_LINES)
+        decisions = await service.work(store.decisions)
+        asked = await service.work(store.asked, self.name)
         own = Tally()
-        for tally in await service.work(service.store.tally_of, self.name):
+        for tally in await service.work(store.tally_of, self.name):
             own.add(tally)
-        rows = tuple(
-            (line["time"], line["event"], _said(line)) for line in lines if line["event"] != "end"
+        again = [use for use in own.uses.values() if use.standing]
+        seconds = duration(sum(use.seconds for use in again))
+        words = f"Each new server installs {counted(len(again), 'package')} again"
+        words += f", which takes {seconds}." if seconds else "."
+        tables = (
+            _table(
+                "Your requests",
+                "Package|State|Why",
+                (
+                    (":".join(key), said.get("state", "waits"), said.get("why", ""))
+                    for key in sorted(asked)
+                    for said in (decisions.get(key, {}),)
+                ),
+            ),
+            _table(
+                "Your environments",
+                "Environment|Manager|Package|Version",
+                await service.work(store.holds, self.name),
+            ),
+            _table(
+                "Your images",
+                "Image|Offered to",
+                (
+                    (image, "everybody" if offered else "you")
+                    for image, owner, offered in await service.work(store.images)
+                    if owner == self.name
+                ),
+            ),
+            _table("The latest that was sent", "When|What|Result", _said(lines)),
         )
-        requests = tuple(
-            (":".join(key), decisions.get(key, {}).get("state", "waits"),
-             decisions.get(key, {}).get("why", ""))
-            for key in sorted(asked)
-        )  # fmt: skip
-        parts: list[Part] = [*Report(coarse(own, 1), limit=0).parts()]
-        if requests:
-            parts.append(Table(("Request", "State", "Why"), requests, "Your requests"))
-        history = Table(("When", "Event", "What"), rows, "The latest that was sent")
-        self.show("Yours", [*parts, history], template="me.html")
+        parts: list[Part] = [table for table in tables if table.rows]
+        parts = [Text(words), *parts] if parts else [Text("Nothing of yours was sent yet.")]
+        parts.append(Text("#… stands for the path of an environment, which is not sent.", "quiet"))
+        self.show("Yours", parts, template="me.html")
 
     @authenticated
     async def post(self) -> None:
@@ -308,9 +363,18 @@ class Me(Page):
         self.redirect(self.settings["prefix"] + "me", status=303)
 
 
-def _said(line: dict[str, Any]) -> str:
-    request = line.get("request") or {}
-    return f"{request.get('action')} {request.get('manager')}: {' '.join(request.get('specs', ()))}"
+def _table(caption: str, columns: str, rows: Iterable[tuple[str, ...]]) -> Table:
+    return Table(tuple(columns.split("|")), tuple(rows), caption)
+
+
+def _said(lines: Sequence[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+    """Yield what was asked, each with its result; the latest lines come first."""
+    results = {line["id"]: line["outcome"]["status"] for line in lines if line.get("outcome")}
+    for line in lines:
+        if request := line.get("request"):
+            what = f"{request['action']} {request['manager']}: {' '.join(request['specs'])}"
+            result = results.get(line["id"], "asked for" if line["event"] == "planned" else "")
+            yield f"{line['time'][:10]} {line['time'][11:16]}", what, result
 
 
 PAGES = (
@@ -318,6 +382,7 @@ PAGES = (
     ("package", Package),
     ("advisory", Advisory),
     ("requests", Requests),
+    ("report\\.(csv|json)", Download),
     ("next", Next),
     ("images", Images),
     ("me", Me),

@@ -58,6 +58,8 @@ class Service:
         live: The counts.
         policy: The policy that kernels are served; a file that is read again when it changes.
         advisories: A folder of OSV files; None without one.
+        images_from: The registries, or repositories in one, of images that users may push; empty
+            for any.
         counts: The counts for Prometheus.
     """
 
@@ -66,6 +68,7 @@ class Service:
     policy: Path | None = None
     advisories: Path | None = None
     lines_a_minute: int = 20_000
+    images_from: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _served: dict[str, Any] = field(default_factory=dict)
@@ -98,6 +101,11 @@ class Service:
         except (OSError, UsageError) as error:
             LOG.error("the policy cannot be read", extra={"said": {"why": str(error)}})
         return self._served
+
+    def may_start(self, image: str) -> bool:
+        """Return whether an image's name is of a place that servers may start from."""
+        places = tuple(f"{place.rstrip('/')}/" for place in self.images_from)
+        return not places or image.startswith(places)
 
     def known(self) -> tuple[list[Advisory], list[str]]:
         """Return the advisories of the folder, and what could not be read of it."""

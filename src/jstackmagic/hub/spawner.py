@@ -11,6 +11,7 @@ In ``jupyterhub_config.py``, with the service's address and its own token:
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from dataclasses import dataclass, field
@@ -60,6 +61,8 @@ class Choice:
         return [
             {
                 "display_name": name,
+                # of its own: the usual one is the same for lab/a:1 and lab-a:1
+                "slug": hashlib.sha256(image.encode()).hexdigest()[:12],
                 "default": image == self.usual,
                 "kubespawner_override": {"image": image},
             }

@@ -240,6 +240,18 @@ class Store:
         with self.engine.connect() as connection:
             return [Held(*row) for row in connection.execute(asked)]
 
+    def holds(self, name: str) -> list[tuple[str, str, str, str]]:
+        """Return what a person's environments hold: place, manager, package and version."""
+        held, person = self._held.c, self._person.c
+        asked = (
+            sa.select(held.place, held.manager, held.name, held.version)
+            .join_from(self._held, self._person)
+            .where(person.name == name, held.version != "")
+            .order_by(held.place, held.manager, held.name)
+        )
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(asked)]
+
     def moves(self, manager: str, name: str) -> list[tuple[int, str, str]]:
         """Return the person, version and time of each move of a package, in order of time."""
         move = self._move.c

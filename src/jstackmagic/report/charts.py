@@ -19,8 +19,15 @@ _STYLE = Style(
     foreground_subtle=_GREY,
     opacity="1",
     colors=("#3182bd",),
+    font_family="system-ui, sans-serif",
+    title_font_size=20,
+    label_font_size=16,
+    major_label_font_size=16,
+    value_font_size=16,
+    guide_stroke_color="transparent",
+    major_guide_stroke_color="transparent",
 )
-_LONG = 34  # characters of a label
+_LONG = 28  # characters of a label
 
 
 def bars(title: str, rows: Sequence[tuple[str, float]]) -> bytes:
@@ -32,7 +39,9 @@ def bars(title: str, rows: Sequence[tuple[str, float]]) -> bytes:
         js=(),
         print_values=True,
         formatter=lambda number: f"{number:,.0f}" if number >= 10 else f"{number:.2g}",
-        height=80 + 34 * len(rows),
+        show_x_labels=False,  # each bar says its value
+        width=640,
+        height=60 + 34 * len(rows),
         truncate_label=-1,
     )
     upwards = rows[::-1]

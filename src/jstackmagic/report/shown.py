@@ -32,6 +32,7 @@ ORDERS: dict[str, Callable[[Use], float]] = {
 
 _VERSIONS = 3  # of a package, the most asked for
 _SKIPPED = 20  # that are named
+_BARS = 12  # of a chart
 
 
 def coarse(tally: Tally, least: int) -> Tally:
@@ -161,9 +162,10 @@ class Report(Result):
             self._counts("What is removed again within an hour", "withdrawn"),
             self._table(
                 "Requests that wait for an image",
-                "Package|People|Since|Reasons",
+                "Package|People|Since|Reasons" if self.least <= 1 else "Package|People",
                 (
-                    (_called(name), wait.users, wait.since, "; ".join(wait.why))
+                    (_called(name), wait.users)
+                    + ((wait.since, "; ".join(wait.why)) if self.least <= 1 else ())
                     for name, wait in _by_users(tally.waits.items())
                 ),
             ),
@@ -271,10 +273,16 @@ class Report(Result):
             return ()
         from .charts import bars
 
-        people = [(_called(name), use.users) for name, use in self.ranked("people")[:12]]
-        seconds = [(_called(n), use.seconds / 60) for n, use in self.ranked("seconds")[:12]]
-        wanted = (("People who install it", people), ("Minutes at every start", seconds))
-        return [(title, bars(title, rows)) for title, rows in wanted if any(n for _, n in rows)]
+        people = [(_called(name), use.users) for name, use in self.ranked("people")]
+        seconds = [(_called(name), use.seconds) for name, use in self.ranked("seconds")]
+        most = max((number for _, number in seconds), default=0)
+        unit, size = ("Minutes", 60) if most >= 120 else ("Seconds", 1)
+        wanted = (
+            ("People who install it", people),
+            (f"{unit} when all servers start", [(name, n / size) for name, n in seconds]),
+        )
+        drawn = ((title, [row for row in rows[:_BARS] if row[1]]) for title, rows in wanted)
+        return [(title, bars(title, rows)) for title, rows in drawn if rows]
 
 
 def picture(chart: tuple[str, bytes]) -> str:
@@ -299,7 +307,12 @@ def document(title: str, body: str) -> str:
 PAGE = (
     ":root{color-scheme:light dark}"
     "body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;padding:1em;max-width:75em}"
-    "img.chart{width:min(100%,36em);height:auto;vertical-align:top}"
+    "img.chart{width:min(100%,32em);height:auto;vertical-align:top}"
+    "nav a{display:inline-block;padding:.3em .6em .3em 0}"
+    "nav a[aria-current]{font-weight:600;color:inherit;text-decoration:none}"
+    "form{margin:.6em 0;display:flex;flex-wrap:wrap;gap:.4em .8em;align-items:center}"
+    "input,select,button{font:inherit;padding:.15em .4em}"
+    "main>pre{overflow-x:auto;padding:.8em;border:1px solid #7676767f;border-radius:3px}"
 )
 """The style of a page around what `jstackmagic.display.html` draws."""
 
