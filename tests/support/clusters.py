@@ -39,7 +39,7 @@ def add_spokes(index: WheelIndex) -> list[str]:
     names = [f"spoke{number:02}" for number in range(40)]
     for name in names:
         modules = {f"{name}/{part}.py": f"x = {part}\n" * 50 for part in range(10)}
-        index.add(name, "1", modules={f"{name}/__init__.py": "", **modules})
+        index.add(name, "1", modules={f"{name}/__init__.py": "__version__ = '1'\n", **modules})
     return names
 
 

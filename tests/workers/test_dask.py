@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +18,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from distributed import Client, LocalCluster
 
+from jstackmagic.display.console import Plain
+from jstackmagic.export import get
+from jstackmagic.model.errors import UsageError
+from jstackmagic.model.recipe import Item
 from jstackmagic.model.record import Context
+from jstackmagic.model.sources import Sources
 from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
+from jstackmagic.workers.cluster import find
 from jstackmagic.workers.dask import Dask
 from jstackmagic.workers.sync import compare, differences, on_record, sync, take_back
+from strategies import VENV
 from support.clusters import (
     CONSOLE,
     SITE,
@@ -30,6 +40,8 @@ from support.clusters import (
     until,
     worker_env,
 )
+from support.environments import PYTHON
+from support.exports import one
 from support.kernels import clean_environ
 from support.verbs import verb
 from support.warm import warm_venv
@@ -75,11 +87,11 @@ def prefixes(
     return made
 
 
-def start(started: Processes, client: Client, prefix: Path) -> None:
+def start(started: Processes, client: Client, prefix: Path, **variables: str) -> None:
     command = (prefix / "bin/python", "-m", "distributed.cli.dask_worker")
     address = client.scheduler.address
     words = ("--nthreads", "1", "--no-dashboard", "--local-directory", prefix / "tmp")
-    started.start(*command, address, *words)
+    started.start(*command, address, *words, **variables)
 
 
 @pytest.fixture
@@ -210,6 +222,156 @@ def test_a_worker_that_is_killed_in_the_middle_comes_back_right(
     assert not differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
 
 
+def test_only_the_worker_that_imported_it_is_restarted_and_after_its_tasks(
+    client: Client, prefixes: list[Path], kernel: Path, wheel_index: WheelIndex, tmp_path: Path
+) -> None:
+    for version in ("1", "2"):
+        wheel_index.add("crank", version)
+    install(kernel, wheel_index, "crank==1")
+    cluster = Dask(client)
+    sync(cluster, cargo_of(kernel), CONSOLE)
+    before = {f["prefix"]: (name, f["pid"]) for name, f in cluster.call("look").items()}
+
+    def work(begun: str, end: str) -> Any:
+        import pathlib
+        import time
+
+        import crank
+
+        pathlib.Path(begun).touch()
+        for _ in range(2000):
+            if pathlib.Path(end).exists():
+                break
+            time.sleep(0.02)
+        return crank.__version__
+
+    begun, end = tmp_path / "begun", tmp_path / "end"
+    busy, _ = before[str(prefixes[0])]
+    task = client.submit(work, str(begun), str(end), workers=[busy], pure=False)
+    until(begun.exists)
+    install(kernel, wheel_index, "crank==2")
+    cargo = cargo_of(kernel)
+    with ThreadPoolExecutor(1) as threads:
+        done = threads.submit(sync, cluster, cargo, CONSOLE)
+        until(lambda: list(site_of(prefixes[0]).glob("crank-2.dist-info/RECORD")))
+        end.touch()
+        rows = done.result().rows
+    assert task.result() == "1"
+    restarted = [row.worker for row in rows if "restarted (crank was imported)" in row.words]
+    assert restarted == [busy]
+    until(lambda: len(cluster.workers()) == 3)
+    after = {f["prefix"]: f["pid"] for f in cluster.call("look").values()}
+    moved = [prefix for prefix, (_, pid) in before.items() if after[prefix] != pid]
+    assert moved == [str(prefixes[0])]
+    assert use("crank", client) == ["2"] * 3
+
+
+def other_python() -> str:
+    """A Python of another minor version that can run here."""
+    found = [shutil.which(f"python3.{minor}") for minor in range(10, 15)]
+    found += map(str, Path.home().glob(".pyenv/versions/3.1[0-9].*/bin/python"))
+    found += map(str, Path("~root").expanduser().glob(".pyenv/versions/3.1[0-9].*/bin/python"))
+    for python in filter(None, found):
+        words = [python, "-c", "import sys, venv; print(*sys.version_info[:2], sep='.')"]
+        asked = subprocess.run(words, capture_output=True, text=True, check=False)
+        if asked.returncode == 0 and asked.stdout.strip() != PYTHON.removeprefix("python"):
+            return python
+    pytest.skip("there is no other Python 3 here")
+
+
+def test_a_worker_of_another_minor_python_gets_pure_wheels_and_that_is_said_first(
+    client: Client,
+    prefixes: list[Path],
+    started: Processes,
+    kernel: Path,
+    wheel_index: WheelIndex,
+    tmp_path: Path,
+) -> None:
+    prefix = tmp_path / "other"
+    subprocess.run([other_python(), "-m", "venv", "--without-pip", prefix], check=True)
+    (site,) = prefix.glob("lib/python3*/site-packages")
+    (site / "zz-borrowed.pth").write_text(f"{SITE}\n")
+    wheel_index.add("plain", "1")
+    abi = f"cp{PYTHON.removeprefix('python').replace('.', '')}"
+    platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    wheel_index.add("native", "1", tag=f"{abi}-{abi}-{platform}")
+    install(kernel, wheel_index, "plain", "native")
+    cluster, cargo = Dask(client), cargo_of(kernel)
+    before = cluster.workers()
+    start(started, client, prefix)
+    client.wait_for_workers(4, timeout=60)
+    (other,) = set(cluster.workers()) - set(before)
+    said: list[tuple[str, int]] = []
+    sent = cluster.sent()
+    done = sync(cluster, cargo, Plain(lambda text: said.append((text, cluster.sent()))))
+    words, then = said[0]
+    assert (words.count("they get pure wheels alone"), then) == (1, sent)
+    (row,) = [row for row in done.rows if row.worker == other]
+    assert row.brought == (("plain", "", "1"),)
+    assert row.failed.startswith("native: it is built for Python")
+    found = differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
+    assert {(each.worker, each.name) for each in found} == {(other, "python"), (other, "native")}
+    client.retire_workers([other])
+    until(lambda: len(cluster.workers()) == 3)
+
+
+def test_a_scheduler_that_was_restarted_is_told_again(
+    started: Processes, kernel: Path, wheel_index: WheelIndex, tmp_path: Path
+) -> None:
+    wheel_index.add("gauge", "1")
+    install(kernel, wheel_index, "gauge")
+    cargo = cargo_of(kernel)
+    file = tmp_path / "scheduler.json"
+
+    def scheduler(port: str = "0") -> subprocess.Popen[bytes]:
+        words = ("--port", port, "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", file)
+        return started.start(sys.executable, "-m", "distributed.cli.dask_scheduler", *words)
+
+    first = scheduler()
+    until(file.exists)
+    with Client(scheduler_file=str(file)) as client:
+        start(started, client, worker_env(tmp_path / "one"))
+        client.wait_for_workers(1, timeout=60)
+        assert not sync(Dask(client), cargo, CONSOLE).failed
+        address = client.scheduler.address
+        first.kill()
+        until(lambda: client.status != "running")
+        with pytest.raises(UsageError, match="connected to no cluster"):
+            find("", {"client": client})
+        scheduler(address.rpartition(":")[2])
+        until(lambda: client.status == "running")
+        sync(Dask(client), cargo, CONSOLE)
+        start(started, client, worker_env(tmp_path / "two"))
+        until(lambda: "1" in use("gauge", client))
+        assert set(use("gauge", client)) == {"1"}
+
+
+def test_the_exported_plugins_install_on_a_worker(
+    started: Processes,
+    wheel_index: WheelIndex,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    wheel_index.add("lever", "1.5")
+    sources = Sources(index_url=wheel_index.url)
+    recipe = one("pip", Item("lever", "lever", "1.5"), environment=VENV, sources=sources)
+    names: dict[str, Any] = {}
+    exec(get("dask").render(recipe).text, names)
+    prefix = warm_venv(tmp_path_factory, tmp_path / "worker")
+    (site_of(prefix) / "zz-borrowed.pth").write_text(f"{SITE}\n")
+    with (
+        LocalCluster(
+            n_workers=0, processes=False, dashboard_address=None, protocol="tcp"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        start(started, client, prefix, PIP_NO_INDEX="0")
+        client.wait_for_workers(1, timeout=60)
+        for plugin in names["PLUGINS"]:
+            client.register_plugin(plugin)
+        assert use("lever", client) == ["1.5"]
+
+
 # From a notebook
 
 KERNEL = """
@@ -303,3 +465,30 @@ def test_here_and_there_is_one_transaction(
 
     error, shown = run("client.close()\n%envsync client")
     assert (error, "This is no connected cluster: client" in shown) == ("UsageError", True)
+
+
+def test_the_workers_of_a_local_cluster_have_this_environment_and_are_restarted_for_it(
+    run: Callable[[str], tuple[str, str]], wheel_index: WheelIndex
+) -> None:
+    for version in ("1", "2"):
+        wheel_index.add("pulley", version)
+    run(
+        "client.close()\n"
+        "from distributed import LocalCluster\n"
+        "local = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
+        "client = Client(local)\n"
+        "def version():\n    import pulley\n    return pulley.__version__\n"
+        "def ask():\n"
+        "    names = client.scheduler_info()['workers']\n"
+        "    tasks = [client.submit(version, workers=[n], pure=False) for n in names]\n"
+        "    print(client.gather(tasks))\n"
+    )
+    assert run(f"%envinstall --index-url {wheel_index.url} pip:pulley==1")[0] == ""
+    error, shown = run("%envsync")
+    same = re.findall(r"\bsame\s*$", shown, re.MULTILINE)
+    assert (error, len(same), run("ask()")) == ("", 2, ("", "['1', '1']"))
+    line = f"%envinstall --workers --index-url {wheel_index.url} pip:pulley==2"
+    error, shown = run(line)
+    assert (error, shown.count("restarted (pulley was imported)")) == ("", 2)
+    assert run("client.wait_for_workers(2, timeout=60)\nask()") == ("", "['2', '2']")
+    assert run("local.close()")[0] == ""

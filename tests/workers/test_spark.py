@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jstackmagic.workers.spark import Executors
 from jstackmagic.workers.sync import compare, differences, sync
-from support.clusters import CONSOLE, cargo_of, worker_env
+from support.clusters import CONSOLE, add_spokes, cargo_of, until, worker_env
 from support.verbs import verb
 from support.warm import warm_venv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from support.wheels import WheelIndex
 
@@ -51,6 +54,14 @@ def session(_session_environ: None, tmp_path_factory: pytest.TempPathFactory) ->
         made.stop()
 
 
+@pytest.fixture(autouse=True)
+def archives(
+    session: Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One folder of archives, as a session has it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "spark-archives"))
+
+
 @pytest.fixture
 def kernel(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return warm_venv(tmp_path_factory, tmp_path / "kernel")
@@ -75,9 +86,22 @@ def use(name: str, session: Any) -> list[Any]:
     return sorted(found.collect())
 
 
-def test_every_executor_gets_it_and_a_later_one_too(
-    session: Any, kernel: Path, wheel_index: WheelIndex
-) -> None:
+def executors(session: Any) -> list[tuple[str, Path, int]]:
+    """The executors: name, folder and process, which is the parent of its Pythons' parent."""
+
+    def place(_: int) -> tuple[str, str, int]:
+        with open(f"/proc/{os.getppid()}/stat", encoding="utf-8") as file:
+            process = int(file.read().rpartition(")")[2].split()[1])
+        return os.path.basename(os.getcwd()), os.getcwd(), process
+
+    place.__module__ = "__main__"
+    found = session.sparkContext.parallelize(range(2), 2).barrier().mapPartitions(
+        lambda part: map(place, part)
+    )  # fmt: skip
+    return [(name, Path(folder), process) for name, folder, process in sorted(found.collect())]
+
+
+def test_every_executor_gets_it(session: Any, kernel: Path, wheel_index: WheelIndex) -> None:
     wheel_index.add("widget", "1.2", requires=["gear"])
     wheel_index.add("gear", "3.0")
     verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", "widget")
@@ -94,5 +118,44 @@ def test_every_executor_gets_it_and_a_later_one_too(
     # another version: no Python keeps the one that it had imported
     wheel_index.add("gear", "3.1")
     verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", "gear==3.1")
-    assert not sync(cluster, cargo_of(kernel), CONSOLE).failed
+    wheel_index.stop()
+    cargo = cargo_of(kernel)
+    assert not sync(cluster, cargo, CONSOLE).failed
     assert [version for _, version in use("gear", session)] == ["3.1", "3.1"]
+
+    # one is changed: it is named, and put back
+    name, folder, _ = executors(session)[0]
+    (path,) = [p for p in folder.glob("jstackmagic-*/gear.py") if "3.1" in p.read_text()]
+    path.write_text("evil = True\n")
+    (found,) = differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
+    assert (found.worker.rpartition("/")[2], found.there) == (name, "changed: gear.py")
+    again = replace(cargo, order={**cargo.order, "again": True})
+    assert not sync(cluster, again, CONSOLE).failed
+    assert not differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
+
+
+def test_an_executor_that_is_killed_in_the_middle_is_replaced_by_one_that_is_right(
+    session: Any, kernel: Path, wheel_index: WheelIndex
+) -> None:
+    names = add_spokes(wheel_index)
+    verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", *names)
+    wheel_index.stop()
+    cluster, cargo = Executors(session.sparkContext), cargo_of(kernel)
+    before = executors(session)
+    _, folder, process = before[1]
+
+    def kill() -> None:
+        there = set(folder.glob("jstackmagic-*"))
+        until(lambda: set(folder.glob("jstackmagic-*")) - there)
+        os.kill(process, signal.SIGKILL)
+
+    with ThreadPoolExecutor(1) as threads:
+        killed = threads.submit(kill)
+        sync(cluster, cargo, CONSOLE)
+        killed.result()
+    until(lambda: len(cluster.workers()) == 2)
+    after = {name for name, _, _ in executors(session)}
+    assert len(after - {name for name, _, _ in before}) == 1
+    assert [version for _, version in use("spoke00", session)] == ["1", "1"]
+    assert not sync(cluster, cargo, CONSOLE).failed
+    assert not differences(cargo.order, {"packages": {}}, compare(cluster, cargo))

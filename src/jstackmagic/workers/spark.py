@@ -13,7 +13,7 @@ import os
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from ..model.errors import UsageError
+from ..model.errors import NOTHING_CHANGED, Stopped, UsageError
 from . import call, worker
 from .cluster import Lost, shipped, source
 
@@ -87,15 +87,33 @@ class Executors:
                 rows |= {row["name"]: row for row in plan["wheels"]}
         for name in cargo.order["remove"]:
             rows.pop(name, None)
-        self._offer(rows)
+        if gone := [name for name, row in rows.items() if not worker.is_kept(row)]:
+            for name in gone:
+                del rows[name]
+            raise Stopped(
+                f"The archives of {', '.join(gone)}, which were sent before, are no longer here.",
+                kept=NOTHING_CHANGED,
+                advice="To go on without what this environment lacks: %envsync",
+            )
+        broken = cargo.order["again"] and any(
+            plan["facts"]["wrong"] for plan in plans.values() if not isinstance(plan, Lost)
+        )
+        self._offer(rows, anew=bool(broken))
         names = [row["name"] for row in cargo.order["wheels"]]
         after = self.call("look", names)
         return {name: _outcome(plan, after.get(name)) for name, plan in plans.items()}
 
-    def _offer(self, rows: Mapping[str, Any]) -> None:
-        """Have the folder of these wheels on the path of every Python, in place of an earlier."""
-        digest = hashlib.sha256("".join(sorted(r["sha256"] for r in rows.values())).encode())
-        name = f"{_FOLDER}{digest.hexdigest()[:16]}"
+    def _offer(self, rows: Mapping[str, Any], *, anew: bool) -> None:
+        """Have the folder of these wheels on the path of every Python, in place of an earlier.
+
+        Args:
+            rows: The wheels, by their names.
+            anew: Whether to have it unpacked again, since files of it were changed.
+        """
+        times: int = self._context.__dict__.setdefault("_jstackmagic_times", 0) + anew
+        self._context.__dict__["_jstackmagic_times"] = times
+        content = [str(times), *sorted(row["sha256"] for row in rows.values())]
+        name = f"{_FOLDER}{hashlib.sha256(''.join(content).encode()).hexdigest()[:16]}"
         includes = self._context._python_includes
         includes[:] = [each for each in includes if not each.startswith(_FOLDER)]
         offered: set[str] = self._context.__dict__.setdefault("_jstackmagic_offered", set())
@@ -117,15 +135,9 @@ class Executors:
 
 
 def _merge(rows: Iterable[Any], path: str) -> None:
-    """Write the content of wheels to one archive, each checked against its hash.
-
-    Raises:
-        ValueError: One has another hash.
-    """
+    """Write the content of wheels to one archive."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as merged:
         for row in rows:
-            if not worker.is_kept(row):
-                raise ValueError(f"{row['file']} is not what was packed: its hash is another one")
             with zipfile.ZipFile(worker.path_of(row)) as wheel:
                 for name in wheel.namelist():
                     merged.writestr(worker.in_site(name), wheel.read(name))
