@@ -1,10 +1,11 @@
 """%envsync against PipInstall and against restarting with a new image: 1, 4 and 16 workers.
 
-    python benchmarks/workers.py [--workers 1 4 16]
+    python benchmarks/workers.py [--workers 1 4 16] [--conda]
 
 The workers are of one host, each under a nanny in an environment of its own; ten wheels of 200 KB
-are sent, and with --conda five conda packages. PipInstall has a warm cache and an index on this
-machine. The bytes through the scheduler are counted where it sends them.
+are sent. PipInstall has a warm cache and an index on this machine. With --conda five conda packages
+are sent instead, to conda environments, where py-rattler links them; there is no CondaInstall
+beside it, which needs a conda. The bytes through the scheduler are counted where it sends them.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from distributed.diagnostics.plugin import PipInstall  # noqa: E402
 
 from jstackmagic.workers.dask import Dask  # noqa: E402
 from jstackmagic.workers.sync import sync  # noqa: E402
-from support.clusters import CONSOLE, cargo_of, processes, until  # noqa: E402
-from support.environments import make_venv  # noqa: E402
+from support.clusters import CONSOLE, SITE, cargo_of, processes, site_of, until  # noqa: E402
+from support.environments import create_environment, make_venv  # noqa: E402
+from support.tiers import shim  # noqa: E402
 from support.verbs import verb  # noqa: E402
 from support.wheels import WheelIndex  # noqa: E402
 
@@ -38,10 +40,14 @@ if TYPE_CHECKING:
 NAMES = tuple(f"package{number}" for number in range(10))
 
 
+CONDA = ("demo-library", "demo-tool", "dnspython", "pymongo", "setuptools")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 4, 16])
-    counts = parser.parse_args().workers
+    parser.add_argument("--conda", action="store_true")
+    wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, WheelIndex(Path(name, "index")) as index:
         folder = Path(name)
         os.environ |= {
@@ -51,41 +57,59 @@ def main() -> None:
             "PIP_CACHE_DIR": str(folder / "pip"),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
-        for package in NAMES:
-            noise = {
-                f"{package}/part{n}.py": f"x = '{os.urandom(10_000).hex()}'\n" for n in range(10)
-            }
-            index.add(package, "1", modules={f"{package}/__init__.py": "", **noise})
-        kernel = make_venv(folder / "kernel")
-        verb("install", "--prefix", kernel, "--pip", *NAMES)
+        if wanted.conda:
+            kernel = make_conda(folder / "kernel")
+            verb("install", "--prefix", kernel, "-c", shim().url, "--conda", *CONDA)
+        else:
+            kernel = make_venv(folder / "kernel")
+            add_packages(index)
+            verb("install", "--prefix", kernel, "--pip", *NAMES)
         begun = time.monotonic()
         cargo = cargo_of(kernel)
-        print(f"packing {len(NAMES)} wheels, {cargo.size / 1e6:.1f} MB: {since(begun):.2f} s, once")
+        size = f"{len(cargo.rows)} packages, {cargo.size / 1e6:.1f} MB"
+        print(f"packing {size}: {since(begun):.2f} s, once")
         print("workers  %envsync  again  PipInstall  ratio  new image  bytes/archives")
-        for count in counts:
-            measure(count, folder / str(count), cargo)
+        for count in wanted.workers:
+            measure(count, folder / str(count), cargo, conda=wanted.conda)
+
+
+def add_packages(index: WheelIndex) -> None:
+    for package in NAMES:
+        noise = {f"{package}/part{n}.py": f"x = '{os.urandom(10_000).hex()}'\n" for n in range(10)}
+        index.add(package, "1", modules={f"{package}/__init__.py": "", **noise})
+
+
+def make_conda(prefix: Path) -> Path:
+    channel = shim()
+    return create_environment(
+        prefix, "python", "pip", channels=[channel.url], packages=channel.packages
+    )
 
 
 def since(begun: float) -> float:
     return time.monotonic() - begun
 
 
-def measure(count: int, folder: Path, cargo: Cargo) -> None:
+def measure(count: int, folder: Path, cargo: Cargo, *, conda: bool) -> None:
     """One line of the table."""
-    times = {}
-    for way in ("sync", "pip"):
+    times = {"pip": float("nan")}
+    make = make_conda if conda else make_venv
+    for way in ("sync",) if conda else ("sync", "pip"):
         with ExitStack() as stack:
             started = stack.enter_context(processes())
             started.environ |= {
                 name: os.environ[name] for name in ("PIP_INDEX_URL", "PIP_CACHE_DIR")
             }
             started.environ.pop("PIP_NO_INDEX")
-            scheduler, file = borrowing(folder / way / "scheduler"), folder / way / "address.json"
+            scheduler, file = (
+                borrowing(make_venv(folder / way / "scheduler")),
+                folder / way / "address.json",
+            )
             words = ("--port", "0", "--no-dashboard", "--scheduler-file", file)
             started.start(scheduler / "bin/python", "-m", "distributed.cli.dask_scheduler", *words)
             until(file.exists)
             client = stack.enter_context(Client(scheduler_file=str(file)))
-            prefixes = [borrowing(folder / way / str(number)) for number in range(count)]
+            prefixes = [borrowing(make(folder / way / str(n))) for n in range(count)]
             begun = time.monotonic()
             for prefix in prefixes:
                 command = (prefix / "bin/python", "-m", "distributed.cli.dask_worker")
@@ -109,19 +133,22 @@ def measure(count: int, folder: Path, cargo: Cargo) -> None:
                 begun = time.monotonic()
                 client.register_plugin(PipInstall(list(NAMES), pip_options=["--quiet"]))
                 times["pip"] = since(begun)
-            found = client.run(lambda: __import__("package0.part1").__name__)
-            assert set(found.values()) == {"package0"}
+            found = client.run(importable, "dns.version" if conda else "package0.part1")
+            assert set(found.values()) == {True}
     print(
         f"{count:7}  {times['sync']:6.2f} s  {times['again']:.2f} s  {times['pip']:8.2f} s  "
         f"{times['pip'] / times['sync']:5.1f}  {times['start']:7.2f} s  {times['bytes']:.2f}"
     )
 
 
-def borrowing(prefix: Path) -> Path:
-    """An environment with pip, and the libraries of this one."""
-    from support.clusters import SITE, site_of
+def importable(name: str) -> bool:
+    import importlib
 
-    make_venv(prefix)
+    return bool(importlib.import_module(name))
+
+
+def borrowing(prefix: Path) -> Path:
+    """An environment with the libraries of this one."""
     (site_of(prefix) / "zz-borrowed.pth").write_text(f"{SITE}\n")
     return prefix
 
