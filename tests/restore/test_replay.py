@@ -192,6 +192,30 @@ def test_a_build_that_is_not_to_be_had_is_another_build_of_the_version(
     assert "not all that there was can be had again" in result.notes[0]
 
 
+def test_what_came_from_a_file_that_is_gone_is_never_an_index_s_package_of_that_name(
+    new_venv: Callable[[], Path], wheel_index: WheelIndex, tmp_path: Path
+) -> None:
+    first, second = new_venv(), new_venv()
+    fork = build_wheel(tmp_path / "forks", "forked", "1.0")
+    *_, yanked = [wheel_index.add(n, "1.0") for n in ("forked", "project", "plain", "yanked")]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/pyproject.toml").write_text("[project]\nname = 'project'\nversion = '1.0'\n")
+    options = ("--prefix", first, "-i", wheel_index.url)
+    verb("install", *options, "--pip", "plain", "yanked")
+    verb("install", *options, "--pip", fork)
+    verb("install", *options, "--record-only", "-e", tmp_path / "mine")
+    shutil.rmtree(tmp_path / "forks")
+    shutil.rmtree(tmp_path / "mine")
+    yanked.unlink()
+    with pytest.raises(CommandFailed, match="forked is not put back") as caught:
+        verb("replay", "--prefix", second)
+    assert "yanked" in caught.value.problem
+    assert f"came from {fork}, which is not here" in caught.value.problem
+    assert f"came from {tmp_path / 'mine'}, which is not here" in caught.value.problem
+    found = {package.name for package in packages(second)}
+    assert found & {"forked", "project", "plain", "yanked"} == {"plain"}
+
+
 def test_a_place_that_fails_does_not_keep_the_next_from_its_own(
     new: Callable[[], Path], new_venv: Callable[[], Path], wheel_index: WheelIndex
 ) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from ..display import size_text
 from ..history.progress import Progress
@@ -28,7 +29,7 @@ from ..model.errors import (
 from ..model.managers import of_environment, of_system
 from ..model.plan import Plan
 from ..model.request import Request
-from ..model.spec import read_all
+from ..model.spec import Constraint, Listing, read_all
 from .goals import goals
 from .goals import requests as requests_for
 from .keep import Store, Taken
@@ -212,6 +213,7 @@ class Rebuild:
         self._before = wanted.notes
         self._notes = [*wanted.notes]
         self._failures: list[str] = []
+        self._lost: dict[str, None] = {}
         self._pending: list[Site] = []
         self._kept = ""
         self._progress = None if wanted.dry_run else Progress(wanted.log)
@@ -240,16 +242,20 @@ class Rebuild:
                 self._failures.append(f"{place.where}: {error}")
         if self._keeps:
             self._keep()
-        if self._failures:
-            self._end("failed", self._failures[0].splitlines()[0])
+        problems = [*self._failures, *([] if self._dry_run else self._lost)]
+        if problems:
+            self._end("failed", problems[0].splitlines()[0])
+            newer = ("Newer versions may do: %envreplay --loose",)
             raise CommandFailed(
-                "\n".join(self._failures),
-                kept=f"What came before it was done: {len(self._done)} steps.",
+                "\n".join(problems),
+                kept=f"All else was done: {len(self._done)} steps.",
                 advice=(
-                    *(() if self._loose else ("Newer versions may do: %envreplay --loose",)),
+                    *(newer if self._failures and not self._loose else ()),
+                    *(("Put it there again, and replay again: %envreplay",) if self._lost else ()),
                     *self._before,
                 ),
             )
+        self._notes += self._lost
         self._end("done", " ".join(self._before))
         return Rebuilt(tuple(self._done), tuple(self._notes), self._kept)
 
@@ -278,13 +284,15 @@ class Rebuild:
                 requests = _with_python(requests, place.goal)
             if exactness == "builds" and self._bring_kept(place, requests, here):
                 return
+            requests = self._without_lost(place, requests)
             try:
                 planned = [*self._plan(place.goal, manager, requests, environment)]
                 self._carry_out(place, planned, exactness)
             except (CommandFailed, InvalidSpec) as error:
                 # apt finds out only with its lists what its archive dropped, and then does nothing
                 if exactness == self._ways(manager)[-1]:
-                    raise
+                    self._one_by_one(place, requests, exactness, error)
+                    return
                 reason = error.problem.splitlines()[-1]
                 self._notes.append(
                     f"{place.where}, {manager}: not all that there was can be had again "
@@ -292,6 +300,51 @@ class Rebuild:
                 )
             else:
                 return
+
+    def _without_lost(self, place: Site, requests: Sequence[Request]) -> list[Request]:
+        """Return requests without what came from a file or folder that is no longer here.
+
+        An index may have another project of that name.
+        """
+        lost = _lost(place.goal)
+        found = []
+        for request in requests:
+            specs = request.specs if request.action == "install" else ()
+            gone = [s for s in specs if s.name in lost or s.place in lost.values()]
+            there = tuple(spec for spec in request.specs if spec not in gone)
+            if any(not isinstance(spec, Constraint) for spec in there):
+                found.append(replace(request, specs=there))
+            self._lost |= {
+                f"{place.where}: {spec.name or spec} is not put back: it came from"
+                f" {lost.get(spec.name, spec.place)}, which is not here.": None
+                for spec in gone
+            }
+        return found
+
+    def _one_by_one(
+        self,
+        place: Site,
+        requests: Sequence[Request],
+        exactness: Exactness,
+        error: CommandFailed | InvalidSpec,
+    ) -> None:
+        """Bring each package for itself where not all of them can be had together.
+
+        Raises:
+            CommandFailed: There is but one, or another history is to be recorded as one.
+        """
+        limits = [[s for s in each.specs if isinstance(s, Constraint)] for each in requests]
+        specs = [[s for s in each.specs if not isinstance(s, Constraint)] for each in requests]
+        if self._foreign or place.environment is None or sum(map(len, specs)) < 2:
+            raise error
+        for request, held, wanted in zip(requests, limits, specs, strict=True):
+            for spec in wanted:
+                alone = replace(request, specs=(*held, spec))
+                try:
+                    planned = self._plan(place.goal, request.manager, [alone], place.environment)
+                    self._carry_out(place, [*planned], exactness)
+                except (CommandFailed, InvalidSpec) as failure:
+                    self._failures.append(f"{place.where}: {failure}")
 
     def _bring_kept(self, place: Site, requests: Sequence[Request], here: PackageSet) -> bool:
         """Return whether the files kept in the home volume were enough."""
@@ -384,6 +437,7 @@ class Rebuild:
         there |= {key: p for key, p in place.goal.there.items() if key[0] != manager}
         then = PackageSet(tuple(there.values()))
         requests = requests_for(place.goal, manager, then, self._ways(manager)[0])
+        requests = self._without_lost(place, requests)
         if place.environment is None and manager == "conda":
             requests = _with_python(requests, place.goal)
             self._notes.append(f"{place.where} would be made.")
@@ -391,6 +445,21 @@ class Rebuild:
             f"Then, with {manager}: {request.action} {' '.join(request.texts)}"
             for request in requests
         ]
+
+
+def _lost(goal: Goal) -> dict[str, str]:
+    """Return the packages whose file or folder is no longer here, by name, each with its path."""
+    paths = {
+        name: unquote(urlsplit(package.source).path)
+        for (_, name), package in goal.there.items()
+        if package.source.startswith("file:") and not package.build  # conda's is a channel
+    }
+    for step in goal.steps:
+        for item in step.install:
+            spec = item.spec
+            if spec.place and not spec.is_url and not isinstance(spec, Listing):
+                paths[item.name or spec.place] = os.path.expanduser(spec.place)
+    return {name: path for name, path in paths.items() if not os.path.lexists(path)}
 
 
 def _with_python(requests: Sequence[Request], goal: Goal) -> list[Request]:

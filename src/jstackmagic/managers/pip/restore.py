@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -66,7 +65,7 @@ def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
             if package.name not in asked_for:
                 came_by = goal.origins.request(package) or Request("install", "pip", ())
                 run = (came_by.sources, ())
-                runs.setdefault(run, []).append(_exact_pip(package))
+                runs.setdefault(run, []).append(pip_spec(as_on_disk(package)))
     return [
         Request(
             "install",
@@ -95,7 +94,7 @@ def _pip_specs(goal: Goal, item: Item, here: PackageSet, exactness: Exactness) -
     else:
         done = same(there, package)
     if not done:
-        yield _without_lost_file(pinned(item, "exact"), item.name, item.version)
+        yield pinned(item, "exact")
 
 
 def _merged(runs: dict[_Run, list[str]]) -> dict[_Run, list[str]]:
@@ -114,17 +113,6 @@ def _merged(runs: dict[_Run, list[str]]) -> dict[_Run, list[str]]:
 
 def _is_place(spec: str) -> bool:
     return spec.startswith(("/", "-e ")) or " @ " in spec
-
-
-def _exact_pip(package: Package) -> str:
-    return _without_lost_file(pip_spec(as_on_disk(package)), package.name, package.version)
-
-
-def _without_lost_file(spec: str, name: str, version: str) -> str:
-    """Return a spec; of a file that is not here, the name and version that it had."""
-    path = re.sub(r"^-e |\[[^\]]*\]$", "", spec)
-    lost = path.startswith("/") and not os.path.exists(path)
-    return f"{name}=={version}" if lost else spec
 
 
 def pip_spec(package: Package) -> str:
