@@ -37,10 +37,7 @@ def test_the_same_line_or_a_named_one_makes_it_right(
     asked = request.config.getoption("--faults")
     examined = Examination(Scene(tmp_path / "scene"), operation, bench)
     count = 10**6 if asked == "all" else int(asked)
-    faults = tracer.FAULTS
-    if operation.engine == "apt":  # after an EIO apt may need the line twice: docs/reliability.md
-        faults = tuple(fault for fault in faults if fault != "error")
-    points = [examined.point(*each) for each in examined.sample(count, faults)]
+    points = [examined.point(*each) for each in examined.sample(count, tracer.FAULTS)]
     print(f"{operation.id}: {examined.calls} calls, {summary(points)}")
     assert any(point.failed for point in points)
     wrong = [_described(point) for point in points if point.problems]

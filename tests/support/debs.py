@@ -99,6 +99,8 @@ def make_system(folder: Path, repository: Path) -> dict[str, str]:
         (folder / "etc/apt" / name).mkdir(parents=True)
     for name in ("status", "available"):
         (folder / "var/lib/dpkg" / name).touch()
+    native = subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True)
+    (folder / "var/lib/dpkg/arch").write_bytes(native.stdout)
     sources = folder / "etc/apt/sources.list"
     sources.write_text(f"deb [trusted=yes] copy:{repository} ./\n")
     config = folder / "etc/apt/apt.conf"

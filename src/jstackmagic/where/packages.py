@@ -103,7 +103,8 @@ def read_debian(root: Path = Path("/")) -> tuple[Package, ...]:
 
     Packages that apt marked as automatically installed (``extended_states``) were not requested.
     """
-    folder, marks = dpkg_folder(root), root / "var/lib/apt/extended_states"
+    folder = dpkg_folder(root)
+    marks = folder.parent / "apt/extended_states"
     return _read_debian(folder, marks, *_stamp(folder / "status"), *_stamp(marks))
 
 

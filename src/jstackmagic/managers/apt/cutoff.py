@@ -18,9 +18,10 @@ from ...io.reading import own_bytes
 from ...where.packages import dpkg_folder, paragraphs, read_debian
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from ...model.plan import Plan
+    from ...model.request import Request
 
 Marks = dict[str, tuple[str, ...]]
 
@@ -31,11 +32,38 @@ def note(plan: Plan) -> Marks:
     """Return the packages that were half installed before, those that must stay, and archives."""
     change = plan.change
     known = [old for old, _ in change.changed] if change else read_debian()
+    before = {package.name for package in read_debian()}
+    added = {package.name for package in change.added} if change else set()
     return {
+        "automatic": tuple(sorted(added & automatic(plan.request, before, added))),
         "known": tuple(each.name for each in half()),
         "there": tuple(package.name for package in known),
         "files": tuple(os.path.abspath(spec.place) for spec in plan.request.specs if spec.place),
     }
+
+
+def automatic(
+    request: Request, before: Collection[str], added: Collection[str] | None = None
+) -> set[str]:
+    """Return the names of packages that an install brought, or would bring, without being asked.
+
+    None if one of the names is not a package's: apt-get then takes another that provides it.
+
+    Args:
+        request: The install.
+        before: The names of the packages before.
+        added: Those that come; without them, what is there now counts.
+    """
+    asked = {spec.name.partition(":")[0] for spec in request.specs}
+    there = {package.name for package in read_debian()} if added is None else {*before, *added}
+    if request.action != "install" or not asked <= {name.partition(":")[0] for name in there}:
+        return set()
+    return {name for name in there.difference(before) if name.partition(":")[0] not in asked}
+
+
+def drafts() -> list[Path]:
+    """Return the lists of files that a killed dpkg was writing, where none is at work."""
+    return [] if _is_at_work() else [*(dpkg_folder() / "info").glob("*.list-new")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,13 @@ from ...model.plan import Command, Plan
 from ...model.spec import read
 from ...where.packages import read_debian
 from .. import Engine
+from ..goal import Wish
 from . import cutoff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from ...model.request import Request
-    from ..goal import Wish
 
 LISTS = Path("/var/lib/apt/lists")
 """The folder that ``apt-get update`` fills; images are shipped without its content."""
@@ -84,16 +84,20 @@ class AptGet(Engine):
 
     def run(self, plan: Plan, console: Console) -> int:
         """Run apt-get; see ``Engine.run``."""
-        for command in plan.commands:
-            if command.argv[-2:] == ("apt-get", "update"):
-                status = patiently(command, console)
-                if status == 0:
-                    _simulate(plan.request, plan.request.texts)  # refuses what it cannot do
-            else:
-                status = process.run(command, console.write, risk=_RISK)
-            if status != 0:
-                return status
-        return 0
+        before = {package.name for package in read_debian()}
+        try:
+            for command in plan.commands:
+                if command.argv[-2:] == ("apt-get", "update"):
+                    status = patiently(command, console)
+                    if status == 0:
+                        _simulate(plan.request, plan.request.texts)  # refuses what it cannot do
+                else:
+                    status = process.run(command, console.write, risk=_RISK)
+                if status != 0:
+                    return status
+            return 0
+        finally:
+            _mark_automatic(cutoff.automatic(plan.request, before))
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         """Return the Debian packages of the specs' names; see ``Engine.resolved``."""
@@ -193,6 +197,12 @@ def mark(there: Iterable[Package], wanted: Mapping[str, Wish]) -> None:
         ]
         if names:
             process.capture(Command((*root, "apt-mark", verb, *names)))
+
+
+def _mark_automatic(names: Collection[str]) -> None:
+    """Mark packages as come along, where apt-get could not: it goes on without an error."""
+    there = [each for each in read_debian() if each.requested and each.name in names]
+    mark(there, {each.name: Wish("apt", each.name, requested=False) for each in there})
 
 
 def _plan_removal(request: Request, environment: Environment) -> Plan:
@@ -307,6 +317,9 @@ def finish(marks: Mapping[str, tuple[str, ...]], console: Console) -> None:
         new = [each.name for each in cutoff.half() if each.name not in stay]
         if new:
             patiently(Command((*dpkg, "--remove", "--force-remove-reinstreq", *new)), console)
+    _mark_automatic(marks.get("automatic", ()))
+    for draft in cutoff.drafts() if not root else ():
+        draft.unlink(missing_ok=True)
     left = cutoff.sentences(marks)
     if left:
         raise CommandFailed(
