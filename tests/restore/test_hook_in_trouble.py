@@ -25,6 +25,7 @@ from jstackmagic.model.errors import CommandFailed
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
+from jstackmagic.restore import hook
 from jstackmagic.where.environment import detect
 from support.verbs import packages, verb
 from support.warm import warm_conda
@@ -268,3 +269,21 @@ def test_an_error_that_nobody_thought_of_does_not_stop_the_server(
     said = str(verb("hook", "run"))
     assert "ZeroDivisionError" in said
     assert "no history" in said
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_what_was_installed_since_the_container_was_made_is_no_baseline(
+    minutes: int, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hook by hand, in a container that was begun before or after an install."""
+    history, tree = History(home / "h.jsonl"), Request("install", "apt", ("tree",))
+    begun = history.note("running", tree, detect().ref, transaction="a", step=1, context=context())
+    history.end(begun, Outcome("ok", 0, 1.0, change=Change(added=(Package("apt", "tree", "2"),))))
+    monkeypatch.setattr(hook, "container_start", lambda: time.time() + minutes * 60)
+    monkeypatch.setattr(hook, "_start_replay", lambda *_, **__: "")
+    first, second = (hook.run(lambda: history, keep=False)[0] for _ in range(2))
+    if minutes < 0:
+        assert first == second
+        assert "packages were installed here before" in first
+    else:
+        assert (first, second) == ("What the image brought is noted.", "It was noted before.")

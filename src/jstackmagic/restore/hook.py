@@ -10,11 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..history.select import moment_of
 from ..io.files import write_file
 from ..io.runtime import own_runtime_folder
 from ..model.errors import JStackMagicError, Stopped
 from ..where import environment, kernels
-from ..where.baseline import take_snapshot
+from ..where.baseline import container_start, read_snapshot, take_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,8 +110,11 @@ def run(history: Callable[[], History], *, keep: bool) -> list[str]:
     """
     said = []
     try:
-        new = take_snapshot(_environments())
-        said.append("What the image brought is noted." if new else "It was noted before.")
+        if read_snapshot() is None and _was_changed(history):
+            said.append("What the image brought is not noted: packages were installed here before.")
+        else:
+            new = take_snapshot(_environments())
+            said.append("What the image brought is noted." if new else "It was noted before.")
     except Exception as error:
         said.append(f"What the image brought cannot be noted: {_reason(error)}")
     try:
@@ -118,6 +122,24 @@ def run(history: Callable[[], History], *, keep: bool) -> list[str]:
     except Exception as error:
         said.append(f"The replay cannot be started: {_reason(error)}")
     return said
+
+
+def _was_changed(history: Callable[[], History]) -> bool:
+    """Return whether packages were installed since this container was made."""
+    begun = container_start()
+    if begun is None:
+        return False
+    try:
+        records = history().records()
+    except JStackMagicError:  # said below
+        return False
+    return any(
+        record.outcome is not None
+        and record.outcome.change
+        and record.context.host == os.uname().nodename
+        and moment_of(record).timestamp() > begun
+        for record in records
+    )
 
 
 def _reason(error: Exception) -> str:
