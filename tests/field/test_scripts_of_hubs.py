@@ -43,7 +43,7 @@ def captured(path: Path, text: str) -> tuple[list[str], list[str], list[str]]:
          "#       format_name: light\n# ---\n\n# !pip install six\n\n# +\nimport six\n",
          ["six"], [""]),
         ("run.ipy", "!pip install six\n", ["six"], [""]),
-        ("Pipfile", '[packages]\nsix = "*"\n', [], []),
+        ("Pipfile", '[packages]\nsix = "*"\n', ["six"], [""]),
         ("prepare", "import os\nos.system('pip install six')\n", ["six"], [""]),
     ],
 )  # fmt: skip

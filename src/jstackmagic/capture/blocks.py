@@ -240,7 +240,7 @@ class Course:
         while words and words[0].text in _KEYWORDS and not words[0].quoted:
             word = words[0].text
             top = self._blocks[-1]
-            if word == "time":
+            if word == "time" and words[1:] and words[1].text not in _KEYWORDS:
                 break
             words.pop(0)
             if word == "!":

@@ -373,6 +373,28 @@ def _uncommented(text: str, header: str) -> str:
 # Text notebooks
 
 
+_SESSION = re.compile(r"^(```|~~~)(?:console|shell-?session|sh-session|terminal|\{\.bash\})", re.M)
+_PROMPT = re.compile(r"^\s*(?:\([\w.-]+\)\s*)?(?:[\w.-]+@[\w.-]+\S*?\s?)?[$#](?:[ \t]+|$)")
+
+
+def _of_shell(number: int, source: str, language: str) -> _Cell:
+    """Return a cell; a shell's without its prompts, and without the output between them."""
+    magic = re.match(r"%%(\w+)[ \t]*\n", source) if language in _SHELL else None
+    if magic:  # a file whose first cells are a shell's
+        return _of_shell(number, source[magic.end() - 1 :], magic[1].lower())
+    lines = source.split("\n")
+    shell = language in _SHELL or re.match(r"%%(?:bash|sh|zsh|script)\b", source)
+    shown = next((line for line in lines if line.strip() and line[:2] != "%%"), "")
+    if not shell or not re.match(r"[^#]*\$", (_PROMPT.match(shown) or [""])[0]):
+        return _Cell(number, source, language=language)
+    typed, goes_on = [], True
+    for line in lines:
+        prompt = _PROMPT.match(line)
+        typed.append(line[prompt.end() :] if prompt else line if goes_on else "")
+        goes_on = typed[-1].endswith("\\")
+    return _Cell(number, "\n".join(typed), language=language)
+
+
 def _text_notebook(file: str, text: str) -> tuple[list[_Cell], tuple[str, str]]:
     try:
         jupytext = import_module("jupytext")
@@ -380,6 +402,8 @@ def _text_notebook(file: str, text: str) -> tuple[list[_Cell], tuple[str, str]]:
         raise _UnreadableError(
             "jupytext reads such files, and is not installed here: %envinstall jupytext"
         ) from None
+    if file.endswith(".md"):
+        text = _SESSION.sub(r"\1bash", text)
     # Quarto's cells are written as R Markdown's; its own reader needs the quarto program
     kind = "md" if file.endswith(".md") and "```{code-cell" not in text else None
     kind = kind or ("md:myst" if file.endswith(".md") else "Rmd")
@@ -391,9 +415,10 @@ def _text_notebook(file: str, text: str) -> tuple[list[_Cell], tuple[str, str]]:
     except Exception as error:  # whatever a reader of any text may raise
         raise _UnreadableError(f"jupytext cannot read it: {error}") from None
     kernelspec = notebook.metadata.get("kernelspec", {})
-    language = str(kernelspec.get("language") or "python").lower()
+    main = notebook.metadata.get("jupytext", {}).get("main_language")
+    language = str(kernelspec.get("language") or main or "python").lower()
     cells = [
-        _Cell(number, cell.source, language=language)
+        _of_shell(number, cell.source, language)
         for number, cell in enumerate(notebook.cells, start=1)
         if cell.cell_type == "code"
     ]

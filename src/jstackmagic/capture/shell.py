@@ -21,6 +21,8 @@ _BLANK = " \t\r\f\v"
 _ENDS_WORD = frozenset(_BLANK + "\n;&|()<>")
 _OPERATORS = ("&&", "||", ";;&", ";;", ";&", "|&", ";", "&", "|", "(", ")", "\n")
 _REDIRECTIONS = ("&>>", "&>", "<<<", "<<-", "<<", "<>", "<&", ">>", ">|", ">&", "<", ">")
+_BEFORE = ("if", "elif", "then", "else", "while", "until", "do", "for", "!", "{", "time")
+"""The shell's own words that a command follows."""
 _NAME = re.compile(r"[A-Za-z_]\w*|\d|[@*#?$!-]")
 _DOTTED = re.compile(r"[a-z_]\w*(?:\.[A-Za-z_]\w*)+")
 """IPython's ``$sys.executable``: to the shell the name would end at the dot."""
@@ -177,7 +179,7 @@ class _Reader:
         depth = 0
         while self.at < len(self.text):
             operator = self._next()
-            if operator == "(" and self._words:
+            if operator == "(" and self._words and not self._only_keywords():
                 self._after_words()
             elif operator:
                 if nested and operator == ")" and depth == 0 and not self._open_cases():
@@ -201,7 +203,9 @@ class _Reader:
         elif text[at] == "#":
             end = text.find("\n", at)
             self.at = len(text) if end < 0 else end
-        elif self._redirection():
+        elif (
+            text.startswith("((", at) and self._only_keywords() and self._arithmetic()
+        ) or self._redirection():
             pass
         elif text.startswith(("<(", ">("), at) or text[at] not in _ENDS_WORD:
             self._begin()
@@ -210,6 +214,33 @@ class _Reader:
         else:
             return next(op for op in (*_OPERATORS, text[at]) if text.startswith(op, at))
         return ""
+
+    def _only_keywords(self) -> bool:
+        """Return whether a command may begin here: no word but the shell's own stands before."""
+        return all(word.text in _BEFORE and not word.quoted for word in self._words)
+
+    def _arithmetic(self) -> bool:
+        """Read ``((expression))`` as ``let`` does; return False for two subshells."""
+        if not (self.text.startswith("((", self.at) and self._only_keywords()):
+            return False
+        depth = 0
+        for at in range(self.at + 2, len(self.text)):
+            depth += {"(": 1, ")": -1}.get(self.text[at], 0)
+            if depth < 0:
+                break
+        else:
+            return False
+        if not self.text.startswith("))", at):
+            return False
+        self._begin()
+        inside = Word(self.text[self.at + 2 : at], quoted=True, start=self.at, end=at + 2)
+        if self._words and self._words[-1].text == "for":
+            name = re.match(r"\s*(\w*)", inside.text)
+            self._words.append(replace(inside, text=name[1] if name else ""))
+        else:
+            self._words += [replace(inside, text="let"), inside]
+        self.at = self._end = at + 2
+        return True
 
     def _begin(self) -> None:
         if self._start < 0:

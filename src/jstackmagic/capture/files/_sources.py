@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...model.errors import InvalidSpec, UsageError
+from ...model.listed import listed_requirement
 from ...model.packages import normalise
 from ...model.parsing import Asked, Problem, read_requirement
 from ...model.sources import Sources
@@ -86,9 +87,9 @@ def of_tools(data: dict[str, Any], folder: str) -> Asked:
         aside = (key for key in settings if key not in _UV_READ + _UV_OTHER)
         notes = tuple(_aside(f"{by} {key}", settings[key]) for key in aside)
         asked += Asked(sources=sources, pip_options=options, notes=notes)
-    asked += _indexes(uv.get("index"), folder)
-    asked += _indexes(table(tool, "pdm").get("source"), folder)
-    return asked + _indexes(table(tool, "poetry").get("source"), folder)
+    asked += indexes(uv.get("index"), folder)
+    asked += indexes(table(tool, "pdm").get("source"), folder)
+    return asked + indexes(table(tool, "poetry").get("source"), folder)
 
 
 _UV_READ = ("index", "sources", "pip", "index-url", "extra-index-url", "find-links", "no-index")
@@ -111,7 +112,7 @@ def _place_of(url: str, folder: str) -> str:
     return url if ":" in url else os.path.abspath(os.path.join(folder, url))
 
 
-def _indexes(listed: Any, folder: str) -> Asked:
+def indexes(listed: Any, folder: str) -> Asked:
     """Return the indexes of ``[[tool.uv.index]]``, and of poetry's and pdm's ``source``.
 
     The default one is said in a word by uv and poetry, and by pdm with the name of PyPI's. A
@@ -157,18 +158,30 @@ def _from_its_source(
     match = _NAME.match(line)
     source = places.get(normalise(match[1])) if match else None
     if match is None or source is None:
-        return read_requirement(line, folder=folder)
+        return _listed(line, folder)
     name = f"{match[1]}{match[2] or ''}"
     marker = line.partition(";")[2].strip()
     if isinstance(source, list):
         note = f"[tool.uv.sources] has {name} from {len(source)} places; pip asks its index for it."
-        return Asked(notes=(note,)) + read_requirement(line, folder=folder)
+        return Asked(notes=(note,)) + _listed(line, folder)
     if not isinstance(source, dict):
-        return read_requirement(line, folder=folder)
+        return _listed(line, folder)
     if "index" in source:
         note = _of_index("[tool.uv.sources]", name, str(source["index"]), names)
-        return Asked(notes=(note,)) + read_requirement(line, folder=folder)
+        return Asked(notes=(note,)) + _listed(line, folder)
     return _direct(name, source, marker, folder, "[tool.uv.sources]")
+
+
+def _listed(line: str, folder: str) -> Asked:
+    """Return one requirement of a list.
+
+    Raises:
+        UsageError: pip would refuse it.
+    """
+    asked, options = listed_requirement(line, folder=folder)
+    if options:
+        raise UsageError(f"It has options, which a requirement here cannot: {' '.join(options)}.")
+    return asked
 
 
 def _direct(name: str, source: Mapping[str, Any], marker: str, folder: str, by: str) -> Asked:
@@ -206,13 +219,14 @@ def _place(source: Mapping[str, Any]) -> str:
 # poetry: https://python-poetry.org/docs/dependency-specification/
 
 
-def poetrys(tables: Mapping[str, Any], sources: Any, folder: str) -> Asked:
+def poetrys(tables: Mapping[str, Any], sources: Any, folder: str, *, by: str = "poetry") -> Asked:
     """Read ``[tool.poetry.dependencies]``: its carets and tildes as pip's comparisons.
 
     Args:
         tables: The packages, by name.
         sources: The list ``[[tool.poetry.source]]``.
         folder: What relative paths are relative to.
+        by: Whose list it is, for messages: a Pipfile's has the same form.
     """
     names = index_names(sources)
     asked = Asked()
@@ -221,27 +235,27 @@ def poetrys(tables: Mapping[str, Any], sources: Any, folder: str) -> Asked:
             asked += Asked(notes=(f"It is for Python {entry}.",))
             continue
         try:
-            asked += _poetrys_one(name, entry, names, folder)
+            asked += _poetrys_one(name, entry, names, folder, by)
         except UsageError as error:
             asked += Asked(problems=(Problem(f"{name} = {entry!r}", error.problem),))
     return asked
 
 
-def _poetrys_one(name: str, entry: Any, names: frozenset[str], folder: str) -> Asked:
+def _poetrys_one(name: str, entry: Any, names: frozenset[str], folder: str, by: str) -> Asked:
     if isinstance(entry, str):
         return read_requirement(f"{name}{_pips(entry)}", folder=folder)
     if not isinstance(entry, dict):
-        raise UsageError("poetry has it in several versions, by environment; pip takes one.")
+        raise UsageError(f"{by} has it in several versions, by environment; pip takes one.")
     if entry.get("optional"):
         return Asked(notes=(f"{name} is optional, and left aside.",))
     extras = entry.get("extras") or []
     whole = f"{name}[{','.join(map(str, extras))}]" if extras else name
     marker = " and ".join(filter(None, (str(entry.get("markers") or ""), _pythons(entry))))
     if not entry.keys().isdisjoint(("git", "url", "path")):
-        return _direct(whole, entry, marker, folder, "poetry")
+        return _direct(whole, entry, marker, folder, by)
     version = _pips(str(entry.get("version") or "*"))
     index = str(entry.get("source") or entry.get("index") or "")  # a Pipfile's word is index
-    notes = Asked(notes=(_of_index("poetry", name, index, names),) if index else ())
+    notes = Asked(notes=(_of_index(by, name, index, names),) if index else ())
     text = f"{whole}{version} ; {marker}" if marker else f"{whole}{version}"
     return notes + read_requirement(text, folder=folder)
 

@@ -7,7 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import Found, Target
-from . import Reading, apt_txt, dockerfile, environment_yml, requirements, runtime_txt, shell_script
+from . import (
+    Reading,
+    apt_txt,
+    dockerfile,
+    environment_yml,
+    pipfile,
+    requirements,
+    runtime_txt,
+    shell_script,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +26,7 @@ _FOLDERS = ("binder", ".binder")
 _FILES = ("Dockerfile", "environment.yml", "environment.yaml", "requirements.txt", "apt.txt")
 _ALL_FILES = (*_FILES, "postBuild", "runtime.txt")
 _FOREIGN = {
-    "Pipfile": "pipenv's lists are not read here.",
-    "Pipfile.lock": "pipenv's lists are not read here.",
+    "Pipfile.lock": "Its versions are not read; the Pipfile's are.",
     "Project.toml": "Julia's packages cannot be asked for here.",
     "REQUIRE": "Julia's packages cannot be asked for here.",
     "install.R": "What an R script installs is not seen here.",
@@ -82,7 +90,9 @@ def _readings(folder: Path) -> Iterator[Reading]:
             own = (replace(f, target=replace(f.target, name="")) for f in reading.found)
             yield replace(reading, found=tuple(own))
             return
-    if (folder / "requirements.txt").is_file():
+    if (folder / "Pipfile").is_file():
+        yield pipfile.read(folder / "Pipfile")
+    elif (folder / "requirements.txt").is_file():
         # repo2docker runs pip in the repository's folder
         root = str(folder.absolute().parent)
         yield requirements.read(folder / "requirements.txt", folder=root)

@@ -1,0 +1,44 @@
+"""Pipfile: pipenv's list of what a project needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...model.documents import parse_toml
+from ...model.parsing import Asked
+from . import Reading
+from ._finds import finds, folder_of, line_of, text_of
+from ._sources import indexes, poetrys, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def recognises(path: Path) -> bool:
+    """Return whether it is called so."""
+    return path.name == "Pipfile" and path.is_file()
+
+
+def read(path: Path) -> Reading:
+    """Read its packages, from its sources; those for development are noted.
+
+    Raises:
+        InvalidSpec: It is not TOML.
+        OSError: It cannot be read.
+    """
+    text = text_of(path)
+    data = parse_toml(text, str(path))
+    sources = [each for each in data.get("source") or () if isinstance(each, dict)]
+    if sources:  # pipenv asks the first where no package names another
+        sources[0] = {**sources[0], "default": "//pypi.org/" not in str(sources[0].get("url"))}
+    others = [each for each in sources if "//pypi.org/" not in str(each.get("url"))]
+    asked = poetrys(table(data, "packages"), sources, folder_of(path), by="Pipfile")
+    asked += indexes(others, folder_of(path))
+    notes = [f"Its dev-packages are left aside: {', '.join(table(data, 'dev-packages'))}."]
+    notes = notes if table(data, "dev-packages") else []
+    requires = table(data, "requires")
+    notes += [f"It is for Python {version}." for version in list(requires.values())[:1]]
+    if asked == Asked():
+        notes.append("Its [packages] names no package.")
+    found = finds(asked, line=line_of(text, "[packages]"))
+    return Reading(path, tuple(found), (*notes, *asked.notes))
