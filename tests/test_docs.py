@@ -6,6 +6,7 @@ here. A page's cells run in one kernel, in a folder with what the pages speak of
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -20,18 +21,21 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import jsonschema
+import msgspec
 import pytest
 import yaml
+from jupyterhub.services import auth as hub_auth
 
 from jstackmagic import commands
 from jstackmagic.commands._parser import parse
 from jstackmagic.history.file import History
+from jstackmagic.hub import app as hub_app
 from jstackmagic.hub.app import _parsed
 from jstackmagic.image.engine import labels
 from jstackmagic.model.policy import Policy
 from jstackmagic.model.text import for_terminal
 from jstackmagic.sending.outbox import Outbox
-from jstackmagic.sending.policy import with_served
+from jstackmagic.sending.policy import read_served, with_served
 from support import engine, stacks
 from support.examples import (
     BOTH,
@@ -369,11 +373,30 @@ HUB_SCHEMA = {
 
 def read_policy(path: Path) -> None:
     history = path.with_name("history.jsonl")
-    Outbox(history, "http://hub").keep(policy=json.loads(path.read_text()))
+    served = msgspec.to_builtins(read_served(path.read_bytes()))  # as the service reads it
+    Outbox(history, "http://hub").keep(policy=served, fetched="2026-11-02")
     policy = with_served(Policy(hub_url="http://hub"), history)
     assert policy.deny == ("telnetlib3",)
-    assert policy.reasons == (("telnetlib3", "Use ssh"),)
+    assert policy.reasons[0] == ("telnetlib3", "Use ssh")
+    assert policy.left_out().endswith("7 days ago (in the hub's policy (http://hub)): Bad releases"
+                                      " are found in their first days.")  # fmt: skip
     assert policy.locked == ("index_url", "extra_index_urls")
+
+
+def read_hub_manifest(path: Path) -> None:
+    """Held against itself, and against what the service asks of its variables."""
+    service, deployment = yaml.safe_load_all(path.read_text())
+    pod = deployment["spec"]["template"]
+    labels, wanted = pod["metadata"]["labels"], deployment["spec"]["selector"]["matchLabels"]
+    assert service["spec"]["selector"] == wanted
+    assert wanted.items() <= labels.items()
+    (container,) = pod["spec"]["containers"]
+    variables = {each["name"] for each in container["env"]}
+    assert variables - {"DATABASE"} <= set(re.findall(r"JUPYTERHUB_\w+", HUB_VARIABLES))
+    assert {"JUPYTERHUB_API_TOKEN", "JUPYTERHUB_SERVICE_PREFIX"} < variables
+
+
+HUB_VARIABLES = inspect.getsource(hub_app) + inspect.getsource(hub_auth)
 
 
 READERS: dict[str, Callable[[Path], None]] = {
@@ -381,6 +404,7 @@ READERS: dict[str, Callable[[Path], None]] = {
     ".pre-commit-config.yaml": read_precommit,
     "history.jsonl": read_history,
     "hub-values.yaml": read_hub_values,
+    "jstackmagic-hub.yaml": read_hub_manifest,
     "jupyterhub_config.d/images.py": read_hub_config,
     "jupyterhub_config.d/jstackmagic.py": read_hub_config,
     "policy.json": read_policy,
