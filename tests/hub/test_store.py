@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -80,6 +80,25 @@ def test_a_person_s_records_come_once_and_go_at_once(store: Store, tmp_path: Pat
     assert live.everything.records == 0
 
 
+def test_who_is_erased_while_the_counts_are_taken_is_in_none(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ada", "bob"):
+        home = Home(tmp_path, name)
+        home.installs("pip", "six")
+        take(store, home)
+    live, read = Live(store, 1), store.tallies
+
+    def read_before_the_end(people: Any = None) -> Any:
+        found = list(read(people))
+        live.forget(store.erase("ada"))
+        return iter(found)
+
+    monkeypatch.setattr(store, "tallies", read_before_the_end)
+    live.refresh()
+    assert live.everything.uses["pip", "six"].users == 1
+
+
 def test_who_names_more_than_anybody_has_takes_no_one_else_away(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +126,10 @@ def test_decisions_and_images(store: Store) -> None:
     assert store.images() == [("lab/a:1", "ada", True)]
     store.erase("ada")
     assert store.images() == []
+    store.erase("root")
+    assert [(each["state"], each["by"]) for each in store.decisions().values()] == [
+        ("approved", "")
+    ]
 
 
 def test_the_migrations_run_once_and_find_their_tables_again(tmp_path: Path) -> None:

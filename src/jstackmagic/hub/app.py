@@ -113,7 +113,7 @@ async def keep_up(service: Service, days: float, pause: float) -> None:
                 there = await people_of_the_hub(api, token)
                 known = set(await service.work(service.store.people))
                 for name in known - there if there else ():
-                    service.live.forget(await service.work(service.store.erase, name))
+                    await service.erase(name)
                     LOG.info("erased", extra={"said": {"why": "no user of the hub"}})
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(None, service.live.refresh, dropped > 0)

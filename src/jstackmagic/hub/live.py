@@ -46,8 +46,9 @@ class Live:
                 self._moved.add(person)
 
     def forget(self, person: int | None) -> None:
-        """Take a person out of the counts at once."""
+        """Take a person out of the counts at once; it takes a while, and belongs into a thread."""
         if person is not None:
+            self.moved(person)  # a sum that is being taken may have them still
             self._each.pop(person, None)
             self._sum()
 
@@ -61,6 +62,10 @@ class Live:
             return
         for number, name, tally in self.store.tallies(moved):
             self._each[number] = (name, tally)
+        there = set(self.store.people())  # who was erased meanwhile was read before
+        for number, (name, _) in list(self._each.items()):
+            if name not in there:
+                self._each.pop(number, None)
         self._sum()
 
     def _sum(self) -> None:

@@ -358,8 +358,7 @@ class Me(Page):
         """Erase all of it."""
         if self.get_body_argument("erase") != "yes":
             raise HTTPError(400)
-        service = self.service
-        service.live.forget(await service.work(service.store.erase, self.name))
+        await self.service.erase(self.name)
         self.redirect(self.settings["prefix"] + "me", status=303)
 
 

@@ -78,6 +78,10 @@ class Service:
         """Do what asks the database, beside the loop."""
         return await asyncio.get_running_loop().run_in_executor(self.pool, call, *words)
 
+    async def erase(self, name: str) -> None:
+        """Erase all that there is of a person, in the database and in the counts."""
+        await self.work(self.live.forget, await self.work(self.store.erase, name))
+
     def wait(self, user: str, count: int) -> float:
         """Return the seconds that a user has to wait before sending so many lines; 0 for none."""
         most = float(self.lines_a_minute)

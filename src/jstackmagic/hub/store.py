@@ -328,6 +328,8 @@ class Store:
             for table in (self._line, self._held, self._move, self._image):
                 connection.execute(sa.delete(table).where(table.c.person_id == who))
             connection.execute(sa.delete(self._person).where(self._person.c.id == who))
+            decided = sa.update(self._decision).where(self._decision.c.by == name)
+            connection.execute(decided.values(by=""))  # what was decided still holds
         self._people.pop(name, None)
         return who
 
