@@ -140,6 +140,16 @@ class TestAll:
         assert "jupyterhub/values.yaml" in (tmp_path / "README.md").read_text()
         assert verb("export", "--check-all", tmp_path).exit_status == 0
 
+    def test_a_wheel_that_is_gone_keeps_no_other_format_back(self, tmp_path: Path) -> None:
+        wheel = build_wheel(tmp_path / "w", "six", "9.0")
+        remember("pip", (str(wheel),), "six", "9.0")
+        remember("apt", ("tree",), "tree", "2")
+        wheel.unlink()
+        missing = dict(verb("export", "--all", tmp_path / "out").missing)
+        assert "is no longer there" in missing["Dockerfile"]
+        assert (tmp_path / "out/apt.txt").read_text().endswith("\ntree\n")
+        assert not (tmp_path / "out/Dockerfile").exists()
+
     def test_on_a_machine_with_the_recipe_alone(self, tmp_path: Path, history_file: Path) -> None:
         remember("pip", ("six",), "six", "1.17.0")
         verb("export", "--all", tmp_path, *ALL)

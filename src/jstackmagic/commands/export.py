@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import export
-from ..export._every import difference_of_all, render_all, write_all
+from ..export._every import difference_of_all, render_all, writable, write_all
 from ..export._source import Source
 from ..image.suggest import base_image
 from ..io.reading import path_of
@@ -111,6 +111,7 @@ def _one(source: Source, options: Options) -> Result:
 def _all(source: Source, options: Options) -> Result:
     rendered = render_all(source, base_image, base_image=options.all_from, image=options.all_image)
     if options.all:
+        rendered = writable(rendered)
         written = write_all(path_of(options.all), rendered)
         return ExportedAll.of(rendered, written, source.own(), source.left_out)
     folder = path_of(options.check_all or "")

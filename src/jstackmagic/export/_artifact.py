@@ -112,6 +112,16 @@ class Artifact:
         write_text(path, self.text, executable=self.executable)
         return (path, *written)
 
+    def check_beside(self) -> None:
+        """Refuse an artifact with a file next to it that cannot be written.
+
+        Raises:
+            ExportError: A local file is gone, has a credential, or needs further files that
+                cannot be copied with it.
+        """
+        for file in self.files:
+            _content(file)
+
     def write_beside(self, folder: Path) -> tuple[Path, ...]:
         """Write the files that belong next to the text into a folder; return their paths.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..model.errors import JStackMagicError
+from ..model.errors import ExportError, JStackMagicError
 from ..model.extras import missing
 from ..model.text import readable
 from . import formats
@@ -95,6 +95,20 @@ def _rendered(
         reason = f"{lacking.problem} {' '.join(lacking.advice)}"
         return Rendered(name, file, form.summary, reason=reason)
     return Rendered(name, file, form.summary, artifact)
+
+
+def writable(rendered: Sequence[Rendered]) -> list[Rendered]:
+    """Return what was rendered, without each artifact that needs a file which is not here."""
+    return [_writable(each) for each in rendered]
+
+
+def _writable(rendered: Rendered) -> Rendered:
+    try:
+        if rendered.artifact:
+            rendered.artifact.check_beside()
+    except ExportError as error:
+        return replace(rendered, artifact=None, reason=error.problem)
+    return rendered
 
 
 def write_all(folder: Path, rendered: Sequence[Rendered]) -> tuple[Path, ...]:
