@@ -33,7 +33,15 @@ const panel: JupyterFrontEndPlugin<void> = {
       execute: () => app.shell.activateById(widget.id)
     });
     watchCells(tracker, model, () => app.shell.activateById(widget.id), trans);
-    palette?.addItem({ command, category: trans.__('Notebook Operations') });
+    const refresh = 'jstackmagic:refresh';
+    app.commands.addCommand(refresh, {
+      label: trans.__('Read the Environment Again (jstackmagic)'),
+      isEnabled: () => model.current?.link.state === 'ready',
+      execute: () => model.current?.refresh()
+    });
+    for (const each of [command, refresh]) {
+      palette?.addItem({ command: each, category: trans.__('Notebook Operations') });
+    }
   }
 };
 

@@ -156,7 +156,7 @@ function Push({ kernel, model, trans }: ITabProps) {
         spellCheck={false}
         onChange={event => setImage(event.target.value)}
       />
-      <label htmlFor={`${id}from`}>{trans.__('Base image')}</label>
+      <label htmlFor={`${id}from`}>{trans.__('On top of')}</label>
       <input
         id={`${id}from`}
         className="jp-mod-styled"

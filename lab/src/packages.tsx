@@ -115,7 +115,7 @@ function Why(props: {
   const { difference, every, records, trans } = props;
   const byName = React.useMemo(() => new Map(every.map(each => [keyOf(each), each])), [every]);
   return (
-    <section className="jp-jstackmagic-why" aria-label={trans.__('Why it is here')}>
+    <section tabIndex={0} className="jp-jstackmagic-why" aria-label={trans.__('Why it is here')}>
       <h3>{trans.__('Why %1 is here', difference.now!.name)}</h3>
       <ul>
         <Reasons key={keyOf(difference)} difference={difference} {...{ byName, records, trans }} above={[]} />

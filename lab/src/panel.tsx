@@ -44,6 +44,7 @@ export class PanelWidget extends VDomRenderer<PanelModel> {
     this.addClass('jp-jstackmagic');
     this.title.icon = jstackmagicIcon;
     this.title.caption = _trans.__('Environment (jstackmagic)');
+    this.node.tabIndex = -1;
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', this.title.caption);
   }
@@ -58,8 +59,11 @@ export class PanelWidget extends VDomRenderer<PanelModel> {
 
   /** The keyboard goes on in the panel. */
   protected override onActivateRequest(): void {
-    const first = this.node.querySelector<HTMLElement>('[role=tab][aria-selected=true]');
-    (first ?? this.node.querySelector<HTMLElement>('button'))?.focus();
+    // the command palette gives the focus back to where it came from, when it closes
+    setTimeout(() => {
+      const first = this.node.querySelector<HTMLElement>('[role=tab][aria-selected=true]');
+      (first ?? this.node).focus();
+    }, 0);
   }
 
   protected override render(): React.ReactElement {
@@ -91,7 +95,7 @@ function View({ model, trans }: { model: PanelModel; trans: TranslationBundle })
 function Head({ kernel, trans }: { kernel: KernelModel; trans: TranslationBundle }) {
   const environment = kernel.info?.environments[0];
   return (
-    <header className="jp-jstackmagic-head">
+    <div className="jp-jstackmagic-head">
       <h2>
         {environment
           ? (environment.name ?? environment.prefix.split('/').pop())
@@ -102,7 +106,7 @@ function Head({ kernel, trans }: { kernel: KernelModel; trans: TranslationBundle
           {environment.python ? trans.__('Python %1', environment.python) : ''} · {environment.prefix}
         </p>
       )}
-    </header>
+    </div>
   );
 }
 

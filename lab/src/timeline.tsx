@@ -28,7 +28,7 @@ export function Timeline({ kernel, trans }: ITabProps) {
         {record => <Row record={record} trans={trans} />}
       </Windowed>
       {chosen && (
-        <section className="jp-jstackmagic-why" aria-label={trans.__('The chosen change')}>
+        <section tabIndex={0} className="jp-jstackmagic-why" aria-label={trans.__('The chosen change')}>
           <h3>{whatOf(chosen)}</h3>
           {chosen.commands.map((command, at) => (
             <code key={at} className="jp-jstackmagic-command">

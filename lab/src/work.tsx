@@ -16,7 +16,8 @@ export function Work({ kernel, model, trans }: ITabProps) {
   const wasShown = React.useRef(false);
   React.useEffect(() => {
     // the button that had the focus is gone: the keyboard goes on beside it
-    const isLost = [document.body, null].includes(document.activeElement as HTMLElement | null);
+    const focused = document.activeElement;
+    const isLost = !focused || focused === document.body || focused === box.current;
     const side = box.current ?? document.querySelector('.jp-jstackmagic [aria-selected=true][role=tab]');
     if (phase === 'planned' || (isLost && (phase === 'done' || phase === 'failed'))) {
       box.current?.querySelector<HTMLElement>('.jp-jstackmagic-buttons button')?.focus();
@@ -38,7 +39,7 @@ export function Work({ kernel, model, trans }: ITabProps) {
       {work.phase !== 'running' && work.said.map((line, at) => <pre key={at}>{line}</pre>)}
       {work.problem && <Problem problem={work.problem} />}
       {work.phase === 'planned' && <Plan plan={work.plan!} trans={trans} />}
-      {work.output && <Output key={work.id} widget={work.output} />}
+      {work.output && <Output key={work.id} widget={work.output} label={trans.__('Output')} />}
       <div className="jp-jstackmagic-buttons">
         {work.phase === 'planned' && !isNothing && (
           <button
@@ -152,7 +153,7 @@ function Plan({ plan, trans }: { plan: IPlan; trans: TranslationBundle }) {
 const MOST = 200; // rows of a plan
 
 /** A widget of JupyterLab's in what React draws. */
-function Output({ widget }: { widget: Widget }) {
+function Output({ widget, label }: { widget: Widget; label: string }) {
   const box = React.useRef<HTMLDivElement>(null);
   React.useEffect(() => {
     if (!widget.isDisposed) {
@@ -164,5 +165,7 @@ function Output({ widget }: { widget: Widget }) {
       }
     };
   }, [widget]);
-  return <div ref={box} className="jp-jstackmagic-output" />;
+  return (
+    <div ref={box} tabIndex={0} role="region" aria-label={label} className="jp-jstackmagic-output" />
+  );
 }

@@ -67,13 +67,13 @@ def wheel() -> Path:
     return next(cache.kept("panel-wheel", inputs, build).glob("*.whl"))
 
 
-def install(folder: Path, *wheels: Path) -> Path:
-    """Install the panel's wheel into an environment of its own; return its ``share/jupyter``.
+def install(folder: Path, ours: Path, panel: Path) -> Path:
+    """Install ``jstackmagic[lab]`` into an environment of its own; return its ``share/jupyter``.
 
     A server has it in JUPYTER_PATH, as if it were in the server's own environment.
     """
-    prefix = make_venv(folder)
-    uv("pip", "install", "--quiet", "--no-index", *wheels, prefix=prefix)
+    prefix = make_venv(folder, pip=False)
+    uv("pip", "install", "--quiet", "--find-links", panel.parent, f"{ours}[lab]", prefix=prefix)
     return prefix / "share/jupyter"
 
 
