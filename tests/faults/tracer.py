@@ -28,9 +28,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FAULTS = ("kill", "oom", "full", "error")
+FAULTS = ("kill", "oom", "full", "error", "quota", "readonly")
 """SIGKILL to every process; to the one that calls, where it is no thread of ours (the kernel's out
-of memory killer takes a manager); ENOSPC from there on; EIO once."""
+of memory killer takes a manager); ENOSPC from there on; EIO once; EDQUOT and EROFS from there on.
+"""
+
+_ERRORS = {
+    "full": errno.ENOSPC,
+    "error": errno.EIO,
+    "quota": errno.EDQUOT,
+    "readonly": errno.EROFS,
+}
 
 
 @dataclass(frozen=True)
@@ -296,10 +304,10 @@ class _Tracer:
             return
         if now == job.at:
             self._run.failed = f"{call.name} {path}"
-        if job.fault == "full" and call.grows:
-            self._refuse(pid, registers, errno.ENOSPC)
-        elif job.fault == "error" and now == job.at:
-            self._refuse(pid, registers, errno.EIO)
+        if number := _ERRORS.get(job.fault):
+            once, grows = job.fault == "error", job.fault in ("full", "quota")
+            if now == job.at if once else call.grows or not grows:
+                self._refuse(pid, registers, number)
         elif job.fault == "kill":
             for task in list(self._tasks):
                 _kill(task)

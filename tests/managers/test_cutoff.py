@@ -117,6 +117,16 @@ def test_what_is_half_there_is_said_and_taken_away(
     assert not sentences(left_over(detect(venv), marks, since), detect(venv))
 
 
+def test_the_clock_was_set_back_meanwhile(venv: Path) -> None:
+    """As after a machine's sleep: what came has an earlier time than the beginning."""
+    marks, since = noted(venv)
+    before = {*site(venv).iterdir()}
+    install(venv, "app")
+    strays(venv)
+    clear(left_over(detect(venv), marks, since + 3600 * 10**9))
+    assert {*site(venv).iterdir()} == before
+
+
 def test_what_is_whole_is_left_alone(venv: Path) -> None:
     """Also what came meanwhile and belongs to a package, and what a package made itself."""
     marks, since = noted(venv)

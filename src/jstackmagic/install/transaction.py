@@ -460,7 +460,12 @@ class Transaction:
                     left.drop()  # two machines began in the same instant
                     continue
                 try:
-                    return self._work(planned, self._begin(planned, transaction, number), left)
+                    record = self._begin(planned, transaction, number)
+                except BaseException:  # nothing was started
+                    left.drop()
+                    raise
+                try:
+                    return self._work(planned, record, left)
                 finally:
                     left.leave()
 

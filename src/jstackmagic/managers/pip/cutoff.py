@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...io.files import clock
 from ...io.reading import own_bytes
 from ...model.packages import normalise
 from ...where.distributions import record_rows
@@ -269,14 +270,17 @@ def _strays(
     tops = {*new, *(top for file in marks.get("files", ()) if (top := _top(file, environment)))}
     asides = [path for path in new if os.path.basename(path).startswith("~")]  # of pip
     times = sorted(
-        (os.lstat(file).st_ctime_ns, file)
+        (os.lstat(file).st_ctime_ns, file, top in new)
         for top in tops.difference(asides)
         for file in _walk(top)
         if "__pycache__" not in file
     )
     found, last = asides, 0
-    for changed, file in times:
+    set_back = clock(environment.prefix) * 10**9 < since  # the clock was, meanwhile
+    for changed, file, is_new in times:
         if changed < since - _TICK:
+            if is_new and set_back and file not in kept:
+                found.append(file)
             continue
         if last and changed - last > _PAUSE:
             break
