@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..history.progress import replays
 from ..history.who import context
+from ..model.buildvariables import FOR_A_BUILD
 from ..model.credentials import mask
 from ..model.managers import is_system
 from ..model.packages import Change, PackageSet
@@ -20,6 +21,7 @@ from ..model.record import Context, Record
 from ..model.request import Request
 from ..where.host import look
 from . import Found
+from .argv import MANAGER_OF, program_name
 from .cells import CellReader, mentions_install
 from .lines import recognise, recognise_argv
 from .observe import (
@@ -41,6 +43,7 @@ from .wrappers import CONDAS
 
 if TYPE_CHECKING:
     from ..history.file import History
+    from ..model.packages import ManagerName
     from .taps import Start
 
 QUIET = 1.0
@@ -139,7 +142,7 @@ class Watcher:
         self.lines: list[str] = []
         self._notebook = notebook
         self._history = history
-        self._places = Places()
+        self.places = Places()
         self._runs: list[Run] = []
         self._accounted = False  # whether a command of this cell was
         self._others: list[str] = []
@@ -162,16 +165,16 @@ class Watcher:
 
     def _changes(self) -> Changes:
         """Return what has changed since the places were last read."""
-        changes = [(place, place.refresh()) for place in self._places if place.has_moved()]
+        changes = [(place, place.refresh()) for place in self.places if place.has_moved()]
         self._mark()
         return [(place, change) for place, change in changes if change]
 
     def _mark(self) -> None:
         """Note the times when the places were read."""
-        self._paths = self._places.paths
+        self._paths = self.places.paths
         known = {
             path: time
-            for place in self._places
+            for place in self.places
             for path, time in zip(place.paths, place.stamp, strict=True)
         }
         self._stamp = tuple(known[path] for path in self._paths)
@@ -261,7 +264,7 @@ class Watcher:
             self._close()
 
     def _reached(self, install: Install) -> Place | None:
-        return self._places.reached(install.found, folder=install.folder, environ=install.environ)
+        return self.places.reached(install.found, folder=install.folder, environ=install.environ)
 
     def _close(self) -> None:
         """Record the commands that have ended, once no running one could change more."""
@@ -274,7 +277,7 @@ class Watcher:
         """Give every change to the request that made it, and write down how each one ended."""
         everything = [install for run in runs for install in run.installs]
         changes = [*changes, *self._made(everything)]
-        _lead_home(everything, changes)
+        lead_home(everything, changes)
         shares: dict[int, Change] = {}
         for place, change in changes:
             here = [install for install in everything if install.place is place]
@@ -324,7 +327,7 @@ class Watcher:
     def _ended(
         self, run: Run, step: int, install: Install, request: Request, change: Change
     ) -> None:
-        place = install.place or self._places.kernel
+        place = install.place or self.places.kernel
         status = _status(run, install, request, change, place.packages)
         idle = status == "ok" and not change and install.record is None
         if idle and (request.action == "remove" or self._is_recorded(request, place)):
@@ -358,7 +361,7 @@ class Watcher:
                 self._history().note(
                     "seen",
                     Request("install", "pip", ()),
-                    self._places.kernel.environment.ref,
+                    self.places.kernel.environment.ref,
                     commands=(found.command,),
                     notes=(found.reason,),
                     transaction=run.transaction,
@@ -412,7 +415,7 @@ class Watcher:
 
     def _is_busy_elsewhere(self) -> bool:
         """Return whether a recorded install is going on in a place that has moved."""
-        moved = [place for place in self._places if place.has_moved()]
+        moved = [place for place in self.places if place.has_moved()]
         return any(
             record.status == "running" and any(_is_of(record, place) for place in moved)
             for record in (*self._history().records(), *replays().records())
@@ -420,7 +423,7 @@ class Watcher:
 
     def _newest(self) -> float:
         """Return when the places that have moved last did, in seconds since the epoch."""
-        moved = (place for place in self._places if place.has_moved())
+        moved = (place for place in self.places if place.has_moved())
         return max((place.newest() for place in moved), default=0) / 1e9
 
     def _context(self) -> Context:
@@ -464,7 +467,7 @@ class Watcher:
 
     def _tell_of_another(self, install: Install, request: Request, place: Place) -> bool:
         """Warn if a command without a named environment reached another than the kernel's."""
-        kernel = self._places.kernel
+        kernel = self.places.kernel
         if place is kernel or place.is_system or is_said(install.found):
             return False
         program = os.path.basename(install.found.target.interpreter)
@@ -482,10 +485,20 @@ class Watcher:
 _ELSEWHERE = {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON"}
 """Variables that take an install of pip's out of its environment."""
 
+_SETTING = re.compile(
+    r"(?:PIP|UV|CONDA|MAMBA)_(?!PREFIX|DEFAULT_ENV|SHLVL|PROMPT)\w+|CONDARC|MAMBARC"
+)
+"""Variables that choose what is installed and from where: a call's own belong to its request."""
+
 
 def _founds(start: Start, cell: str) -> list[Found]:
     """Return the installs of a program that is about to start."""
     state = State(folder=start.folder)
+    own = {} if start.environ is os.environ else start.environ
+    for name, value in own.items():
+        set_for_it = value != os.environ.get(name)
+        if set_for_it and (_SETTING.fullmatch(name) or FOR_A_BUILD.fullmatch(name)):
+            state.define(name, Word(value))
     for name in _ELSEWHERE & start.environ.keys():
         state.define(name, Word(start.environ[name]))
     if start.words is None:
@@ -530,7 +543,7 @@ def _is_alone(start: Start, founds: Sequence[Found]) -> bool:
 # -- judging
 
 
-def _lead_home(installs: Sequence[Install], changes: Changes) -> None:
+def lead_home(installs: Sequence[Install], changes: Changes) -> None:
     """Correct a command's place by a change in a place that no command was thought to reach."""
     moved = [place for place, _ in changes]
     for place, change in changes:
@@ -540,8 +553,15 @@ def _lead_home(installs: Sequence[Install], changes: Changes) -> None:
         managers |= {new.manager for _, new in change.changed}
         for install in installs:
             lost = install.place is None or install.place not in moved
-            if lost and (install.request is None or install.request.manager in managers):
+            if lost and _manager_of(install) in managers:
                 install.place = place
+
+
+def _manager_of(install: Install) -> ManagerName:
+    """Return the manager that a command runs; pip for a Python."""
+    if install.request is not None:
+        return install.request.manager
+    return MANAGER_OF.get(program_name(Word(install.found.target.interpreter)), "pip")
 
 
 def _status(
