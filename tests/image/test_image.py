@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
@@ -878,6 +879,8 @@ def test_a_failed_step_blames_what_its_error_names(said: tuple[str, ...], blamed
 def test_an_engine_that_went_away_is_said() -> None:
     for error in (
         ConnectionResetError("cut"),
+        requests.ConnectionError("cut"),
+        requests.exceptions.ChunkedEncodingError("cut"),
         ProtocolError("cut"),
         json.JSONDecodeError("", "", 0),
     ):

@@ -131,6 +131,7 @@ def build(engine: Engine, folder: Path, asked: Asked, *, console: Console) -> Bu
             progress.show(log.close(time.monotonic()))
             if log.error:
                 raise _failure(log, asked.tag, kept)
+        with speaking(f"{asked.tag} was built, but cannot be looked at"):
             image = engine.client.api.inspect_image(str(asked.tag))
     except KeyboardInterrupt:
         raise Interrupted("The build was interrupted.", kept=kept) from None

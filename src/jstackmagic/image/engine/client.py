@@ -142,9 +142,10 @@ def _words(error: BaseException) -> str:
         return mask(explanation.strip())
     cause: BaseException | None = error
     while cause is not None:
-        # requests' errors are OSErrors too, without a number
+        # requests' errors are OSErrors too, without a number, and show what they wrap as Python
         if isinstance(cause, OSError) and cause.errno and cause.strerror:
             return cause.strerror
+        error = cause if str(cause).strip() else error
         cause = cause.__cause__ or cause.__context__
     return mask(str(error).strip()) or type(error).__name__
 
@@ -169,7 +170,8 @@ def speaking(doing: str, *, kept: str = "") -> Iterator[None]:
     from urllib3.exceptions import HTTPError
 
     # an engine that is ended cuts its answer wherever it is
-    cut = (HTTPError, HTTPException, ConnectionError, JSONDecodeError, ReadError)
+    cut: tuple[type[Exception], ...] = (HTTPError, HTTPException, JSONDecodeError, ReadError)
+    cut += (ConnectionError, requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
     try:
         yield
     except cut as error:
