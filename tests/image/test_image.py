@@ -37,7 +37,10 @@ from jstackmagic.image.engine.container import Container, Mount
 from jstackmagic.image.engine.restore import restore
 from jstackmagic.image.engine.serve import Server
 from jstackmagic.image.engine.words import mount, port
+from jstackmagic.image.owned import Owned
 from jstackmagic.image.prove.coverage import COVERAGE
+from jstackmagic.image.prove.deep import is_explained
+from jstackmagic.image.prove.facts import place_of
 from jstackmagic.image.prove.proof import Proof, Side, absent, differences, same, unreadable
 from jstackmagic.image.secrets import completed, pairs
 from jstackmagic.model.errors import UsageError
@@ -886,6 +889,18 @@ def test_an_engine_that_went_away_is_said() -> None:
     ):
         with pytest.raises(EngineError, match="the engine went away"), speaking("It stopped"):
             raise error
+
+
+def test_a_file_is_of_the_innermost_environment_alone() -> None:
+    places = {"/opt/conda": "base", "/opt/conda/envs/python2": "python2"}
+    inner, outer = (f"{prefix}/lib/six.py" for prefix in reversed(places))
+    six, hello = Owned(("conda", "six")), Owned(("apt", "hello"))
+    explained = {("/opt/conda", six.key), ("", hello.key)}
+    assert is_explained(outer, six, explained, places)
+    assert not is_explained(inner, six, explained, places)
+    assert is_explained("/usr/bin/hello", hello, explained, places)
+    assert place_of(inner, places) == "python2"
+    assert place_of("/opt/conda-not/x", places) == "system"
 
 
 def test_a_certificate_without_a_key_is_no_secret(tmp_path: Path) -> None:

@@ -584,6 +584,14 @@ def test_a_base_with_a_fix_gets_the_same_layers(
     planned = user.say("image", "rebase", tag, "--onto", fixed, "--dry-run")
     assert [each["state"] for each in planned["images"]] == ["would be"]
     assert place.image("rebaser/x:1").digest == before.digest
+    known = user.environ.get("XDG_CACHE_HOME", "")
+    user.environ["XDG_CACHE_HOME"] = "/dev/null/x"  # a home that cannot be written to
+    failed = user.run("image", "rebase", tag, "--onto", fixed)
+    shown = failed.stdout + failed.stderr
+    assert failed.returncode == 1
+    assert f"{tag} is what it was." in shown
+    assert "traceback" not in shown.lower()
+    user.environ["XDG_CACHE_HOME"] = known
     done = user.say("image", "rebase", tag, "--onto", fixed)
     assert [each["state"] for each in done["images"]] == ["done"]
     after = place.image("rebaser/x:1")

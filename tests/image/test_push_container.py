@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from docker.types import Mount
 
+from jstackmagic.image.engine.client import connect
+from jstackmagic.image.engine.serve import _server, wait
 from support.channel import ChannelBuilder, File
 from support.engine import host
 from support.machine import Unavailable, program
 from support.registries import PASSWORD, USER, Served, registry
+from support.served import ServedKernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,14 +172,15 @@ def test_a_user_without_an_engine_makes_the_image(
             tag, ["bash", "-c", check], remove=True, stderr=True
         ).decode()
         assert "23.2.0" in shown
-        server = docker_engine.containers.run(tag, detach=True)
+        container = docker_engine.containers.run(tag, detach=True, ports={"8888/tcp": None})
         try:
-            ask = "import urllib.request as u; print(u.urlopen('http://localhost:8888/api').read())"
-            answers = f'for i in $(seq 100); do python -c "{ask}" && exit; sleep 0.3; done; exit 1'
-            status, output = server.exec_run(["bash", "-c", answers])
-            assert status == 0, server.logs().decode()[-2000:] + output.decode()[-500:]
+            engine = connect({"DOCKER_HOST": host()})
+            server = wait(engine, _server(engine, container), seconds=60)
+            with ServedKernel(server.url) as notebook:
+                cell = "import pymongo, twitter; print(pymongo.version)"
+                assert notebook.run(cell).check().shown.strip() == "4.10.1"
         finally:
-            server.remove(force=True)
+            container.remove(force=True)
     finally:
         docker_engine.images.remove(tag, force=True)
     with podman() as run:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import tarfile
 import tempfile
@@ -16,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...io.files import write_file
 from ...model.errors import JStackMagicError
+from ..registry.notes import note, noted
 from .select import WHITEOUT
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ _WAITING = 16  # blocks that are read and not yet packed
 _BLOCK = 2**18  # bytes; a part of the format, since an archive is filled up to it
 _FORMAT = f"1 {_LEVEL} {_BLOCK} {zlib.ZLIB_RUNTIME_VERSION}"
 _KEPT = 7 * 86_400  # seconds, for the next try
-_REMEMBERED = 500  # layers
 _CAPABILITY = "SCHILY.xattr.security.capability"
 """The archive header for a file's capabilities, as in GNU tar, star and the engines."""
 
@@ -84,7 +82,7 @@ class Packing:
 
     def known(self, layer: Contents) -> Packed | None:
         """Return the archive that such a layer made before; the file may be gone."""
-        found = self._remembered().get(_signature(layer))
+        found = noted(self._known).get(_signature(layer))
         return Packed(*found) if found else None
 
     def pack(self, layer: Contents, told: Callable[[int], None] = lambda _: None) -> Packed:
@@ -109,24 +107,12 @@ class Packing:
             with suppress(OSError):
                 os.unlink(name)
             raise
-        known = {
-            **self._remembered(),
-            _signature(layer): [packed.digest, packed.size, packed.diff_id],
-        }
-        with suppress(OSError):
-            write_file(self._known, json.dumps(dict(list(known.items())[-_REMEMBERED:])))
+        note(self._known, _signature(layer), [packed.digest, packed.size, packed.diff_id])
         return packed
 
     def forget(self, packed: Packed) -> None:
         """Remove an archive, once it was sent."""
         self.path(packed).unlink(missing_ok=True)
-
-    def _remembered(self) -> dict[str, Any]:
-        with suppress(OSError, ValueError):
-            found = json.loads(self._known.read_text(encoding="utf-8"))
-            if isinstance(found, dict):
-                return found
-        return {}
 
 
 def _signature(layer: Contents) -> str:

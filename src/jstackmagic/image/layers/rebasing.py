@@ -14,7 +14,7 @@ from ..registry.source import RegistrySource, image_of, read_root
 from ..root import archive
 from .assemble import OurLayer, assemble, ours_of
 from .base import Base
-from .making import Made, packing, send_to
+from .making import Made, packing, send_to, sending
 from .rebase import carried_over, clashes, is_list, obstacles
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ...display.console import Console
     from ..root import Root
+    from .pack import Packing
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +109,25 @@ class _Rebasing:
             return Outcome(str(tag), "no", found)
         if self._dry_run:
             return Outcome(str(tag), "would be")
-        return self._do(tag, target, image, ours, old.root)
+        with sending(str(tag)):
+            store = packing()
+            made = self._made(store, target, image, ours, old.root)
+        if isinstance(made, tuple):
+            return Outcome(str(tag), "no", made)
+        labels = {
+            **image.labels,
+            BASE: str(self._new.image.name).partition("@")[0],
+            BASE_DIGEST: self._new.image.digest,
+        }
+        built = assemble(self._new.image, made, labels, str(image.config.get("created", "")))
+        sent = send_to(tag, self._new, Made(built, store, lambda _: None), self._console)
+        return Outcome(str(tag), "done", (), sent.digest, sent.size)
 
-    def _do(
-        self, tag: Reference, target: Registry, image: Image, ours: list[OurLayer], old: Root
-    ) -> Outcome:
-        store, made, new = packing(), [], self._new
+    def _made(
+        self, store: Packing, target: Registry, image: Image, ours: list[OurLayer], old: Root
+    ) -> list[OurLayer] | tuple[str, ...]:
+        """Return the layers for the new base, or why they cannot be."""
+        made, new = [], self._new
         source = RegistrySource(target, image)
         # what lies below an environment is all that its layers have
         moved = self._moved(old)
@@ -129,16 +143,9 @@ class _Rebasing:
                         pass
                 found = tuple(clashes(changes, old, new.root))
                 if found:
-                    return Outcome(str(tag), "no", found)
+                    return found
             made.append(layer)
-        labels = {
-            **image.labels,
-            BASE: str(new.image.name).partition("@")[0],
-            BASE_DIGEST: new.image.digest,
-        }
-        built = assemble(new.image, made, labels, str(image.config.get("created", "")))
-        sent = send_to(tag, new, Made(built, store, lambda _: None), self._console)
-        return Outcome(str(tag), "done", (), sent.digest, sent.size)
+        return made
 
     def _moved(self, old: Root) -> set[str]:
         """Return the paths of the new base that are otherwise in an older one, or are not there."""

@@ -10,18 +10,19 @@ import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ...display.progress import Progress
-from ...io.files import replace_folder, write_file
+from ...io.files import replace_folder
 from ...model.reference import Reference
 from ..registry.client import MANIFEST, Registry
 from ..registry.connection import RegistryError
+from ..registry.notes import note, noted
 from ..registry.source import Blocks
 from .assemble import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from ...display.console import Console
     from ..registry.client import Descriptor
@@ -78,13 +79,14 @@ def send(
         RegistryError: The registry refuses, or cannot be reached.
         OSError: There is no space for an archive.
     """
-    notes, beside = packing.folder / "uploads.json", packing.folder / "repositories.json"
+    notes, beside = packing.folder / "uploads.json", packing.folder / "pushed.json"
     here = source.connection.registry == target.connection.registry
-    noted = _noted(beside, target)
+    # by repository, the last image that was sent there from here, and our layers in it
+    known = {key: said for key, said in noted(beside).items() if _is_of(key, target)}
     there = target.layers_of(tag)
-    for each in noted:
-        if each.repository == target.repository and not there.issuperset(_digests(image.base)):
-            there |= target.layers_of(each.image)
+    last = known.get(_key(target))
+    if last and not there.issuperset(each.digest for each in image.base if not each.urls):
+        there |= target.layers_of(last["image"])
     mounted = 0
     missing: list[Descriptor] = []
     for described in {each.digest: each for each in image.base}.values():
@@ -100,11 +102,11 @@ def send(
         digest = layer.packed.digest
         if digest in there or target.has(digest):
             continue
-        known = [each.repository for each in noted if digest in each.layers]
+        places = [key.partition(" ")[2] for key, said in known.items() if digest in said["layers"]]
         # the histories are each user's own
         if share and layer.manager and target.repository != share:
-            known = [share, *known]
-        of = next((name for name in known if _mounted(target, digest, name)), "")
+            places = [share, *places]
+        of = next((name for name in places if _mounted(target, digest, name)), "")
         if of:
             mounted += 1
             shared_already |= {digest} if of == share else set()
@@ -137,7 +139,8 @@ def send(
             sent += len(image.config)
     digest = target.put_manifest(tag, image.manifest)
     target.cancel()
-    _note(beside, target, digest, image)
+    layers = [layer.packed.digest for layer in image.ours]
+    note(beside, _key(target), {"image": digest, "layers": layers}, most=_REPOSITORIES)
     shared = Registry(Reference(f"{target.name.registry}/{share}"), target.connection)
     for layer in image.ours:
         packing.forget(layer.packed)
@@ -147,8 +150,12 @@ def send(
     return Sent(digest, sent + len(image.manifest), len(ours), mounted, len(missing))
 
 
-def _digests(layers: Iterable[Descriptor]) -> set[str]:
-    return {each.digest for each in layers if not each.urls}
+def _key(target: Registry) -> str:
+    return f"{target.connection.registry} {target.repository}"
+
+
+def _is_of(key: str, target: Registry) -> bool:
+    return key.startswith(f"{target.connection.registry} ")
 
 
 def _mounted(target: Registry, digest: str, source: str) -> bool:
@@ -165,34 +172,6 @@ def _fetched(source: Registry, described: Descriptor, folder: Path) -> Iterator[
             file.write(block)
         file.flush()
         yield Path(file.name)
-
-
-class _Noted(NamedTuple):
-    """An image that was sent to a repository from here, the last one, and our layers in it."""
-
-    registry: str
-    repository: str
-    image: str
-    layers: list[str]
-
-
-def _noted(notes: Path, target: Registry) -> list[_Noted]:
-    """Return the last image of each repository of a registry that images were sent to from here."""
-    with suppress(OSError, ValueError, TypeError):
-        found = [_Noted(*each) for each in json.loads(notes.read_text(encoding="utf-8"))]
-        return [each for each in found if each.registry == target.connection.registry]
-    return []
-
-
-def _note(notes: Path, target: Registry, digest: str, image: Assembled) -> None:
-    known = []
-    with suppress(OSError, ValueError):
-        known = json.loads(notes.read_text(encoding="utf-8"))
-    layers = [layer.packed.digest for layer in image.ours]
-    place = _Noted(target.connection.registry, target.repository, digest, layers)
-    others = [each for each in known if each[:2] != [*place[:2]]]
-    with suppress(OSError):
-        write_file(notes, json.dumps([place, *others][:_REPOSITORIES]))
 
 
 # A layout of OCI's: https://github.com/opencontainers/image-spec/blob/main/image-layout.md

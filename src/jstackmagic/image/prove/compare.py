@@ -30,7 +30,7 @@ from .proof import Proof, Side, Ways, absent, differences, unreadable
 from .sides import Here, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ...display.console import Console
     from ...model.environment import EnvironmentRef
@@ -90,7 +90,7 @@ class _Comparison:
         }
         found = tuple(each for side in sides for each in differences(side, self.records, ways))
         explained = self._explained(sides, [(each.where, each.package.key) for each in found])
-        owned_elsewhere = paths_of(explained, view, image)
+        owned_elsewhere = paths_of(explained, view, image, places)
         known = {side.in_image for side in sides}
         there = only_there(image.root, known, ways) if self.here.whole else ()
         proof = Proof(
@@ -148,7 +148,7 @@ class _Comparison:
         prefixes, libraries = set[str](), dict[str, set[str]]()
         if self.here.view is not None:
             prefixes, libraries = survey(self.here.view.root)
-        names = _names_of(prefixes)
+        names = names_of(prefixes)
         for prefix in sorted((prefixes | libraries.keys()) - known):
             inside = any(prefix.startswith(f"{other}/lib") for other in prefixes)
             if inside and prefix not in prefixes:
@@ -364,7 +364,7 @@ def place_in(image: View, environment: EnvironmentRef) -> str:
     return next((each for each in found if each is not None), environment.prefix)
 
 
-def _names_of(prefixes: set[str]) -> Mapping[str, str]:
+def names_of(prefixes: set[str]) -> Mapping[str, str]:
     """Return what conda calls the environments at some prefixes."""
     found = {}
     for prefix in prefixes:
@@ -377,16 +377,17 @@ def _names_of(prefixes: set[str]) -> Mapping[str, str]:
     return found
 
 
-def paths_of(explained: Iterable[tuple[str, tuple[str, str]]], here: View, image: View) -> set[str]:
+def paths_of(
+    explained: deeply.Explained, here: View, image: View, places: Mapping[str, str]
+) -> set[str]:
     """Return the files of the packages that differ: no fact of their own."""
-    keys = {key for _, key in explained}
-    if not keys:
-        return set()
+    names = {name for _, (_, name) in explained}
     return {
         path
         for view in (here, image)
-        for path, owned in deeply.owners_of(view, {name for _, name in keys}).items()
-        if owned.key in keys
+        if names
+        for path, owned in deeply.owners_of(view, names).items()
+        if deeply.is_explained(path, owned, explained, places)
     }
 
 

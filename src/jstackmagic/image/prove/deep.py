@@ -15,7 +15,7 @@ from ...where.packages import files_of
 from ..engine.client import speaking
 from ..owned import Owned, owners
 from ..root import BUFFER, LIBRARY
-from .facts import View, kind_of, place_of
+from .facts import View, kind_of, place_of, prefix_of
 from .proof import FileDifference, FileState, Ways, same
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def contents(compared: Compared) -> tuple[FileDifference, ...]:
         owned = owners_here.get(path) or owners_image.get(path)
         if "folder" in (one and one.kind, other and other.kind):
             owned = None  # many packages list one folder
-        if owned and _is_explained(path, owned, compared):
+        if owned and is_explained(path, owned, compared.explained, compared.places):
             continue
         if path.endswith(".pyc") and _COMPILED.fullmatch(path):
             if other and _may_hide(path, one, other, compared):
@@ -141,18 +141,16 @@ def _counts(path: str, compared: Compared) -> bool:
         return False  # the shallow part has compared it
     if any(path.startswith(f"{prefix}/") for prefix in compared.lone):
         return False  # the whole environment is a difference
-    inside = any(path.startswith(f"{prefix}/") for prefix in compared.places)
+    inside = bool(prefix_of(path, compared.places))
     if not compared.whole:
         return inside
     return bool(inside or _AREAS.fullmatch(path) or _IN_LIBRARY.fullmatch(path))
 
 
-def _is_explained(path: str, owned: Owned, compared: Compared) -> bool:
-    if is_system(owned.key[0]):
-        return ("", owned.key) in compared.explained
-    return any(
-        key == owned.key and path.startswith(f"{prefix}/") for prefix, key in compared.explained
-    )
+def is_explained(path: str, owned: Owned, explained: Explained, places: Mapping[str, str]) -> bool:
+    """Return whether a file is of a package that differs in the file's own environment."""
+    prefix = "" if is_system(owned.key[0]) else prefix_of(path, places)
+    return (prefix, owned.key) in explained
 
 
 def _difference(
@@ -183,7 +181,7 @@ def _reinstall(
     manager, name = owned.key
     if manager == "apt":
         return f"!sudo apt-get install --yes --reinstall {shlex.quote(name)}"
-    prefix = next((p for p in compared.places if path.startswith(f"{p}/")), "")
+    prefix = prefix_of(path, compared.places)
     if manager == "conda":
         spec = shlex.quote(f"{name}={owned.version}")
         return f"!conda install --yes --force-reinstall --prefix {shlex.quote(prefix)} {spec}"
@@ -227,7 +225,7 @@ def _state(
         return "changed in the image" if known and known == one.sha256 else "differs"
     if not compared.whole:
         return None  # another machine's users and umask
-    inside = any(path.startswith(f"{prefix}/") for prefix in compared.places)
+    inside = bool(prefix_of(path, compared.places))
     # fix-permissions gives an environment to its group, here or there
     mask = 0o5707 if inside else 0o7777
     if one.kind != "link" and (one.mode ^ other.mode) & mask:

@@ -105,14 +105,19 @@ def kind_of(path: str) -> str:
     return next((kind for kind, pattern in _KINDS if pattern.fullmatch(path)), "")
 
 
-def place_of(path: str, places: Mapping[str, str]) -> str:
-    """Return the name of the environment that has a path, or "system"."""
+def prefix_of(path: str, places: Mapping[str, str]) -> str:
+    """Return the prefix of the innermost environment that has a path; empty for none."""
     folder = path
     while folder not in ("/", ""):
         folder = posixpath.dirname(folder)
         if folder in places:
-            return places[folder]
-    return "system"
+            return folder
+    return ""
+
+
+def place_of(path: str, places: Mapping[str, str]) -> str:
+    """Return the name of the environment that has a path, or "system"."""
+    return places.get(prefix_of(path, places), "system")
 
 
 def _same_file(one: Entry | None, other: Entry | None) -> bool:

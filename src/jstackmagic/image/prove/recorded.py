@@ -21,8 +21,8 @@ from ...model.packages import Package, PackageSet, as_on_disk
 from ..packages import packages_of, survey
 from ..root import LIBRARY
 from . import deep as deeply
-from .compare import only_there, paths_of, place_in
-from .facts import View, dangling, facts, nameless
+from .compare import names_of, only_there, paths_of, place_in
+from .facts import View, dangling, facts, nameless, prefix_of
 from .proof import FileDifference, Proof, Side, Ways, absent, differences, unreadable
 
 if TYPE_CHECKING:
@@ -91,7 +91,10 @@ def prove_recorded(
         for prefix, manager, name in ledger.moves()
     }
     places = {prefix: name for name, prefix in prefixes.items() if prefix}
-    files = list(_own_files(image, explained, places, ways)) if deep else []
+    # environments without a record count as well: their files are none of those around them
+    there = survey(image.root)[0]
+    everywhere = {**dict(zip(there, there, strict=True)), **names_of(there), **places}
+    files = list(_own_files(image, explained, everywhere, ways)) if deep else []
     rest: list[Finding] = []
     lone: tuple[str, ...] = ()
     if base is not None:
@@ -99,16 +102,16 @@ def prove_recorded(
         known = {*prefixes_of_base, *libraries, *(side.in_image for side in sides)}
         lone = tuple(only_there(image.root, known, ways))
         new = {prefix for prefix in places if base.root.resolve(prefix) is None}
-        skipped = paths_of(explained, base, image)
+        skipped = paths_of(explained, base, image, everywhere)
         rest = [
             each
-            for each in facts(base, image, ways, places=places, skipped=skipped)
+            for each in facts(base, image, ways, places=everywhere, skipped=skipped)
             # a new environment brings its own settings, and a kernelspec beside it
             if not (new and each.kind == "kernel") and not _is_below(each.name, new)
         ]
         if deep:
             named = {each.name for each in rest}
-            files += _of_base(base, image, ways, places, explained, named, new)
+            files += _of_base(base, image, ways, everywhere, explained, named, new)
     return Proof(
         image=target.name,
         image_id=target.id,
@@ -173,7 +176,7 @@ def _own_files(
     """Yield the files of recorded packages that are not as their packages' own lists have them."""
     wanted = set(explained)
     for path, owned in sorted(deeply.owners_of(image, {name for _, (_, name) in wanted}).items()):
-        prefix = next((p for p in places if path.startswith(f"{p}/")), None)
+        prefix = prefix_of(path, places)
         if is_system(owned.key[0]) or (prefix, owned.key) not in wanted or path.endswith(".pyc"):
             continue
         entry = image.root.entries.get(path)
@@ -182,7 +185,7 @@ def _own_files(
             continue
         state: FileState = "changed in the image" if entry else "not in the image"
         yield FileDifference(
-            places[prefix or ""], owned.key[1], path, state, f"Build again: {ways.build}"
+            places[prefix], owned.key[1], path, state, f"Build again: {ways.build}"
         )
 
 

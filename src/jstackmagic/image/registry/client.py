@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 
 import requests
 
-from ...io.files import write_file
 from ...model.reference import Reference
 from .connection import Connection, NotFound, RegistryError
+from .notes import note, noted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -307,7 +307,7 @@ class Registry:
         """
         size, scope = os.stat(path).st_size, self._scope("pull,push")
         place = f"{self.name.name}@{digest}"
-        location, done = self._begun(_noted(notes).get(place, ""))
+        location, done = self._begun(noted(notes).get(place, ""))
         if size <= _CHUNK and not done:
             with suppress(RegistryError):
                 self._finish(location, digest, path.read_bytes(), tries=1)
@@ -341,9 +341,9 @@ class Registry:
                 location = response.headers.get("Location") or location
                 told(len(part))
                 done += len(part)
-                _note(notes, place, location)
+                note(notes, place, location)
         self._finish(location, digest)
-        _note(notes, place, "")
+        note(notes, place, None)
 
     def _finish(self, location: str, digest: str, content: bytes = b"", **more: Any) -> None:
         """End an upload, with the whole blob where nothing of it was sent before."""
@@ -470,20 +470,3 @@ def _lie(registry: str, what: str) -> RegistryError:
         f"{registry} does not keep what it was given, or changes it: {what} is something else.",
         kept="Nothing of it was used.",
     )
-
-
-# How far uploads have come, for the next run
-
-
-def _noted(notes: Path) -> dict[str, str]:
-    with suppress(OSError, ValueError):
-        found = json.loads(notes.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
-    return {}
-
-
-def _note(notes: Path, place: str, location: str) -> None:
-    known = {key: value for key, value in _noted(notes).items() if key != place}
-    with suppress(OSError):
-        write_file(notes, json.dumps(known | ({place: location} if location else {})), mode=0o600)
