@@ -17,7 +17,7 @@ from jstackmagic.model.policy import Policy
 from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.workers.cargo import Cargo, load
-from jstackmagic.workers.cluster import source
+from jstackmagic.workers.worker import source
 
 from .environments import PYTHON, make_venv
 from .kernels import clean_environ

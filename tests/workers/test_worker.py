@@ -18,8 +18,8 @@ from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.workers import worker
 from jstackmagic.workers.cargo import load, order, row_of
-from jstackmagic.workers.cluster import source
 from jstackmagic.workers.sync import Row, differences, stale
+from jstackmagic.workers.worker import source
 from support.clusters import SITE, cargo_of, site_of, there
 from support.environments import make_venv, uv
 from support.projects import write_project

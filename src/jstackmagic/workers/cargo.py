@@ -38,7 +38,7 @@ class Cargo:
     """An order for workers, and a sentence for each thing that cannot be in it.
 
     Attributes:
-        order: See ``worker.py``.
+        order: See `worker`.
         left_out: The sentences.
     """
 

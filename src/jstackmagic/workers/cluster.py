@@ -53,7 +53,7 @@ class Cluster(Protocol):
         """Return the workers that are there now."""
 
     def call(self, function: str, *args: Any, on: Iterable[str] | None = None) -> Mapping[str, Any]:
-        """Call a function of ``worker.py`` on workers, all at once.
+        """Call a function of `worker` on workers, all at once.
 
         Args:
             function: Its name.
@@ -74,11 +74,6 @@ class Cluster(Protocol):
         """Restart workers after their tasks; return why not, by worker that was not."""
 
 
-def source() -> str:
-    """Return the text of the worker's side."""
-    return inspect.getsource(worker)
-
-
 class Sent:
     """A function or an object of modules, pickled as their text: any minor Python can read it.
 
@@ -89,11 +84,8 @@ class Sent:
     """
 
     def __init__(self, name: str, *modules: Any, args: tuple[Any, ...] | None = None) -> None:
-        texts = "\n".join(inspect.getsource(module) for module in modules)
-        # one import of the future is at the head, and the others are superfluous
-        first, *rest = texts.split(_FUTURE)
-        self._names = {"__name__": "__main__", "name": name, "args": args, "text": ""}
-        self._names["text"] = f"{_FUTURE}{first}{''.join(rest)}"
+        text = worker.joined(*modules)
+        self._names = {"__name__": "__main__", "name": name, "args": args, "text": text}
 
     def __call__(self, *_: Any) -> None:
         """Pass for a function where a library checks that."""
@@ -101,9 +93,6 @@ class Sent:
     def __reduce__(self) -> tuple[Any, ...]:
         got = "globals()[name]" + "(*args)" * (self._names["args"] is not None)
         return eval, (f"exec(text, globals()) or {got}", self._names)
-
-
-_FUTURE = "from __future__ import annotations\n"
 
 
 def shipped(module: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.errors import UsageError
 from . import call, dask_worker, worker
-from .cluster import Lost, Sent, source
+from .cluster import Lost, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -67,7 +67,7 @@ class Dask:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._source = source()
+        self._source = worker.source()
         self.name = str(client.scheduler.address)
 
     def workers(self) -> Sequence[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..model.errors import UsageError
-from . import call
-from .cluster import Lost, Sent, by_host, source
+from . import call, worker
+from .cluster import Lost, Sent, by_host
 from .keeper import keep
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Engines:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._call = Sent("call", call)
-        self._source = source()
+        self._source = worker.source()
         self.name = str(client._config["registration"])
 
     def workers(self) -> Sequence[str]:

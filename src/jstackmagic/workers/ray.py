@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..model.errors import UsageError
-from . import call
-from .cluster import Lost, by_host, shipped, source
+from . import call, worker
+from .cluster import Lost, by_host, shipped
 from .keeper import keep
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Nodes:
     def __init__(self, ray: Any) -> None:
         self._ray = ray
         self._call = ray.remote(shipped(call)["call"])
-        self._source = source()
+        self._source = worker.source()
         self.name = str(ray.get_runtime_context().gcs_address)
 
     def workers(self) -> Sequence[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.errors import NOTHING_CHANGED, Stopped, UsageError
 from . import call, worker
-from .cluster import Lost, shipped, source
+from .cluster import Lost, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +53,7 @@ class Executors:
     def __init__(self, context: Any) -> None:
         self._context = context
         self._task = shipped(call)["on_executor"]
-        self._source = source()
+        self._source = worker.source()
         self.name = f"{context.master} {context.applicationId}"
 
     def workers(self) -> Sequence[str]:
@@ -99,8 +99,8 @@ class Executors:
             plan["facts"]["wrong"] for plan in plans.values() if not isinstance(plan, Lost)
         )
         self._offer(rows, anew=bool(broken))
-        names = [row["name"] for row in cargo.order["wheels"]]
-        after = self.call("look", names)
+        names = worker.named(cargo.order)
+        after = self.call("look", names, names)
         return {name: _outcome(plan, after.get(name)) for name, plan in plans.items()}
 
     def _offer(self, rows: Mapping[str, Any], *, anew: bool) -> None:

@@ -111,7 +111,8 @@ def sync(
         begin: Called before the first change.
     """
     begun = time.monotonic()
-    before = dict(cluster.call("look", on=on))
+    names = worker.named(cargo.order)
+    before = dict(cluster.call("look", (), names, on=on))
     for words in _foreign(cargo.order, before):
         console.say(words)
     if dry_run:
@@ -165,7 +166,7 @@ def _follow(cluster: Cluster, cargo: Cargo, before: dict[str, Any], found: dict[
         now = cluster.workers()
         again = [name for name in lost if name in now]
         fresh = [name for name in now if name not in before]
-        before |= cluster.call("look", on=fresh) if fresh else {}
+        before |= cluster.call("look", (), worker.named(cargo.order), on=fresh) if fresh else {}
         found |= cluster.bring(cargo, [*again, *fresh]) if again or fresh else {}
         for name in [name for name in lost if name not in now][: len(fresh)]:
             before.pop(name)
@@ -247,8 +248,8 @@ def _restarted(
 @answering
 def compare(cluster: Cluster, cargo: Cargo) -> tuple[Row, ...]:
     """Look at every worker, hashing the files of what a sync sends; nothing is changed."""
-    names = [row["name"] for row in cargo.order["wheels"]]
-    found = cluster.call("look", names)
+    names = worker.named(cargo.order)
+    found = cluster.call("look", names, names)
     return tuple(
         Row(name, failed=facts.words) if isinstance(facts, Lost) else Row(name, facts)
         for name, facts in found.items()
