@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -20,10 +21,11 @@ from jstackmagic.workers import worker
 from jstackmagic.workers.cargo import load, order, row_of
 from jstackmagic.workers.sync import Row, differences, stale
 from jstackmagic.workers.worker import source
-from support.clusters import SITE, cargo_of, site_of, there
+from support.clusters import SITE, cargo_of, site_of, there, until
 from support.environments import make_venv, uv
 from support.projects import write_project
 from support.verbs import verb
+from support.warm import warm_venv
 from support.wheels import build_wheel
 
 if TYPE_CHECKING:
@@ -310,16 +312,59 @@ def test_a_frozen_environment_gets_a_folder_on_its_path(tmp_path: Path, prefix: 
 
 
 def test_two_on_one_environment_take_turns_and_say_so(tmp_path: Path, prefix: Path) -> None:
-    rows = [row_of(build_wheel(tmp_path, f"gear{number}", "1")) for number in range(30)]
+    row = row_of(build_wheel(tmp_path, "gear", "1"))
     code = f"names = {{'__name__': 'w'}}\nexec({source()!r}, names)\nimport json, sys\n"
-    code += f"print(json.dumps(names['install']({ordered(prefix, *rows)!r})))"
-    words = [prefix / "bin/python", "-c", code]
-    started = [subprocess.Popen(words, stdout=subprocess.PIPE) for _ in range(2)]
-    done = [json.loads(process.communicate(timeout=60)[0]) for process in started]
-    assert [each["failed"] for each in done] == ["", ""]
-    assert sorted(len(each["done"]) for each in done) == [0, 30]
-    idle = next(each for each in done if not each["done"])
-    assert not idle["waited"] or "process" in idle["waited"]
+    code += f"print(json.dumps(names['install']({ordered(prefix, row)!r})))"
+    with worker.locked(str(prefix)):
+        started = subprocess.Popen([prefix / "bin/python", "-c", code], stdout=subprocess.PIPE)
+        lock = str(prefix / ".jstackmagic-workers.lock")
+
+        def waits() -> bool:
+            """It has opened the lock, and sleeps until it looks again."""
+            place = Path("/proc", str(started.pid))
+            opened = {os.readlink(path) for path in place.glob("fd/*") if path.is_symlink()}
+            return lock in opened and (place / "stat").read_text().rpartition(") ")[2][0] == "S"
+
+        until(waits)
+        assert not (site_of(prefix) / "gear.py").exists()
+    done = json.loads(started.communicate(timeout=60)[0])
+    assert (done["failed"], (site_of(prefix) / "gear.py").exists()) == ("", True)
+    assert done["waited"].startswith(f"process {os.getpid()} of ")
+
+
+@pytest.mark.parametrize(
+    ("version", "says"), [("1", ""), ("2", "has no gear==2"), ("3", "another")]
+)
+def test_a_worker_may_ask_its_own_index(
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    wheel_index: WheelIndex,
+    version: str,
+    says: str,
+) -> None:
+    """It takes the kernel's build, and no other of the same version; nothing is sent."""
+    prefix = warm_venv(tmp_path_factory, tmp_path / "worker")
+    wheel_index.add("gear", "1")
+    wheel_index.add("gear", "3", modules={"gear.py": "other = True\n"})
+    row = row_of(build_wheel(tmp_path, "gear", version))
+    Path(worker.path_of(row)).unlink()
+    wanted = ordered(prefix, row, via="index")
+    index = {"PIP_INDEX_URL": wheel_index.url, "PIP_NO_INDEX": "0"}
+    assert there(prefix, "lacking", wanted, **index)[1] == []
+    done = there(prefix, "install", wanted, **index)
+    assert (bool(done["done"]), bool(done["failed"])) == (not says, bool(says))
+    assert says in done["failed"]
+
+
+@pytest.mark.parametrize("name", ["a worker", "w" * 120, 'a "$(touch x)" `x`'])
+def test_a_script_runs_whatever_the_path_of_its_python_is(tmp_path: Path, name: str) -> None:
+    prefix = make_venv(tmp_path / name, pip=False)
+    modules = {"gear.py": "def main():\n    print('turns')\n"}
+    made = build_wheel(tmp_path, "gear", "1", modules=modules, scripts={"turn": "gear:main"})
+    done = there(prefix, "install", ordered(prefix, row_of(made)))
+    assert done["failed"] == ""
+    assert subprocess.check_output([prefix / "bin/turn"], cwd=tmp_path) == b"turns\n"
+    assert not (tmp_path / "x").exists()
 
 
 # conda's packages
