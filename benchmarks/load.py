@@ -13,7 +13,8 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
-SHELL = (
+SHELL = (  # what a terminal's IPython has imported before it has a prompt
+    "import IPython.terminal.ipapp\n"
     "from IPython.core.interactiveshell import InteractiveShell\n"
     "shell = InteractiveShell.instance()\n"
 )

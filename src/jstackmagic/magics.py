@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from . import commands, panel
+from . import commands
 from .capture import live
 from .config import JStackMagic, connect, disconnect
 from .hint import completion, hints
@@ -130,7 +130,10 @@ def register(shell: InteractiveShell) -> None:
         _start_sending(session)
     hints.start(shell, mode=lambda: str(settings.on_missing), policy=lambda: session.now().policy)
     completion.start(shell, complete)
-    panel.start(shell, session.now)
+    if getattr(shell, "kernel", None) is not None:
+        from . import panel
+
+        panel.start(shell, session.now)
 
 
 def _start_sending(session: Session) -> None:
@@ -146,6 +149,8 @@ def unregister(shell: InteractiveShell) -> None:
     """Take out what ``register`` put in."""
     while _senders:
         _senders.pop().stop()
+    from . import panel
+
     panel.stop()
     completion.stop(shell)
     hints.stop()

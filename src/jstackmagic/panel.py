@@ -11,7 +11,7 @@ a line for people and each ``progress`` a state of the work; the last answer has
 verb's JSON, or ``error``. With ``token`` the answer is the completions of that word. Without a
 request, the event "changed" says that the history has grown, "closed" that nobody answers any more.
 
-``%load_ext jstackmagic`` imports this module: nothing but the standard library at its head.
+In a kernel `%load_ext` imports this module: nothing but the standard library at its head.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +54,7 @@ class Door:
     target_name = TARGET
 
     def __init__(self, shell: InteractiveShell, session: Callable[..., Session]) -> None:
-        self.comm_id = f"{TARGET}-{uuid.uuid4().hex}"
+        self.comm_id = f"{TARGET}-{os.urandom(16).hex()}"
         self._shell = shell
         self._kernel: Any = shell.kernel  # type: ignore[attr-defined]
         self._session = session

@@ -18,6 +18,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ..io.runtime import replay_file
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -153,6 +155,8 @@ class Live:
 
     def _look_at_replay(self) -> None:
         """Report that the start-up hook's replay goes on, is over, or failed."""
+        if self._replay is None and not replay_file().exists():
+            return
         from ..history.progress import status
 
         was, now = self._replay, status()

@@ -1,7 +1,4 @@
-"""The progress of the replay in this container, and the records of replays here.
-
-`%load_ext jstackmagic` imports this module: nothing but the standard library at its head.
-"""
+"""The progress of the replay in this container, and the records of replays here."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..io.runtime import is_ours, own_runtime_folder, process_identity, runtime_folder
+from ..io.runtime import is_ours, own_runtime_folder, process_identity, replay_file, runtime_folder
 
 if TYPE_CHECKING:
     from .file import History
@@ -65,7 +62,7 @@ def status() -> Status | None:
     if not is_ours(runtime_folder()):
         return None
     try:
-        found = Status(**json.loads(_status_file().read_bytes()))
+        found = Status(**json.loads(replay_file().read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
     if found.state == "running" and found.process != process_identity(found.pid):
@@ -112,8 +109,4 @@ class Progress:
 
         with suppress(OSError):
             own_runtime_folder()
-            write_file(_status_file(), json.dumps(asdict(self._status)))
-
-
-def _status_file() -> Path:
-    return runtime_folder() / "replay.json"
+            write_file(replay_file(), json.dumps(asdict(self._status)))

@@ -33,6 +33,11 @@ def own_runtime_folder() -> Path:
     return path
 
 
+def replay_file() -> Path:
+    """Return the file with the progress of the replay here, which few containers have."""
+    return runtime_folder() / "replay.json"
+
+
 def is_ours(path: Path) -> bool:
     """Return True if this user owns a folder, which no other could then have filled."""
     try:
