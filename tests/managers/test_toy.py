@@ -17,6 +17,7 @@ from jstackmagic.image.root import Root, apply, archive
 from jstackmagic.model import managers
 from jstackmagic.model.errors import CommandFailed, InvalidSpec
 from jstackmagic.model.packages import PackageSet
+from jstackmagic.model.spec import read
 from jstackmagic.restore.keep import Store
 from jstackmagic.session import Session
 from jstackmagic.where import baseline
@@ -112,6 +113,13 @@ def test_what_no_file_tells_is_not_taken_for_the_beginning(
     here = PackageSet(toymanager.installed(venv, Path("/")))
     base = baseline.of(replace(venv, kind="system"), here, ("toy",), begun=2000)
     assert (base.packages.packages, dict(base.evidence)) == ((), {})
+
+
+def test_its_folder_can_read_its_specs(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = replace(toymanager.LISTED, name="other", spec=f"{toymanager.__name__}:spec")
+    monkeypatch.setattr(managers, "MANAGERS", (*managers.MANAGERS, own))
+    assert (read("other", "robot@2").name, read("other", "robot@2").version) == ("robot", "2")
+    assert read("toy", "robot==2").version == "2"
 
 
 def test_prove_reads_it_in_an_image(venv: Environment) -> None:

@@ -16,7 +16,7 @@ from jstackmagic.model.managers import Listed
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.plan import Command, Plan
 from jstackmagic.model.request import Request
-from jstackmagic.model.spec import read_all
+from jstackmagic.model.spec import NamedPackage, read_all
 from jstackmagic.model.words import quoted_spec
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ def installed(environment: Environment, root: Path) -> tuple[Package, ...]:
     return tuple(
         Package("toy", file.name, file.read_text(), requested=True) for file in folder.iterdir()
     )
+
+
+def spec(text: str) -> NamedPackage:
+    name, _, version = text.partition("@")
+    return NamedPackage(text, name, version=version)
 
 
 def split(spec: str) -> tuple[str, str]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, cast
 
 from ..model import managers as listed
 from ..model.environment import Environment, EnvironmentRef
@@ -384,8 +383,7 @@ class Manager(Protocol):
 def get(manager: ManagerName) -> Manager:
     """Return a manager by its name; its folder is imported now."""
     folder = next(each.folder for each in listed.MANAGERS if each.name == manager)
-    found: Manager = import_module(folder).MANAGER
-    return found
+    return cast("Manager", listed.named(f"{folder}:MANAGER"))
 
 
 def hold(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .packages import ManagerName  # noqa: TC004  # a text: loading stays light
@@ -25,6 +26,8 @@ class Listed:
             and the root of the file tree, and returns packages.
         metadata: The file that came with a package, below an environment's prefix, with
             ``{name}`` or ``{stem}``; empty if `jstackmagic.where` knows better.
+        spec: The reader of one of its specs, as ``module:function``, from a text to a
+            `jstackmagic.model.spec.Spec`; empty where ``NAME==VERSION`` is all that there is.
         system: Whether its packages belong to the whole system rather than to one environment.
     """
 
@@ -32,15 +35,19 @@ class Listed:
     folder: str
     reader: str
     metadata: str = ""
+    spec: str = ""
     system: bool = False
 
 
-_READERS = "jstackmagic.where.packages"
+def _ours(name: str, packages: str, metadata: str = "", *, system: bool = False) -> Listed:
+    reader, spec = f"jstackmagic.where.packages:{packages}", f"jstackmagic.model.spec:of_{name}"
+    return Listed(name, f"jstackmagic.managers.{name}", reader, metadata, spec, system)
+
 
 MANAGERS: tuple[Listed, ...] = (
-    Listed("apt", "jstackmagic.managers.apt", f"{_READERS}:debian_of", system=True),
-    Listed("conda", "jstackmagic.managers.conda", f"{_READERS}:conda_of", "conda-meta/{stem}.json"),
-    Listed("pip", "jstackmagic.managers.pip", f"{_READERS}:distributions_of"),
+    _ours("apt", "debian_of", system=True),
+    _ours("conda", "conda_of", "conda-meta/{stem}.json"),
+    _ours("pip", "distributions_of"),
 )
 """In the order in which they work: the system's libraries first, and pip last, which must see what
 conda brought."""
@@ -92,9 +99,21 @@ def place(manager: ManagerName, prefix: str) -> str:
     return "" if is_system(manager) else os.path.normpath(prefix)
 
 
-def reader_of(manager: ManagerName) -> str:
-    """Return what reads a manager's packages, as ``module:function``."""
-    return next(each.reader for each in MANAGERS if each.name == manager)
+def reader_of(manager: ManagerName) -> Any:
+    """Return what reads a manager's packages; see `Listed.reader`."""
+    return named(next(each.reader for each in MANAGERS if each.name == manager))
+
+
+def spec_reader_of(manager: ManagerName) -> Any:
+    """Return what reads a manager's specs, as `Listed.spec` has it; None without one."""
+    path = next((each.spec for each in MANAGERS if each.name == manager), "")
+    return named(path) if path else None
+
+
+def named(path: str) -> Any:
+    """Return what ``module:name`` names; the module is imported now."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
 
 
 def metadata_path(manager: ManagerName) -> str:

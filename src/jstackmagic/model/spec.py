@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 from urllib.parse import unquote
 
+from .managers import spec_reader_of
 from .packages import ManagerName, Package, normalise
 
 CONDA_ARCHIVE = (".conda", ".tar.bz2")
@@ -261,12 +263,8 @@ def read(manager: ManagerName, text: str) -> Spec:
     >>> read("pip", "-c /w/limits.txt").place
     '/w/limits.txt'
     """
-    if manager == "conda":
-        return _of_conda(text)
-    if manager == "pip":
-        return _of_pip(text)
-    if manager == "apt":
-        return _of_apt(text)
+    if reader := spec_reader_of(manager):
+        return cast("Spec", reader(text))
     name, _, version = text.partition("==")
     return NamedPackage(text, name, version=version)
 
@@ -324,7 +322,8 @@ def same_place(place: str) -> str:
     return unquote(place).rstrip("/")
 
 
-def _of_conda(text: str) -> Spec:
+def of_conda(text: str) -> Spec:
+    """Read a match spec, a package archive, or a list."""
     if text.startswith("--file "):
         return RequirementsFile(text, place=text.removeprefix("--file ").strip())
     path = re.split(r"[#?]", text, maxsplit=1)[0]
@@ -351,7 +350,8 @@ def _of_conda(text: str) -> Spec:
     )
 
 
-def _of_apt(text: str) -> Spec:
+def of_apt(text: str) -> Spec:
+    """Read a Debian package as apt-get names it (apt-get(8)), or a ``.deb``."""
     if text.endswith(".deb"):
         return LocalArchive(text, text.rpartition("/")[2].partition("_")[0], text)
     name, mark, rest = re.match(r"([^=/]*)([=/]?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
@@ -360,7 +360,8 @@ def _of_apt(text: str) -> Spec:
     )
 
 
-def _of_pip(text: str) -> Spec:
+def of_pip(text: str) -> Spec:
+    """Read a line of a requirements file: a requirement (PEP 508), a place, or another file."""
     bare, hashes = split_hashes(text)
     flag, _, rest = bare.partition(" ")
     if flag in ("-r", "--file"):  # the second, of uv: a project's file, which pip cannot read

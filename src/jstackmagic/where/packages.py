@@ -8,7 +8,6 @@ import re
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,8 +43,7 @@ def read_packages(
     """
     found: list[Package] = []
     for manager in names() if managers is None else managers:
-        module, _, function = reader_of(manager).partition(":")
-        found += getattr(import_module(module), function)(environment, root)
+        found += reader_of(manager)(environment, root)
     return PackageSet(tuple(sorted(found, key=lambda package: package.key)))
 
 
