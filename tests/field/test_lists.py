@@ -626,6 +626,66 @@ class TestProjects:
         (config,) = expanded("uv pip install -r setup.cfg --extra x", tmp_path)
         assert texts(config) == ("idna", "six>1", "flask")
 
+    @pytest.mark.parametrize(
+        ("more", "note"),
+        [
+            ("[tool.pixi.dependencies]\nc1 = '*'\n", "[tool.pixi.dependencies] is left aside: c1."),
+            (
+                "[tool.pixi.feature.gpu.dependencies]\nc2 = '*'\nc3 = '*'\n",
+                "[tool.pixi.feature.gpu.dependencies] is left aside: c2, c3.",
+            ),
+            (
+                "[tool.hatch.envs.default]\ndependencies = ['ruff>1']\n",
+                "[tool.hatch.envs.default.dependencies] is left aside: ruff>1.",
+            ),
+            (
+                "[tool.pdm.dev-dependencies]\ntest = ['pytest']\n",
+                "[tool.pdm.dev-dependencies] is left aside: test.",
+            ),
+            ("requires-python = '>=3.13'\n", "It is for Python >=3.13."),
+            ("[tool.setuptools.dynamic]\ndependencies = {file = 'x'}\n", ""),
+        ],
+    )
+    def test_what_other_tools_list_is_named(
+        self, write: Callable[..., Path], more: str, note: str
+    ) -> None:
+        text = f"[project]\nname = 'mine'\ndependencies = ['six']\n{more}"
+        reading = files.read(write("pyproject.toml", text))
+        assert asked(reading) == [("pip", ("six",))]
+        assert list(reading.notes) == [note] * bool(note)
+
+    def test_poetrys_platform_and_uvs_sources_by_marker(self, write: Callable[..., Path]) -> None:
+        text = (
+            "[tool.poetry.dependencies]\nmac = {version = '^1', platform = 'darwin'}\n"
+            "pre = {version = '*', allow-prereleases = true}\n"
+        )
+        reading = files.read(write("pyproject.toml", text))
+        assert asked(reading) == [("pip", ("mac>=1,<2 ; sys_platform == 'darwin'", "pre"))]
+        assert any("--pre" in note for note in reading.notes)
+        text = (
+            "[project]\nname = 'mine'\ndependencies = ['torch', 'six']\n[tool.uv.sources]\n"
+            "torch = [{index = 'cu', marker = \"sys_platform == 'win32'\"}, "
+            "{url = 'https://h.example/torch-2-py3-none-any.whl',"
+            " marker = \"os_name == 'posix'\"}]\n"
+            "six = [{index = 'cu', marker = \"sys_platform == 'win32'\"}]\n"
+        )
+        reading = files.read(write("pyproject.toml", text))
+        wheel = "torch @ https://h.example/torch-2-py3-none-any.whl"
+        assert asked(reading) == [("pip", (wheel, "six"))]
+        assert any("has six from other places, and from none" in note for note in reading.notes)
+
+    def test_a_locks_wheel_beside_it(self, write: Callable[..., Path]) -> None:
+        wheel = "e-1.0-py3-none-any.whl"
+        text = (
+            "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'e'\nversion = '1.0'\n"
+            f"[[packages.wheels]]\nname = '{wheel}'\npath = '{wheel}'\n"
+            f"hashes = {{sha256 = '{'0a' * 32}'}}\n"
+        )
+        lock = write("pylock.toml", text)
+        ((_, ((spec,))),) = asked(files.read(lock))
+        assert str(lock.parent / wheel) in spec
+        assert "e==1.0" not in spec
+
     def test_poetrys(self, write: Callable[..., Path]) -> None:
         text = (
             "[tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\npython = '^3.9'\n"

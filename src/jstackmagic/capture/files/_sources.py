@@ -162,14 +162,27 @@ def _from_its_source(
     name = f"{match[1]}{match[2] or ''}"
     marker = line.partition(";")[2].strip()
     if isinstance(source, list):
-        note = f"[tool.uv.sources] has {name} from {len(source)} places; pip asks its index for it."
-        return Asked(notes=(note,)) + _listed(line, folder)
+        source = next((each for each in source if _holds(each)), None)
+        if source is None:
+            note = f"[tool.uv.sources] has {name} from other places, and from none on this machine."
+            return Asked(notes=(note,)) + _listed(line, folder)
     if not isinstance(source, dict):
         return _listed(line, folder)
     if "index" in source:
         note = _of_index("[tool.uv.sources]", name, str(source["index"]), names)
         return Asked(notes=(note,)) + _listed(line, folder)
     return _direct(name, source, marker, folder, "[tool.uv.sources]")
+
+
+def _holds(source: Any) -> bool:
+    """Return whether a source of a list of them is the one for this machine."""
+    from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
+
+    marker = source.get("marker") if isinstance(source, dict) else None
+    try:
+        return not marker or Marker(str(marker)).evaluate()
+    except (InvalidMarker, UndefinedEnvironmentName):
+        return False
 
 
 def _listed(line: str, folder: str) -> Asked:
@@ -250,12 +263,16 @@ def _poetrys_one(name: str, entry: Any, names: frozenset[str], folder: str, by: 
         return Asked(notes=(f"{name} is optional, and left aside.",))
     extras = entry.get("extras") or []
     whole = f"{name}[{','.join(map(str, extras))}]" if extras else name
-    marker = " and ".join(filter(None, (str(entry.get("markers") or ""), _pythons(entry))))
+    platform = f"sys_platform == '{entry['platform']}'" if entry.get("platform") else ""
+    said = (str(entry.get("markers") or ""), _pythons(entry), platform)
+    marker = " and ".join(f"({each})" if " or " in each else each for each in said if each)
     if not entry.keys().isdisjoint(("git", "url", "path")):
         return _direct(whole, entry, marker, folder, by)
     version = _pips(str(entry.get("version") or "*"))
     index = str(entry.get("source") or entry.get("index") or "")  # a Pipfile's word is index
     notes = Asked(notes=(_of_index(by, name, index, names),) if index else ())
+    if entry.get("allow-prereleases"):
+        notes += Asked(notes=(f"{by} takes pre-releases of {name}; pip does with --pre.",))
     text = f"{whole}{version} ; {marker}" if marker else f"{whole}{version}"
     return notes + read_requirement(text, folder=folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,10 @@ def _requirement(package: Package, folder: str) -> str:
     archives = [*(package.wheels or ()), *([package.sdist] if package.sdist else ())]
     if not archives or package.version is None:
         return ""
+    if not any(archive.url for archive in archives) and (beside := [a for a in archives if a.path]):
+        here = (each for each in beside if os.path.exists(os.path.join(folder, str(each.path))))
+        chosen = next(here, beside[0])
+        return f"{_path(str(chosen.path))}{_hashes(chosen.hashes)}"
     hashes = dict.fromkeys(_hashes(archive.hashes) for archive in archives)
     return f"{package.name}=={package.version}{''.join(hashes)}"
 

@@ -14,6 +14,7 @@ from ._finds import finds, folder_of, line_of, text_of
 from ._sources import of_tools, poetrys, requirements, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -59,6 +60,9 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
     notes += [f"Its group {name} is left aside: --group {name}" for name in _groups(data)]
     if "dependencies" in (project.get("dynamic") or ()):
         notes.append("Its dependencies are worked out by its build: -e . installs them.")
+    notes += [f"[{place}] is left aside: {names}." for place, names in _of_others(data)]
+    if "requires-python" in project:
+        notes.append(f"It is for Python {project['requires-python']}.")
     if not asked.specs and not asked.problems:
         notes.append(_why_empty(data))
     found = [replace(each, line=each.line or line) for each in finds(asked, line=line)]
@@ -70,15 +74,22 @@ def _poetry_groups(poetry: dict[str, Any]) -> list[str]:
     return [*table(poetry, "group"), *old]
 
 
+def _of_others(data: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the lists of other tools, such as pixi's and hatch's: each with what it has."""
+    for key, value in table(data, "tool").items() if not place else data.items():
+        below = f"{place or 'tool'}.{key}"
+        if below in ("tool.uv", "tool.poetry", "tool.setuptools"):
+            continue
+        if key.endswith("dependencies") and value and isinstance(value, (dict, list)):
+            yield below, ", ".join(map(str, value))
+        elif isinstance(value, dict):
+            yield from _of_others(value, below)
+
+
 def _why_empty(data: dict[str, Any]) -> str:
     """Return why a pyproject.toml lists nothing that is read: never an empty success."""
-    for tool in ("flit", "pixi"):
-        own = table(data, "tool", tool)
-        if tool == "pixi" and own.get("dependencies"):
-            names = ", ".join(own["dependencies"])
-            return f"Its dependencies are pixi's, which are not read: {names}."
-        if tool == "flit" and table(own, "metadata").get("requires"):
-            return "Its dependencies are flit's, which are not read."
+    if table(data, "tool", "flit", "metadata").get("requires"):
+        return "Its dependencies are flit's, which are not read."
     if not table(data, "project"):
         return "It has no [project], and names no package."
     return "Its [project] has no dependencies."
