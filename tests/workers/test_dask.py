@@ -460,6 +460,9 @@ def test_here_and_there_is_one_transaction(
     assert (error, use("sprocket", client)) == ("", [None] * 3)
     error, shown = run("%envundo")
     assert (error, use("sprocket", client)) == ("", ["1"] * 3)
+    undo = Session().history.records()[-1].transaction
+    error, shown = run(f"%envundo {undo}")  # sprocket is away again here
+    assert (error, "have it again with: %envsync" in shown) == ("", True)
     frozen.unlink()
     frozen.parent.rmdir()
 

@@ -22,7 +22,7 @@ from ._options import option
 from ._records import what_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..session import Session
 
@@ -59,7 +59,16 @@ def run(options: Options, session: Session) -> UndoResult:
     clusters = _workers.reached(chosen(wanted, session.history), session)
     undone = undo(wanted, session.history, carrier)
     there = _workers.taken_back(undone.records, clusters, session)
-    return UndoResult(undone.done, (*there, *undone.problems), taken_back=undone.records)
+    again = _again(undone.records, session)
+    return UndoResult(undone.done, (*there, *again, *undone.problems), taken_back=undone.records)
+
+
+def _again(taken: Iterable[Record], session: Session) -> Iterator[str]:
+    """Yield a sentence for each cluster that has what an undo of an undo brings back."""
+    undone = {record.undoes for record in taken}
+    known = [record for record in session.history.records() if record.id in undone]
+    clusters = (record.context.cluster for record in known if record.context.cluster)
+    return (f"The workers of {name} have it again with: %envsync" for name in set(clusters))
 
 
 @dataclass(frozen=True, repr=False)
