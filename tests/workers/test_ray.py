@@ -88,8 +88,17 @@ def test_every_node_gets_it_and_a_later_process_has_it(
 ) -> None:
     wheel_index.add("widget", "1.2", requires=["gear"])
     wheel_index.add("gear", "3.0")
-    verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", "widget")
-    wheel_index.stop()
+    wheel_index.add("gear", "3.1")
+    verb(
+        "install",
+        "--prefix",
+        kernel,
+        "--index-url",
+        wheel_index.url,
+        "--pip",
+        "widget",
+        "gear==3.0",
+    )
     assert use("widget") == [None] * 2
 
     cluster, cargo = Nodes(ray), cargo_of(kernel)
@@ -106,6 +115,13 @@ def test_every_node_gets_it_and_a_later_process_has_it(
     until(lambda: len(cluster.workers()) == 3, 90)
     until(lambda: use("gear") == ["3.0"] * 3, 90)
     assert sync(cluster, cargo, CONSOLE).changes == ()
+
+    verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", "gear==3.1")
+    wheel_index.stop()
+    done = sync(cluster, cargo_of(kernel), CONSOLE)
+    words = "processes of the node that had imported it keep it until they end"
+    assert [words in row.words for row in done.rows] == [True] * 3
+    assert use("gear") == ["3.1"] * 3
 
 
 def test_a_process_that_is_killed_in_the_middle_comes_back_right(

@@ -72,7 +72,12 @@ class Nodes:
             return Lost(f"it gave no answer ({type(error).__name__}: {str(error).splitlines()[0]})")
 
     def bring(self, cargo: Cargo, on: Iterable[str]) -> Mapping[str, Any]:
-        return by_host(self, cargo, list(on))
+        found = dict(by_host(self, cargo, list(on)))
+        for name, answer in found.items():
+            if not isinstance(answer, Lost) and any(old for _, old, *_ in answer["done"]):
+                words = "processes of the node that had imported it keep it until they end"
+                found[name] = {**answer, "words": words}
+        return found
 
     def later(self, cargo: Cargo) -> str:
         return keep(self, cargo)

@@ -162,4 +162,4 @@ def _outcome(plan: Any, after: Any) -> Any:
             done.append([name, before[name]["version"], "", None])
     words = "in a folder on its path" if done else ""
     state = {"failed": "; ".join(failed), "waited": "", "words": words}
-    return {"facts": after, "done": done, "cannot": plan["cannot"], **state}
+    return {"facts": {**after, "folder": ""}, "done": done, "cannot": plan["cannot"], **state}

@@ -197,9 +197,8 @@ def _row(name: str, facts: Any, answer: Any) -> Row:
     if answer is None:
         return Row(name, facts)
     words = [f"waited for {answer['waited']}"] if answer["waited"] else []
-    if answer.get("words"):
-        words.append(answer["words"])
-    elif answer["facts"]["folder"] and answer["done"]:
+    words += filter(None, [answer.get("words")])
+    if answer["facts"]["folder"] and answer["done"]:
         words.append(f"its environment is read-only: in {answer['facts']['folder']}")
     failed = "; ".join((*filter(None, [answer["failed"]]), *_cannot(answer["cannot"])))
     brought = tuple((done[0], done[1], done[2]) for done in answer["done"])
