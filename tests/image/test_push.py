@@ -189,6 +189,19 @@ def test_two_users_who_install_the_same_share_the_layer(place: Place) -> None:
     assert again["sent"] < 4000, "the manifest alone"
 
 
+def test_a_registry_that_lost_a_layer_gets_it_again(place: Place) -> None:
+    user = place.user("losing")
+    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    push(user, place, "losing/x:1")
+    for name in ("losing/x:1", "losing/x:2"):
+        digests = [layer.digest.rpartition(":")[2] for layer in place.image("losing/x:1").layers]
+        for digest in digests[:2]:  # the base's, and pip's
+            (link,) = place.served.data.rglob(f"losing/x/_layers/sha256/{digest}")
+            subprocess.run(["rm", "-r", link], check=True)
+        assert push(user, place, name)["digest"]
+        assert len(place.archives(name)) == 2
+
+
 def test_an_undone_install_leaves_nothing(place: Place) -> None:
     user = place.user("undoer")
     user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")

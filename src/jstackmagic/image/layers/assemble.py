@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..engine.labels import BASE, BASE_DIGEST
 from ..registry.client import CONFIG, LAYER, MANIFEST, Descriptor
 from .pack import Packed
+from .select import title_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,11 +44,6 @@ class OurLayer:
     def of(cls, contents: Contents, packed: Packed) -> OurLayer:
         """Return a layer that was just packed."""
         return cls(packed, contents.manager, contents.prefix, contents.packages, contents.python)
-
-    @property
-    def title(self) -> str:
-        """Its title, in words."""
-        return f"{self.manager or 'history'} {self.prefix}".rstrip()
 
     def described(self) -> Descriptor:
         """Return its description in a manifest."""
@@ -119,7 +115,7 @@ def assemble(
     words = [
         {
             "created": created,
-            "created_by": f"jstackmagic: {layer.title}",
+            "created_by": f"jstackmagic: {title_of(layer.manager, layer.prefix)}",
             "comment": "from the record",
         }
         for layer in ours

@@ -77,9 +77,12 @@ class Contents:
     @property
     def title(self) -> str:
         """Its title, in words."""
-        if not self.manager:
-            return "history"
-        return f"{self.manager} {self.prefix}".rstrip()
+        return title_of(self.manager, self.prefix)
+
+
+def title_of(manager: str, prefix: str) -> str:
+    """Return the title of a layer: its manager and its environment."""
+    return f"{manager or 'history'} {prefix}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ def send(
     *,
     console: Console,
     share: str = "",
+    trust: bool = True,
 ) -> Sent:
     """Send an image; the tag is set last of all, so that it is the old image until then.
 
@@ -74,6 +75,8 @@ def send(
         console: Shows the progress.
         share: A repository of the same registry that all users' layers are put into, and taken
             from.
+        trust: Whether a repository has the layers that its images name. A registry that was
+            cleaned up by hand may not.
 
     Raises:
         RegistryError: The registry refuses, or cannot be reached.
@@ -83,9 +86,9 @@ def send(
     here = source.connection.registry == target.connection.registry
     # by repository, the last image that was sent there from here, and our layers in it
     known = {key: said for key, said in noted(beside).items() if _is_of(key, target)}
-    there = target.layers_of(tag)
+    there = target.layers_of(tag) if trust else set()
     last = known.get(_key(target))
-    if last and not there.issuperset(each.digest for each in image.base if not each.urls):
+    if trust and last and not there.issuperset(each.digest for each in image.base if not each.urls):
         there |= target.layers_of(last["image"])
     mounted = 0
     missing: list[Descriptor] = []
@@ -137,7 +140,14 @@ def send(
             file.flush()
             target.upload(Path(file.name), config, lambda _: None, notes)
             sent += len(image.config)
-    digest = target.put_manifest(tag, image.manifest)
+    try:
+        digest = target.put_manifest(tag, image.manifest)
+    except RegistryError as error:
+        if not trust or "BLOB_UNKNOWN" not in error.problem:
+            raise
+        return send(
+            image, target, tag, source, packing, pack, console=console, share=share, trust=False
+        )
     target.cancel()
     layers = [layer.packed.digest for layer in image.ours]
     note(beside, _key(target), {"image": digest, "layers": layers}, most=_REPOSITORIES)

@@ -193,7 +193,7 @@ class Registry:
         with self.connection.ask(
             "GET", path, scope=self._scope(), stream=True, headers=accept
         ) as response:
-            content = _limited(response)
+            content = _limited(_blocks(response), f"The manifest of {self.name}")
             said = response.headers.get("Docker-Content-Digest")
         found = _digest(content)
         if any(found != each for each in (said, reference) if each and each.startswith("sha256:")):
@@ -206,12 +206,7 @@ class Registry:
         Raises:
             RegistryError: It cannot be read, or is not what its digest says.
         """
-        found = b""
-        for block in self.blob(described):
-            found += block
-            if len(found) > _LARGEST:
-                raise RegistryError(f"{described.digest} of {self.name} is too large.")
-        return found
+        return _limited(self.blob(described), f"{described.digest} of {self.name}")
 
     def blob(self, described: Descriptor) -> Iterator[bytes]:
         """Yield the content of a blob as it comes; if the connection drops, go on from there.
@@ -442,12 +437,12 @@ def _blocks(response: requests.Response) -> Iterator[bytes]:
         raise requests.ConnectionError(str(error)) from error
 
 
-def _limited(response: requests.Response) -> bytes:
+def _limited(blocks: Iterator[bytes], what: str) -> bytes:
     content = b""
-    for block in _blocks(response):
+    for block in blocks:
         content += block
         if len(content) > _LARGEST:
-            raise RegistryError("The registry's answer is too large to be a manifest.")
+            raise RegistryError(f"{what} is too large.")
     return content
 
 
