@@ -60,7 +60,7 @@ class Door:
         self._session = session
         self._cell: Any = None  # the message that the running cell came with
         self._stamp: tuple[int, int] | None = None
-        self._asked = False
+        self._history = ""  # its path, when a panel last asked; empty before
 
     def open(self) -> None:
         """Let panels find it."""
@@ -86,7 +86,6 @@ class Door:
 
     def handle_msg(self, message: Mapping[str, Any]) -> None:
         """Answer a request in a thread of its own, so that the channel stays free."""
-        self._asked = True
         threading.Thread(
             target=self._answer, args=(message,), name="jstackmagic-panel", daemon=True
         ).start()
@@ -98,6 +97,8 @@ class Door:
         data = message["content"].get("data", {})
         answer = _Answer(lambda said: self._send({**said, "id": data.get("id")}, message))
         try:
+            self._history = str(self._session().history.source)
+            self._stamp = self._stamp or self._history_stamp()
             last = {"value": self._value(data, answer)}
         except JStackMagicError as error:
             last = {"error": _told(error)}
@@ -147,15 +148,15 @@ class Door:
 
     def _after_cell(self, _result: object) -> None:
         cell, self._cell = self._cell, None
-        if self._asked and cell is not None:
+        if self._history and cell is not None:
             before, self._stamp = self._stamp, self._history_stamp()
             if self._stamp != before:
                 self._send({"event": "changed"}, cell)
 
     def _history_stamp(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self._session().history.source)
-        except (OSError, JStackMagicError):
+            found = os.stat(self._history)
+        except OSError:
             return None
         return found.st_mtime_ns, found.st_size
 

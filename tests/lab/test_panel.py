@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support import ours, panel, pictures
+from support import cache, panel, pictures
 from support.browser import Notebook, chromium, write_notebook, write_settings
-from support.environments import PYTHON, make_venv, uv
+from support.environments import PYTHON, make_root, make_venv, uv
 from support.kernels import Server, clean_environ, write_kernelspec
+from support.locks import held
 from support.machine import Unavailable
 from support.slow import slow_channel
 from support.wheels import WheelIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from playwright.sync_api import BrowserContext, Locator, Page
 
+    from support.tiers import Channel
+
 pytestmark = pytest.mark.browser
 
+# of a fixed name, which is to be read in the pictures
+FOLDER = Path(tempfile.gettempdir(), "jstackmagic-panel")
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
 LOAD = "%load_ext jstackmagic"
 TABS = ("Environment", "Timeline", "Missing", "Add", "Drift", "Make permanent")
 SCRIPT = "<img src=x onerror=wasrun=1>"
@@ -62,25 +70,37 @@ def browser() -> Iterator[BrowserContext]:
 @pytest.fixture(scope="module")
 def world(
     browser: BrowserContext,
-    make_kernel_env: Callable[..., Path],
-    tmp_path_factory: pytest.TempPathFactory,
+    full_channel: Channel,
+    jstackmagic_wheel: Path,
 ) -> Iterator[World]:
     try:
         built = panel.wheel()
     except Unavailable as reason:
         pytest.skip(str(reason))
-    home = tmp_path_factory.mktemp("panel")
-    share = panel.install(home / "server", ours.wheel(), built)
-    prefix = make_kernel_env("panel")
+    # another run may be in all of these tests
+    with held(cache.ROOT / "panel.lock", seconds=240):
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        try:
+            yield from make_world(FOLDER / "home", full_channel, jstackmagic_wheel, built)
+        finally:
+            shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+def make_world(home: Path, channel: Channel, wheel: Path, built: Path) -> Iterator[World]:
+    home.mkdir(parents=True)
+    share = panel.install(home / "server", wheel, built)
+    root = make_root(FOLDER / "conda", "python", channels=[channel.url])
+    prefix = root.create("analysis", "python", "ipykernel", "pip")
+    uv("pip", "install", f"{wheel}[all]", prefix=prefix)
     kernels = home / ".local/share/jupyter/kernels"
-    write_kernelspec(kernels / "panel", prefix, display_name="Python (panel)")
+    write_kernelspec(kernels / "analysis", prefix, display_name="Python (analysis)")
     write_kernelspec(kernels / "other", Path(sys.prefix), display_name="Python (other)")
     write_kernelspec(kernels / "many", make_many(home / "many"), display_name="Python (many)")
     (home / "work").mkdir()
     write_settings(home / ".jupyter")
     with WheelIndex(home / "index") as index:
-        index.add("one", "1.0", requires=["two"])
-        for name in ("two", "four", "for-cells", "for-busy", "for-axe", "arrow"):
+        index.add("python-twitter", "3.5", requires=["requests-oauthlib"])
+        for name in ("requests-oauthlib", "four", "for-cells", "for-busy", "for-axe", "arrow"):
             index.add(name, "2.0")
         index.add("python-dotenv", "1.0", modules={"dotenv.py": ""})
         environ = clean_environ(
@@ -254,7 +274,7 @@ def open_notebook(
     world: World,
     name: str,
     *cells: str,
-    kernel: str = "panel",
+    kernel: str = "analysis",
     app: str = "lab/tree",
 ) -> Notebook:
     write_notebook(world.work / f"{name}.ipynb", *cells, kernel=kernel)
@@ -277,7 +297,8 @@ def test_install_undo_adopt_missing_and_save(
     request: pytest.FixtureRequest,
 ) -> None:
     # as if nobody had been here, the other hand neither
-    uv("pip", "uninstall", "one", "two", "four", prefix=world.prefix)
+    names = ("python-twitter", "requests-oauthlib", "python-dotenv", "four")
+    uv("pip", "uninstall", *names, prefix=world.prefix)
     (world.home / "history.jsonl").unlink(missing_ok=True)
     server = request.getfixturevalue(app)
     folder = "lab/tree" if app == "lab" else "notebooks"
@@ -286,18 +307,21 @@ def test_install_undo_adopt_missing_and_save(
     shown = hand(page).open()
     assert shown.node.get_by_text(LOAD).count() == 1
     shown.press(shown.button("Load it"))
-    shown.node.get_by_role("heading", name="panel", exact=True).wait_for()
+    shown.node.get_by_role("heading", name="analysis", exact=True).wait_for()
 
     # Add: with completion from what is known, and the plan before anything is done
     shown.tab("Add")
     field = shown.node.get_by_role("combobox", name="Packages")
-    shown.fill(field, "one")
-    assert "one" not in installed(world)
-    assert shown.do("Show the plan") == "%envinstall one"
-    assert {"one", "two"} <= installed(world)
-    shown.tab("Environment").choose("two")
+    shown.fill(field, "python-twitter")
+    assert "python_twitter" not in installed(world)
+    assert shown.do("Show the plan") == "%envinstall python-twitter"
+    assert {"python_twitter", "requests_oauthlib"} <= installed(world)
+    shown.tab("Environment").choose("requests-oauthlib")
     why = shown.node.get_by_role("region", name="Why it is here").inner_text()
-    assert why.index("needed by one") < why.index("asked for: install one")
+    assert why.index("needed by python-twitter") < why.index("asked for: install python-twitter")
+
+    if app == "lab":
+        take_pictures(shown)
 
     # Missing: the cell was never run, nor saved
     shown.tab("Missing")
@@ -305,9 +329,9 @@ def test_install_undo_adopt_missing_and_save(
     shown.node.get_by_text("0 imports are not here.").wait_for()
 
     # Timeline: back to where "one" was installed
-    shown.tab("Timeline").choose("install one")
+    shown.tab("Timeline").choose("install python-twitter")
     assert shown.do("Undo to here").startswith("%envundo --to ")
-    assert "one" in installed(world)
+    assert "python_twitter" in installed(world)
     assert "python_dotenv" not in installed(world)
     shown.row("install python-dotenv").get_by_text("taken back").wait_for()
 
@@ -330,8 +354,35 @@ def test_install_undo_adopt_missing_and_save(
     shown.finish()
     dockerfile = (world.work / "Dockerfile").read_text()
     assert dockerfile.startswith(preview.inner_text()[:200])
-    assert "'one==1.0'" in dockerfile
+    assert "'python-twitter==3.5'" in dockerfile
     (world.work / "Dockerfile").unlink()
+
+
+def take_pictures(shown: Panel) -> None:
+    """Those of the README, in light and in dark."""
+    page, size = shown.page, shown.page.viewport_size
+    page.set_viewport_size({"width": 1000, "height": 640})
+    head = [shown.node.locator("h2, [role=tab]").all_inner_texts()]
+    about = [text for texts in head for text in texts] + shown.row("").all_inner_texts()
+    for theme in ("dark", "light"):
+        page.evaluate(_CHANGE_THEME, f"JupyterLab {theme.title()}")
+        page.wait_for_function(_IS_DRAWN, arg=theme)
+        pictures.take(page, f"panel-{theme}", shows=about)
+        published = pictures.PUBLISHED / f"panel-{theme}.png"
+        assert pictures.shows(published) == pictures.digest(about), (
+            "stale: JSTACKMAGIC_PICTURES=publish python -m pytest tests/lab -k mouse"
+        )
+        assert f"docs/images/panel-{theme}.png" in (REPOSITORY / "README.md").read_text()
+    assert size is not None
+    page.set_viewport_size(size)
+
+
+_IS_DRAWN = """
+theme => {
+  const colour = getComputedStyle(document.querySelector("#jstackmagic-panel")).backgroundColor;
+  return (Number(colour.match(/\\d+/)[0]) < 100) === (theme === "dark");
+}
+"""
 
 
 def test_a_recorded_install_and_a_failed_import_have_buttons_below_their_cells(
@@ -368,7 +419,7 @@ def test_it_answers_while_a_cell_runs_and_a_change_waits_for_its_end(
     notebook.run(0)
     notebook.start(1)
     shown = Panel(page).open()
-    shown.node.get_by_role("heading", name="panel", exact=True).wait_for()
+    shown.node.get_by_role("heading", name="analysis", exact=True).wait_for()
     shown.tab("Add").fill(shown.node.get_by_role("combobox", name="Packages"), "for-busy")
     shown.press(shown.button("Show the plan"))
     shown.press(shown.button("Do it"))
@@ -388,19 +439,19 @@ def test_it_follows_the_notebook_in_front_a_restart_and_another_kernel(
     notebook.run(0)
     shown = Panel(page).open()
     name = shown.node.locator("h2")
-    name.get_by_text("panel", exact=True).wait_for()
+    name.get_by_text("analysis", exact=True).wait_for()
     page.evaluate(_OPEN, "beside.ipynb")
     shown.node.get_by_text(LOAD).wait_for()
     shown.button("Load it").click()
     other = Path(sys.prefix).name
     name.get_by_text(other, exact=True).wait_for()
     page.evaluate(_OPEN, "front.ipynb")
-    name.get_by_text("panel", exact=True).wait_for()
+    name.get_by_text("analysis", exact=True).wait_for()
 
     notebook.menu("Kernel", "Restart Kernel…")
     notebook.accept("Restart")
     shown.button("Load it").click()
-    name.get_by_text("panel", exact=True).wait_for()
+    name.get_by_text("analysis", exact=True).wait_for()
 
     page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-KernelName").click()
     page.locator(".jp-Dialog select").select_option(label="Python (other)")
