@@ -24,6 +24,25 @@ class Client:
         """Never called."""
 
 
+class Deployed:
+    """What a LocalCluster looks like, which a closed one gives no client of."""
+
+    __module__ = "distributed.deploy.local"
+    scheduler_address = "tcp://a:1"
+
+    def __init__(self, status: str) -> None:
+        self.status = SimpleNamespace(name=status)
+
+    def get_client(self) -> None:
+        raise RuntimeError("Trying to connect to an already closed or closing Cluster")
+
+
+class Mine(Client):
+    """A client of the user's own making."""
+
+    __module__ = "__main__"
+
+
 class Odd:
     """A class that was made by hand."""
 
@@ -37,6 +56,7 @@ def test_the_only_one_need_not_be_named_whatever_it_is_called_twice() -> None:
     client = Client("tcp://one:1")
     names = {**HERE, "client": client, "c": client, "gone": Client("tcp://two:1", "closed")}
     assert find("", names).name == find("c", names).name == "tcp://one:1"
+    assert find("mine", {**names, "mine": Mine("tcp://two:1")}).name == "tcp://two:1"
     found = connected_to("dask tcp://one:1", names)
     assert found is not None
     assert connected_to("dask tcp://two:1", names) is None
@@ -50,6 +70,8 @@ def test_the_only_one_need_not_be_named_whatever_it_is_called_twice() -> None:
         ("x", {}, "This is no connected cluster: x"),
         ("frame", {}, "This is no connected cluster: frame"),
         ("gone", {"gone": Client("tcp://a:1", "closed")}, "This is no connected cluster: gone"),
+        ("gone", {"gone": Deployed("closed")}, "This is no connected cluster: gone"),
+        ("", {"gone": Deployed("closed")}, "connected to no cluster"),
         ("", {"a": Client("tcp://a:1"), "b": Client("tcp://b:1")}, "several clusters"),
         ("a", {"a": Client("tcp://a:1", later=True)}, "asynchronous"),
         ("gopher://a:1", {}, "No kind of cluster has an address"),

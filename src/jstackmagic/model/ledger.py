@@ -212,8 +212,10 @@ def _is_open(record: Record) -> bool:
 
 
 def has_effect(record: Record) -> bool:
-    """Return False for a record that failed and changed nothing."""
-    if record.outcome is not None and (record.outcome.change or record.outcome.workers):
+    """Return False for a record that failed, or synced workers, and changed nothing."""
+    if record.context.cluster:
+        return bool(record.outcome and record.outcome.workers)
+    if record.outcome is not None and record.outcome.change:
         return True
     return record.status in ("ok", "planned", "found")
 

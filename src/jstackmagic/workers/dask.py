@@ -21,9 +21,12 @@ _SECONDS = 60.0  # for the tasks of a worker that is to be restarted, and for it
 
 def of(value: Any) -> Dask | None:
     """Return a client, or the cluster it belongs to, as a cluster."""
+    status = str(getattr(getattr(value, "status", ""), "name", getattr(value, "status", "")))
+    if status != "running":
+        return None
     if hasattr(value, "get_client") and hasattr(value, "scheduler_address"):
         value = value.get_client()
-    if not hasattr(value, "run_on_scheduler") or getattr(value, "status", "") != "running":
+    if not hasattr(value, "run_on_scheduler"):
         return None
     if value.asynchronous:
         raise UsageError(

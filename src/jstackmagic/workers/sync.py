@@ -401,7 +401,7 @@ def _taken_back(cluster: Cluster, record: Record, console: Console, cargo: Cargo
         comes = [swap.back for swap in change.swaps if swap.back]
         words = {name: looked[on[0]][name] for name in ("python", "platform")}
         wanted = Cargo(order(detect(), wheels=comes, remove=goes, **words))
-        yield from _failures(sync(cluster, wanted, console, on=on))
+        yield from _unlike(sync(cluster, wanted, console, on=on))
     known = {(change.host, change.prefix) for change in changes}
     for name in [name for name, place in places.items() if place not in known]:  # it came later
         there = looked[name]["packages"]
@@ -413,8 +413,10 @@ def _taken_back(cluster: Cluster, record: Record, console: Console, cargo: Cargo
         ]
         if goes:
             wanted = replace(rest, order={**rest.order, "remove": goes})
-            yield from _failures(sync(cluster, wanted, console, on=[name]))
+            yield from _unlike(sync(cluster, wanted, console, on=[name]))
 
 
-def _failures(synced: Synced) -> Iterator[str]:
-    return (f"{row.worker}: {row.failed}." for row in synced.failed)
+def _unlike(synced: Synced) -> Iterator[str]:
+    for row in synced.rows:
+        words = [each for each in row.words if each.startswith("not restarted")]
+        yield from (f"{row.worker}: {each}." for each in (*filter(None, [row.failed]), *words))
