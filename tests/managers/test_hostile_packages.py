@@ -20,6 +20,7 @@ from jstackmagic.io import archives
 from jstackmagic.io.reading import check_plain
 from jstackmagic.managers.conda.rattler import journal
 from jstackmagic.managers.conda.rattler.harm import check_archive_contents, check_unpacked
+from jstackmagic.managers.pip.harm import is_pythons
 from jstackmagic.managers.pip.wanted import check_archives
 from jstackmagic.model.errors import CommandFailed
 from jstackmagic.model.request import Request
@@ -385,6 +386,24 @@ class TestAJournalThatCannotBeFinished:
         assert done.returncode == 0, done.stderr
         assert "Dropped" not in done.stdout
         assert (cut_off / "share" / "ok.txt").exists()
+
+
+def test_a_package_of_an_index_does_not_take_the_place_of_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip lets it; and removes with a package, or after a cut, what its RECORD claims."""
+    prefix = make_venv(tmp_path / "env")
+    links = {path.name: os.readlink(path) for path in prefix.glob("bin/python*")}
+    build_wheel(tmp_path / "wheels", "takes", "1.0", scripts={"python": "takes:x", "tool": "x:y"})
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    words = ("--engine", "pip", "--prefix", prefix, "--pip", "takes")
+    for action in ("install", "remove"):
+        verb(action, *words)
+        assert {path.name: os.readlink(path) for path in prefix.glob("bin/python*")} == links
+        assert (prefix / "bin/tool").exists() is (action == "install")
+    assert not is_pythons(f"{prefix}/bin/python-config", str(prefix))
+    assert not is_pythons(f"{prefix}/lib/bin/python", str(prefix))
 
 
 @pytest.mark.parametrize("engine", ["uv", "pip"])

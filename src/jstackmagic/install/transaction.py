@@ -650,7 +650,8 @@ def _ways(
     """Return the advice after a step that failed: the engine's own, a repair, the record."""
     line = repair_line(plan.environment.prefix)
     own = said.advice if said else tuple(_meant(plan.request, outcome.message))
-    repair = (f"Finish it: {line}",) if half and not any(line in each for each in own) else ()
+    ways = (f"Finish it: {line}", f"or take it back: %envundo {record.transaction}")
+    repair = ways if half and not any(line in each for each in own) else ()
     return (*own, *repair, f"See the record: %envhistory {record.id}")
 
 

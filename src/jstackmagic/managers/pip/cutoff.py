@@ -20,6 +20,7 @@ from ...io.reading import own_bytes
 from ...model.packages import normalise
 from ...where.distributions import record_rows
 from ...where.packages import conda_distributions, files_of, read_distributions
+from .harm import is_pythons
 from .landing import landed
 from .marks import asked_names
 
@@ -101,7 +102,9 @@ def left_over(environment: Environment, marks: Mapping[str, tuple[str, ...]], si
         tuple(
             file
             for file in dict.fromkeys((*listed, *stray))
-            if file not in kept and file.startswith(inside)
+            if file not in kept
+            and file.startswith(inside)
+            and not is_pythons(file, environment.prefix)
         ),
         frozenset(map(os.path.dirname, (*marks.get("files", ()), *lost))),
     )

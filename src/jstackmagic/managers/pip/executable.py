@@ -98,8 +98,7 @@ class Pip(OfPip):
             return nothing_to_do(request, environment, present, self.engine)
         return replace(plan, change=change)
 
-    def run(self, plan: Plan, console: Console) -> int:
-        """Run pip; see ``Engine.run``."""
+    def _run(self, plan: Plan, console: Console) -> int:
         reported = self._reported[plan.environment.prefix] = {}
         secrets = secrets_in_files(plan.request)
         for command in plan.commands:

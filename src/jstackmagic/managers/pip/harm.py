@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ... import names
@@ -11,8 +14,44 @@ from ...where.packages import conda_distributions, debian_owners
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
+    from ...display.console import Console
+    from ...model.environment import Environment
     from ...model.plan import Plan
     from ...model.request import Request
+
+
+_PYTHONS = re.compile(r"bin/python[\d.]*|pyvenv\.cfg|conda-meta/.*")
+
+
+def is_pythons(file: str, prefix: str) -> bool:
+    """Return True for a file that an environment runs on, whatever a package's RECORD claims."""
+    name = os.path.relpath(file, prefix)
+    return bool(_PYTHONS.fullmatch(name))
+
+
+@contextmanager
+def python_kept(environment: Environment, console: Console) -> Iterator[None]:
+    """Put the links to the environment's Python back where a package took their place.
+
+    pip lets a script of the name ``python`` do that, and removes with a package what its RECORD
+    lists.
+    """
+    bin_folder = os.path.join(environment.prefix, "bin")
+    links: dict[str, str] = {}
+    with suppress(OSError), os.scandir(bin_folder) as entries:
+        for entry in entries:
+            if entry.is_symlink() and is_pythons(entry.path, environment.prefix):
+                links[entry.path] = os.readlink(entry.path)
+    try:
+        yield
+    finally:
+        for path, to in links.items():
+            if os.path.islink(path) and os.readlink(path) == to:
+                continue
+            with suppress(OSError):
+                os.symlink(to, f"{path}.kept")
+                os.replace(f"{path}.kept", path)
+                console.say(f"{path} is put back: a package replaced or removed it.")
 
 
 def slips(request: Request) -> dict[str, str]:

@@ -18,6 +18,7 @@ from ...model.plan import Command, Plan
 from ...model.spec import Listing, RequirementsFile, read
 from .. import Engine
 from .config import configured
+from .harm import python_kept
 from .landing import VARIABLES, check_landing, landed, set_off
 from .present import check_metadata, satisfied, serving, shadowed, version_on_disk
 from .spec import arguments, check_specs
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
+    from ...display.console import Console
     from ...model.environment import Environment
     from ...model.request import Request
 
@@ -59,6 +61,14 @@ class OfPip(Engine, ABC):
         check_archives(request, environment)
         check_metadata(environment)
         return self._plan_install(request, environment)
+
+    def run(self, plan: Plan, console: Console) -> int:
+        """Run pip or uv, and keep the environment's Python; see ``Engine.run``."""
+        with python_kept(plan.environment, console):
+            return self._run(plan, console)
+
+    @abstractmethod
+    def _run(self, plan: Plan, console: Console) -> int: ...
 
     @abstractmethod
     def _plan_removal(self, request: Request, environment: Environment) -> Plan: ...

@@ -136,8 +136,7 @@ class Uv(OfPip):
             detail=(*_from_cache(new, terms, request, environment), command),
         )
 
-    def run(self, plan: Plan, console: Console) -> int:
-        """Run uv, or pip if the plan is pip's; see ``Engine.run``."""
+    def _run(self, plan: Plan, console: Console) -> int:
         if self._instead is not None:
             return self._instead.run(plan, console)
         assert isinstance(plan.detail, tuple)
