@@ -330,3 +330,41 @@ def test_a_folder_is_no_list(venv: Path, tmp_path: Path) -> None:
 def test_a_limit_is_a_number_of_rows(limit: str) -> None:
     with pytest.raises(UsageError, match="--limit"):
         verb("history", "--limit", limit)
+
+
+def test_a_channel_that_nothing_asks_is_refused(
+    venv: Path, wheel_index: WheelIndex, tmp_path: Path
+) -> None:
+    wheel_index.add("plain", "1.0")
+    options = ("install", "--prefix", venv, "-i", wheel_index.url)
+    limits = tmp_path / "limits.txt"
+    limits.write_text("plain<1\n")
+    with pytest.raises(UsageError, match="is a channel") as caught:
+        verb(*options, "--pip", "plain", "-c", limits)
+    assert caught.value.advice == (f"For pip's constraints: --constraint {limits}",)
+    with pytest.raises(CommandFailed):
+        verb(*options, "--pip", "plain", "--constraint", limits)
+
+
+@pytest.mark.parametrize(
+    ("manager", "option"),
+    [("pip", "--dry-run"), ("pip", "--dry"), ("apt", "-s"), ("apt", "-qd"), ("conda", "-d")],
+)
+def test_an_option_that_only_looks_is_no_install(venv: Path, manager: str, option: str) -> None:
+    with pytest.raises(UsageError, match="installs nothing"):
+        verb("install", "--prefix", venv, "--record-only", f"{manager}:six", "--", option)
+    assert Session().history.records() == []
+
+
+def test_what_goes_elsewhere_is_neither_harm_nor_there_already(
+    conda_env: Callable[..., Path], wheel_index: WheelIndex, shim_channel: Channel, tmp_path: Path
+) -> None:
+    prefix = conda_env("python", "pip", f"six={SIX[0]}")
+    wheel_index.add("six", "99")
+    words = ("--prefix", prefix, "-i", wheel_index.url, "--pip", "six")
+    result = verb("install", *words, "--", "--target", tmp_path / "aside")
+    assert (tmp_path / "aside/six-99.dist-info").exists()
+    assert not result.change
+    (record,) = Session().history.records()
+    assert record.outcome is not None
+    assert record.outcome.resolved == ()

@@ -33,6 +33,7 @@ from ..model.cell import read_cell
 from ..model.errors import UsageError
 from ..model.parsing import Asked, logical_lines, read_specs
 from ..model.slips import check_verb
+from ..model.sources import Sources
 from . import _missing
 from ._change import carry_out, repair
 from ._lists import Lists, notes_of, steps_of_list
@@ -42,6 +43,8 @@ from ._shared import ByManager, FromSources, Target
 from ._verify import verified
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..managers.steps import Step
     from ..session import Session
     from ._changed import ChangeResult
@@ -101,9 +104,25 @@ def run(options: Options, session: Session) -> ChangeResult:
         for reading in readings:
             steps += steps_of_list(reading, environment, sources)
     steps = once(steps, upgrade=options.upgrade, options=options.options)
+    _check_channels(options.channel, steps)
     result = replace(carry_out(steps, options, session, notes), missing=missing)
     records = [item.record for item in result.done if item.record is not None]
     return replace(result, verified=verified(session, records)) if options.verify else result
+
+
+def _check_channels(channels: Sequence[str], steps: Sequence[Step]) -> None:
+    """Refuse channels that no step asks: pip's -c is another."""
+    given = Sources(channels=tuple(channels))
+    if given and not any(given.of(step.request.manager) for step in steps):
+        raise UsageError(
+            f"-c {channels[0]} is a channel, and nothing here is asked of one.",
+            kept="Nothing was started.",
+            advice=(
+                f"For pip's constraints: --constraint {channels[0]}"
+                if os.path.isfile(channels[0])
+                else "Leave it out, or name what it has: conda:NAME"
+            ),
+        )
 
 
 def _read(options: Options, session: Session) -> Asked:

@@ -59,11 +59,11 @@ def moment(text: str | None) -> datetime | None:
     if not text:
         return None
     ago = re.fullmatch(r"(\d+)([mhdw])", text)
-    if ago:
-        return datetime.now(timezone.utc) - timedelta(**{_AGO[ago[2]]: int(ago[1])})
     try:
+        if ago:
+            return datetime.now(timezone.utc) - timedelta(**{_AGO[ago[2]]: int(ago[1])})
         return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(
             f"{text!r} is not a time.",
             advice="Write 2026-11-01, 2026-11-01T12:00, 90m, 8h, 7d or 2w",

@@ -6,8 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from .. import managers
-from ..model.errors import NOTHING_CHANGED, Stopped
+from ..model.errors import NOTHING_CHANGED, Stopped, UsageError
 from ..model.managers import is_system
+from ..model.options import INSTALL
 from ..model.packages import Package, normalise
 from ..model.policy import Policy, is_listed
 from ..model.variants import build_text, cuda_of, is_cpu
@@ -85,6 +86,23 @@ def check_plan(
         )
     if problems or harms:
         raise Stopped("\n".join((*problems, *harms)), kept=NOTHING_CHANGED, advice=advice)
+
+
+def check_options(request: Request) -> None:
+    """Refuse an option with which nothing is installed: the record would say that it was.
+
+    Raises:
+        UsageError: There is one.
+    """
+    table = INSTALL.get(request.manager)
+    for option in table.read(request.options) if table else ():
+        if table and option.name in table.looks:
+            raise UsageError(
+                f"With {' '.join(option.words)}, {request.manager} installs nothing: there would be"
+                " nothing to record.",
+                kept="Nothing was started.",
+                advice="To see the plan: --dry-run, before the two dashes",
+            )
 
 
 _refused: set[str] = set()

@@ -31,7 +31,7 @@ from ..model.record import Context, Record
 from ..where.environment import detect
 from ..where.packages import read_packages
 from . import imports, modes, unfinished
-from .guards import check_names, check_plan, check_target, hosts_kernel
+from .guards import check_names, check_options, check_plan, check_target, hosts_kernel
 from .turns import turn
 
 if TYPE_CHECKING:
@@ -296,6 +296,7 @@ class Transaction:
     def _check(self, step: Step) -> None:
         """Refuse a step, if that is possible before its manager runs."""
         managers.hold(step.request, step.environment, self.policy)
+        check_options(step.request)
         if not self.mode.force:
             check_target(step.request, step.environment)
             check_names(step.request, step.environment, self.history, self.policy)
@@ -426,6 +427,7 @@ class Transaction:
     def _record_only(self, steps: Sequence[Step]) -> list[Done]:
         for step in steps:
             managers.hold(step.request, step.environment, self.policy, planned=False)
+            check_options(step.request)
             managers.get(step.request.manager).check(step.request, step.environment)
         transaction = self.history.new_transaction()
         done = []

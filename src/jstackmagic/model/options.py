@@ -31,10 +31,16 @@ class Options:
         valued: Those with a value, apart by blanks: ``-f/--find-links``, the last name is its own.
         flags: The others.
         sources: Those that name a source of packages, with the field of `Sources` for each.
+        looks: Those of the flags with which nothing is installed.
     """
 
     def __init__(
-        self, *, valued: str, flags: str, sources: Mapping[str, str] | None = None
+        self,
+        *,
+        valued: str,
+        flags: str,
+        sources: Mapping[str, str] | None = None,
+        looks: str = "",
     ) -> None:
         self._own: dict[str, str] = {}
         for text in (valued, flags):
@@ -42,6 +48,7 @@ class Options:
                 self._own |= dict.fromkeys(names, names[-1])
         self.valued = {self._own[word.split("/")[-1]] for word in valued.split()}
         self.sources = sources or {}
+        self.looks = frozenset(looks.split())
 
     def __contains__(self, name: str) -> bool:
         return name in self._own
@@ -116,8 +123,10 @@ APT = Options(
         " --install-recommends --install-suggests --no-install-suggests --reinstall --only-upgrade"
         " --no-upgrade --allow-unauthenticated --allow-downgrades --allow-remove-essential"
         " --allow-change-held-packages --purge --no-remove --no-download -V/--verbose-versions"
-        " -s/--simulate --dry-run -d/--download-only --mark-auto"
+        " -s/--just-print/--recon/--no-act/--dry-run/--simulate -d/--download-only --print-uris"
+        " --mark-auto"
     ),
+    looks="--simulate --download-only --print-uris",
 )
 
 CONDA = Options(
@@ -133,6 +142,7 @@ CONDA = Options(
         " --no-py-pin --clobber -d/--dry-run --download-only --show-channel-urls"
         " -C/--use-index-cache --no-shortcuts --force --force-remove --use-local"
     ),
+    looks="--dry-run --download-only",
 )
 
 PIP = Options(
@@ -155,6 +165,7 @@ PIP = Options(
         " -y/--yes"
     ),
     sources={"--find-links": "find_links"},
+    looks="--dry-run",
 )
 
 INSTALL: Mapping[ManagerName, Options] = {"apt": APT, "conda": CONDA, "pip": PIP}

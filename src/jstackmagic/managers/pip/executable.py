@@ -18,6 +18,7 @@ from ...model.extras import line
 from ...model.packages import Change, Package, normalise
 from ...model.plan import Plan
 from .config import configured
+from .landing import landed
 from .plan import (
     OfPip,
     at_least,
@@ -87,7 +88,8 @@ class Pip(OfPip):
             engine=self.engine,
             commands=(install_command(request, environment, self._before),),
         )
-        if not (self._thorough or environment.is_conda):
+        elsewhere = landed(request, environment)  # nothing changes in the environment
+        if elsewhere or not (self._thorough or environment.is_conda):
             return plan
         if not at_least(version, _REPORTS):
             note = f"pip {version} cannot say what it would change; {_REPORTS} and later can."

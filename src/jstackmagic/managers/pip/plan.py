@@ -78,6 +78,8 @@ class OfPip(Engine, ABC):
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         """Return the distributions that serve the specs now; see ``Engine.resolved``."""
+        if landed(request, environment):
+            return ()
         found = serving(request.specs, environment).values()
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
