@@ -229,9 +229,12 @@ class Call:
 
         A bare name is looked up in an active environment; other names are not.
         """
-        folder = os.path.dirname(word.text)
+        text = word.text
+        if text.startswith("./") and not word.holes and self.folder is not None:
+            text = os.path.normpath(os.path.join(self.folder, text))
+        folder = os.path.dirname(text)
         prefix, bin_folder = os.path.split(folder)
-        if bin_folder not in ("bin", "condabin") or not prefix:
+        if bin_folder not in ("bin", "condabin", "Scripts") or not prefix:
             chosen = self.elsewhere if word.holes else self.reaching
             return chosen(interpreter=word.text)
         if not os.path.isabs(prefix) and not word.holes and self.folder is not None:
@@ -340,7 +343,11 @@ class Call:
         if word.holes:
             from .handed import file_of
 
-            scripts = (*word.scripts, *(hole[2:-1] for hole in word.holes if hole[:2] == "$("))
+            whole = word.text if word.text in word.holes else ""  # not a version within
+            scripts = (
+                *(word.scripts if whole else ()),
+                *([whole[2:-1]] if whole[:2] == "$(" else []),
+            )
             files = [file_of(script) for script in dict.fromkeys(scripts)]
             files += [self.origins.get(hole, "") for hole in word.holes]
             lines = [f" The line for it: {line_for(manager, file)}" for file in files if file]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 SHELLED = listed(
     """
     os.system os.popen subprocess.getoutput subprocess.getstatusoutput commands.getoutput
-    commands.getstatusoutput asyncio.create_subprocess_shell
+    commands.getstatusoutput asyncio.create_subprocess_shell IPython.utils.process.system
+    IPython.utils.process.getoutput
     """
 )
 """Functions that hand their first argument to a shell."""
@@ -412,6 +413,16 @@ class _Visitor(ast.NodeVisitor):
     def _assign(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, ast.Name):
             self._set(target.id, self._known(value), target.lineno)
+        elif (
+            isinstance(target, ast.Tuple)
+            and isinstance(value, ast.Tuple)
+            and len(target.elts) == len(value.elts)
+            and not any(isinstance(each, ast.Starred) for each in (*target.elts, *value.elts))
+        ):
+            for one, its in zip(target.elts, value.elts, strict=True):
+                self._assign(one, its)
+        elif self._dotted(target) == "sys.argv":
+            self._set("sys.argv", self._known(value), target.lineno)
         elif isinstance(target, ast.Subscript) and self._dotted(target.value) == "os.environ":
             self._environ(target.slice, value, target.lineno)
         elif isinstance(target, ast.Subscript) and self._variables(target.value) is not None:
@@ -571,7 +582,14 @@ class _Visitor(ast.NodeVisitor):
             base = self._dotted(node.value)
             return f"{base}.{node.attr}" if base else ""
         if isinstance(node, ast.Call):
-            return IPYTHON if self._dotted(node.func) in _GETTERS else ""
+            function = self._dotted(node.func)
+            name = _whole(self._known(node.args[-1])) if node.args else Word("")
+            if function in ("__import__", "importlib.import_module") and not name.holes:
+                return name.text if name.text not in ("os", "subprocess") else ""  # is listed
+            if function == "getattr" and len(node.args) == 2 and not name.holes:
+                base = self._dotted(node.args[0])
+                return f"{base}.{name.text}" if base else ""
+            return IPYTHON if function in _GETTERS else ""
         if not isinstance(node, ast.Name):
             return ""
         value = self._value(node)
@@ -758,6 +776,13 @@ class _Visitor(ast.NodeVisitor):
             return self._replaced(replaced, arguments)
         if name in PIP:
             return Argv((*KERNEL_PIP, *(self._words(first) or ())))
+        if name.startswith("sh.") and name.count(".") == 1:  # the package sh has any program
+            return Argv((Word(name[3:]), *(_word(self._value(each)) for each in arguments)))
+        if name == "runpy.run_module":
+            given = self._words(self.names.values.get("sys.argv") or ast.Constant(None)) or ()
+            return Argv((*KERNEL_PIP[:2], _word(first), *given[1:]))
+        if name in ("exec", "eval") and (code := _text(first)) is not None and not code.holes:
+            return Cell(code.text)
         if name in _AS_SHELL:
             program, order = _AS_SHELL[name]
             said = [_word(self._value(argument)) for argument in arguments]
@@ -838,7 +863,15 @@ class _Visitor(ast.NodeVisitor):
         """Return the words of a list, or of a split text; None if it is neither."""
         node = self._value(node)
         if isinstance(node, (ast.List, ast.Tuple)):
-            return tuple(_word(element) for element in node.elts)
+            return tuple(
+                word
+                for each in node.elts
+                for word in (
+                    self._words(each.value) or (_hole(each),)
+                    if isinstance(each, ast.Starred)
+                    else (_word(each),)
+                )
+            )
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             left, right = self._words(node.left), self._words(node.right)
             if left is None and right is None:
@@ -913,12 +946,13 @@ def _text(node: ast.expr) -> Word | None:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):  # of a Path
         return _joined(ast.Constant("/"), ast.List([node.left, node.right], ast.Load()))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
-        return _filled(_text(node.left), r"%(?:\((\w+)\))?[-+ #0-9.]*[sdrif]")
+        values = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
+        return _filled(_text(node.left), r"%(?:\((\w+)\))?[-+ #0-9.]*[sdrif]", values)
     if isinstance(node, ast.Call) and (path := _path(node)) is not None:
         return path
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr == "format":
-            return _filled(_text(node.func.value), r"\{(\w*)[^{}]*\}")
+            return _filled(_text(node.func.value), r"\{(\w*)[^{}]*\}", node.args, node.keywords)
         if node.func.attr == "join" and len(node.args) == 1:
             return _joined(node.func.value, node.args[0])
     return None
@@ -993,14 +1027,24 @@ def _hole_of(text: str) -> Word:
     return Word(f"{{{text}}}", (f"{{{text}}}",), quoted=True)
 
 
-def _filled(text: Word | None, pattern: str) -> Word | None:
-    """Return a format's text, each of its fields a hole."""
+def _filled(
+    text: Word | None,
+    pattern: str,
+    values: Sequence[ast.expr],
+    named: Sequence[ast.keyword] = (),
+) -> Word | None:
+    """Return a format's text with its values; each of those that are not known is a hole."""
     if text is None:
         return None
     filled: list[Word] = []
     at = 0
-    for match in re.finditer(pattern, text.text):
-        filled += [text.part(at, match.start()), _hole_of(match[1] or "…")]
+    known = {str(number): value for number, value in enumerate(values)}
+    known |= {keyword.arg: keyword.value for keyword in named if keyword.arg}
+    for number, match in enumerate(re.finditer(pattern, text.text)):
+        value = known.get(match[1] or str(number))
+        plain = re.fullmatch(r"\{\w*\}|%(?:\(\w+\))?[sd]", match[0]) and value is not None
+        word = _text(value) if plain and value is not None else None
+        filled += [text.part(at, match.start()), word or _hole_of(match[1] or "…")]
         at = match.end()
     return joined([*filled, text.part(at, len(text.text))])
 

@@ -147,7 +147,12 @@ class CellReader:
                 yield from recognise(script, state=self.state, line=line - 1)
                 return
         if name in _SHELL_CELLS:
-            yield from recognise(body, state=self.state, line=line)
+            state = self.state.subshell()
+            words = [w for item in parse(rest) if isinstance(item, Command) for w in item.words]
+            given = words[1:] if words and words[0].text == "-s" else []
+            for number, word in enumerate(given, start=1):
+                state.define(str(number), word)
+            yield from recognise(body, state=state, line=line)
         elif name in _SHELL_MAGICS:
             yield from recognise(body, state=self.state, line=line, braces=True)
         elif name in _WRITES:

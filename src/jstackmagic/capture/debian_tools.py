@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from .argv import Call, Options, listed
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from ..model.request import Action
     from . import Found
+    from .shell import Word
 
 APT = Options.of(
     valued="""
@@ -77,6 +79,12 @@ def apt(call: Call) -> Iterator[Found]:
     elif not words and given.has("--fix-broken"):
         yield call.unread("It fixes dependencies and names no package.")
     else:
+        if action == "install" and verb.text == "install":  # NAME- is taken away, NAME+ comes
+            gone = [word for word in words if re.fullmatch(r"[a-z0-9][\w.]*-", word.text)]
+            gone = gone if len(gone) < len(words) else []
+            words = [_plus(word) for word in words if word not in gone]
+            names = [("", word.part(0, len(word.text) - 1)) for word in gone]
+            yield from call.ask("remove", "apt", names) if gone else ()
         yield from call.ask(
             action,
             "apt",
@@ -84,6 +92,11 @@ def apt(call: Call) -> Iterator[Found]:
             upgrade=given.has("--only-upgrade"),
             options=kept.written(),
         )
+
+
+def _plus(word: Word) -> Word:
+    whole = re.fullmatch(r"[a-z0-9][\w.]*\+", word.text)  # libstdc++ has two
+    return word.part(0, len(word.text) - 1) if whole else word
 
 
 _DPKG = Options.of(

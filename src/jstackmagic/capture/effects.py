@@ -69,6 +69,8 @@ def assign(state: State, name: str, value: Word, *, adds: bool = False) -> None:
         value = joined((before, value))
     elif adds and not state.closed:
         value = joined((Word(f"${name}", holes=(f"${name}",)), value))
+    if name == "path" and value.text.startswith("("):  # zsh's PATH
+        state.doubt = f"path={value.text}, where zsh runs it, is PATH: the first pip there counts."
     known = name in state.exported or name == "PATH"
     state.define(name, value, export=known)
 
@@ -294,12 +296,21 @@ def written(
         if not is_setting(path):
             state.machine.files.pop(path, None)
             state.machine.fetched[path] = Origin(url, is_file=True)
+    placed = [word.text for word in (*call.arguments[-1:], *(word for word, _ in files))]
+    if call.program == "git":
+        placed = placed if call.arguments[:1] and call.arguments[0].text == "clone" else []
+    into = next((path for path in placed if _PACKAGES.search(path)), "")
+    if into and (files or call.program in ("ln", "wget", "curl", "git", "patch")):
+        yield f"It writes into {into}; a request is for conda, pip or apt."
+    if call.program == "ln" and placed and re.search(r"/(?:python|pip)[\d.]*$", placed[0]):
+        state.doubt = f"{' '.join(word.text for word in call.words)}, line {call.line}, changes it."
     if call.program == "debconf-set-selections":
         yield "It answers Debian's questions in advance, which a request cannot say."
-    elif call.program == "apt-key" and any(word.text == "add" for word in call.arguments):
+    elif call.program == "apt-key" and {"add", "adv"} & {word.text for word in call.arguments}:
         yield "It has apt trust another source, which a request cannot say."
 
 
+_PACKAGES = re.compile(r"/(?:site|dist)-packages\b")
 _COPIERS = listed("cp mv install ln")
 _CHANGERS = _COPIERS | listed("sed curl wget gpg patch rsync perl crudini")
 """Programs that change a file; how, is followed for a plain copy alone."""

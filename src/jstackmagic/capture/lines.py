@@ -364,6 +364,7 @@ class _Walker:
         elif (
             name in CONDAS and (_activates(call, state) or configure(call) or keeps(call))
         ) or effects.of_command(call, state):
+            yield from self._written(call, state, pipe, redirections) if name == "git" else ()
             return
         elif name in DOWNLOADERS:
             yield from _download(call)
@@ -526,12 +527,15 @@ class _Walker:
         body = state.document(redirections)
         if inner is not None:
             if not (effects.of_module(inner, state) or effects.of_tool(inner, state)):
-                yield from _program(inner, through_python=True)
+                yield from _program(inner, True)
         elif code is not None or (body is not None and file is None):
             yield from self._python_code(code.text if code is not None else body or "", call, state)
         elif file is not None and os.path.basename(file.text) == "setup.py":
             if {"install", "develop"} & {word.text for word in call.arguments}:
                 yield call.unread("It installs the project without pip; say: pip install .")
+        elif file is not None and program_name(file) == "pip" and not file.holes:
+            at = call.arguments.index(file)
+            yield from _program(replace(call, words=call.arguments[at:]).by(call.words[0]), True)
         elif file is not None and os.path.basename(file.text) == "get-pip.py":
             yield call.unread("It installs pip, which a request cannot say.")
         elif file is not None:
@@ -791,7 +795,7 @@ def _download(call: Call) -> Iterator[Found]:
             return
 
 
-def _program(call: Call, *, through_python: bool = False) -> Iterator[Found]:
+def _program(call: Call, through_python: bool = False) -> Iterator[Found]:
     """Yield the finds of a program that runs no other."""
     name = call.program
     if name in READERS:

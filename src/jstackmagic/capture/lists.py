@@ -144,7 +144,9 @@ def fetched_url(origin: Origin, below: str, manager: str, *, is_list: bool) -> s
         return ""
     if origin.is_file:
         return "" if is_list and manager != "pip" else origin.url
-    return "" if is_list or manager != "pip" else repository(origin.url, origin.revision, below)
+    if is_list or manager != "pip" or below.endswith((".whl", ".gz", ".zip", ".bz2")):
+        return ""
+    return repository(origin.url, origin.revision, below)
 
 
 def local_path(spec: Spec) -> str:
@@ -230,7 +232,8 @@ def listed_by(found: Found, request: Request, file: str, reading: Reading) -> It
             sources = request.sources | listed.sources if own else listed.sources
             options = (*listed.options, *request.options) if own else listed.options
             listed = replace(listed, sources=sources, options=options, upgrade=request.upgrade)
-        note = " ".join(filter(None, (found.note, each.note, *reading.notes)))
+        notes = (n for n in reading.notes if request.manager == "pip" or "pip refuses" not in n)
+        note = " ".join(filter(None, (found.note, each.note, *notes)))
         reason = f"{file}:{each.line}: {each.command}: {each.reason}" if each.reason else ""
         yield replace(found, request=listed, target=target, reason=reason, note=note)
     if not reading.found:

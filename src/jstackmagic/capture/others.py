@@ -254,7 +254,10 @@ _CHOOSERS = {
 def _chosen(name: str, texts: list[str]) -> str:
     verbs, reason, line = _CHOOSERS[name]
     at = next((at for at, text in enumerate(texts) if text in verbs), len(texts))
-    names = " ".join(text for text in texts[at + 1 :] if not text.startswith("-"))
+    given = zip(["", *texts], texts, strict=False)
+    after = [text for before, text in given if before not in ("-f", "-i") and text[:1] != "-"]
+    names = " ".join(after[after.index(texts[at]) + 1 :]) if at < len(texts) else ""
+    names = re.sub(r"-(?=\d[\w.]*$)", "=", names) if name == "spacy" else names
     wanted = names and texts[at] != "uninstall"
     return (reason + (line.format(names) if wanted else "")) if at < len(texts) else ""
 

@@ -82,6 +82,11 @@ def pip(call: Call) -> Iterator[Found]:
         call, settings = _settled(call, "PIP_", PIP, in_files)
         settings = () if given.has("--isolated") else settings
         given = Given((*settings, *given.without_verbs(1).items))
+        if given.has(*_LOOKS):
+            return
+        if any(word.text in ("-", "/dev/stdin") for word in given.values("--requirement")):
+            yield call.unread("Its list is what flows into it, which is not seen here.")
+            return
         wrong = next(filter(is_no_list, given.values("--requirement")), None)
         if wrong is not None:
             yield call.unread(f"pip reads no {wrong.text} with -r; uv does: uv pip install.")
@@ -406,6 +411,13 @@ def pipx(call: Call) -> Iterator[Found]:
         return
     verb, *words = given.words
     action = _PIPX.get(verb.text)
+    texts = [word.text for word in words]
+    if (
+        verb.text in ("run", "runpip")
+        and "install" in texts[1:]
+        and (verb.text == "runpip" or texts[0] == "pip")
+    ):
+        yield call.unread("It installs into an environment of pipx's own.")
     if action and "inject" in verb.text and words:
         home = f"{_PIPX_HOME}/{words[0].text}"
         call = call.elsewhere(prefix=home)

@@ -230,7 +230,8 @@ class _Reader:
                 break
         else:
             return False
-        if not self.text.startswith("))", at):
+        words = re.search(r"[A-Za-z_]\w*\s+[A-Za-z_]", self.text[self.at : at])
+        if words or not self.text.startswith("))", at):
             return False
         self._begin()
         inside = Word(self.text[self.at + 2 : at], quoted=True, start=self.at, end=at + 2)

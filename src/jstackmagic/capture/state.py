@@ -543,6 +543,9 @@ class State:
                 return Target(prefix=active.text, made=active.text in self.machine.made), ""
             if self.conda != Target():
                 return self.conda, ""
+            conda = variables.get("CONDA_PREFIX")
+            if conda is not None and conda.text:
+                return Target(prefix=conda.text), ""
             for folder in _upwards(self.folder):
                 if f"{folder}/.venv" in self.machine.made:
                     return Target(prefix=f"{folder}/.venv", made=True), ""

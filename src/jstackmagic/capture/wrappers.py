@@ -127,6 +127,8 @@ def _wrapped(call: Call, name: str, state: State) -> Call:
         variables[match[1]] = state.value(words[0].tail(match.end()))
         own.add(match[1])
         words = words[1:]
+    if name == "flock" and words and words[0].text == "-c":
+        words = (Word("bash"), *words)
     folder = call.folder
     chdir = given.last("--chdir")
     if chdir and not given.values("--chdir")[-1].holes:
@@ -157,7 +159,14 @@ def _fed(call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Red
     inputs = [each.target.text for each in redirections if each.operator == "<"]
     file = given.last("--arg-file") or (inputs[-1] if inputs else "")
     text = pipe.text if pipe and not file else state.machine.text(state.path_of(Word(file)))
-    if text is not None and not given.has("--replace"):
+    text = state.document(redirections) if text is None and not file else text
+    place = given.last("--replace") or "{}"
+    if text is not None and given.has("--replace"):
+        lines = [Word(line.strip()) for line in text.splitlines() if line.strip()]
+        listed = [lines if word.text == place else [word] for word in given.words]
+        if not any(place in word.text for each in listed for word in each):
+            return replace(call, words=tuple(word for each in listed for word in each))
+    elif text is not None:
         try:
             words = tuple(Word(each) for each in shlex.split(text))
         except ValueError:
