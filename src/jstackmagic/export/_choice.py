@@ -6,6 +6,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..model.credentials import mask
 from ..model.environment import EnvironmentRef
 from ..model.errors import ExportError
 from ..model.recipe import Holding, Item, Recipe, Step
@@ -129,3 +130,19 @@ def _left_out(recipe: Recipe, environment: EnvironmentRef) -> Iterator[str]:
         if step.remove and step.environment in (None, environment):
             where = "the system" if step.environment is None else called(environment)
             yield f"This file cannot say that {', '.join(step.remove)} was removed from {where}."
+
+
+def left_out(why: str, steps: Iterable[Step]) -> tuple[str, ...]:
+    """Return one sentence on the steps that a format cannot express; none without steps.
+
+    Args:
+        why: A sentence on what the format can express.
+        steps: The steps that it cannot.
+    """
+    parts = []
+    for step in steps:
+        what = [item.text for item in step.install] + [f"the removal of {n}" for n in step.remove]
+        where = f"{step.manager}, {called(step.environment)}" if step.environment else step.manager
+        if what:
+            parts.append(f"{', '.join(what)} ({where})")
+    return (mask(f"{why} Left out: {'; '.join(parts)}."),) if parts else ()

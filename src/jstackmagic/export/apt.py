@@ -13,8 +13,8 @@ from ..model.errors import ExportError
 from ..model.pins import PINS, Pin
 from ..model.words import checked
 from ._artifact import Artifact
+from ._choice import left_out
 from ._format import Format, option
-from ._left_out import left_out
 
 if TYPE_CHECKING:
     from ..model.recipe import Item, Recipe

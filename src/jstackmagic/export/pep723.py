@@ -20,9 +20,8 @@ from ..model.spec import Constraint, RemoteArchive, RequirementsFile, Spec, VcsR
 from ..model.words import checked, holds_credential, public
 from ._artifact import Artifact, File
 from ._beside import Beside
-from ._choice import choose
+from ._choice import choose, left_out
 from ._format import ENVIRONMENT, INTO, PIN, Format
-from ._left_out import left_out
 
 if TYPE_CHECKING:
     from ..model.recipe import Item, Recipe, Step
