@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..model.errors import UsageError
 from ..model.slips import check_verb
@@ -46,6 +46,12 @@ class Parser(argparse.ArgumentParser):
         """Return the help, its examples written for the surface that ``prog`` names."""
         text = super().format_help()
         return text if self.prog.startswith("%") else for_terminal(text)
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """Refuse an empty value, as of a variable that is not set: nothing goes to the default."""
+        if action.option_strings and "" in arg_strings:
+            self.error(f"the value of {action.option_strings[-1]} is empty")
+        return super()._get_values(action, arg_strings)
 
     def error(self, message: str) -> NoReturn:
         """Raise the mistake as an error that says what to type instead."""

@@ -77,4 +77,5 @@ def _result(record: Record) -> str:
         return record.status
     if record.context.cluster:
         return counted(len(record.outcome.workers), "worker")
-    return count_text(record.outcome.change) or "already there"
+    nothing = "not there" if record.request.action == "remove" else "already there"
+    return count_text(record.outcome.change) or nothing

@@ -82,15 +82,15 @@ class UndoResult(ChangeResult):
     taken_back: tuple[Record, ...] = ()
 
     def parts(self) -> Sequence[Part]:
+        verb = "Took back" if self._did else "Would take back"
         head = [
-            Text(
-                f"{'Took back' if self._did else 'Would take back'} {record.id}: "
+            Text(f"{record.id} failed and changed nothing: there is nothing to take back.")
+            if record.outcome and record.outcome.status == "failed" and not record.outcome.change
+            else Text(
+                f"{verb} {record.id}: "
                 f"{what_of(record)} ({record.context.cluster or record.request.manager})"
             )
             for record in self.taken_back
-            if not (
-                record.outcome and record.outcome.status == "failed" and not record.outcome.change
-            )
         ]
         moved = replace(self, done=tuple(item for item in self.done if item.plan.commands))
         return [*head, *ChangeResult.parts(moved)]
