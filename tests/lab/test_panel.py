@@ -23,7 +23,7 @@ from support.slow import slow_channel
 from support.wheels import WheelIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import BrowserContext, Locator, Page
 
@@ -460,13 +460,26 @@ def test_it_follows_the_notebook_in_front_a_restart_and_another_kernel(
     name.get_by_text(other, exact=True).wait_for()
 
 
+_FIRST_PAINT = """
+async () => {
+  const start = performance.now(), panel = document.querySelector("#jstackmagic-panel");
+  panel.querySelector("#jstackmagic-tab-environment").click();
+  do await new Promise(requestAnimationFrame);
+  while (!panel.querySelector(".jp-jstackmagic-row"));
+  await new Promise(requestAnimationFrame);  // the frame with the rows in it is drawn
+  return performance.now() - start;
+}
+"""
 _OPEN = """
 path => window.jupyterapp.commands.execute("docmanager:open", { path }).then(() => null)
 """
 
 
 def test_two_thousand_packages_and_one_that_is_a_script(
-    page: Page, lab: Server, world: World
+    page: Page,
+    lab: Server,
+    world: World,
+    record_property: Callable[[str, object], None],
 ) -> None:
     ask = f"{LOAD}\n%envrequest package-0001 --why '{SCRIPT}'"
     notebook = open_notebook(page, lab, world, "many", ask, kernel="many")
@@ -480,6 +493,9 @@ def test_two_thousand_packages_and_one_that_is_a_script(
     page.keyboard.press("End")
     shown.row(f"package-{MANY - 1}").wait_for()
     assert rows.count() < 60
+
+    shown.tab("Timeline")
+    record_property("first paint, ms", page.evaluate(_FIRST_PAINT))
 
     shown.node.get_by_role("searchbox").fill("onerror")
     rows.first.click()
