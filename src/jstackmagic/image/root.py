@@ -91,6 +91,11 @@ class Entry:
     time: int = 0
     body: tuple[str, bytes] | None = None
 
+    @property
+    def what(self) -> tuple[str, str, str]:
+        """Return what it holds, whoever owns it: kind, hash and target."""
+        return (self.kind, self.sha256, self.target)
+
 
 @dataclass
 class Root:

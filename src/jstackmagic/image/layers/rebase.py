@@ -102,8 +102,7 @@ def clashes(changes: Changes, old: Root, new: Root) -> Iterator[str]:
         was, now = old.entries.get(path), new.entries.get(path)
         if entry.kind == "folder" or now is None:
             continue
-        same_base = was is not None and (was.sha256, was.target) == (now.sha256, now.target)
-        if not same_base and (entry.sha256, entry.target) != (now.sha256, now.target):
+        if now.what not in (was.what if was else None, entry.what):
             yield f"{path} is another file in the new base than ours."
     for path in changes.gone:
         was, now = old.entries.get(path), new.entries.get(path)

@@ -154,7 +154,6 @@ class _Rebasing:
             known = old.derived["moved"] = {
                 path
                 for path, now in self._new.root.entries.items()
-                if (was := old.entries.get(path)) is None
-                or (was.kind, was.sha256, was.target) != (now.kind, now.sha256, now.target)
+                if (was := old.entries.get(path)) is None or was.what != now.what
             }
         return known

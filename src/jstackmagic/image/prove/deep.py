@@ -205,7 +205,7 @@ def _state(
         if entry is not None and entry.kind == "folder":
             return None
         return "not here" if one is None else "not in the image"
-    if (one.kind, one.target, one.sha256) != (other.kind, other.target, other.sha256):
+    if one.what != other.what:
         recorded = owned.sha256 if owned else ""
         if one.kind == other.kind == "file":
             if owned and owned.has_prefix and _is_moved(path, compared):

@@ -123,7 +123,7 @@ def place_of(path: str, places: Mapping[str, str]) -> str:
 def _same_file(one: Entry | None, other: Entry | None) -> bool:
     if one is None or other is None:
         return one is other
-    return (one.kind, one.sha256, one.target) == (other.kind, other.sha256, other.target)
+    return one.what == other.what
 
 
 def _words(one: Entry | None, other: Entry | None) -> tuple[str, str]:

@@ -256,13 +256,7 @@ def alike(one: Entry | None, other: Entry | None) -> bool:
     """Return True where two entries have the same content, mode and owner."""
     if one is None or other is None:
         return one is other
-    return (one.kind, one.sha256, one.target, one.mode, one.uid) == (
-        other.kind,
-        other.sha256,
-        other.target,
-        other.mode,
-        other.uid,
-    )
+    return (one.what, one.mode, one.uid) == (other.what, other.mode, other.uid)
 
 
 def differences(
