@@ -20,6 +20,11 @@ from tests.support.captured import asked, cells, script, where
         ("pip install -r - <<E\na\nE", ["?"]),
         ("pipx runpip app install a", ["?"]),
         ("pipx run black install", []),
+        ("shopt -s expand_aliases\nalias ins='sudo apt-get install -y'\nins a", ["a"]),
+        ("alias ins='sudo apt-get install -y'\nins a", []),
+        ("shopt -s expand_aliases\nalias pip='pip --quiet'\npip install a", ["a"]),
+        ('echo "pip install a" | at now', ["?"]),
+        ('echo "pip install a" | ssh host bash', ["?"]),
     ],
 )
 def test_lines(text: str, expected: list[str]) -> None:
@@ -49,10 +54,18 @@ def test_lines(text: str, expected: list[str]) -> None:
         ("MAJOR, *REST = 2, 1\n!pip install a=={MAJOR}", ["?"]),
         ('%%bash -s "x" "2.0"\npip install a==$2', ["a==2.0"]),
         ('getattr(x, "ystem")("pip install a")', []),
+        ('await pyodide_js.loadPackage("a")', ["?"]),
     ],
 )
 def test_calls_of_python(text: str, expected: list[str]) -> None:
     assert asked(cells(text)) == expected
+
+
+def test_aliases_of_magics() -> None:
+    finds = cells(
+        "%alias_magic p pip", "%p install a", "%alias pi pip install %s", "pi b", "%pi c", "%alias"
+    )
+    assert asked(finds) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)
 _MENTION = re.compile(
     rf"install|INSTALL|envremove|(?<![A-Za-z])(?:{'|'.join(map(re.escape, _NAMES))})(?![A-Za-z])"
-    r"|(?:site|dist)-packages|Pkg\.|p_load|py_install|biocLite|pkg_|renv|debconf"
+    r"|(?:site|dist)-packages|Pkg\.|p_load|py_install|biocLite|pkg_|renv|debconf|pyodide"
     r"|/etc/apt|%sh|%%shell|\.sh\b|%run\b|\bgit\b"
     r"|PIP|CONDA|MAMBA|chdir|%cd|%p(?:ush|op)d|subprocess|get_ipython|(?:import|from)\s+os"
 )
@@ -87,6 +87,7 @@ class CellReader:
         self._names = calls.Names()
         self._values: dict[str, ast.expr | None] = {}
         self._running: set[str] = set()
+        self._aliases: dict[str, str] = {}
 
     @property
     def folder(self) -> str | None:
@@ -104,7 +105,7 @@ class CellReader:
 
     def read(self, source: str) -> Iterator[Found]:
         """Yield the installs and removals of one cell, in their order."""
-        known = bool(self.state.machine.files)  # one of them may be run
+        known = bool(self.state.machine.files or self._aliases)  # one of them may be run
         if not (known or mentions_install(source) or _SETS.search(source)):
             return
         text = source.replace("\r\n", "\n")
@@ -125,7 +126,7 @@ class CellReader:
         return (
             self.notebook
             and "\n" not in line
-            and _divided(line)[0] in _AUTOMAGIC
+            and _divided(line)[0] in (*_AUTOMAGIC, *self._aliases)
             and calls.parse(line) is None
         )
 
@@ -288,7 +289,13 @@ class CellReader:
 
     def _magic(self, name: str, rest: str, *, line: int, typed: str) -> Iterator[Found]:
         found: Iterator[Found] = iter(())
-        if name in _PACKAGING:
+        name, _, text = self._aliases.get(name, name).partition(" ")
+        if text:
+            script = text.replace("%s", rest) if "%s" in text else f"{text} {rest}"
+            found = recognise(script, state=self.state, braces=True, command=typed)
+        elif name in ("alias", "alias_magic"):
+            self._alias(name, rest)
+        elif name in _PACKAGING:
             found = recognise(
                 f"{_KERNEL} -m {name} {rest}", state=self.state, braces=True, command=typed
             )
@@ -309,6 +316,15 @@ class CellReader:
         elif name in ("envinstall", "envremove"):
             found = self._own(name, rest, None, typed)
         yield from _moved(found, line - 1)
+
+    def _alias(self, magic: str, rest: str) -> None:
+        """Apply ``%alias NAME COMMAND`` and ``%alias_magic NAME MAGIC``."""
+        words = [word for word in rest.split() if not word.startswith("-")]
+        if len(words) > 1:
+            command = " ".join(words[1:])
+            self._aliases[words[0].lstrip("%")] = (
+                f"! {command}" if magic == "alias" else words[1].lstrip("%")
+            )
 
     def _changed(self, rest: str) -> None:
         """Apply ``%cd``."""

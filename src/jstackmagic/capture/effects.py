@@ -138,6 +138,20 @@ _GIT = Options.of(
 )
 
 
+def _alias(call: Call, state: State) -> None:
+    """Keep ``alias NAME=TEXT``; only a shell that expands them in scripts looks at it."""
+    for word in call.arguments:
+        name, equals, _ = word.text.partition("=")
+        if equals:
+            state.variables[f"alias {name}"] = word.tail(len(name) + 1)
+
+
+def _shopt(call: Call, state: State) -> None:
+    words = {word.text for word in call.arguments}
+    if {"-s", "expand_aliases"} <= words:
+        state.variables["alias"] = Word("on")
+
+
 def _git(call: Call, state: State) -> None:
     """Apply ``git clone``, and a checkout of another revision in a clone."""
     given = _GIT.read(word for word in call.arguments if word.text != "--recurse-submodules")
@@ -234,6 +248,8 @@ _EFFECTS: dict[str, Callable[[Call, State], object]] = {
     "let": _let,
     "set": _set,
     "git": _git,
+    "alias": _alias,
+    "shopt": _shopt,
     **dict.fromkeys(("module", "ml"), _module),
     **dict.fromkeys(("workon", "mkvirtualenv"), _workon),
     "pyenv": _pyenv,

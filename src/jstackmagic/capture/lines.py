@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -353,8 +354,14 @@ class _Walker:
         name = call.program
         if not aimed and name in _AIMED:
             call = _aimed(call, state, name)
+        alias = state.variables.get(f"alias {name}") if "alias" in state.variables else None
         if name in state.functions:
             yield from self._function(name, call, state)
+        elif alias is not None and not alias.holes:
+            state.unset(f"alias {name}")  # one within itself is the program
+            rest = " ".join(shlex.quote(word.text) for word in call.arguments)
+            yield from self._nested(f"{alias.text} {rest}", call, state)
+            state.variables[f"alias {name}"] = alias
         elif name in (*SHELLS, "su", "eval") or (name == "runuser" and _script(call)[0]):
             yield from self._shell(call, state, pipe, redirections)
         elif name in ("python", "py", "pypy"):
@@ -401,6 +408,8 @@ class _Walker:
                 return
         texts = [word.text for word in call.arguments if word.quoted and " " in word.text]
         texts.append(state.document(redirections) or "")
+        if pipe is not None and call.program in (*others.REMOTE, "at", "batch", "crontab"):
+            texts.append(pipe.text or "")
         if any(
             others.IN_CODE.search(t) or any(self._nested(t, call, state.snapshot())) for t in texts
         ):

@@ -263,7 +263,10 @@ def _chosen(name: str, texts: list[str]) -> str:
 
 
 _BY_NAME = (
-    (r"(?:micropip|piplite)\.install", "It installs into the Python of the browser (Pyodide)."),
+    (
+        r"(?:micropip|piplite)\.install|pyodide(?:_js)?\.load_?[Pp]ackage",
+        "It installs into the Python of the browser (Pyodide).",
+    ),
     (
         r"dbutils\.library\.install(?!AllPyPI$).*",
         "Databricks installs it for the notebook's session on the whole cluster.",

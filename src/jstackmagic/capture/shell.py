@@ -230,7 +230,7 @@ class _Reader:
                 break
         else:
             return False
-        words = re.search(r"[A-Za-z_]\w*\s+[A-Za-z_]", self.text[self.at : at])
+        words = re.search(r"[A-Za-z_]\w*\s+-?[A-Za-z_]|[\"'`]", self.text[self.at : at])
         if words or not self.text.startswith("))", at):
             return False
         self._begin()
