@@ -336,19 +336,23 @@ def test_metrics_are_prometheus_s_and_for_whoever_may(hub: Hub, tokens: dict[str
     assert found["jstackmagic_people"].samples[0].value >= 1
     assert found["jstackmagic_lines_taken"].type == "counter"
     assert hub.ask("metrics", tokens["ada"]).status_code == 403
+    logged = [each for each in (hub.folder / "hub.log").read_text().splitlines() if each[:1] == "{"]
+    asked = [each for each in map(json.loads, logged) if each["event"] == "request"]
+    assert {"time", "level", "method", "path", "status", "ms"} <= asked[-1].keys()
 
 
 def test_a_kernel_sends_in_the_background_and_follows_the_policy(hub: Hub) -> None:
     """A real single-user server that the hub started, and a kernel in it."""
     with hub.server("ada") as url, ServedKernel(url) as kernel:
         kernel.run("%load_ext jstackmagic").check()
+        # the first verb of a new home knows the policy already
+        stopped = kernel.run("%envinstall --record-only pip:telnetlib3")
+        assert stopped.error_name == "Stopped", stopped.shown
+        assert "Use ssh" in stopped.shown
         kernel.run('%envrequest apt:libnone9 --why "a test"').check()
         kernel.run("import time").check()
         until(lambda: "libnone9" in hub.login("ada").get(f"{hub.service}/me").text)
         assert "libnone9" in kernel.run("%envshared --json").check().shown
-        stopped = kernel.run("%envinstall --record-only pip:telnetlib3")
-        assert stopped.error_name == "Stopped"
-        assert "Use ssh" in stopped.shown
 
 
 @pytest.mark.browser

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-pytestmark = [pytest.mark.docker, pytest.mark.browser, pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [
+    *(pytest.mark.docker, pytest.mark.browser, pytest.mark.cluster, pytest.mark.slow),
+    pytest.mark.timeout(1500),  # the first of a run makes the images
+]
 
 NEXT = f"jstackmagic-tests/next-{os.getpid()}:1"
 
@@ -111,7 +114,7 @@ def test_the_image_that_spares_people_the_installing(
         with hub.server(user) as url, ServedKernel(url) as kernel:
             for code in ("%load_ext jstackmagic", *cells[user]):
                 kernel.run(code, timeout=240).check()
-            own, last = hub.login(user), "apt:hello" if user == "eve" else "pip:twitter"
+            own, last = hub.login(user), "apt:hello" if user == "eve" else ">twitter<"
             until(lambda: last in own.get(f"{hub.service}/me").text)
 
     with ThreadPoolExecutor(len(cells)) as pool:
@@ -139,6 +142,8 @@ def test_the_image_that_spares_people_the_installing(
             page.get_by_role("link", name="Images").click()
             page.get_by_role("button", name=f"Offer {NEXT} to all").click()
             page.get_by_text("offered to all").wait_for()
+        with pytest.raises(AssertionError, match=r"[45]00"):
+            hub.api("POST", "users/eve/server", json={"image": "evil.example.com/x:1"})
         # ada pushed it; bob has it because it is offered
         with hub.server("bob", image=NEXT) as url, ServedKernel(url) as kernel:
             kernel.run("import six, twitter").check()

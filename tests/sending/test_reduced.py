@@ -206,7 +206,7 @@ def test_the_first_policy_is_fetched_once_and_a_silent_hub_is_said(
         raise Unreachable("timed out")
 
     monkeypatch.setattr(Outbox, "_ask", silent)  # a socket that never answers takes as long
-    monkeypatch.setattr(served_policy, "_asked", set())
+    monkeypatch.setattr(served_policy, "_first", {})
     said: list[str] = []
     for _ in range(2):
         settings = Policy(hub_url="http://hub")
@@ -217,12 +217,23 @@ def test_the_first_policy_is_fetched_once_and_a_silent_hub_is_said(
     monkeypatch.setattr(
         Outbox, "_ask", lambda *_, **__: {"policy": {"deny": ["six"]}, "decisions": {}}
     )
-    monkeypatch.setattr(served_policy, "_asked", set())
+    monkeypatch.setattr(served_policy, "_first", {})
     for _ in range(2):
         assert with_served(settings, ada.history.path, said.append).deny == ("six",)
     monkeypatch.setattr(Outbox, "_ask", silent)  # the last one holds while the service is down
     assert with_served(settings, ada.history.path, said.append).deny == ("six",)
     assert (len(said), len(asked)) == (1, 1)
+    # a home without a history, and one that cannot be written to, know it as well
+    new = ada.history.path.with_name("new") / "history.jsonl"
+    sealed = ada.history.path / "below-a-file.jsonl"
+    monkeypatch.setattr(
+        Outbox, "_ask", lambda *_, **__: {"policy": {"deny": ["six"]}, "decisions": {}}
+    )
+    for path in (new, sealed):
+        monkeypatch.setattr(served_policy, "_first", {})
+        for _ in range(2):
+            assert with_served(settings, path).deny == ("six",)
+    assert Outbox(new, "").state().fetched
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ ADMIN = "root-of-the-hub"
 SERVICE = "service-of-the-hub"
 PASSWORD = "a password of 32 letters or more"
 _BIN = Path(sys.executable).parent
-_PATIENCE = 120.0  # seconds; a busy machine is slow
+_PATIENCE = 240.0  # seconds; a busy machine is slow, and a sender waits longer each time
 
 _CONFIG = """
 c = get_config()  # noqa: F821
@@ -205,11 +205,11 @@ class Hub:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        try:
-            self._process.wait(20)
-        finally:
-            with contextlib.suppress(ProcessLookupError):  # the proxy outlives a hub that failed
-                os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(60)  # it ends the servers first
+        with contextlib.suppress(ProcessLookupError):  # the proxy outlives a hub that failed
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(20)
 
     def log(self) -> str:
         lines = (self.folder / "hub.log").read_text().splitlines()

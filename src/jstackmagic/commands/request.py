@@ -93,7 +93,7 @@ def _listed(session: Session) -> Requests:
 
     outbox = Outbox(session.history.path, session.policy.hub_url)
     if outbox.url:
-        with suppress(Unreachable, OSError):  # then as it was said last
+        with suppress(Unreachable):  # then as it was said last
             outbox.fetch(_SECONDS)
     decisions = outbox.state().decisions
     here = read_packages(detect())

@@ -24,7 +24,6 @@ from ..model.managers import names
 from ..model.text import counted
 from ..report.shown import PAGE, duration
 from ..report.suggest import suggest
-from ..report.tally import Tally
 from .advisory import of_expression
 
 if TYPE_CHECKING:
@@ -315,9 +314,7 @@ class Me(Page):
         lines = await service.work(store.lines, self.name, _OWN_LINES)
         decisions = await service.work(store.decisions)
         asked = await service.work(store.asked, self.name)
-        own = Tally()
-        for tally in await service.work(store.tally_of, self.name):
-            own.add(tally)
+        own = await service.work(store.tally_of, self.name)
         again = [use for use in own.uses.values() if use.standing]
         seconds = duration(sum(use.seconds for use in again))
         words = f"Each new server installs {counted(len(again), 'package')} again"

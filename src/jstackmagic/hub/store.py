@@ -16,13 +16,13 @@ from ..history.lines import SCHEMA
 from ..model.managers import names, place
 from ..model.spec import read
 from ..report.person import Filter, Line, count
+from ..report.tally import Tally, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy.engine import Connection
 
-    from ..report.tally import Tally
 
 MAX_LINE = 64 * 1024
 """Bytes of a line; a reduced one of 500 packages has half of it."""
@@ -190,19 +190,24 @@ class Store:
 
     def ping(self) -> None:
         """Ask the database for nothing."""
+        self._rows(sa.select(1))
+
+    def _rows(self, asked: sa.Select[Any]) -> list[tuple[Any, ...]]:
         with self.engine.connect() as connection:
-            connection.execute(sa.select(1))
+            return [tuple(row) for row in connection.execute(asked)]
+
+    def _of(self, table: sa.Table, name: str) -> Any:
+        """Return the condition that a table's rows are one person's."""
+        person = self._person.c
+        return (
+            table.c.person_id == sa.select(person.id).where(person.name == name).scalar_subquery()
+        )
 
     def asked(self, name: str) -> set[tuple[str, str]]:
         """Return the packages that a person asked for, by manager and name."""
-        line, person = self._line.c, self._person.c
-        asked = (
-            sa.select(line.body)
-            .join_from(self._line, self._person)
-            .where(person.name == name, line.event == "planned")
-        )
-        with self.engine.connect() as connection:
-            starts = [_decode(body) for body in connection.scalars(asked)]
+        line = self._line
+        asked = sa.select(line.c.body).where(self._of(line, name), line.c.event == "planned")
+        starts = [_decode(body) for (body,) in self._rows(asked)]
         return {
             (start.request.manager, read(start.request.manager, text).name)
             for start in starts
@@ -212,69 +217,50 @@ class Store:
 
     def tallies(self, people: Iterable[int] | None = None) -> Iterator[tuple[int, str, Tally]]:
         """Yield the counts of each person; of some, or of all."""
-        asked = sa.select(self._person.c.id, self._person.c.name)
+        person, line = self._person.c, self._line.c
+        asked = sa.select(person.id, person.name)
         if people is not None:
-            asked = asked.where(self._person.c.id.in_(list(people)))
+            asked = asked.where(person.id.in_(list(people)))
         with self.engine.connect() as connection:
             for number, name in connection.execute(asked).all():
-                line = self._line.c
                 body = sa.select(line.body).where(line.person_id == number)
                 lines = connection.scalars(body.order_by(line.time, line.id))
                 yield number, name, count(lines, name, Filter())
 
-    def tally_of(self, name: str) -> list[Tally]:
-        """Return one person's counts, or nothing."""
-        with self.engine.connect() as connection:
-            asked = sa.select(self._person.c.id).where(self._person.c.name == name)
-            numbers = list(connection.scalars(asked))
-        return [tally for _, _, tally in self.tallies(numbers)]
+    def tally_of(self, name: str) -> Tally:
+        """Return one person's counts."""
+        numbers = self._rows(sa.select(self._person.c.id).where(self._person.c.name == name))
+        return total(tally for _, _, tally in self.tallies(number for (number,) in numbers))
 
     def held(self, name: str) -> list[Held]:
         """Return who has a package now, by its normalised name."""
         held, person = self._held.c, self._person.c
-        asked = (
-            sa.select(person.name, held.manager, held.name, held.version)
-            .join_from(self._held, self._person)
-            .where(held.name == name, held.version != "")
-        )
-        with self.engine.connect() as connection:
-            return [Held(*row) for row in connection.execute(asked)]
+        asked = sa.select(person.name, held.manager, held.name, held.version)
+        asked = asked.join_from(self._held, self._person)
+        return [
+            Held(*row) for row in self._rows(asked.where(held.name == name, held.version != ""))
+        ]
 
     def holds(self, name: str) -> list[tuple[str, str, str, str]]:
         """Return what a person's environments hold: place, manager, package and version."""
-        held, person = self._held.c, self._person.c
-        asked = (
-            sa.select(held.place, held.manager, held.name, held.version)
-            .join_from(self._held, self._person)
-            .where(person.name == name, held.version != "")
-            .order_by(held.place, held.manager, held.name)
-        )
-        with self.engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(asked)]
+        held = self._held.c
+        columns = held.place, held.manager, held.name, held.version
+        asked = sa.select(*columns).where(self._of(self._held, name), held.version != "")
+        return self._rows(asked.order_by(*columns))
 
     def moves(self, manager: str, name: str) -> list[tuple[int, str, str]]:
         """Return the person, version and time of each move of a package, in order of time."""
         move = self._move.c
-        asked = (
-            sa.select(move.person_id, move.version, move.time)
-            .where(move.manager == manager, move.name == name)
-            .order_by(move.time, move.id)
-        )
-        with self.engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(asked)]
+        asked = sa.select(move.person_id, move.version, move.time)
+        asked = asked.where(move.manager == manager, move.name == name)
+        return self._rows(asked.order_by(move.time, move.id))
 
     def lines(self, name: str, limit: int) -> list[dict[str, Any]]:
         """Return one person's latest lines."""
-        line, person = self._line.c, self._person.c
-        asked = (
-            sa.select(line.body)
-            .join_from(self._line, self._person)
-            .where(person.name == name)
-            .order_by(line.time.desc(), line.id.desc())
-            .limit(limit)
-        )
-        with self.engine.connect() as connection:
-            return [msgspec.json.decode(body) for body in connection.scalars(asked)]
+        line = self._line.c
+        asked = sa.select(line.body).where(self._of(self._line, name))
+        asked = asked.order_by(line.time.desc(), line.id.desc()).limit(limit)
+        return [msgspec.json.decode(body) for (body,) in self._rows(asked)]
 
     # Deciding
 
@@ -315,8 +301,7 @@ class Store:
         asked = sa.select(image.name, self._person.c.name, image.offered).join_from(
             self._image, self._person
         )
-        with self.engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(asked.order_by(image.name))]
+        return self._rows(asked.order_by(image.name))
 
     # Erasing
 
@@ -335,8 +320,7 @@ class Store:
 
     def people(self) -> list[str]:
         """Return everybody's name."""
-        with self.engine.connect() as connection:
-            return list(connection.scalars(sa.select(self._person.c.name)))
+        return [name for (name,) in self._rows(sa.select(self._person.c.name))]
 
     def drop_older(self, days: float) -> int:
         """Delete what is older; return how many lines it was."""

@@ -95,6 +95,7 @@ class Outbox:
         """Write changes of the state; what another kernel or verb has changed meanwhile stays."""
         state = replace(self.state(), **changes)
         state.head = self._head(state.at)
+        self._file.parent.mkdir(parents=True, exist_ok=True)  # a new home has no history yet
         write_file(self._file, json.dumps(asdict(state)), mode=0o600)
 
     def _head(self, at: int) -> int:
@@ -162,19 +163,23 @@ class Outbox:
             at += len(raw)
         return found
 
-    def fetch(self, seconds: float = _TIMEOUT) -> None:
-        """Fetch the policy, and the decisions on this user's requests.
+    def fetch(self, seconds: float = _TIMEOUT) -> dict[str, Any]:
+        """Fetch the policy, and the decisions on this user's requests; return the policy.
+
+        They are kept beside the history, where that can be written to.
 
         Args:
             seconds: How long to wait for an answer.
 
         Raises:
             Unreachable: The service does not answer.
-            OSError: They cannot be kept.
         """
         found = self._ask("api/mine", seconds=seconds)
         when = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        self.keep(policy=found["policy"], decisions=found["decisions"], fetched=when)
+        policy: dict[str, Any] = found["policy"]
+        with suppress(OSError):
+            self.keep(policy=policy, decisions=found["decisions"], fetched=when)
+        return policy
 
     def push(self, image: str) -> str:
         """Have an image that the user pushed offered at their next start; return a sentence.

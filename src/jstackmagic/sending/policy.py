@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from ..model.policy import Policy
 
-_SECONDS = 3.0  # that the first verb of all waits for a policy
-_asked: set[str] = set()  # the services that this process waited for; the background goes on
+_SECONDS = 5.0  # that the first verb of all waits for a policy
+_first: dict[str, dict[str, Any]] = {}
+"""The first answer of each service that this process asked; empty for none in time."""
 
 
 class Served(msgspec.Struct, omit_defaults=True):
@@ -79,15 +80,15 @@ def with_served(
     """
     outbox = Outbox(history, policy.hub_url)
     state = outbox.state()
-    if not state.fetched and outbox.url not in _asked:
-        _asked.add(outbox.url)
+    known = bool(state.fetched or state.policy)
+    if not known and outbox.url not in _first:
+        _first[outbox.url] = {}  # the background asks on
         try:
-            outbox.fetch(_SECONDS)
-        except (Unreachable, OSError) as error:
+            _first[outbox.url] = outbox.fetch(_SECONDS)
+        except Unreachable as error:
             say(f"The hub's policy is not known yet: {error}. The settings here hold alone.")
-        state = outbox.state()
     try:
-        served = msgspec.convert(state.policy, Served)
+        served = msgspec.convert(state.policy if known else _first[outbox.url], Served)
     except ValueError:  # no service sends that
         served = Served()
     if served == Served(details=served.details):
