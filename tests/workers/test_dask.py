@@ -372,6 +372,31 @@ def test_the_exported_plugins_install_on_a_worker(
         assert use("lever", client) == ["1.5"]
 
 
+def test_a_worker_that_hangs_is_named_and_the_others_get_it(
+    client: Client,
+    prefixes: list[Path],
+    kernel: Path,
+    wheel_index: WheelIndex,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wheel_index.add("ratchet", "1")
+    install(kernel, wheel_index, "ratchet")
+    cluster, cargo = Dask(client), cargo_of(kernel)
+    name, facts = next(iter(cluster.call("look").items()))
+    monkeypatch.setattr("jstackmagic.workers.dask._ANSWER", 2.0)
+    os.kill(facts["pid"], signal.SIGSTOP)
+    try:
+        rows = sync(cluster, cargo, CONSOLE).rows
+    finally:
+        os.kill(facts["pid"], signal.SIGCONT)
+    assert {row.worker: row.failed for row in rows if row.failed} == {
+        name: "it gave no answer in 2 seconds"
+    }
+    assert [row.brought for row in rows].count((("ratchet", "", "1"),)) == 2
+    monkeypatch.undo()
+    assert not sync(cluster, cargo, CONSOLE).failed
+
+
 # From a notebook
 
 KERNEL = """

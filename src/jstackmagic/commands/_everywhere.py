@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..install.imports import is_running
-from ..model.errors import NOTHING_CHANGED, JStackMagicError, UsageError
+from ..model.errors import NOTHING_CHANGED, Interrupted, JStackMagicError, UsageError
 from . import _change
 from ._synced import ChangedWithWorkers
 from ._workers import connected, loaded, synced, taken_back
@@ -50,8 +50,9 @@ def carry_out(
         cargo = loaded(cluster, session, remove=sorted(gone))
         there = synced(cluster, cargo, session, "%envsync", transaction)
     except JStackMagicError as error:
-        if options.keep_going or not transaction:
+        if options.keep_going or not transaction or isinstance(error, Interrupted):
             error.kept = f"Done here, and left so. {error.kept}"
+            error.advice = (*error.advice, f"To take back what was done: %envundo {transaction}")
         else:
             _take_back(error, transaction, cluster, session, options)
         raise

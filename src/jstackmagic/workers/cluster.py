@@ -9,7 +9,7 @@ from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..model.errors import CommandFailed, UsageError
+from ..model.errors import CommandFailed, Interrupted, UsageError
 from . import worker
 
 if TYPE_CHECKING:
@@ -196,6 +196,12 @@ def answering(
     def called(cluster: Cluster, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(cluster, *args, **kwargs)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"The work on {cluster.kind} {cluster.name} was interrupted.",
+                kept="What its workers got by then stays there.",
+                advice="Go on with: %envsync",
+            ) from None
         except Exception as error:
             libraries = {each.__module__.partition(".")[0] for each in type(error).__mro__}
             cut = isinstance(error, ConnectionError | TimeoutError) or type(error) is OSError

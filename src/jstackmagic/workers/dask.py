@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from .cargo import Cargo
 
 SCHEMES = ("tcp", "tls", "ws", "wss", "inproc")
+_ANSWER = 120.0  # seconds for a worker to say what it has
+_INSTALL = 900.0  # seconds for it to install, a wait for another of its environment included
 _SECONDS = 60.0  # for the tasks of a worker that is to be restarted, and for its return
 
 
@@ -84,18 +88,28 @@ class Dask:
         workers = list(self.workers() if on is None else on)
         if not workers:
             return {}
-        found = self._client.run(
-            Sent(function, call, dask_worker),
-            *args,
-            workers=workers,
-            on_error="return",
-            nanny=False,
-        )
+        asked = Sent(function, call, dask_worker)
+        seconds = _ANSWER if function == "look" and args[1] != "install" else _INSTALL
+
+        async def one(name: str) -> Any:
+            run = self._client.run(
+                asked, *args, workers=[name], on_error="return", nanny=False, asynchronous=True
+            )
+            try:
+                return (await asyncio.wait_for(run, seconds))[name]
+            except asyncio.TimeoutError:
+                return Lost(f"it gave no answer in {seconds:.0f} seconds")
+            except (KeyError, OSError) as error:
+                return error
+
+        async def every() -> list[Any]:
+            return await asyncio.gather(*map(one, workers))
+
         return {
-            each: Lost(f"it went away ({type(answer).__name__}: {answer})")
-            if isinstance(answer := found.get(each, OSError("no answer")), BaseException)
+            name: Lost(f"it went away ({type(answer).__name__}: {answer})")
+            if isinstance(answer, BaseException)
             else answer
-            for each in workers
+            for name, answer in zip(workers, self._client.sync(every), strict=True)
         }
 
     def call(self, function: str, *args: Any, on: Iterable[str] | None = None) -> Mapping[str, Any]:
@@ -111,7 +125,13 @@ class Dask:
 
     def later(self, cargo: Cargo) -> str:
         args = (self._source, cargo.order, list(self.workers()))
-        self._client.register_plugin(_Plugin(*args), name=_Plugin.name)
+
+        async def register() -> None:  # it waits for the workers, of which one may hang
+            made = self._client.register_plugin(_Plugin(*args), name=_Plugin.name)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(made, min(_ANSWER, 10.0))
+
+        self._client.sync(register)
         return "Workers that are started later get the same."
 
     def restart(self, workers: Iterable[str]) -> Mapping[str, str]:
