@@ -317,7 +317,6 @@ class TestReadBack:
         (folder / "requirements.txt").write_text("six\n./lib\n")
         (folder / "apt.txt").write_text("tree\n")
         (folder / "runtime.txt").write_text("python-3.11\n")
-        (folder / "Pipfile").write_text("[packages]\n")
         (folder / "postBuild").write_text(
             "#!/bin/bash\nset -e\n${NB_PYTHON_PREFIX}/bin/pip install flake8\n"
             "jupyter labextension install thing\n"
@@ -330,10 +329,11 @@ class TestReadBack:
         ]
         assert all(not f.target.prefix for f in reading.found)
         assert {each.command for each in reading.problems} == {
-            "Pipfile",
             "jupyter labextension install thing",
         }
         assert any("python-3.11" in note for note in reading.notes)
+        (folder / "Pipfile").write_text('[packages]\nattrs = "*"\n')  # before requirements.txt
+        assert [r.texts for r in files.read(tmp_path).requests][1] == ("attrs",)
         (folder / "environment.yml").write_text("dependencies: [numpy]\n")
         assert [r.texts for r in files.read(tmp_path).requests][1] == ("numpy",)
         (folder / "Dockerfile").write_text("FROM scratch\nRUN pip install idna\n")

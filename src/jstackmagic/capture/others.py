@@ -126,8 +126,8 @@ def found(call: Call) -> Iterator[Found]:
 
 
 _NO_INSTALLERS = listed(
-    "apt-file cron crontab git husky install kernda launchctl lefthook nbdime nbstripout overcommit"
-    " pre-commit systemctl update-rc.d"
+    "apt-file cron crontab git husky install ipykernel kernda launchctl lefthook nbdime nbstripout"
+    " overcommit pre-commit systemctl update-rc.d"
 )
 """Programs whose verb ``install`` brings no package."""
 
