@@ -70,6 +70,22 @@ def test_the_strongest_file_and_section_counts(lines: list[str], expected: str) 
     assert (index(found), found.note) == (expected, "")
 
 
+def test_credentials_in_a_file_stay_variables() -> None:
+    (found,) = script(
+        "cat > ~/.pip/pip.conf <<EOF\n[global]\n"
+        "index-url = https://${WHO}:${TOKEN}@h.example.com/s\nEOF\npip install a"
+    )
+    assert (index(found), found.note) == ("https://${WHO}:${TOKEN}@h.example.com/s", "")
+
+
+def test_a_variable_that_python_deletes() -> None:
+    (found,) = cells(
+        'import os\nos.environ["PIP_INDEX_URL"] = "https://a"',
+        'del os.environ["PIP_INDEX_URL"]\n!pip install a',
+    )
+    assert (index(found), found.note) == ("", "")
+
+
 def test_user_files_are_those_of_the_user_who_installs(tmp_path: Path) -> None:
     text = "\n".join(
         [
@@ -95,6 +111,7 @@ def test_user_files_are_those_of_the_user_who_installs(tmp_path: Path) -> None:
         'import os, shutil\nopen("/tmp/c", "w").write("[global]\\nindex-url=https://w\\n")\n'
         'shutil.copy("/tmp/c", os.path.expanduser("~/.config/pip/pip.conf"))',
         '!pip config set global.index-url https://w\nopen("notes.txt", "w").write("x")',
+        'open("/etc/pip.conf", "w").writelines(["[global]\\n", "index-url=https://w\\n"])',
     ],
 )
 def test_python_writes_it(cell: str) -> None:

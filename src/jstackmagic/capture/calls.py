@@ -449,6 +449,12 @@ class _Visitor(ast.NodeVisitor):
             word = Word(f"${part.text}", holes=(f"${part.text}",), quoted=True)
         self.events.append(Event(Variable(part.text, word), line))
 
+    def visit_Delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            if isinstance(target, ast.Subscript) and self._dotted(target.value) == "os.environ":
+                self._environ(target.slice, None, target.lineno)
+        self.generic_visit(node)
+
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         target = node.target
         if isinstance(target, ast.Subscript) and self._dotted(target.value) == "os.environ":
@@ -688,8 +694,10 @@ class _Visitor(ast.NodeVisitor):
         elif isinstance(function, ast.Attribute) and (
             opened := self._opened(self._value(function.value))
         ):
+            if name == "writelines" and text is not None:
+                text = ast.Call(ast.Attribute(ast.Constant(""), "join", ast.Load()), [text], [])
             if name not in _PASSIVE:
-                written.append((opened[0], text if name == "write" else None, True))
+                written.append((opened[0], text if name.startswith("write") else None, True))
         elif name in ("write_text", "write_bytes") and isinstance(function, ast.Attribute):
             path = _text(self._known(function.value))
             written += [(path, node.args[0] if node.args else None, False)] if path else []

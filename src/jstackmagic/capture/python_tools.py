@@ -125,6 +125,7 @@ def _settled(
 ) -> tuple[Call, tuple[tuple[str, Word | None], ...]]:
     """Return the settings that are known, and the call with a note of the others."""
     settings = tuple(_settings(call, tool, table, in_files))
+    settings = tuple((n, _secret(w) if n in _INDEXES and w else w) for n, w in settings)
     call = call.noting(*(word.assumption for _, word in settings if word))
     unknown = [(name, word) for name, word in settings if word is not None and word.holes]
     if not unknown:
@@ -210,7 +211,7 @@ def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[
     )
 
 
-_CREDENTIAL = re.compile(r"(?<=[/:])(?:\$(\w+)|\$?\{([A-Za-z_]\w*)\})(?=[:@])")
+_CREDENTIAL = re.compile(r"(?<=[/:])(?:\$(\w+)|\$?\{([A-Za-z_]\w*)(?::\?)?\})(?=[:@])")
 
 
 def _secret(word: Word) -> Word:
