@@ -110,6 +110,7 @@ DENIED = [
     pip("-r {}/joined.txt"),
     pip("https://h.example/x/bad-1.0-py3-none-any.whl"),
     pip("https://h.example/bad-1.0.tar.gz"),
+    pip("other @ https://h.example/bad-1.0-py3-none-any.whl"),
     pip("git+https://g.example/me/bad.git@v1"),
     pip("git+https://g.example/me/x.git#egg=bad"),
     conda("bad=1.0"),

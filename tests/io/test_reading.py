@@ -119,6 +119,24 @@ class TestLimits:
         with pytest.raises(InvalidSpec, match="device"):
             reading.bytes_of(Path("/dev/zero"))
 
+    def test_a_pipe_is_read_if_something_is_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reading, "_PATIENCE", 10)
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(InvalidSpec, match="nothing is written to"):
+            reading.bytes_of(tmp_path / "pipe")
+        ours, theirs = os.pipe()
+        os.write(theirs, b"six\n")
+        os.close(theirs)
+        assert reading.bytes_of(Path(f"/dev/fd/{ours}")) == b"six\n"
+        os.close(ours)
+
+    def test_a_list_of_a_million_lines_is_none(self, tmp_path: Path) -> None:
+        (tmp_path / "list.txt").write_bytes(b"six\n" * 10**6)
+        with pytest.raises(InvalidSpec, match="has more than 200,000 lines"):
+            reading.text_of(tmp_path / "list.txt")
+
 
 @pytest.mark.parametrize(
     ("path", "said"),

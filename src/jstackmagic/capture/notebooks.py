@@ -8,10 +8,11 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..io.reading import text_or_none
-from ..model.errors import UsageError
+from ..io.reading import MAX_NOTEBOOK, bytes_of, text_or_none
+from ..model.errors import InvalidSpec, UsageError
 from . import Found
 from .cells import CellReader, foreign
 from .lines import recognise
@@ -99,10 +100,11 @@ def read(file: str, *, unsaid: ManagerName = "pip") -> Reading:
         unsaid: The manager of ``%envinstall`` for specs that name none.
     """
     try:
-        with open(file, "rb") as opened:
-            data = opened.read()
+        data = bytes_of(Path(file), limit=MAX_NOTEBOOK)
     except OSError as error:
         return Reading(file, problem=f"It cannot be read: {error.strerror or error}.")
+    except InvalidSpec as error:
+        return Reading(file, problem=error.problem)
     if not data.strip():
         return Reading(file, problem="It is empty.")
     folder = os.path.dirname(os.path.abspath(file))

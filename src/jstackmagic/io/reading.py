@@ -7,6 +7,7 @@ import errno
 import locale
 import os
 import re
+import select
 import shlex
 import stat
 from pathlib import Path
@@ -23,6 +24,8 @@ MAX_LIST = 16 * 2**20
 MAX_NOTEBOOK = 512 * 2**20
 """Bytes of a notebook, whose outputs may hold pictures and films."""
 
+_LINES = 200_000  # conda-lock's biggest public files have half of that
+_PATIENCE = 5000  # milliseconds that a pipe may take to begin
 _LOOK = 65_536  # bytes; a lock file's heading, and any file that a person wrote
 _KEPT = "Nothing was started."
 _NULL = os.makedev(1, 3)  # /dev/null, an empty file
@@ -74,10 +77,16 @@ def bytes_of(path: Path, *, limit: int = MAX_LIST) -> bytes:
         InvalidSpec: It holds more, or is a device that never ends.
         OSError: It cannot be read.
     """
-    with path.open("rb") as file:
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
             raise InvalidSpec(f"{path} is a device, and no list.", kept=_KEPT)
+        if stat.S_ISFIFO(mode):
+            look = select.poll()
+            look.register(file, select.POLLIN)
+            if not look.poll(_PATIENCE):
+                raise InvalidSpec(f"{path} is a pipe that nothing is written to.", kept=_KEPT)
+        os.set_blocking(file.fileno(), True)
         data = file.read(limit + 1)
     if len(data) > limit:
         raise InvalidSpec(
@@ -148,10 +157,15 @@ def text_of(path: Path, *, limit: int = MAX_LIST) -> str:
     """Return the whole text of a file, decoded as `decoded` does; lines end in a newline alone.
 
     Raises:
-        InvalidSpec: It is too big, or its encoding is not known.
+        InvalidSpec: It is too big or too long, or its encoding is not known.
         OSError: It cannot be read.
     """
-    return decoded(bytes_of(path, limit=limit), str(path)).replace("\r\n", "\n")
+    data = bytes_of(path, limit=limit)
+    if data.count(b"\n") > _LINES:
+        raise InvalidSpec(
+            f"{path} has more than {_LINES:,} lines, which no list needs.", kept=_KEPT
+        )
+    return decoded(data, str(path)).replace("\r\n", "\n")
 
 
 def text_or_none(path: str) -> str | None:

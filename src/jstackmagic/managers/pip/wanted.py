@@ -141,6 +141,9 @@ class _Reader:
             if isinstance(spec, VcsReference) and not name:  # a repository is often called so
                 found.needs.append((_name_of_repository(spec.place), where))
             found.name(name, spec.text, where)
+            inside = read("pip", spec.place).name if name and spec.place else name
+            if inside != name and inside:  # an archive under another name
+                found.name(inside, spec.text, where)
             return
         if path.is_file():
             found.files.append(str(path))
