@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jstackmagic.hub import main as hub
 from jstackmagic.hub.advisory import of_expression, of_folder
 from jstackmagic.hub.live import Live
 from jstackmagic.hub.store import Held, Store, checked
@@ -137,6 +139,32 @@ def test_the_migrations_run_once_and_find_their_tables_again(tmp_path: Path) -> 
     store = Store(url)
     store.push("ada", "lab/a:1")
     assert Store(url).people() == ["ada"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--database", "nonsense"), "--database cannot be used: Could not parse"),
+        (("--database", "postgresql+nosuch://me:s3cret@h/d"), "cannot be used"),
+        (("--database", "oracle+nosuch://me:s3cret@h/d"), "cannot be used"),
+        (("--database", "sqlite:////no/such/folder/x.sqlite"), "unable to open database file"),
+        (("--policy", "policy.json"), "policy.json: It is no policy: "),
+        (("--policy", "none.json"), "none.json: "),
+    ],
+)
+def test_a_mistake_of_who_starts_it_is_a_sentence(
+    words: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policy.json").write_text('{"deny": 3}')
+    monkeypatch.setattr(sys, "argv", ["jstackmagic-hub", *words])
+    with pytest.raises(SystemExit, match="JUPYTERHUB_API_TOKEN is not set"):
+        hub()
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "t")
+    with pytest.raises(SystemExit) as ended:
+        hub()
+    assert said in str(ended.value)
+    assert "s3cret" not in str(ended.value)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
+from sqlalchemy.exc import SQLAlchemyError
 from tornado.httpclient import AsyncHTTPClient, HTTPError
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
+from ..model.credentials import mask
 from ..model.errors import UsageError
 from .api import API
 from .live import Live
@@ -164,12 +166,22 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-async def serve(options: argparse.Namespace) -> None:
-    """Serve as JupyterHub's variables say, until the process ends."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(Structured())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    store = Store(options.database)
+def _service(options: argparse.Namespace) -> Service:
+    """Return what the handlers share.
+
+    Raises:
+        SystemExit: A setting cannot be followed; the text says which.
+    """
+    if "JUPYTERHUB_API_TOKEN" not in os.environ:
+        raise SystemExit(
+            "jstackmagic-hub: JUPYTERHUB_API_TOKEN is not set. JupyterHub starts it as a service,"
+            " or give it the variables of one."
+        )
+    try:
+        store = Store(options.database)
+    except (SQLAlchemyError, ImportError, UsageError) as error:
+        words = mask(str(error).partition("\n")[0])
+        raise SystemExit(f"jstackmagic-hub: --database cannot be used: {words}") from None
     service = Service(
         store,
         Live(store, options.at_least),
@@ -182,6 +194,15 @@ async def serve(options: argparse.Namespace) -> None:
         service.read_policy()
     except (OSError, UsageError) as error:
         raise SystemExit(f"jstackmagic-hub: {options.policy}: {error}") from None
+    return service
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Serve as JupyterHub's variables say, until the process ends."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Structured())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    service = _service(options)
     auth = HubOAuth.instance(cache_max_age=options.token_seconds)
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
     server = HTTPServer(application(service, prefix, auth), max_body_size=MAX_BODY, xheaders=True)

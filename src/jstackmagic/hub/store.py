@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..history.lines import SCHEMA
+from ..model.errors import UsageError
 from ..model.managers import names, place
 from ..model.spec import read
 from ..report.person import Filter, Line, count
@@ -31,6 +32,7 @@ _ID = re.compile(r"[0-9a-f]{8}\.\d{1,4}")
 _TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _EVENTS = ("begin", "end", "planned", "found")
 _MAX_NAME = 300
+_DIALECTS: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql}
 
 _decode = msgspec.json.Decoder(Line).decode
 _encode = msgspec.json.Encoder().encode
@@ -78,10 +80,15 @@ class Store:
 
     Args:
         url: Its address, as SQLAlchemy writes it.
+
+    Raises:
+        UsageError: It is of another kind.
     """
 
     def __init__(self, url: str) -> None:
         self.engine = sa.create_engine(url, pool_pre_ping=True)
+        if self.engine.dialect.name not in _DIALECTS:
+            raise UsageError(f"Only {' and '.join(_DIALECTS)} are known.")
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _set_up)
         self._migrate()
@@ -104,8 +111,7 @@ class Store:
 
     def _insert(self, table: sa.Table) -> Any:
         """Return an insert that knows conflicts, which the standard does not."""
-        dialects: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql}
-        return dialects[self.engine.dialect.name].insert(table)
+        return _DIALECTS[self.engine.dialect.name].insert(table)
 
     # Collecting
 
