@@ -26,7 +26,7 @@ _OF_THE_ENGINE = (
 
 _LONGEST = (
     *("engine", "story", "capture_live", "acceptance", "notebook", "manager_apt", "undo", "docs"),
-    *("settled", "manager_rattler", "manager_pip", "replay", "quickstart", "frontends"),
+    *("settled", "manager_rattler", "manager_pip", "dask", "replay", "quickstart", "frontends"),
 )
 """What takes longest: nobody is to begin it when the others are done."""
 

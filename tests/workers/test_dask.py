@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -269,10 +270,11 @@ def test_only_the_worker_that_imported_it_is_restarted_and_after_its_tasks(
 def other_python() -> str:
     """A Python of another minor version that can run here."""
     found = [shutil.which(f"python3.{minor}") for minor in range(10, 15)]
-    found += map(str, Path.home().glob(".pyenv/versions/3.1[0-9].*/bin/python"))
-    found += map(str, Path("~root").expanduser().glob(".pyenv/versions/3.1[0-9].*/bin/python"))
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)  # $HOME is the test's own
+    found += map(str, home.glob(".pyenv/versions/3.1[0-9].*/bin/python"))
     for python in filter(None, found):
-        words = [python, "-c", "import sys, venv; print(*sys.version_info[:2], sep='.')"]
+        code = f"import sys, venv; sys.path.append({SITE!r}); import distributed; "
+        words = [python, "-c", f"{code}print(*sys.version_info[:2], sep='.')"]
         asked = subprocess.run(words, capture_output=True, text=True, check=False)
         if asked.returncode == 0 and asked.stdout.strip() != PYTHON.removeprefix("python"):
             return python
