@@ -385,7 +385,7 @@ def test_a_worker_that_hangs_is_named_and_the_others_get_it(
     install(kernel, wheel_index, "ratchet")
     cluster, cargo = Dask(client), cargo_of(kernel)
     name, facts = next(iter(cluster.call("look").items()))
-    monkeypatch.setattr("jstackmagic.workers.dask._ANSWER", 2.0)
+    monkeypatch.setattr("jstackmagic.workers.cluster.ANSWER", 2.0)
     os.kill(facts["pid"], signal.SIGSTOP)
     try:
         rows = sync(cluster, cargo, CONSOLE).rows

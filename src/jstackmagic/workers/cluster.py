@@ -74,6 +74,18 @@ class Cluster(Protocol):
         """Restart workers after their tasks; return why not, by worker that was not."""
 
 
+ANSWER = 120.0
+"""Seconds for a worker to say what it has."""
+
+WORK = 900.0
+"""Seconds for it to take archives or to install, a wait for another worker included."""
+
+
+def patience(function: str) -> float:
+    """Return the seconds that a worker has for a function of `worker`."""
+    return WORK if function in ("install", "keep") else ANSWER
+
+
 class Sent:
     """A function or an object of modules, pickled as their text: any minor Python can read it.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..model.errors import UsageError
-from . import call, dask_worker, worker
+from . import call, cluster, dask_worker, worker
 from .cluster import Lost, Sent
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from .cargo import Cargo
 
 SCHEMES = ("tcp", "tls", "ws", "wss", "inproc")
-_ANSWER = 120.0  # seconds for a worker to say what it has
-_INSTALL = 900.0  # seconds for it to install, a wait for another of its environment included
 _SECONDS = 60.0  # for the tasks of a worker that is to be restarted, and for its return
 
 
@@ -89,7 +87,7 @@ class Dask:
         if not workers:
             return {}
         asked = Sent(function, call, dask_worker)
-        seconds = _ANSWER if function == "look" and args[1] != "install" else _INSTALL
+        seconds = cluster.patience(args[1] if function == "look" else "install")
 
         async def one(name: str) -> Any:
             run = self._client.run(
@@ -129,7 +127,7 @@ class Dask:
         async def register() -> None:  # it waits for the workers, of which one may hang
             made = self._client.register_plugin(_Plugin(*args), name=_Plugin.name)
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(made, min(_ANSWER, 10.0))
+                await asyncio.wait_for(made, min(cluster.ANSWER, 10.0))
 
         self._client.sync(register)
         return "Workers that are started later get the same."

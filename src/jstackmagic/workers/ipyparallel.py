@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.errors import UsageError
 from . import call, worker
-from .cluster import Lost, Sent, by_host
+from .cluster import Lost, Sent, by_host, patience
 from .keeper import keep
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from .cargo import Cargo
 
 SCHEMES = ("ipcontroller",)
-_SECONDS = 900.0  # for one call, a wait for another engine of the same environment included
 
 
 def of(value: Any) -> Engines | None:
@@ -61,7 +60,7 @@ class Engines:
             each: self._client[int(each)].apply_async(self._call, self._source, function, args)
             for each in (self.workers() if on is None else on)
         }
-        return {each: _answer(result) for each, result in asked.items()}
+        return {each: _answer(result, patience(function)) for each, result in asked.items()}
 
     def bring(self, cargo: Cargo, on: Iterable[str]) -> Mapping[str, Any]:
         return by_host(self, cargo, list(on))
@@ -74,9 +73,9 @@ class Engines:
         return dict.fromkeys(workers, words)
 
 
-def _answer(result: Any) -> Any:
+def _answer(result: Any, seconds: float) -> Any:
     """Return what an engine answered."""
     try:
-        return result.get(_SECONDS)
+        return result.get(seconds)
     except Exception as error:  # of the engine, or of its connection
         return Lost(f"it went away ({type(error).__name__}: {str(error).splitlines()[0]})")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.errors import UsageError
 from . import call, worker
-from .cluster import Lost, by_host, shipped
+from .cluster import Lost, by_host, patience, shipped
 from .keeper import keep
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from .cargo import Cargo
 
 SCHEMES = ("ray",)
-_SECONDS = 900.0  # for one call, a wait for another process of the same environment included
 
 
 def of(value: Any) -> Nodes | None:
@@ -63,11 +62,12 @@ class Nodes:
             here = NodeAffinitySchedulingStrategy(node, soft=False)
             task = self._call.options(num_cpus=0, max_retries=0, scheduling_strategy=here)
             asked[node] = task.remote(self._source, function, args)
-        return {node: self._answer(reference) for node, reference in asked.items()}
+        seconds = patience(function)
+        return {node: self._answer(reference, seconds) for node, reference in asked.items()}
 
-    def _answer(self, reference: Any) -> Any:
+    def _answer(self, reference: Any, seconds: float) -> Any:
         try:
-            return self._ray.get(reference, timeout=_SECONDS)
+            return self._ray.get(reference, timeout=seconds)
         except Exception as error:  # of the task, or of its node
             return Lost(f"it gave no answer ({type(error).__name__}: {str(error).splitlines()[0]})")
 
