@@ -10,13 +10,13 @@ import { lineOf } from './words';
 
 const ROW = 44;
 
-export function Drift({ kernel, model, trans }: ITabProps) {
+export function Drift(props: ITabProps) {
+  const { kernel, trans } = props;
   const [selected, setSelected] = React.useState('');
   const differences = React.useMemo(
     () => kernel.drifts.flatMap(drift => drift.differences),
     [kernel.drifts]
   );
-  const unexplained = differences.filter(each => !each.record);
   const evidence = kernel.drifts.flatMap(drift => Object.entries(drift.evidence));
   return (
     <>
@@ -57,22 +57,30 @@ export function Drift({ kernel, model, trans }: ITabProps) {
           }}
         </Windowed>
       )}
-      {unexplained.length > 0 && (
-        <>
-          <p>
-            {trans._n('Nobody recorded %1 of these.', 'Nobody recorded %1 of these.', unexplained.length)}
-          </p>
-          <Line text={lineOf('diff', ['--adopt'])} trans={trans} />
-          <div className="jp-jstackmagic-buttons">
-            <button
-              className="jp-mod-styled"
-              onClick={() => void kernel.run('diff', ['--adopt'], model.notebook!)}
-            >
-              {trans.__('Adopt them')}
-            </button>
-          </div>
-        </>
-      )}
+      <Adopt {...props} />
+    </>
+  );
+}
+
+/** What nobody recorded, and the button that records it. */
+export function Adopt({ kernel, model, trans }: ITabProps) {
+  const differences = kernel.drifts.flatMap(drift => drift.differences);
+  const count = differences.filter(each => !each.record).length;
+  if (!count) {
+    return null;
+  }
+  return (
+    <>
+      <p>{trans._n('Nobody recorded %1 change.', 'Nobody recorded %1 changes.', count)}</p>
+      <Line text={lineOf('diff', ['--adopt'])} trans={trans} />
+      <div className="jp-jstackmagic-buttons">
+        <button
+          className="jp-mod-styled"
+          onClick={() => void kernel.run('diff', ['--adopt'], model.notebook!)}
+        >
+          {trans.__('Adopt them')}
+        </button>
+      </div>
     </>
   );
 }

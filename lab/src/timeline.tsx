@@ -3,6 +3,7 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
+import { Adopt } from './drift';
 import { Problem, Two } from './parts';
 import { IRecord, Status } from './schema';
 import { ITabProps } from './tabs';
@@ -10,12 +11,14 @@ import { Windowed } from './windowed';
 
 const ROW = 48;
 
-export function Timeline({ kernel, trans }: ITabProps) {
+export function Timeline(props: ITabProps) {
+  const { kernel, trans } = props;
   const [selected, setSelected] = React.useState('');
   const records = React.useMemo(() => [...kernel.history].reverse(), [kernel.history]);
   const chosen = records.find(record => record.id === selected);
   return (
     <>
+      <Adopt {...props} />
       {records.length === 0 && <p>{trans.__('Nothing is recorded yet.')}</p>}
       <Windowed
         items={records}

@@ -7,7 +7,7 @@ const PLAIN = /^[\w@%+=:,./-]+$/;
  * Return the line that does it: `%envinstall 'numpy>=2'`.
  *
  * Each word reaches the verb as it is: IPython fills in what stands after a dollar sign or in
- * braces, unless those are doubled, and the verb's own reader takes quotes as a shell does.
+ * braces, and then the verb's own reader takes quotes as a shell does.
  *
  * @throws Error - a word has a control character, with which a line would end
  */
@@ -21,7 +21,8 @@ function quoted(word: string): string {
     throw new Error(`A control character is in ${JSON.stringify(word)}.`);
   }
   const bare = PLAIN.test(word) ? word : `'${word.replace(/'/g, `'"'"'`)}'`;
-  return bare.replace(/[{}$]/g, '$&$&');
+  // a doubled dollar sign is one or two, as the quotes around it fall; an expression is one always
+  return bare.replace(/[{}$]/g, each => (each === '$' ? '{"$"}' : each + each));
 }
 
 /** Return the words of a text: white space separates them, unless it is between quotes. */

@@ -58,13 +58,19 @@ def wheel() -> Path:
         shutil.copytree(SOURCES, copy, ignore=shutil.ignore_patterns(*_MADE))
         (copy / "node_modules").symlink_to(modules)
         _npm(copy, "run", "build")
+        shutil.copy(copy / "lib/words.js", folder / "words.mjs")
         command = [find_uv_bin(), "build", "--quiet", "--wheel", "--no-build-isolation"]
         command += ["--python", sys.executable, "--out-dir", str(folder), str(copy)]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=_SECONDS)
         shutil.rmtree(copy)
 
     inputs = [(str(path.relative_to(SOURCES)), path.read_bytes()) for path in sources]
-    return next(cache.kept("panel-wheel", inputs, build).glob("*.whl"))
+    return next(cache.kept("panel-built", inputs, build).glob("*.whl"))
+
+
+def words() -> Path:
+    """Return the module that quotes words, as it was built with the wheel."""
+    return wheel().parent / "words.mjs"
 
 
 def install(folder: Path, ours: Path, panel: Path) -> Path:
