@@ -50,7 +50,12 @@ class Parser(argparse.ArgumentParser):
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         """Refuse an empty value, as of a variable that is not set: nothing goes to the default."""
         if action.option_strings and "" in arg_strings:
-            self.error(f"the value of {action.option_strings[-1]} is empty")
+            flag, what = action.option_strings[0], action.metavar or action.dest.upper()
+            raise UsageError(
+                f"The value of {flag} is empty.",
+                kept="Nothing was started.",
+                advice=f"What it reads comes after it: {flag} {what}",
+            )
         return super()._get_values(action, arg_strings)
 
     def error(self, message: str) -> NoReturn:
