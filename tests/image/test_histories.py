@@ -90,7 +90,7 @@ def test_the_image_of_any_history_is_equal(
         for line in history:
             said = do(line)
             # what a removal leaves behind is here and not in the recipe: its offer is taken
-            for offered in re.findall(r"%env(remove .*)", said):
+            for offered in re.findall(r"To remove .*: jstackmagic (remove .*)", said):
                 do(offered)
         do(f"image build {TAG}:1")
         for depth in ("", "--deep", "--history", "--history --deep"):
