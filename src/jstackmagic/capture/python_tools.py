@@ -190,6 +190,11 @@ def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[
     if unclear:
         yield from unclear
         return
+    indexes = " ".join(word.text for word in given.values(*_INDEXES))
+    if unset := ", ".join(dict.fromkeys(re.findall(r"\$\{\w+\}", indexes))):
+        call = call.noting(
+            f"Its index has {unset}, which pip fills in only in a list: set it where it runs."
+        )
     extra = [_url(word.text) for word in given.values("--extra-index-url", "--index")]
     variables, unclear_variables = _build_variables(call)
     base = call.variables.get("PYTHONUSERBASE")
