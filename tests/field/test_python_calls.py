@@ -143,3 +143,35 @@ def test_a_folder_holds_for_its_block_alone() -> None:
         'os.chdir("/y")\nwith contextlib.chdir("/z"):\n    !pip install ./w\n!pip install ./v'
     )
     assert asked([first, second]) == ["/z/w", "/y/v"]
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("x = 'pip install a '\n", "os.system(x)"),
+        ("x = ['pip', 'install', 'a']\n", "subprocess.run(x)"),
+    ],
+)
+@pytest.mark.parametrize("more", ["x = x + x\n", "x += x\n", "x = f'{x}{x}'\n"])
+def test_a_value_that_doubles_is_not_followed_for_ever(text: str, last: str, more: str) -> None:
+    assert not any(each.request for each in cells(text + more * 60 + last))
+
+
+@pytest.mark.parametrize(
+    ("cell", "specs"),
+    [
+        ("x = f()\ny = 'pip install ' + x\nx = 'six'\nos.system(y)", None),
+        ("x = f()\nx = 'six'\ny = 'pip install ' + x\nos.system(y)", ("six",)),
+        ("x = 'six'\ny = 'pip install ' + x\nx = f()\nos.system(y)", ("six",)),
+        ("y = ['pip', 'install', x]\nx = 'six'\nsubprocess.run(y)", None),
+        (
+            "def run(x):\n    y = 'pip install ' + x\n    os.system(y)\nx = 'six'\nrun('idna')",
+            None,
+        ),
+    ],
+)
+def test_a_name_means_what_it_was_when_it_was_read(
+    cell: str, specs: tuple[str, ...] | None
+) -> None:
+    (found,) = cells(f"import os, subprocess\n{cell}")
+    assert (found.request and found.request.texts) == specs

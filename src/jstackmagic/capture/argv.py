@@ -416,7 +416,8 @@ def line_for(manager: str, file: str) -> str:
 
 def unknown(word: Word) -> str:
     """Return the sentence that reports a word's holes."""
-    holes = [hole.replace(":?}", "}") for hole in word.holes]  # see `effects.document`
+    # the colon: see `effects.document`
+    holes = [*dict.fromkeys(hole.replace(":?}", "}") for hole in word.holes)]
     return f"{', '.join(holes)} {'is' if len(holes) == 1 else 'are'} only known when it runs."
 
 

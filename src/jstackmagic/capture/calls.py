@@ -215,10 +215,28 @@ class Names:
         imported: ``sp`` → ``subprocess``.
         values: ``cmd`` → the expression last assigned to it; None if known only at
             run time.
+        readers: The names whose values have a name in them that was unknown.
     """
 
     imported: dict[str, str] = field(default_factory=dict)
     values: dict[str, ast.expr | None] = field(default_factory=dict)
+    readers: dict[str, set[str]] = field(default_factory=dict)
+
+    def assign(self, name: str, value: ast.expr | None) -> ast.expr | None:
+        """Assign a value; return what of it is followed.
+
+        A name in another value that was unknown stays so: what it gets now is not what was read.
+        """
+        for reader in self.readers.pop(name, ()):
+            self.values[reader] = _as_it_was(self.values.get(reader), name)
+        if value is not None and next(itertools.islice(ast.walk(value), _LARGEST, None), None):
+            value = None
+        value = _as_it_was(value, name)
+        for each in ast.walk(value) if value is not None else ():
+            if isinstance(each, ast.Name):
+                self.readers.setdefault(each.id, set()).add(name)
+        self.values[name] = value
+        return value
 
 
 def parse(source: str) -> ast.Module | None:
@@ -278,9 +296,25 @@ def filled_in(node: ast.expr, values: Mapping[str, ast.expr | None]) -> ast.expr
     return made
 
 
+def _as_it_was(value: ast.expr | None, name: str) -> ast.expr | None:
+    """Return a value in which a name is none that is looked up."""
+    if value is None or all(getattr(each, "id", "") != name for each in ast.walk(value)):
+        return value
+
+    class Earlier(ast.NodeTransformer):
+        def visit_Name(self, each: ast.Name) -> ast.expr:
+            return ast.Name(f"{name} as it was", each.ctx) if each.id == name else each
+
+    made: ast.expr = Earlier().visit(copy.deepcopy(value))
+    return made
+
+
 def _is_known(value: ast.expr) -> bool:
     return isinstance(value, _KNOWN) or (isinstance(value, ast.Call) and _text(value) is not None)
 
+
+_LARGEST = 2000
+"""The nodes of a value that is followed: ``x = x + x`` doubles it at every turn."""
 
 _KNOWN = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Attribute, ast.BinOp)
 _CHANGING = listed(
@@ -437,8 +471,7 @@ class _Visitor(ast.NodeVisitor):
             self._set(changed.id, ast.BinOp(before, ast.BitOr(), more), changed.lineno)
 
     def _set(self, name: str, value: ast.expr | None, line: float) -> None:
-        self.names.values[name] = value
-        self.events.append(Event(Name(name, value), line))
+        self.events.append(Event(Name(name, self.names.assign(name, value)), line))
 
     def _environ(self, name: ast.expr, value: ast.expr | None, line: int) -> None:
         part = _whole(self._known(name))
@@ -950,7 +983,9 @@ def _text(node: ast.expr) -> Word | None:
         sides = (node.left, node.right)
         if any(_number(side) is not None for side in sides):
             return None
-        return joined(map(_word, sides)) if any(map(_text, sides)) else None
+        texts = [_text(side) for side in sides]
+        words = (text or _hole(side) for text, side in zip(texts, sides, strict=True))
+        return joined(replace(word, quoted=True) for word in words) if any(texts) else None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):  # of a Path
         return _joined(ast.Constant("/"), ast.List([node.left, node.right], ast.Load()))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):

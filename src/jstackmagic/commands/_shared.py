@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ..model.managers import names
 from ..model.packages import ManagerName
-from ..model.sources import Sources
 from ._options import by_name, by_prefix, flag, option
 
 if TYPE_CHECKING:
@@ -74,26 +73,6 @@ class ByManager:
         each=names,
         help="ask {}",
     )
-
-
-@dataclass(frozen=True)
-class FromSources:
-    """The sources of packages."""
-
-    channel: tuple[str, ...] = option(
-        "-c", "--channel", action="append", help="a conda channel, first is strongest"
-    )
-    index_url: str = option(
-        "-i", "--index-url", default="", metavar="URL", help="in place of pip's"
-    )
-    extra_index_url: tuple[str, ...] = option(
-        "--extra-index-url", action="append", metavar="URL", help="in addition to pip's index"
-    )
-
-    def sources(self, usual: Sources, listed: Sources) -> Sources:
-        """Return the line's sources before a list's, or if there are none, the usual ones."""
-        said = Sources(self.channel, self.index_url, self.extra_index_url)
-        return (said | listed).or_else(usual)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ..install.route import once, route, steps_of
@@ -33,18 +34,16 @@ from ..model.cell import read_cell
 from ..model.errors import UsageError
 from ..model.parsing import Asked, logical_lines, read_specs
 from ..model.slips import check_verb
-from ..model.sources import Sources
 from . import _missing
 from ._change import carry_out, repair
 from ._lists import Lists, notes_of, steps_of_list
 from ._mode import Several
 from ._options import flag, option
-from ._shared import ByManager, FromSources, Target
+from ._shared import ByManager, Target
+from ._sources import FromSources
 from ._verify import verified
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..managers.steps import Step
     from ..session import Session
     from ._changed import ChangeResult
@@ -73,8 +72,7 @@ class Options(Several, Lists, FromSources, Target, ByManager):
 
 def run(options: Options, session: Session) -> ChangeResult:
     """Install the requested packages into every target."""
-    asked = _read(options, session)
-    readings = options.readings()
+    asked, readings = _read(options, session), options.readings()
     if options.repair:
         repaired = repair(options.environments(), options.engine, session, drop=options.force)
         if not asked.specs and not readings:
@@ -86,8 +84,7 @@ def run(options: Options, session: Session) -> ChangeResult:
             kept="Nothing was started.",
             advice="Name a package: %envinstall pymongo",
         )
-    beside = (note for reading in readings for note in notes_of(reading))
-    notes = [*asked.notes, *options.not_reached(), *beside]
+    notes = [*asked.notes, *options.not_reached(), *chain.from_iterable(map(notes_of, readings))]
     steps: list[Step] = []
     missing: dict[str, str] = {}
     sources = partial(options.sources, session.policy.sources)
@@ -104,25 +101,10 @@ def run(options: Options, session: Session) -> ChangeResult:
         for reading in readings:
             steps += steps_of_list(reading, environment, sources)
     steps = once(steps, upgrade=options.upgrade, options=options.options)
-    _check_channels(options.channel, steps)
+    options.check_channels(step.request.manager for step in steps)
     result = replace(carry_out(steps, options, session, notes), missing=missing)
     records = [item.record for item in result.done if item.record is not None]
     return replace(result, verified=verified(session, records)) if options.verify else result
-
-
-def _check_channels(channels: Sequence[str], steps: Sequence[Step]) -> None:
-    """Refuse channels that no step asks: pip's -c is another."""
-    given = Sources(channels=tuple(channels))
-    if given and not any(given.of(step.request.manager) for step in steps):
-        raise UsageError(
-            f"-c {channels[0]} is a channel, and nothing here is asked of one.",
-            kept="Nothing was started.",
-            advice=(
-                f"For pip's constraints: --constraint {channels[0]}"
-                if os.path.isfile(channels[0])
-                else "Leave it out, or name what it has: conda:NAME"
-            ),
-        )
 
 
 def _read(options: Options, session: Session) -> Asked:
