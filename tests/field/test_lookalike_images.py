@@ -12,6 +12,7 @@ from jstackmagic.export import binder, dockerfile, script
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import ExportError
 from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.sources import Sources
 from jstackmagic.where.image import look_at_image
 
 if TYPE_CHECKING:
@@ -197,6 +198,16 @@ class TestTheKernelspec:
         ).text
         assert "ipykernel" not in text
         assert "create" not in text
+
+
+def test_an_index_with_a_variable_for_its_token_is_a_secret_of_the_build() -> None:
+    url = "https://me:${TOKEN}@h.example.com/simple"
+    venv = EnvironmentRef("venv", None, "/srv/lab", "3.12.1")
+    for sources in (Sources(index_url=url), Sources(extra_index_urls=(url,))):
+        step = Step("pip", venv, install=(Item("six", "six", "1.17.0"),), sources=sources)
+        text = dockerfile.render(Recipe((step,)), base_image="x:1").text
+        assert "index_url" in text
+        assert "TOKEN" not in text
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_the_real_system_s_distributions_are_debian_s(
         pytest.skip("Debian installed none of these distributions here")
     name, (version, package) = next(iter(owned.items()))
     wheel_index.add(name, "999.0")
-    words = ("--", "--break-system-packages", *(["--dry-run"] if dry_run else []))
+    words = (*(["--dry-run"] if dry_run else []), "--", "--break-system-packages")
     with pytest.raises(Stopped) as caught:
         verb("install", "--prefix", "/usr", "--pip", f"{name}>=999", "-i", wheel_index.url, *words)
     assert f"{name} {version}, which Debian installed ({package})" in str(caught.value)

@@ -15,6 +15,15 @@ def holds_credential(text: str) -> bool:
     return MASK in mask(text)
 
 
+def is_private(url: str) -> bool:
+    """Return whether a channel or index must stay out of files: it has a token, or one's variable.
+
+    >>> is_private("https://me:${TOKEN}@h.example/simple"), is_private("https://h.example/simple")
+    (True, False)
+    """
+    return holds_credential(url) or re.search(r"\$\{?[A-Za-z_]", url) is not None
+
+
 def checked(text: str) -> str:
     """Return the text, if one line can hold it and everybody may read it.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from ...model.packages import Package
 from ...model.pins import pinned
 from ...model.spec import MatchSpec
 from ...model.variants import cuda_of
-from ...model.words import holds_credential, quoted, quoted_spec
+from ...model.words import holds_credential, is_private, quoted, quoted_spec
 from ..page import Command, Downloads, Making, Page, called
 
 if TYPE_CHECKING:
@@ -128,18 +127,13 @@ def _channels(step: Step, page: Page) -> str:
     """Return the channels as a variable if one is secret: conda records its command line."""
     for channel in step.sources.channels:
         page.note_local(channel, "channel")
-    if not any(map(_is_secret, step.sources.channels)):
+    if not any(map(is_private, step.sources.channels)):
         return ""
     values = [
-        f'"{page.secret("conda_channel", channel)}"' if _is_secret(channel) else quoted(channel)
+        f'"{page.secret("conda_channel", channel)}"' if is_private(channel) else quoted(channel)
         for channel in step.sources.channels
     ]
     return f"CONDA_CHANNELS={','.join(values)} "
-
-
-def _is_secret(channel: str) -> bool:
-    """Return whether it must stay out of files: a variable replaces a token in it."""
-    return holds_credential(channel) or re.search(r"\$\{?[A-Za-z_]", channel) is not None
 
 
 def _word(item: Item, page: Page) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...model.packages import as_on_disk
 from ...model.pins import pinned
 from ...model.spec import Constraint
-from ...model.words import checked, holds_credential, quoted, quoted_spec
+from ...model.words import checked, holds_credential, is_private, quoted, quoted_spec
 from ..page import Command, Downloads, Making, Page, called
 
 if TYPE_CHECKING:
@@ -100,18 +100,18 @@ def _indexes(step: Step, page: Page) -> tuple[str, list[str]]:
     variables, words = _build_variables(step, page), []
     for url in (sources.index_url, *sources.extra_index_urls):
         page.note_local(url, "index")
-    if holds_credential(sources.index_url):
+    if is_private(sources.index_url):
         variables += f'PIP_INDEX_URL="{page.secret("pip_index_url", sources.index_url)}" '
     elif sources.index_url:
         words.append(f"--index-url {quoted(sources.index_url)}")
-    private = [url for url in sources.extra_index_urls if holds_credential(url)]
+    private = [url for url in sources.extra_index_urls if is_private(url)]
     if private:
         values = " ".join(page.secret("pip_extra_index_url", url) for url in private)
         variables += f'PIP_EXTRA_INDEX_URL="{values}" '
     public = [url for url in sources.extra_index_urls if url not in private]
     words += [f"--extra-index-url {quoted(url)}" for url in public]
     for place in sources.find_links:
-        secret = holds_credential(place)
+        secret = is_private(place)
         words.append(
             f'--find-links "{page.secret("pip_option", place)}"'
             if secret
