@@ -206,7 +206,7 @@ def test_the_quickstart_as_a_user_runs_it_in_light_and_in_dark(
     assert log.locator("summary").inner_text().startswith("$ conda install --yes")
     assert not log.locator("pre").is_visible()
     log.locator("summary").click()
-    assert log.locator("pre").is_visible()
+    log.locator("pre").wait_for(state="visible")
 
     for name in ("install-light", "install-dark"):
         check_published(name)

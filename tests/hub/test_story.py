@@ -41,7 +41,7 @@ NEXT = f"jstackmagic-tests/next-{os.getpid()}:1"
 def base(docker_engine: DockerClient, jstackmagic_image: str) -> str:
     """The image that people start from: with what makes a server one of a hub's."""
     tag = f"jstackmagic-tests/hub:{jstackmagic_image.rpartition(':')[2]}"
-    if not any(tag in image.tags for image in docker_engine.images.list()):
+    if not docker_engine.images.list(name=tag):
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "Dockerfile").write_text(
                 f"FROM {jstackmagic_image}\nRUN pip install --no-cache-dir 'jupyterhub>=5'\n"

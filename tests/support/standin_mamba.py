@@ -91,14 +91,20 @@ def clean(options: argparse.Namespace) -> dict[str, object]:
 
 
 def remove(options: argparse.Namespace) -> dict[str, object]:
-    """Removes packages by name, and nothing else."""
+    """Removes packages by name, and what needs them."""
     prefix = prefix_of(options)
     before = records(prefix)
     missing = [name for name in options.specs if name not in before]
     if missing:
         raise Failure("PackagesNotFoundError", f"not installed: {missing}", packages=missing)
-    kept = [record for name, record in before.items() if name not in options.specs]
-    return change(options, prefix, before, list(kept), [])
+    kept = {name: record for name, record in before.items() if name not in options.specs}
+    while needy := [
+        name
+        for name, record in kept.items()
+        if any(each.split()[0] in before.keys() - kept.keys() for each in record.depends)
+    ]:
+        kept = {name: record for name, record in kept.items() if name not in needy}
+    return change(options, prefix, before, list(kept.values()), [])
 
 
 def install(options: argparse.Namespace) -> dict[str, object]:

@@ -500,7 +500,8 @@ def test_here_and_there_is_one_transaction(
 def test_the_workers_of_a_local_cluster_have_this_environment_and_are_restarted_for_it(
     run: Callable[[str], tuple[str, str]], wheel_index: WheelIndex
 ) -> None:
-    for version in ("1", "2"):
+    # of two lengths: to Python, bytecode of a source of the same size and second is current
+    for version in ("1", "2.0"):
         wheel_index.add("pulley", version)
     run(
         "client.close()\n"
@@ -517,8 +518,8 @@ def test_the_workers_of_a_local_cluster_have_this_environment_and_are_restarted_
     error, shown = run("%envsync")
     same = re.findall(r"\bsame\s*$", shown, re.MULTILINE)
     assert (error, len(same), run("ask()")) == ("", 2, ("", "['1', '1']"))
-    line = f"%envinstall --workers --index-url {wheel_index.url} pip:pulley==2"
+    line = f"%envinstall --workers --index-url {wheel_index.url} pip:pulley==2.0"
     error, shown = run(line)
     assert (error, shown.count("restarted (pulley was imported)")) == ("", 2)
-    assert run("client.wait_for_workers(2, timeout=60)\nask()") == ("", "['2', '2']")
+    assert run("client.wait_for_workers(2, timeout=60)\nask()") == ("", "['2.0', '2.0']")
     assert run("local.close()")[0] == ""
