@@ -6,19 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jstackmagic.image.layers import disk
 from jstackmagic.image.layers.assemble import digest_of
 from jstackmagic.image.layers.pack import Packing
-from jstackmagic.image.layers.select import Contents, Ownership
+from jstackmagic.image.layers.select import Contents, Item, Ownership
 from jstackmagic.image.registry.client import CONFIG, MANIFEST, Descriptor, Registry, this_platform
 from jstackmagic.image.registry.connection import Connection
 from jstackmagic.model.reference import parse_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from .registries import Served
 
@@ -29,7 +29,11 @@ FILES = {
 
 
 def items_below(*folders: Path, files: Mapping[str, bytes] = FILES) -> list[Any]:
-    """What lies below some folders, as the image's user has it."""
+    """What lies below some folders, as the image's user has it.
+
+    The folders above them are in the image, too: of this run's own, another test may change the
+    mode meanwhile, and a layer would differ.
+    """
     owner = Ownership(1000, 100, shared=True, set_group=True)
     found = [disk.text(path, content) for path, content in files.items()]
     for top in folders:
@@ -41,6 +45,9 @@ def items_below(*folders: Path, files: Mapping[str, bytes] = FILES) -> list[Any]
         made = disk.item(str(top), print, owner)
         assert made is not None
         found.append(made)
+        above = Path(made.path).parents
+        found += [Item(str(each), "folder", 0o755) for each in above if str(each) != "/"]
+    found = [*{item.path: item for item in found}.values()]
     return sorted(found, key=lambda item: item.path)
 
 
