@@ -319,12 +319,14 @@ def test_an_images_own_history(
 ) -> None:
     first, second = new(), new()
     verb("install", "--prefix", first, "--conda", "demo-tool=1.0")
-    shutil.copy(Session().history.path, tmp_path / "history.jsonl")
+    context = tmp_path / "context"  # of its own: the environments beside it are still compiled
+    context.mkdir()
+    shutil.copy(Session().history.path, context / "history.jsonl")
     lines = f"FROM {stacks_image}\nCOPY history.jsonl {IMAGE_HISTORY}\n"
-    (tmp_path / "Dockerfile").write_text(lines)
+    (context / "Dockerfile").write_text(lines)
     Session().history.path.unlink()
     tag = "jstackmagic-tests/remembers:replay"
-    stacks.build(docker_host, tag, tmp_path)
+    stacks.build(docker_host, tag, context)
     try:
         verb("replay", "--from", tag, "--prefix", second)
     finally:

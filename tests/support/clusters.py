@@ -86,7 +86,9 @@ class Processes:
 def processes() -> Iterator[Processes]:
     """Programs with no index to go to; each is ended with all that it started."""
     nowhere = {"PIP_NO_INDEX": "1", "PIP_INDEX_URL": "http://127.0.0.1:9/simple"}
-    made = Processes(clean_environ(**nowhere))
+    # on a busy machine a worker takes longer to start than Dask waits, and is given up
+    patient = {f"DASK_DISTRIBUTED__COMM__TIMEOUTS__{name}": "120s" for name in ("CONNECT", "TCP")}
+    made = Processes(clean_environ(**nowhere, **patient))
     try:
         yield made
     finally:
@@ -111,7 +113,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait(5)
 
 
-def until(is_so: Callable[[], Any], seconds: float = 40) -> Any:
+def until(is_so: Callable[[], Any], seconds: float = 120) -> Any:
     """Waits until something is so, and returns it."""
     end = time.monotonic() + seconds
     while not (found := is_so()):

@@ -84,7 +84,7 @@ def prefixes(
     made = [worker_env(tmp_path_factory.mktemp("workers") / name) for name in "abc"]
     for prefix in made:
         start(started, client, prefix)
-    client.wait_for_workers(3, timeout=60)
+    client.wait_for_workers(3, timeout=150)
     return made
 
 
@@ -148,7 +148,7 @@ def test_every_worker_gets_it_and_so_does_a_later_one(
 
     before = cluster.workers()
     start(started, client, worker_env(tmp_path / "later"))
-    client.wait_for_workers(4, timeout=60)
+    client.wait_for_workers(4, timeout=150)
     assert use("gear", client) == ["3.0"] * 4
     assert sync(cluster, cargo, CONSOLE).changes == ()
     client.retire_workers([name for name in cluster.workers() if name not in before])
@@ -301,7 +301,7 @@ def test_a_worker_of_another_minor_python_gets_pure_wheels_and_that_is_said_firs
     cluster, cargo = Dask(client), cargo_of(kernel)
     before = cluster.workers()
     start(started, client, prefix)
-    client.wait_for_workers(4, timeout=60)
+    client.wait_for_workers(4, timeout=150)
     (other,) = set(cluster.workers()) - set(before)
     said: list[tuple[str, int]] = []
     sent = cluster.sent()
@@ -333,7 +333,7 @@ def test_a_scheduler_that_was_restarted_is_told_again(
     until(file.exists)
     with Client(scheduler_file=str(file)) as client:
         start(started, client, worker_env(tmp_path / "one"))
-        client.wait_for_workers(1, timeout=60)
+        client.wait_for_workers(1, timeout=150)
         assert not sync(Dask(client), cargo, CONSOLE).failed
         address = client.scheduler.address
         first.kill()
@@ -368,7 +368,7 @@ def test_the_exported_plugins_install_on_a_worker(
         Client(cluster) as client,
     ):
         start(started, client, prefix, PIP_NO_INDEX="0")
-        client.wait_for_workers(1, timeout=60)
+        client.wait_for_workers(1, timeout=150)
         for plugin in names["PLUGINS"]:
             client.register_plugin(plugin)
         assert use("lever", client) == ["1.5"]
@@ -521,5 +521,5 @@ def test_the_workers_of_a_local_cluster_have_this_environment_and_are_restarted_
     line = f"%envinstall --workers --index-url {wheel_index.url} pip:pulley==2.0"
     error, shown = run(line)
     assert (error, shown.count("restarted (pulley was imported)")) == ("", 2)
-    assert run("client.wait_for_workers(2, timeout=60)\nask()") == ("", "['2.0', '2.0']")
+    assert run("client.wait_for_workers(2, timeout=150)\nask()") == ("", "['2.0', '2.0']")
     assert run("local.close()")[0] == ""
