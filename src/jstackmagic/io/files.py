@@ -14,7 +14,7 @@ import zlib
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from .runtime import process_identity
+from .runtime import own_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +143,7 @@ def _draft(folder: str, name: str) -> str:
 @lru_cache(maxsize=1)
 def _machine() -> str:
     """Return a name of those whose processes are seen from here; host names are used again."""
-    seen = process_identity(os.getpid()).rpartition("/")[0].encode()
+    seen = own_namespace().encode()
     return f"{os.uname().nodename[:40].replace('.', '_')}_{zlib.crc32(seen):08x}"
 
 

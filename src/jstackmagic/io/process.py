@@ -24,7 +24,7 @@ from ..model.credentials import MASK, secrets_of
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import FrameType, TracebackType
 
     from ..model.plan import Command
@@ -148,11 +148,8 @@ def capture(command: Command, *, timeout: float | None = None) -> Captured:
                 f"{command.argv[0]} gave no answer within {timeout:g} seconds.",
                 kept=NOTHING_CHANGED,
             ) from None
-        said = _whole(stderr)
-        for secret in secrets_of(
-            " ".join((*command.argv, *(value for _, value in command.environ)))
-        ):
-            said = said.replace(secret, MASK)
+        words = (*command.argv, *(value for _, value in command.environ))
+        said = _without(_whole(stderr), secrets_of(" ".join(words)))
         return Captured(_shell_status(process.returncode), _whole(stdout), said)
 
 
@@ -169,7 +166,7 @@ class _Screen:
     def write(self, data: bytes) -> None:
         """Show what can be shown already."""
         text = self._held + self._decode(data)
-        text = self._mask(re.sub(r"\r+\n", "\n", text))
+        text = _without(re.sub(r"\r+\n", "\n", text), self._secrets)
         self._held = text[len(text) - self._undecided(text) :]
         self._show(text[: len(text) - len(self._held)])
 
@@ -179,13 +176,8 @@ class _Screen:
 
     def close(self) -> Exception | None:
         """Show the rest; return what the output raised."""
-        self._show(self._mask(self._held + self._decode(b"", True)))
+        self._show(_without(self._held + self._decode(b"", True), self._secrets))
         return self._failure
-
-    def _mask(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
 
     def _undecided(self, text: str) -> int:
         """Return how many characters at the end may begin a line end or a secret."""
@@ -199,6 +191,12 @@ class _Screen:
             self._output(text)
         except Exception as failure:
             self._failure = failure
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
 
 
 def _overlap(text: str, secret: str) -> int:

@@ -61,5 +61,10 @@ def process_identity(pid: int) -> str:
 
 def is_seen_here(identity: str) -> bool:
     """Return whether a process of that identity would be listed in this process's ``/proc``."""
-    own = process_identity(os.getpid()).rpartition("/")[0]
+    own = own_namespace()
     return bool(own) and identity.rpartition("/")[0] == own
+
+
+def own_namespace() -> str:
+    """Boot and pid namespace of this process: the head of `process_identity`."""
+    return process_identity(os.getpid()).rpartition("/")[0]

@@ -7,9 +7,9 @@ import posixpath
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ...history.select import moment_of
 from ...model.environment import Environment
 from ...model.errors import JStackMagicError
 from ...model.managers import place, position
@@ -314,7 +314,7 @@ class _Gathering:
                 continue
             if prefix and os.path.normpath(record.environment.prefix) != os.path.normpath(prefix):
                 continue
-            begin = datetime.fromisoformat(record.time.replace("Z", "+00:00")).timestamp()
+            begin = moment_of(record).timestamp()
             end = begin + record.outcome.seconds
             if record.outcome.seconds < _RAN:  # recorded afterwards: the packages know when
                 change = record.outcome.change

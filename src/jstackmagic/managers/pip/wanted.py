@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ...io.archives import check_archive, leaves, refused
@@ -148,15 +148,15 @@ class _Reader:
         if path.is_file():
             found.files.append(str(path))
         try:
-            name, needs = _metadata(path, spec.extras)
+            name, needs, computed = _metadata(path, spec.extras)
         except _UNREADABLE as error:
-            name, needs = "", []
+            name, needs, computed = _Metadata("", [])
             found.nameless.append((f"{spec.text} ({_short(error)})", where))
         for each in dict.fromkeys(filter(None, (name, spec.name))):
             found.names.append((each, where))
         if not name and not spec.name:
             found.nameless.append((spec.text, where))
-        if path.is_dir() and _computes(path):
+        if computed:
             found.computed.append((spec.text, where))
         for text in needs:
             needed = read("pip", text)
@@ -232,8 +232,20 @@ def _short(error: Exception) -> str:
 # Metadata
 
 
-def _metadata(path: Path, extras: Sequence[str]) -> tuple[str, list[str]]:
-    """Return a local distribution's name and declared requirements, with some of its extras.
+class _Metadata(NamedTuple):
+    """A local distribution's name and declared requirements.
+
+    Attributes:
+        computed: True where code decides what it needs, and a list could.
+    """
+
+    name: str
+    needs: list[str]
+    computed: bool = False
+
+
+def _metadata(path: Path, extras: Sequence[str]) -> _Metadata:
+    """Return what a local distribution says of itself, with the needs of some of its extras.
 
     Raises:
         OSError: It is missing.
@@ -263,17 +275,19 @@ def _in_tar(path: Path) -> bytes:
     return b""
 
 
-def _of_headers(text: str, extras: Sequence[str]) -> tuple[str, list[str]]:
+def _of_headers(text: str, extras: Sequence[str]) -> _Metadata:
     needs = []
     for need in headers(text, "Requires-Dist"):
         extra = re.search(r"\bextra\s*==\s*['\"]([\w.-]+)", need)
         if extra is None or normalise(extra[1]) in map(normalise, extras):
             needs.append(need)
-    return header(text, "Name"), needs
+    return _Metadata(header(text, "Name"), needs)
 
 
-def _of_project(folder: Path, extras: Sequence[str]) -> tuple[str, list[str]]:
+def _of_project(folder: Path, extras: Sequence[str]) -> _Metadata:
     name, needs = "", []
+    setup = text_of(folder / "setup.py") if (folder / "setup.py").is_file() else ""
+    computed = "install_requires" in setup
     if (folder / "pyproject.toml").is_file():
         data = parse_toml(text_of(folder / "pyproject.toml"), str(folder))
         project, poetry = _table(data, "project"), _table(data, "tool", "poetry")
@@ -281,34 +295,25 @@ def _of_project(folder: Path, extras: Sequence[str]) -> tuple[str, list[str]]:
         listed = [*project.get("dependencies", ()), *_table(poetry, "dependencies")]
         for extra, more in _table(project, "optional-dependencies").items():
             listed += more if normalise(extra) in map(normalise, extras) else ()
-        dynamic = _table(data, "tool", "setuptools", "dynamic", "dependencies").get("file", ())
-        for file in [dynamic] if isinstance(dynamic, str) else dynamic:
+        dynamic = _table(data, "tool", "setuptools", "dynamic")
+        files = _table(dynamic, "dependencies").get("file", ())
+        for file in [files] if isinstance(files, str) else files:
             listed += [line for _, line in logical_lines(text_of(folder / str(file)))]
         needs = [str(each) for each in listed]
+        open_ended = "dependencies" in project.get("dynamic", ())
+        computed = computed or (open_ended and dynamic.get("dependencies") is None)
     if not name and (folder / "setup.cfg").is_file():
         parser = configparser.ConfigParser(interpolation=None)
         parser.read_string(text_of(folder / "setup.cfg"))
         name = parser.get("metadata", "name", fallback="")
         needs += parser.get("options", "install_requires", fallback="").split("\n")
     if not name and (folder / "PKG-INFO").is_file():
-        name, needs = _of_headers(text_of(folder / "PKG-INFO"), extras)
-    if not name and (folder / "setup.py").is_file():
-        said = re.search(r"\bname\s*=\s*['\"]([\w.-]+)['\"]", text_of(folder / "setup.py"))
+        name, needs, _ = _of_headers(text_of(folder / "PKG-INFO"), extras)
+    if not name:
+        said = re.search(r"\bname\s*=\s*['\"]([\w.-]+)['\"]", setup)
         name = said[1] if said else ""
-    return name, [split_hashes(need)[0].strip() for need in needs if need.strip()]
-
-
-def _computes(folder: Path) -> bool:
-    """Return whether code decides what a project needs, where a list could."""
-    setup = folder / "setup.py"
-    if setup.is_file() and "install_requires" in text_of(setup):
-        return True
-    file = folder / "pyproject.toml"
-    if not file.is_file():
-        return False
-    data = parse_toml(text_of(file), str(folder))
-    listed = _table(data, "tool", "setuptools", "dynamic").get("dependencies")
-    return "dependencies" in _table(data, "project").get("dynamic", ()) and listed is None
+    needs = [split_hashes(need)[0].strip() for need in needs if need.strip()]
+    return _Metadata(name, needs, computed)
 
 
 def _table(data: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
